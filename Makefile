@@ -1,0 +1,137 @@
+# reval: CPython 3.14's evaluation core in Rust. `make help` lists what can be made.
+
+ifneq ($(words $(CURDIR)),1)
+  $(error the path of this project must not contain spaces)
+endif
+
+HOST ?= release
+HOST_GIL ?= enabled
+PREFIX ?= /usr/local
+
+# Each kind of host has its own products, so that changing between them builds nothing twice.
+ifneq ($(HOST_PYTHON),)
+  kind := other
+else
+  kind := $(HOST)
+endif
+ifeq ($(filter $(HOST),release debug),)
+  $(error unknown HOST=$(HOST): release or debug)
+endif
+ifeq ($(filter $(HOST_GIL),enabled disabled),)
+  $(error unknown HOST_GIL=$(HOST_GIL): enabled or disabled)
+endif
+ifeq ($(kind),release)
+  BUILD := build
+  target := target
+else
+  BUILD := build/$(kind)
+  target := target/$(kind)-host
+endif
+
+# The host's settings, for one command; HOST_GIL=disabled reads the same headers as a free-threaded
+# build would.
+hosted := . host/env.sh && read_host_env $(BUILD) &&
+ifeq ($(HOST_GIL),disabled)
+  target := target/gil-disabled
+  hosted += export REVAL_HOST_GIL_DISABLED=1 &&
+endif
+
+root := $(CURDIR)
+export HOST_PYTHON REPLACED C_OBJECTS root
+export CARGO_TARGET_DIR := $(CURDIR)/$(target)
+
+libreval := $(target)/release/libreval.a
+python := $(BUILD)/bin/python3.14
+reference := $(BUILD)/bin/python3.14-ref
+link := host/link host/env.sh host/main.c $(wildcard host/hacl/*.* host/hacl/src/*)
+
+# For the scripts of tests/ and bench/.
+export REVAL_BUILD := $(CURDIR)/$(BUILD)
+export REVAL_PYTHON := $(CURDIR)/$(python)
+export REVAL_REFERENCE := $(CURDIR)/$(reference)
+export REVAL_DISTRIBUTION := $(CURDIR)/$(BUILD)/bin/python3.14-dist
+
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
+	@echo
+	@echo 'HOST=debug                    the packaged --with-pydebug host, in build/debug/'
+	@echo 'HOST_PYTHON=/path/python3.14  any other host, in build/other/'
+	@echo 'HOST_GIL=disabled             lib only: for the layouts of a free-threaded host'
+	@echo 'C_OBJECTS="ceval.o ..."       link these from C after all, to find out which one misbehaves'
+
+host: ## find or fetch the CPython to build for
+	@host/fetch $(HOST) $(BUILD)
+
+$(BUILD)/host.env: host ;
+
+lib: $(BUILD)/host.env ## libreval.a and libreval.so
+	$(hosted) cargo build --release
+
+$(libreval): lib ;
+
+python: $(python) $(reference) ## python3.14 with reval, and python3.14-ref with the C evaluator
+
+$(python): $(libreval) $(BUILD)/host.env $(BUILD)/link/settings host/replaced.txt $(link)
+ifeq ($(HOST_GIL),disabled)
+	$(error HOST_GIL=disabled is for make lib: no packaged host is free-threaded, see HOST_PYTHON)
+endif
+	host/link $(BUILD) reval $(libreval)
+
+$(reference): $(BUILD)/host.env $(link)
+	host/link $(BUILD) ref
+
+# Changes when the objects chosen on the command line do.
+$(BUILD)/link/settings: FORCE
+	@mkdir -p $(@D)
+	@echo 'REPLACED=$(REPLACED) C_OBJECTS=$(C_OBJECTS)' | cmp -s - $@ || \
+	  echo 'REPLACED=$(REPLACED) C_OBJECTS=$(C_OBJECTS)' > $@
+
+run: python ## a demonstration
+	@$(python) host/demo.py
+
+symbols: python ## compare reval's symbols with those of the objects that it replaces
+	host/symbols $(BUILD) $(libreval)
+
+test: python symbols ## what a developer wants to know in a few minutes
+	cargo fmt --check
+	cargo fmt --check --manifest-path host/hacl/Cargo.toml
+	$(hosted) cargo clippy --release --all-targets -- -D warnings
+	$(hosted) cargo test --release
+	$(hosted) c-tests/run
+	tests/run-quick
+
+test-full: python ## CPython's whole test suite, the debug host, programs that embed Python
+	tests/run-full
+ifeq ($(kind),release)
+	tests/embedders
+	$(MAKE) HOST=debug test-modules
+endif
+
+test-modules: python ## only the CPython test modules of `make test`
+	tests/run-quick
+
+bench: python ## reval, reference and distribution side by side
+	bench/run
+
+install: lib ## libreval.a, libreval.so, reval.h and reval.pc, into $(DESTDIR)$(PREFIX)
+	install -d $(DESTDIR)$(PREFIX)/lib/pkgconfig $(DESTDIR)$(PREFIX)/include
+	install -m 644 $(libreval) $(DESTDIR)$(PREFIX)/lib
+	install -m 755 $(libreval:.a=.so) $(DESTDIR)$(PREFIX)/lib
+	install -m 644 include/reval.h $(DESTDIR)$(PREFIX)/include
+	sed -e 's,@PREFIX@,$(PREFIX),' -e 's,@VERSION@,$(version),' host/reval.pc.in \
+	  > $(DESTDIR)$(PREFIX)/lib/pkgconfig/reval.pc
+
+version = $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -1)
+
+clean: ## remove what was built; the fetched host stays
+	rm -rf target build/debug build/other build/bin build/lib build/link build/include build/share \
+	  build/symbols build/embedders build/hacl build/hacl.o build/.prefix build/*.map
+
+distclean: clean ## remove the fetched host too
+	rm -rf build
+
+FORCE:
+.PHONY: help host lib python run symbols test test-full test-modules bench install clean distclean FORCE
+.DELETE_ON_ERROR:
+# Two links at once would make the same things twice; cargo and the tests are parallel by themselves.
+.NOTPARALLEL:

@@ -1,0 +1,40 @@
+# Read by the scripts in this directory, which set $root to the project's.
+# shellcheck shell=sh
+
+export LC_ALL=C # comm(1) and sort(1) have to agree
+
+die() { echo "${0##*/}: $*" >&2; exit 1; }
+
+# read_host_env BUILD: the keys that host/fetch documents, as variables.
+read_host_env() {
+    [ -e "$1/host.env" ] || die "$1/host.env is missing: make host"
+    while IFS= read -r line; do
+        export "${line?}"
+    done < "$1/host.env"
+}
+
+# contains LIST WORD
+contains() {
+    case " $(echo "$1" | tr '\n' ' ') " in *" $2 "*) return 0 ;; *) return 1 ;; esac
+}
+
+replaced_objects() { echo "${REPLACED:-$(cat "$root/host/replaced.txt")}"; }
+
+# Prints the HACL* functions that the host's archive calls without having them.
+host_lacks_hacl() {
+    nm -A "$REVAL_HOST_ARCHIVE" 2>/dev/null |
+        awk '$NF ~ /^_Py_LibHacl_/ { if ($(NF-1) == "U") used[$NF] = 1; else have[$NF] = 1 }
+             END { for (name in used) if (!(name in have)) print name }' | sort
+}
+
+# external_symbols FILE...: what other objects of the link can refer to, hidden ones included.
+external_symbols() {
+    readelf -sW "$@" 2>/dev/null |
+        awk '($5 == "GLOBAL" || $5 == "WEAK") && $7 != "UND" { print $8 }' | sort -u
+}
+
+# exported_symbols FILE...: those of them that are visible outside a shared library.
+exported_symbols() {
+    readelf -sW "$@" 2>/dev/null |
+        awk '($5 == "GLOBAL" || $5 == "WEAK") && $6 == "DEFAULT" && $7 != "UND" { print $8 }' | sort -u
+}

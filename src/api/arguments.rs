@@ -1,0 +1,1 @@
+//! Binding the arguments of a call to the parameters of a function. Source: `ceval.c`.

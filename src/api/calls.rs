@@ -1,0 +1,1 @@
+//! What calls need besides the instruction bodies. Source: `ceval.c`.

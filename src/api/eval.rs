@@ -1,0 +1,1 @@
+//! Evaluating code objects and functions from C. Source: `ceval.c`.

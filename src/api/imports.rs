@@ -1,0 +1,1 @@
+//! Import statements. Source: `ceval.c`.

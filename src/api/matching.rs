@@ -1,0 +1,1 @@
+//! Pattern matching. Source: `ceval.c`, PEP 634.

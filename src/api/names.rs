@@ -1,0 +1,1 @@
+//! Looking names and attributes up. Source: `ceval.c`.

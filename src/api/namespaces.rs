@@ -1,0 +1,1 @@
+//! The current frame's globals, locals and builtins. Source: `ceval.c`.

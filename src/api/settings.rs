@@ -1,0 +1,1 @@
+//! Per-thread and per-interpreter settings of the evaluator. Source: `ceval.c`.

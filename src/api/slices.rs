@@ -1,0 +1,1 @@
+//! Slice indices. Source: `ceval.c`.

@@ -1,0 +1,1 @@
+//! Installing trace and profile functions. Source: `ceval.c`.

@@ -1,0 +1,1 @@
+//! Unpacking iterables. Source: `ceval.c`.

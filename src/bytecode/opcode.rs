@@ -1,0 +1,12 @@
+//! Opcode numbers (`opcode_ids.h`) as bytes, under the host's names.
+
+#![allow(missing_docs)]
+
+use crate::host::ffi;
+
+macro_rules! numbers {
+    ($($name:ident $(: $family:ident)? = $($step:ident $(/ $units:tt)? $(($inner:ident))?),+;)*) => {
+        $(pub const $name: u8 = ffi::$name as u8;)*
+    };
+}
+for_each_instruction!(numbers);

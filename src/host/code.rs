@@ -1,0 +1,178 @@
+//! Code objects and the units of their bytecode. Source: `cpython/code.h`, `pycore_code.h`.
+
+use core::sync::atomic::{AtomicU8, AtomicU16, Ordering};
+
+use super::ffi::{self, PyObject};
+
+/// One 16-bit unit of bytecode: an instruction or an inline cache entry (`_Py_CODEUNIT`).
+///
+/// A handle: the address of the unit. Reads and writes are relaxed atomics, since in free-threaded
+/// hosts other threads read the same bytecode; with a GIL they compile to plain moves.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+#[repr(transparent)]
+pub struct CodeUnit(*mut ffi::_Py_CODEUNIT);
+
+impl CodeUnit {
+    #[inline(always)]
+    pub fn from_ptr(unit: *mut ffi::_Py_CODEUNIT) -> CodeUnit {
+        CodeUnit(unit)
+    }
+
+    #[inline(always)]
+    pub fn as_ptr(self) -> *mut ffi::_Py_CODEUNIT {
+        self.0
+    }
+
+    /// The unit `n` units further on.
+    ///
+    /// # Safety
+    /// The result is in the same bytecode, or one past its end.
+    #[inline(always)]
+    pub unsafe fn add(self, n: isize) -> CodeUnit {
+        // SAFETY: the caller's promise.
+        CodeUnit(unsafe { self.0.offset(n) })
+    }
+
+    /// The distance from `start` in units.
+    ///
+    /// # Safety
+    /// Both are in the same bytecode.
+    #[inline(always)]
+    pub unsafe fn offset_from(self, start: CodeUnit) -> isize {
+        // SAFETY: the caller's promise.
+        unsafe { self.0.offset_from(start.0) }
+    }
+
+    /// The whole unit: opcode in the low byte, argument in the high one.
+    ///
+    /// # Safety
+    /// The unit is in live bytecode.
+    #[inline(always)]
+    pub unsafe fn word(self) -> u16 {
+        // SAFETY: the caller's promise; relaxed atomics of a u16 are plain loads.
+        unsafe { AtomicU16::from_ptr(self.0.cast()).load(Ordering::Relaxed) }
+    }
+
+    /// The opcode of the instruction here.
+    ///
+    /// # Safety
+    /// The unit is in live bytecode.
+    #[inline(always)]
+    pub unsafe fn opcode(self) -> u8 {
+        // SAFETY: the caller's promise.
+        unsafe { self.word() as u8 }
+    }
+
+    /// The argument byte of the instruction here.
+    ///
+    /// # Safety
+    /// The unit is in live bytecode.
+    #[inline(always)]
+    pub unsafe fn oparg(self) -> u8 {
+        // SAFETY: the caller's promise.
+        unsafe { (self.word() >> 8) as u8 }
+    }
+
+    /// Replaces the opcode `expected` by `new`, unless another thread (or instrumentation) has
+    /// changed it meanwhile; says whether it did. The only way a specializing write may happen.
+    ///
+    /// # Safety
+    /// The unit is an instruction in live bytecode, and both opcodes have the same caches.
+    #[inline(always)]
+    pub unsafe fn replace_opcode(self, expected: u8, new: u8) -> bool {
+        // SAFETY: the caller's promise.
+        let opcode = unsafe { AtomicU8::from_ptr(self.0.cast()) };
+        opcode.compare_exchange(expected, new, Ordering::Relaxed, Ordering::Relaxed).is_ok()
+    }
+
+    /// Replaces a 16-bit cache entry.
+    ///
+    /// # Safety
+    /// The unit is a cache entry in live bytecode.
+    #[inline(always)]
+    pub unsafe fn set_word(self, word: u16) {
+        // SAFETY: the caller's promise.
+        unsafe { AtomicU16::from_ptr(self.0.cast()).store(word, Ordering::Relaxed) }
+    }
+
+    /// A cached value of `T`'s size that starts here; caches are 2-aligned only.
+    ///
+    /// # Safety
+    /// The units from here hold such a value.
+    #[inline(always)]
+    pub unsafe fn read<T: CacheValue>(self) -> T {
+        // SAFETY: the caller's promise; T is plain old data.
+        unsafe { self.0.cast::<T>().read_unaligned() }
+    }
+}
+
+/// What an inline cache may hold: plain old data of one, two or four code units.
+pub trait CacheValue: Copy {
+    const UNITS: usize = size_of::<Self>() / 2;
+}
+impl CacheValue for u16 {}
+impl CacheValue for u32 {}
+impl CacheValue for u64 {}
+impl CacheValue for *mut PyObject {}
+
+/// A code object, borrowed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(transparent)]
+pub struct Code(*mut ffi::PyCodeObject);
+
+impl Code {
+    #[inline(always)]
+    pub fn from_ptr(code: *mut ffi::PyCodeObject) -> Code {
+        Code(code)
+    }
+
+    #[inline(always)]
+    pub fn as_ptr(self) -> *mut ffi::PyCodeObject {
+        self.0
+    }
+
+    #[inline(always)]
+    pub fn object(self) -> *mut PyObject {
+        self.0.cast()
+    }
+
+    /// The first unit of the main copy of the bytecode (`_PyCode_CODE`).
+    ///
+    /// # Safety
+    /// The code object is live.
+    #[inline(always)]
+    pub unsafe fn bytecode(self) -> CodeUnit {
+        // SAFETY: the code object is live.
+        CodeUnit(unsafe { (&raw mut (*self.0).co_code_adaptive).cast() })
+    }
+
+    /// `co_consts[index]`, borrowed.
+    ///
+    /// # Safety
+    /// The code object is live and has that constant.
+    #[inline(always)]
+    pub unsafe fn constant(self, index: usize) -> *mut PyObject {
+        // SAFETY: the caller's promise.
+        unsafe { super::object::tuple_item((*self.0).co_consts, index) }
+    }
+
+    /// `co_names[index]`, borrowed.
+    ///
+    /// # Safety
+    /// The code object is live and has that name.
+    #[inline(always)]
+    pub unsafe fn name(self, index: usize) -> *mut PyObject {
+        // SAFETY: the caller's promise.
+        unsafe { super::object::tuple_item((*self.0).co_names, index) }
+    }
+
+    /// Number of locals, cells and free variables.
+    ///
+    /// # Safety
+    /// The code object is live.
+    #[inline(always)]
+    pub unsafe fn nlocalsplus(self) -> usize {
+        // SAFETY: the code object is live.
+        unsafe { (*self.0).co_nlocalsplus as usize }
+    }
+}

@@ -1,0 +1,65 @@
+//! Per-object locks. Nothing with a GIL, where the GIL is the lock.
+
+#[cfg(py_gil_disabled)]
+use super::ffi;
+use super::ffi::PyObject;
+
+/// Runs `action` in a critical section of `object` (`Py_BEGIN_CRITICAL_SECTION`), which may detach the
+/// thread while it waits.
+///
+/// # Safety
+/// `object` is live and stays so; the thread is attached.
+#[inline(always)]
+pub unsafe fn with_lock<T>(object: *mut PyObject, action: impl FnOnce() -> T) -> T {
+    #[cfg(not(py_gil_disabled))]
+    {
+        let _ = object;
+        action()
+    }
+    #[cfg(py_gil_disabled)]
+    // SAFETY: the section stays where it is while the host has it linked into the thread.
+    unsafe {
+        let mut section: ffi::PyCriticalSection = core::mem::zeroed();
+        ffi::PyCriticalSection_Begin(&raw mut section, object);
+        let result = action();
+        ffi::PyCriticalSection_End(&raw mut section);
+        result
+    }
+}
+
+/// Locks `object` if that needs no waiting (`LOCK_OBJECT`). Each success is paired with [`unlock`], and
+/// nothing that could run Python code happens in between.
+///
+/// # Safety
+/// `object` is live; the thread is attached.
+#[inline(always)]
+pub unsafe fn try_lock(object: *mut PyObject) -> bool {
+    #[cfg(not(py_gil_disabled))]
+    {
+        let _ = object;
+        true
+    }
+    #[cfg(py_gil_disabled)]
+    // SAFETY: the mutex is a byte: 0 unlocked, 1 locked, and more only by those who wait.
+    unsafe {
+        use core::sync::atomic::{AtomicU8, Ordering};
+        AtomicU8::from_ptr(&raw mut (*object).ob_mutex._bits)
+            .compare_exchange(0, 1, Ordering::Acquire, Ordering::Relaxed)
+            .is_ok()
+    }
+}
+
+/// Ends what [`try_lock`] began (`UNLOCK_OBJECT`).
+///
+/// # Safety
+/// This thread holds the lock.
+#[inline(always)]
+pub unsafe fn unlock(object: *mut PyObject) {
+    #[cfg(not(py_gil_disabled))]
+    let _ = object;
+    #[cfg(py_gil_disabled)]
+    // SAFETY: the caller's promise.
+    unsafe {
+        ffi::PyMutex_Unlock(&raw mut (*object).ob_mutex);
+    }
+}

@@ -1,0 +1,77 @@
+//! The host's world: its declarations, and small typed handles over its structures.
+//!
+//! Replaces no object of the host; everything else in the crate reaches the host through here. Raw
+//! pointer arithmetic over host structures belongs in this folder.
+
+pub mod check;
+pub mod code;
+pub mod dict;
+pub mod ffi;
+pub mod frame;
+pub mod function;
+pub mod generator;
+pub mod lock;
+pub mod object;
+pub mod owned;
+pub mod refcount;
+pub mod stackref;
+pub mod text;
+pub mod thread;
+
+pub use code::{Code, CodeUnit};
+pub use ffi::{PyObject, PyTypeObject};
+pub use frame::Frame;
+pub use owned::{Owned, PyResult, Raised};
+pub use stackref::StackRef;
+pub use thread::ThreadState;
+
+/// `None`, borrowed.
+#[inline(always)]
+pub fn none() -> *mut PyObject {
+    &raw mut ffi::_Py_NoneStruct
+}
+
+/// `True`, borrowed.
+#[inline(always)]
+pub fn true_() -> *mut PyObject {
+    (&raw mut ffi::_Py_TrueStruct).cast()
+}
+
+/// `False`, borrowed.
+#[inline(always)]
+pub fn false_() -> *mut PyObject {
+    (&raw mut ffi::_Py_FalseStruct).cast()
+}
+
+/// An interned string of the host, borrowed and immortal. The name is the host's field: where C says
+/// `&_Py_ID(__enter__)`, this is `id!(_py___enter__)`.
+#[macro_export]
+macro_rules! id {
+    ($field:ident) => {
+        (&raw mut $crate::host::ffi::_PyRuntime.static_objects.singletons.strings.identifiers.$field)
+            .cast::<$crate::host::ffi::PyObject>()
+    };
+}
+
+/// A string constant of the host, borrowed and immortal: `&_Py_STR(empty)` is `str_constant!(_py_empty)`.
+#[macro_export]
+macro_rules! str_constant {
+    ($field:ident) => {
+        (&raw mut $crate::host::ffi::_PyRuntime.static_objects.singletons.strings.literals.$field)
+            .cast::<$crate::host::ffi::PyObject>()
+    };
+}
+
+/// The small `int` object for `value`, immortal (`_PyLong_SMALL_INTS`).
+#[inline(always)]
+pub fn small_int(value: isize) -> *mut PyObject {
+    let index = value + ffi::_PY_NSMALLNEGINTS as isize;
+    debug_assert!((0..(ffi::_PY_NSMALLNEGINTS + ffi::_PY_NSMALLPOSINTS) as isize).contains(&index));
+    // SAFETY: the host's runtime is a static, and the index is within its table of small integers.
+    unsafe {
+        (&raw mut ffi::_PyRuntime.static_objects.singletons.small_ints)
+            .cast::<ffi::PyLongObject>()
+            .offset(index)
+            .cast()
+    }
+}

@@ -1,0 +1,257 @@
+//! What the evaluator reads inside the host's objects. Source: the host's object headers.
+//!
+//! Accessors take borrowed pointers to live objects of the right type; that is the whole contract of
+//! each one, so the `# Safety` lines say only what is beyond it.
+
+use core::sync::atomic::{AtomicIsize, AtomicPtr, AtomicU32, AtomicU64, Ordering};
+
+use super::ffi::{self, PyObject, PyTypeObject};
+
+/// The type of an object (`Py_TYPE`).
+///
+/// # Safety
+/// `object` is live.
+#[inline(always)]
+pub unsafe fn type_of(object: *mut PyObject) -> *mut PyTypeObject {
+    // SAFETY: the object is live.
+    unsafe { (*object).ob_type }
+}
+
+/// Whether the object's type is exactly `type_` (`Py_IS_TYPE`); with a host's static type:
+/// `is_exact(object, &raw mut ffi::PyLong_Type)`.
+///
+/// # Safety
+/// `object` is live.
+#[inline(always)]
+pub unsafe fn is_exact(object: *mut PyObject, type_: *mut PyTypeObject) -> bool {
+    // SAFETY: the object is live.
+    unsafe { type_of(object) == type_ }
+}
+
+/// The flags of a type (`PyType_GetFlags`).
+///
+/// # Safety
+/// `type_` is live.
+#[inline(always)]
+pub unsafe fn type_flags(type_: *mut PyTypeObject) -> u64 {
+    // SAFETY: the type is live; other threads change flags atomically.
+    unsafe { AtomicU64::from_ptr(&raw mut (*type_).tp_flags).load(Ordering::Relaxed) }
+}
+
+/// Whether the object's type has `flag` (`PyType_HasFeature`): `PyList_Check` is
+/// `has_feature(object, ffi::Py_TPFLAGS_LIST_SUBCLASS)`.
+///
+/// # Safety
+/// `object` is live.
+#[inline(always)]
+pub unsafe fn has_feature(object: *mut PyObject, flag: u32) -> bool {
+    // SAFETY: the object is live.
+    unsafe { type_flags(type_of(object)) & u64::from(flag) != 0 }
+}
+
+/// The version of a type that inline caches compare (`tp_version_tag`).
+///
+/// # Safety
+/// `type_` is live.
+#[inline(always)]
+pub unsafe fn type_version(type_: *mut PyTypeObject) -> u32 {
+    // SAFETY: the type is live; other threads change the version atomically.
+    unsafe { AtomicU32::from_ptr(&raw mut (*type_).tp_version_tag).load(Ordering::Relaxed) }
+}
+
+/// `ob_size` of a variable-sized object (`Py_SIZE`).
+///
+/// # Safety
+/// `object` is live and variable-sized.
+#[inline(always)]
+pub unsafe fn size(object: *mut PyObject) -> isize {
+    // SAFETY: the caller's promise; free-threaded lists change it atomically.
+    unsafe {
+        AtomicIsize::from_ptr(&raw mut (*object.cast::<ffi::PyVarObject>()).ob_size).load(Ordering::Relaxed)
+    }
+}
+
+// --- tuple -------------------------------------------------------------------------------------
+
+/// The items of a tuple (`_PyTuple_ITEMS`).
+///
+/// # Safety
+/// `tuple` is a live tuple.
+#[inline(always)]
+pub unsafe fn tuple_items(tuple: *mut PyObject) -> *mut *mut PyObject {
+    // SAFETY: the caller's promise.
+    unsafe { (&raw mut (*tuple.cast::<ffi::PyTupleObject>()).ob_item).cast() }
+}
+
+/// One item of a tuple, borrowed.
+///
+/// # Safety
+/// `tuple` is a live tuple longer than `index`.
+#[inline(always)]
+pub unsafe fn tuple_item(tuple: *mut PyObject, index: usize) -> *mut PyObject {
+    // SAFETY: the caller's promise.
+    unsafe { *tuple_items(tuple).add(index) }
+}
+
+/// The number of items of a tuple.
+///
+/// # Safety
+/// `tuple` is a live tuple.
+#[inline(always)]
+pub unsafe fn tuple_size(tuple: *mut PyObject) -> usize {
+    // SAFETY: the caller's promise; sizes are not negative.
+    unsafe { size(tuple) as usize }
+}
+
+/// The items of a tuple as a slice.
+///
+/// # Safety
+/// `tuple` is a live tuple and outlives the slice.
+#[inline(always)]
+pub unsafe fn tuple_slice<'a>(tuple: *mut PyObject) -> &'a [*mut PyObject] {
+    // SAFETY: the caller's promise.
+    unsafe { core::slice::from_raw_parts(tuple_items(tuple), tuple_size(tuple)) }
+}
+
+// --- list --------------------------------------------------------------------------------------
+
+/// The items of a list.
+///
+/// # Safety
+/// `list` is a live list; in free-threaded hosts locked or not shared.
+#[inline(always)]
+pub unsafe fn list_items(list: *mut PyObject) -> *mut *mut PyObject {
+    // SAFETY: the caller's promise.
+    unsafe { (*list.cast::<ffi::PyListObject>()).ob_item }
+}
+
+// --- int ---------------------------------------------------------------------------------------
+
+/// The tag word of an int: digit count above, sign below.
+///
+/// # Safety
+/// `int` is a live int.
+#[inline(always)]
+pub unsafe fn long_tag(int: *mut PyObject) -> usize {
+    // SAFETY: the caller's promise.
+    unsafe { (*int.cast::<ffi::PyLongObject>()).long_value.lv_tag }
+}
+
+/// Whether the int has at most one digit (`_PyLong_IsCompact`).
+///
+/// # Safety
+/// `int` is a live int.
+#[inline(always)]
+pub unsafe fn long_is_compact(int: *mut PyObject) -> bool {
+    // SAFETY: the caller's promise.
+    unsafe { long_tag(int) < (2 << ffi::NON_SIZE_BITS) }
+}
+
+/// The value of a compact int (`_PyLong_CompactValue`).
+///
+/// # Safety
+/// `int` is a live compact int.
+#[inline(always)]
+pub unsafe fn long_compact_value(int: *mut PyObject) -> isize {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let sign = 1 - (long_tag(int) & ffi::SIGN_MASK as usize) as isize;
+        sign * (*int.cast::<ffi::PyLongObject>()).long_value.ob_digit[0] as isize
+    }
+}
+
+/// Whether the int is zero or positive and has at most one digit (`_PyLong_IsNonNegativeCompact`).
+///
+/// # Safety
+/// `int` is a live int.
+#[inline(always)]
+pub unsafe fn long_is_non_negative_compact(int: *mut PyObject) -> bool {
+    // SAFETY: the caller's promise.
+    unsafe { long_tag(int) & !(ffi::IMMORTALITY_BIT_MASK as usize) <= (1 << ffi::NON_SIZE_BITS) }
+}
+
+// --- float -------------------------------------------------------------------------------------
+
+/// The value of a float (`PyFloat_AS_DOUBLE`).
+///
+/// # Safety
+/// `float` is a live float.
+#[inline(always)]
+pub unsafe fn float_value(float: *mut PyObject) -> f64 {
+    // SAFETY: the caller's promise.
+    unsafe { (*float.cast::<ffi::PyFloatObject>()).ob_fval }
+}
+
+// --- cell --------------------------------------------------------------------------------------
+
+/// What the cell holds, as a new reference; null if it is empty (`PyCell_GetRef`).
+///
+/// # Safety
+/// `cell` is a live cell.
+#[inline(always)]
+pub unsafe fn cell_get(cell: *mut PyObject) -> *mut PyObject {
+    // SAFETY: the caller's promise.
+    unsafe {
+        #[cfg(not(py_gil_disabled))]
+        {
+            let value = (*cell.cast::<ffi::PyCellObject>()).ob_ref;
+            super::refcount::xincref(value);
+            value
+        }
+        #[cfg(py_gil_disabled)]
+        ffi::PyCell_Get(cell)
+    }
+}
+
+/// Puts `value` (whose reference it takes over; null empties the cell) in the place of what the cell
+/// held, which becomes the caller's (`PyCell_SwapTakeRef`).
+///
+/// # Safety
+/// `cell` is a live cell; the caller owns `value`.
+#[inline(always)]
+pub unsafe fn cell_swap(cell: *mut PyObject, value: *mut PyObject) -> *mut PyObject {
+    // SAFETY: the caller's promise.
+    unsafe {
+        super::lock::with_lock(cell, || {
+            let slot = &raw mut (*cell.cast::<ffi::PyCellObject>()).ob_ref;
+            let old = *slot;
+            AtomicPtr::from_ptr(slot).store(value, Ordering::Release);
+            old
+        })
+    }
+}
+
+// --- instance attributes -----------------------------------------------------------------------
+
+/// `MANAGED_DICT_OFFSET` in words: before the object and, with a GIL, its collector header.
+const MANAGED_DICT_WORDS: isize = if cfg!(py_gil_disabled) { -1 } else { -3 };
+
+/// Where an object with a managed dictionary keeps it (`_PyObject_ManagedDictPointer`).
+///
+/// # Safety
+/// `object` is live and its type has `Py_TPFLAGS_MANAGED_DICT`.
+#[inline(always)]
+pub unsafe fn managed_dict_slot(object: *mut PyObject) -> *mut *mut ffi::PyDictObject {
+    // SAFETY: the dictionary pointer is a word before the object's header.
+    unsafe { object.cast::<*mut ffi::PyDictObject>().offset(MANAGED_DICT_WORDS) }
+}
+
+/// The managed dictionary, borrowed; null if there is none yet (`_PyObject_GetManagedDict`).
+///
+/// # Safety
+/// As for [`managed_dict_slot`].
+#[inline(always)]
+pub unsafe fn managed_dict(object: *mut PyObject) -> *mut ffi::PyDictObject {
+    // SAFETY: the caller's promise; other threads publish it with release order.
+    unsafe { AtomicPtr::from_ptr(managed_dict_slot(object)).load(Ordering::Acquire) }
+}
+
+/// The attribute values that follow the object itself (`_PyObject_InlineValues`).
+///
+/// # Safety
+/// `object` is live and its type has `Py_TPFLAGS_INLINE_VALUES`.
+#[inline(always)]
+pub unsafe fn inline_values(object: *mut PyObject) -> *mut ffi::PyDictValues {
+    // SAFETY: the values start right after the type's basic size.
+    unsafe { object.cast::<u8>().offset((*type_of(object)).tp_basicsize).cast() }
+}

@@ -1,0 +1,181 @@
+//! Reference counts of the host's objects. Source: `refcount.h`, `pycore_object.h`.
+//!
+//! The release host with a GIL is inlined here, since the evaluator does little else as often. Debug
+//! hosts keep totals and free-threaded ones count per thread: there the host's own functions do it.
+
+#[cfg(py_gil_disabled)]
+use core::sync::atomic::{AtomicU32, Ordering};
+
+use super::ffi::{self, PyObject};
+
+/// Whether the object is never freed, so that its count means nothing (`_Py_IsImmortal`).
+///
+/// # Safety
+/// `object` is live.
+#[inline(always)]
+pub unsafe fn is_immortal(object: *mut PyObject) -> bool {
+    // SAFETY: the object is live.
+    unsafe {
+        #[cfg(not(py_gil_disabled))]
+        return ((*object).__bindgen_anon_1.__bindgen_anon_1.ob_refcnt as i32) < 0;
+        #[cfg(py_gil_disabled)]
+        return AtomicU32::from_ptr(&raw mut (*object).ob_ref_local).load(Ordering::Relaxed) == u32::MAX;
+    }
+}
+
+/// Whether references from the evaluation stack are deferred to the garbage collector
+/// (`_PyObject_HasDeferredRefcount`); never with a GIL.
+///
+/// # Safety
+/// `object` is live.
+#[inline(always)]
+pub unsafe fn is_deferred(object: *mut PyObject) -> bool {
+    #[cfg(not(py_gil_disabled))]
+    {
+        let _ = object;
+        false
+    }
+    #[cfg(py_gil_disabled)]
+    // SAFETY: the object is live.
+    unsafe {
+        (*object).ob_gc_bits & ffi::_PyGC_BITS_DEFERRED as u8 != 0
+    }
+}
+
+/// `Py_INCREF`.
+///
+/// # Safety
+/// `object` is live and the thread is attached.
+#[inline(always)]
+pub unsafe fn incref(object: *mut PyObject) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        #[cfg(not(any(py_debug, py_gil_disabled)))]
+        {
+            let count = &raw mut (*object).__bindgen_anon_1.__bindgen_anon_1.ob_refcnt;
+            if *count < ffi::_Py_IMMORTAL_INITIAL_REFCNT {
+                *count += 1;
+            }
+        }
+        #[cfg(any(py_debug, py_gil_disabled))]
+        ffi::_Py_IncRef(object);
+    }
+}
+
+/// `_Py_INCREF_MORTAL`: for objects known not to be immortal.
+///
+/// # Safety
+/// `object` is live and mortal, and the thread is attached.
+#[inline(always)]
+pub unsafe fn incref_mortal(object: *mut PyObject) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        #[cfg(not(any(py_debug, py_gil_disabled)))]
+        {
+            (*object).__bindgen_anon_1.__bindgen_anon_1.ob_refcnt += 1;
+        }
+        #[cfg(any(py_debug, py_gil_disabled))]
+        ffi::_Py_IncRef(object);
+    }
+}
+
+/// `Py_XINCREF`.
+///
+/// # Safety
+/// As for [`incref`], or null.
+#[inline(always)]
+pub unsafe fn xincref(object: *mut PyObject) {
+    if !object.is_null() {
+        // SAFETY: not null, so live by the caller's promise.
+        unsafe { incref(object) };
+    }
+}
+
+/// `Py_NewRef`: a new reference to the same object.
+///
+/// # Safety
+/// As for [`incref`].
+#[inline(always)]
+pub unsafe fn new_ref(object: *mut PyObject) -> *mut PyObject {
+    // SAFETY: the caller's promise.
+    unsafe { incref(object) };
+    object
+}
+
+/// `Py_DECREF`. May run a destructor, and so any Python code.
+///
+/// # Safety
+/// The caller owns a reference and gives it up; the thread is attached and its frames published.
+#[inline(always)]
+pub unsafe fn decref(object: *mut PyObject) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        #[cfg(not(any(py_debug, py_gil_disabled)))]
+        if !is_immortal(object) {
+            decref_mortal(object);
+        }
+        #[cfg(any(py_debug, py_gil_disabled))]
+        ffi::_Py_DecRef(object);
+    }
+}
+
+/// `Py_DECREF_MORTAL`: for objects known not to be immortal.
+///
+/// # Safety
+/// As for [`decref`], and the object is mortal.
+#[inline(always)]
+pub unsafe fn decref_mortal(object: *mut PyObject) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        #[cfg(not(any(py_debug, py_gil_disabled)))]
+        if decrement(object) {
+            ffi::_Py_Dealloc(object);
+        }
+        #[cfg(any(py_debug, py_gil_disabled))]
+        ffi::_Py_DecRef(object);
+    }
+}
+
+/// Takes one from the count of a mortal object; true if it was the last and the caller must call
+/// `_Py_Dealloc`.
+///
+/// # Safety
+/// As for [`decref_mortal`].
+#[cfg(not(any(py_debug, py_gil_disabled)))]
+#[inline(always)]
+pub unsafe fn decrement(object: *mut PyObject) -> bool {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let count = &raw mut (*object).__bindgen_anon_1.__bindgen_anon_1.ob_refcnt;
+        *count -= 1;
+        *count == 0
+    }
+}
+
+/// `Py_XDECREF`.
+///
+/// # Safety
+/// As for [`decref`], or null.
+#[inline(always)]
+pub unsafe fn xdecref(object: *mut PyObject) {
+    if !object.is_null() {
+        // SAFETY: not null, so owned by the caller's promise.
+        unsafe { decref(object) };
+    }
+}
+
+/// Whether the caller's is the only reference (`_PyObject_IsUniquelyReferenced` with a GIL:
+/// a count of one).
+///
+/// # Safety
+/// `object` is live.
+#[inline(always)]
+pub unsafe fn is_unique(object: *mut PyObject) -> bool {
+    // SAFETY: the object is live.
+    unsafe {
+        #[cfg(not(py_gil_disabled))]
+        return (*object).__bindgen_anon_1.__bindgen_anon_1.ob_refcnt == 1;
+        #[cfg(py_gil_disabled)]
+        return ffi::PyUnstable_Object_IsUniquelyReferenced(object) != 0;
+    }
+}

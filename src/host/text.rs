@@ -1,0 +1,1 @@
+//! Strings, bytes and slices. Source: `unicodeobject.h`, `pycore_unicodeobject.h`.

@@ -1,0 +1,206 @@
+//! Thread states. Source: `cpython/pystate.h`, `pycore_tstate.h`.
+
+use core::sync::atomic::{AtomicUsize, Ordering};
+
+use super::code::Code;
+#[cfg(py_gil_disabled)]
+use super::code::CodeUnit;
+use super::ffi::{self, PyObject};
+use super::frame::Frame;
+
+/// A thread state (`PyThreadState`), borrowed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(transparent)]
+pub struct ThreadState(*mut ffi::PyThreadState);
+
+static_assertions::assert_eq_size!(usize, *mut u8);
+static_assertions::const_assert!(core::mem::offset_of!(ffi::_PyThreadStateImpl, base) == 0);
+static_assertions::const_assert!(
+    core::mem::offset_of!(ffi::PyThreadState, eval_breaker) % size_of::<usize>() == 0
+);
+
+impl ThreadState {
+    #[inline(always)]
+    pub fn from_ptr(tstate: *mut ffi::PyThreadState) -> ThreadState {
+        ThreadState(tstate)
+    }
+
+    /// The attached thread's state (`_PyThreadState_GET`).
+    #[inline]
+    pub fn current() -> ThreadState {
+        // SAFETY: has no preconditions; null if no thread is attached.
+        ThreadState(unsafe { ffi::PyThreadState_GetUnchecked() })
+    }
+
+    #[inline(always)]
+    pub fn as_ptr(self) -> *mut ffi::PyThreadState {
+        self.0
+    }
+
+    /// The larger structure that every thread state is the head of.
+    #[inline(always)]
+    pub fn implementation(self) -> *mut ffi::_PyThreadStateImpl {
+        self.0.cast()
+    }
+
+    /// # Safety
+    /// The thread state is live.
+    #[inline(always)]
+    pub unsafe fn interp(self) -> *mut ffi::PyInterpreterState {
+        // SAFETY: the caller's promise.
+        unsafe { (*self.0).interp }
+    }
+
+    /// The word of breaker bits (below) and instrumentation version (above).
+    ///
+    /// # Safety
+    /// The thread state is live.
+    #[inline(always)]
+    pub unsafe fn eval_breaker(self) -> usize {
+        // SAFETY: the caller's promise; other threads change it atomically.
+        unsafe { AtomicUsize::from_ptr(&raw mut (*self.0).eval_breaker).load(Ordering::Relaxed) }
+    }
+
+    /// # Safety
+    /// The thread state is live.
+    #[inline(always)]
+    pub unsafe fn current_frame(self) -> Frame {
+        // SAFETY: the caller's promise.
+        Frame::from_ptr(unsafe { (*self.0).current_frame })
+    }
+
+    /// # Safety
+    /// The thread state is live, and `frame` is live and published, or null.
+    #[inline(always)]
+    pub unsafe fn set_current_frame(self, frame: Frame) {
+        // SAFETY: the caller's promise.
+        unsafe { (*self.0).current_frame = frame.as_ptr() }
+    }
+
+    /// The exception being raised, borrowed; null if none (`_PyErr_Occurred` gives its type).
+    ///
+    /// # Safety
+    /// The thread state is live and attached.
+    #[inline(always)]
+    pub unsafe fn raised(self) -> *mut PyObject {
+        // SAFETY: the caller's promise.
+        unsafe { (*self.0).current_exception }
+    }
+
+    /// Whether the installed evaluator is another than the default one (PEP 523), so that Python
+    /// calls must go through it.
+    ///
+    /// # Safety
+    /// The thread state is live.
+    #[inline(always)]
+    pub unsafe fn has_custom_eval_frame(self) -> bool {
+        // SAFETY: the caller's promise.
+        unsafe { (*self.interp()).eval_frame.is_some() }
+    }
+
+    /// Whether a frame of `size` words fits on the data stack (`_PyThreadState_HasStackSpace`).
+    ///
+    /// # Safety
+    /// The thread state is live and attached.
+    #[inline(always)]
+    pub unsafe fn has_stack_space(self, size: usize) -> bool {
+        // SAFETY: top and limit are null or in one chunk.
+        unsafe {
+            let (top, limit) = ((*self.0).datastack_top, (*self.0).datastack_limit);
+            !top.is_null() && size < (limit as usize - top as usize) / size_of::<usize>()
+        }
+    }
+
+    /// Takes `size` words off the data stack as the memory of a new frame.
+    ///
+    /// # Safety
+    /// [`ThreadState::has_stack_space`] has said yes.
+    #[inline(always)]
+    pub unsafe fn take_stack_space(self, size: usize) -> Frame {
+        // SAFETY: the caller's promise.
+        unsafe {
+            let top = (*self.0).datastack_top;
+            (*self.0).datastack_top = top.add(size);
+            Frame::from_ptr(top.cast())
+        }
+    }
+
+    /// One Python call deeper; true if that is too deep and an exception must be set.
+    ///
+    /// # Safety
+    /// The thread state is live and attached.
+    #[inline(always)]
+    pub unsafe fn enter_python_call(self) -> bool {
+        // SAFETY: the caller's promise.
+        unsafe {
+            let remaining = (*self.0).py_recursion_remaining;
+            (*self.0).py_recursion_remaining = remaining - 1;
+            remaining <= 0
+        }
+    }
+
+    /// One Python call less deep (`_Py_LeaveRecursiveCallPy`).
+    ///
+    /// # Safety
+    /// The thread state is live and attached.
+    #[inline(always)]
+    pub unsafe fn leave_python_call(self) {
+        // SAFETY: the caller's promise.
+        unsafe { (*self.0).py_recursion_remaining += 1 }
+    }
+
+    /// This thread's index into every code object's array of copies.
+    ///
+    /// # Safety
+    /// The thread state is live.
+    #[cfg(py_gil_disabled)]
+    #[inline(always)]
+    pub unsafe fn tlbc_index(self) -> i32 {
+        // SAFETY: the caller's promise.
+        unsafe { (*self.implementation()).tlbc_index }
+    }
+
+    /// This thread's copy of the bytecode, if it exists already (`_PyCode_GetTLBCFast`).
+    ///
+    /// # Safety
+    /// Thread state and code are live.
+    #[cfg(py_gil_disabled)]
+    #[inline(always)]
+    pub unsafe fn bytecode_copy(self, code: Code) -> Option<CodeUnit> {
+        use core::sync::atomic::AtomicPtr;
+        // SAFETY: the array is published with release order and replaced, never shrunk.
+        unsafe {
+            let copies = AtomicPtr::from_ptr(&raw mut (*code.as_ptr()).co_tlbc).load(Ordering::Acquire);
+            let index = self.tlbc_index();
+            if index as isize >= (*copies).size as isize {
+                return None;
+            }
+            let entry = (&raw mut (*copies).entries).cast::<*mut ffi::_Py_CODEUNIT>().add(index as usize);
+            let copy = AtomicPtr::from_ptr(entry).load(Ordering::Acquire);
+            (!copy.is_null()).then(|| CodeUnit::from_ptr(copy))
+        }
+    }
+
+    /// Tells the memory reclaimer that this thread holds no unprotected pointer; nothing with a GIL
+    /// (`_Py_qsbr_quiescent_state`).
+    ///
+    /// # Safety
+    /// The thread state is live and attached.
+    #[inline(always)]
+    pub unsafe fn quiescent(self) {
+        #[cfg(py_gil_disabled)]
+        // SAFETY: the thread's own QSBR state; only this thread writes its sequence number.
+        unsafe {
+            let qsbr = (*self.implementation()).qsbr;
+            let shared = AtomicU64::from_ptr(&raw mut (*(*qsbr).shared).wr_seq).load(Ordering::Acquire);
+            AtomicU64::from_ptr(&raw mut (*qsbr).seq).store(shared, Ordering::Release);
+        }
+    }
+}
+
+#[cfg(py_gil_disabled)]
+use core::sync::atomic::AtomicU64;
+
+/// Code objects are only named in the free-threaded half of this file.
+#[cfg(not(py_gil_disabled))]
+const _: fn(Code) = |_| ();

@@ -1,0 +1,106 @@
+//! Entering the evaluator from C.
+
+use super::interpret;
+use super::unwind::{self, Resume};
+use crate::api;
+use crate::bytecode::opcode;
+use crate::host::{CodeUnit, Frame, PyObject, StackRef, ThreadState, ffi};
+
+/// The bytecode that entry frames "run", so that returning to C is an instruction like any other:
+/// a callee's RETURN_VALUE goes to the unit after the frame's instruction plus its return offset
+/// (zero), its YIELD_VALUE one SEND further.
+#[repr(transparent)]
+struct Trampoline([u16; 5]);
+
+static TRAMPOLINE: Trampoline = Trampoline([
+    // Something for the instruction pointer to be past of.
+    opcode::NOP as u16,
+    // Reached on return.
+    opcode::INTERPRETER_EXIT as u16,
+    opcode::NOP as u16,
+    // Reached on yield.
+    opcode::INTERPRETER_EXIT as u16,
+    (opcode::RESUME as u16) | ((ffi::RESUME_OPARG_DEPTH1_MASK | ffi::RESUME_AT_FUNC_START) as u16) << 8,
+]);
+
+/// The frame that stands for the C caller, with the one stack slot for the result.
+#[repr(C)]
+struct EntryFrame {
+    frame: ffi::_PyInterpreterFrame,
+    stack: [StackRef; 1],
+}
+
+/// Runs `frame` to its end, or to its next `yield`, and gives its value: the default evaluator of
+/// PEP 523. Stands for the host's symbol of this name (`ceval.c`).
+///
+/// `throwflag` is nonzero to raise the thread's exception at the point where the frame (a
+/// generator's) is suspended. Returns a new reference, or null with an exception set. The frame is
+/// cleared and popped when it ends.
+///
+/// # Safety
+/// The thread is attached and `tstate` is its state; `frame` is a complete, published frame that is
+/// not linked into the thread's frames yet.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn _PyEval_EvalFrameDefault(
+    tstate: *mut ffi::PyThreadState,
+    frame: *mut ffi::_PyInterpreterFrame,
+    throwflag: core::ffi::c_int,
+) -> *mut PyObject {
+    let tstate = ThreadState::from_ptr(tstate);
+    let frame = Frame::from_ptr(frame);
+    // SAFETY: the caller's promise. The entry frame outlives the call of `interpret`, which unlinks
+    // it before it returns.
+    unsafe {
+        if api::recursion::enter_recursive_call(tstate, c"") {
+            api::frames::clear_and_pop(tstate, frame);
+            return core::ptr::null_mut();
+        }
+        let mut entry: EntryFrame = core::mem::zeroed();
+        let entry_frame = Frame::from_ptr(&raw mut entry.frame);
+        // The stack of the entry frame is the slot after its only local.
+        let stack = (&raw mut entry.stack).cast::<StackRef>();
+        *stack = StackRef::NULL;
+        let fields = entry_frame.as_ptr();
+        (*fields).f_executable = StackRef::none().raw();
+        (*fields).instr_ptr = (&raw const TRAMPOLINE.0[1]).cast::<ffi::_Py_CODEUNIT>().cast_mut();
+        (*fields).owner = ffi::FRAME_OWNED_BY_INTERPRETER as _;
+        (*fields).previous = tstate.current_frame().as_ptr();
+        entry_frame.set_stack_pointer(stack);
+        entry_frame.set_local(0, StackRef::NULL);
+        (*frame.as_ptr()).previous = entry_frame.as_ptr();
+        tstate.set_current_frame(frame);
+        let executor = (*tstate.as_ptr()).current_executor;
+        if !executor.is_null() {
+            entry_frame.set_local(0, StackRef::new(executor));
+            (*tstate.as_ptr()).current_executor = core::ptr::null_mut();
+        }
+        let start = start(tstate, frame, throwflag != 0);
+        interpret(tstate, start)
+    }
+}
+
+/// Where a frame begins: at its instruction pointer, unless it is too deep or an exception is to be
+/// thrown into it.
+///
+/// # Safety
+/// The thread is attached; `frame` is its current frame, published.
+pub unsafe fn start(tstate: ThreadState, frame: Frame, throw: bool) -> Resume {
+    // SAFETY: the caller's promise.
+    unsafe {
+        if tstate.enter_python_call() && api::recursion::check_python_recursion(tstate).is_err() {
+            return unwind::drop_frame(tstate, frame, frame.instr());
+        }
+        if !throw {
+            return Resume::At(frame, frame.instr());
+        }
+        #[cfg(py_gil_disabled)]
+        if crate::ops::use_own_bytecode(tstate, frame).is_err() {
+            return unwind::drop_frame(tstate, frame, frame.instr());
+        }
+        // The exception takes the place of RESUME, which would have seen to this.
+        ffi::_Py_Instrument(frame.code().as_ptr(), tstate.interp());
+        let next: CodeUnit = frame.instr();
+        api::monitor::throw(tstate, frame, next);
+        unwind::error(tstate, frame, next)
+    }
+}

@@ -1,0 +1,103 @@
+//! Dispatch by one loop around a `match`, for compilers without guaranteed tail calls.
+
+use super::unwind::{self, Resume};
+use super::{Tier1, steps, units};
+use crate::bytecode::opcode;
+use crate::engine::{Engine, Exit, Op};
+use crate::host::{PyObject, ThreadState};
+
+macro_rules! instruction_loop {
+    ($($name:ident $(: $family:ident)? = $($step:ident $(/ $units:tt)? $(($inner:ident))?),+;)*) => {
+        /// Runs from `start` until the entry frame below it returns.
+        ///
+        /// # Safety
+        /// The thread is attached; `start` names its current frame, published, with an entry frame
+        /// below it.
+        #[allow(unused_assignments, unused_mut, unused_variables)]
+        pub unsafe fn interpret(tstate: ThreadState, start: Resume) -> *mut PyObject {
+            let Resume::At(mut frame, mut next) = start else { return core::ptr::null_mut() };
+            // SAFETY: the caller's promise; each turn of the loop runs one instruction.
+            unsafe {
+                let mut sp = frame.stack_pointer();
+                let mut opcode = next.opcode();
+                let mut oparg = next.oparg() as usize;
+                loop {
+                    let (mut e, result, family) = match opcode {
+                        $(opcode::$name => {
+                            #[inline(always)]
+                            unsafe fn body<E: Engine>(e: &mut E) -> Op<()> {
+                                // SAFETY: the engine was made for this instruction.
+                                unsafe {
+                                    let mut at = 1;
+                                    steps!(e, at; $($step $(/ $units)? $(($inner))?),+);
+                                }
+                                Ok(())
+                            }
+                            let mut e = Tier1::begin(frame, sp, tstate, next, oparg, units!($($step $(/ $units)? $(($inner))?),+));
+                            let result = body(&mut e);
+                            (e, result, family!($($family)?))
+                        })*
+                        _ => {
+                            let e = Tier1::begin(frame, sp, tstate, next, oparg, 1);
+                            unwind::unknown_opcode(frame, sp, next);
+                            (e, Err(Exit::Error), opcode)
+                        }
+                    };
+                    let resume = match result {
+                        Ok(()) | Err(Exit::Dispatch) => {
+                            e.check_stack(opcode);
+                            (frame, sp, next) = (e.frame, e.sp, e.next);
+                            opcode = next.opcode();
+                            oparg = next.oparg() as usize;
+                            continue;
+                        }
+                        Err(Exit::Deopt) => {
+                            opcode = family;
+                            sp = e.sp;
+                            continue;
+                        }
+                        Err(Exit::Again) => {
+                            (sp, next) = (e.sp, e.this);
+                            opcode = next.opcode();
+                            continue;
+                        }
+                        Err(Exit::As(original)) => {
+                            (frame, sp, next, oparg) = (e.frame, e.sp, e.next, e.oparg);
+                            opcode = original;
+                            continue;
+                        }
+                        Err(Exit::Return(result)) => return result,
+                        Err(Exit::Error | Exit::ErrorNoPop) => {
+                            e.frame.set_stack_pointer(e.sp);
+                            unwind::error(tstate, e.frame, e.next)
+                        }
+                        Err(Exit::Unwind) => {
+                            e.frame.set_stack_pointer(e.sp);
+                            unwind::exception_unwind(tstate, e.frame, e.next)
+                        }
+                        Err(Exit::DropFrame) => {
+                            e.frame.set_stack_pointer(e.sp);
+                            unwind::drop_frame(tstate, e.frame, e.next)
+                        }
+                    };
+                    let Resume::At(at, instr) = resume else { return core::ptr::null_mut() };
+                    (frame, sp, next) = (at, at.stack_pointer(), instr);
+                    opcode = next.opcode();
+                    oparg = next.oparg() as usize;
+                }
+            }
+        }
+    };
+}
+
+/// The opcode that a failed guard falls back to.
+macro_rules! family {
+    ($family:ident) => {
+        opcode::$family
+    };
+    () => {
+        opcode::RESERVED
+    };
+}
+
+for_each_instruction!(instruction_loop);

@@ -1,0 +1,266 @@
+//! The tier-1 interpreter: one handler per opcode, entry from C, unwinding.
+//!
+//! Replaces `ceval.o`, with `crate::ops` (the instruction bodies) and `crate::api` (the C API).
+
+pub mod entry;
+pub mod unwind;
+
+#[cfg(feature = "tail-call")]
+#[path = "tail.rs"]
+mod dispatch;
+#[cfg(not(feature = "tail-call"))]
+#[path = "match_loop.rs"]
+mod dispatch;
+
+pub use dispatch::interpret;
+
+use crate::engine::Engine;
+use crate::host::{CodeUnit, Frame, StackRef, ThreadState};
+
+/// The registers of tier 1 while one instruction runs. Lives in machine registers: everything that
+/// borrows it is inlined.
+pub struct Tier1 {
+    frame: Frame,
+    sp: *mut StackRef,
+    tstate: ThreadState,
+    this: CodeUnit,
+    /// What the frame had as its instruction before this one: line events want to know.
+    previous: CodeUnit,
+    next: CodeUnit,
+    oparg: usize,
+    #[cfg(py_debug)]
+    start: Start,
+}
+
+/// Where an instruction began, for the checks of debug hosts.
+#[cfg(py_debug)]
+#[derive(Clone, Copy)]
+struct Start {
+    frame: Frame,
+    sp: *mut StackRef,
+    next: CodeUnit,
+}
+
+impl Tier1 {
+    /// Begins the instruction at `this`, which is `units` code units long.
+    ///
+    /// # Safety
+    /// The frame is the attached thread's current one and not published any more; `this` is in its
+    /// bytecode, and the stack is as the instruction expects it.
+    #[inline(always)]
+    pub unsafe fn begin(
+        frame: Frame,
+        sp: *mut StackRef,
+        tstate: ThreadState,
+        this: CodeUnit,
+        oparg: usize,
+        units: isize,
+    ) -> Tier1 {
+        // SAFETY: the caller's promise.
+        unsafe {
+            let previous = frame.instr();
+            frame.set_instr(this);
+            #[cfg(py_debug)]
+            frame.set_stack_pointer(core::ptr::null_mut());
+            let next = this.add(units);
+            Tier1 {
+                frame,
+                sp,
+                tstate,
+                this,
+                previous,
+                next,
+                oparg,
+                #[cfg(py_debug)]
+                start: Start { frame, sp, next },
+            }
+        }
+    }
+
+    /// On debug hosts: an instruction that went on to the next one has moved the stack pointer as the
+    /// host's compiler assumes, and the stack is within its bounds.
+    ///
+    /// # Safety
+    /// `opcode` has just been run by this engine.
+    #[inline(always)]
+    unsafe fn check_stack(&self, opcode: u8) {
+        #[cfg(not(py_debug))]
+        let _ = opcode;
+        #[cfg(py_debug)]
+        // SAFETY: frame and code are live.
+        unsafe {
+            if self.frame != self.start.frame || self.frame.is_entry() || self.next != self.start.next {
+                return;
+            }
+            let generic = crate::host::ffi::_PyOpcode_Deopt[opcode as usize];
+            let effect =
+                crate::host::ffi::PyCompile_OpcodeStackEffectWithJump(generic.into(), self.oparg as _, 0);
+            let moved = self.sp.offset_from(self.start.sp);
+            let depth = self.sp.offset_from(self.frame.stack_base());
+            let limit = (*self.code().as_ptr()).co_stacksize as isize;
+            let unknown = effect == core::ffi::c_int::MAX;
+            assert!(
+                unknown || moved == effect as isize,
+                "opcode {opcode}: moved the stack by {moved}, not {effect}"
+            );
+            assert!((0..=limit).contains(&depth), "opcode {opcode}: stack depth {depth} of {limit}");
+        }
+    }
+}
+
+impl Engine for Tier1 {
+    #[inline(always)]
+    fn frame(&self) -> Frame {
+        self.frame
+    }
+    #[inline(always)]
+    fn tstate(&self) -> ThreadState {
+        self.tstate
+    }
+    #[inline(always)]
+    fn oparg(&self) -> usize {
+        self.oparg
+    }
+    #[inline(always)]
+    fn set_oparg(&mut self, oparg: usize) {
+        self.oparg = oparg;
+    }
+    #[inline(always)]
+    fn this_instr(&self) -> CodeUnit {
+        self.this
+    }
+    #[inline(always)]
+    fn previous_instr(&self) -> CodeUnit {
+        self.previous
+    }
+    #[inline(always)]
+    fn next(&self) -> CodeUnit {
+        self.next
+    }
+    #[inline(always)]
+    fn set_next(&mut self, instr: CodeUnit) {
+        self.next = instr;
+    }
+    #[inline(always)]
+    fn sp(&self) -> *mut StackRef {
+        self.sp
+    }
+    #[inline(always)]
+    fn set_sp(&mut self, sp: *mut StackRef) {
+        self.sp = sp;
+    }
+    #[inline(always)]
+    unsafe fn switch_frame(&mut self, frame: Frame, next: CodeUnit) {
+        self.frame = frame;
+        // SAFETY: the frame is live and published.
+        self.sp = unsafe { frame.stack_pointer() };
+        self.next = next;
+    }
+}
+
+/// The body of an instruction: its steps as code. `$e` is the engine, `$at` the current offset in
+/// code units from the instruction.
+macro_rules! steps {
+    ($e:ident, $at:ident;) => {};
+    ($e:ident, $at:ident; unused / $n:tt $(, $($rest:tt)*)?) => {
+        $at += $n;
+        $crate::interp::steps!($e, $at; $($($rest)*)?);
+    };
+    ($e:ident, $at:ident; rewind / $n:tt $(, $($rest:tt)*)?) => {
+        $at -= $n;
+        $crate::interp::steps!($e, $at; $($($rest)*)?);
+    };
+    ($e:ident, $at:ident; $op:ident / 1 $(, $($rest:tt)*)?) => {
+        let operand: u16 = $crate::engine::Engine::this_instr($e).add($at).read();
+        $crate::engine::run_with($e, operand, $crate::ops::$op)?;
+        $at += 1;
+        $crate::interp::steps!($e, $at; $($($rest)*)?);
+    };
+    ($e:ident, $at:ident; $op:ident / 2 $(, $($rest:tt)*)?) => {
+        let operand: u32 = $crate::engine::Engine::this_instr($e).add($at).read();
+        $crate::engine::run_with($e, operand, $crate::ops::$op)?;
+        $at += 2;
+        $crate::interp::steps!($e, $at; $($($rest)*)?);
+    };
+    ($e:ident, $at:ident; $op:ident / 4 $(, $($rest:tt)*)?) => {
+        let operand: *mut $crate::host::PyObject = $crate::engine::Engine::this_instr($e).add($at).read();
+        $crate::engine::run_with($e, operand, $crate::ops::$op)?;
+        $at += 4;
+        $crate::interp::steps!($e, $at; $($($rest)*)?);
+    };
+    ($e:ident, $at:ident; $op:ident / [$($unit:tt)+] $(, $($rest:tt)*)?) => {
+        let operands = $crate::interp::operands!($e, $at; () $($unit)+);
+        $crate::engine::run_with($e, operands, $crate::ops::$op)?;
+        $crate::interp::steps!($e, $at; $($($rest)*)?);
+    };
+    ($e:ident, $at:ident; top($op:ident) $(, $($rest:tt)*)?) => {
+        let oparg = $crate::engine::Engine::oparg($e);
+        $crate::engine::Engine::set_oparg($e, oparg >> 4);
+        $crate::engine::run($e, $crate::ops::$op)?;
+        $crate::engine::Engine::set_oparg($e, oparg);
+        $crate::interp::steps!($e, $at; $($($rest)*)?);
+    };
+    ($e:ident, $at:ident; bottom($op:ident) $(, $($rest:tt)*)?) => {
+        let oparg = $crate::engine::Engine::oparg($e);
+        $crate::engine::Engine::set_oparg($e, oparg & 15);
+        $crate::engine::run($e, $crate::ops::$op)?;
+        $crate::engine::Engine::set_oparg($e, oparg);
+        $crate::interp::steps!($e, $at; $($($rest)*)?);
+    };
+    ($e:ident, $at:ident; $op:ident $(, $($rest:tt)*)?) => {
+        $crate::engine::run($e, $crate::ops::$op)?;
+        $crate::interp::steps!($e, $at; $($($rest)*)?);
+    };
+}
+pub(crate) use steps;
+
+/// Several cached operands as a tuple.
+macro_rules! operands {
+    ($e:ident, $at:ident; ($($done:expr,)*)) => { ($($done,)*) };
+    ($e:ident, $at:ident; ($($done:expr,)*) unused $($rest:tt)*) => {{
+        $at += 1;
+        $crate::interp::operands!($e, $at; ($($done,)*) $($rest)*)
+    }};
+    ($e:ident, $at:ident; ($($done:expr,)*) 1 $($rest:tt)*) => {{
+        let operand: u16 = $crate::engine::Engine::this_instr($e).add($at).read();
+        $at += 1;
+        $crate::interp::operands!($e, $at; ($($done,)* operand,) $($rest)*)
+    }};
+    ($e:ident, $at:ident; ($($done:expr,)*) 2 $($rest:tt)*) => {{
+        let operand: u32 = $crate::engine::Engine::this_instr($e).add($at).read();
+        $at += 2;
+        $crate::interp::operands!($e, $at; ($($done,)* operand,) $($rest)*)
+    }};
+    ($e:ident, $at:ident; ($($done:expr,)*) 4 $($rest:tt)*) => {{
+        let operand: *mut $crate::host::PyObject = $crate::engine::Engine::this_instr($e).add($at).read();
+        $at += 4;
+        $crate::interp::operands!($e, $at; ($($done,)* operand,) $($rest)*)
+    }};
+}
+pub(crate) use operands;
+
+/// The number of code units of an instruction with these steps.
+macro_rules! units {
+    ($($step:ident $(/ $units:tt)? $(($inner:ident))?),+) => {
+        1 $(+ $crate::interp::step_units!($step $(/ $units)?))+
+    };
+}
+pub(crate) use units;
+
+macro_rules! step_units {
+    (rewind / $n:tt) => { -$n };
+    ($step:ident / [$($unit:tt)+]) => { 0 $(+ $crate::interp::operand_units!($unit))+ };
+    ($step:ident / $n:tt) => { $n };
+    ($step:ident) => { 0 };
+}
+pub(crate) use step_units;
+
+macro_rules! operand_units {
+    (unused) => {
+        1
+    };
+    ($n:tt) => {
+        $n
+    };
+}
+pub(crate) use operand_units;

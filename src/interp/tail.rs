@@ -1,0 +1,166 @@
+//! Dispatch by guaranteed tail calls: every instruction is a function that ends in a jump to the
+//! next one, and the evaluator's registers are its parameters.
+
+use super::unwind::{self, Resume};
+use super::{Tier1, steps, units};
+use crate::bytecode::opcode;
+use crate::engine::{Engine, Exit, Op};
+use crate::host::{CodeUnit, Frame, PyObject, StackRef, ThreadState};
+
+/// One instruction. The calling convention keeps the first four parameters in registers that calls
+/// into the host preserve.
+pub type Handler = unsafe extern "rust-preserve-none" fn(
+    Frame,
+    *mut StackRef,
+    ThreadState,
+    CodeUnit,
+    usize,
+) -> *mut PyObject;
+
+/// Runs from `start` until the entry frame below it returns.
+///
+/// # Safety
+/// The thread is attached; `start` names its current frame, published, with an entry frame below it.
+pub unsafe fn interpret(tstate: ThreadState, start: Resume) -> *mut PyObject {
+    let Resume::At(frame, next) = start else { return core::ptr::null_mut() };
+    // SAFETY: the caller's promise.
+    unsafe {
+        let word = next.word();
+        TABLE[(word & 0xFF) as usize](frame, frame.stack_pointer(), tstate, next, (word >> 8) as usize)
+    }
+}
+
+macro_rules! handlers {
+    ($($name:ident $(: $family:ident)? = $($step:ident $(/ $units:tt)? $(($inner:ident))?),+;)*) => {
+        /// The handler of every opcode.
+        static TABLE: [Handler; 256] = {
+            let mut table: [Handler; 256] = [handler::unknown; 256];
+            $(table[opcode::$name as usize] = handler::$name;)*
+            table
+        };
+
+        #[allow(non_snake_case, clippy::missing_safety_doc, unused_assignments, unused_mut, unused_variables, unreachable_code)]
+        mod handler {
+            use super::*;
+
+            $(
+                pub unsafe extern "rust-preserve-none" fn $name(
+                    frame: Frame,
+                    sp: *mut StackRef,
+                    tstate: ThreadState,
+                    this: CodeUnit,
+                    oparg: usize,
+                ) -> *mut PyObject {
+                    #[inline(always)]
+                    unsafe fn body<E: Engine>(e: &mut E) -> Op<()> {
+                        // SAFETY: the instruction's handler has made the engine for it.
+                        unsafe {
+                            let mut at = 1;
+                            steps!(e, at; $($step $(/ $units)? $(($inner))?),+);
+                        }
+                        Ok(())
+                    }
+                    // SAFETY: handlers are entered with the registers of the instruction at `this`.
+                    unsafe {
+                        let mut e = Tier1::begin(frame, sp, tstate, this, oparg, units!($($step $(/ $units)? $(($inner))?),+));
+                        finish!($name, body(&mut e), e, $($family)?)
+                    }
+                }
+            )*
+
+            pub unsafe extern "rust-preserve-none" fn unknown(
+                frame: Frame,
+                sp: *mut StackRef,
+                tstate: ThreadState,
+                this: CodeUnit,
+                oparg: usize,
+            ) -> *mut PyObject {
+                // SAFETY: as for every handler.
+                unsafe {
+                    frame.set_instr(this);
+                    unwind::unknown_opcode(frame, sp, this);
+                    become error(frame, sp, tstate, this.add(1), oparg)
+                }
+            }
+        }
+    };
+}
+
+/// Leaves an instruction by the way its body chose.
+macro_rules! finish {
+    ($name:ident, $result:expr, $e:ident, $($family:ident)?) => {
+        match $result {
+            Ok(()) | Err(Exit::Dispatch) => {
+                $e.check_stack(opcode::$name);
+                let word = $e.next.word();
+                become TABLE[(word & 0xFF) as usize]($e.frame, $e.sp, $e.tstate, $e.next, (word >> 8) as usize)
+            }
+            Err(Exit::Deopt) => deopt!($e, $($family)?),
+            Err(Exit::Error | Exit::ErrorNoPop) => {
+                become error($e.frame, $e.sp, $e.tstate, $e.next, $e.oparg)
+            }
+            Err(Exit::Unwind) => become exception_unwind($e.frame, $e.sp, $e.tstate, $e.next, $e.oparg),
+            Err(Exit::DropFrame) => become drop_frame($e.frame, $e.sp, $e.tstate, $e.next, $e.oparg),
+            Err(Exit::Again) => {
+                let opcode = $e.this.opcode();
+                become TABLE[opcode as usize]($e.frame, $e.sp, $e.tstate, $e.this, $e.oparg)
+            }
+            Err(Exit::As(opcode)) => {
+                become TABLE[opcode as usize]($e.frame, $e.sp, $e.tstate, $e.next, $e.oparg)
+            }
+            Err(Exit::Return(result)) => result,
+        }
+    };
+}
+use finish;
+
+macro_rules! deopt {
+    ($e:ident, $family:ident) => {
+        become $family($e.frame, $e.sp, $e.tstate, $e.this, $e.oparg)
+    };
+    ($e:ident,) => {
+        unreachable!("an instruction outside a family has no guards")
+    };
+}
+use deopt;
+
+for_each_instruction!(handlers);
+
+macro_rules! cold_handler {
+    ($(#[$doc:meta])* $name:ident = $unwind:path) => {
+        $(#[$doc])*
+        #[cold]
+        unsafe extern "rust-preserve-none" fn $name(
+            frame: Frame,
+            sp: *mut StackRef,
+            tstate: ThreadState,
+            next: CodeUnit,
+            _oparg: usize,
+        ) -> *mut PyObject {
+            // SAFETY: handlers leave here with their registers and an exception set.
+            unsafe {
+                frame.set_stack_pointer(sp);
+                match $unwind(tstate, frame, next) {
+                    Resume::At(frame, next) => {
+                        let word = next.word();
+                        become TABLE[(word & 0xFF) as usize](frame, frame.stack_pointer(), tstate, next, (word >> 8) as usize)
+                    }
+                    Resume::Leave => core::ptr::null_mut(),
+                }
+            }
+        }
+    };
+}
+
+cold_handler! {
+    /// An exception was raised by the instruction before `next`.
+    error = unwind::error
+}
+cold_handler! {
+    /// An exception goes on, its traceback and events taken care of.
+    exception_unwind = unwind::exception_unwind
+}
+cold_handler! {
+    /// An exception is set, and `frame`, which has not begun, is dropped.
+    drop_frame = unwind::drop_frame
+}

@@ -1,0 +1,313 @@
+//! What happens after an exception: traceback, events, the exception table, leaving frames.
+
+use core::ffi::c_int;
+
+use crate::api;
+use crate::host::object::{is_exact, size};
+use crate::host::{Code, CodeUnit, Frame, StackRef, ThreadState, ffi};
+
+/// Where the interpreter goes on.
+#[derive(Clone, Copy, Debug)]
+pub enum Resume {
+    /// At this instruction of this frame, which is published.
+    At(Frame, CodeUnit),
+    /// It leaves, with the exception set.
+    Leave,
+}
+
+/// An exception was raised by the instruction before `next`: adds the traceback entry, tells the
+/// tools, and looks for a handler, leaving frames until there is one.
+///
+/// # Safety
+/// The thread is attached, an exception is set, and `frame` is current and published.
+pub unsafe fn error(tstate: ThreadState, frame: Frame, next: CodeUnit) -> Resume {
+    // SAFETY: the caller's promise.
+    unsafe {
+        record(tstate, frame, next);
+        exception_unwind(tstate, frame, next)
+    }
+}
+
+/// Looks for a handler of the exception raised by the instruction before `next`, leaving frames
+/// until there is one.
+///
+/// # Safety
+/// As for [`error`].
+pub unsafe fn exception_unwind(tstate: ThreadState, frame: Frame, next: CodeUnit) -> Resume {
+    let (mut frame, mut next) = (frame, next);
+    // SAFETY: the caller's promise; the caller of a frame is published.
+    unsafe {
+        loop {
+            if let Some(handler) = enter_handler(tstate, frame, next) {
+                return Resume::At(frame, handler);
+            }
+            let Some(caller) = leave(tstate, frame) else { return Resume::Leave };
+            (frame, next) = (caller, caller.instr());
+            record(tstate, frame, next);
+        }
+    }
+}
+
+/// Leaves `frame`, which has not begun to run, with the exception set, and goes on with it in the
+/// calling frame.
+///
+/// # Safety
+/// As for [`error`].
+pub unsafe fn drop_frame(tstate: ThreadState, frame: Frame, _next: CodeUnit) -> Resume {
+    // SAFETY: the caller's promise.
+    unsafe {
+        match leave(tstate, frame) {
+            Some(caller) => error(tstate, caller, caller.instr()),
+            None => Resume::Leave,
+        }
+    }
+}
+
+/// Adds the traceback entry for the exception raised before `next` and fires its RAISE event.
+unsafe fn record(tstate: ThreadState, frame: Frame, next: CodeUnit) {
+    // SAFETY: an exception is set; `frame` is current and published.
+    unsafe {
+        if tstate.raised().is_null() {
+            ffi::PyErr_SetString(ffi::PyExc_SystemError, c"error return without exception set".as_ptr());
+        }
+        if !frame.is_incomplete() {
+            let object = frame.frame_object();
+            if !object.is_null() {
+                ffi::PyTraceBack_Here(object);
+            }
+        }
+        api::monitor::raise(tstate, frame, next.add(-1));
+    }
+}
+
+/// Makes `frame` ready to run its handler for the exception raised before `next`, and gives the
+/// handler's first instruction. Without a handler, empties the stack and fires PY_UNWIND.
+unsafe fn enter_handler(tstate: ThreadState, frame: Frame, next: CodeUnit) -> Option<CodeUnit> {
+    let mut next = next;
+    // SAFETY: an exception is set; `frame` is current and published.
+    unsafe {
+        loop {
+            let offset = next.offset_from(frame.bytecode()) - 1;
+            let Some(handler) = find_handler(frame.code(), offset as c_int) else {
+                close_stack_down_to(frame, frame.stack_base());
+                api::monitor::unwind(tstate, frame, next.add(-1));
+                return None;
+            };
+            close_stack_down_to(frame, frame.stack_base().add(handler.depth));
+            if handler.push_lasti {
+                let lasti = frame.instr().offset_from(frame.bytecode());
+                push(frame, StackRef::tag_int(lasti));
+            }
+            let exception = ffi::PyErr_GetRaisedException();
+            push(frame, StackRef::steal(exception));
+            next = frame.bytecode().add(handler.target);
+            // A tool that raises here raises in the handler.
+            if api::monitor::handled(tstate, frame, next, exception).is_ok() {
+                return Some(next);
+            }
+        }
+    }
+}
+
+/// Takes `frame` off the thread and clears it. Gives the calling frame, or none if that was C.
+unsafe fn leave(tstate: ThreadState, frame: Frame) -> Option<Frame> {
+    // SAFETY: `frame` is current; below every frame there is another down to the entry frame.
+    unsafe {
+        tstate.leave_python_call();
+        let caller = frame.previous();
+        // Destructors must not see the frame any more.
+        tstate.set_current_frame(caller);
+        api::frames::clear_and_pop(tstate, frame);
+        (*caller.as_ptr()).return_offset = 0;
+        if !caller.is_entry() {
+            return Some(caller);
+        }
+        tstate.set_current_frame(caller.previous());
+        restore_executor(tstate, caller);
+        None
+    }
+}
+
+/// Gives the thread back the executor that called into the evaluator, if one did; the entry frame
+/// kept it alive in its only local.
+///
+/// # Safety
+/// The thread is attached, and `entry` is a live entry frame that is not linked any more.
+#[inline(always)]
+pub unsafe fn restore_executor(tstate: ThreadState, entry: Frame) {
+    // SAFETY: the caller's promise. Whatever called the evaluator from an executor holds another
+    // reference to it, so closing this one frees nothing.
+    unsafe {
+        let executor = entry.local(0);
+        if !executor.is_null() {
+            (*tstate.as_ptr()).current_executor = executor.object();
+            executor.close();
+        }
+    }
+}
+
+unsafe fn push(frame: Frame, value: StackRef) {
+    // SAFETY: the compiler has reserved room for what a handler expects.
+    unsafe {
+        let sp = frame.stack_pointer();
+        *sp = value;
+        frame.set_stack_pointer(sp.add(1));
+    }
+}
+
+/// Gives up the values above `bottom`, topmost first, each taken off the stack before its destructor
+/// can run.
+unsafe fn close_stack_down_to(frame: Frame, bottom: *mut StackRef) {
+    // SAFETY: the frame is published and its stack reaches down to `bottom`.
+    unsafe {
+        while frame.stack_pointer() > bottom {
+            let sp = frame.stack_pointer().sub(1);
+            frame.set_stack_pointer(sp);
+            (*sp).close();
+        }
+    }
+}
+
+/// An entry of the exception table, decoded.
+struct Handler {
+    /// Offset of the handler in code units.
+    target: isize,
+    /// Number of values that stay on the stack.
+    depth: usize,
+    /// Whether the handler expects the offset of the raising instruction below the exception.
+    push_lasti: bool,
+}
+
+/// The innermost handler for the instruction at `offset` (in code units).
+///
+/// The table is a sequence of entries sorted by start: start, length, target, and depth with the
+/// lasti flag, as numbers of six bits a byte, most significant first; bit 6 says that more bytes
+/// follow, bit 7 marks the first byte of an entry. Source: `InternalDocs/exception_handling.md`.
+fn find_handler(code: Code, offset: c_int) -> Option<Handler> {
+    // SAFETY: the code object is live and its table is a bytes object.
+    let table = unsafe {
+        let table = (*code.as_ptr()).co_exceptiontable;
+        debug_assert!(is_exact(table, &raw mut ffi::PyBytes_Type));
+        let start = (&raw const (*table.cast::<ffi::PyBytesObject>()).ob_sval).cast::<u8>();
+        core::slice::from_raw_parts(start, size(table) as usize)
+    };
+    let mut reader = TableReader { rest: skip_entries_before(table, offset) };
+    while !reader.rest.is_empty() {
+        let start = reader.number();
+        let length = reader.number();
+        let target = reader.number();
+        let depth_and_lasti = reader.number();
+        if start > offset {
+            break;
+        }
+        if offset < start + length {
+            return Some(Handler {
+                target: target as isize,
+                depth: (depth_and_lasti >> 1) as usize,
+                push_lasti: depth_and_lasti & 1 != 0,
+            });
+        }
+    }
+    None
+}
+
+const ENTRY_START: u8 = 0x80;
+
+/// The part of the table from the last entry that starts at or before `offset`, or a little before
+/// it: halves the table while it is long.
+fn skip_entries_before(table: &[u8], offset: c_int) -> &[u8] {
+    const LONG: usize = 40;
+    let (mut low, mut high) = (0, table.len());
+    while high - low > LONG {
+        let mut middle = low + (high - low) / 2;
+        while middle > low && table[middle] & ENTRY_START == 0 {
+            middle -= 1;
+        }
+        if middle == low {
+            break;
+        }
+        let mut reader = TableReader { rest: &table[middle..] };
+        if reader.number() > offset { high = middle } else { low = middle }
+    }
+    &table[low..]
+}
+
+struct TableReader<'a> {
+    rest: &'a [u8],
+}
+
+impl TableReader<'_> {
+    fn number(&mut self) -> c_int {
+        let mut value = 0;
+        while let [byte, rest @ ..] = self.rest {
+            self.rest = rest;
+            value = value << 6 | c_int::from(byte & 0x3F);
+            if byte & 0x40 == 0 {
+                break;
+            }
+        }
+        value
+    }
+}
+
+/// Sets the exception for an opcode that does not exist.
+///
+/// # Safety
+/// The thread is attached, `frame` is current, its stack ends at `sp`.
+#[cold]
+pub unsafe fn unknown_opcode(frame: Frame, sp: *mut StackRef, instr: CodeUnit) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        frame.set_stack_pointer(sp);
+        ffi::PyErr_Format(
+            ffi::PyExc_SystemError,
+            c"%U:%d: unknown opcode %d".as_ptr(),
+            (*frame.code().as_ptr()).co_filename,
+            ffi::PyUnstable_InterpreterFrame_GetLine(frame.as_ptr()),
+            c_int::from(instr.opcode()),
+        );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn encode(table: &mut Vec<u8>, mut value: u32, first: bool) {
+        let mut bytes = vec![(value & 0x3F) as u8];
+        value >>= 6;
+        while value > 0 {
+            bytes.push((value & 0x3F) as u8 | 0x40);
+            value >>= 6;
+        }
+        let at = bytes.len() - 1;
+        if first {
+            bytes[at] |= ENTRY_START;
+        }
+        table.extend(bytes.iter().rev());
+    }
+
+    #[test]
+    fn skipping_never_passes_the_entry_that_covers_the_offset() {
+        let mut table = Vec::new();
+        let entries: Vec<(u32, u32)> = (0..200).map(|i| (i * 37, 20 + i % 17)).collect();
+        for &(start, length) in &entries {
+            encode(&mut table, start, true);
+            for value in [length, start + 1, 6] {
+                encode(&mut table, value, false);
+            }
+        }
+        for &(start, length) in &entries {
+            for offset in [start, start + length - 1] {
+                let mut reader = TableReader { rest: skip_entries_before(&table, offset as c_int) };
+                let mut found = false;
+                while !reader.rest.is_empty() {
+                    let (s, l, _target, _depth) =
+                        (reader.number(), reader.number(), reader.number(), reader.number());
+                    found |= s == start as c_int && l == length as c_int;
+                }
+                assert!(found, "entry at {start} skipped for offset {offset}");
+            }
+        }
+    }
+}

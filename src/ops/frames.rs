@@ -1,0 +1,67 @@
+//! Entering frames of Python functions.
+
+use super::guards::guard;
+use crate::api;
+use crate::engine::{Engine, Exit, Op};
+use crate::host::{Frame, StackRef};
+
+/// No evaluator but the default one is installed (PEP 523), so Python calls may stay in it.
+#[inline(always)]
+pub unsafe fn check_pep_523<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
+    // SAFETY: the thread is attached.
+    unsafe { guard(!e.tstate().has_custom_eval_frame()) }
+}
+
+/// Remembers where the callee returns to.
+#[inline(always)]
+pub unsafe fn save_return_offset<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
+    // SAFETY: both are in the frame's bytecode, and instructions are short.
+    unsafe {
+        let offset = e.next().offset_from(e.this_instr());
+        (*e.frame().as_ptr()).return_offset = offset as u16;
+    }
+    Ok([])
+}
+
+/// Pops a new frame (wrapped in a stack reference), links it and goes on in it. A check before has
+/// made sure that a call more is not too deep.
+#[inline(always)]
+pub unsafe fn push_frame<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
+    // SAFETY: the topmost value is a frame that the instruction has just made.
+    unsafe {
+        let frame = Frame::from_ptr(e.pop().unwrap());
+        link(e, frame);
+        e.tstate().enter_python_call();
+    }
+    Ok([])
+}
+
+/// Links `frame`, which was pushed for a call, and goes on in it, or drops it with RecursionError.
+/// The way in for instructions that have not checked the depth.
+///
+/// # Safety
+/// `frame` is a complete new frame whose previous one is the engine's; nothing of the call is left on
+/// the stack, and the return offset is set.
+#[inline(always)]
+pub(super) unsafe fn enter_frame<E: Engine, T>(e: &mut E, frame: Frame) -> Op<T> {
+    // SAFETY: the caller's promise.
+    unsafe {
+        link(e, frame);
+        if e.tstate().enter_python_call() && api::recursion::check_python_recursion(e.tstate()).is_err() {
+            return Err(Exit::DropFrame);
+        }
+    }
+    Err(Exit::Dispatch)
+}
+
+/// Publishes the engine's frame and makes `frame` the current one.
+#[inline(always)]
+unsafe fn link<E: Engine>(e: &mut E, frame: Frame) {
+    // SAFETY: the callers' promise.
+    unsafe {
+        e.publish();
+        debug_assert!(frame.previous() == e.frame());
+        e.tstate().set_current_frame(frame);
+        e.switch_frame(frame, frame.instr());
+    }
+}

@@ -1,0 +1,77 @@
+//! Guards on the types of the topmost values. TOS is the topmost value, NOS the one below it.
+
+use crate::engine::{Engine, Exit, Op};
+use crate::host::object::is_exact;
+use crate::host::{PyTypeObject, StackRef, ffi};
+
+/// Goes on only if `holds`; otherwise the generic instruction runs.
+#[inline(always)]
+pub(super) fn guard(holds: bool) -> Op {
+    if holds { Ok([]) } else { Err(Exit::Deopt) }
+}
+
+/// Goes on only if the value `depth` places below the top is exactly of `type_`.
+#[inline(always)]
+unsafe fn guard_type<E: Engine>(e: &mut E, depth: usize, type_: *mut PyTypeObject) -> Op {
+    // SAFETY: the stack holds that many live values.
+    unsafe { guard(is_exact(e.peek(depth).object(), type_)) }
+}
+
+macro_rules! type_guards {
+    ($($(#[$doc:meta])* $name:ident = $depth:literal, $type_:ident;)*) => {
+        $(
+            $(#[$doc])*
+            #[inline(always)]
+            pub unsafe fn $name<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
+                // SAFETY: the instruction has at least that many inputs.
+                unsafe { guard_type(e, $depth, &raw mut ffi::$type_) }
+            }
+        )*
+    };
+}
+
+type_guards! {
+    /// The topmost value is exactly an int.
+    guard_tos_int = 1, PyLong_Type;
+    /// The value below the top is exactly an int.
+    guard_nos_int = 2, PyLong_Type;
+    /// The topmost value is exactly a float.
+    guard_tos_float = 1, PyFloat_Type;
+    /// The value below the top is exactly a float.
+    guard_nos_float = 2, PyFloat_Type;
+    /// The topmost value is exactly a str.
+    guard_tos_unicode = 1, PyUnicode_Type;
+    /// The value below the top is exactly a str.
+    guard_nos_unicode = 2, PyUnicode_Type;
+    /// The topmost value is exactly a list.
+    guard_tos_list = 1, PyList_Type;
+    /// The value below the top is exactly a list.
+    guard_nos_list = 2, PyList_Type;
+    /// The topmost value is exactly a tuple.
+    guard_tos_tuple = 1, PyTuple_Type;
+    /// The value below the top is exactly a tuple.
+    guard_nos_tuple = 2, PyTuple_Type;
+    /// The topmost value is exactly a dict.
+    guard_tos_dict = 1, PyDict_Type;
+    /// The value below the top is exactly a dict.
+    guard_nos_dict = 2, PyDict_Type;
+    /// The topmost value is exactly a slice.
+    guard_tos_slice = 1, PySlice_Type;
+}
+
+/// The topmost value is exactly a set or a frozenset.
+#[inline(always)]
+pub unsafe fn guard_tos_any_set<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
+    // SAFETY: the instruction has an input.
+    unsafe {
+        let object = e.peek(1).object();
+        guard(is_exact(object, &raw mut ffi::PySet_Type) || is_exact(object, &raw mut ffi::PyFrozenSet_Type))
+    }
+}
+
+/// The slot below the top is empty: the call has no `self`.
+#[inline(always)]
+pub unsafe fn guard_nos_null<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
+    // SAFETY: the instruction has two inputs.
+    unsafe { guard(e.peek(2).is_null()) }
+}

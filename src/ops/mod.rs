@@ -1,0 +1,39 @@
+//! Instruction bodies: one function per micro-op, generic over the engine that runs it, a file per
+//! family. The rows that list them are in `crate::bytecode::instructions`.
+//!
+//! Contracts are those of `crate::engine`; each function's own comment says what the micro-op means.
+
+// The contract of every micro-op is the one in `crate::engine`.
+#![allow(clippy::missing_safety_doc)]
+
+mod arithmetic;
+mod attributes;
+mod building;
+mod calls;
+mod control;
+mod exceptions;
+mod frames;
+mod generators;
+mod guards;
+mod instrumented;
+mod iteration;
+mod locals;
+mod names;
+mod subscripts;
+mod unpacking;
+
+pub use arithmetic::*;
+pub use attributes::*;
+pub use building::*;
+pub use calls::*;
+pub use control::*;
+pub use exceptions::*;
+pub use frames::*;
+pub use generators::*;
+pub use guards::*;
+pub use instrumented::*;
+pub use iteration::*;
+pub use locals::*;
+pub use names::*;
+pub use subscripts::*;
+pub use unpacking::*;

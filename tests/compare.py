@@ -1,0 +1,88 @@
+#!/usr/bin/env python3
+"""Runs small programs on reval and on the reference interpreter and compares what they print.
+
+    tests/compare.py                 all of tests/programs
+    tests/compare.py 00 01_arith     those whose names begin so
+    tests/compare.py --python P --reference Q ...
+
+Equal means: the same stdout, the same stderr (tracebacks, warnings) and the same exit status, byte for
+byte. A program may begin with a line `# options: ...` that names options for the interpreter. Variables
+such as PYTHON_JIT are passed on.
+"""
+
+import argparse
+import difflib
+import os
+import signal
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+TESTS = Path(__file__).resolve().parent
+BIN = TESTS.parent / "build" / "bin"
+PROGRAMS = TESTS / "programs"
+TIMEOUT = 120
+
+
+def options(program):
+    with program.open() as file:
+        first = file.readline()
+    return first.removeprefix("# options:").split() if first.startswith("# options:") else []
+
+
+def status(code):
+    return f"killed by {signal.Signals(-code).name}" if code < 0 else f"exit status {code}"
+
+
+def run(interpreter, program, timeout):
+    # Hash order is part of the output; what surrounds this run is not.
+    env = {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "PYTHONHOME", "PYTHONSTARTUP")}
+    env.update(PYTHONHASHSEED="0", PYTHONDONTWRITEBYTECODE="1", PYTHON_COLORS="0", LC_ALL="C.UTF-8")
+    command = [interpreter, *options(program), program.name]
+    try:
+        done = subprocess.run(command, cwd=program.parent, env=env, stdin=subprocess.DEVNULL,
+                              capture_output=True, timeout=timeout)
+        out, err, end = done.stdout, done.stderr, status(done.returncode)
+    except subprocess.TimeoutExpired as late:
+        out, err, end = late.stdout or b"", late.stderr or b"", f"still running after {timeout} s"
+    return {"stdout": out.decode(errors="backslashreplace"), "stderr": err.decode(errors="backslashreplace"),
+            "status": end}
+
+
+def difference(expected, got):
+    for part in expected:
+        yield from difflib.unified_diff(expected[part].splitlines(), got[part].splitlines(),
+                                        f"reference {part}", f"reval {part}", "", "", 2, lineterm="")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--python", default=os.environ.get("REVAL_PYTHON", BIN / "python3.14"))
+    parser.add_argument("--reference", default=os.environ.get("REVAL_REFERENCE", BIN / "python3.14-ref"))
+    parser.add_argument("--timeout", type=float, default=TIMEOUT)
+    parser.add_argument("-j", type=int, default=2, metavar="N", help="programs at a time")
+    parser.add_argument("names", nargs="*", help="only programs whose names begin so")
+    args = parser.parse_args()
+
+    programs = sorted(p for p in PROGRAMS.glob("*.py") if not args.names or p.name.startswith(tuple(args.names)))
+    if not programs:
+        parser.error(f"no program in {PROGRAMS} begins with {' or '.join(args.names)}")
+
+    def both(program):
+        return program, run(args.reference, program, args.timeout), run(args.python, program, args.timeout)
+
+    failed = 0
+    with ThreadPoolExecutor(args.j) as pool:
+        for program, expected, got in pool.map(both, programs):
+            print("ok  " if expected == got else "FAIL", program.stem, flush=True)
+            if expected != got:
+                failed += 1
+                for line in difference(expected, got):
+                    print("    " + line)
+    print(f"{len(programs) - failed} passed, {failed} failed")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,2 @@
+# options: -I -S
+print(1)
