@@ -187,6 +187,14 @@ pub trait Engine: Sized {
         self.publish_at(self.sp());
     }
 
+    /// Takes the stack pointer from the frame again: after an event, whose tools may have moved the frame
+    /// to another line, and popped values on the way.
+    #[inline(always)]
+    fn reload_sp(&mut self) {
+        // SAFETY: the frame is live, and was published before the event.
+        unsafe { self.set_sp(self.frame().stack_pointer()) }
+    }
+
     /// Publishes a stack pointer other than the current one.
     #[inline(always)]
     fn publish_at(&self, sp: *mut StackRef) {

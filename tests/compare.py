@@ -6,8 +6,9 @@
     tests/compare.py --python P --reference Q ...
 
 Equal means: the same stdout, the same stderr (tracebacks, warnings) and the same exit status, byte for
-byte. A program may begin with a line `# options: ...` that names options for the interpreter. Variables
-such as PYTHON_JIT are passed on.
+byte. Lines at the top of a program may say `# options: ...` for the interpreter and `# status: N` for
+the exit status that the reference has to end with, 0 if nothing is said; if it is another one, then by an
+exception on the last line: a program that stops half-way on both is no test. Variables such as PYTHON_JIT are passed on.
 """
 
 import argparse
@@ -25,10 +26,14 @@ PROGRAMS = TESTS / "programs"
 TIMEOUT = 120
 
 
-def options(program):
+def header(program):
+    found = {"options": "", "status": "0"}
     with program.open() as file:
-        first = file.readline()
-    return first.removeprefix("# options:").split() if first.startswith("# options:") else []
+        for line in file:
+            key, colon, value = line.removeprefix("# ").partition(":")
+            if not line.startswith("# ") or key not in found:
+                return found
+            found[key] = value.strip()
 
 
 def status(code):
@@ -39,7 +44,7 @@ def run(interpreter, program, timeout):
     # Hash order is part of the output; what surrounds this run is not.
     env = {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "PYTHONHOME", "PYTHONSTARTUP")}
     env.update(PYTHONHASHSEED="0", PYTHONDONTWRITEBYTECODE="1", PYTHON_COLORS="0", LC_ALL="C.UTF-8")
-    command = [interpreter, *options(program), program.name]
+    command = [interpreter, *header(program)["options"].split(), program.name]
     try:
         done = subprocess.run(command, cwd=program.parent, env=env, stdin=subprocess.DEVNULL,
                               capture_output=True, timeout=timeout)
@@ -54,6 +59,15 @@ def difference(expected, got):
     for part in expected:
         yield from difflib.unified_diff(expected[part].splitlines(), got[part].splitlines(),
                                         f"reference {part}", f"reval {part}", "", "", 2, lineterm="")
+
+
+def unexpected(program, result):
+    "What is wrong with the result of the reference."
+    wanted = header(program)["status"]
+    last_line = f"line {len(program.read_text().splitlines())}, in <module>"
+    if result["status"] != status(int(wanted)) or (wanted != "0" and last_line not in result["stderr"]):
+        yield f"the reference ended with {result['status']}, too early or not as expected:"
+        yield from result["stderr"].splitlines()[-8:]
 
 
 def main():
@@ -75,11 +89,11 @@ def main():
     failed = 0
     with ThreadPoolExecutor(args.j) as pool:
         for program, expected, got in pool.map(both, programs):
-            print("ok  " if expected == got else "FAIL", program.stem, flush=True)
-            if expected != got:
-                failed += 1
-                for line in difference(expected, got):
-                    print("    " + line)
+            problems = [*difference(expected, got), *unexpected(program, expected)]
+            print("FAIL" if problems else "ok  ", program.stem, flush=True)
+            for line in problems:
+                print("    " + line)
+            failed += bool(problems)
     print(f"{len(programs) - failed} passed, {failed} failed")
     return 1 if failed else 0
 

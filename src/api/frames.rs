@@ -1,4 +1,290 @@
-use crate::host::{Frame, ThreadState};
-pub unsafe fn clear_and_pop(_t: ThreadState, _f: Frame) {
-    unimplemented!()
+//! Making the frames of calls, and clearing them. Source: `ceval.c`, `frame.c`,
+//! `pycore_interpframe.h`.
+
+use super::arguments::{self, Arguments, BorrowedArguments, OwnedArguments};
+use crate::host::generator::Generator;
+use crate::host::object::{tuple_items, tuple_size};
+use crate::host::{Code, Frame, PyObject, PyResult, Raised, StackRef, ThreadState, ffi, refcount};
+
+// --- Making frames -----------------------------------------------------------------------------
+
+/// A frame on the thread's data stack for a call of `function`, with the arguments bound. Takes over
+/// `function`, `locals` (the namespace, or null) and the references in owned arguments, on failure
+/// too; borrows `kwnames` (a tuple of the keywords, or null). The frame is not linked yet.
+///
+/// # Safety
+/// The thread is attached, and all of these are live.
+#[inline(always)]
+pub(super) unsafe fn push<A: Arguments>(
+    tstate: ThreadState,
+    function: StackRef,
+    locals: *mut PyObject,
+    args: A,
+    kwnames: *mut PyObject,
+    previous: Frame,
+) -> PyResult<Frame> {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let callee = function.object().cast::<ffi::PyFunctionObject>();
+        let code = Code::from_ptr((*callee).func_code.cast());
+        let frame = tstate.push_frame((*code.as_ptr()).co_framesize as usize);
+        if frame.is_null() {
+            return Err(no_memory(function, locals, args, kwnames));
+        }
+        // The locals are left to the binding, which fills them all.
+        frame.initialize(tstate, function, locals, code, code.nlocalsplus(), previous);
+        match arguments::bind(frame, callee, code, args, kwnames) {
+            Ok(()) => Ok(frame),
+            Err(Raised) => {
+                _PyEval_FrameClearAndPop(tstate.as_ptr(), frame.as_ptr());
+                Err(Raised)
+            }
+        }
+    }
+}
+
+/// Gives up what a call has taken over, for want of memory.
+#[cold]
+#[inline(never)]
+unsafe fn no_memory<A: Arguments>(
+    function: StackRef,
+    locals: *mut PyObject,
+    args: A,
+    kwnames: *mut PyObject,
+) -> Raised {
+    // SAFETY: the caller's promise.
+    unsafe {
+        function.close();
+        refcount::xdecref(locals);
+        let keywords = if kwnames.is_null() { 0 } else { tuple_size(kwnames) };
+        args.give_up_all(0..args.positional() + keywords);
+        ffi::PyErr_NoMemory();
+    }
+    Raised
+}
+
+/// The C convention of a new frame: null if an exception is set.
+#[inline(always)]
+fn into_host(frame: PyResult<Frame>) -> *mut ffi::_PyInterpreterFrame {
+    frame.map_or(core::ptr::null_mut(), Frame::as_ptr)
+}
+
+/// Makes the frame of a call of `func`: `argcount` positional values in `args`, then one for each
+/// name in the tuple `kwnames` (null: none). Takes over `func`, `locals` (may be null) and the values,
+/// on failure too; borrows `kwnames`. Gives the frame, not linked yet, or null with an exception set.
+/// Stands for the host's symbol of this name (`ceval.c`).
+///
+/// # Safety
+/// The thread is attached and `tstate` is its state; `func` is a function, and everything is live.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn _PyEvalFramePushAndInit(
+    tstate: *mut ffi::PyThreadState,
+    func: ffi::_PyStackRef,
+    locals: *mut PyObject,
+    args: *const ffi::_PyStackRef,
+    argcount: usize,
+    kwnames: *mut PyObject,
+    previous: *mut ffi::_PyInterpreterFrame,
+) -> *mut ffi::_PyInterpreterFrame {
+    // SAFETY: the caller's promise.
+    unsafe {
+        into_host(push(
+            ThreadState::from_ptr(tstate),
+            StackRef::from_raw(func),
+            locals,
+            OwnedArguments::new(args.cast(), argcount),
+            kwnames,
+            Frame::from_ptr(previous),
+        ))
+    }
+}
+
+/// Like [`_PyEvalFramePushAndInit`], for arguments in a tuple of length `nargs` and a dictionary (null:
+/// none), which it takes over as well (`_PyEvalFramePushAndInit_Ex`).
+///
+/// # Safety
+/// As for [`_PyEvalFramePushAndInit`].
+pub unsafe fn push_frame_for_ex(
+    tstate: ThreadState,
+    func: StackRef,
+    locals: *mut PyObject,
+    nargs: isize,
+    callargs: *mut PyObject,
+    kwargs: *mut PyObject,
+    previous: Frame,
+) -> *mut ffi::_PyInterpreterFrame {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let frame = if kwargs.is_null() || ffi::PyDict_Size(kwargs) == 0 {
+            let args = BorrowedArguments::new(tuple_items(callargs), nargs as usize);
+            push(tstate, func, locals, args, core::ptr::null_mut(), previous)
+        } else {
+            push_unpacked(tstate, func, locals, nargs, callargs, kwargs, previous)
+        };
+        refcount::decref(callargs);
+        refcount::xdecref(kwargs);
+        into_host(frame)
+    }
+}
+
+/// A call with keywords in a dictionary that is not empty; borrows tuple and dictionary.
+#[inline(never)]
+unsafe fn push_unpacked(
+    tstate: ThreadState,
+    func: StackRef,
+    locals: *mut PyObject,
+    nargs: isize,
+    callargs: *mut PyObject,
+    kwargs: *mut PyObject,
+    previous: Frame,
+) -> PyResult<Frame> {
+    // SAFETY: the caller's promise. The array that the host makes owns its references.
+    unsafe {
+        let mut kwnames = core::ptr::null_mut();
+        let array =
+            ffi::_PyStack_UnpackDict(tstate.as_ptr(), tuple_items(callargs), nargs, kwargs, &raw mut kwnames);
+        if array.is_null() {
+            func.close();
+            refcount::xdecref(locals);
+            return Err(Raised);
+        }
+        let values = array.cast::<StackRef>().cast_mut();
+        for index in 0..nargs as usize + tuple_size(kwnames) {
+            *values.add(index) = StackRef::steal(*array.add(index));
+        }
+        let args = OwnedArguments::new(values, nargs as usize);
+        let frame = push(tstate, func, locals, args, kwnames, previous);
+        ffi::_PyStack_UnpackDict_FreeNoDecRef(array, kwnames);
+        frame
+    }
+}
+
+// --- Clearing frames ---------------------------------------------------------------------------
+
+/// Gives up everything in a frame that is over and frees its memory: pops it off the data stack, or
+/// leaves it to its generator. A frame object that lives on takes the contents over.
+///
+/// For returning; elsewhere [`_PyEval_FrameClearAndPop`] does the same out of line.
+///
+/// # Safety
+/// The thread is attached. `frame` is not linked any more, so that no destructor sees it, but
+/// published, and, if a thread owns it, the last one on the data stack.
+#[inline(always)]
+pub unsafe fn clear_and_pop(tstate: ThreadState, frame: Frame) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let fields = frame.as_ptr();
+        if frame.owner() != ffi::FRAME_OWNED_BY_THREAD {
+            return clear_generator_frame(tstate, frame);
+        }
+        if !(*fields).frame_obj.is_null() {
+            return clear_observed_frame(tstate, frame);
+        }
+        // Destructors run in this order: the stack from its top, the locals from the last one.
+        let bottom = frame.local_slot(0);
+        let mut slot = frame.stack_pointer();
+        while slot > bottom {
+            slot = slot.sub(1);
+            (*slot).close();
+        }
+        refcount::xdecref((*fields).f_locals);
+        StackRef::from_raw((*fields).f_funcobj).close();
+        StackRef::from_raw((*fields).f_executable).close();
+        tstate.pop_frame(frame);
+    }
+}
+
+/// Clears and pops a frame on the data stack that has a frame object.
+#[inline(never)]
+unsafe fn clear_observed_frame(tstate: ThreadState, frame: Frame) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        ffi::_PyFrame_ClearExceptCode(frame.as_ptr());
+        StackRef::from_raw((*frame.as_ptr()).f_executable).close();
+        tstate.pop_frame(frame);
+    }
+}
+
+/// Clears the frame of a generator that is over, and its exception state.
+#[inline(never)]
+unsafe fn clear_generator_frame(tstate: ThreadState, frame: Frame) {
+    // SAFETY: the caller's promise; such a frame is part of its generator, whose exception state is
+    // the thread's topmost one while it runs.
+    unsafe {
+        let generator = Generator::of_frame(frame).object().cast::<ffi::PyGenObject>();
+        let exceptions = &raw mut (*generator).gi_exc_state;
+        debug_assert!((*tstate.as_ptr()).exc_info == exceptions);
+        (*generator).gi_frame_state = ffi::FRAME_CLEARED as _;
+        (*tstate.as_ptr()).exc_info = (*exceptions).previous_item;
+        (*exceptions).previous_item = core::ptr::null_mut();
+        (*frame.as_ptr()).previous = core::ptr::null_mut();
+        ffi::_PyFrame_ClearExceptCode(frame.as_ptr());
+        let handled = core::mem::replace(&mut (*exceptions).exc_value, core::ptr::null_mut());
+        refcount::xdecref(handled);
+    }
+}
+
+/// Out of line [`clear_and_pop`]. Stands for the host's symbol of this name (`ceval.c`).
+///
+/// # Safety
+/// As for [`clear_and_pop`]; `tstate` is the attached thread's state.
+#[inline(never)]
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn _PyEval_FrameClearAndPop(
+    tstate: *mut ffi::PyThreadState,
+    frame: *mut ffi::_PyInterpreterFrame,
+) {
+    // SAFETY: the caller's promise.
+    unsafe { clear_and_pop(ThreadState::from_ptr(tstate), Frame::from_ptr(frame)) }
+}
+
+// --- Arguments of C functions ------------------------------------------------------------------
+
+/// How many arguments an instruction has room for on the C stack (`MAX_STACKREF_SCRATCH`).
+const MAX_STACKREF_SCRATCH: usize = 10;
+
+/// The objects that `nargs` stack references name, borrowed, as an array for a vectorcall: `scratch` if
+/// they fit, else new memory. A writable slot is before the first one. Gives null with MemoryError
+/// set. Whoever called hands the slot before the array to [`_PyObjectArray_Free`]. Stands for the
+/// host's symbol of this name (`ceval.c`).
+///
+/// # Safety
+/// The thread is attached; `input` holds that many references, and `scratch` has room for ten objects
+/// and one more before.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn _PyObjectArray_FromStackRefArray(
+    input: *mut ffi::_PyStackRef,
+    nargs: ffi::Py_ssize_t,
+    scratch: *mut *mut PyObject,
+) -> *mut *mut PyObject {
+    let nargs = nargs as usize;
+    // SAFETY: the caller's promise.
+    unsafe {
+        let mut array = scratch;
+        if nargs > MAX_STACKREF_SCRATCH {
+            let memory = ffi::PyMem_Malloc((nargs + 1) * size_of::<*mut PyObject>());
+            if memory.is_null() {
+                ffi::PyErr_NoMemory();
+                return core::ptr::null_mut();
+            }
+            array = memory.cast::<*mut PyObject>().add(1);
+        }
+        for index in 0..nargs {
+            *array.add(index) = (*input.cast::<StackRef>().add(index)).object();
+        }
+        array
+    }
+}
+
+/// Frees `array`, the memory that [`_PyObjectArray_FromStackRefArray`] gave a part of, unless it is
+/// `scratch`. Stands for the host's symbol of this name (`ceval.c`).
+///
+/// # Safety
+/// The thread is attached; both are the start of the memory, one slot before the first object.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn _PyObjectArray_Free(array: *mut *mut PyObject, scratch: *mut *mut PyObject) {
+    if array != scratch {
+        // SAFETY: the caller's promise.
+        unsafe { ffi::PyMem_Free(array.cast()) }
+    }
 }

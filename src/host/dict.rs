@@ -1,1 +1,434 @@
 //! Dictionaries, their keys and values, and instance attributes. Source: `pycore_dict.h`, `pycore_object.h`.
+//!
+//! Other threads of a free-threaded host read and write the same fields without a lock, so readers
+//! load them atomically; with a GIL those are plain loads. Writers hold the lock of the dictionary
+//! (or of the object whose values they are), and publish with release order.
+//!
+//! Accessors take handles of live structures; that is the whole contract of each one, so the
+//! `# Safety` lines say only what is beyond it.
+
+use core::ffi::c_int;
+use core::sync::atomic::{AtomicIsize, AtomicPtr, AtomicU8, AtomicU32, AtomicU64, Ordering};
+
+use super::ffi::{self, PyObject, PyTypeObject};
+use super::object::{inline_values, is_exact};
+use super::stackref::StackRef;
+
+/// How a pointer is read that another thread may be replacing.
+const ACQUIRE: Ordering = if cfg!(py_gil_disabled) { Ordering::Acquire } else { Ordering::Relaxed };
+/// How a pointer is written that another thread may be reading.
+const RELEASE: Ordering = if cfg!(py_gil_disabled) { Ordering::Release } else { Ordering::Relaxed };
+
+/// A field that another thread may be changing.
+///
+/// # Safety
+/// The field is in a live structure.
+#[inline(always)]
+unsafe fn load_u8(field: *mut u8) -> u8 {
+    // SAFETY: the caller's promise.
+    unsafe { if cfg!(py_gil_disabled) { AtomicU8::from_ptr(field).load(Ordering::Acquire) } else { *field } }
+}
+
+/// Like [`load_u8`].
+///
+/// # Safety
+/// As for [`load_u8`].
+#[inline(always)]
+unsafe fn load_u32(field: *mut u32) -> u32 {
+    // SAFETY: the caller's promise.
+    unsafe { if cfg!(py_gil_disabled) { AtomicU32::from_ptr(field).load(Ordering::Acquire) } else { *field } }
+}
+
+// --- dictionaries ------------------------------------------------------------------------------
+
+/// A dictionary, borrowed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(transparent)]
+pub struct Dict(*mut ffi::PyDictObject);
+
+impl Dict {
+    #[inline(always)]
+    pub fn from_ptr(dict: *mut ffi::PyDictObject) -> Dict {
+        Dict(dict)
+    }
+
+    #[inline(always)]
+    pub fn is_null(self) -> bool {
+        self.0.is_null()
+    }
+
+    #[inline(always)]
+    pub fn object(self) -> *mut PyObject {
+        self.0.cast()
+    }
+
+    /// Whether this is exactly a `dict`: namespaces may be of other types.
+    ///
+    /// # Safety
+    /// The object is live.
+    #[inline(always)]
+    pub unsafe fn is_exact(self) -> bool {
+        // SAFETY: the caller's promise.
+        unsafe { is_exact(self.object(), &raw mut ffi::PyDict_Type) }
+    }
+
+    /// The table of keys (`ma_keys`).
+    ///
+    /// # Safety
+    /// The dictionary is live.
+    #[inline(always)]
+    pub unsafe fn keys(self) -> DictKeys {
+        // SAFETY: the caller's promise.
+        DictKeys(unsafe { AtomicPtr::from_ptr(&raw mut (*self.0).ma_keys).load(ACQUIRE) })
+    }
+
+    /// The watchers of this dictionary, a bit each.
+    ///
+    /// # Safety
+    /// The dictionary is live.
+    #[inline(always)]
+    pub unsafe fn watchers(self) -> c_int {
+        const MASK: u64 = (1 << ffi::DICT_MAX_WATCHERS) - 1;
+        // SAFETY: the caller's promise.
+        let tag = unsafe { AtomicU64::from_ptr(&raw mut (*self.0)._ma_watcher_tag).load(ACQUIRE) };
+        (tag & MASK) as c_int
+    }
+
+    /// Whether this thread may read the dictionary without locking it: the thread made it, or its
+    /// tables are kept for readers by now. Always with a GIL.
+    ///
+    /// # Safety
+    /// The dictionary is live.
+    #[inline(always)]
+    pub unsafe fn is_readable(self) -> bool {
+        #[cfg(not(py_gil_disabled))]
+        return true;
+        #[cfg(py_gil_disabled)]
+        // SAFETY: the caller's promise; bits are set atomically.
+        unsafe {
+            let bits = load_u8(&raw mut (*self.object()).ob_gc_bits);
+            is_owned_by_current_thread(self.object()) || bits & ffi::_PyGC_BITS_SHARED as u8 != 0
+        }
+    }
+}
+
+/// A table of keys (`PyDictKeysObject`), borrowed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(transparent)]
+pub struct DictKeys(*mut ffi::PyDictKeysObject);
+
+impl DictKeys {
+    /// The keys that the instances of a heap type with inline values share.
+    ///
+    /// # Safety
+    /// `type_` is such a type.
+    #[inline(always)]
+    pub unsafe fn shared_by(type_: *mut PyTypeObject) -> DictKeys {
+        // SAFETY: the caller's promise; these keys live as long as the type.
+        DictKeys(unsafe { (*type_.cast::<ffi::PyHeapTypeObject>()).ht_cached_keys })
+    }
+
+    /// The version that inline caches compare (`dk_version`): the same version, the same keys in the
+    /// same places. Zero is none.
+    ///
+    /// # Safety
+    /// The keys are live.
+    #[inline(always)]
+    pub unsafe fn version(self) -> u32 {
+        // SAFETY: the caller's promise.
+        unsafe { load_u32(&raw mut (*self.0).dk_version) }
+    }
+
+    /// The number of entries, deleted ones included (`dk_nentries`).
+    ///
+    /// # Safety
+    /// The keys are live.
+    #[inline(always)]
+    pub unsafe fn entry_count(self) -> usize {
+        // SAFETY: the caller's promise; counts are not negative.
+        unsafe { AtomicIsize::from_ptr(&raw mut (*self.0).dk_nentries).load(Ordering::Relaxed) as usize }
+    }
+
+    /// The kind of table: one of the host's `DICT_KEYS_*`.
+    ///
+    /// # Safety
+    /// The keys are live.
+    #[inline(always)]
+    pub unsafe fn kind(self) -> ffi::DictKeysKind {
+        // SAFETY: the caller's promise; the kind never changes.
+        unsafe { (*self.0).dk_kind.into() }
+    }
+
+    /// An entry of a table that has only strings as keys (`DK_UNICODE_ENTRIES`).
+    ///
+    /// # Safety
+    /// The keys are live, not of the general kind, and have more than `index` entries.
+    #[inline(always)]
+    pub unsafe fn unicode_entry(self, index: usize) -> UnicodeEntry {
+        // SAFETY: the entries follow the hash table, whose size in bytes is a power of two.
+        unsafe {
+            let indices = (&raw mut (*self.0).dk_indices).cast::<u8>();
+            let entries = indices.add(1 << (*self.0).dk_log2_index_bytes);
+            UnicodeEntry(entries.cast::<ffi::PyDictUnicodeEntry>().add(index))
+        }
+    }
+}
+
+/// An entry of a table of strings.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(transparent)]
+pub struct UnicodeEntry(*mut ffi::PyDictUnicodeEntry);
+
+impl UnicodeEntry {
+    /// The key, borrowed; null for an unused entry.
+    ///
+    /// # Safety
+    /// The entry is in a live table.
+    #[inline(always)]
+    pub unsafe fn key(self) -> *mut PyObject {
+        // SAFETY: the caller's promise.
+        unsafe { AtomicPtr::from_ptr(&raw mut (*self.0).me_key).load(Ordering::Relaxed) }
+    }
+
+    /// Where the value is; null there for a deleted entry, and always in split tables.
+    ///
+    /// # Safety
+    /// The entry is in a live table.
+    #[inline(always)]
+    pub unsafe fn value(self) -> Slot {
+        // SAFETY: the caller's promise.
+        Slot(unsafe { &raw mut (*self.0).me_value })
+    }
+}
+
+// --- slots -------------------------------------------------------------------------------------
+
+/// A place that holds a reference, or null: an attribute of an object, or a value in a table.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(transparent)]
+pub struct Slot(*mut *mut PyObject);
+
+impl Slot {
+    /// The slot `offset` bytes into `object`.
+    ///
+    /// # Safety
+    /// The object has one there.
+    #[inline(always)]
+    pub unsafe fn of_object(object: *mut PyObject, offset: u16) -> Slot {
+        // SAFETY: the caller's promise.
+        Slot(unsafe { object.byte_add(offset.into()).cast() })
+    }
+
+    /// What is in the slot, as a new reference; `None` if that is null, or changes meanwhile under the
+    /// hands of another thread.
+    ///
+    /// # Safety
+    /// The slot is in a live object or table; the thread is attached.
+    #[inline(always)]
+    pub unsafe fn load(self) -> Option<StackRef> {
+        // SAFETY: the slot holds null or a live object.
+        unsafe {
+            let value = AtomicPtr::from_ptr(self.0).load(ACQUIRE);
+            if value.is_null() {
+                return None;
+            }
+            #[cfg(not(py_gil_disabled))]
+            return Some(StackRef::new(value));
+            #[cfg(py_gil_disabled)]
+            self.try_load(value)
+        }
+    }
+
+    /// A reference to `value`, which was in the slot a moment ago and which other threads may have
+    /// freed since (`_Py_TryIncrefCompareStackRef`). Its memory is kept for readers like us.
+    #[cfg(py_gil_disabled)]
+    #[inline(always)]
+    unsafe fn try_load(self, value: *mut PyObject) -> Option<StackRef> {
+        // SAFETY: an object of our own, an immortal or a deferred one cannot go away while we run; of
+        // any other only its count is touched before the slot has shown that it is still in use.
+        unsafe {
+            if super::refcount::is_deferred(value)
+                || super::refcount::is_immortal(value)
+                || is_owned_by_current_thread(value)
+            {
+                return Some(StackRef::new(value));
+            }
+            if ffi::PyUnstable_TryIncRef(value) == 0 {
+                return None;
+            }
+            if AtomicPtr::from_ptr(self.0).load(Ordering::SeqCst) != value {
+                super::refcount::decref(value);
+                return None;
+            }
+            Some(StackRef::steal(value))
+        }
+    }
+
+    /// Puts `value` into the slot, which takes over the reference; the old value becomes the caller's
+    /// (null if there was none).
+    ///
+    /// # Safety
+    /// The slot is in a live object or table, which in free-threaded hosts is locked; the caller owns
+    /// `value`.
+    #[inline(always)]
+    pub unsafe fn replace(self, value: *mut PyObject) -> *mut PyObject {
+        // SAFETY: the caller's promise: nobody else writes.
+        unsafe {
+            let old = *self.0;
+            AtomicPtr::from_ptr(self.0).store(value, RELEASE);
+            old
+        }
+    }
+
+    /// Whether there is nothing in the slot.
+    ///
+    /// # Safety
+    /// The slot is in a live object or table.
+    #[inline(always)]
+    pub unsafe fn is_empty(self) -> bool {
+        // SAFETY: the caller's promise.
+        unsafe { AtomicPtr::from_ptr(self.0).load(ACQUIRE).is_null() }
+    }
+}
+
+// --- instances ---------------------------------------------------------------------------------
+
+/// Attribute values inside an object, in the places that the keys of its type give them
+/// (`PyDictValues`), borrowed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(transparent)]
+pub struct InlineValues(*mut ffi::PyDictValues);
+
+impl InlineValues {
+    /// The values of `object`.
+    ///
+    /// # Safety
+    /// `object` is live and its type has `Py_TPFLAGS_INLINE_VALUES`.
+    #[inline(always)]
+    pub unsafe fn of(object: *mut PyObject) -> InlineValues {
+        // SAFETY: the caller's promise.
+        InlineValues(unsafe { inline_values(object) })
+    }
+
+    /// Whether the attributes are here still, and have not moved to a dictionary of their own.
+    ///
+    /// # Safety
+    /// The object is live.
+    #[inline(always)]
+    pub unsafe fn are_valid(self) -> bool {
+        // SAFETY: the caller's promise.
+        unsafe { load_u8(&raw mut (*self.0).valid) != 0 }
+    }
+
+    /// Notes that the value in `slot`, which was empty, is the newest
+    /// (`_PyDictValues_AddToInsertionOrder`).
+    ///
+    /// # Safety
+    /// `slot` is one of these values; the object is locked.
+    #[inline(always)]
+    pub unsafe fn append_to_order(self, slot: Slot) {
+        // SAFETY: the order is an array of bytes after the last value, long enough for all of them.
+        unsafe {
+            let values = (&raw mut (*self.0).values).cast::<*mut PyObject>();
+            let order = values.add((*self.0).capacity.into()).cast::<u8>();
+            let size = (*self.0).size;
+            *order.add(size.into()) = slot.0.offset_from(values) as u8;
+            (*self.0).size = size + 1;
+        }
+    }
+}
+
+/// Where a managed dictionary is, from the object (`MANAGED_DICT_OFFSET`).
+const MANAGED_DICT_OFFSET: isize =
+    if cfg!(py_gil_disabled) { -1 } else { -3 } * size_of::<*mut PyObject>() as isize;
+
+/// The slot of a dictionary that an object may or may not have yet. The offset is a distance from
+/// where a managed dictionary would be.
+///
+/// # Safety
+/// `object` is live and has such a slot.
+#[inline(always)]
+pub unsafe fn lazy_dict_slot(object: *mut PyObject, offset: u16) -> Slot {
+    Slot(object.wrapping_byte_offset(MANAGED_DICT_OFFSET + offset as isize).cast())
+}
+
+/// Whether this thread made the object and counts its references without atomics
+/// (`_Py_IsOwnedByCurrentThread`). No on machines where the thread's identity is not known here, so
+/// callers take it for "perhaps not".
+///
+/// # Safety
+/// `object` is live.
+#[cfg(py_gil_disabled)]
+#[inline(always)]
+unsafe fn is_owned_by_current_thread(object: *mut PyObject) -> bool {
+    use core::sync::atomic::AtomicUsize;
+    // SAFETY: the caller's promise.
+    let owner = unsafe { AtomicUsize::from_ptr(&raw mut (*object).ob_tid).load(Ordering::Relaxed) };
+    thread_pointer() == Some(owner)
+}
+
+/// What the host identifies threads by (`_Py_ThreadId`), on the machines where this is known.
+#[cfg(py_gil_disabled)]
+#[inline(always)]
+fn thread_pointer() -> Option<usize> {
+    #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+    // SAFETY: the first word of a thread's control block is its own address.
+    unsafe {
+        let pointer;
+        core::arch::asm!("mov {}, fs:[0]", out(reg) pointer, options(nostack, readonly, preserves_flags));
+        Some(pointer)
+    }
+    #[cfg(all(target_arch = "aarch64", target_os = "linux"))]
+    // SAFETY: reads a register.
+    unsafe {
+        let pointer;
+        core::arch::asm!("mrs {}, tpidr_el0", out(reg) pointer, options(nostack, nomem, preserves_flags));
+        Some(pointer)
+    }
+    #[cfg(not(all(any(target_arch = "x86_64", target_arch = "aarch64"), target_os = "linux")))]
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn insertion_order_is_kept_after_the_values() {
+        #[repr(C)]
+        struct Values {
+            head: [u8; 4],
+            values: [*mut PyObject; 3],
+            order: [u8; 8],
+        }
+        // Capacity, size, embedded, valid.
+        let mut memory = Values { head: [3, 0, 1, 1], values: [core::ptr::null_mut(); 3], order: [0xFF; 8] };
+        let base = &raw mut memory;
+        let values = InlineValues(base.cast());
+        // SAFETY: the memory has the layout of three values.
+        unsafe {
+            for index in [2, 0] {
+                let slot = Slot((&raw mut (*base).values).cast::<*mut PyObject>().add(index));
+                assert!(slot.is_empty());
+                values.append_to_order(slot);
+            }
+            assert!(values.are_valid());
+        }
+        assert_eq!(memory.head, [3, 2, 1, 1]);
+        assert_eq!(memory.order[..3], [2, 0, 0xFF]);
+    }
+
+    #[test]
+    fn entries_begin_after_the_hash_table() {
+        const LOG2_INDEX_BYTES: u8 = 4;
+        let mut memory = [0usize; 32];
+        let keys = DictKeys((&raw mut memory).cast());
+        let indices = core::mem::offset_of!(ffi::PyDictKeysObject, dk_indices);
+        // SAFETY: the memory is longer than such a table with two entries.
+        unsafe {
+            (*keys.0).dk_log2_index_bytes = LOG2_INDEX_BYTES;
+            let entry = keys.unicode_entry(1).0.addr() - keys.0.addr();
+            assert_eq!(entry, indices + (1 << LOG2_INDEX_BYTES) + size_of::<ffi::PyDictUnicodeEntry>());
+        }
+    }
+}

@@ -14,6 +14,9 @@ pub struct Frame(*mut ffi::_PyInterpreterFrame);
 pub const SPECIALS_SIZE: usize = (size_of::<ffi::_PyInterpreterFrame>() - 1) / size_of::<StackRef>();
 
 impl Frame {
+    /// No frame.
+    pub const NULL: Frame = Frame(core::ptr::null_mut());
+
     #[inline(always)]
     pub fn from_ptr(frame: *mut ffi::_PyInterpreterFrame) -> Frame {
         Frame(frame)
@@ -265,6 +268,8 @@ impl Frame {
         // SAFETY: the caller's promise.
         unsafe {
             let callee = function.object().cast::<ffi::PyFunctionObject>();
+            // Read first: for all the compiler knows, the stores below could change it.
+            let nlocalsplus = code.nlocalsplus();
             let frame = self.0;
             (*frame).previous = previous.0;
             (*frame).f_funcobj = function.raw();
@@ -272,7 +277,6 @@ impl Frame {
             (*frame).f_globals = (*callee).func_globals;
             (*frame).f_locals = locals;
             self.initialize_common(tstate, code);
-            let nlocalsplus = code.nlocalsplus();
             self.set_stack_pointer(self.local_slot(nlocalsplus));
             for index in null_locals_from..nlocalsplus {
                 self.set_local(index, StackRef::NULL);

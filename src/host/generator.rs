@@ -1,1 +1,174 @@
 //! Generators and coroutines. Source: `pycore_genobject.h`, `pycore_interpframe_structs.h`.
+
+use core::mem::offset_of;
+
+use super::ffi::{self, PyObject};
+use super::frame::Frame;
+use super::object::is_exact;
+use super::stackref::StackRef;
+use super::thread::ThreadState;
+
+/// A generator, coroutine or asynchronous generator (they have one layout), borrowed. Its frame is part
+/// of the object.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(transparent)]
+pub struct Generator(*mut ffi::PyGenObject);
+
+impl Generator {
+    #[inline(always)]
+    pub fn from_ptr(generator: *mut PyObject) -> Generator {
+        Generator(generator.cast())
+    }
+
+    /// `object` if it is exactly a generator.
+    ///
+    /// # Safety
+    /// The object is live.
+    #[inline(always)]
+    pub unsafe fn exact(object: *mut PyObject) -> Option<Generator> {
+        // SAFETY: the caller's promise.
+        unsafe { is_exact(object, &raw mut ffi::PyGen_Type).then_some(Generator(object.cast())) }
+    }
+
+    /// `object` if it is exactly a generator or a coroutine.
+    ///
+    /// # Safety
+    /// The object is live.
+    #[inline(always)]
+    pub unsafe fn exact_or_coroutine(object: *mut PyObject) -> Option<Generator> {
+        // SAFETY: the caller's promise.
+        unsafe {
+            let is_either =
+                is_exact(object, &raw mut ffi::PyGen_Type) || is_exact(object, &raw mut ffi::PyCoro_Type);
+            is_either.then_some(Generator(object.cast()))
+        }
+    }
+
+    /// The generator whose frame this is (`_PyGen_GetGeneratorFromFrame`).
+    ///
+    /// # Safety
+    /// A generator owns the frame.
+    #[inline(always)]
+    pub unsafe fn of_frame(frame: Frame) -> Generator {
+        // SAFETY: the frame is a field of the generator.
+        unsafe { Generator(frame.as_ptr().byte_sub(offset_of!(ffi::PyGenObject, gi_iframe)).cast()) }
+    }
+
+    #[inline(always)]
+    pub fn object(self) -> *mut PyObject {
+        self.0.cast()
+    }
+
+    /// The frame inside the generator; it has ended if the generator has.
+    ///
+    /// # Safety
+    /// The generator is live.
+    #[inline(always)]
+    pub unsafe fn frame(self) -> Frame {
+        // SAFETY: the caller's promise.
+        Frame::from_ptr(unsafe { &raw mut (*self.0).gi_iframe })
+    }
+
+    /// Whether the generator waits to be started or resumed: it neither runs nor has it ended.
+    ///
+    /// # Safety
+    /// The generator is live.
+    #[inline(always)]
+    pub unsafe fn is_suspended(self) -> bool {
+        // SAFETY: the caller's promise; the states before FRAME_EXECUTING are those.
+        unsafe { i32::from((*self.0).gi_frame_state) < ffi::FRAME_EXECUTING }
+    }
+
+    /// Prepares the generator to run as callee of `caller`, with `sent` as the value of its `yield`,
+    /// which it takes over. Whoever calls this makes the frame the current one.
+    ///
+    /// # Safety
+    /// The generator is suspended, the thread attached, and `caller` its current frame.
+    #[inline(always)]
+    pub unsafe fn resume(self, tstate: ThreadState, sent: StackRef, caller: Frame) {
+        // SAFETY: a suspended frame has room for the value; the exception state stays linked until the
+        // generator is suspended again or ends.
+        unsafe {
+            let frame = self.frame();
+            let sp = frame.stack_pointer();
+            *sp = sent;
+            frame.set_stack_pointer(sp.add(1));
+            (*self.0).gi_frame_state = ffi::FRAME_EXECUTING as i8;
+            (*self.0).gi_exc_state.previous_item = (*tstate.as_ptr()).exc_info;
+            (*tstate.as_ptr()).exc_info = &raw mut (*self.0).gi_exc_state;
+            (*frame.as_ptr()).previous = caller.as_ptr();
+        }
+    }
+
+    /// Suspends the generator, in a `yield from` or `await` if `delegating`, and gives the frame that it
+    /// goes back to, which becomes the current one.
+    ///
+    /// # Safety
+    /// The generator's frame is the current frame of the attached thread, and published.
+    #[inline(always)]
+    pub unsafe fn suspend(self, tstate: ThreadState, delegating: bool) -> Frame {
+        // SAFETY: the generator was resumed, so its links are set.
+        unsafe {
+            let frame = self.frame();
+            (*self.0).gi_frame_state = ffi::FRAME_SUSPENDED as i8 + i8::from(delegating);
+            (*tstate.as_ptr()).exc_info = (*self.0).gi_exc_state.previous_item;
+            (*self.0).gi_exc_state.previous_item = core::ptr::null_mut();
+            let caller = frame.previous();
+            tstate.set_current_frame(caller);
+            (*frame.as_ptr()).previous = core::ptr::null_mut();
+            caller
+        }
+    }
+
+    /// Moves `frame`, which has just begun, into the generator made for it (`_PyFrame_Copy`).
+    ///
+    /// # Safety
+    /// The generator is new and has room for the frame, which is published and not used any more.
+    pub unsafe fn adopt(self, frame: Frame) {
+        // SAFETY: the caller's promise; the references move, and what was borrowed becomes owned.
+        unsafe {
+            let (from, to) = (frame.as_ptr(), self.frame().as_ptr());
+            (*to).f_executable = StackRef::from_raw((*from).f_executable).heap_safe().raw();
+            (*to).previous = core::ptr::null_mut();
+            (*to).f_funcobj = StackRef::from_raw((*from).f_funcobj).heap_safe().raw();
+            (*to).f_globals = (*from).f_globals;
+            (*to).f_builtins = (*from).f_builtins;
+            (*to).f_locals = (*from).f_locals;
+            (*to).frame_obj = (*from).frame_obj;
+            (*to).instr_ptr = (*from).instr_ptr;
+            #[cfg(py_gil_disabled)]
+            {
+                (*to).tlbc_index = (*from).tlbc_index;
+            }
+            #[cfg(not(py_debug))]
+            {
+                (*to).visited = 0;
+            }
+            #[cfg(py_debug)]
+            {
+                (*to).set_visited(0);
+                (*to).set_lltrace((*from).lltrace());
+            }
+            let count = frame.stack_pointer().offset_from_unsigned(frame.local_slot(0));
+            for index in 0..count {
+                self.frame().set_local(index, frame.local(index).heap_safe());
+            }
+            self.frame().set_stack_pointer(self.frame().local_slot(count));
+            (*to).owner = ffi::FRAME_OWNED_BY_GENERATOR as _;
+            (*self.0).gi_frame_state = ffi::FRAME_CREATED as i8;
+        }
+    }
+}
+
+/// Whether the object is a generator, or of a subclass (`PyGen_Check`).
+///
+/// # Safety
+/// The object is live.
+#[inline]
+pub unsafe fn is_generator(object: *mut PyObject) -> bool {
+    // SAFETY: the caller's promise.
+    unsafe {
+        Generator::exact(object).is_some()
+            || ffi::PyType_IsSubtype((*object).ob_type, &raw mut ffi::PyGen_Type) != 0
+    }
+}

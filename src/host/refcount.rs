@@ -152,6 +152,17 @@ pub unsafe fn decrement(object: *mut PyObject) -> bool {
     }
 }
 
+/// Whether somebody wants to know of every object that goes (`PyRefTracer_SetTracer`), so that
+/// `_Py_Dealloc` must not be bypassed.
+///
+/// # Safety
+/// The thread is attached.
+#[inline(always)]
+pub unsafe fn is_traced() -> bool {
+    // SAFETY: the host's runtime is a static; the tracer changes with all threads stopped or detached.
+    unsafe { (*(&raw const ffi::_PyRuntime.ref_tracer.tracer_func)).is_some() }
+}
+
 /// `Py_XDECREF`.
 ///
 /// # Safety

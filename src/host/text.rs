@@ -1,1 +1,48 @@
-//! Strings, bytes and slices. Source: `unicodeobject.h`, `pycore_unicodeobject.h`.
+//! Strings. Source: `cpython/unicodeobject.h`, `pycore_unicodeobject.h`.
+//!
+//! Only an instance of a subclass of `str` may keep its characters in a block of their own; one that is
+//! exactly a `str` has them behind its header. That is what the accessors here ask for.
+
+use super::ffi::{self, PyObject};
+
+/// The number of code points (`PyUnicode_GET_LENGTH`).
+///
+/// # Safety
+/// `string` is a live string.
+#[inline(always)]
+pub unsafe fn unicode_length(string: *mut PyObject) -> usize {
+    // SAFETY: the caller's promise; lengths are not negative.
+    unsafe { (*string.cast::<ffi::PyASCIIObject>()).length as usize }
+}
+
+/// One code point (`PyUnicode_READ_CHAR`).
+///
+/// # Safety
+/// `string` is live, exactly a `str`, and longer than `index`.
+#[inline(always)]
+pub unsafe fn unicode_char(string: *mut PyObject, index: usize) -> u32 {
+    // SAFETY: the characters follow the header, which is shorter for ASCII; a kind is the size of one.
+    unsafe {
+        let state = &(*string.cast::<ffi::PyASCIIObject>()).state;
+        if state.ascii() != 0 {
+            let characters = string.cast::<ffi::PyASCIIObject>().add(1);
+            return u32::from(*characters.cast::<u8>().add(index));
+        }
+        let characters = string.cast::<ffi::PyCompactUnicodeObject>().add(1);
+        match state.kind() {
+            ffi::PyUnicode_1BYTE_KIND => u32::from(*characters.cast::<u8>().add(index)),
+            ffi::PyUnicode_2BYTE_KIND => u32::from(*characters.cast::<u16>().add(index)),
+            _ => *characters.cast::<u32>().add(index),
+        }
+    }
+}
+
+/// The string of one ASCII character, immortal; none for other characters
+/// (`_Py_SINGLETON(strings).ascii`).
+#[inline(always)]
+pub fn ascii_string(character: u32) -> Option<*mut PyObject> {
+    // SAFETY: only the address of a static of the host is taken.
+    let strings = unsafe { &raw mut ffi::_PyRuntime.static_objects.singletons.strings.ascii };
+    // SAFETY: the index is within the table.
+    (character < 128).then(|| unsafe { (&raw mut (*strings)[character as usize]).cast() })
+}

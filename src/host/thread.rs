@@ -125,6 +125,42 @@ impl ThreadState {
         }
     }
 
+    /// The memory of a new frame of `size` words, on a new chunk of the data stack if need be; null,
+    /// without an exception, if there is none (`_PyThreadState_PushFrame`).
+    ///
+    /// # Safety
+    /// The thread state is live and attached.
+    #[inline(always)]
+    pub unsafe fn push_frame(self, size: usize) -> Frame {
+        // SAFETY: the caller's promise.
+        unsafe {
+            if self.has_stack_space(size) {
+                self.take_stack_space(size)
+            } else {
+                Frame::from_ptr(ffi::_PyThreadState_PushFrame(self.0, size))
+            }
+        }
+    }
+
+    /// Gives the memory of the last frame on the data stack back (`_PyThreadState_PopFrame`).
+    ///
+    /// # Safety
+    /// The thread state is live and attached; the frame is cleared.
+    #[inline(always)]
+    pub unsafe fn pop_frame(self, frame: Frame) {
+        // SAFETY: the caller's promise; a frame on the stack is in some chunk.
+        unsafe {
+            let chunk = (*self.0).datastack_chunk;
+            let base = frame.as_ptr().cast::<*mut PyObject>();
+            if base == (&raw mut (*chunk).data).cast() {
+                // The chunk is empty and goes, too.
+                ffi::_PyThreadState_PopFrame(self.0, frame.as_ptr());
+            } else {
+                (*self.0).datastack_top = base;
+            }
+        }
+    }
+
     /// One Python call deeper; true if that is too deep and an exception must be set.
     ///
     /// # Safety
@@ -147,6 +183,24 @@ impl ThreadState {
     pub unsafe fn leave_python_call(self) {
         // SAFETY: the caller's promise.
         unsafe { (*self.0).py_recursion_remaining += 1 }
+    }
+
+    /// Calls `visit` with the state of every thread of the interpreter (`_Py_FOR_EACH_TSTATE_BEGIN`).
+    ///
+    /// # Safety
+    /// The interpreter is live; `visit` neither detaches the thread nor makes or ends others.
+    pub unsafe fn for_each(interp: *mut ffi::PyInterpreterState, mut visit: impl FnMut(ThreadState)) {
+        // SAFETY: the caller's promise; the list stays as it is while the runtime's lock is held.
+        unsafe {
+            let mutex = &raw mut (*(*interp).runtime).interpreters.mutex;
+            ffi::_PyMutex_LockTimed(mutex, -1, ffi::_Py_LOCK_DONT_DETACH);
+            let mut thread = (*interp).threads.head;
+            while !thread.is_null() {
+                visit(ThreadState(thread));
+                thread = (*thread).next;
+            }
+            ffi::PyMutex_Unlock(mutex);
+        }
     }
 
     /// This thread's index into every code object's array of copies.

@@ -1,4 +1,4 @@
-//! Operators, comparisons and truth.
+//! Operators.
 
 use crate::api;
 use crate::bytecode::BackoffCounter;
@@ -6,108 +6,95 @@ use crate::engine::{Engine, Exit, Op, Settled};
 use crate::host::object::{float_value, long_compact_value, long_is_compact};
 use crate::host::{PyObject, StackRef, ffi, refcount, small_int};
 
-pub unsafe fn specialize_to_bool<E: Engine>(_e: &mut E, _operand: u16, []: [StackRef; 0]) -> Op {
-    unimplemented!()
+use super::guards::guard;
+
+/// Ends the first micro-op of an adaptive instruction: when the counter says so, `specializer` looks for
+/// a specialized form, and the instruction is read again.
+#[inline(always)]
+pub(super) unsafe fn specialize<E: Engine>(e: &mut E, counter: u16, specializer: impl FnOnce(&E)) -> Op {
+    if BackoffCounter::from_bits(counter).triggers() {
+        e.publish();
+        specializer(e);
+        return Err(Exit::Again);
+    }
+    // SAFETY: the instruction has a counter.
+    unsafe { BackoffCounter::advance_at(e.this_instr()) };
+    Ok([])
 }
 
-pub unsafe fn to_bool<E: Engine>(_e: &mut E, []: [StackRef; 0]) -> Op {
-    unimplemented!()
+/// The N topmost values, the topmost first: the order in which most micro-ops give up their inputs. After
+/// a call, reading them from the stack once more is cheaper than having kept them in registers, which
+/// each handler would have to save first.
+#[inline(always)]
+pub(super) unsafe fn topmost<E: Engine, const N: usize>(e: &E) -> [StackRef; N] {
+    // SAFETY: the caller's stack has that many values.
+    let mut values = unsafe { e.sp().sub(N).cast::<[StackRef; N]>().read() };
+    values.reverse();
+    values
 }
 
-pub unsafe fn replace_with_true<E: Engine>(_e: &mut E, []: [StackRef; 0]) -> Op {
-    unimplemented!()
+/// Gives up an int, float or string. No code runs when one of them goes, so the frame need not be
+/// published; `free` is the host's function for exactly this type.
+#[inline(always)]
+pub(super) unsafe fn close_exact<E: Engine>(
+    e: &E,
+    value: StackRef,
+    free: unsafe extern "C" fn(*mut PyObject),
+) {
+    #[cfg(not(any(py_debug, py_gil_disabled)))]
+    // SAFETY: a counted reference is a live object and this one owned a count.
+    unsafe {
+        if value.is_counted() && refcount::decrement(value.object()) {
+            if refcount::is_traced() {
+                e.publish();
+                ffi::_Py_Dealloc(value.object());
+            } else {
+                free(value.object());
+            }
+        }
+    }
+    #[cfg(any(py_debug, py_gil_disabled))]
+    // SAFETY: as above; only the host itself can count there, and it wants to see a published frame.
+    unsafe {
+        let _ = free;
+        e.publish();
+        value.close();
+    }
 }
 
-pub unsafe fn to_bool_bool<E: Engine>(_e: &mut E, []: [StackRef; 0]) -> Op {
-    unimplemented!()
+/// Ends a micro-op on ints, floats or strings: puts `result` in the place of the N topmost values, which
+/// are all of that type.
+#[inline(always)]
+pub(super) unsafe fn settle_exact<E: Engine, const N: usize>(
+    e: &E,
+    free: unsafe extern "C" fn(*mut PyObject),
+    result: StackRef,
+) -> Op<Settled<1>> {
+    // SAFETY: the inputs are where they were; each is given up once.
+    unsafe {
+        let inputs = topmost::<E, N>(e);
+        *e.sp().sub(N) = result;
+        for input in inputs {
+            close_exact(e, input, free);
+        }
+    }
+    Ok(Settled::new())
 }
 
-pub unsafe fn to_bool_int<E: Engine>(_e: &mut E, []: [StackRef; 0]) -> Op {
-    unimplemented!()
-}
-
-pub unsafe fn to_bool_list<E: Engine>(_e: &mut E, []: [StackRef; 0]) -> Op {
-    unimplemented!()
-}
-
-pub unsafe fn to_bool_none<E: Engine>(_e: &mut E, []: [StackRef; 0]) -> Op {
-    unimplemented!()
-}
-
-pub unsafe fn to_bool_str<E: Engine>(_e: &mut E, []: [StackRef; 0]) -> Op {
-    unimplemented!()
-}
-
-pub unsafe fn unary_invert<E: Engine>(_e: &mut E, []: [StackRef; 0]) -> Op {
-    unimplemented!()
-}
-
-pub unsafe fn unary_negative<E: Engine>(_e: &mut E, []: [StackRef; 0]) -> Op {
-    unimplemented!()
-}
-
-pub unsafe fn unary_not<E: Engine>(_e: &mut E, []: [StackRef; 0]) -> Op {
-    unimplemented!()
-}
-
-pub unsafe fn binary_op_inplace_add_unicode<E: Engine>(_e: &mut E, []: [StackRef; 0]) -> Op {
-    unimplemented!()
-}
-
-pub unsafe fn binary_op_add_unicode<E: Engine>(_e: &mut E, []: [StackRef; 0]) -> Op {
-    unimplemented!()
-}
-
-pub unsafe fn guard_binary_op_extend<E: Engine>(
-    _e: &mut E,
-    _operand: *mut PyObject,
-    []: [StackRef; 0],
-) -> Op {
-    unimplemented!()
-}
-
-pub unsafe fn binary_op_extend<E: Engine>(_e: &mut E, _operand: *mut PyObject, []: [StackRef; 0]) -> Op {
-    unimplemented!()
-}
-
-pub unsafe fn specialize_compare_op<E: Engine>(_e: &mut E, _operand: u16, []: [StackRef; 0]) -> Op {
-    unimplemented!()
-}
-
-pub unsafe fn compare_op<E: Engine>(_e: &mut E, []: [StackRef; 0]) -> Op {
-    unimplemented!()
-}
-
-pub unsafe fn compare_op_float<E: Engine>(_e: &mut E, []: [StackRef; 0]) -> Op {
-    unimplemented!()
-}
-
-pub unsafe fn compare_op_int<E: Engine>(_e: &mut E, []: [StackRef; 0]) -> Op {
-    unimplemented!()
-}
-
-pub unsafe fn compare_op_str<E: Engine>(_e: &mut E, []: [StackRef; 0]) -> Op {
-    unimplemented!()
-}
-
-pub unsafe fn specialize_contains_op<E: Engine>(_e: &mut E, _operand: u16, []: [StackRef; 0]) -> Op {
-    unimplemented!()
-}
-
-pub unsafe fn contains_op<E: Engine>(_e: &mut E, []: [StackRef; 0]) -> Op {
-    unimplemented!()
-}
-
-pub unsafe fn contains_op_dict<E: Engine>(_e: &mut E, []: [StackRef; 0]) -> Op {
-    unimplemented!()
-}
-
-pub unsafe fn contains_op_set<E: Engine>(_e: &mut E, []: [StackRef; 0]) -> Op {
-    unimplemented!()
-}
-
-pub unsafe fn is_op<E: Engine>(_e: &mut E, []: [StackRef; 0]) -> Op {
-    unimplemented!()
+/// Like [`settle_exact`] for a new reference, or null with an exception set.
+#[inline(always)]
+unsafe fn settle_exact_object<E: Engine>(
+    e: &E,
+    free: unsafe extern "C" fn(*mut PyObject),
+    result: *mut PyObject,
+) -> Op<Settled<1>> {
+    // SAFETY: as above, for two inputs; the result is ours.
+    unsafe {
+        if result.is_null() {
+            return Err(Exit::ErrorNoPop);
+        }
+        settle_exact::<E, 2>(e, free, StackRef::steal(result))
+    }
 }
 
 /// Looks for a specialized form of `left op right` when the counter says so.
@@ -115,8 +102,7 @@ pub unsafe fn is_op<E: Engine>(_e: &mut E, []: [StackRef; 0]) -> Op {
 pub unsafe fn specialize_binary_op<E: Engine>(e: &mut E, counter: u16, []: [StackRef; 0]) -> Op {
     // SAFETY: the instruction has two inputs.
     unsafe {
-        if BackoffCounter::from_bits(counter).triggers() {
-            e.publish();
+        specialize(e, counter, |e| {
             ffi::_Py_Specialize_BinaryOp(
                 e.peek(2).raw(),
                 e.peek(1).raw(),
@@ -124,11 +110,8 @@ pub unsafe fn specialize_binary_op<E: Engine>(e: &mut E, counter: u16, []: [Stac
                 e.oparg() as _,
                 e.frame().local_slot(0).cast(),
             );
-            return Err(Exit::Again);
-        }
-        BackoffCounter::advance_at(e.this_instr());
+        })
     }
-    Ok([])
 }
 
 /// `left op right` by the operator's general function.
@@ -137,40 +120,161 @@ pub unsafe fn binary_op<E: Engine>(e: &mut E, [left, right]: [StackRef; 2]) -> O
     // SAFETY: the argument is an index into the table of operators; the inputs are ours.
     unsafe {
         e.publish();
-        let operator = api::tables::_PyEval_BinaryOps[e.oparg()];
+        let operator = *api::tables::_PyEval_BinaryOps.get_unchecked(e.oparg());
         let result = operator(left.object(), right.object());
         if result.is_null() {
             return Err(Exit::ErrorNoPop);
         }
+        let [right, left] = topmost::<E, 2>(e);
         e.settle([left, right], [StackRef::steal(result)])
     }
 }
 
-/// Gives `object` to the caller if nobody else could see it change: the stack slot holds the only
-/// reference there is. Never in free-threaded hosts, where other threads may have borrowed it.
+/// `~value`.
+#[inline(always)]
+pub unsafe fn unary_invert<E: Engine>(e: &mut E, [value]: [StackRef; 1]) -> Op<Settled<1>> {
+    // SAFETY: the input is ours.
+    unsafe {
+        e.publish();
+        let result = ffi::PyNumber_Invert(value.object());
+        e.settle_object(topmost::<E, 1>(e), result)
+    }
+}
+
+/// `-value`.
+#[inline(always)]
+pub unsafe fn unary_negative<E: Engine>(e: &mut E, [value]: [StackRef; 1]) -> Op<Settled<1>> {
+    // SAFETY: the input is ours.
+    unsafe {
+        e.publish();
+        let result = ffi::PyNumber_Negative(value.object());
+        e.settle_object(topmost::<E, 1>(e), result)
+    }
+}
+
+// --- specializations for pairs of types --------------------------------------------------------
+
+/// The host's description of an operator on two types: a guard and an action.
+#[inline(always)]
+unsafe fn specialization(descriptor: *mut PyObject) -> *const ffi::_PyBinaryOpSpecializationDescr {
+    descriptor.cast_const().cast()
+}
+
+/// Both inputs are what the specialization is for.
+#[inline(always)]
+pub unsafe fn guard_binary_op_extend<E: Engine>(
+    e: &mut E,
+    descriptor: *mut PyObject,
+    []: [StackRef; 0],
+) -> Op {
+    // SAFETY: the specializer has put a complete description into the cache.
+    unsafe {
+        e.publish();
+        let applies = (*specialization(descriptor)).guard.unwrap_unchecked();
+        guard(applies(e.peek(2).object(), e.peek(1).object()) != 0)
+    }
+}
+
+/// `left op right` by the specialization's own function.
+#[inline(always)]
+pub unsafe fn binary_op_extend<E: Engine>(
+    e: &mut E,
+    descriptor: *mut PyObject,
+    [left, right]: [StackRef; 2],
+) -> Op<Settled<1>> {
+    // SAFETY: as above, and the guard has said yes; the inputs are ours.
+    unsafe {
+        e.publish();
+        let action = (*specialization(descriptor)).action.unwrap_unchecked();
+        let result = action(left.object(), right.object());
+        e.settle_object(topmost::<E, 2>(e), result)
+    }
+}
+
+// --- strings -----------------------------------------------------------------------------------
+
+/// left + right for strings.
+#[inline(always)]
+pub unsafe fn binary_op_add_unicode<E: Engine>(e: &mut E, [left, right]: [StackRef; 2]) -> Op<Settled<1>> {
+    // SAFETY: guards have shown that both inputs, which are ours, are strings.
+    unsafe {
+        e.publish();
+        let result = ffi::PyUnicode_Concat(left.object(), right.object());
+        settle_exact_object(e, ffi::_PyUnicode_ExactDealloc, result)
+    }
+}
+
+/// `left = left + right` for a string in a local variable: does the work of the STORE_FAST that follows
+/// too. With the reference on the stack out of the way, the string can often grow where it is.
+#[inline(always)]
+pub unsafe fn binary_op_inplace_add_unicode<E: Engine>(e: &mut E, [left, right]: [StackRef; 2]) -> Op {
+    // SAFETY: guards have shown that both inputs, which are ours, are strings; the specializer has seen
+    // that the next instruction is a STORE_FAST, whose argument is a local of the frame. That local
+    // keeps the left string alive.
+    unsafe {
+        let variable = e.frame().local_slot(e.next().oparg().into());
+        guard((*variable).object() == left.object())?;
+        close_exact(e, left, ffi::_PyUnicode_ExactDealloc);
+        e.publish_at(e.sp().sub(2));
+        if !append(variable, right) {
+            return Err(Exit::Error);
+        }
+        e.set_next(e.next().add(1));
+    }
+    Ok([])
+}
+
+/// Appends a string, which it consumes, to the one in `variable`. False with an exception set, and the
+/// variable empty, if memory is short.
+#[inline(never)]
+unsafe fn append(variable: *mut StackRef, right: StackRef) -> bool {
+    // SAFETY: both are live strings; the host takes the left one over and puts the result in its place.
+    unsafe {
+        let mut string = (*variable).into_object();
+        let right = right.into_object();
+        ffi::PyUnicode_Append(&mut string, right);
+        refcount::decref(right);
+        *variable = if string.is_null() { StackRef::NULL } else { StackRef::steal(string) };
+        !string.is_null()
+    }
+}
+
+// --- floats ------------------------------------------------------------------------------------
+
+/// Whether nobody else could see the object change: the stack slot holds the only reference there is.
+/// Never in free-threaded hosts, where other threads may have borrowed it.
 #[inline(always)]
 unsafe fn is_temporary(value: StackRef) -> bool {
     // SAFETY: the reference is live.
     unsafe { !cfg!(py_gil_disabled) && value.is_counted() && refcount::is_unique(value.object()) }
 }
 
-/// A float result in place of two float inputs. A temporary among them becomes the result.
+/// A float in the place of two floats. A temporary among them becomes the result.
 #[inline(always)]
 unsafe fn float_result<E: Engine>(e: &mut E, [left, right]: [StackRef; 2], value: f64) -> Op<Settled<1>> {
     // SAFETY: both inputs are floats and ours.
     unsafe {
-        for (reused, other) in [(left, right), (right, left)] {
-            if is_temporary(reused) {
-                (*reused.object().cast::<ffi::PyFloatObject>()).ob_fval = value;
-                e.poke(2, reused);
-                e.close_at(other, e.sp().sub(1));
-                return Ok(Settled::new());
-            }
+        if is_temporary(left) {
+            return Ok(reuse_float(e, left, right, value));
+        }
+        if is_temporary(right) {
+            return Ok(reuse_float(e, right, left, value));
         }
         e.publish();
-        let result = ffi::PyFloat_FromDouble(value);
-        e.settle_object([left, right], result)
+        settle_exact_object(e, ffi::_PyFloat_ExactDealloc, ffi::PyFloat_FromDouble(value))
     }
+}
+
+/// Makes a temporary the result, and gives up the other input.
+#[inline(always)]
+unsafe fn reuse_float<E: Engine>(e: &mut E, reused: StackRef, other: StackRef, value: f64) -> Settled<1> {
+    // SAFETY: nobody else knows the temporary.
+    unsafe {
+        (*reused.object().cast::<ffi::PyFloatObject>()).ob_fval = value;
+        e.poke(2, reused);
+        close_exact(e, other, ffi::_PyFloat_ExactDealloc);
+    }
+    Settled::new()
 }
 
 macro_rules! float_operators {
@@ -198,21 +302,25 @@ float_operators! {
     binary_op_multiply_float = *;
 }
 
+// --- ints --------------------------------------------------------------------------------------
+
 /// The number of bits of an int's digit.
 const DIGIT_BITS: u32 = ffi::PyLong_SHIFT;
 
-/// An int result in place of two int inputs, if it is a small int (which exists already) or fits into
-/// a temporary among the inputs.
+/// An int in the place of two compact ints, if it is a small int (which exists already) or fits into a
+/// temporary.
 #[inline(always)]
 unsafe fn compact_result<E: Engine>(
     e: &mut E,
     [left, right]: [StackRef; 2],
     value: isize,
 ) -> Option<Op<Settled<1>>> {
-    // SAFETY: both inputs are compact ints and ours; small ints are immortal.
+    // SAFETY: both inputs are compact ints and ours; small ints are immortal; nobody else knows the
+    // temporary.
     unsafe {
         if (-(ffi::_PY_NSMALLNEGINTS as isize)..ffi::_PY_NSMALLPOSINTS as isize).contains(&value) {
-            return Some(e.settle([left, right], [StackRef::immortal(small_int(value))]));
+            let result = StackRef::immortal(small_int(value));
+            return Some(settle_exact::<E, 2>(e, ffi::_PyLong_ExactDealloc, result));
         }
         if value.unsigned_abs() >> DIGIT_BITS == 0 && is_temporary(left) {
             let long = &raw mut (*left.object().cast::<ffi::PyLongObject>()).long_value;
@@ -220,7 +328,7 @@ unsafe fn compact_result<E: Engine>(
             (*long).lv_tag = 1 << ffi::NON_SIZE_BITS | sign;
             (*long).ob_digit[0] = value.unsigned_abs() as _;
             e.poke(2, left);
-            e.close_at(right, e.sp().sub(1));
+            close_exact(e, right, ffi::_PyLong_ExactDealloc);
             return Some(Ok(Settled::new()));
         }
         None
@@ -236,15 +344,16 @@ macro_rules! int_operators {
                 // SAFETY: guards have shown that both inputs are ints. Compact values have at most
                 // 30 bits, so the operators cannot overflow.
                 unsafe {
-                    if long_is_compact(left.object()) && long_is_compact(right.object()) {
-                        let value = long_compact_value(left.object()) $operator long_compact_value(right.object());
+                    let (left_int, right_int) = (left.object(), right.object());
+                    if long_is_compact(left_int) && long_is_compact(right_int) {
+                        let value = long_compact_value(left_int) $operator long_compact_value(right_int);
                         if let Some(result) = compact_result(e, [left, right], value) {
                             return result;
                         }
                     }
                     e.publish();
-                    let result = ffi::$general(left.object().cast(), right.object().cast());
-                    e.settle_object([left, right], result)
+                    let result = ffi::$general(left_int.cast(), right_int.cast());
+                    settle_exact_object(e, ffi::_PyLong_ExactDealloc, result)
                 }
             }
         )*

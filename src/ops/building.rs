@@ -1,76 +1,474 @@
-//! Building strings, lists, tuples, sets, dicts, templates; formatting.
+//! Building strings, lists, tuples, sets, dicts, slices, templates; formatting; adding to containers.
 
+use core::ptr::null_mut;
+
+use crate::api;
 use crate::engine::{Engine, Exit, Op, Settled};
-use crate::host::{PyObject, StackRef, ffi};
+use crate::host::object::{is_exact, list_items, size, type_of};
+use crate::host::{PyObject, Raised, StackRef, ThreadState, ffi, refcount};
+use crate::raise;
 
-pub unsafe fn build_template<E: Engine>(_e: &mut E, []: [StackRef; 0]) -> Op {
-    unimplemented!()
+// --- helpers -----------------------------------------------------------------------------------
+
+/// Ends a micro-op that takes `count` values, which does not declare them, and leaves one: gives the
+/// values up, the topmost first, and pushes `result`, which may be null with an exception set.
+#[inline(always)]
+unsafe fn replace<E: Engine>(e: &mut E, count: usize, result: *mut PyObject) -> Op {
+    // SAFETY: the stack has that many values, which are ours, and so is the result.
+    unsafe {
+        for _ in 0..count {
+            let value = e.pop();
+            e.close_at(value, e.sp());
+        }
+        if result.is_null() {
+            return Err(Exit::Error);
+        }
+        e.push(StackRef::steal(result));
+    }
+    Ok([])
 }
 
-pub unsafe fn format_simple<E: Engine>(_e: &mut E, []: [StackRef; 0]) -> Op {
-    unimplemented!()
+/// Ends a micro-op whose host function took over the `count` topmost values, unless it gave null with an
+/// exception set: replaces them by `result`.
+#[inline(always)]
+unsafe fn replace_stolen<E: Engine>(e: &mut E, count: usize, result: *mut PyObject) -> Op {
+    // SAFETY: the stack had that many values, and the result is ours.
+    unsafe {
+        if result.is_null() {
+            return Err(Exit::ErrorNoPop);
+        }
+        e.set_sp(e.sp().sub(count));
+        e.push(StackRef::steal(result));
+    }
+    Ok([])
 }
 
-pub unsafe fn format_with_spec<E: Engine>(_e: &mut E, []: [StackRef; 0]) -> Op {
-    unimplemented!()
+/// Ends a micro-op that adds the topmost value to a container below: gives it up, and fails if the host's
+/// `status` is negative.
+#[inline(always)]
+unsafe fn settle_status<E: Engine>(e: &E, value: StackRef, status: core::ffi::c_int) -> Op<Settled<0>> {
+    // SAFETY: the value is the topmost one and ours.
+    unsafe {
+        e.consume([value]);
+        if status < 0 { Err(Exit::Error) } else { Ok(Settled::new()) }
+    }
 }
 
-pub unsafe fn build_interpolation<E: Engine>(_e: &mut E, []: [StackRef; 0]) -> Op {
-    unimplemented!()
+/// More objects than this do not fit into the memory that the caller of
+/// `_PyObjectArray_FromStackRefArray` lends (`MAX_STACKREF_SCRATCH`).
+const SCRATCH: usize = 10;
+
+/// Calls `action` with `count` values as an array of objects. Null with an exception set if memory is
+/// short.
+///
+/// # Safety
+/// The values are live and stay so; the thread is attached.
+#[inline(always)]
+unsafe fn with_objects(
+    values: *mut StackRef,
+    count: usize,
+    action: impl FnOnce(*mut *mut PyObject) -> *mut PyObject,
+) -> *mut PyObject {
+    let mut scratch: [*mut PyObject; SCRATCH + 1] = [null_mut(); SCRATCH + 1];
+    let scratch = scratch.as_mut_ptr();
+    // SAFETY: the scratch memory has the size that the host wants, with a place before the first object
+    // that callees may use; what it returns is given back with that place.
+    unsafe {
+        let objects = ffi::_PyObjectArray_FromStackRefArray(values.cast(), count as isize, scratch.add(1));
+        if objects.is_null() {
+            return ffi::PyErr_NoMemory();
+        }
+        let result = action(objects);
+        ffi::_PyObjectArray_Free(objects.sub(1), scratch);
+        result
+    }
 }
 
-pub unsafe fn build_list<E: Engine>(_e: &mut E, []: [StackRef; 0]) -> Op {
-    unimplemented!()
+// --- containers --------------------------------------------------------------------------------
+
+/// A list of the `oparg` topmost values.
+#[inline(always)]
+pub unsafe fn build_list<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
+    let count = e.oparg();
+    // SAFETY: the stack has that many values, which are ours.
+    unsafe {
+        e.publish();
+        let list = ffi::_PyList_FromStackRefStealOnSuccess(e.sp().sub(count).cast(), count as isize);
+        replace_stolen(e, count, list)
+    }
 }
 
-pub unsafe fn build_map<E: Engine>(_e: &mut E, []: [StackRef; 0]) -> Op {
-    unimplemented!()
+/// A tuple of the `oparg` topmost values.
+#[inline(always)]
+pub unsafe fn build_tuple<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
+    let count = e.oparg();
+    // SAFETY: the stack has that many values, which are ours.
+    unsafe {
+        e.publish();
+        let tuple = ffi::_PyTuple_FromStackRefStealOnSuccess(e.sp().sub(count).cast(), count as isize);
+        replace_stolen(e, count, tuple)
+    }
 }
 
-pub unsafe fn build_set<E: Engine>(_e: &mut E, []: [StackRef; 0]) -> Op {
-    unimplemented!()
+/// A set of the `oparg` topmost values.
+#[inline(always)]
+pub unsafe fn build_set<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
+    let count = e.oparg();
+    // SAFETY: the stack has that many values, which are ours.
+    unsafe {
+        e.publish();
+        let set = ffi::PySet_New(null_mut());
+        if set.is_null() {
+            return replace(e, count, set);
+        }
+        let base = e.sp().sub(count);
+        let filled = fill_set(set, base, count);
+        e.set_sp(base);
+        if filled.is_err() {
+            e.publish();
+            refcount::decref(set);
+            return Err(Exit::Error);
+        }
+        e.push(StackRef::steal_mortal(set));
+    }
+    Ok([])
 }
 
-pub unsafe fn build_slice<E: Engine>(_e: &mut E, []: [StackRef; 0]) -> Op {
-    unimplemented!()
+/// Moves `count` values into a set, in order; after a failure the rest is given up.
+#[inline(never)]
+unsafe fn fill_set(set: *mut PyObject, values: *mut StackRef, count: usize) -> Result<(), Raised> {
+    let mut result = Ok(());
+    for index in 0..count {
+        // SAFETY: the values are on the published stack, where each slot is empty once its value is out.
+        unsafe {
+            let value = values.add(index).replace(StackRef::NULL);
+            if result.is_err() {
+                value.close();
+            } else if ffi::_PySet_AddTakeRef(set.cast(), value.into_object()) < 0 {
+                result = Err(Raised);
+            }
+        }
+    }
+    result
 }
 
-pub unsafe fn build_string<E: Engine>(_e: &mut E, []: [StackRef; 0]) -> Op {
-    unimplemented!()
+/// A dict of the `oparg` topmost pairs of key and value.
+#[inline(always)]
+pub unsafe fn build_map<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
+    let pairs = e.oparg();
+    // SAFETY: the stack has that many pairs, which are ours.
+    unsafe {
+        e.publish();
+        let map = map_of(e.sp().sub(2 * pairs), pairs);
+        replace(e, 2 * pairs, map)
+    }
 }
 
-pub unsafe fn build_tuple<E: Engine>(_e: &mut E, []: [StackRef; 0]) -> Op {
-    unimplemented!()
+#[inline(never)]
+unsafe fn map_of(values: *mut StackRef, pairs: usize) -> *mut PyObject {
+    // SAFETY: the caller's promise: so many pairs on the published stack.
+    unsafe {
+        with_objects(values, 2 * pairs, |objects| {
+            ffi::_PyDict_FromItems(objects, 2, objects.add(1), 2, pairs as isize)
+        })
+    }
 }
 
-pub unsafe fn convert_value<E: Engine>(_e: &mut E, []: [StackRef; 0]) -> Op {
-    unimplemented!()
+/// A slice of two or three values.
+#[inline(always)]
+pub unsafe fn build_slice<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
+    let count = e.oparg();
+    // SAFETY: the stack has that many values, which are ours.
+    unsafe {
+        let step = if count == 3 { e.peek(1).object() } else { null_mut() };
+        let (start, stop) = (e.peek(count).object(), e.peek(count - 1).object());
+        e.publish();
+        let slice = ffi::PySlice_New(start, stop, step);
+        replace(e, count, slice)
+    }
 }
 
-pub unsafe fn dict_merge<E: Engine>(_e: &mut E, []: [StackRef; 0]) -> Op {
-    unimplemented!()
+// --- adding to containers ----------------------------------------------------------------------
+
+// The container is `oparg` values below those that are added.
+
+/// Appends the topmost value to a list of a comprehension or display.
+#[inline(always)]
+pub unsafe fn list_append<E: Engine>(e: &mut E, [value]: [StackRef; 1]) -> Op<Settled<0>> {
+    // SAFETY: the input is ours.
+    unsafe {
+        let list = e.peek(1 + e.oparg()).object();
+        if cfg!(py_gil_disabled) {
+            e.publish();
+            let status = ffi::PyList_Append(list, value.object());
+            return settle_status(e, value, status);
+        }
+        match append_to_list(list, value.into_object()) {
+            Ok(()) => Ok(Settled::new()),
+            Err(Raised) => Err(Exit::Error),
+        }
+    }
 }
 
-pub unsafe fn dict_update<E: Engine>(_e: &mut E, []: [StackRef; 0]) -> Op {
-    unimplemented!()
+/// Appends to a list, which takes the item over (`_PyList_AppendTakeRef`).
+///
+/// # Safety
+/// `list` is a live list, in free-threaded hosts locked or not shared; the caller owns `item`.
+#[inline(always)]
+pub(super) unsafe fn append_to_list(list: *mut PyObject, item: *mut PyObject) -> Result<(), Raised> {
+    // SAFETY: the caller's promise; below `allocated` there is room.
+    unsafe {
+        let length = size(list);
+        if (*list.cast::<ffi::PyListObject>()).allocated > length {
+            let slot = list_items(list).offset(length);
+            #[cfg(not(py_gil_disabled))]
+            slot.write(item);
+            #[cfg(py_gil_disabled)]
+            {
+                use core::sync::atomic::{AtomicPtr, Ordering};
+                AtomicPtr::from_ptr(slot).store(item, Ordering::Release);
+            }
+            set_size(list, length + 1);
+            return Ok(());
+        }
+        match ffi::_PyList_AppendTakeRefListResize(list.cast(), item) {
+            0 => Ok(()),
+            _ => Err(Raised),
+        }
+    }
 }
 
-pub unsafe fn list_append<E: Engine>(_e: &mut E, []: [StackRef; 0]) -> Op {
-    unimplemented!()
+/// Sets `ob_size` (`Py_SET_SIZE`).
+#[inline(always)]
+unsafe fn set_size(object: *mut PyObject, size: isize) {
+    use core::sync::atomic::{AtomicIsize, Ordering};
+    // SAFETY: the object is variable-sized; other threads may read its size.
+    unsafe {
+        AtomicIsize::from_ptr(&raw mut (*object.cast::<ffi::PyVarObject>()).ob_size)
+            .store(size, Ordering::Relaxed);
+    }
 }
 
-pub unsafe fn list_extend<E: Engine>(_e: &mut E, []: [StackRef; 0]) -> Op {
-    unimplemented!()
+/// Appends the items of an iterable to a list.
+#[inline(always)]
+pub unsafe fn list_extend<E: Engine>(e: &mut E, [iterable]: [StackRef; 1]) -> Op<Settled<0>> {
+    // SAFETY: the input is ours. The result is None, which is immortal.
+    unsafe {
+        e.publish();
+        let list = e.peek(1 + e.oparg()).object();
+        if ffi::_PyList_Extend(list.cast(), iterable.object()).is_null() {
+            explain_star(e.tstate(), iterable.object());
+            return settle_status(e, iterable, -1);
+        }
+        settle_status(e, iterable, 0)
+    }
 }
 
-pub unsafe fn map_add<E: Engine>(_e: &mut E, []: [StackRef; 0]) -> Op {
-    unimplemented!()
+/// After a failure to extend a list by `*iterable`: says what is expected there.
+#[cold]
+#[inline(never)]
+unsafe fn explain_star(tstate: ThreadState, iterable: *mut PyObject) {
+    // SAFETY: the object is live and the thread attached; an exception is set.
+    unsafe {
+        if ffi::_PyErr_ExceptionMatches(tstate.as_ptr(), ffi::PyExc_TypeError) != 0
+            && (*type_of(iterable)).tp_iter.is_none()
+            && ffi::PySequence_Check(iterable) == 0
+        {
+            ffi::_PyErr_Clear(tstate.as_ptr());
+            raise!(
+                PyExc_TypeError,
+                c"Value after * must be an iterable, not %.200s",
+                (*type_of(iterable)).tp_name
+            );
+        }
+    }
 }
 
-pub unsafe fn set_add<E: Engine>(_e: &mut E, []: [StackRef; 0]) -> Op {
-    unimplemented!()
+/// Adds the topmost value to a set of a comprehension or display.
+#[inline(always)]
+pub unsafe fn set_add<E: Engine>(e: &mut E, [value]: [StackRef; 1]) -> Op<Settled<0>> {
+    // SAFETY: the input is ours; a set takes it over, off the stack.
+    unsafe {
+        let set = e.peek(1 + e.oparg()).object();
+        if !is_exact(set, &raw mut ffi::PySet_Type) {
+            e.publish();
+            raise_not_a_set(set);
+            return settle_status(e, value, -1);
+        }
+        e.publish_at(e.sp().sub(1));
+        if ffi::_PySet_AddTakeRef(set.cast(), value.into_object()) != 0 {
+            return Err(Exit::Error);
+        }
+    }
+    Ok(Settled::new())
 }
 
-pub unsafe fn set_update<E: Engine>(_e: &mut E, []: [StackRef; 0]) -> Op {
-    unimplemented!()
+#[cold]
+#[inline(never)]
+unsafe fn raise_not_a_set(object: *mut PyObject) {
+    // SAFETY: the object is live.
+    unsafe {
+        raise!(PyExc_TypeError, c"'%T' object is not a set", object);
+    }
+}
+
+/// Adds the items of an iterable to a set.
+#[inline(always)]
+pub unsafe fn set_update<E: Engine>(e: &mut E, [iterable]: [StackRef; 1]) -> Op<Settled<0>> {
+    // SAFETY: the input is ours.
+    unsafe {
+        e.publish();
+        let status = ffi::_PySet_Update(e.peek(1 + e.oparg()).object(), iterable.object());
+        settle_status(e, iterable, status)
+    }
+}
+
+/// Sets the two topmost values as key and value in a dict of a comprehension or display.
+#[inline(always)]
+pub unsafe fn map_add<E: Engine>(e: &mut E, [key, value]: [StackRef; 2]) -> Op {
+    // SAFETY: the inputs are ours; the dict takes them over, off the stack.
+    unsafe {
+        let dict = e.peek(2 + e.oparg()).object();
+        e.publish_at(e.sp().sub(2));
+        match ffi::_PyDict_SetItem_Take2(dict.cast(), key.into_object(), value.into_object()) {
+            0 => Ok([]),
+            _ => Err(Exit::Error),
+        }
+    }
+}
+
+/// Updates a dict from a mapping.
+#[inline(always)]
+pub unsafe fn dict_update<E: Engine>(e: &mut E, [mapping]: [StackRef; 1]) -> Op<Settled<0>> {
+    // SAFETY: the input is ours.
+    unsafe {
+        e.publish();
+        let status = ffi::PyDict_Update(e.peek(1 + e.oparg()).object(), mapping.object());
+        if status < 0 {
+            explain_mapping(e.tstate(), mapping.object());
+        }
+        settle_status(e, mapping, status)
+    }
+}
+
+/// After a failure to update a dict from `mapping`: says so if it is no mapping.
+#[cold]
+#[inline(never)]
+unsafe fn explain_mapping(tstate: ThreadState, mapping: *mut PyObject) {
+    // SAFETY: the object is live and the thread attached; an exception is set.
+    unsafe {
+        if ffi::_PyErr_ExceptionMatches(tstate.as_ptr(), ffi::PyExc_AttributeError) != 0 {
+            raise!(PyExc_TypeError, c"'%.200s' object is not a mapping", (*type_of(mapping)).tp_name);
+        }
+    }
+}
+
+/// Updates the dict of a call's keyword arguments from a mapping with other keys. The callable, three
+/// values below the dict, is for the message.
+#[inline(always)]
+pub unsafe fn dict_merge<E: Engine>(e: &mut E, [mapping]: [StackRef; 1]) -> Op<Settled<0>> {
+    /// Asks the host to raise for a key that is there already.
+    const NO_DUPLICATES: core::ffi::c_int = 2;
+    // SAFETY: the input is ours.
+    unsafe {
+        e.publish();
+        let dict = e.peek(1 + e.oparg()).object();
+        let status = ffi::_PyDict_MergeEx(dict, mapping.object(), NO_DUPLICATES);
+        if status < 0 {
+            let callable = e.peek(4 + e.oparg()).object();
+            ffi::_PyEval_FormatKwargsError(e.tstate().as_ptr(), callable, mapping.object());
+        }
+        settle_status(e, mapping, status)
+    }
+}
+
+// --- strings and templates ---------------------------------------------------------------------
+
+/// The `oparg` topmost strings as one.
+#[inline(always)]
+pub unsafe fn build_string<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
+    let count = e.oparg();
+    // SAFETY: the stack has that many strings, which are ours.
+    unsafe {
+        e.publish();
+        let string = join(e.sp().sub(count), count);
+        replace(e, count, string)
+    }
+}
+
+#[inline(never)]
+unsafe fn join(strings: *mut StackRef, count: usize) -> *mut PyObject {
+    // SAFETY: the caller's promise: so many strings on the published stack.
+    unsafe {
+        with_objects(strings, count, |objects| {
+            ffi::_PyUnicode_JoinArray(str_constant!(_py_empty), objects, count as isize)
+        })
+    }
+}
+
+/// `format(value)`; a string stays as it is.
+#[inline(always)]
+pub unsafe fn format_simple<E: Engine>(e: &mut E, [value]: [StackRef; 1]) -> Op<Settled<1>> {
+    // SAFETY: the input is ours.
+    unsafe {
+        if is_exact(value.object(), &raw mut ffi::PyUnicode_Type) {
+            return Ok(Settled::new());
+        }
+        e.publish();
+        let result = ffi::PyObject_Format(value.object(), null_mut());
+        e.settle_object([value], result)
+    }
+}
+
+/// `format(value, spec)`.
+#[inline(always)]
+pub unsafe fn format_with_spec<E: Engine>(e: &mut E, [value, spec]: [StackRef; 2]) -> Op<Settled<1>> {
+    // SAFETY: the inputs are ours.
+    unsafe {
+        e.publish();
+        let result = ffi::PyObject_Format(value.object(), spec.object());
+        e.settle_object([spec, value], result)
+    }
+}
+
+/// `str(value)`, `repr(value)` or `ascii(value)`, as the argument says.
+#[inline(always)]
+pub unsafe fn convert_value<E: Engine>(e: &mut E, [value]: [StackRef; 1]) -> Op<Settled<1>> {
+    // SAFETY: the argument is the index of a conversion; the input is ours.
+    unsafe {
+        e.publish();
+        let convert = api::tables::_PyEval_ConversionFuncs.get_unchecked(e.oparg()).unwrap_unchecked();
+        let result = convert(value.object());
+        e.settle_object([value], result)
+    }
+}
+
+/// An interpolation of a template: value, expression, and a format specification if the argument's lowest
+/// bit says so. The bits from the third on are the conversion.
+#[inline(always)]
+pub unsafe fn build_interpolation<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
+    let (has_format, conversion) = (e.oparg() & 1, e.oparg() >> 2);
+    // SAFETY: the stack has that many values, which are ours.
+    unsafe {
+        let format = if has_format == 1 { e.peek(1).object() } else { str_constant!(_py_empty) };
+        let expression = e.peek(1 + has_format).object();
+        let value = e.peek(2 + has_format).object();
+        e.publish();
+        let interpolation = ffi::_PyInterpolation_Build(value, expression, conversion as _, format);
+        replace(e, 2 + has_format, interpolation)
+    }
+}
+
+/// A template of a tuple of strings and a tuple of interpolations.
+#[inline(always)]
+pub unsafe fn build_template<E: Engine>(
+    e: &mut E,
+    [strings, interpolations]: [StackRef; 2],
+) -> Op<Settled<1>> {
+    // SAFETY: the inputs are ours.
+    unsafe {
+        e.publish();
+        let template = ffi::_PyTemplate_Build(strings.object(), interpolations.object());
+        e.settle_object([interpolations, strings], template)
+    }
 }

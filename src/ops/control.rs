@@ -1,80 +1,474 @@
-//! Jumps, RESUME, returning, and the periodic check.
+//! Jumps, RESUME, returning, executors, and the periodic check.
 
-use crate::engine::{Engine, Exit, Op, Settled};
-use crate::host::{PyObject, StackRef, ffi};
+#[cfg(not(py_gil_disabled))]
+use core::ptr::NonNull;
 
+use super::guards::guard;
+use crate::api;
+use crate::bytecode::{BackoffCounter, opcode};
+use crate::engine::{Engine, Exit, Op};
+use crate::host::{Code, CodeUnit, Frame, Raised, StackRef, ThreadState, ffi};
+use crate::interp::unwind;
+
+/// The bits of the eval breaker that ask the thread for something; those above are the version of
+/// the instrumentation.
+const EVENTS: usize = ffi::_PY_EVAL_EVENTS_MASK as usize;
+
+/// An inline cache entry where an instruction should be: the bytecode is broken.
+#[inline(always)]
 pub unsafe fn cache<E: Engine>(_e: &mut E, []: [StackRef; 0]) -> Op {
-    unimplemented!()
+    // SAFETY: C strings; does not return.
+    unsafe { ffi::_Py_FatalErrorFunc(c"_PyEval_EvalFrameDefault".as_ptr(), c"Executing a cache.".as_ptr()) }
 }
 
-pub unsafe fn check_periodic<E: Engine>(_e: &mut E, []: [StackRef; 0]) -> Op {
-    unimplemented!()
-}
-
+/// An opcode that nothing emits.
+#[inline(always)]
 pub unsafe fn reserved<E: Engine>(_e: &mut E, []: [StackRef; 0]) -> Op {
-    unimplemented!()
+    // SAFETY: C strings; does not return.
+    unsafe {
+        ffi::_Py_FatalErrorFunc(
+            c"_PyEval_EvalFrameDefault".as_ptr(),
+            c"Executing RESERVED instruction.".as_ptr(),
+        )
+    }
 }
 
-pub unsafe fn interpreter_exit<E: Engine>(_e: &mut E, []: [StackRef; 0]) -> Op {
-    unimplemented!()
+/// Extends the argument of the instruction that follows by eight bits from below, and runs it.
+#[inline(always)]
+pub unsafe fn extended_arg<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
+    // SAFETY: an instruction follows.
+    let word = unsafe { e.next().word() };
+    e.set_oparg(e.oparg() << 8 | (word >> 8) as usize);
+    Err(Exit::As(word as u8))
 }
 
-pub unsafe fn return_value<E: Engine>(_e: &mut E, []: [StackRef; 0]) -> Op {
-    unimplemented!()
+// --- the eval breaker --------------------------------------------------------------------------
+
+/// Handles what other threads and signals ask of this one.
+#[inline(always)]
+pub unsafe fn check_periodic<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
+    // SAFETY: the thread is attached; the frame is published before anything runs.
+    unsafe {
+        e.tstate().quiescent();
+        if has_events(e.tstate()) {
+            e.publish();
+            if ffi::_Py_HandlePending(e.tstate().as_ptr()) != 0 {
+                return Err(Exit::ErrorNoPop);
+            }
+        }
+    }
+    Ok([])
 }
 
-pub unsafe fn extended_arg<E: Engine>(_e: &mut E, []: [StackRef; 0]) -> Op {
-    unimplemented!()
+/// The periodic check, except on the way down a chain of `yield from` and `await`, whose innermost
+/// frame makes it.
+#[inline(always)]
+pub unsafe fn check_periodic_if_not_yield_from<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
+    let location = e.oparg() & ffi::RESUME_OPARG_LOCATION_MASK as usize;
+    if location < ffi::RESUME_AFTER_YIELD_FROM as usize {
+        // SAFETY: the engine's promise.
+        unsafe { check_periodic(e, []) }
+    } else {
+        Ok([])
+    }
 }
 
-pub unsafe fn specialize_jump_backward<E: Engine>(_e: &mut E, []: [StackRef; 0]) -> Op {
-    unimplemented!()
+#[inline(always)]
+unsafe fn has_events(tstate: ThreadState) -> bool {
+    // SAFETY: the thread state is live.
+    unsafe { tstate.eval_breaker() & EVENTS != 0 }
 }
 
-pub unsafe fn jump_backward_no_interrupt<E: Engine>(_e: &mut E, []: [StackRef; 0]) -> Op {
-    unimplemented!()
+// --- RESUME ------------------------------------------------------------------------------------
+
+/// Goes on in this thread's own copy of the bytecode, in free-threaded hosts.
+#[inline(always)]
+pub unsafe fn load_bytecode<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
+    #[cfg(not(py_gil_disabled))]
+    let _ = e;
+    #[cfg(py_gil_disabled)]
+    // SAFETY: the frame is current, and published before the copy is made.
+    unsafe {
+        if (*e.frame().as_ptr()).tlbc_index != e.tstate().tlbc_index() {
+            e.publish();
+            if use_own_bytecode(e.tstate(), e.frame()).is_err() {
+                return Err(Exit::ErrorNoPop);
+            }
+            e.set_next(e.frame().instr());
+            return Err(Exit::Dispatch);
+        }
+    }
+    Ok([])
 }
 
-pub unsafe fn jump_forward<E: Engine>(_e: &mut E, []: [StackRef; 0]) -> Op {
-    unimplemented!()
+/// Moves `frame` to the thread's own copy of its bytecode, which is made if there is none yet.
+///
+/// # Safety
+/// The thread is attached, `frame` is its current one, published, and not part way through an
+/// instruction.
+#[cfg(py_gil_disabled)]
+pub unsafe fn use_own_bytecode(tstate: ThreadState, frame: Frame) -> Result<(), Raised> {
+    // SAFETY: the caller's promise; all copies of a bytecode have one length.
+    unsafe {
+        if (*frame.as_ptr()).tlbc_index == tstate.tlbc_index() {
+            return Ok(());
+        }
+        let code = frame.code();
+        let copy = match tstate.bytecode_copy(code) {
+            Some(copy) => copy,
+            None => {
+                let made = ffi::_PyCode_GetTLBC(code.as_ptr());
+                if made.is_null() {
+                    return Err(Raised);
+                }
+                CodeUnit::from_ptr(made)
+            }
+        };
+        let offset = frame.instr().offset_from(frame.bytecode());
+        (*frame.as_ptr()).tlbc_index = tstate.tlbc_index();
+        frame.set_instr(copy.add(offset));
+        Ok(())
+    }
 }
 
-pub unsafe fn pop_jump_if_false<E: Engine>(_e: &mut E, []: [StackRef; 0]) -> Op {
-    unimplemented!()
+/// The version of the instrumentation that the code has.
+#[inline(always)]
+unsafe fn instrumentation_version(code: Code) -> usize {
+    use core::sync::atomic::{AtomicUsize, Ordering};
+    // SAFETY: the code is live; instrumentation publishes the version last.
+    unsafe {
+        AtomicUsize::from_ptr(&raw mut (*code.as_ptr())._co_instrumentation_version).load(Ordering::Acquire)
+    }
 }
 
-pub unsafe fn is_none<E: Engine>(_e: &mut E, []: [StackRef; 0]) -> Op {
-    unimplemented!()
+/// Instruments the code for the tools of now, and begins anew if that changed it. Code that a tool runs
+/// is left alone; but free-threaded hosts, where a copy may be new, check always.
+#[inline(always)]
+pub unsafe fn maybe_instrument<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
+    // SAFETY: the frame is published before the code is changed.
+    unsafe {
+        if cfg!(py_gil_disabled) || (*e.tstate().as_ptr()).tracing == 0 {
+            let wanted = e.tstate().eval_breaker() & !EVENTS;
+            if instrumentation_version(e.code()) != wanted {
+                e.publish();
+                if ffi::_Py_Instrument(e.code().as_ptr(), e.tstate().interp()) != 0 {
+                    return Err(Exit::ErrorNoPop);
+                }
+                e.set_next(e.this_instr());
+                return Err(Exit::Dispatch);
+            }
+        }
+    }
+    Ok([])
 }
 
-pub unsafe fn pop_jump_if_true<E: Engine>(_e: &mut E, []: [StackRef; 0]) -> Op {
-    unimplemented!()
+/// Becomes RESUME_CHECK, unless a tool runs.
+#[inline(always)]
+pub unsafe fn quicken_resume<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
+    // SAFETY: the instruction may be another one that falls back to RESUME: then nothing happens.
+    unsafe {
+        if (*e.tstate().as_ptr()).tracing == 0 {
+            e.this_instr().replace_opcode(opcode::RESUME, opcode::RESUME_CHECK);
+        }
+    }
+    Ok([])
 }
 
-pub unsafe fn load_bytecode<E: Engine>(_e: &mut E, []: [StackRef; 0]) -> Op {
-    unimplemented!()
+/// Nothing is asked of the thread, and the code is instrumented as it should be.
+#[inline(always)]
+pub unsafe fn resume_check<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
+    // SAFETY: the code is live. Versions have no event bits, so one comparison sees both.
+    unsafe {
+        guard(e.tstate().eval_breaker() == instrumentation_version(e.code()))?;
+        #[cfg(py_gil_disabled)]
+        guard((*e.frame().as_ptr()).tlbc_index == e.tstate().tlbc_index())?;
+    }
+    Ok([])
 }
 
-pub unsafe fn maybe_instrument<E: Engine>(_e: &mut E, []: [StackRef; 0]) -> Op {
-    unimplemented!()
+// --- returning ---------------------------------------------------------------------------------
+
+/// Leaves the frame, and pushes the topmost value in the calling one.
+#[inline(always)]
+pub unsafe fn return_value<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
+    // SAFETY: the value is the last one on the stack, and nothing of the frame backs it any more. The
+    // frame is not the thread's current one when its destructors run.
+    unsafe {
+        let value = leaving(e.pop());
+        e.publish();
+        let (tstate, dying) = (e.tstate(), e.frame());
+        let caller = dying.previous();
+        tstate.leave_python_call();
+        tstate.set_current_frame(caller);
+        api::frames::clear_and_pop(tstate, dying);
+        let offset = (*caller.as_ptr()).return_offset;
+        e.switch_frame(caller, caller.instr().add(offset as isize));
+        e.push(value);
+    }
+    Ok([])
 }
 
-pub unsafe fn quicken_resume<E: Engine>(_e: &mut E, []: [StackRef; 0]) -> Op {
-    unimplemented!()
+/// A value that leaves its frame, and with it whatever a borrowed reference relied on
+/// ([`StackRef::heap_safe`] for what is known to be an object).
+///
+/// # Safety
+/// The reference is a live object.
+#[inline(always)]
+pub(super) unsafe fn leaving(value: StackRef) -> StackRef {
+    // SAFETY: the caller's promise.
+    unsafe { if value.is_counted() { value } else { StackRef::new(value.object()) } }
 }
 
-pub unsafe fn check_periodic_if_not_yield_from<E: Engine>(_e: &mut E, []: [StackRef; 0]) -> Op {
-    unimplemented!()
+/// Leaves the evaluator with the topmost value.
+#[inline(always)]
+pub unsafe fn interpreter_exit<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
+    // SAFETY: only entry frames have this instruction, and what was called has left its value.
+    unsafe {
+        let entry = e.frame();
+        let result = e.pop().into_object();
+        e.tstate().set_current_frame(entry.previous());
+        unwind::restore_executor(e.tstate(), entry);
+        Err(Exit::Return(result))
+    }
 }
 
-pub unsafe fn resume_check<E: Engine>(_e: &mut E, []: [StackRef; 0]) -> Op {
-    unimplemented!()
+// --- jumps -------------------------------------------------------------------------------------
+
+/// Adds to the history of a branch, the 16 bits in its cache: the last one is in the lowest bit.
+#[inline(always)]
+pub(super) unsafe fn record_branch<E: Engine>(e: &mut E, taken: bool) {
+    // SAFETY: branches have one cache entry.
+    unsafe {
+        let history = e.this_instr().add(1);
+        history.set_word(history.word() << 1 | u16::from(taken));
+    }
 }
 
-pub unsafe fn jit<E: Engine>(_e: &mut E, []: [StackRef; 0]) -> Op {
-    unimplemented!()
+/// Jumps by the argument if `taken`, and else over the NOT_TAKEN that marks the other way.
+#[inline(always)]
+unsafe fn branch<E: Engine>(e: &mut E, taken: bool) {
+    // SAFETY: an instruction follows, and the argument leads to another one.
+    unsafe {
+        record_branch(e, taken);
+        let offset = if taken { e.oparg() } else { usize::from(e.next().opcode() == opcode::NOT_TAKEN) };
+        e.jump_by(offset as isize);
+    }
 }
 
-pub unsafe fn enter_executor<E: Engine>(_e: &mut E, []: [StackRef; 0]) -> Op {
-    unimplemented!()
+/// Jumps if the topmost value, a bool, is True.
+#[inline(always)]
+pub unsafe fn pop_jump_if_true<E: Engine>(e: &mut E, [condition]: [StackRef; 1]) -> Op {
+    // SAFETY: the engine's promise; bools need no closing.
+    unsafe { branch(e, condition.is_true()) }
+    Ok([])
+}
+
+/// Jumps if the topmost value, a bool, is False.
+#[inline(always)]
+pub unsafe fn pop_jump_if_false<E: Engine>(e: &mut E, [condition]: [StackRef; 1]) -> Op {
+    // SAFETY: the engine's promise; bools need no closing.
+    unsafe { branch(e, condition.is_false()) }
+    Ok([])
+}
+
+/// Replaces the topmost value by whether it is None.
+#[inline(always)]
+pub unsafe fn is_none<E: Engine>(e: &mut E, [value]: [StackRef; 1]) -> Op<[StackRef; 1]> {
+    let is_none = value.is_none();
+    if !is_none {
+        // SAFETY: the input is ours.
+        unsafe { e.close_at(value, e.sp().sub(1)) };
+    }
+    Ok([StackRef::bool(is_none)])
+}
+
+/// Jumps ahead.
+#[inline(always)]
+pub unsafe fn jump_forward<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
+    // SAFETY: the argument leads to another instruction.
+    unsafe { e.jump_by(e.oparg() as isize) }
+    Ok([])
+}
+
+/// Jumps back, without the periodic check.
+#[inline(always)]
+pub unsafe fn jump_backward_no_interrupt<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
+    // SAFETY: the argument leads to another instruction.
+    unsafe { e.jump_by(-(e.oparg() as isize)) }
+    Ok([])
+}
+
+/// Becomes the form of JUMP_BACKWARD for interpreters with or without a JIT.
+#[inline(always)]
+pub unsafe fn specialize_jump_backward<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
+    #[cfg(py_gil_disabled)]
+    let _ = e;
+    #[cfg(not(py_gil_disabled))]
+    // SAFETY: the instruction may be another one that falls back to this one: then nothing happens.
+    unsafe {
+        let specialized =
+            if (*e.tstate().interp()).jit { opcode::JUMP_BACKWARD_JIT } else { opcode::JUMP_BACKWARD_NO_JIT };
+        if e.this_instr().replace_opcode(opcode::JUMP_BACKWARD, specialized) {
+            return Err(Exit::Again);
+        }
+    }
+    Ok([])
+}
+
+// --- executors ---------------------------------------------------------------------------------
+
+/// Makes and runs an executor for the loop that begins here, when the counter says so.
+#[inline(always)]
+pub unsafe fn jit<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
+    #[cfg(not(py_gil_disabled))]
+    // SAFETY: the instruction has a counter.
+    unsafe {
+        let instr = e.this_instr();
+        let counter = BackoffCounter::from_bits(instr.add(1).word());
+        if counter.triggers() && instr.opcode() == opcode::JUMP_BACKWARD_JIT {
+            e.publish();
+            return match executors::make(e.frame(), instr, e.oparg()) {
+                Ok(Some(executor)) => executors::run(e, executor),
+                Ok(None) => Ok([]),
+                Err(Raised) => Err(Exit::ErrorNoPop),
+            };
+        }
+    }
+    // SAFETY: the instruction has a counter.
+    unsafe { BackoffCounter::advance_at(e.this_instr()) };
+    Ok([])
+}
+
+/// Runs the executor that was put in the place of this instruction. If something is asked of the
+/// thread, runs the instruction itself, so that its periodic check sees to it.
+#[inline(always)]
+pub unsafe fn enter_executor<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
+    #[cfg(py_gil_disabled)]
+    // SAFETY: C strings; does not return.
+    unsafe {
+        let _ = e;
+        ffi::_Py_FatalErrorFunc(
+            c"_PyEval_EvalFrameDefault".as_ptr(),
+            c"ENTER_EXECUTOR is not supported in this build".as_ptr(),
+        )
+    }
+    #[cfg(not(py_gil_disabled))]
+    // SAFETY: the lower eight bits of the argument are the executor's index; the code keeps it alive.
+    unsafe {
+        let executors = &raw const (*(*e.code().as_ptr()).co_executors).executors;
+        let executor = *executors.cast::<NonNull<ffi::_PyExecutorObject>>().add(e.oparg() & 0xFF);
+        if !has_events(e.tstate()) {
+            return executors::run(e, executor);
+        }
+        let original = &raw const (*executor.as_ptr()).vm_data;
+        e.set_oparg(e.oparg() & !0xFF | (*original).oparg as usize);
+        run_original(e, (*original).opcode)
+    }
+}
+
+/// Runs this instruction once more as `original`, what it was before something was put in its place.
+///
+/// # Safety
+/// `original` is the opcode of an instruction of this length.
+#[inline(always)]
+pub(super) unsafe fn run_original<E: Engine, T>(e: &mut E, original: u8) -> Op<T> {
+    // SAFETY: the tables have an entry for every opcode. Where there is a cache it begins with the
+    // counter, or with a branch history, which loses a bit of truth.
+    unsafe {
+        let family = ffi::_PyOpcode_Deopt[original as usize];
+        if ffi::_PyOpcode_Caches[family as usize] != 0 {
+            BackoffCounter::pause_at(e.this_instr());
+        }
+    }
+    e.set_next(e.this_instr());
+    Err(Exit::As(original))
+}
+
+/// Executors of the host's JIT; free-threaded hosts have none.
+#[cfg(not(py_gil_disabled))]
+mod executors {
+    use super::*;
+    use crate::host::refcount;
+
+    /// The machine code of an executor (`jit_func`): runs from where the frame is, leaves the frame that
+    /// it stops in as the current one, published, and gives the instruction to go on with, or null with
+    /// an exception set.
+    type Trace = unsafe extern "C" fn(
+        *mut ffi::_PyInterpreterFrame,
+        *mut StackRef,
+        ThreadState,
+    ) -> *mut ffi::_Py_CODEUNIT;
+
+    /// Makes an executor for the loop that the jump at `instr` closes, if the optimizer can and wants
+    /// to. The counter starts again either way.
+    ///
+    /// # Safety
+    /// The thread is attached, `frame` is current and published, and `instr` is in its bytecode.
+    #[cold]
+    #[inline(never)]
+    pub unsafe fn make(
+        frame: Frame,
+        instr: CodeUnit,
+        oparg: usize,
+    ) -> Result<Option<NonNull<ffi::_PyExecutorObject>>, Raised> {
+        // SAFETY: the caller's promise. The executor belongs to the code.
+        unsafe {
+            let mut executor = core::ptr::null_mut();
+            let start = first_unit(instr, oparg).as_ptr();
+            let status = ffi::_PyOptimizer_Optimize(frame.as_ptr(), start, &raw mut executor, 0);
+            let unit = instr.add(1);
+            if status > 0 {
+                unit.set_word(BackoffCounter::jump_backward().bits());
+                return Ok(NonNull::new(executor));
+            }
+            unit.set_word(BackoffCounter::from_bits(unit.word()).restart().bits());
+            if status < 0 { Err(Raised) } else { Ok(None) }
+        }
+    }
+
+    /// Where an instruction begins that has its opcode at `instr`: at the first of its EXTENDED_ARGs.
+    unsafe fn first_unit(instr: CodeUnit, oparg: usize) -> CodeUnit {
+        let (mut start, mut rest) = (instr, oparg >> 8);
+        while rest > 0 {
+            // SAFETY: a unit has eight bits of the argument, so there is one more before.
+            start = unsafe { start.add(-1) };
+            rest >>= 8;
+        }
+        start
+    }
+
+    /// Runs an executor, and goes on where it stops.
+    #[inline(always)]
+    pub unsafe fn run<E: Engine>(e: &mut E, executor: NonNull<ffi::_PyExecutorObject>) -> Op {
+        // SAFETY: the executor is valid, and its code expects the engine's registers.
+        unsafe {
+            let next = call(e.frame(), e.sp(), e.tstate(), executor.as_ptr());
+            let frame = e.tstate().current_frame();
+            if next.is_null() {
+                e.switch_frame(frame, frame.instr());
+                return Err(Exit::ErrorNoPop);
+            }
+            e.switch_frame(frame, CodeUnit::from_ptr(next));
+            Err(Exit::Dispatch)
+        }
+    }
+
+    /// Calls the code of an executor, which it keeps alive meanwhile.
+    #[inline(never)]
+    unsafe fn call(
+        frame: Frame,
+        sp: *mut StackRef,
+        tstate: ThreadState,
+        executor: *mut ffi::_PyExecutorObject,
+    ) -> *mut ffi::_Py_CODEUNIT {
+        // SAFETY: the caller's promise; the field holds code of that type.
+        unsafe {
+            (*tstate.as_ptr()).current_executor = executor.cast();
+            let trace: Trace = core::mem::transmute((*executor).jit_code);
+            refcount::incref(executor.cast());
+            let next = trace(frame.as_ptr(), sp, tstate);
+            refcount::decref(executor.cast());
+            next
+        }
+    }
 }

@@ -1,96 +1,335 @@
-//! Instrumented forms: the plain bodies with events around them.
+//! Instrumented forms: the plain bodies, and the events that `sys.monitoring` tools want to know of.
+//!
+//! An event calls Python code, which may raise, and may move the frame to another instruction (a
+//! debugger's jump). Events on calls are in [`super::calls`].
 
+use core::ffi::c_int;
+
+use super::control::{record_branch, run_original};
+use super::{attributes, generators, iteration};
+use crate::api;
 use crate::engine::{Engine, Exit, Op, Settled};
-use crate::host::{PyObject, StackRef, ffi};
+use crate::host::generator::is_generator;
+use crate::host::object::is_exact;
+use crate::host::{CodeUnit, PyObject, StackRef, ffi};
 
-pub unsafe fn instrumented_end_for<E: Engine>(_e: &mut E, []: [StackRef; 0]) -> Op {
-    unimplemented!()
+// --- jumps and branches ------------------------------------------------------------------------
+
+/// Goes on at `target`, after telling the tools that control goes from `source` to it, unless one of
+/// them runs just now.
+#[inline(always)]
+unsafe fn jump<E: Engine>(e: &mut E, event: u32, source: CodeUnit, target: CodeUnit) -> Op {
+    // SAFETY: both are in the frame's bytecode.
+    unsafe {
+        let tstate = e.tstate().as_ptr();
+        if (*tstate).tracing != 0 {
+            e.set_next(target);
+            return Ok([]);
+        }
+        e.publish();
+        let next = ffi::_Py_call_instrumentation_jump(
+            e.this_instr().as_ptr(),
+            tstate,
+            event as c_int,
+            e.frame().as_ptr(),
+            source.as_ptr(),
+            target.as_ptr(),
+        );
+        e.reload_sp();
+        if next.is_null() {
+            // The exception is raised where the jump would have led: a tool that has moved the frame
+            // before it raised wants that.
+            e.set_next(target.add(1));
+            return Err(Exit::ErrorNoPop);
+        }
+        e.set_next(CodeUnit::from_ptr(next));
+    }
+    Ok([])
 }
 
-pub unsafe fn instrumented_pop_iter<E: Engine>(_e: &mut E, []: [StackRef; 0]) -> Op {
-    unimplemented!()
+/// A jump ahead.
+#[inline(always)]
+pub unsafe fn instrumented_jump_forward<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
+    // SAFETY: the argument leads to another instruction.
+    unsafe {
+        let target = e.next().add(e.oparg() as isize);
+        jump(e, ffi::PY_MONITORING_EVENT_JUMP, e.this_instr(), target)
+    }
 }
 
-pub unsafe fn instrumented_end_send<E: Engine>(_e: &mut E, []: [StackRef; 0]) -> Op {
-    unimplemented!()
+/// A jump back, after the periodic check.
+#[inline(always)]
+pub unsafe fn monitor_jump_backward<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
+    // SAFETY: the argument leads to another instruction.
+    unsafe {
+        let target = e.next().add(-(e.oparg() as isize));
+        jump(e, ffi::PY_MONITORING_EVENT_JUMP, e.this_instr(), target)
+    }
 }
 
-pub unsafe fn instrumented_for_iter<E: Engine>(_e: &mut E, []: [StackRef; 0]) -> Op {
-    unimplemented!()
+/// A branch, whose condition is off the stack already. The other way is NOT_TAKEN's event.
+#[inline(always)]
+unsafe fn branch<E: Engine>(e: &mut E, taken: bool) -> Op {
+    // SAFETY: the argument leads to another instruction.
+    unsafe {
+        record_branch(e, taken);
+        if !taken {
+            return Ok([]);
+        }
+        let target = e.next().add(e.oparg() as isize);
+        jump(e, ffi::PY_MONITORING_EVENT_BRANCH_RIGHT, e.this_instr(), target)
+    }
 }
 
-pub unsafe fn instrumented_instruction<E: Engine>(_e: &mut E, []: [StackRef; 0]) -> Op {
-    unimplemented!()
+/// A branch on True.
+#[inline(always)]
+pub unsafe fn instrumented_pop_jump_if_true<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
+    // SAFETY: the instruction has one input, a bool, which needs no closing.
+    unsafe {
+        let condition = e.pop();
+        branch(e, condition.is_true())
+    }
 }
 
-pub unsafe fn instrumented_jump_forward<E: Engine>(_e: &mut E, []: [StackRef; 0]) -> Op {
-    unimplemented!()
+/// A branch on False.
+#[inline(always)]
+pub unsafe fn instrumented_pop_jump_if_false<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
+    // SAFETY: the instruction has one input, a bool, which needs no closing.
+    unsafe {
+        let condition = e.pop();
+        branch(e, condition.is_false())
+    }
 }
 
-pub unsafe fn instrumented_not_taken<E: Engine>(_e: &mut E, []: [StackRef; 0]) -> Op {
-    unimplemented!()
+/// A branch on None.
+#[inline(always)]
+pub unsafe fn instrumented_pop_jump_if_none<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
+    // SAFETY: the instruction has one input.
+    unsafe {
+        let is_none = pop_is_none(e);
+        branch(e, is_none)
+    }
 }
 
-pub unsafe fn instrumented_pop_jump_if_true<E: Engine>(_e: &mut E, []: [StackRef; 0]) -> Op {
-    unimplemented!()
+/// A branch on anything but None.
+#[inline(always)]
+pub unsafe fn instrumented_pop_jump_if_not_none<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
+    // SAFETY: the instruction has one input.
+    unsafe {
+        let is_none = pop_is_none(e);
+        branch(e, !is_none)
+    }
 }
 
-pub unsafe fn instrumented_pop_jump_if_false<E: Engine>(_e: &mut E, []: [StackRef; 0]) -> Op {
-    unimplemented!()
+/// Pops a value and says whether it is None.
+#[inline(always)]
+unsafe fn pop_is_none<E: Engine>(e: &mut E) -> bool {
+    // SAFETY: the stack is not empty.
+    unsafe {
+        let value = e.pop();
+        e.close_at(value, e.sp());
+        value.is_none()
+    }
 }
 
-pub unsafe fn instrumented_pop_jump_if_none<E: Engine>(_e: &mut E, []: [StackRef; 0]) -> Op {
-    unimplemented!()
+/// The way of a branch that goes straight on; the branch is the instruction before.
+#[inline(always)]
+pub unsafe fn instrumented_not_taken<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
+    // SAFETY: both are in the frame's bytecode.
+    unsafe { jump(e, ffi::PY_MONITORING_EVENT_BRANCH_LEFT, e.previous_instr(), e.next()) }
 }
 
-pub unsafe fn instrumented_pop_jump_if_not_none<E: Engine>(_e: &mut E, []: [StackRef; 0]) -> Op {
-    unimplemented!()
+// --- loops -------------------------------------------------------------------------------------
+
+/// The start of a turn of a loop, or its end, which is POP_ITER's event.
+#[inline(always)]
+pub unsafe fn instrumented_for_iter<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
+    // SAFETY: the instruction has an input, and its effect covers the item, which is in its place
+    // before a tool runs.
+    unsafe {
+        let [item] = iteration::for_iter(e, [])?;
+        e.push(item);
+        jump(e, ffi::PY_MONITORING_EVENT_BRANCH_LEFT, e.this_instr(), e.next())
+    }
 }
 
-pub unsafe fn monitor_resume<E: Engine>(_e: &mut E, []: [StackRef; 0]) -> Op {
-    unimplemented!()
+/// The end of a loop, left from the instruction before: its FOR_ITER.
+#[inline(always)]
+pub unsafe fn instrumented_pop_iter<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
+    // SAFETY: the instruction has one input.
+    unsafe {
+        jump(e, ffi::PY_MONITORING_EVENT_BRANCH_RIGHT, e.previous_instr(), e.next())?;
+        let iterator = e.pop();
+        e.close_at(iterator, e.sp());
+    }
+    Ok([])
 }
 
-pub unsafe fn return_value_event<E: Engine>(_e: &mut E, []: [StackRef; 0]) -> Op {
-    unimplemented!()
+/// The end of an asynchronous loop, left from the END_SEND that the argument leads back to.
+#[inline(always)]
+pub unsafe fn monitor_end_async_for<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
+    // SAFETY: the compiler has put the distance there.
+    unsafe {
+        let source = e.next().add(-(e.oparg() as isize));
+        jump(e, ffi::PY_MONITORING_EVENT_BRANCH_RIGHT, source, e.next())
+    }
 }
 
-pub unsafe fn yield_value_event<E: Engine>(_e: &mut E, []: [StackRef; 0]) -> Op {
-    unimplemented!()
+/// A generator's return value at the end of a loop: the StopIteration that was not raised.
+#[inline(always)]
+pub unsafe fn instrumented_end_for<E: Engine>(e: &mut E, [value]: [StackRef; 1]) -> Op<Settled<0>> {
+    // SAFETY: the iterator is below the value.
+    unsafe {
+        iteration::keep_at_loop(e);
+        if is_generator(e.peek(2).object()) {
+            stop_iteration(e, value)?;
+        }
+        e.settle([value], [])
+    }
 }
 
-pub unsafe fn monitor_end_async_for<E: Engine>(_e: &mut E, []: [StackRef; 0]) -> Op {
-    unimplemented!()
+/// A generator's return value at the end of `yield from` or `await`: the StopIteration that was not
+/// raised.
+#[inline(always)]
+pub unsafe fn instrumented_end_send<E: Engine>(e: &mut E, inputs: [StackRef; 2]) -> Op<Settled<1>> {
+    // SAFETY: the inputs are ours.
+    unsafe {
+        let [receiver, value] = inputs;
+        let receiver = receiver.object();
+        if is_generator(receiver) || is_exact(receiver, &raw mut ffi::PyCoro_Type) {
+            stop_iteration(e, value)?;
+        }
+        generators::end_send(e, inputs)
+    }
 }
 
-pub unsafe fn instrumented_load_super_attr<E: Engine>(_e: &mut E, []: [StackRef; 0]) -> Op {
-    unimplemented!()
+#[inline(always)]
+unsafe fn stop_iteration<E: Engine>(e: &mut E, value: StackRef) -> Op {
+    // SAFETY: the value is on the stack.
+    unsafe {
+        e.publish();
+        api::monitor::stop_iteration(e.tstate(), e.frame(), e.this_instr(), value.object())
+            .map_or(Err(Exit::ErrorNoPop), |()| Ok([]))
+    }
 }
 
-pub unsafe fn monitor_call<E: Engine>(_e: &mut E, []: [StackRef; 0]) -> Op {
-    unimplemented!()
+// --- frames ------------------------------------------------------------------------------------
+
+/// A frame begins, or goes on after a `yield`.
+#[inline(always)]
+pub unsafe fn monitor_resume<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
+    const { assert!(ffi::PY_MONITORING_EVENT_PY_START == 0 && ffi::PY_MONITORING_EVENT_PY_RESUME == 1) }
+    // SAFETY: the frame is published.
+    unsafe {
+        e.publish();
+        let (frame, this) = (e.frame(), e.this_instr());
+        let event = c_int::from(e.oparg() > 0);
+        let status = ffi::_Py_call_instrumentation(e.tstate().as_ptr(), event, frame.as_ptr(), this.as_ptr());
+        e.reload_sp();
+        if status != 0 {
+            return Err(Exit::ErrorNoPop);
+        }
+        follow(e)
+    }
 }
 
-pub unsafe fn instrumented_do_call<E: Engine>(_e: &mut E, []: [StackRef; 0]) -> Op {
-    unimplemented!()
+/// Goes on where a tool has moved the frame to, if one has.
+#[inline(always)]
+unsafe fn follow<E: Engine>(e: &mut E) -> Op {
+    // SAFETY: the frame is live.
+    unsafe {
+        if e.frame().instr() != e.this_instr() {
+            e.set_next(e.frame().instr());
+            return Err(Exit::Dispatch);
+        }
+    }
+    Ok([])
 }
 
-pub unsafe fn monitor_call_kw<E: Engine>(_e: &mut E, []: [StackRef; 0]) -> Op {
-    unimplemented!()
+/// Tells the tools of an event with the topmost value.
+#[inline(always)]
+unsafe fn value_event<E: Engine>(e: &mut E, event: u32) -> Op {
+    // SAFETY: the instruction has an input, which stays.
+    unsafe {
+        e.publish();
+        let (frame, this) = (e.frame().as_ptr(), e.this_instr().as_ptr());
+        let value: *mut PyObject = e.peek(1).object();
+        let tstate = e.tstate().as_ptr();
+        let status = ffi::_Py_call_instrumentation_arg(tstate, event as c_int, frame, this, value);
+        e.reload_sp();
+        if status != 0 {
+            return Err(Exit::ErrorNoPop);
+        }
+    }
+    Ok([])
 }
 
-pub unsafe fn instrumented_do_call_kw<E: Engine>(_e: &mut E, []: [StackRef; 0]) -> Op {
-    unimplemented!()
+/// The frame returns the topmost value.
+#[inline(always)]
+pub unsafe fn return_value_event<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
+    // SAFETY: the instruction has an input.
+    unsafe { value_event(e, ffi::PY_MONITORING_EVENT_PY_RETURN) }
 }
 
-pub unsafe fn instrumented_do_call_function_ex<E: Engine>(_e: &mut E, []: [StackRef; 0]) -> Op {
-    unimplemented!()
+/// The frame yields the topmost value.
+#[inline(always)]
+pub unsafe fn yield_value_event<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
+    // SAFETY: the instruction has an input.
+    unsafe {
+        value_event(e, ffi::PY_MONITORING_EVENT_PY_YIELD)?;
+        follow(e)
+    }
 }
 
-pub unsafe fn monitor_jump_backward<E: Engine>(_e: &mut E, []: [StackRef; 0]) -> Op {
-    unimplemented!()
+// --- super -------------------------------------------------------------------------------------
+
+/// An attribute of `super(...)`, whose call is an event.
+#[inline(always)]
+pub unsafe fn instrumented_load_super_attr<E: Engine>(e: &mut E, inputs: [StackRef; 3]) -> Op<[StackRef; 1]> {
+    // SAFETY: the inputs are those of the plain form.
+    unsafe { attributes::load_super(e, inputs, true) }
 }
 
-pub unsafe fn instrumented_line<E: Engine>(_e: &mut E, []: [StackRef; 0]) -> Op {
-    unimplemented!()
+// --- lines and instructions --------------------------------------------------------------------
+
+/// A new line, perhaps: then runs the instruction that was here.
+#[inline(always)]
+pub unsafe fn instrumented_line<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
+    // SAFETY: the code has data about its lines, since this is what was put here.
+    unsafe {
+        let (frame, this) = (e.frame(), e.this_instr());
+        if (*e.tstate().as_ptr()).tracing != 0 {
+            let lines = (*(*e.code().as_ptr())._co_monitoring).lines;
+            let index = this.offset_from(frame.bytecode()) as usize;
+            let entry = index * (*lines).bytes_per_entry as usize;
+            let original = *(&raw const (*lines).data).cast::<u8>().add(entry);
+            return run_original(e, original);
+        }
+        e.publish();
+        let previous = e.previous_instr().as_ptr();
+        let tstate = e.tstate().as_ptr();
+        let original = ffi::_Py_call_instrumentation_line(tstate, frame.as_ptr(), this.as_ptr(), previous);
+        e.reload_sp();
+        if original < 0 {
+            return Err(Exit::ErrorNoPop);
+        }
+        follow(e)?;
+        run_original(e, original as u8)
+    }
+}
+
+/// An instruction begins: then runs the one that was here.
+#[inline(always)]
+pub unsafe fn instrumented_instruction<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
+    // SAFETY: the frame is published.
+    unsafe {
+        e.publish();
+        let (frame, this) = (e.frame().as_ptr(), e.this_instr().as_ptr());
+        let original = ffi::_Py_call_instrumentation_instruction(e.tstate().as_ptr(), frame, this);
+        e.reload_sp();
+        if original < 0 {
+            return Err(Exit::ErrorNoPop);
+        }
+        run_original(e, original as u8)
+    }
 }

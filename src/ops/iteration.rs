@@ -1,64 +1,338 @@
 //! Iterators and `for` loops.
+//!
+//! A loop keeps its iterator on the stack. FOR_ITER pushes the next item on top of it; at the end it
+//! jumps behind the END_FOR that follows the loop's body, to POP_ITER. A generator that runs in the
+//! evaluator itself comes back with its return value instead, to END_FOR.
 
+use super::guards::guard;
+use crate::bytecode::BackoffCounter;
 use crate::engine::{Engine, Exit, Op, Settled};
-use crate::host::{PyObject, StackRef, ffi};
+use crate::host::generator::Generator;
+use crate::host::object::{is_exact, list_items, size, tuple_item, type_of};
+use crate::host::{CodeUnit, Frame, PyObject, Raised, StackRef, ThreadState, ffi, refcount};
+use crate::{api, raise};
 
-pub unsafe fn end_for<E: Engine>(_e: &mut E, []: [StackRef; 0]) -> Op {
-    unimplemented!()
+/// Replaces the topmost value by its iterator.
+#[inline(always)]
+pub unsafe fn get_iter<E: Engine>(e: &mut E, [iterable]: [StackRef; 1]) -> Op<Settled<1>> {
+    // SAFETY: the input is ours.
+    unsafe {
+        e.publish();
+        let iterator = ffi::PyObject_GetIter(iterable.object());
+        e.settle_object([iterable], iterator)
+    }
 }
 
-pub unsafe fn get_iter<E: Engine>(_e: &mut E, []: [StackRef; 0]) -> Op {
-    unimplemented!()
+/// Pushes the length of the topmost value, which stays.
+#[inline(always)]
+pub unsafe fn get_len<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op<[StackRef; 1]> {
+    // SAFETY: the instruction has an input.
+    unsafe {
+        e.publish();
+        let length = ffi::PyObject_Length(e.peek(1).object());
+        if length < 0 {
+            return Err(Exit::ErrorNoPop);
+        }
+        let length = ffi::PyLong_FromSsize_t(length);
+        if length.is_null() { Err(Exit::ErrorNoPop) } else { Ok([StackRef::steal(length)]) }
+    }
 }
 
-pub unsafe fn get_len<E: Engine>(_e: &mut E, []: [StackRef; 0]) -> Op {
-    unimplemented!()
+/// Drops what a generator has returned at the end of a loop.
+#[inline(always)]
+pub unsafe fn end_for<E: Engine>(e: &mut E, [value]: [StackRef; 1]) -> Op<Settled<0>> {
+    // SAFETY: the input is ours.
+    unsafe {
+        keep_at_loop(e);
+        e.settle([value], [])
+    }
 }
 
-pub unsafe fn specialize_for_iter<E: Engine>(_e: &mut E, _operand: u16, []: [StackRef; 0]) -> Op {
-    unimplemented!()
+/// Leaves the frame at the instruction before this one, the loop's FOR_ITER, for POP_ITER to see.
+#[inline(always)]
+pub(super) unsafe fn keep_at_loop<E: Engine>(e: &mut E) {
+    // SAFETY: the frame was at that instruction a moment ago.
+    unsafe { e.frame().set_instr(e.previous_instr()) }
 }
 
-pub unsafe fn for_iter<E: Engine>(_e: &mut E, []: [StackRef; 0]) -> Op {
-    unimplemented!()
+/// Looks for a specialized form of the loop when the counter says so.
+#[inline(always)]
+pub unsafe fn specialize_for_iter<E: Engine>(e: &mut E, counter: u16, []: [StackRef; 0]) -> Op {
+    // SAFETY: the instruction has an input.
+    unsafe {
+        if BackoffCounter::from_bits(counter).triggers() {
+            e.publish();
+            ffi::_Py_Specialize_ForIter(e.peek(1).raw(), e.this_instr().as_ptr(), e.oparg() as _);
+            return Err(Exit::Again);
+        }
+        BackoffCounter::advance_at(e.this_instr());
+    }
+    Ok([])
 }
 
-pub unsafe fn for_iter_gen_frame<E: Engine>(_e: &mut E, []: [StackRef; 0]) -> Op {
-    unimplemented!()
+/// Pushes the iterator's next item, or leaves the loop.
+#[inline(always)]
+pub unsafe fn for_iter<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op<[StackRef; 1]> {
+    // SAFETY: the topmost value is live; a type's function may be called with its instances.
+    unsafe {
+        let iterator = e.peek(1).object();
+        e.publish();
+        let Some(next) = (*type_of(iterator)).tp_iternext else {
+            not_an_iterator(iterator);
+            return Err(Exit::ErrorNoPop);
+        };
+        let item = next(iterator);
+        if !item.is_null() {
+            return Ok([StackRef::steal(item)]);
+        }
+        if !e.tstate().raised().is_null()
+            && forget_stop_iteration(e.tstate(), e.frame(), e.this_instr()).is_err()
+        {
+            return Err(Exit::ErrorNoPop);
+        }
+        leave_loop(e)
+    }
 }
 
-pub unsafe fn iter_check_list<E: Engine>(_e: &mut E, []: [StackRef; 0]) -> Op {
-    unimplemented!()
+/// Sets the exception for a loop over something without `__next__`.
+#[cold]
+#[inline(never)]
+unsafe fn not_an_iterator(object: *mut PyObject) {
+    // SAFETY: the object is live.
+    unsafe {
+        raise!(PyExc_TypeError, c"'%.100s' object is not an iterator", (*type_of(object)).tp_name);
+    }
 }
 
-pub unsafe fn iter_jump_list<E: Engine>(_e: &mut E, []: [StackRef; 0]) -> Op {
-    unimplemented!()
+/// Clears a StopIteration, which ends the loop at `instr`; fails with any other exception.
+#[cold]
+#[inline(never)]
+unsafe fn forget_stop_iteration(tstate: ThreadState, frame: Frame, instr: CodeUnit) -> Result<(), Raised> {
+    // SAFETY: an exception is set, and the frame is published.
+    unsafe {
+        if ffi::_PyErr_ExceptionMatches(tstate.as_ptr(), ffi::PyExc_StopIteration) == 0 {
+            return Err(Raised);
+        }
+        api::monitor::raise(tstate, frame, instr);
+        ffi::_PyErr_Clear(tstate.as_ptr());
+        Ok(())
+    }
 }
 
-pub unsafe fn iter_next_list<E: Engine>(_e: &mut E, []: [StackRef; 0]) -> Op {
-    unimplemented!()
+/// Jumps behind the loop's END_FOR.
+#[inline(always)]
+unsafe fn leave_loop<E: Engine, T>(e: &mut E) -> Op<T> {
+    // SAFETY: the argument leads to END_FOR, and POP_ITER comes after it.
+    unsafe { e.jump_by(e.oparg() as isize + 1) }
+    Err(Exit::Dispatch)
 }
 
-pub unsafe fn iter_check_range<E: Engine>(_e: &mut E, []: [StackRef; 0]) -> Op {
-    unimplemented!()
+/// Goes on only if the topmost value is an iterator of exactly that type which no other thread can use.
+#[inline(always)]
+unsafe fn guard_iterator<E: Engine>(e: &mut E, type_: *mut ffi::PyTypeObject) -> Op {
+    // SAFETY: the topmost value is live.
+    unsafe {
+        let iterator = e.peek(1).object();
+        guard(is_exact(iterator, type_))?;
+        guard(!cfg!(py_gil_disabled) || refcount::is_unique(iterator))
+    }
 }
 
-pub unsafe fn iter_jump_range<E: Engine>(_e: &mut E, []: [StackRef; 0]) -> Op {
-    unimplemented!()
+/// Gives up an exhausted iterator's reference to its sequence, if that is not the last one. Otherwise
+/// the generic instruction runs: so there is no call here, and the loop's other turns need no stack.
+#[inline(always)]
+unsafe fn guard_release(sequence: *mut PyObject) -> Op {
+    // SAFETY: the caller owns the reference; nothing is freed.
+    unsafe {
+        guard(!refcount::is_unique(sequence))?;
+        #[cfg(any(py_debug, py_gil_disabled))]
+        refcount::decref(sequence);
+        #[cfg(not(any(py_debug, py_gil_disabled)))]
+        if !refcount::is_immortal(sequence) {
+            refcount::decrement(sequence);
+        }
+    }
+    Ok([])
 }
 
-pub unsafe fn iter_next_range<E: Engine>(_e: &mut E, []: [StackRef; 0]) -> Op {
-    unimplemented!()
+// --- list --------------------------------------------------------------------------------------
+
+/// The topmost value is an iterator over a list.
+#[inline(always)]
+pub unsafe fn iter_check_list<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
+    // SAFETY: the topmost value is live; an iterator owns its list.
+    unsafe {
+        guard_iterator(e, &raw mut ffi::PyListIter_Type)?;
+        #[cfg(py_gil_disabled)]
+        {
+            let list = (*list_iterator(e)).it_seq.cast::<PyObject>();
+            let is_own = (*list).ob_tid == (*e.tstate().implementation()).brc.tid;
+            guard(is_own && (*list).ob_gc_bits & ffi::_PyGC_BITS_SHARED as u8 != 0)?;
+        }
+    }
+    Ok([])
 }
 
-pub unsafe fn iter_check_tuple<E: Engine>(_e: &mut E, []: [StackRef; 0]) -> Op {
-    unimplemented!()
+/// The topmost value as list iterator.
+#[inline(always)]
+unsafe fn list_iterator<E: Engine>(e: &mut E) -> *mut ffi::_PyListIterObject {
+    // SAFETY: a guard has shown what it is.
+    unsafe { e.peek(1).object().cast() }
 }
 
-pub unsafe fn iter_jump_tuple<E: Engine>(_e: &mut E, []: [StackRef; 0]) -> Op {
-    unimplemented!()
+/// Leaves the loop if the list has no more items.
+#[inline(always)]
+pub unsafe fn iter_jump_list<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
+    #[cfg(py_gil_disabled)]
+    let _ = e;
+    #[cfg(not(py_gil_disabled))]
+    // SAFETY: a guard has shown what the iterator is; its list is null once it is exhausted.
+    unsafe {
+        let iterator = list_iterator(e);
+        let list = (*iterator).it_seq.cast::<PyObject>();
+        if list.is_null() || (*iterator).it_index as usize >= size(list) as usize {
+            if !list.is_null() {
+                guard_release(list)?;
+                (*iterator).it_seq = core::ptr::null_mut();
+            }
+            (*iterator).it_index = -1;
+            return leave_loop(e);
+        }
+    }
+    Ok([])
 }
 
-pub unsafe fn iter_next_tuple<E: Engine>(_e: &mut E, []: [StackRef; 0]) -> Op {
-    unimplemented!()
+/// Pushes the list's next item.
+#[inline(always)]
+pub unsafe fn iter_next_list<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op<[StackRef; 1]> {
+    // SAFETY: the iterator's list has an item at its index.
+    #[cfg(not(py_gil_disabled))]
+    unsafe {
+        let iterator = list_iterator(e);
+        let index = (*iterator).it_index;
+        (*iterator).it_index = index + 1;
+        let items = list_items((*iterator).it_seq.cast());
+        Ok([StackRef::new(*items.add(index as usize))])
+    }
+    // SAFETY: the iterator owns its list; the item arrives in a slot of its own.
+    #[cfg(py_gil_disabled)]
+    unsafe {
+        let iterator = list_iterator(e);
+        let mut item = StackRef::NULL.raw();
+        e.publish();
+        match ffi::_PyList_GetItemRefNoLock((*iterator).it_seq, (*iterator).it_index, &raw mut item) {
+            0 => {
+                (*iterator).it_index = -1;
+                leave_loop(e)
+            }
+            1.. => {
+                (*iterator).it_index += 1;
+                Ok([StackRef::from_raw(item)])
+            }
+            // Another thread has got in the way.
+            _ => Err(Exit::Deopt),
+        }
+    }
+}
+
+// --- tuple -------------------------------------------------------------------------------------
+
+/// The topmost value is an iterator over a tuple.
+#[inline(always)]
+pub unsafe fn iter_check_tuple<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
+    // SAFETY: the topmost value is live.
+    unsafe { guard_iterator(e, &raw mut ffi::PyTupleIter_Type) }
+}
+
+/// Leaves the loop if the tuple has no more items.
+#[inline(always)]
+pub unsafe fn iter_jump_tuple<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
+    // SAFETY: a guard has shown what the iterator is; its tuple is null once it is exhausted, except in
+    // free-threaded hosts, where others may still look at it.
+    unsafe {
+        let iterator: *mut ffi::_PyTupleIterObject = e.peek(1).object().cast();
+        let tuple = (*iterator).it_seq.cast::<PyObject>();
+        if tuple.is_null() || (*iterator).it_index as usize >= size(tuple) as usize {
+            if !cfg!(py_gil_disabled) && !tuple.is_null() {
+                guard_release(tuple)?;
+                (*iterator).it_seq = core::ptr::null_mut();
+            }
+            return leave_loop(e);
+        }
+    }
+    Ok([])
+}
+
+/// Pushes the tuple's next item.
+#[inline(always)]
+pub unsafe fn iter_next_tuple<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op<[StackRef; 1]> {
+    // SAFETY: the iterator's tuple has an item at its index.
+    unsafe {
+        let iterator: *mut ffi::_PyTupleIterObject = e.peek(1).object().cast();
+        let index = (*iterator).it_index;
+        (*iterator).it_index = index + 1;
+        Ok([StackRef::new(tuple_item((*iterator).it_seq.cast(), index as usize))])
+    }
+}
+
+// --- range -------------------------------------------------------------------------------------
+
+/// The topmost value is an iterator over a range of machine integers.
+#[inline(always)]
+pub unsafe fn iter_check_range<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
+    // SAFETY: the topmost value is live.
+    unsafe { guard_iterator(e, &raw mut ffi::PyRangeIter_Type) }
+}
+
+/// Leaves the loop if the range is at its end.
+#[inline(always)]
+pub unsafe fn iter_jump_range<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
+    // SAFETY: a guard has shown what the iterator is.
+    unsafe {
+        let iterator: *mut ffi::_PyRangeIterObject = e.peek(1).object().cast();
+        if (*iterator).len <= 0 { leave_loop(e) } else { Ok([]) }
+    }
+}
+
+/// Pushes the range's next int.
+#[inline(always)]
+pub unsafe fn iter_next_range<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op<[StackRef; 1]> {
+    // SAFETY: a guard has shown what the iterator is. The value after the last one is not used, and may
+    // be beyond what fits.
+    unsafe {
+        let iterator: *mut ffi::_PyRangeIterObject = e.peek(1).object().cast();
+        let value = (*iterator).start;
+        (*iterator).start = value.wrapping_add((*iterator).step);
+        (*iterator).len -= 1;
+        let item = ffi::PyLong_FromLong(value);
+        if item.is_null() { Err(Exit::Error) } else { Ok([StackRef::steal(item)]) }
+    }
+}
+
+// --- generator ---------------------------------------------------------------------------------
+
+/// Prepares a generator to run in the evaluator itself, and pushes its frame. It comes back behind this
+/// instruction, or to the loop's END_FOR when it returns.
+#[inline(always)]
+pub unsafe fn for_iter_gen_frame<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op<[StackRef; 1]> {
+    // SAFETY: the topmost value is live; nobody else resumes a generator that is suspended.
+    unsafe {
+        guard_iterator(e, &raw mut ffi::PyGen_Type)?;
+        let generator = Generator::from_ptr(e.peek(1).object());
+        guard(generator.is_suspended())?;
+        generator.resume(e.tstate(), StackRef::none(), e.frame());
+        set_return_offset(e);
+        Ok([StackRef::wrap(generator.frame().as_ptr())])
+    }
+}
+
+/// Remembers that a generator which returns comes back to where the argument of this FOR_ITER or SEND
+/// leads; one that yields, to the next instruction.
+#[inline(always)]
+pub(super) unsafe fn set_return_offset<E: Engine>(e: &mut E) {
+    // SAFETY: the compiler keeps both forms within their 16 bits.
+    unsafe {
+        let length = e.next().offset_from(e.this_instr());
+        (*e.frame().as_ptr()).return_offset = (length as usize + e.oparg()) as u16;
+    }
 }

@@ -1,76 +1,412 @@
 //! Names in modules, classes and builtins; imports.
 
+use core::ptr::null_mut;
+
+use super::guards::guard;
+use crate::api::imports::{_PyEval_ImportFrom, _PyEval_ImportName};
+use crate::api::names::{_PyEval_LoadGlobalStackRef, _PyEval_LoadName, optional_item, undefined_name};
+use crate::bytecode::BackoffCounter;
 use crate::engine::{Engine, Exit, Op, Settled};
-use crate::host::{PyObject, StackRef, ffi};
+use crate::host::dict::{Dict, DictKeys};
+use crate::host::object::{cell_get, tuple_item};
+use crate::host::owned::into_host;
+use crate::host::{Frame, Owned, PyObject, PyResult, Raised, StackRef, ThreadState, ffi};
+use crate::raise;
 
-pub unsafe fn load_build_class<E: Engine>(_e: &mut E, []: [StackRef; 0]) -> Op {
-    unimplemented!()
+/// A new reference that an out-of-line helper gave, as what an instruction without inputs pushes.
+#[inline(always)]
+unsafe fn pushed(object: *mut PyObject) -> Op<[StackRef; 1]> {
+    if object.is_null() {
+        return Err(Exit::Error);
+    }
+    // SAFETY: not null, so a new reference.
+    unsafe { Ok([StackRef::steal(object)]) }
 }
 
-pub unsafe fn load_locals<E: Engine>(_e: &mut E, []: [StackRef; 0]) -> Op {
-    unimplemented!()
+/// The result of an out-of-line helper that an instruction without inputs is over with.
+#[inline(always)]
+fn done(result: PyResult<()>) -> Op {
+    match result {
+        Ok(()) => Ok([]),
+        Err(Raised) => Err(Exit::Error),
+    }
 }
 
-pub unsafe fn setup_annotations<E: Engine>(_e: &mut E, []: [StackRef; 0]) -> Op {
-    unimplemented!()
+// --- namespaces of modules and classes ---------------------------------------------------------
+
+/// Pushes what the name means in locals, globals or builtins.
+#[inline(always)]
+pub unsafe fn load_name<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op<[StackRef; 1]> {
+    // SAFETY: the code has that name.
+    unsafe {
+        e.publish();
+        let name = e.name(e.oparg());
+        pushed(_PyEval_LoadName(e.tstate().as_ptr(), e.frame().as_ptr(), name))
+    }
 }
 
-pub unsafe fn delete_global<E: Engine>(_e: &mut E, []: [StackRef; 0]) -> Op {
-    unimplemented!()
+/// Binds the name to the topmost value, in locals.
+#[inline(always)]
+pub unsafe fn store_name<E: Engine>(e: &mut E, [value]: [StackRef; 1]) -> Op<Settled<0>> {
+    // SAFETY: the code has that name; the input is ours.
+    unsafe {
+        e.publish();
+        let result = store_local(e.frame(), e.name(e.oparg()), value.object());
+        if result.is_err() {
+            e.consume([value]);
+            return Err(Exit::Error);
+        }
+        e.settle([value], [])
+    }
 }
 
-pub unsafe fn delete_name<E: Engine>(_e: &mut E, []: [StackRef; 0]) -> Op {
-    unimplemented!()
+#[inline(never)]
+unsafe fn store_local(frame: Frame, name: *mut PyObject, value: *mut PyObject) -> PyResult<()> {
+    // SAFETY: the frame is published and the objects are live.
+    unsafe {
+        let locals = frame.locals_mapping();
+        if locals.is_null() {
+            return Err(raise!(PyExc_SystemError, c"no locals found when storing %R", name));
+        }
+        let status = if Dict::from_ptr(locals.cast()).is_exact() {
+            ffi::PyDict_SetItem(locals, name, value)
+        } else {
+            ffi::PyObject_SetItem(locals, name, value)
+        };
+        if status == 0 { Ok(()) } else { Err(Raised) }
+    }
 }
 
-pub unsafe fn import_from<E: Engine>(_e: &mut E, []: [StackRef; 0]) -> Op {
-    unimplemented!()
+/// Unbinds the name in locals.
+#[inline(always)]
+pub unsafe fn delete_name<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
+    // SAFETY: the code has that name.
+    unsafe {
+        e.publish();
+        done(delete_local(e.tstate(), e.frame(), e.name(e.oparg())))
+    }
 }
 
-pub unsafe fn import_name<E: Engine>(_e: &mut E, []: [StackRef; 0]) -> Op {
-    unimplemented!()
+#[inline(never)]
+unsafe fn delete_local(tstate: ThreadState, frame: Frame, name: *mut PyObject) -> PyResult<()> {
+    // SAFETY: the frame is published and the name is live.
+    unsafe {
+        let locals = frame.locals_mapping();
+        if locals.is_null() {
+            return Err(raise!(PyExc_SystemError, c"no locals when deleting %R", name));
+        }
+        // Whatever the mapping raised, NameError takes its place.
+        if ffi::PyObject_DelItem(locals, name) != 0 {
+            return Err(undefined_name(tstate, name));
+        }
+        Ok(())
+    }
 }
 
-pub unsafe fn push_null_conditional<E: Engine>(_e: &mut E, []: [StackRef; 0]) -> Op {
-    unimplemented!()
+/// Pushes the mapping of locals.
+#[inline(always)]
+pub unsafe fn load_locals<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op<[StackRef; 1]> {
+    // SAFETY: the frame keeps the mapping alive.
+    unsafe {
+        let locals = e.frame().locals_mapping();
+        if locals.is_null() {
+            e.publish();
+            missing_locals();
+            return Err(Exit::Error);
+        }
+        Ok([StackRef::new(locals)])
+    }
 }
 
-pub unsafe fn load_from_dict_or_deref<E: Engine>(_e: &mut E, []: [StackRef; 0]) -> Op {
-    unimplemented!()
+#[cold]
+#[inline(never)]
+unsafe fn missing_locals() -> Raised {
+    // SAFETY: the thread is attached and the frame published.
+    unsafe { raise!(PyExc_SystemError, c"no locals found") }
 }
 
-pub unsafe fn load_from_dict_or_globals<E: Engine>(_e: &mut E, []: [StackRef; 0]) -> Op {
-    unimplemented!()
+/// Makes sure that locals have `__annotations__`.
+#[inline(always)]
+pub unsafe fn setup_annotations<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
+    // SAFETY: the frame is published.
+    unsafe {
+        e.publish();
+        done(ensure_annotations(e.frame().locals_mapping()))
+    }
 }
 
-pub unsafe fn specialize_load_global<E: Engine>(_e: &mut E, _operand: u16, []: [StackRef; 0]) -> Op {
-    unimplemented!()
+#[inline(never)]
+unsafe fn ensure_annotations(locals: *mut PyObject) -> PyResult<()> {
+    // SAFETY: the mapping is null or live.
+    unsafe {
+        if locals.is_null() {
+            return Err(raise!(PyExc_SystemError, c"no locals found when setting up annotations"));
+        }
+        if optional_item(locals, id!(_py___annotations__))?.is_none() {
+            let annotations = Owned::from_host(ffi::PyDict_New())?;
+            if ffi::PyObject_SetItem(locals, id!(_py___annotations__), annotations.as_ptr()) != 0 {
+                return Err(Raised);
+            }
+        }
+        Ok(())
+    }
 }
 
-pub unsafe fn load_global<E: Engine>(_e: &mut E, []: [StackRef; 0]) -> Op {
-    unimplemented!()
+/// Pushes `__build_class__`.
+#[inline(always)]
+pub unsafe fn load_build_class<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op<[StackRef; 1]> {
+    // SAFETY: the frame is published.
+    unsafe {
+        e.publish();
+        pushed(into_host(build_class(e.frame())))
+    }
 }
 
-pub unsafe fn guard_globals_version<E: Engine>(_e: &mut E, _operand: u16, []: [StackRef; 0]) -> Op {
-    unimplemented!()
+#[inline(never)]
+unsafe fn build_class(frame: Frame) -> PyResult {
+    // SAFETY: the frame is published.
+    unsafe {
+        optional_item(frame.builtins(), id!(_py___build_class__))?
+            .ok_or_else(|| raise!(PyExc_NameError, c"__build_class__ not found"))
+    }
 }
 
-pub unsafe fn load_global_builtins<E: Engine>(_e: &mut E, _operand: (u16, u16), []: [StackRef; 0]) -> Op {
-    unimplemented!()
+// --- globals -----------------------------------------------------------------------------------
+
+/// Looks for a specialized form of a global's load when the counter says so.
+#[inline(always)]
+pub unsafe fn specialize_load_global<E: Engine>(e: &mut E, counter: u16, []: [StackRef; 0]) -> Op {
+    // SAFETY: the code has that name.
+    unsafe {
+        if BackoffCounter::from_bits(counter).triggers() {
+            e.publish();
+            ffi::_Py_Specialize_LoadGlobal(
+                e.frame().globals(),
+                e.frame().builtins(),
+                e.this_instr().as_ptr(),
+                e.name(e.oparg() >> 1),
+            );
+            return Err(Exit::Again);
+        }
+        BackoffCounter::advance_at(e.this_instr());
+    }
+    Ok([])
 }
 
-pub unsafe fn load_global_module<E: Engine>(_e: &mut E, _operand: (u16, u16), []: [StackRef; 0]) -> Op {
-    unimplemented!()
+/// Pushes a global or builtin. With the low bit of the argument set, a call follows, for which another
+/// micro-op pushes an empty slot.
+#[inline(always)]
+pub unsafe fn load_global<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op<Settled<1>> {
+    // SAFETY: the code has that name; the instruction's stack effect covers the slot.
+    unsafe {
+        e.publish();
+        let slot = e.sp();
+        load_global_into(e, slot, e.name(e.oparg() >> 1))
+    }
 }
 
-pub unsafe fn load_name<E: Engine>(_e: &mut E, []: [StackRef; 0]) -> Op {
-    unimplemented!()
+/// Puts a global or builtin into `slot`.
+#[inline(always)]
+unsafe fn load_global_into<E: Engine>(e: &mut E, slot: *mut StackRef, name: *mut PyObject) -> Op<Settled<1>> {
+    // SAFETY: the frame is published, and the slot is the one after its topmost value.
+    unsafe {
+        let frame = e.frame();
+        _PyEval_LoadGlobalStackRef(frame.globals(), frame.builtins(), name, slot.cast());
+        if (*slot).is_null() {
+            return Err(Exit::Error);
+        }
+    }
+    Ok(Settled::new())
 }
 
-pub unsafe fn store_global<E: Engine>(_e: &mut E, []: [StackRef; 0]) -> Op {
-    unimplemented!()
+/// The keys of a namespace if it still is a dictionary with the keys of that version.
+#[inline(always)]
+unsafe fn guard_namespace(namespace: *mut PyObject, version: u16) -> Op<DictKeys> {
+    // SAFETY: the frame keeps the namespace alive; it has been a dictionary.
+    unsafe {
+        let dict = Dict::from_ptr(namespace.cast());
+        guard(dict.is_exact())?;
+        let keys = dict.keys();
+        guard(keys.version() == version.into())?;
+        Ok(keys)
+    }
 }
 
-pub unsafe fn store_name<E: Engine>(_e: &mut E, []: [StackRef; 0]) -> Op {
-    unimplemented!()
+/// The globals have the same keys as when the cache was filled.
+#[inline(always)]
+pub unsafe fn guard_globals_version<E: Engine>(e: &mut E, version: u16, []: [StackRef; 0]) -> Op {
+    // SAFETY: the frame is live.
+    unsafe {
+        guard_namespace(e.frame().globals(), version)?;
+    }
+    Ok([])
+}
+
+/// Pushes the value at an index of a namespace.
+#[inline(always)]
+unsafe fn load_entry(namespace: *mut PyObject, version: u16, index: u16) -> Op<[StackRef; 1]> {
+    // SAFETY: keys of that version have that entry.
+    unsafe {
+        let keys = guard_namespace(namespace, version)?;
+        match keys.unicode_entry(index.into()).value().load() {
+            Some(value) => Ok([value]),
+            None => Err(Exit::Deopt),
+        }
+    }
+}
+
+/// Pushes a builtin; the operands are the version of the builtins' keys and the index there.
+#[inline(always)]
+pub unsafe fn load_global_builtins<E: Engine>(
+    e: &mut E,
+    (version, index): (u16, u16),
+    []: [StackRef; 0],
+) -> Op<[StackRef; 1]> {
+    // SAFETY: the frame is live.
+    unsafe { load_entry(e.frame().builtins(), version, index) }
+}
+
+/// Pushes a global; the operands are the version of the globals' keys and the index there.
+#[inline(always)]
+pub unsafe fn load_global_module<E: Engine>(
+    e: &mut E,
+    (version, index): (u16, u16),
+    []: [StackRef; 0],
+) -> Op<[StackRef; 1]> {
+    // SAFETY: the frame is live.
+    unsafe { load_entry(e.frame().globals(), version, index) }
+}
+
+/// Pushes an empty slot if the low bit of the argument is set.
+#[inline(always)]
+pub unsafe fn push_null_conditional<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
+    if e.oparg() & 1 != 0 {
+        // SAFETY: the instruction's stack effect covers it.
+        unsafe { e.push(StackRef::NULL) };
+    }
+    Ok([])
+}
+
+/// Binds a global name to the topmost value.
+#[inline(always)]
+pub unsafe fn store_global<E: Engine>(e: &mut E, [value]: [StackRef; 1]) -> Op<Settled<0>> {
+    // SAFETY: the code has that name; the input is ours.
+    unsafe {
+        e.publish();
+        let status = ffi::PyDict_SetItem(e.frame().globals(), e.name(e.oparg()), value.object());
+        if status != 0 {
+            e.consume([value]);
+            return Err(Exit::Error);
+        }
+        e.settle([value], [])
+    }
+}
+
+/// Unbinds a global name.
+#[inline(always)]
+pub unsafe fn delete_global<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
+    // SAFETY: the code has that name.
+    unsafe {
+        e.publish();
+        let name = e.name(e.oparg());
+        let found = ffi::PyDict_Pop(e.frame().globals(), name, null_mut());
+        if found <= 0 {
+            if found == 0 {
+                undefined_name(e.tstate(), name);
+            }
+            return Err(Exit::Error);
+        }
+    }
+    Ok([])
+}
+
+// --- names in class bodies and annotation scopes -----------------------------------------------
+
+/// Replaces a mapping by what it has under the name, or else by the global or builtin of that name.
+#[inline(always)]
+pub unsafe fn load_from_dict_or_globals<E: Engine>(e: &mut E, [mapping]: [StackRef; 1]) -> Op<Settled<1>> {
+    // SAFETY: the code has that name; the input is ours, and gives its slot to the result.
+    unsafe {
+        e.publish();
+        let name = e.name(e.oparg());
+        let found = optional_item(mapping.object(), name);
+        let slot = e.sp().sub(1);
+        e.close_at(mapping, slot);
+        match found {
+            Ok(Some(value)) => {
+                *slot = StackRef::steal(value.into_ptr());
+                Ok(Settled::new())
+            }
+            Ok(None) => {
+                e.publish_at(slot);
+                load_global_into(e, slot, name)
+            }
+            Err(Raised) => Err(Exit::Error),
+        }
+    }
+}
+
+/// Replaces a class's namespace by what it has under the name of a variable, or else by what the
+/// variable's cell holds.
+#[inline(always)]
+pub unsafe fn load_from_dict_or_deref<E: Engine>(e: &mut E, [namespace]: [StackRef; 1]) -> Op<Settled<1>> {
+    // SAFETY: the local is a cell; the input is ours once there is a result.
+    unsafe {
+        e.publish();
+        match load_from_class_or_cell(e.tstate(), e.frame(), e.oparg(), namespace.object()) {
+            Ok(value) => e.settle([namespace], [StackRef::steal(value.into_ptr())]),
+            Err(Raised) => Err(Exit::ErrorNoPop),
+        }
+    }
+}
+
+#[inline(never)]
+unsafe fn load_from_class_or_cell(
+    tstate: ThreadState,
+    frame: Frame,
+    index: usize,
+    namespace: *mut PyObject,
+) -> PyResult {
+    // SAFETY: the frame is published; its local is a cell, which it names.
+    unsafe {
+        let code = frame.code().as_ptr();
+        let name = tuple_item((*code).co_localsplusnames, index);
+        if let Some(value) = optional_item(namespace, name)? {
+            return Ok(value);
+        }
+        Owned::optional(cell_get(frame.local(index).object())).ok_or_else(|| {
+            ffi::_PyEval_FormatExcUnbound(tstate.as_ptr(), code, index as _);
+            Raised
+        })
+    }
+}
+
+// --- imports -----------------------------------------------------------------------------------
+
+/// Replaces the level and the list of names by the imported module.
+#[inline(always)]
+pub unsafe fn import_name<E: Engine>(e: &mut E, [level, fromlist]: [StackRef; 2]) -> Op<Settled<1>> {
+    // SAFETY: the code has that name; the inputs are ours.
+    unsafe {
+        e.publish();
+        let module = _PyEval_ImportName(
+            e.tstate().as_ptr(),
+            e.frame().as_ptr(),
+            e.name(e.oparg()),
+            fromlist.object(),
+            level.object(),
+        );
+        e.settle_object([fromlist, level], module)
+    }
+}
+
+/// Pushes a name of the module that stays below it.
+#[inline(always)]
+pub unsafe fn import_from<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op<[StackRef; 1]> {
+    // SAFETY: the code has that name, and the module is on the stack.
+    unsafe {
+        e.publish();
+        let module = e.peek(1).object();
+        pushed(_PyEval_ImportFrom(e.tstate().as_ptr(), module, e.name(e.oparg())))
+    }
 }

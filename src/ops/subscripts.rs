@@ -1,60 +1,331 @@
 //! Subscription and slicing.
 
+use core::ptr::null_mut;
+use core::sync::atomic::{AtomicPtr, Ordering};
+
+use super::arithmetic::{close_exact, specialize, topmost};
+use super::frames::save_return_offset;
+use super::guards::guard;
 use crate::engine::{Engine, Exit, Op, Settled};
-use crate::host::{PyObject, StackRef, ffi};
+use crate::host::object::{list_items, long_is_non_negative_compact, size, tuple_item, tuple_size};
+use crate::host::object::{type_flags, type_of};
+use crate::host::text::{ascii_string, unicode_char, unicode_length};
+use crate::host::{Code, Frame, PyObject, StackRef, ffi, lock, refcount};
 
-pub unsafe fn binary_slice<E: Engine>(_e: &mut E, []: [StackRef; 0]) -> Op {
-    unimplemented!()
+// --- reading -----------------------------------------------------------------------------------
+
+/// The value of an int as an index, if it is compact and not negative.
+#[inline(always)]
+unsafe fn index_of(int: StackRef) -> Option<usize> {
+    // SAFETY: the input is an int.
+    unsafe {
+        let int = int.object();
+        long_is_non_negative_compact(int)
+            .then(|| (*int.cast::<ffi::PyLongObject>()).long_value.ob_digit[0] as usize)
+    }
 }
 
-pub unsafe fn delete_subscr<E: Engine>(_e: &mut E, []: [StackRef; 0]) -> Op {
-    unimplemented!()
+/// `list[index]`.
+#[inline(always)]
+pub unsafe fn binary_op_subscr_list_int<E: Engine>(
+    e: &mut E,
+    [list, index]: [StackRef; 2],
+) -> Op<Settled<1>> {
+    // SAFETY: guards have shown that the inputs, which are ours, are a list and an int.
+    unsafe {
+        let at = index_of(index).ok_or(Exit::Deopt)?;
+        #[cfg(not(py_gil_disabled))]
+        let item = {
+            guard(at < size(list.object()) as usize)?;
+            StackRef::new(*list_items(list.object()).add(at))
+        };
+        #[cfg(py_gil_disabled)]
+        let item = {
+            e.publish();
+            let item = ffi::_PyList_GetItemRef(list.object().cast(), at as isize);
+            guard(!item.is_null())?;
+            StackRef::steal(item)
+        };
+        settle_item(e, [list, index], item)
+    }
 }
 
-pub unsafe fn store_slice<E: Engine>(_e: &mut E, []: [StackRef; 0]) -> Op {
-    unimplemented!()
+/// `tuple[index]`.
+#[inline(always)]
+pub unsafe fn binary_op_subscr_tuple_int<E: Engine>(
+    e: &mut E,
+    [tuple, index]: [StackRef; 2],
+) -> Op<Settled<1>> {
+    // SAFETY: guards have shown that the inputs, which are ours, are a tuple and an int.
+    unsafe {
+        let at = index_of(index).ok_or(Exit::Deopt)?;
+        guard(at < tuple_size(tuple.object()))?;
+        settle_item(e, [tuple, index], StackRef::new(tuple_item(tuple.object(), at)))
+    }
 }
 
-pub unsafe fn specialize_store_subscr<E: Engine>(_e: &mut E, _operand: u16, []: [StackRef; 0]) -> Op {
-    unimplemented!()
+/// `string[index]`, if that is an ASCII character.
+#[inline(always)]
+pub unsafe fn binary_op_subscr_str_int<E: Engine>(
+    e: &mut E,
+    [string, index]: [StackRef; 2],
+) -> Op<Settled<1>> {
+    // SAFETY: guards have shown that the inputs, which are ours, are a string and an int.
+    unsafe {
+        let at = index_of(index).ok_or(Exit::Deopt)?;
+        guard(at < unicode_length(string.object()))?;
+        let item = ascii_string(unicode_char(string.object(), at)).ok_or(Exit::Deopt)?;
+        settle_item(e, [string, index], StackRef::immortal(item))
+    }
 }
 
-pub unsafe fn store_subscr<E: Engine>(_e: &mut E, []: [StackRef; 0]) -> Op {
-    unimplemented!()
+/// Puts an item in the place of container and index, an int.
+#[inline(always)]
+unsafe fn settle_item<E: Engine>(
+    e: &mut E,
+    [container, index]: [StackRef; 2],
+    item: StackRef,
+) -> Op<Settled<1>> {
+    // SAFETY: both are the topmost values and ours.
+    unsafe {
+        e.poke(2, item);
+        close_exact(e, index, ffi::_PyLong_ExactDealloc);
+        e.close_at(container, e.sp().sub(1));
+    }
+    Ok(Settled::new())
 }
 
-pub unsafe fn store_subscr_dict<E: Engine>(_e: &mut E, []: [StackRef; 0]) -> Op {
-    unimplemented!()
+/// `list[slice]`.
+#[inline(always)]
+pub unsafe fn binary_op_subscr_list_slice<E: Engine>(
+    e: &mut E,
+    [list, slice]: [StackRef; 2],
+) -> Op<Settled<1>> {
+    // SAFETY: guards have shown that the inputs, which are ours, are a list and a slice.
+    unsafe {
+        e.publish();
+        let result = ffi::_PyList_SliceSubscript(list.object(), slice.object());
+        e.settle_object(topmost::<E, 2>(e), result)
+    }
 }
 
-pub unsafe fn store_subscr_list_int<E: Engine>(_e: &mut E, []: [StackRef; 0]) -> Op {
-    unimplemented!()
+/// `dict[key]`.
+#[inline(always)]
+pub unsafe fn binary_op_subscr_dict<E: Engine>(e: &mut E, [dict, key]: [StackRef; 2]) -> Op<Settled<1>> {
+    // SAFETY: a guard has shown that `dict` is one; the inputs are ours.
+    unsafe {
+        e.publish();
+        let value = value_of(dict.object(), key.object());
+        e.settle_object(topmost::<E, 2>(e), value)
+    }
 }
 
-pub unsafe fn binary_op_subscr_dict<E: Engine>(_e: &mut E, []: [StackRef; 0]) -> Op {
-    unimplemented!()
+/// A new reference to the value of a key, or null with an exception set. Not inlined, for the sake of
+/// the out-parameter.
+#[inline(never)]
+unsafe fn value_of(dict: *mut PyObject, key: *mut PyObject) -> *mut PyObject {
+    // SAFETY: both are live, and the frame is published.
+    unsafe {
+        let mut value = null_mut();
+        if ffi::PyDict_GetItemRef(dict, key, &mut value) == 0 {
+            ffi::_PyErr_SetKeyError(key);
+        }
+        value
+    }
 }
 
-pub unsafe fn binary_op_subscr_check_func<E: Engine>(_e: &mut E, []: [StackRef; 0]) -> Op {
-    unimplemented!()
+/// `container[start:stop]`.
+#[inline(always)]
+pub unsafe fn binary_slice<E: Engine>(
+    e: &mut E,
+    [container, start, stop]: [StackRef; 3],
+) -> Op<[StackRef; 1]> {
+    // SAFETY: the inputs are ours; the bounds move into the slice, the container stays on the stack.
+    unsafe {
+        e.publish_at(e.sp().sub(2));
+        let slice = ffi::_PyBuildSlice_ConsumeRefs(start.into_object(), stop.into_object());
+        let mut result = null_mut();
+        if !slice.is_null() {
+            result = ffi::PyObject_GetItem(container.object(), slice);
+            refcount::decref(slice);
+        }
+        e.close_at(container, e.sp().sub(3));
+        if result.is_null() {
+            return Err(Exit::Error);
+        }
+        Ok([StackRef::steal(result)])
+    }
 }
 
-pub unsafe fn binary_op_subscr_init_call<E: Engine>(_e: &mut E, []: [StackRef; 0]) -> Op {
-    unimplemented!()
+// --- reading with __getitem__ ------------------------------------------------------------------
+
+/// The function that the type of `container` has as its `__getitem__`, borrowed, if the specializer found
+/// one and it is the same still.
+#[inline(always)]
+unsafe fn getitem_of(container: StackRef) -> Option<*mut ffi::PyFunctionObject> {
+    // SAFETY: the container is live; heap types have such a cache.
+    unsafe {
+        let class = type_of(container.object());
+        if type_flags(class) & u64::from(ffi::Py_TPFLAGS_HEAPTYPE) == 0 {
+            return None;
+        }
+        let cache = &raw mut (*class.cast::<ffi::PyHeapTypeObject>())._spec_cache;
+        let (function, version) = read_getitem(cache);
+        (!function.is_null() && (*function).func_version == version).then_some(function)
+    }
 }
 
-pub unsafe fn binary_op_subscr_list_int<E: Engine>(_e: &mut E, []: [StackRef; 0]) -> Op {
-    unimplemented!()
+/// The cached function and its version. With a GIL the second look at it costs nothing.
+#[inline(always)]
+unsafe fn read_getitem(cache: *mut ffi::_specialization_cache) -> (*mut ffi::PyFunctionObject, u32) {
+    // SAFETY: the cache is that of a live type.
+    unsafe {
+        #[cfg(not(py_gil_disabled))]
+        return ((*cache).getitem.cast(), (*cache).getitem_version);
+        #[cfg(py_gil_disabled)]
+        {
+            use core::sync::atomic::AtomicU32;
+            let function = AtomicPtr::from_ptr(&raw mut (*cache).getitem).load(Ordering::Acquire);
+            let version = AtomicU32::from_ptr(&raw mut (*cache).getitem_version).load(Ordering::Relaxed);
+            (function.cast(), version)
+        }
+    }
 }
 
-pub unsafe fn binary_op_subscr_list_slice<E: Engine>(_e: &mut E, []: [StackRef; 0]) -> Op {
-    unimplemented!()
+/// The container's type has a `__getitem__` that is a Python function, and there is room for its frame.
+#[inline(always)]
+pub unsafe fn binary_op_subscr_check_func<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
+    // SAFETY: the instruction has two inputs.
+    unsafe {
+        let function = getitem_of(e.peek(2)).ok_or(Exit::Deopt)?;
+        let code = Code::from_ptr((*function).func_code.cast());
+        guard(e.tstate().has_stack_space((*code.as_ptr()).co_framesize as usize))
+    }
 }
 
-pub unsafe fn binary_op_subscr_str_int<E: Engine>(_e: &mut E, []: [StackRef; 0]) -> Op {
-    unimplemented!()
+/// A frame for the call of that function, in the place of its arguments. (The function is looked at
+/// again, since the stack has no room to remember it; another thread may have changed the type.)
+#[inline(always)]
+pub unsafe fn binary_op_subscr_init_call<E: Engine>(
+    e: &mut E,
+    [container, key]: [StackRef; 2],
+) -> Op<[StackRef; 1]> {
+    // SAFETY: there is room for the frame, and it takes over the inputs as its first locals.
+    unsafe {
+        let function = getitem_of(container).ok_or(Exit::Deopt)?;
+        save_return_offset(e, [])?;
+        let frame = Frame::push_unchecked(e.tstate(), StackRef::new(function.cast()), 2, e.frame());
+        frame.set_local(0, container);
+        frame.set_local(1, key);
+        Ok([StackRef::wrap(frame.as_ptr())])
+    }
 }
 
-pub unsafe fn binary_op_subscr_tuple_int<E: Engine>(_e: &mut E, []: [StackRef; 0]) -> Op {
-    unimplemented!()
+// --- writing -----------------------------------------------------------------------------------
+
+/// Looks for a specialized form of `container[key] = value` when the counter says so.
+#[inline(always)]
+pub unsafe fn specialize_store_subscr<E: Engine>(e: &mut E, counter: u16, []: [StackRef; 0]) -> Op {
+    // SAFETY: the instruction has three inputs.
+    unsafe {
+        specialize(e, counter, |e| {
+            ffi::_Py_Specialize_StoreSubscr(e.peek(2).raw(), e.peek(1).raw(), e.this_instr().as_ptr());
+        })
+    }
+}
+
+/// `container[key] = value`.
+#[inline(always)]
+pub unsafe fn store_subscr<E: Engine>(e: &mut E, [value, container, key]: [StackRef; 3]) -> Op<Settled<0>> {
+    // SAFETY: the inputs are ours.
+    unsafe {
+        e.publish();
+        let status = ffi::PyObject_SetItem(container.object(), key.object(), value.object());
+        settle_status(e, topmost::<E, 3>(e), status)
+    }
+}
+
+/// `dict[key] = value`.
+#[inline(always)]
+pub unsafe fn store_subscr_dict<E: Engine>(e: &mut E, [value, dict, key]: [StackRef; 3]) -> Op {
+    // SAFETY: a guard has shown that `dict` is one. It takes over key and value, which leave the stack
+    // first; the dict itself stays there.
+    unsafe {
+        e.poke(3, StackRef::NULL);
+        e.publish_at(e.sp().sub(1));
+        let status = ffi::_PyDict_SetItem_Take2(dict.object().cast(), key.into_object(), value.into_object());
+        e.close_at(dict, e.sp().sub(3));
+        if status != 0 { Err(Exit::Error) } else { Ok([]) }
+    }
+}
+
+/// `list[index] = value`.
+#[inline(always)]
+pub unsafe fn store_subscr_list_int<E: Engine>(e: &mut E, [value, list, index]: [StackRef; 3]) -> Op {
+    // SAFETY: guards have shown that `list` and `index` are a list and an int. The list takes over the
+    // value, and the item that was there becomes ours.
+    unsafe {
+        let at = index_of(index).ok_or(Exit::Deopt)?;
+        let object = list.object();
+        guard(lock::try_lock(object))?;
+        if at >= size(object) as usize {
+            lock::unlock(object);
+            return Err(Exit::Deopt);
+        }
+        let slot = list_items(object).add(at);
+        let old = *slot;
+        AtomicPtr::from_ptr(slot).store(value.into_object(), Ordering::Release);
+        lock::unlock(object);
+        close_exact(e, index, ffi::_PyLong_ExactDealloc);
+        e.publish_at(e.sp().sub(3));
+        // Read once more, lest a register be saved for it around the call before.
+        e.peek(2).close();
+        refcount::decref(old);
+    }
+    Ok([])
+}
+
+/// `container[start:stop] = value`.
+#[inline(always)]
+pub unsafe fn store_slice<E: Engine>(e: &mut E, [value, container, start, stop]: [StackRef; 4]) -> Op {
+    // SAFETY: the inputs are ours; the bounds move into the slice, the others stay on the stack.
+    unsafe {
+        e.publish_at(e.sp().sub(2));
+        let slice = ffi::_PyBuildSlice_ConsumeRefs(start.into_object(), stop.into_object());
+        let mut status = -1;
+        if !slice.is_null() {
+            status = ffi::PyObject_SetItem(container.object(), slice, value.object());
+            refcount::decref(slice);
+        }
+        let base = e.sp().sub(4);
+        e.close_at(container, base);
+        e.close_at(value, base);
+        if status != 0 { Err(Exit::Error) } else { Ok([]) }
+    }
+}
+
+/// `del container[key]`.
+#[inline(always)]
+pub unsafe fn delete_subscr<E: Engine>(e: &mut E, [container, key]: [StackRef; 2]) -> Op<Settled<0>> {
+    // SAFETY: the inputs are ours.
+    unsafe {
+        e.publish();
+        let status = ffi::PyObject_DelItem(container.object(), key.object());
+        settle_status(e, topmost::<E, 2>(e), status)
+    }
+}
+
+/// Ends a micro-op without results: gives up the inputs, in the order in which they are listed, and fails
+/// if the host's `status` says so.
+#[inline(always)]
+unsafe fn settle_status<E: Engine, const N: usize>(
+    e: &E,
+    inputs: [StackRef; N],
+    status: core::ffi::c_int,
+) -> Op<Settled<0>> {
+    // SAFETY: the inputs are the topmost values and ours.
+    unsafe {
+        e.consume(inputs);
+        if status != 0 { Err(Exit::Error) } else { Ok(Settled::new()) }
+    }
 }

@@ -1,44 +1,173 @@
 //! Unpacking and pattern matching.
 
+use super::arithmetic::{specialize, topmost};
+use super::guards::guard;
+use crate::api::{matching, unpacking};
 use crate::engine::{Engine, Exit, Op, Settled};
-use crate::host::{PyObject, StackRef, ffi};
+use crate::host::object::{has_feature, list_items, size, tuple_item, tuple_items, tuple_size};
+use crate::host::{PyObject, StackRef, ffi, lock, refcount};
 
-pub unsafe fn match_keys<E: Engine>(_e: &mut E, []: [StackRef; 0]) -> Op {
-    unimplemented!()
+// --- unpacking ---------------------------------------------------------------------------------
+
+/// Looks for a specialized form of unpacking a sequence when the counter says so.
+#[inline(always)]
+pub unsafe fn specialize_unpack_sequence<E: Engine>(e: &mut E, counter: u16, []: [StackRef; 0]) -> Op {
+    // SAFETY: the instruction has an input.
+    unsafe {
+        specialize(e, counter, |e| {
+            ffi::_Py_Specialize_UnpackSequence(e.peek(1).raw(), e.this_instr().as_ptr(), e.oparg() as _);
+        })
+    }
 }
 
-pub unsafe fn match_mapping<E: Engine>(_e: &mut E, []: [StackRef; 0]) -> Op {
-    unimplemented!()
+/// Puts the `oparg` items of an iterable in its place, the first one topmost.
+#[inline(always)]
+pub unsafe fn unpack_sequence<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
+    let count = e.oparg();
+    // SAFETY: the instruction has an input, and the stack has room for that many values.
+    unsafe { unpack(e, count, -1, count) }
 }
 
-pub unsafe fn match_sequence<E: Engine>(_e: &mut E, []: [StackRef; 0]) -> Op {
-    unimplemented!()
+/// Puts the items of an iterable in its place, the first one topmost: as many as the low byte of the
+/// argument says, a list, and as many as the other bytes say.
+#[inline(always)]
+pub unsafe fn unpack_ex<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
+    let (before, after) = (e.oparg() & 0xFF, e.oparg() >> 8);
+    // SAFETY: the instruction has an input, and the stack has room for that many values.
+    unsafe { unpack(e, before, after as _, before + 1 + after) }
 }
 
-pub unsafe fn match_class<E: Engine>(_e: &mut E, []: [StackRef; 0]) -> Op {
-    unimplemented!()
+/// Pops an iterable and pushes its items, `count` values in all.
+#[inline(always)]
+unsafe fn unpack<E: Engine>(e: &mut E, before: usize, after: core::ffi::c_int, count: usize) -> Op {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let iterable = e.pop().into_object();
+        e.publish();
+        let top = e.sp().add(count);
+        let done = unpacking::_PyEval_UnpackIterableStackRef(
+            e.tstate().as_ptr(),
+            iterable,
+            before as _,
+            after,
+            top.cast(),
+        );
+        refcount::decref(iterable);
+        if done == 0 {
+            return Err(Exit::Error);
+        }
+        e.set_sp(top);
+    }
+    Ok([])
 }
 
-pub unsafe fn unpack_ex<E: Engine>(_e: &mut E, []: [StackRef; 0]) -> Op {
-    unimplemented!()
+/// A tuple of two items.
+#[inline(always)]
+pub unsafe fn unpack_sequence_two_tuple<E: Engine>(e: &mut E, [sequence]: [StackRef; 1]) -> Op<Settled<2>> {
+    // SAFETY: a guard has shown that the input, which is ours, is a tuple.
+    unsafe {
+        let tuple = sequence.object();
+        guard(tuple_size(tuple) == 2)?;
+        let first = StackRef::new(tuple_item(tuple, 0));
+        let second = StackRef::new(tuple_item(tuple, 1));
+        e.settle([sequence], [second, first])
+    }
 }
 
-pub unsafe fn specialize_unpack_sequence<E: Engine>(_e: &mut E, _operand: u16, []: [StackRef; 0]) -> Op {
-    unimplemented!()
+/// A tuple of `oparg` items.
+#[inline(always)]
+pub unsafe fn unpack_sequence_tuple<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
+    // SAFETY: a guard has shown that the topmost value is a tuple, which keeps its items alive.
+    unsafe {
+        let tuple = e.peek(1).object();
+        guard(tuple_size(tuple) == e.oparg())?;
+        let sequence = e.pop();
+        push_items(e, tuple_items(tuple));
+        e.close_at(sequence, e.sp());
+    }
+    Ok([])
 }
 
-pub unsafe fn unpack_sequence<E: Engine>(_e: &mut E, []: [StackRef; 0]) -> Op {
-    unimplemented!()
+/// A list of `oparg` items.
+#[inline(always)]
+pub unsafe fn unpack_sequence_list<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
+    // SAFETY: a guard has shown that the topmost value is a list, whose items stay while it is locked.
+    unsafe {
+        let list = e.peek(1).object();
+        guard(lock::try_lock(list))?;
+        if size(list) as usize != e.oparg() {
+            lock::unlock(list);
+            return Err(Exit::Deopt);
+        }
+        let sequence = e.pop();
+        push_items(e, list_items(list));
+        lock::unlock(list);
+        e.close_at(sequence, e.sp());
+    }
+    Ok([])
 }
 
-pub unsafe fn unpack_sequence_list<E: Engine>(_e: &mut E, []: [StackRef; 0]) -> Op {
-    unimplemented!()
+/// Pushes `oparg` items, the first one topmost.
+#[inline(always)]
+unsafe fn push_items<E: Engine>(e: &mut E, items: *mut *mut PyObject) {
+    for index in (0..e.oparg()).rev() {
+        // SAFETY: there are that many, and the stack has room for them.
+        unsafe { e.push(StackRef::new(*items.add(index))) };
+    }
 }
 
-pub unsafe fn unpack_sequence_tuple<E: Engine>(_e: &mut E, []: [StackRef; 0]) -> Op {
-    unimplemented!()
+// --- patterns ----------------------------------------------------------------------------------
+
+/// Pushes whether the topmost value is a mapping to patterns.
+#[inline(always)]
+pub unsafe fn match_mapping<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op<[StackRef; 1]> {
+    // SAFETY: the instruction has a subject.
+    unsafe { Ok([StackRef::bool(has_feature(e.peek(1).object(), ffi::Py_TPFLAGS_MAPPING))]) }
 }
 
-pub unsafe fn unpack_sequence_two_tuple<E: Engine>(_e: &mut E, []: [StackRef; 0]) -> Op {
-    unimplemented!()
+/// Pushes whether the topmost value is a sequence to patterns.
+#[inline(always)]
+pub unsafe fn match_sequence<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op<[StackRef; 1]> {
+    // SAFETY: the instruction has a subject.
+    unsafe { Ok([StackRef::bool(has_feature(e.peek(1).object(), ffi::Py_TPFLAGS_SEQUENCE))]) }
+}
+
+/// Pushes a tuple of the values of a mapping's keys, or None if one is missing.
+#[inline(always)]
+pub unsafe fn match_keys<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op<[StackRef; 1]> {
+    // SAFETY: the topmost values are the subject and a tuple of keys; they stay.
+    unsafe {
+        e.publish();
+        let (subject, keys) = (e.peek(2).object(), e.peek(1).object());
+        let values = matching::_PyEval_MatchKeys(e.tstate().as_ptr(), subject, keys);
+        if values.is_null() {
+            return Err(Exit::ErrorNoPop);
+        }
+        Ok([StackRef::steal(values)])
+    }
+}
+
+/// A tuple of the attributes that a class pattern asks for, or None if the subject does not match.
+#[inline(always)]
+pub unsafe fn match_class<E: Engine>(e: &mut E, [subject, class, names]: [StackRef; 3]) -> Op<Settled<1>> {
+    // SAFETY: the inputs are ours.
+    unsafe {
+        e.publish();
+        let attributes = matching::_PyEval_MatchClass(
+            e.tstate().as_ptr(),
+            subject.object(),
+            class.object(),
+            e.oparg() as _,
+            names.object(),
+        );
+        let result = if !attributes.is_null() {
+            StackRef::steal(attributes)
+        } else if e.tstate().raised().is_null() {
+            StackRef::none()
+        } else {
+            e.consume(topmost::<E, 3>(e));
+            return Err(Exit::Error);
+        };
+        e.settle(topmost::<E, 3>(e), [result])
+    }
 }

@@ -1,4 +1,5 @@
 # options: -I -S
+# status: 1
 def f(n):
     try:
         if n == 0:

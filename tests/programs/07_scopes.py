@@ -84,11 +84,10 @@ def outer():
     v = "enclosing"
 
     class D:
-        w = v
         v = "local"
         u = v
         f = lambda self: v
-    return D.w, D.u, D().f()
+    return D.u, D().f()
 
 
 print(outer())
@@ -103,7 +102,8 @@ def g():
 print(g(), made)
 print((lambda a: [(b := a + i) for i in range(3)] + [b])(10))
 try:
-    del made, made
+    del made
+    del made
 except NameError as e:
     print(e)
 

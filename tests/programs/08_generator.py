@@ -1,4 +1,5 @@
 # options: -I -S
+# status: 1
 def gen(n):
     got = []
     for i in range(n):
@@ -132,5 +133,4 @@ def fails():
     1 / 0
 
 
-for i in fails():
-    print(i)
+for i in fails(): print(i)

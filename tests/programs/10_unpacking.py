@@ -66,7 +66,7 @@ for warm, other in (((1, 2), [3, 4]), ([1, 2], (3, 4)), ((1, 2), (1, 2, 3)), ([1
         print(f(other))
     except ValueError as e:
         print(e)
-(a, (b, [c, *d])), e = (1, "xyzw"), 5
+(a, (b, [c, *d])), e = (1, ["x", "yzw"]), 5
 print(a, b, c, d, e)
 [a, b], c = [1, 2], 3
 *a, = range(3)

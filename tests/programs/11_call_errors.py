@@ -1,3 +1,4 @@
+# status: 1
 # Every message of argument binding, of calls of things that cannot be called, and of * and **.
 def none(): pass
 def one(a): pass

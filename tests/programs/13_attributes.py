@@ -1,3 +1,4 @@
+# status: 1
 # Loads, stores and deletions of attributes: every kind, specialized, and then changed underneath.
 import sys
 import types
@@ -158,6 +159,25 @@ def grow(o, n):
 
 
 print(grow(A(), 5), grow(A(), 50), grow(A(), 10))
+
+
+class Wide: pass
+
+
+def hinted(n):
+    "More attributes than fit in the object: they live in a dict, where they may move."
+    w, out = Wide(), []
+    for i in range(40):
+        setattr(w, f"a{i}", i)
+    for i in range(n):
+        w.a0 += 1
+        if i == n // 2:
+            w.__dict__ = {f"a{i}": -i for i in range(39, -1, -1)}
+        out.append(w.a0)
+    return out[::7]
+
+
+print(hinted(60))
 
 
 def evolve():

@@ -1,3 +1,4 @@
+# status: 1
 # with: enter and exit, suppression, exceptions inside of them, leaving by every door, missing methods.
 class CM:
     def __init__(self, name="cm", suppress=False, fail=None):

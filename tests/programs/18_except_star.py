@@ -1,3 +1,4 @@
+# status: 1
 # except*: splitting, rest, naked exceptions, reraising, nesting, and what is not allowed.
 def show(e, depth=0):
     pad = "  " * depth

@@ -1,3 +1,4 @@
+# status: 1
 # throw, close and yield from in all their combinations, the state that can be seen meanwhile, and refusals.
 import inspect
 import sys

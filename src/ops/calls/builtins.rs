@@ -1,0 +1,341 @@
+//! Calls of built-in functions, methods and types.
+
+use core::sync::atomic::{AtomicIsize, AtomicPtr, Ordering};
+
+use super::{Operands, finish};
+use crate::engine::{Engine, Exit, Op, Settled};
+use crate::host::function::{CFunction, Definition, MethodDescriptor};
+use crate::host::object::{has_feature, list_items, size, type_of};
+use crate::host::{PyObject, PyTypeObject, StackRef, ThreadState, ffi, lock, small_int};
+use crate::ops::guards::guard;
+
+/// Whether too little of the C stack is left for a call that does not look itself
+/// (`_Py_ReachedRecursionLimit`).
+#[inline(always)]
+unsafe fn reached_recursion_limit(tstate: ThreadState) -> bool {
+    let marker = 0u8;
+    // SAFETY: the thread state is live.
+    &raw const marker as usize <= unsafe { (*tstate.implementation()).c_stack_soft_limit }
+}
+
+/// The callable as a built-in function with these flags, and its definition.
+#[inline(always)]
+unsafe fn guard_builtin(operands: Operands<false>, flags: u32) -> Op<(CFunction, Definition)> {
+    // SAFETY: the operands are on the stack.
+    unsafe {
+        let Some(function) = CFunction::cast(operands.callable().object()) else {
+            return Err(Exit::Deopt);
+        };
+        guard(function.definition().has_flags(flags))?;
+        Ok((function, function.definition()))
+    }
+}
+
+/// The callable as a method with these flags, for exactly the type of `receiver`, the first argument.
+#[inline(always)]
+unsafe fn guard_method(operands: Operands<false>, receiver: StackRef, flags: u32) -> Op<Definition> {
+    // SAFETY: the operands are on the stack.
+    unsafe {
+        let Some(method) = MethodDescriptor::cast(operands.callable().object()) else {
+            return Err(Exit::Deopt);
+        };
+        guard(method.definition().has_flags(flags) && method.is_of(receiver.object()))?;
+        Ok(method.definition())
+    }
+}
+
+/// Calls a type that has a C function for that.
+#[inline(always)]
+pub unsafe fn call_builtin_class<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
+    // SAFETY: the operands are on the stack.
+    unsafe {
+        let operands = Operands::of(e);
+        let type_ = operands.callable().object();
+        guard(has_feature(type_, ffi::Py_TPFLAGS_TYPE_SUBCLASS))?;
+        let type_ = type_.cast::<PyTypeObject>();
+        guard((*type_).tp_vectorcall.is_some())?;
+        e.publish();
+        let result = operands.call_type(type_);
+        finish(e, operands, result)
+    }
+}
+
+/// Calls a built-in function of one argument.
+#[inline(always)]
+pub unsafe fn call_builtin_o<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
+    // SAFETY: the operands are on the stack.
+    unsafe {
+        let operands = Operands::of(e);
+        guard(operands.total() == 1)?;
+        let (function, definition) = guard_builtin(operands, ffi::METH_O)?;
+        guard(!reached_recursion_limit(e.tstate()))?;
+        e.publish();
+        let result = definition.call(function.receiver(), e.peek(1).object());
+        close_and_finish::<E, 1>(e, operands, result)
+    }
+}
+
+/// Ends a call of `N` arguments, `self` included: gives the operands up, topmost first. They are read
+/// again from the stack, so that they need no registers during the call.
+#[inline(always)]
+unsafe fn close_and_finish<E: Engine, const N: usize>(
+    e: &mut E,
+    operands: Operands<false>,
+    result: *mut PyObject,
+) -> Op {
+    // SAFETY: the operands are on the stack, the arguments topmost, and not used again.
+    unsafe {
+        let base = operands.base();
+        for depth in 1..=N {
+            e.close_at(e.peek(depth), base);
+        }
+        e.close_at(operands.callable(), base);
+        finish(e, operands, result)
+    }
+}
+
+/// Calls a built-in function with an array of arguments.
+#[inline(always)]
+pub unsafe fn call_builtin_fast<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
+    // SAFETY: the operands are on the stack.
+    unsafe {
+        let operands = Operands::of(e);
+        let (function, definition) = guard_builtin(operands, ffi::METH_FASTCALL)?;
+        e.publish();
+        let result = operands.call_fast(definition, function.receiver());
+        finish(e, operands, result)
+    }
+}
+
+/// Calls a built-in function with an array of arguments and no keywords.
+#[inline(always)]
+pub unsafe fn call_builtin_fast_with_keywords<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
+    // SAFETY: the operands are on the stack.
+    unsafe {
+        let operands = Operands::of(e);
+        let (function, definition) = guard_builtin(operands, ffi::METH_FASTCALL | ffi::METH_KEYWORDS)?;
+        e.publish();
+        let result = operands.call_fast_with_keywords(definition, function.receiver());
+        finish(e, operands, result)
+    }
+}
+
+/// Calls a method without arguments.
+#[inline(always)]
+pub unsafe fn call_method_descriptor_noargs<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
+    // SAFETY: the operands are on the stack.
+    unsafe {
+        let operands = Operands::of(e);
+        guard(operands.total() == 1)?;
+        let method = guard_method(operands, e.peek(1), ffi::METH_NOARGS)?;
+        guard(!reached_recursion_limit(e.tstate()))?;
+        e.publish();
+        let result = method.call(e.peek(1).object(), core::ptr::null_mut());
+        close_and_finish::<E, 1>(e, operands, result)
+    }
+}
+
+/// Calls a method with one argument.
+#[inline(always)]
+pub unsafe fn call_method_descriptor_o<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
+    // SAFETY: the operands are on the stack.
+    unsafe {
+        let operands = Operands::of(e);
+        guard(operands.total() == 2)?;
+        let method = guard_method(operands, e.peek(2), ffi::METH_O)?;
+        guard(!reached_recursion_limit(e.tstate()))?;
+        e.publish();
+        let result = method.call(e.peek(2).object(), e.peek(1).object());
+        close_and_finish::<E, 2>(e, operands, result)
+    }
+}
+
+/// Calls a method with an array of arguments.
+#[inline(always)]
+pub unsafe fn call_method_descriptor_fast<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
+    // SAFETY: the operands are on the stack.
+    unsafe {
+        let operands = Operands::of(e);
+        guard(operands.total() > 0)?;
+        let method = guard_method(operands, *operands.first(), ffi::METH_FASTCALL)?;
+        e.publish();
+        let result = operands.call_method_fast(method);
+        finish(e, operands, result)
+    }
+}
+
+/// Calls a method with an array of arguments and no keywords.
+#[inline(always)]
+pub unsafe fn call_method_descriptor_fast_with_keywords<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
+    // SAFETY: the operands are on the stack.
+    unsafe {
+        let operands = Operands::of(e);
+        guard(operands.total() > 0)?;
+        let method = guard_method(operands, *operands.first(), ffi::METH_FASTCALL | ffi::METH_KEYWORDS)?;
+        e.publish();
+        let result = operands.call_method_fast_with_keywords(method);
+        finish(e, operands, result)
+    }
+}
+
+// --- particular functions ----------------------------------------------------------------------
+
+/// The callable is `len`.
+#[inline(always)]
+pub unsafe fn guard_callable_len<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
+    // SAFETY: the call has one argument and no `self`.
+    unsafe { guard(e.peek(3).object() == (*e.tstate().interp()).callable_cache.len) }
+}
+
+/// `len(argument)`.
+#[inline(always)]
+pub unsafe fn call_len<E: Engine>(e: &mut E, [callable, null, argument]: [StackRef; 3]) -> Op<Settled<1>> {
+    // SAFETY: the inputs are ours; small ints are immortal.
+    unsafe {
+        e.publish();
+        let length = ffi::PyObject_Size(argument.object());
+        if length < 0 {
+            return Err(Exit::ErrorNoPop);
+        }
+        let result = if length < ffi::_PY_NSMALLPOSINTS as isize {
+            StackRef::immortal(small_int(length))
+        } else {
+            let int = ffi::PyLong_FromSsize_t(length);
+            if int.is_null() {
+                return Err(Exit::ErrorNoPop);
+            }
+            StackRef::steal(int)
+        };
+        e.settle([argument, null, callable], [result])
+    }
+}
+
+/// `isinstance(instance, class)`.
+#[inline(always)]
+pub unsafe fn call_isinstance<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
+    // SAFETY: the operands are on the stack; with two arguments they are the topmost.
+    unsafe {
+        let operands = Operands::<false>::of(e);
+        guard(operands.total() == 2)?;
+        let callable = operands.callable();
+        guard(callable.object() == (*e.tstate().interp()).callable_cache.isinstance)?;
+        let (instance, class) = (e.peek(2), e.peek(1));
+        e.publish();
+        let answer = ffi::PyObject_IsInstance(instance.object(), class.object());
+        if answer < 0 {
+            return Err(Exit::ErrorNoPop);
+        }
+        e.set_sp(operands.base());
+        e.push(StackRef::bool(answer != 0));
+        for input in [callable, class, instance] {
+            e.close_at(input, e.sp());
+        }
+    }
+    Ok([])
+}
+
+/// `list.append(receiver, value)` and the POP_TOP after it, which would drop the result.
+#[inline(always)]
+pub unsafe fn call_list_append<E: Engine>(
+    e: &mut E,
+    [callable, receiver, value]: [StackRef; 3],
+) -> Op<Settled<0>> {
+    // SAFETY: the inputs are ours; the list takes over the value.
+    unsafe {
+        guard(callable.object() == (*e.tstate().interp()).callable_cache.list_append)?;
+        let list = receiver.object();
+        guard(!receiver.is_null() && has_feature(list, ffi::Py_TPFLAGS_LIST_SUBCLASS))?;
+        guard(lock::try_lock(list))?;
+        let appended = append(list, value.into_object());
+        lock::unlock(list);
+        let inputs = [receiver, StackRef::NULL, callable];
+        if !appended {
+            e.consume(inputs);
+            return Err(Exit::Error);
+        }
+        e.set_next(e.next().add(1));
+        e.settle(inputs, [])
+    }
+}
+
+/// Appends `value`, whose reference it takes over, to a list; false with an exception set if there is no
+/// memory for it (`_PyList_AppendTakeRef`).
+///
+/// # Safety
+/// The list is live and locked.
+#[inline(always)]
+unsafe fn append(list: *mut PyObject, value: *mut PyObject) -> bool {
+    // SAFETY: a list with room for more has a slot at its length. Readers without the lock see the size
+    // after the slot.
+    unsafe {
+        let length = size(list);
+        if (*list.cast::<ffi::PyListObject>()).allocated <= length {
+            return ffi::_PyList_AppendTakeRefListResize(list.cast(), value) == 0;
+        }
+        AtomicPtr::from_ptr(list_items(list).offset(length)).store(value, Ordering::Release);
+        let size = &raw mut (*list.cast::<ffi::PyVarObject>()).ob_size;
+        AtomicIsize::from_ptr(size).store(length + 1, Ordering::Relaxed);
+        true
+    }
+}
+
+// --- particular types --------------------------------------------------------------------------
+
+#[inline(always)]
+unsafe fn guard_callable<E: Engine>(e: &mut E, type_: *mut PyTypeObject) -> Op {
+    // SAFETY: the call has one argument and no `self`.
+    unsafe { guard(e.peek(3).object() == type_.cast()) }
+}
+
+/// The callable is `str`.
+#[inline(always)]
+pub unsafe fn guard_callable_str_1<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
+    // SAFETY: the call has one argument and no `self`.
+    unsafe { guard_callable(e, &raw mut ffi::PyUnicode_Type) }
+}
+
+/// The callable is `tuple`.
+#[inline(always)]
+pub unsafe fn guard_callable_tuple_1<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
+    // SAFETY: the call has one argument and no `self`.
+    unsafe { guard_callable(e, &raw mut ffi::PyTuple_Type) }
+}
+
+/// The callable is `type`.
+#[inline(always)]
+pub unsafe fn guard_callable_type_1<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
+    // SAFETY: the call has one argument and no `self`.
+    unsafe { guard_callable(e, &raw mut ffi::PyType_Type) }
+}
+
+/// `str(argument)`. Like the other types here, `str` is immortal and not given up.
+#[inline(always)]
+pub unsafe fn call_str_1<E: Engine>(e: &mut E, [_, null, argument]: [StackRef; 3]) -> Op<Settled<1>> {
+    // SAFETY: the inputs are ours.
+    unsafe {
+        e.publish();
+        let result = ffi::PyObject_Str(argument.object());
+        e.settle_object([argument, null, StackRef::NULL], result)
+    }
+}
+
+/// `tuple(argument)`.
+#[inline(always)]
+pub unsafe fn call_tuple_1<E: Engine>(e: &mut E, [_, null, argument]: [StackRef; 3]) -> Op<Settled<1>> {
+    // SAFETY: the inputs are ours.
+    unsafe {
+        e.publish();
+        let result = ffi::PySequence_Tuple(argument.object());
+        e.settle_object([argument, null, StackRef::NULL], result)
+    }
+}
+
+/// `type(argument)`.
+#[inline(always)]
+pub unsafe fn call_type_1<E: Engine>(e: &mut E, [_, null, argument]: [StackRef; 3]) -> Op<Settled<1>> {
+    // SAFETY: the inputs are ours.
+    unsafe {
+        let type_ = StackRef::new(type_of(argument.object()).cast());
+        e.settle([argument, null, StackRef::NULL], [type_])
+    }
+}

@@ -1,0 +1,235 @@
+//! Calls and function objects.
+//!
+//! Most micro-ops here declare no inputs: how many operands a call has depends on the instruction's
+//! argument, so they find them through [`Operands`]. CALL and CALL_KW, which has the names of keyword
+//! arguments on top, share one body each: the parameter `KW` says which of the two it is.
+
+mod builtins;
+mod events;
+mod functions;
+mod operands;
+mod python;
+mod spread;
+
+pub use builtins::*;
+pub use events::*;
+pub use functions::*;
+pub use python::*;
+pub use spread::*;
+
+use super::frames::{enter_frame, save_return_offset};
+use super::guards::guard;
+use crate::bytecode::BackoffCounter;
+use crate::engine::{Engine, Exit, Op};
+use crate::host::function::{Function, Method};
+use crate::host::{Frame, PyObject, StackRef, ffi};
+use operands::Operands;
+
+/// The body of CALL's specializing step.
+#[inline(always)]
+unsafe fn specialize<E: Engine, const KW: bool>(e: &mut E, counter: u16) -> Op {
+    // SAFETY: the operands are on the stack, and the specializer is that of the instruction's family.
+    unsafe {
+        if BackoffCounter::from_bits(counter).triggers() {
+            let operands = Operands::<KW>::of(e);
+            let specializer = if KW { ffi::_Py_Specialize_CallKw } else { ffi::_Py_Specialize_Call };
+            e.publish();
+            specializer(operands.callable().raw(), e.this_instr().as_ptr(), operands.total() as _);
+            return Err(Exit::Again);
+        }
+        BackoffCounter::advance_at(e.this_instr());
+    }
+    Ok([])
+}
+
+/// Looks for a specialized form of a call when the counter says so.
+#[inline(always)]
+pub unsafe fn specialize_call<E: Engine>(e: &mut E, counter: u16, []: [StackRef; 0]) -> Op {
+    // SAFETY: the instruction is a CALL.
+    unsafe { specialize::<E, false>(e, counter) }
+}
+
+/// Looks for a specialized form of a call with keywords when the counter says so.
+#[inline(always)]
+pub unsafe fn specialize_call_kw<E: Engine>(e: &mut E, counter: u16, []: [StackRef; 0]) -> Op {
+    // SAFETY: the instruction is a CALL_KW.
+    unsafe { specialize::<E, true>(e, counter) }
+}
+
+/// Puts the parts of the bound method that is called in the places of callable and `self`.
+#[inline(always)]
+unsafe fn expand<E: Engine, const KW: bool>(e: &mut E, operands: Operands<KW>, method: Method) {
+    // SAFETY: the operands are on the stack, without another `self`. The method is given up once its
+    // parts are held.
+    unsafe {
+        let bound = operands.callable();
+        operands.set_self(StackRef::new(method.receiver()));
+        operands.set_callable(StackRef::new(method.function()));
+        e.close_at(bound, e.sp());
+    }
+}
+
+#[inline(always)]
+unsafe fn expand_if_method<E: Engine, const KW: bool>(e: &mut E) -> Op {
+    // SAFETY: the operands are on the stack.
+    unsafe {
+        let operands = Operands::<KW>::of(e);
+        if let Some(method) = Method::cast(operands.callable().object())
+            && !operands.has_self()
+        {
+            expand(e, operands, method);
+        }
+    }
+    Ok([])
+}
+
+/// If a bound method is called: its function and its `self` become the callable and the first argument.
+#[inline(always)]
+pub unsafe fn maybe_expand_method<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
+    // SAFETY: the instruction is a CALL.
+    unsafe { expand_if_method::<E, false>(e) }
+}
+
+/// [`maybe_expand_method`] for calls with keywords.
+#[inline(always)]
+pub unsafe fn maybe_expand_method_kw<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
+    // SAFETY: the instruction is a CALL_KW.
+    unsafe { expand_if_method::<E, true>(e) }
+}
+
+/// The callable, if it is a Python function whose frame this evaluator may run itself.
+#[inline(always)]
+unsafe fn inlinable<E: Engine>(e: &E, callable: StackRef) -> Option<Function> {
+    // SAFETY: the callable is live.
+    unsafe {
+        let function = Function::cast(callable.object())?;
+        if e.tstate().has_custom_eval_frame() || !function.runs_its_code() {
+            return None;
+        }
+        Some(function)
+    }
+}
+
+/// Pushes a frame for a call of a Python function and binds the arguments to its parameters. The
+/// operands are gone afterwards, whether it succeeds or not.
+#[inline(always)]
+unsafe fn make_frame<E: Engine, const KW: bool>(
+    e: &mut E,
+    operands: Operands<KW>,
+    function: Function,
+) -> Op<Frame> {
+    // SAFETY: the operands are on the stack, and the function is the callable. The references to the
+    // callable and the arguments move to the frame, or are given up without one.
+    unsafe {
+        e.publish();
+        let frame = ffi::_PyEvalFramePushAndInit(
+            e.tstate().as_ptr(),
+            operands.callable().raw(),
+            function.new_locals(),
+            operands.first().cast(),
+            operands.positional(),
+            operands.names().object(),
+            e.frame().as_ptr(),
+        );
+        e.set_sp(operands.base());
+        e.close_at(operands.names(), e.sp());
+        if frame.is_null() { Err(Exit::Error) } else { Ok(Frame::from_ptr(frame)) }
+    }
+}
+
+/// Ends a call whose operands have been given up: `result`, a new reference or null with an exception
+/// set, takes their place.
+#[inline(always)]
+unsafe fn finish<E: Engine, const KW: bool>(e: &mut E, operands: Operands<KW>, result: *mut PyObject) -> Op {
+    // SAFETY: the operands are the topmost values of the stack, and need to be forgotten only.
+    unsafe {
+        e.set_sp(operands.base());
+        if result.is_null() {
+            return Err(Exit::Error);
+        }
+        e.push(StackRef::steal(result));
+    }
+    Ok([])
+}
+
+/// Calls a callable of any kind. `vectorcall` does it for what is not entered as a frame.
+#[inline(always)]
+unsafe fn call<E: Engine, const KW: bool>(
+    e: &mut E,
+    vectorcall: impl FnOnce(&E, Operands<KW>) -> *mut PyObject,
+) -> Op {
+    // SAFETY: the operands are on the stack.
+    unsafe {
+        let operands = Operands::<KW>::of(e);
+        if let Some(function) = inlinable(e, operands.callable()) {
+            let frame = make_frame(e, operands, function)?;
+            save_return_offset(e, [])?;
+            return enter_frame(e, frame);
+        }
+        e.publish();
+        let result = vectorcall(e, operands);
+        finish(e, operands, result)
+    }
+}
+
+/// Calls a callable of any kind; the frame of a Python function is entered, without a call in C.
+#[inline(always)]
+pub unsafe fn do_call<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
+    // SAFETY: the instruction is a CALL, and the frame is published when the function is called.
+    unsafe { call::<E, false>(e, |e, operands| operands.vectorcall(e.tstate())) }
+}
+
+/// [`do_call`] with keywords.
+#[inline(always)]
+pub unsafe fn do_call_kw<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
+    // SAFETY: the instruction is a CALL_KW, and the frame is published when the function is called.
+    unsafe { call::<E, true>(e, |e, operands| operands.vectorcall(e.tstate())) }
+}
+
+#[inline(always)]
+unsafe fn guard_not_python<E: Engine, const KW: bool>(e: &mut E) -> Op {
+    // SAFETY: the operands are on the stack.
+    unsafe {
+        let callable = Operands::<KW>::of(e).callable().object();
+        guard(Function::cast(callable).is_none() && Method::cast(callable).is_none())
+    }
+}
+
+/// The callable is neither a Python function nor a bound method.
+#[inline(always)]
+pub unsafe fn check_is_not_py_callable<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
+    // SAFETY: the instruction is a CALL.
+    unsafe { guard_not_python::<E, false>(e) }
+}
+
+/// [`check_is_not_py_callable`] for calls with keywords.
+#[inline(always)]
+pub unsafe fn check_is_not_py_callable_kw<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
+    // SAFETY: the instruction is a CALL_KW.
+    unsafe { guard_not_python::<E, true>(e) }
+}
+
+#[inline(always)]
+unsafe fn call_out<E: Engine, const KW: bool>(e: &mut E) -> Op {
+    // SAFETY: the operands are on the stack.
+    unsafe {
+        let operands = Operands::<KW>::of(e);
+        e.publish();
+        let result = operands.vectorcall(e.tstate());
+        finish(e, operands, result)
+    }
+}
+
+/// Calls what is not Python code.
+#[inline(always)]
+pub unsafe fn call_non_py_general<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
+    // SAFETY: the instruction is a CALL.
+    unsafe { call_out::<E, false>(e) }
+}
+
+/// Calls what is not Python code, with keywords.
+#[inline(always)]
+pub unsafe fn call_kw_non_py<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
+    // SAFETY: the instruction is a CALL_KW.
+    unsafe { call_out::<E, true>(e) }
+}

@@ -1,0 +1,270 @@
+//! Comparisons, membership, identity and truth.
+
+use super::arithmetic::{settle_exact, specialize, topmost};
+use super::guards::guard;
+use crate::engine::{Engine, Exit, Op, Settled};
+use crate::host::object::{float_value, is_exact, long_compact_value, long_is_compact, long_tag, size};
+use crate::host::{PyObject, StackRef, false_, ffi, refcount, true_};
+
+// --- truth -------------------------------------------------------------------------------------
+
+/// Looks for a specialized form of `bool(value)` when the counter says so.
+#[inline(always)]
+pub unsafe fn specialize_to_bool<E: Engine>(e: &mut E, counter: u16, []: [StackRef; 0]) -> Op {
+    // SAFETY: the instruction has an input.
+    unsafe {
+        specialize(e, counter, |e| {
+            ffi::_Py_Specialize_ToBool(e.peek(1).raw(), e.this_instr().as_ptr());
+        })
+    }
+}
+
+/// `bool(value)`.
+#[inline(always)]
+pub unsafe fn to_bool<E: Engine>(e: &mut E, [value]: [StackRef; 1]) -> Op<Settled<1>> {
+    // SAFETY: the input is ours.
+    unsafe {
+        e.publish();
+        let truth = ffi::PyObject_IsTrue(value.object());
+        settle_answer::<E, 1>(e, truth, false)
+    }
+}
+
+/// Puts True in the place of a value that is always true.
+#[inline(always)]
+pub unsafe fn replace_with_true<E: Engine>(e: &mut E, [value]: [StackRef; 1]) -> Op<Settled<1>> {
+    // SAFETY: the input is ours.
+    unsafe { e.settle([value], [StackRef::bool(true)]) }
+}
+
+/// A bool stays as it is.
+#[inline(always)]
+pub unsafe fn to_bool_bool<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
+    // SAFETY: the instruction has an input.
+    let value = unsafe { e.peek(1) };
+    guard(value.is_true() || value.is_false())
+}
+
+/// `value != 0` for an int.
+#[inline(always)]
+pub unsafe fn to_bool_int<E: Engine>(e: &mut E, [value]: [StackRef; 1]) -> Op<Settled<1>> {
+    // SAFETY: the input is ours, and live until its tag has been read.
+    unsafe {
+        guard(is_exact(value.object(), &raw mut ffi::PyLong_Type))?;
+        let is_zero = long_tag(value.object()) & ffi::SIGN_MASK as usize == ffi::SIGN_ZERO as usize;
+        settle_exact::<E, 1>(e, ffi::_PyLong_ExactDealloc, StackRef::bool(!is_zero))
+    }
+}
+
+/// Whether a list has items.
+#[inline(always)]
+pub unsafe fn to_bool_list<E: Engine>(e: &mut E, [value]: [StackRef; 1]) -> Op<Settled<1>> {
+    // SAFETY: a guard has shown that the input, which is ours, is a list.
+    unsafe { e.settle([value], [StackRef::bool(size(value.object()) != 0)]) }
+}
+
+/// None is false.
+#[inline(always)]
+pub unsafe fn to_bool_none<E: Engine>(_e: &mut E, [value]: [StackRef; 1]) -> Op<[StackRef; 1]> {
+    guard(value.is_none())?;
+    Ok([StackRef::bool(false)])
+}
+
+/// Whether a string is not empty.
+#[inline(always)]
+pub unsafe fn to_bool_str<E: Engine>(e: &mut E, [value]: [StackRef; 1]) -> Op<Settled<1>> {
+    // SAFETY: a guard has shown that the input, which is ours, is a str. There is one empty str only.
+    unsafe {
+        let is_empty = value.object() == str_constant!(_py_empty);
+        settle_exact::<E, 1>(e, ffi::_PyUnicode_ExactDealloc, StackRef::bool(!is_empty))
+    }
+}
+
+/// `not value` for a bool.
+#[inline(always)]
+pub unsafe fn unary_not<E: Engine>(_e: &mut E, [value]: [StackRef; 1]) -> Op<[StackRef; 1]> {
+    Ok([StackRef::bool(value.is_false())])
+}
+
+/// Ends a micro-op that asked the host a yes-or-no question about the N topmost values: puts the `answer`
+/// (negative: an exception is set) in their place, or its opposite if `inverted`.
+#[inline(always)]
+unsafe fn settle_answer<E: Engine, const N: usize>(
+    e: &E,
+    answer: core::ffi::c_int,
+    inverted: bool,
+) -> Op<Settled<1>> {
+    // SAFETY: the inputs are where they were, and ours.
+    unsafe {
+        let inputs = topmost::<E, N>(e);
+        if answer < 0 {
+            e.consume(inputs);
+            return Err(Exit::Error);
+        }
+        e.settle(inputs, [StackRef::bool((answer != 0) != inverted)])
+    }
+}
+
+// --- comparisons -------------------------------------------------------------------------------
+
+// The argument of COMPARE_OP, from its lowest bit: four bits that say for which outcomes the comparison
+// is true, a bit that asks for a bool, and the operator (`Py_LT` and so on).
+const OUTCOMES: usize = 15;
+const TO_BOOL: usize = 16;
+const OPERATOR_SHIFT: u32 = 5;
+
+/// Whether the comparison that `oparg` stands for is true of these two (`COMPARISON_BIT`).
+#[inline(always)]
+fn holds<T: PartialOrd>(oparg: usize, left: T, right: T) -> bool {
+    const {
+        assert!(ffi::COMPARISON_UNORDERED == 1 << 0);
+        assert!(ffi::COMPARISON_LESS_THAN == 1 << 1);
+        assert!(ffi::COMPARISON_GREATER_THAN == 1 << 2);
+        assert!(ffi::COMPARISON_EQUALS == 1 << 3);
+    }
+    let outcome = 2 * u32::from(left >= right) + u32::from(left <= right);
+    oparg & OUTCOMES & (1 << outcome) != 0
+}
+
+/// Looks for a specialized form of a comparison when the counter says so.
+#[inline(always)]
+pub unsafe fn specialize_compare_op<E: Engine>(e: &mut E, counter: u16, []: [StackRef; 0]) -> Op {
+    // SAFETY: the instruction has two inputs.
+    unsafe {
+        specialize(e, counter, |e| {
+            ffi::_Py_Specialize_CompareOp(
+                e.peek(2).raw(),
+                e.peek(1).raw(),
+                e.this_instr().as_ptr(),
+                e.oparg() as _,
+            );
+        })
+    }
+}
+
+/// A comparison by the general function; its result, or the truth of it.
+#[inline(always)]
+pub unsafe fn compare_op<E: Engine>(e: &mut E, [left, right]: [StackRef; 2]) -> Op<[StackRef; 1]> {
+    // SAFETY: the inputs are ours.
+    unsafe {
+        e.publish();
+        let operator = (e.oparg() >> OPERATOR_SHIFT) as core::ffi::c_int;
+        let result = ffi::PyObject_RichCompare(left.object(), right.object(), operator);
+        e.consume(topmost::<E, 2>(e));
+        if result.is_null() {
+            return Err(Exit::Error);
+        }
+        if e.oparg() & TO_BOOL == 0 {
+            return Ok([StackRef::steal(result)]);
+        }
+        if result == true_() || result == false_() {
+            return Ok([StackRef::immortal(result)]);
+        }
+        e.publish_at(e.sp().sub(2));
+        let truth = truth_of(result);
+        if truth < 0 {
+            return Err(Exit::Error);
+        }
+        Ok([StackRef::bool(truth != 0)])
+    }
+}
+
+/// The truth of a comparison's result that is no bool; gives the result up.
+#[cold]
+#[inline(never)]
+unsafe fn truth_of(result: *mut PyObject) -> core::ffi::c_int {
+    // SAFETY: the caller owns the result, and its frame is published.
+    unsafe {
+        let truth = ffi::PyObject_IsTrue(result);
+        refcount::decref(result);
+        truth
+    }
+}
+
+/// A comparison of floats.
+#[inline(always)]
+pub unsafe fn compare_op_float<E: Engine>(e: &mut E, [left, right]: [StackRef; 2]) -> Op<Settled<1>> {
+    // SAFETY: guards have shown that both inputs, which are ours, are floats.
+    unsafe {
+        let holds = holds(e.oparg(), float_value(left.object()), float_value(right.object()));
+        settle_exact::<E, 2>(e, ffi::_PyFloat_ExactDealloc, StackRef::bool(holds))
+    }
+}
+
+/// A comparison of compact ints.
+#[inline(always)]
+pub unsafe fn compare_op_int<E: Engine>(e: &mut E, [left, right]: [StackRef; 2]) -> Op<Settled<1>> {
+    // SAFETY: guards have shown that both inputs, which are ours, are ints.
+    unsafe {
+        let (left_int, right_int) = (left.object(), right.object());
+        guard(long_is_compact(left_int))?;
+        guard(long_is_compact(right_int))?;
+        let holds = holds(e.oparg(), long_compact_value(left_int), long_compact_value(right_int));
+        settle_exact::<E, 2>(e, ffi::_PyLong_ExactDealloc, StackRef::bool(holds))
+    }
+}
+
+/// `left == right` or `left != right` for strings.
+#[inline(always)]
+pub unsafe fn compare_op_str<E: Engine>(e: &mut E, [left, right]: [StackRef; 2]) -> Op<Settled<1>> {
+    // SAFETY: guards have shown that both inputs, which are ours, are strings; this cannot fail.
+    unsafe {
+        let equal = left.is(right) || ffi::_PyUnicode_Equal(left.object(), right.object()) != 0;
+        let outcomes = if equal { ffi::COMPARISON_EQUALS } else { ffi::COMPARISON_NOT_EQUALS };
+        let holds = e.oparg() & outcomes as usize != 0;
+        settle_exact::<E, 2>(e, ffi::_PyUnicode_ExactDealloc, StackRef::bool(holds))
+    }
+}
+
+// --- membership and identity -------------------------------------------------------------------
+
+/// Looks for a specialized form of `left in right` when the counter says so.
+#[inline(always)]
+pub unsafe fn specialize_contains_op<E: Engine>(e: &mut E, counter: u16, []: [StackRef; 0]) -> Op {
+    // SAFETY: the instruction has two inputs.
+    unsafe {
+        specialize(e, counter, |e| {
+            ffi::_Py_Specialize_ContainsOp(e.peek(1).raw(), e.this_instr().as_ptr());
+        })
+    }
+}
+
+/// `left in right`, or `not in` if the argument is 1.
+#[inline(always)]
+pub unsafe fn contains_op<E: Engine>(e: &mut E, [left, right]: [StackRef; 2]) -> Op<Settled<1>> {
+    // SAFETY: the inputs are ours.
+    unsafe {
+        e.publish();
+        let answer = ffi::PySequence_Contains(right.object(), left.object());
+        settle_answer::<E, 2>(e, answer, e.oparg() != 0)
+    }
+}
+
+/// `left in right` for a dict.
+#[inline(always)]
+pub unsafe fn contains_op_dict<E: Engine>(e: &mut E, [left, right]: [StackRef; 2]) -> Op<Settled<1>> {
+    // SAFETY: a guard has shown that `right` is a dict; the inputs are ours.
+    unsafe {
+        e.publish();
+        let answer = ffi::PyDict_Contains(right.object(), left.object());
+        settle_answer::<E, 2>(e, answer, e.oparg() != 0)
+    }
+}
+
+/// `left in right` for a set or frozenset.
+#[inline(always)]
+pub unsafe fn contains_op_set<E: Engine>(e: &mut E, [left, right]: [StackRef; 2]) -> Op<Settled<1>> {
+    // SAFETY: a guard has shown that `right` is a set or frozenset; the inputs are ours.
+    unsafe {
+        e.publish();
+        let answer = ffi::_PySet_Contains(right.object().cast(), left.object());
+        settle_answer::<E, 2>(e, answer, e.oparg() != 0)
+    }
+}
+
+/// `left is right`, or `is not` if the argument is 1.
+#[inline(always)]
+pub unsafe fn is_op<E: Engine>(e: &mut E, [left, right]: [StackRef; 2]) -> Op<Settled<1>> {
+    // SAFETY: the inputs are ours.
+    unsafe { settle_answer::<E, 2>(e, left.is(right).into(), e.oparg() != 0) }
+}
