@@ -64,8 +64,9 @@ host: ## find or fetch the CPython to build for
 
 $(BUILD)/host.env: host ;
 
-lib: $(BUILD)/host.env ## libreval.a and libreval.so
+lib: $(BUILD)/host.env ## libreval.a, libreval.so and include/reval.h
 	$(hosted) cargo build --release
+	@cmp -s $(target)/release/reval.h include/reval.h || cp $(target)/release/reval.h include/
 
 $(libreval): lib ;
 
@@ -95,8 +96,8 @@ symbols: python ## compare reval's symbols with those of the objects that it rep
 test: python symbols ## what a developer wants to know in a few minutes
 	cargo fmt --check
 	cargo fmt --check --manifest-path host/hacl/Cargo.toml
-	$(hosted) cargo clippy --release --all-targets -- -D warnings
-	$(hosted) cargo test --release
+	$(hosted) cargo clippy --all-targets -- -D warnings
+	$(hosted) cargo test
 	$(hosted) c-tests/run
 	tests/run-quick
 

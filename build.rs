@@ -145,7 +145,9 @@ fn header(tier2: u32) {
     for source in sources {
         builder = builder.with_src(source);
     }
-    let out = PathBuf::from(env::var_os("OUT_DIR").expect("set by cargo")).join("reval.h");
+    // OUT_DIR is <target>/<profile>/build/<package>/out; the header goes beside the library.
+    let out = PathBuf::from(env::var_os("OUT_DIR").expect("set by cargo"));
+    let out = out.ancestors().nth(3).expect("a folder of the profile").join("reval.h");
     match builder.generate() {
         Ok(bindings) => {
             bindings.write_to_file(out);

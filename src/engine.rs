@@ -74,6 +74,7 @@ pub struct Settled<const M: usize>(());
 
 impl<const M: usize> Settled<M> {
     /// For a micro-op that has put its results in place itself.
+    #[allow(clippy::new_without_default)] // no value to speak of: a claim that must be made on purpose
     #[inline(always)]
     pub fn new() -> Settled<M> {
         Settled(())
@@ -184,7 +185,8 @@ pub trait Engine: Sized {
     /// collect garbage.
     #[inline(always)]
     fn publish(&self) {
-        self.publish_at(self.sp());
+        // SAFETY: the engine's stack reaches to its stack pointer.
+        unsafe { self.publish_at(self.sp()) }
     }
 
     /// Takes the stack pointer from the frame again: after an event, whose tools may have moved the frame
@@ -196,8 +198,11 @@ pub trait Engine: Sized {
     }
 
     /// Publishes a stack pointer other than the current one.
+    ///
+    /// # Safety
+    /// Every slot of the frame's stack below `sp` holds a live reference.
     #[inline(always)]
-    fn publish_at(&self, sp: *mut StackRef) {
+    unsafe fn publish_at(&self, sp: *mut StackRef) {
         // SAFETY: the engine's frame is live.
         unsafe { self.frame().set_stack_pointer(sp) }
     }
@@ -213,6 +218,7 @@ pub trait Engine: Sized {
         // when a destructor runs keeps a store off the common path.
         unsafe {
             if reference.is_counted() && refcount::decrement(reference.object()) {
+                core::hint::cold_path();
                 self.publish_at(sp);
                 ffi::_Py_Dealloc(reference.object());
             }

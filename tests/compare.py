@@ -44,7 +44,7 @@ def run(interpreter, program, timeout):
     # Hash order is part of the output; what surrounds this run is not.
     env = {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "PYTHONHOME", "PYTHONSTARTUP")}
     env.update(PYTHONHASHSEED="0", PYTHONDONTWRITEBYTECODE="1", PYTHON_COLORS="0", LC_ALL="C.UTF-8")
-    command = [interpreter, *header(program)["options"].split(), program.name]
+    command = [os.path.abspath(interpreter), *header(program)["options"].split(), program.name]
     try:
         done = subprocess.run(command, cwd=program.parent, env=env, stdin=subprocess.DEVNULL,
                               capture_output=True, timeout=timeout)

@@ -160,7 +160,7 @@ pub unsafe fn decrement(object: *mut PyObject) -> bool {
 #[inline(always)]
 pub unsafe fn is_traced() -> bool {
     // SAFETY: the host's runtime is a static; the tracer changes with all threads stopped or detached.
-    unsafe { (*(&raw const ffi::_PyRuntime.ref_tracer.tracer_func)).is_some() }
+    unsafe { (&raw const ffi::_PyRuntime.ref_tracer.tracer_func).read().is_some() }
 }
 
 /// `Py_XDECREF`.

@@ -3,7 +3,7 @@
 use crate::api;
 use crate::bytecode::BackoffCounter;
 use crate::engine::{Engine, Exit, Op, Settled};
-use crate::host::object::{float_value, long_compact_value, long_is_compact};
+use crate::host::object::{float_value, long_compact_value, long_tag};
 use crate::host::{PyObject, StackRef, ffi, refcount, small_int};
 
 use super::guards::guard;
@@ -69,7 +69,7 @@ pub(super) unsafe fn settle_exact<E: Engine, const N: usize>(
     e: &E,
     free: unsafe extern "C" fn(*mut PyObject),
     result: StackRef,
-) -> Op<Settled<1>> {
+) -> Settled<1> {
     // SAFETY: the inputs are where they were; each is given up once.
     unsafe {
         let inputs = topmost::<E, N>(e);
@@ -78,7 +78,7 @@ pub(super) unsafe fn settle_exact<E: Engine, const N: usize>(
             close_exact(e, input, free);
         }
     }
-    Ok(Settled::new())
+    Settled::new()
 }
 
 /// Like [`settle_exact`] for a new reference, or null with an exception set.
@@ -93,7 +93,7 @@ unsafe fn settle_exact_object<E: Engine>(
         if result.is_null() {
             return Err(Exit::ErrorNoPop);
         }
-        settle_exact::<E, 2>(e, free, StackRef::steal(result))
+        Ok(settle_exact::<E, 2>(e, free, StackRef::steal(result)))
     }
 }
 
@@ -307,32 +307,50 @@ float_operators! {
 /// The number of bits of an int's digit.
 const DIGIT_BITS: u32 = ffi::PyLong_SHIFT;
 
-/// An int in the place of two compact ints, if it is a small int (which exists already) or fits into a
-/// temporary.
+/// Whether both ints are compact: the digit count is above all else in the tag, so one look at both tags
+/// tells.
 #[inline(always)]
-unsafe fn compact_result<E: Engine>(
-    e: &mut E,
-    [left, right]: [StackRef; 2],
-    value: isize,
-) -> Option<Op<Settled<1>>> {
-    // SAFETY: both inputs are compact ints and ours; small ints are immortal; nobody else knows the
-    // temporary.
+pub(super) unsafe fn are_compact(left: StackRef, right: StackRef) -> bool {
+    // SAFETY: both inputs are ints.
+    unsafe { (long_tag(left.object()) | long_tag(right.object())) < 2 << ffi::NON_SIZE_BITS }
+}
+
+/// An int in the place of two compact ints: a small int (which exists already), or a temporary among
+/// them if it fits, or a new one.
+#[inline(always)]
+unsafe fn compact_result<E: Engine>(e: &mut E, [left, right]: [StackRef; 2], value: isize) -> Op<Settled<1>> {
+    // SAFETY: both inputs are compact ints and ours; small ints are immortal.
     unsafe {
         if (-(ffi::_PY_NSMALLNEGINTS as isize)..ffi::_PY_NSMALLPOSINTS as isize).contains(&value) {
             let result = StackRef::immortal(small_int(value));
-            return Some(settle_exact::<E, 2>(e, ffi::_PyLong_ExactDealloc, result));
+            return Ok(settle_exact::<E, 2>(e, ffi::_PyLong_ExactDealloc, result));
         }
-        if value.unsigned_abs() >> DIGIT_BITS == 0 && is_temporary(left) {
-            let long = &raw mut (*left.object().cast::<ffi::PyLongObject>()).long_value;
-            let sign = if value < 0 { ffi::SIGN_NEGATIVE as usize } else { 0 };
-            (*long).lv_tag = 1 << ffi::NON_SIZE_BITS | sign;
-            (*long).ob_digit[0] = value.unsigned_abs() as _;
-            e.poke(2, left);
-            close_exact(e, right, ffi::_PyLong_ExactDealloc);
-            return Some(Ok(Settled::new()));
+        if value.unsigned_abs() >> DIGIT_BITS == 0 {
+            if is_temporary(left) {
+                return Ok(reuse_int(e, left, right, value));
+            }
+            if is_temporary(right) {
+                return Ok(reuse_int(e, right, left, value));
+            }
         }
-        None
+        e.publish();
+        settle_exact_object(e, ffi::_PyLong_ExactDealloc, ffi::PyLong_FromSsize_t(value))
     }
+}
+
+/// Makes a temporary the result, which has one digit, and gives up the other input.
+#[inline(always)]
+unsafe fn reuse_int<E: Engine>(e: &mut E, reused: StackRef, other: StackRef, value: isize) -> Settled<1> {
+    // SAFETY: nobody else knows the temporary.
+    unsafe {
+        let long = &raw mut (*reused.object().cast::<ffi::PyLongObject>()).long_value;
+        let sign = if value < 0 { ffi::SIGN_NEGATIVE as usize } else { 0 };
+        (*long).lv_tag = 1 << ffi::NON_SIZE_BITS | sign;
+        (*long).ob_digit[0] = value.unsigned_abs() as _;
+        e.poke(2, reused);
+        close_exact(e, other, ffi::_PyLong_ExactDealloc);
+    }
+    Settled::new()
 }
 
 macro_rules! int_operators {
@@ -345,11 +363,9 @@ macro_rules! int_operators {
                 // 30 bits, so the operators cannot overflow.
                 unsafe {
                     let (left_int, right_int) = (left.object(), right.object());
-                    if long_is_compact(left_int) && long_is_compact(right_int) {
+                    if are_compact(left, right) {
                         let value = long_compact_value(left_int) $operator long_compact_value(right_int);
-                        if let Some(result) = compact_result(e, [left, right], value) {
-                            return result;
-                        }
+                        return compact_result(e, [left, right], value);
                     }
                     e.publish();
                     let result = ffi::$general(left_int.cast(), right_int.cast());

@@ -2,6 +2,7 @@
 
 use core::ptr::null_mut;
 
+use super::arithmetic::topmost;
 use crate::api;
 use crate::engine::{Engine, Exit, Op, Settled};
 use crate::host::object::{is_exact, list_items, size, type_of};
@@ -416,7 +417,7 @@ pub unsafe fn format_simple<E: Engine>(e: &mut E, [value]: [StackRef; 1]) -> Op<
         }
         e.publish();
         let result = ffi::PyObject_Format(value.object(), null_mut());
-        e.settle_object([value], result)
+        e.settle_object(topmost::<E, 1>(e), result)
     }
 }
 
@@ -427,7 +428,7 @@ pub unsafe fn format_with_spec<E: Engine>(e: &mut E, [value, spec]: [StackRef; 2
     unsafe {
         e.publish();
         let result = ffi::PyObject_Format(value.object(), spec.object());
-        e.settle_object([spec, value], result)
+        e.settle_object(topmost::<E, 2>(e), result)
     }
 }
 
@@ -439,7 +440,7 @@ pub unsafe fn convert_value<E: Engine>(e: &mut E, [value]: [StackRef; 1]) -> Op<
         e.publish();
         let convert = api::tables::_PyEval_ConversionFuncs.get_unchecked(e.oparg()).unwrap_unchecked();
         let result = convert(value.object());
-        e.settle_object([value], result)
+        e.settle_object(topmost::<E, 1>(e), result)
     }
 }
 
@@ -469,6 +470,6 @@ pub unsafe fn build_template<E: Engine>(
     unsafe {
         e.publish();
         let template = ffi::_PyTemplate_Build(strings.object(), interpolations.object());
-        e.settle_object([interpolations, strings], template)
+        e.settle_object(topmost::<E, 2>(e), template)
     }
 }

@@ -1,9 +1,9 @@
 //! Comparisons, membership, identity and truth.
 
-use super::arithmetic::{settle_exact, specialize, topmost};
+use super::arithmetic::{are_compact, settle_exact, specialize, topmost};
 use super::guards::guard;
 use crate::engine::{Engine, Exit, Op, Settled};
-use crate::host::object::{float_value, is_exact, long_compact_value, long_is_compact, long_tag, size};
+use crate::host::object::{float_value, is_exact, long_compact_value, long_tag, size};
 use crate::host::{PyObject, StackRef, false_, ffi, refcount, true_};
 
 // --- truth -------------------------------------------------------------------------------------
@@ -52,7 +52,7 @@ pub unsafe fn to_bool_int<E: Engine>(e: &mut E, [value]: [StackRef; 1]) -> Op<Se
     unsafe {
         guard(is_exact(value.object(), &raw mut ffi::PyLong_Type))?;
         let is_zero = long_tag(value.object()) & ffi::SIGN_MASK as usize == ffi::SIGN_ZERO as usize;
-        settle_exact::<E, 1>(e, ffi::_PyLong_ExactDealloc, StackRef::bool(!is_zero))
+        Ok(settle_exact::<E, 1>(e, ffi::_PyLong_ExactDealloc, StackRef::bool(!is_zero)))
     }
 }
 
@@ -76,7 +76,7 @@ pub unsafe fn to_bool_str<E: Engine>(e: &mut E, [value]: [StackRef; 1]) -> Op<Se
     // SAFETY: a guard has shown that the input, which is ours, is a str. There is one empty str only.
     unsafe {
         let is_empty = value.object() == str_constant!(_py_empty);
-        settle_exact::<E, 1>(e, ffi::_PyUnicode_ExactDealloc, StackRef::bool(!is_empty))
+        Ok(settle_exact::<E, 1>(e, ffi::_PyUnicode_ExactDealloc, StackRef::bool(!is_empty)))
     }
 }
 
@@ -187,7 +187,7 @@ pub unsafe fn compare_op_float<E: Engine>(e: &mut E, [left, right]: [StackRef; 2
     // SAFETY: guards have shown that both inputs, which are ours, are floats.
     unsafe {
         let holds = holds(e.oparg(), float_value(left.object()), float_value(right.object()));
-        settle_exact::<E, 2>(e, ffi::_PyFloat_ExactDealloc, StackRef::bool(holds))
+        Ok(settle_exact::<E, 2>(e, ffi::_PyFloat_ExactDealloc, StackRef::bool(holds)))
     }
 }
 
@@ -196,12 +196,23 @@ pub unsafe fn compare_op_float<E: Engine>(e: &mut E, [left, right]: [StackRef; 2
 pub unsafe fn compare_op_int<E: Engine>(e: &mut E, [left, right]: [StackRef; 2]) -> Op<Settled<1>> {
     // SAFETY: guards have shown that both inputs, which are ours, are ints.
     unsafe {
-        let (left_int, right_int) = (left.object(), right.object());
-        guard(long_is_compact(left_int))?;
-        guard(long_is_compact(right_int))?;
-        let holds = holds(e.oparg(), long_compact_value(left_int), long_compact_value(right_int));
-        settle_exact::<E, 2>(e, ffi::_PyLong_ExactDealloc, StackRef::bool(holds))
+        guard(are_compact(left, right))?;
+        let (left, right) = (left.object(), right.object());
+        // Most ints are not negative: then the digits are the values.
+        let holds = if (long_tag(left) | long_tag(right)) & ffi::SIGN_NEGATIVE as usize == 0 {
+            holds(e.oparg(), long_digit(left), long_digit(right))
+        } else {
+            holds(e.oparg(), long_compact_value(left), long_compact_value(right))
+        };
+        Ok(settle_exact::<E, 2>(e, ffi::_PyLong_ExactDealloc, StackRef::bool(holds)))
     }
+}
+
+/// The lowest digit of an int.
+#[inline(always)]
+unsafe fn long_digit(int: *mut PyObject) -> u32 {
+    // SAFETY: every int has one.
+    unsafe { (*int.cast::<ffi::PyLongObject>()).long_value.ob_digit[0] }
 }
 
 /// `left == right` or `left != right` for strings.
@@ -212,7 +223,7 @@ pub unsafe fn compare_op_str<E: Engine>(e: &mut E, [left, right]: [StackRef; 2])
         let equal = left.is(right) || ffi::_PyUnicode_Equal(left.object(), right.object()) != 0;
         let outcomes = if equal { ffi::COMPARISON_EQUALS } else { ffi::COMPARISON_NOT_EQUALS };
         let holds = e.oparg() & outcomes as usize != 0;
-        settle_exact::<E, 2>(e, ffi::_PyUnicode_ExactDealloc, StackRef::bool(holds))
+        Ok(settle_exact::<E, 2>(e, ffi::_PyUnicode_ExactDealloc, StackRef::bool(holds)))
     }
 }
 

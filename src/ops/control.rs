@@ -1,13 +1,15 @@
 //! Jumps, RESUME, returning, executors, and the periodic check.
 
-#[cfg(not(py_gil_disabled))]
+#[cfg(py_tier2)]
 use core::ptr::NonNull;
 
 use super::guards::guard;
 use crate::api;
 use crate::bytecode::{BackoffCounter, opcode};
 use crate::engine::{Engine, Exit, Op};
-use crate::host::{Code, CodeUnit, Frame, Raised, StackRef, ThreadState, ffi};
+use crate::host::{Code, StackRef, ThreadState, ffi};
+#[cfg(any(py_tier2, py_gil_disabled))]
+use crate::host::{CodeUnit, Frame, Raised};
 use crate::interp::unwind;
 
 /// The bits of the eval breaker that ask the thread for something; those above are the version of
@@ -320,7 +322,7 @@ pub unsafe fn specialize_jump_backward<E: Engine>(e: &mut E, []: [StackRef; 0]) 
 /// Makes and runs an executor for the loop that begins here, when the counter says so.
 #[inline(always)]
 pub unsafe fn jit<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
-    #[cfg(not(py_gil_disabled))]
+    #[cfg(py_tier2)]
     // SAFETY: the instruction has a counter.
     unsafe {
         let instr = e.this_instr();
@@ -343,7 +345,7 @@ pub unsafe fn jit<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
 /// thread, runs the instruction itself, so that its periodic check sees to it.
 #[inline(always)]
 pub unsafe fn enter_executor<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
-    #[cfg(py_gil_disabled)]
+    #[cfg(not(py_tier2))]
     // SAFETY: C strings; does not return.
     unsafe {
         let _ = e;
@@ -352,7 +354,7 @@ pub unsafe fn enter_executor<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
             c"ENTER_EXECUTOR is not supported in this build".as_ptr(),
         )
     }
-    #[cfg(not(py_gil_disabled))]
+    #[cfg(py_tier2)]
     // SAFETY: the lower eight bits of the argument are the executor's index; the code keeps it alive.
     unsafe {
         let executors = &raw const (*(*e.code().as_ptr()).co_executors).executors;
@@ -384,8 +386,8 @@ pub(super) unsafe fn run_original<E: Engine, T>(e: &mut E, original: u8) -> Op<T
     Err(Exit::As(original))
 }
 
-/// Executors of the host's JIT; free-threaded hosts have none.
-#[cfg(not(py_gil_disabled))]
+/// Executors of the host's JIT.
+#[cfg(py_tier2)]
 mod executors {
     use super::*;
     use crate::host::refcount;
@@ -445,7 +447,8 @@ mod executors {
             let next = call(e.frame(), e.sp(), e.tstate(), executor.as_ptr());
             let frame = e.tstate().current_frame();
             if next.is_null() {
-                e.switch_frame(frame, frame.instr());
+                // The handler is looked for at the instruction before the next one.
+                e.switch_frame(frame, frame.instr().add(1));
                 return Err(Exit::ErrorNoPop);
             }
             e.switch_frame(frame, CodeUnit::from_ptr(next));

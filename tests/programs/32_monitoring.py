@@ -3,6 +3,9 @@ import sys
 
 from lib.corpus import FUNCTIONS
 
+if hasattr(sys, "gettotalrefcount"):
+    # A debug host's C evaluator asserts something about the end of `async for` that does not hold.
+    FUNCTIONS = [f for f in FUNCTIONS if f.__name__ != "coroutines"]
 mon = sys.monitoring
 E = mon.events
 TOOL = 3

@@ -1,0 +1,173 @@
+"""Runs CPython's own test suite on an interpreter and judges the outcome, test by test.
+
+Used by run-quick and run-full. What may fail is listed in expected-failures.txt; see there.
+"""
+
+import os
+import re
+import resource
+import shlex
+import signal
+import subprocess
+import time
+import xml.etree.ElementTree as ElementTree
+from dataclasses import dataclass, field
+from pathlib import Path
+
+TESTS = Path(__file__).resolve().parent
+BUILD = Path(os.environ.get("REVAL_BUILD", TESTS.parent / "build")).resolve()
+REVAL = os.path.abspath(os.environ.get("REVAL_PYTHON", BUILD / "bin" / "python3.14"))
+REFERENCE = os.path.abspath(os.environ.get("REVAL_REFERENCE", BUILD / "bin" / "python3.14-ref"))
+LOGS = BUILD / "test"
+
+# `0:00:05 load avg: 2.24 [10/12/1] test_gc passed (1.2 sec) -- running (1): test_dis (31.0 sec)`
+PROGRESS = re.compile(r"\d+:\d\d:\d\d (?:load avg: [\d.]+ )?(?:mem: \S+ [KMG]iB )?\[ *\d+/\d+(?:/\d+)?\] "
+                      r"(?P<file>test\S+) (?P<outcome>.+?)(?: \([\d.]+ (?:ms|sec|min|hour)[^)]*\))?(?: -- running .*)?$")
+FINE = ("passed", "run no tests")
+SKIPPED = "skipped"
+ENV_CHANGED = "failed (env changed)"
+
+
+@dataclass
+class Results:
+    """What happened: the outcome of each test file, the names of the single tests that failed."""
+
+    files: dict = field(default_factory=dict)
+    failures: set = field(default_factory=set)
+    tests: int = 0
+    seconds: float = 0
+
+    def failures_of(self, file):
+        return {test for test in self.failures if belongs(test, file)}
+
+    def failed(self):
+        return [file for file, outcome in self.files.items() if not outcome.startswith((*FINE, SKIPPED))]
+
+    def skipped(self):
+        return [file for file, outcome in self.files.items() if outcome.startswith(SKIPPED)]
+
+
+def belongs(test, file):
+    """Whether the test `test.test_x.Class.test_y` is of the file `test_x`."""
+    return test == f"test.{file}" or test.startswith(f"test.{file}.")
+
+
+def host_is_debug():
+    return "REVAL_HOST_DEBUG=1" in (BUILD / "host.env").read_text().split()
+
+
+def run(label, interpreter, files, *options, settings=(), timeout=300, jobs=2):
+    """`interpreter -m test`; prints its progress, keeps everything else in a log."""
+    work = LOGS / label
+    work.mkdir(parents=True, exist_ok=True)
+    log, report = work / "log", work / "junit.xml"
+    report.unlink(missing_ok=True)
+    command = [interpreter, "-m", "test", f"-j{jobs}", f"--timeout={timeout}", f"--tempdir={work}", f"--junit-xml={report}",
+               *options, *files]
+    env = {key: value for key, value in os.environ.items() if not key.startswith(("PYTHON", "REVAL"))}
+    env.update(setting.split("=", 1) for setting in settings)
+    print(f"== {label}: {len(files) or 'all'} test files, log in {log}", flush=True)
+    results, start = Results(), time.monotonic()
+    with log.open("w") as out:
+        print("#", *settings, shlex.join(command), file=out, flush=True)
+        process = subprocess.Popen(command, cwd=work, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                   stderr=subprocess.STDOUT, text=True, errors="backslashreplace",
+                                   start_new_session=True, preexec_fn=no_core_files)
+        try:
+            for line in process.stdout:
+                out.write(line)
+                found = PROGRESS.match(line.rstrip())
+                if found:
+                    results.files[found["file"]] = found["outcome"]
+                if found and not found["outcome"].startswith(SKIPPED):
+                    print("  ", line.split("]", 1)[0].split("[", 1)[1].strip(), found["file"], found["outcome"], flush=True)
+            status = process.wait()
+        except BaseException:
+            os.killpg(process.pid, signal.SIGKILL)
+            raise
+    results.seconds = time.monotonic() - start
+    if report.exists():
+        for case in ElementTree.parse(report).iter("testcase"):
+            results.tests += 1
+            if case.find("failure") is not None or case.find("error") is not None:
+                results.failures.add(case.get("name"))
+    for file in files:
+        if not any(belongs(f"test.{name}", file) for name in results.files):
+            results.files[file] = f"not run: the test runner ended with status {status}"
+    if not results.files or (status and not results.failed()):
+        results.files["the test runner"] = f"ended with status {status}"
+    return results
+
+
+def no_core_files():
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+class Expected:
+    """expected-failures.txt, for the circumstances of this run (`debug`, `PYTHON_JIT=1`, ...)."""
+
+    LINE = re.compile(r"(?P<name>\S+)\s+(?:\[(?P<marks>[^]]*)\]\s+)?(?P<reason>\S.*)")
+
+    def __init__(self, circumstances):
+        self.names, self.flaky = {}, set()
+        for number, line in enumerate((TESTS / "expected-failures.txt").read_text().splitlines(), 1):
+            if not line.strip() or line.startswith("#"):
+                continue
+            entry = self.LINE.fullmatch(line)
+            if not entry:
+                raise SystemExit(f"expected-failures.txt:{number}: an entry is a name and a reason")
+            marks = set((entry["marks"] or "").split())
+            if marks - {"flaky"} <= circumstances:
+                self.names[entry["name"]] = entry["reason"]
+                if "flaky" in marks:
+                    self.flaky.add(entry["name"])
+
+    def problems(self, results):
+        """(file, what is wrong) for everything that the list does not say, and what it says in vain."""
+        for file, outcome in results.files.items():
+            tests = results.failures_of(file)
+            listed = {name for name in self.names if belongs(name, file)}
+            if not outcome.startswith((*FINE, SKIPPED)) and file not in self.names:
+                if unexpected := sorted(tests - listed):
+                    yield file, f"{outcome}: {', '.join(unexpected)}"
+                elif not tests:
+                    yield file, outcome
+            if not outcome.startswith(SKIPPED):
+                for name in sorted(listed - tests - self.flaky):
+                    yield file, f"{name} is expected to fail and passes"
+                if outcome.startswith(FINE) and file in self.names and file not in self.flaky:
+                    yield file, "is expected to fail and passes"
+
+
+def check(label, files, *options, settings=(), timeout=300):
+    """Runs the files on reval, prints what went wrong, and returns how many passed and how many did not.
+
+    A file that failed while others ran beside it is given a second chance alone, unless it crashed or hung: two
+    busy cores are enough to miss a deadline in a test of sleeping. A file that is skipped has to be skipped by the
+    reference interpreter too. For the rest the reference is asked as well, to say who is to blame.
+    """
+    circumstances = set(settings) | ({"debug"} if host_is_debug() else {"release"})
+    expected = Expected(circumstances)
+    results = run(label, REVAL, files, *options, settings=settings, timeout=timeout)
+    wrong = dict(expected.problems(results))
+
+    again = [file for file, what in wrong.items() if re.match(r"failed \((\d|env)", results.files.get(file, ""))]
+    if again:
+        second = run(f"{label}-again", REVAL, again, *options, settings=settings, timeout=timeout, jobs=1)
+        for file in set(again) - dict(expected.problems(second)).keys():
+            print(f"unsteady: {file} {wrong.pop(file)}, but not when it ran alone")
+
+    if suspects := [*dict.fromkeys([*wrong, *results.skipped()])]:
+        suspects = [file for file in suspects if file in results.files and " " not in file]
+        reference = run(f"{label}-ref", REFERENCE, suspects, *options, settings=settings, timeout=timeout)
+        for file in results.skipped():
+            if not reference.files[file].startswith(SKIPPED):
+                wrong[file] = "skipped, and not by the reference"
+        for file in wrong:
+            if file in reference.files:
+                wrong[file] += f" [the reference: {reference.files[file]}]"
+    for file, what in wrong.items():
+        print(f"FAIL {file}: {what}")
+    print(f"== {label}: {len(results.files)} files, {results.tests} tests, {len(results.skipped())} skipped, "
+          f"{results.seconds:.0f} s, {len(wrong)} wrong", flush=True)
+    return len(results.files.keys() - wrong.keys()), len(wrong)
