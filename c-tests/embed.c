@@ -198,7 +198,10 @@ static void errors(void)
 
 static void code_objects(void)
 {
-    PyObject *code = Py_CompileString("total = sum(range(n))\nif total > 5:\n    raise OverflowError(total)\n", "host.py", Py_file_input);
+    PyObject *code = Py_CompileString("total = sum(range(n))\n"
+                                      "if total > 5:\n"
+                                      "    raise OverflowError(total)\n",
+                                      "host.py", Py_file_input);
     PyObject *globals = PyDict_New(), *n = PyLong_FromLong(3);
     PyDict_SetItemString(globals, "n", n);
     PyObject *result = PyEval_EvalCode(code, globals, globals);
@@ -228,7 +231,9 @@ int main(void)
         generators();
         errors();
         code_objects();
-        CHECK(run("import atexit, threading\natexit.register(fib, 5)\nkeep = words('suspended at the end'); next(keep)\n"
+        CHECK(run("import atexit, threading\n"
+                  "atexit.register(fib, 5)\n"
+                  "keep = words('suspended at the end'); next(keep)\n"
                   "t = threading.Thread(target=fib, args=(12,)); t.start()\n") == 0);
         CHECK(Py_FinalizeEx() == 0);
         CHECK(!Py_IsInitialized());

@@ -8,7 +8,8 @@
 Equal means: the same stdout, the same stderr (tracebacks, warnings) and the same exit status, byte for
 byte. Lines at the top of a program may say `# options: ...` for the interpreter and `# status: N` for
 the exit status that the reference has to end with, 0 if nothing is said; if it is another one, then by an
-exception on the last line: a program that stops half-way on both is no test. Variables such as PYTHON_JIT are passed on.
+exception on the last line: a program that stops half-way on both is no test. Variables such as PYTHON_JIT
+are passed on.
 """
 
 import argparse

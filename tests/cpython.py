@@ -21,8 +21,9 @@ REFERENCE = os.path.abspath(os.environ.get("REVAL_REFERENCE", BUILD / "bin" / "p
 LOGS = BUILD / "test"
 
 # `0:00:05 load avg: 2.24 [10/12/1] test_gc passed (1.2 sec) -- running (1): test_dis (31.0 sec)`
-PROGRESS = re.compile(r"\d+:\d\d:\d\d (?:load avg: [\d.]+ )?(?:mem: \S+ [KMG]iB )?\[ *\d+/\d+(?:/\d+)?\] "
-                      r"(?P<file>test\S+) (?P<outcome>.+?)(?: \([\d.]+ (?:ms|sec|min|hour)[^)]*\))?(?: -- running .*)?$")
+PROGRESS = re.compile(r"\d+:\d\d:\d\d (?:load avg: [\d.]+ )?(?:mem: \S+ [KMG]iB )?"
+                      r"\[ *(?P<count>\d+/\d+(?:/\d+)?)\] (?P<file>test\S+) (?P<outcome>.+?)"
+                      r"(?: \([\d.]+ (?:ms|sec|min|hour)[^)]*\))?(?: -- running .*)?$")
 FINE = ("passed", "run no tests")
 SKIPPED = "skipped"
 ENV_CHANGED = "failed (env changed)"
@@ -62,8 +63,8 @@ def run(label, interpreter, files, *options, settings=(), timeout=300, jobs=2):
     work.mkdir(parents=True, exist_ok=True)
     log, report = work / "log", work / "junit.xml"
     report.unlink(missing_ok=True)
-    command = [interpreter, "-m", "test", f"-j{jobs}", f"--timeout={timeout}", f"--tempdir={work}", f"--junit-xml={report}",
-               *options, *files]
+    command = [interpreter, "-m", "test", f"-j{jobs}", f"--timeout={timeout}", f"--tempdir={work}",
+               f"--junit-xml={report}", *options, *files]
     env = {key: value for key, value in os.environ.items() if not key.startswith(("PYTHON", "REVAL"))}
     env.update(setting.split("=", 1) for setting in settings)
     print(f"== {label}: {len(files) or 'all'} test files, log in {log}", flush=True)
@@ -80,7 +81,7 @@ def run(label, interpreter, files, *options, settings=(), timeout=300, jobs=2):
                 if found:
                     results.files[found["file"]] = found["outcome"]
                 if found and not found["outcome"].startswith(SKIPPED):
-                    print("  ", line.split("]", 1)[0].split("[", 1)[1].strip(), found["file"], found["outcome"], flush=True)
+                    print("  ", found["count"], found["file"], found["outcome"], flush=True)
             status = process.wait()
         except BaseException:
             os.killpg(process.pid, signal.SIGKILL)
