@@ -6,6 +6,7 @@ endif
 
 HOST ?= release
 HOST_GIL ?= enabled
+DISPATCH ?= tail
 PREFIX ?= /usr/local
 
 # Each kind of host has its own products, so that changing between them builds nothing twice.
@@ -20,6 +21,13 @@ endif
 ifeq ($(filter $(HOST_GIL),enabled disabled),)
   $(error unknown HOST_GIL=$(HOST_GIL): enabled or disabled)
 endif
+ifeq ($(filter $(DISPATCH),tail match),)
+  $(error unknown DISPATCH=$(DISPATCH): tail or match)
+endif
+ifeq ($(DISPATCH),match)
+  kind := $(kind)-match
+  features := --no-default-features
+endif
 ifeq ($(kind),release)
   BUILD := build
   target := target
@@ -33,7 +41,7 @@ endif
 hosted := . host/env.sh && read_host_env $(BUILD) &&
 ifeq ($(HOST_GIL),disabled)
   target := target/gil-disabled
-  hosted += export REVAL_HOST_GIL_DISABLED=1 &&
+  hosted += export REVAL_HOST_GIL_DISABLED=1 REVAL_HOST_TIER2=0 &&
 endif
 
 root := $(CURDIR)
@@ -56,6 +64,7 @@ help: ## this list
 	@echo
 	@echo 'HOST=debug                    the packaged --with-pydebug host, in build/debug/'
 	@echo 'HOST_PYTHON=/path/python3.14  any other host, in build/other/'
+	@echo 'DISPATCH=match                one loop around a match, for stable Rust, in build/release-match/'
 	@echo 'HOST_GIL=disabled             lib only: for the layouts of a free-threaded host'
 	@echo 'C_OBJECTS="ceval.o ..."       link these from C after all, to find out which one misbehaves'
 
@@ -65,8 +74,10 @@ host: ## find or fetch the CPython to build for
 $(BUILD)/host.env: host ;
 
 lib: $(BUILD)/host.env ## libreval.a, libreval.so and include/reval.h
-	$(hosted) cargo build --release
+	$(hosted) cargo build --release $(features)
+ifeq ($(kind)$(HOST_GIL),releaseenabled)
 	@cmp -s $(target)/release/reval.h include/reval.h || cp $(target)/release/reval.h include/
+endif
 
 $(libreval): lib ;
 
@@ -97,7 +108,9 @@ test: python symbols ## what a developer wants to know in a few minutes
 	cargo fmt --check
 	cargo fmt --check --manifest-path host/hacl/Cargo.toml
 	$(hosted) cargo clippy --all-targets -- -D warnings
+	$(hosted) REVAL_HOST_GIL_DISABLED=1 REVAL_HOST_TIER2=0 cargo check --target-dir target/gil-disabled
 	$(hosted) cargo test
+	tests/handlers $(libreval)
 	$(hosted) c-tests/run
 	tests/run-quick
 
@@ -106,6 +119,7 @@ test-full: python ## CPython's whole test suite, the debug host, programs that e
 ifeq ($(kind),release)
 	tests/embedders
 	$(MAKE) HOST=debug test-modules
+	$(MAKE) DISPATCH=match test-modules
 endif
 
 test-modules: python ## only the CPython test modules of `make test`
@@ -125,7 +139,7 @@ install: lib ## libreval.a, libreval.so, reval.h and reval.pc, into $(DESTDIR)$(
 version = $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -1)
 
 clean: ## remove what was built; the fetched host stays
-	rm -rf target build/debug build/other build/bin build/lib build/link build/include build/share \
+	rm -rf target build/debug build/other build/*-match build/bin build/lib build/link build/include build/share \
 	  build/symbols build/embedders build/hacl build/hacl.o build/.prefix build/*.map
 
 distclean: clean ## remove the fetched host too

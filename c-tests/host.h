@@ -102,7 +102,8 @@ static inline int raised(PyObject *type, const char *words)
     PyObject *exception = PyErr_GetRaisedException();
     PyObject *text = exception == NULL ? NULL : PyObject_Str(exception);
     const char *characters = text == NULL ? NULL : PyUnicode_AsUTF8(text);
-    int result = characters != NULL && PyErr_GivenExceptionMatches(exception, type) && strstr(characters, words) != NULL;
+    int result = characters != NULL && strstr(characters, words) != NULL &&
+                 PyErr_GivenExceptionMatches(exception, type);
     if (!result) {
         printf("# raised: %s\n", characters == NULL ? "nothing" : characters);
     }

@@ -48,7 +48,7 @@ SAME(_PY_EVAL_EVENTS_MASK, 0xff); /* above it, the version of the instrumentatio
 
 /* A generator and its frame are one allocation. */
 _Static_assert(OFFSET(PyGenObject, gi_iframe) % sizeof(void *) == 0, "the frame inside a generator is aligned");
-_Static_assert(OFFSET(PyGenObject, gi_iframe) > OFFSET(PyGenObject, gi_frame_state), "the frame is a generator's last field");
+_Static_assert(OFFSET(PyGenObject, gi_iframe) > OFFSET(PyGenObject, gi_frame_state), "its frame comes last");
 
 /* The offsets that debuggers and the library read from a running host. */
 static void debug_offsets(void)
@@ -101,8 +101,8 @@ static PyObject *look(PyObject *self, PyObject *const *args, Py_ssize_t count)
         CHECK(frame->f_builtins == PyEval_GetBuiltins());
         _Py_CODEUNIT *first = _PyFrame_GetBytecode(frame);
         CHECK(frame->instr_ptr >= first && frame->instr_ptr < first + Py_SIZE(code));
-        CHECK(frame->stackpointer == NULL || (frame->stackpointer >= _PyFrame_Stackbase(frame) &&
-                                              frame->stackpointer <= _PyFrame_Stackbase(frame) + code->co_stacksize));
+        _PyStackRef *top = frame->stackpointer, *base = _PyFrame_Stackbase(frame);
+        CHECK(top == NULL || (top >= base && top <= base + code->co_stacksize));
     }
     if (count == 1) {
         /* inner(x): its first local is what it passed on. */
@@ -132,7 +132,8 @@ static void frames(void)
               "    for v in generator(x): pass\n"
               "for i in range(40): outer(i)\n") == 0);
     CHECK(seen == 40);
-    CHECK(PyThreadState_Get()->current_frame == NULL || PyThreadState_Get()->current_frame->owner == FRAME_OWNED_BY_INTERPRETER);
+    _PyInterpreterFrame *frame = PyThreadState_Get()->current_frame;
+    CHECK(frame == NULL || frame->owner == FRAME_OWNED_BY_INTERPRETER);
     CHECK(PyThreadState_Get()->py_recursion_remaining == depth);
 }
 

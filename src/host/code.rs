@@ -53,6 +53,26 @@ impl CodeUnit {
         unsafe { AtomicU16::from_ptr(self.0.cast()).load(Ordering::Relaxed) }
     }
 
+    /// Opcode and argument of the instruction here.
+    ///
+    /// # Safety
+    /// The unit is in live bytecode.
+    #[inline(always)]
+    pub unsafe fn decode(self) -> (u8, usize) {
+        // SAFETY: the caller's promise.
+        unsafe {
+            // With a GIL nobody changes the bytecode meanwhile, and two loads are less work than one and
+            // taking it apart.
+            #[cfg(not(py_gil_disabled))]
+            return ((*self.0).op.code, (*self.0).op.arg as usize);
+            #[cfg(py_gil_disabled)]
+            {
+                let word = self.word();
+                (word as u8, (word >> 8) as usize)
+            }
+        }
+    }
+
     /// The opcode of the instruction here.
     ///
     /// # Safety
@@ -60,17 +80,7 @@ impl CodeUnit {
     #[inline(always)]
     pub unsafe fn opcode(self) -> u8 {
         // SAFETY: the caller's promise.
-        unsafe { self.word() as u8 }
-    }
-
-    /// The argument byte of the instruction here.
-    ///
-    /// # Safety
-    /// The unit is in live bytecode.
-    #[inline(always)]
-    pub unsafe fn oparg(self) -> u8 {
-        // SAFETY: the caller's promise.
-        unsafe { (self.word() >> 8) as u8 }
+        unsafe { self.decode().0 }
     }
 
     /// Replaces the opcode `expected` by `new`, unless another thread (or instrumentation) has

@@ -19,8 +19,7 @@ macro_rules! instruction_loop {
             // SAFETY: the caller's promise; each turn of the loop runs one instruction.
             unsafe {
                 let mut sp = frame.stack_pointer();
-                let mut opcode = next.opcode();
-                let mut oparg = next.oparg() as usize;
+                let (mut opcode, mut oparg) = next.decode();
                 loop {
                     let (mut e, result, family) = match opcode {
                         $(opcode::$name => {
@@ -47,8 +46,7 @@ macro_rules! instruction_loop {
                         Ok(()) | Err(Exit::Dispatch) => {
                             e.check_stack(opcode);
                             (frame, sp, next) = (e.frame, e.sp, e.next);
-                            opcode = next.opcode();
-                            oparg = next.oparg() as usize;
+                            (opcode, oparg) = next.decode();
                             continue;
                         }
                         Err(Exit::Deopt) => {
@@ -82,8 +80,7 @@ macro_rules! instruction_loop {
                     };
                     let Resume::At(at, instr) = resume else { return core::ptr::null_mut() };
                     (frame, sp, next) = (at, at.stack_pointer(), instr);
-                    opcode = next.opcode();
-                    oparg = next.oparg() as usize;
+                    (opcode, oparg) = next.decode();
                 }
             }
         }

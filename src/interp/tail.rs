@@ -42,8 +42,8 @@ pub unsafe fn interpret(tstate: ThreadState, start: Resume) -> *mut PyObject {
     let Resume::At(frame, next) = start else { return core::ptr::null_mut() };
     // SAFETY: the caller's promise.
     unsafe {
-        let word = next.word();
-        TABLE[(word & 0xFF) as usize](frame, frame.stack_pointer(), tstate, next, (word >> 8) as usize)
+        let (opcode, oparg) = next.decode();
+        TABLE[opcode as usize](frame, frame.stack_pointer(), tstate, next, oparg)
     }
 }
 
@@ -109,8 +109,8 @@ macro_rules! finish {
         match $result {
             Ok(()) | Err(Exit::Dispatch) => {
                 $e.check_stack(opcode::$name);
-                let word = $e.next.word();
-                become handler_of(word as u8)($e.frame, $e.sp, $e.tstate, $e.next, (word >> 8) as usize)
+                let (opcode, oparg) = $e.next.decode();
+                become handler_of(opcode)($e.frame, $e.sp, $e.tstate, $e.next, oparg)
             }
             Err(Exit::Deopt) => deopt!($e, $($family)?),
             Err(Exit::Error | Exit::ErrorNoPop) => {
@@ -157,8 +157,8 @@ macro_rules! cold_handler {
                 frame.set_stack_pointer(sp);
                 match $unwind(tstate, frame, next) {
                     Resume::At(frame, next) => {
-                        let word = next.word();
-                        become handler_of(word as u8)(frame, frame.stack_pointer(), tstate, next, (word >> 8) as usize)
+                        let (opcode, oparg) = next.decode();
+                        become handler_of(opcode)(frame, frame.stack_pointer(), tstate, next, oparg)
                     }
                     Resume::Leave => core::ptr::null_mut(),
                 }

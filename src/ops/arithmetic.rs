@@ -212,7 +212,7 @@ pub unsafe fn binary_op_inplace_add_unicode<E: Engine>(e: &mut E, [left, right]:
     // that the next instruction is a STORE_FAST, whose argument is a local of the frame. That local
     // keeps the left string alive.
     unsafe {
-        let variable = e.frame().local_slot(e.next().oparg().into());
+        let variable = e.frame().local_slot(e.next().decode().1);
         guard((*variable).object() == left.object())?;
         close_exact(e, left, ffi::_PyUnicode_ExactDealloc);
         e.publish_at(e.sp().sub(2));

@@ -39,9 +39,9 @@ pub unsafe fn reserved<E: Engine>(_e: &mut E, []: [StackRef; 0]) -> Op {
 #[inline(always)]
 pub unsafe fn extended_arg<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
     // SAFETY: an instruction follows.
-    let word = unsafe { e.next().word() };
-    e.set_oparg(e.oparg() << 8 | (word >> 8) as usize);
-    Err(Exit::As(word as u8))
+    let (opcode, oparg) = unsafe { e.next().decode() };
+    e.set_oparg(e.oparg() << 8 | oparg);
+    Err(Exit::As(opcode))
 }
 
 // --- the eval breaker --------------------------------------------------------------------------
