@@ -87,6 +87,8 @@ fn main() {
             clang_args.push("-D_Py_JIT=1".to_owned());
         }
     }
+    // And the layouts, for which they ask a C compiler with the same arguments.
+    println!("cargo:rustc-env=REVAL_HOST_CFLAGS={}", clang_args.join(" "));
     bindings(&include, &clang_args);
     header(tier2);
 

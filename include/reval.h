@@ -32,18 +32,6 @@ extern "C" {
 #endif // __cplusplus
 
 /*
- The special methods behind LOAD_SPECIAL, by its argument (`SPECIAL_*` in `pycore_ceval.h`): the name,
- and the formats of TypeError for an object without it, the second one for an object that would do
- in the other kind of `with` statement. Stands for the host's symbol of this name (`ceval.c`).
- */
-extern const SpecialMethods _Py_SpecialMethods;
-
-/*
- The functions behind BINARY_OP, by its argument (`NB_*` in `opcode.h`).
- */
-extern const BinaryFunction _PyEval_BinaryOps[OPERATORS];
-
-/*
  Runs `frame` to its end, or to its next `yield`, and gives its value: the default evaluator of
  PEP 523. Stands for the host's symbol of this name (`ceval.c`).
 

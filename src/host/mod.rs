@@ -10,6 +10,8 @@ pub mod ffi;
 pub mod frame;
 pub mod function;
 pub mod generator;
+#[cfg(test)]
+mod layouts;
 pub mod lock;
 pub mod object;
 pub mod owned;
