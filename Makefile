@@ -24,9 +24,13 @@ endif
 ifeq ($(filter $(DISPATCH),tail match),)
   $(error unknown DISPATCH=$(DISPATCH): tail or match)
 endif
+ifeq ($(HOST),debug)
+  # As the host itself, so that profilers see through both.
+  cargo_options := --config 'build.rustflags=["-Cforce-frame-pointers=yes"]'
+endif
 ifeq ($(DISPATCH),match)
   kind := $(kind)-match
-  features := --no-default-features
+  cargo_options += --no-default-features
 endif
 ifeq ($(kind),release)
   BUILD := build
@@ -74,7 +78,7 @@ host: ## find or fetch the CPython to build for
 $(BUILD)/host.env: host ;
 
 lib: $(BUILD)/host.env ## libreval.a, libreval.so and include/reval.h
-	$(hosted) cargo build --release $(features)
+	$(hosted) cargo build --release $(cargo_options)
 ifeq ($(kind)$(HOST_GIL),releaseenabled)
 	@cmp -s $(target)/release/reval.h include/reval.h || cp $(target)/release/reval.h include/
 endif

@@ -469,6 +469,9 @@ mod executors {
             (*tstate.as_ptr()).current_executor = executor.cast();
             let trace: Trace = core::mem::transmute((*executor).jit_code);
             refcount::incref(executor.cast());
+            // Debug hosts insist that only the C side publishes from here on.
+            #[cfg(py_debug)]
+            frame.set_stack_pointer(core::ptr::null_mut());
             let next = trace(frame.as_ptr(), sp, tstate);
             refcount::decref(executor.cast());
             next
