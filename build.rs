@@ -141,12 +141,11 @@ fn header(tier2: u32) {
     println!("cargo:rerun-if-changed=src");
     let mut config = cbindgen::Config::from_file("cbindgen.toml").expect("cbindgen.toml is valid");
     config.after_includes = Some(after_includes(tier2));
-    let mut builder = cbindgen::Builder::new().with_config(config).with_src("src/interp/entry.rs");
-    let mut sources: Vec<PathBuf> = walk(Path::new("src/api"));
-    sources.sort();
-    for source in sources {
-        builder = builder.with_src(source);
-    }
+    // The modules below `api` are found from there.
+    let builder = cbindgen::Builder::new()
+        .with_config(config)
+        .with_src("src/interp/entry.rs")
+        .with_src("src/api/mod.rs");
     // OUT_DIR is <target>/<profile>/build/<package>/out; the header goes beside the library.
     let out = PathBuf::from(env::var_os("OUT_DIR").expect("set by cargo"));
     let out = out.ancestors().nth(3).expect("a folder of the profile").join("reval.h");
@@ -159,18 +158,6 @@ fn header(tier2: u32) {
             std::process::exit(1);
         }
     }
-}
-
-/// All Rust files below `folder`.
-fn walk(folder: &Path) -> Vec<PathBuf> {
-    let entries = std::fs::read_dir(folder).expect("a source folder");
-    entries
-        .flat_map(|entry| {
-            let path = entry.expect("a readable folder").path();
-            if path.is_dir() { walk(&path) } else { vec![path] }
-        })
-        .filter(|path| path.extension().is_some_and(|extension| extension == "rs"))
-        .collect()
 }
 
 /// The part of the header that depends on the host: its own headers, and what `_Py_TIER2` and
