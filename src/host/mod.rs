@@ -64,11 +64,17 @@ macro_rules! str_constant {
     };
 }
 
+/// Whether the host keeps an immortal `int` object for `value`.
+#[inline(always)]
+pub fn is_small_int(value: isize) -> bool {
+    (-(ffi::_PY_NSMALLNEGINTS as isize)..ffi::_PY_NSMALLPOSINTS as isize).contains(&value)
+}
+
 /// The small `int` object for `value`, immortal (`_PyLong_SMALL_INTS`).
 #[inline(always)]
 pub fn small_int(value: isize) -> *mut PyObject {
+    debug_assert!(is_small_int(value));
     let index = value + ffi::_PY_NSMALLNEGINTS as isize;
-    debug_assert!((0..(ffi::_PY_NSMALLNEGINTS + ffi::_PY_NSMALLPOSINTS) as isize).contains(&index));
     // SAFETY: the host's runtime is a static, and the index is within its table of small integers.
     unsafe {
         (&raw mut ffi::_PyRuntime.static_objects.singletons.small_ints)

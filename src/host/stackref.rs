@@ -95,19 +95,30 @@ impl StackRef {
         self.0 & !TAG_UNCOUNTED == other.0 & !TAG_UNCOUNTED
     }
 
+    /// Whether this is `object`, which is immortal. With a GIL every reference to such an object has the
+    /// tag, so the words can be compared as they are.
+    #[inline(always)]
+    fn is_immortal(self, object: *mut PyObject) -> bool {
+        if cfg!(py_gil_disabled) {
+            self.object() == object
+        } else {
+            self.0 == object as usize | TAG_UNCOUNTED
+        }
+    }
+
     #[inline(always)]
     pub fn is_none(self) -> bool {
-        self.object() == super::none()
+        self.is_immortal(super::none())
     }
 
     #[inline(always)]
     pub fn is_true(self) -> bool {
-        self.object() == super::true_()
+        self.is_immortal(super::true_())
     }
 
     #[inline(always)]
     pub fn is_false(self) -> bool {
-        self.object() == super::false_()
+        self.is_immortal(super::false_())
     }
 
     #[inline(always)]

@@ -4,7 +4,7 @@ use crate::api;
 use crate::bytecode::BackoffCounter;
 use crate::engine::{Engine, Exit, Op, Settled};
 use crate::host::object::{float_value, long_compact_value, long_tag};
-use crate::host::{PyObject, StackRef, ffi, refcount, small_int};
+use crate::host::{PyObject, StackRef, ffi, is_small_int, refcount, small_int};
 
 use super::guards::guard;
 
@@ -321,7 +321,7 @@ pub(super) unsafe fn are_compact(left: StackRef, right: StackRef) -> bool {
 unsafe fn compact_result<E: Engine>(e: &mut E, [left, right]: [StackRef; 2], value: isize) -> Op<Settled<1>> {
     // SAFETY: both inputs are compact ints and ours; small ints are immortal.
     unsafe {
-        if (-(ffi::_PY_NSMALLNEGINTS as isize)..ffi::_PY_NSMALLPOSINTS as isize).contains(&value) {
+        if is_small_int(value) {
             let result = StackRef::immortal(small_int(value));
             return Ok(settle_exact::<E, 2>(e, ffi::_PyLong_ExactDealloc, result));
         }

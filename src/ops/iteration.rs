@@ -8,8 +8,12 @@ use super::guards::guard;
 use crate::bytecode::BackoffCounter;
 use crate::engine::{Engine, Exit, Op, Settled};
 use crate::host::generator::Generator;
-use crate::host::object::{is_exact, list_items, size, tuple_item, type_of};
-use crate::host::{CodeUnit, Frame, PyObject, Raised, StackRef, ThreadState, ffi, refcount};
+#[cfg(not(py_gil_disabled))]
+use crate::host::object::list_items;
+use crate::host::object::{is_exact, size, tuple_item, type_of};
+use crate::host::{
+    CodeUnit, Frame, PyObject, Raised, StackRef, ThreadState, ffi, is_small_int, refcount, small_int,
+};
 use crate::{api, raise};
 
 /// Replaces the topmost value by its iterator.
@@ -304,6 +308,10 @@ pub unsafe fn iter_next_range<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op<[St
         let value = (*iterator).start;
         (*iterator).start = value.wrapping_add((*iterator).step);
         (*iterator).len -= 1;
+        if is_small_int(value as isize) {
+            return Ok([StackRef::immortal(small_int(value as isize))]);
+        }
+        e.publish();
         let item = ffi::PyLong_FromLong(value);
         if item.is_null() { Err(Exit::Error) } else { Ok([StackRef::steal(item)]) }
     }
