@@ -15,7 +15,7 @@ use crate::host::{Code, Frame, Owned, PyObject, PyResult, Raised, StackRef, ffi}
 ///
 /// Whoever binds them takes each value, or gives it up, exactly once. `# Safety` of the methods: the
 /// values at the indices are there, live, and neither taken nor given up yet.
-#[allow(clippy::missing_safety_doc)] // the contract of every micro-op is the one in `crate::engine`
+#[allow(clippy::missing_safety_doc)] // said once, above
 pub trait Arguments: Copy {
     /// How many positional ones there are.
     fn positional(self) -> usize;

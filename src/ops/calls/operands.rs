@@ -27,7 +27,7 @@ pub(super) struct Operands<const KW: bool> {
 }
 
 /// `# Safety` of all methods: the operands are still on the stack.
-#[allow(clippy::missing_safety_doc)] // the contract of every micro-op is the one in `crate::engine`
+#[allow(clippy::missing_safety_doc)] // said once, above
 impl<const KW: bool> Operands<KW> {
     /// The operands of the instruction being run, a CALL or, with `KW`, a CALL_KW.
     #[inline(always)]
@@ -206,7 +206,7 @@ impl<const KW: bool> Operands<KW> {
     }
 }
 
-#[allow(clippy::missing_safety_doc)] // the contract of every micro-op is the one in `crate::engine`
+#[allow(clippy::missing_safety_doc)] // as for the methods above
 impl Operands<false> {
     /// Calls a type that has a function for that.
     #[inline(never)]
