@@ -21,7 +21,7 @@
 //! thread's current one, the inputs are the topmost values of its stack, and operands are those of
 //! the instruction being run.
 
-use crate::host::{Code, CodeUnit, Frame, PyObject, StackRef, ThreadState, ffi, refcount};
+use crate::host::{Code, CodeUnit, Frame, PyObject, StackRef, ThreadState, refcount};
 
 /// How a micro-op ends when it does not just go on to the next one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -220,14 +220,12 @@ pub trait Engine: Sized {
             if reference.is_counted() && refcount::decrement(reference.object()) {
                 core::hint::cold_path();
                 self.publish_at(sp);
-                ffi::_Py_Dealloc(reference.object());
+                refcount::dealloc(reference.object());
             }
         }
         #[cfg(any(py_debug, py_gil_disabled))]
         // SAFETY: as above.
         unsafe {
-            let _ = ffi::_Py_Dealloc;
-            let _ = refcount::decref;
             self.publish_at(sp);
             reference.close();
         }

@@ -10,7 +10,7 @@
 //! - *world stopped*: every other thread is parked where it touches no Python object.
 //! - *live*: the object has not been freed, and will not be while the call lasts.
 
-#![cfg_attr(feature = "tail-call", feature(explicit_tail_calls, rust_preserve_none_cc))]
+#![cfg_attr(feature = "tail-call", feature(explicit_tail_calls, rust_cold_cc, rust_preserve_none_cc))]
 #![cfg_attr(feature = "tail-call", allow(incomplete_features))]
 
 // Test builds always unwind; there the extern "C" functions end the process themselves.

@@ -3,6 +3,24 @@
 //! Replaces no object of the host; everything else in the crate reaches the host through here. Raw
 //! pointer arithmetic over host structures belongs in this folder.
 
+/// A function that saves every register that it uses itself, so that a call of it costs its caller
+/// nothing but the call: for rare paths of hot code.
+macro_rules! preserving_registers {
+    ($(#[$doc:meta])* $visibility:vis unsafe fn $name:ident($($parameter:ident: $type_:ty),*) $body:block) => {
+        $(#[$doc])*
+        #[cfg(feature = "tail-call")]
+        #[cold]
+        #[inline(never)]
+        $visibility unsafe extern "rust-cold" fn $name($($parameter: $type_),*) $body
+
+        $(#[$doc])*
+        #[cfg(not(feature = "tail-call"))]
+        #[cold]
+        #[inline(never)]
+        $visibility unsafe fn $name($($parameter: $type_),*) $body
+    };
+}
+
 pub mod check;
 pub mod code;
 pub mod dict;
@@ -13,6 +31,7 @@ pub mod generator;
 #[cfg(test)]
 mod layouts;
 pub mod lock;
+pub mod numbers;
 pub mod object;
 pub mod owned;
 pub mod refcount;

@@ -1,101 +1,14 @@
 //! Operators.
 
 use crate::api;
-use crate::bytecode::BackoffCounter;
+use crate::bytecode::opcode;
 use crate::engine::{Engine, Exit, Op, Settled};
 use crate::host::object::{float_value, long_compact_value, long_tag};
-use crate::host::{PyObject, StackRef, ffi, is_small_int, refcount, small_int};
+use crate::host::{PyObject, StackRef, ThreadState, ffi, is_small_int, numbers, refcount, small_int};
 
+use super::adaptive::specialize;
+use super::exact::{Exact, close_exact, settle_exact, settle_exact_object, topmost};
 use super::guards::guard;
-
-/// Ends the first micro-op of an adaptive instruction: when the counter says so, `specializer` looks for
-/// a specialized form, and the instruction is read again.
-#[inline(always)]
-pub(super) unsafe fn specialize<E: Engine>(e: &mut E, counter: u16, specializer: impl FnOnce(&E)) -> Op {
-    if BackoffCounter::from_bits(counter).triggers() {
-        e.publish();
-        specializer(e);
-        return Err(Exit::Again);
-    }
-    // SAFETY: the instruction has a counter.
-    unsafe { BackoffCounter::advance_at(e.this_instr()) };
-    Ok([])
-}
-
-/// The N topmost values, the topmost first: the order in which most micro-ops give up their inputs. After
-/// a call, reading them from the stack once more is cheaper than having kept them in registers, which
-/// each handler would have to save first.
-#[inline(always)]
-pub(super) unsafe fn topmost<E: Engine, const N: usize>(e: &E) -> [StackRef; N] {
-    // SAFETY: the caller's stack has that many values.
-    let mut values = unsafe { e.sp().sub(N).cast::<[StackRef; N]>().read() };
-    values.reverse();
-    values
-}
-
-/// Gives up an int, float or string. No code runs when one of them goes, so the frame need not be
-/// published; `free` is the host's function for exactly this type.
-#[inline(always)]
-pub(super) unsafe fn close_exact<E: Engine>(
-    e: &E,
-    value: StackRef,
-    free: unsafe extern "C" fn(*mut PyObject),
-) {
-    #[cfg(not(any(py_debug, py_gil_disabled)))]
-    // SAFETY: a counted reference is a live object and this one owned a count.
-    unsafe {
-        if value.is_counted() && refcount::decrement(value.object()) {
-            if refcount::is_traced() {
-                e.publish();
-                ffi::_Py_Dealloc(value.object());
-            } else {
-                free(value.object());
-            }
-        }
-    }
-    #[cfg(any(py_debug, py_gil_disabled))]
-    // SAFETY: as above; only the host itself can count there, and it wants to see a published frame.
-    unsafe {
-        let _ = free;
-        e.publish();
-        value.close();
-    }
-}
-
-/// Ends a micro-op on ints, floats or strings: puts `result` in the place of the N topmost values, which
-/// are all of that type.
-#[inline(always)]
-pub(super) unsafe fn settle_exact<E: Engine, const N: usize>(
-    e: &E,
-    free: unsafe extern "C" fn(*mut PyObject),
-    result: StackRef,
-) -> Settled<1> {
-    // SAFETY: the inputs are where they were; each is given up once.
-    unsafe {
-        let inputs = topmost::<E, N>(e);
-        *e.sp().sub(N) = result;
-        for input in inputs {
-            close_exact(e, input, free);
-        }
-    }
-    Settled::new()
-}
-
-/// Like [`settle_exact`] for a new reference, or null with an exception set.
-#[inline(always)]
-unsafe fn settle_exact_object<E: Engine>(
-    e: &E,
-    free: unsafe extern "C" fn(*mut PyObject),
-    result: *mut PyObject,
-) -> Op<Settled<1>> {
-    // SAFETY: as above, for two inputs; the result is ours.
-    unsafe {
-        if result.is_null() {
-            return Err(Exit::ErrorNoPop);
-        }
-        Ok(settle_exact::<E, 2>(e, free, StackRef::steal(result)))
-    }
-}
 
 /// Looks for a specialized form of `left op right` when the counter says so.
 #[inline(always)]
@@ -200,7 +113,7 @@ pub unsafe fn binary_op_add_unicode<E: Engine>(e: &mut E, [left, right]: [StackR
     unsafe {
         e.publish();
         let result = ffi::PyUnicode_Concat(left.object(), right.object());
-        settle_exact_object(e, ffi::_PyUnicode_ExactDealloc, result)
+        settle_exact_object(e, Exact::Str, result)
     }
 }
 
@@ -214,7 +127,7 @@ pub unsafe fn binary_op_inplace_add_unicode<E: Engine>(e: &mut E, [left, right]:
     unsafe {
         let variable = e.frame().local_slot(e.next().decode().1);
         guard((*variable).object() == left.object())?;
-        close_exact(e, left, ffi::_PyUnicode_ExactDealloc);
+        close_exact(e, left, Exact::Str);
         e.publish_at(e.sp().sub(2));
         if !append(variable, right) {
             return Err(Exit::Error);
@@ -239,7 +152,7 @@ unsafe fn append(variable: *mut StackRef, right: StackRef) -> bool {
     }
 }
 
-// --- floats ------------------------------------------------------------------------------------
+// --- numbers in place --------------------------------------------------------------------------
 
 /// Whether nobody else could see the object change: the stack slot holds the only reference there is.
 /// Never in free-threaded hosts, where other threads may have borrowed it.
@@ -249,33 +162,115 @@ unsafe fn is_temporary(value: StackRef) -> bool {
     unsafe { !cfg!(py_gil_disabled) && value.is_counted() && refcount::is_unique(value.object()) }
 }
 
-/// A float in the place of two floats. A temporary among them becomes the result.
+/// Whether `value` is borrowed from a variable that has the only reference there is, and that the next
+/// instruction, a STORE_FAST, is about to give another value.
 #[inline(always)]
-unsafe fn float_result<E: Engine>(e: &mut E, [left, right]: [StackRef; 2], value: f64) -> Op<Settled<1>> {
-    // SAFETY: both inputs are floats and ours.
+unsafe fn is_replaced_next<E: Engine>(e: &E, value: StackRef) -> bool {
+    // SAFETY: the reference is live; an instruction follows, and STORE_FAST names a local of the frame.
+    unsafe {
+        if cfg!(py_gil_disabled) || value.is_counted() || !refcount::is_unique(value.object()) {
+            return false;
+        }
+        let (opcode, oparg) = e.next().decode();
+        opcode == opcode::STORE_FAST && e.frame().local(oparg).is(value)
+    }
+}
+
+/// The value of a number object that could be changed in place.
+trait Number: Copy {
+    const KIND: Exact;
+    /// Makes this the value of an object of the kind that nobody else knows.
+    unsafe fn set(self, object: *mut PyObject);
+    /// A new object with this value; null with an exception set. The frame is published.
+    unsafe fn new(self, tstate: ThreadState) -> *mut PyObject;
+}
+
+impl Number for f64 {
+    const KIND: Exact = Exact::Float;
+    #[inline(always)]
+    unsafe fn set(self, object: *mut PyObject) {
+        // SAFETY: the object is a float.
+        unsafe { (*object.cast::<ffi::PyFloatObject>()).ob_fval = self }
+    }
+    #[inline(always)]
+    unsafe fn new(self, tstate: ThreadState) -> *mut PyObject {
+        // SAFETY: the thread is attached.
+        unsafe { numbers::new_float(tstate, self) }
+    }
+}
+
+/// The value of a compact int that is not small.
+#[derive(Clone, Copy)]
+struct Compact(isize);
+
+impl Number for Compact {
+    const KIND: Exact = Exact::Int;
+    #[inline(always)]
+    unsafe fn set(self, object: *mut PyObject) {
+        // SAFETY: the object is an int, and the value fits.
+        unsafe { numbers::set_compact(object, self.0) }
+    }
+    #[inline(always)]
+    unsafe fn new(self, tstate: ThreadState) -> *mut PyObject {
+        // SAFETY: the thread is attached, and the value fits.
+        unsafe { numbers::new_int(tstate, self.0) }
+    }
+}
+
+/// Puts a number in the place of two, the topmost values: one of them, if nobody can see it change, or a
+/// new one. For a variable that changes, the work of the STORE_FAST that follows is done too.
+#[inline(always)]
+unsafe fn settle_number<E: Engine, N: Number>(
+    e: &mut E,
+    [left, right]: [StackRef; 2],
+    value: N,
+) -> Op<Settled<1>> {
+    // SAFETY: both inputs are such numbers, and ours; those that are changed are known to nobody else.
     unsafe {
         if is_temporary(left) {
-            return Ok(reuse_float(e, left, right, value));
+            return Ok(reuse(e, left, right, value));
         }
         if is_temporary(right) {
-            return Ok(reuse_float(e, right, left, value));
+            return Ok(reuse(e, right, left, value));
+        }
+        if is_replaced_next(e, left) {
+            return change(e, left, right, value);
+        }
+        if is_replaced_next(e, right) {
+            return change(e, right, left, value);
         }
         e.publish();
-        settle_exact_object(e, ffi::_PyFloat_ExactDealloc, ffi::PyFloat_FromDouble(value))
+        let result = value.new(e.tstate());
+        settle_exact_object(e, N::KIND, result)
     }
 }
 
 /// Makes a temporary the result, and gives up the other input.
 #[inline(always)]
-unsafe fn reuse_float<E: Engine>(e: &mut E, reused: StackRef, other: StackRef, value: f64) -> Settled<1> {
+unsafe fn reuse<E: Engine, N: Number>(e: &E, reused: StackRef, other: StackRef, value: N) -> Settled<1> {
     // SAFETY: nobody else knows the temporary.
     unsafe {
-        (*reused.object().cast::<ffi::PyFloatObject>()).ob_fval = value;
+        value.set(reused.object());
         e.poke(2, reused);
-        close_exact(e, other, ffi::_PyFloat_ExactDealloc);
+        close_exact(e, other, N::KIND);
     }
     Settled::new()
 }
+
+/// Changes the number that a variable holds, gives up the other input, and skips the STORE_FAST.
+#[inline(always)]
+unsafe fn change<E: Engine, N: Number, T>(e: &mut E, variable: StackRef, other: StackRef, value: N) -> Op<T> {
+    // SAFETY: nobody but the variable knows the number; a STORE_FAST follows.
+    unsafe {
+        value.set(variable.object());
+        close_exact(e, other, N::KIND);
+        e.set_sp(e.sp().sub(2));
+        e.set_next(e.next().add(1));
+    }
+    Err(Exit::Dispatch)
+}
+
+// --- floats ------------------------------------------------------------------------------------
 
 macro_rules! float_operators {
     ($($(#[$doc:meta])* $name:ident = $operator:tt;)*) => {
@@ -286,7 +281,7 @@ macro_rules! float_operators {
                 // SAFETY: guards have shown that both inputs are floats.
                 unsafe {
                     let [left, right] = inputs.map(|input| float_value(input.object()));
-                    float_result(e, inputs, left $operator right)
+                    settle_number(e, inputs, left $operator right)
                 }
             }
         )*
@@ -304,9 +299,6 @@ float_operators! {
 
 // --- ints --------------------------------------------------------------------------------------
 
-/// The number of bits of an int's digit.
-const DIGIT_BITS: u32 = ffi::PyLong_SHIFT;
-
 /// Whether both ints are compact: the digit count is above all else in the tag, so one look at both tags
 /// tells.
 #[inline(always)]
@@ -315,42 +307,21 @@ pub(super) unsafe fn are_compact(left: StackRef, right: StackRef) -> bool {
     unsafe { (long_tag(left.object()) | long_tag(right.object())) < 2 << ffi::NON_SIZE_BITS }
 }
 
-/// An int in the place of two compact ints: a small int (which exists already), or a temporary among
-/// them if it fits, or a new one.
+/// An int in the place of two compact ints.
 #[inline(always)]
-unsafe fn compact_result<E: Engine>(e: &mut E, [left, right]: [StackRef; 2], value: isize) -> Op<Settled<1>> {
+unsafe fn compact_result<E: Engine>(e: &mut E, inputs: [StackRef; 2], value: isize) -> Op<Settled<1>> {
     // SAFETY: both inputs are compact ints and ours; small ints are immortal.
     unsafe {
         if is_small_int(value) {
             let result = StackRef::immortal(small_int(value));
-            return Ok(settle_exact::<E, 2>(e, ffi::_PyLong_ExactDealloc, result));
+            return Ok(settle_exact::<E, 2>(e, Exact::Int, result));
         }
-        if value.unsigned_abs() >> DIGIT_BITS == 0 {
-            if is_temporary(left) {
-                return Ok(reuse_int(e, left, right, value));
-            }
-            if is_temporary(right) {
-                return Ok(reuse_int(e, right, left, value));
-            }
+        if numbers::is_compact(value) {
+            return settle_number(e, inputs, Compact(value));
         }
         e.publish();
-        settle_exact_object(e, ffi::_PyLong_ExactDealloc, ffi::PyLong_FromSsize_t(value))
+        settle_exact_object(e, Exact::Int, ffi::PyLong_FromSsize_t(value))
     }
-}
-
-/// Makes a temporary the result, which has one digit, and gives up the other input.
-#[inline(always)]
-unsafe fn reuse_int<E: Engine>(e: &mut E, reused: StackRef, other: StackRef, value: isize) -> Settled<1> {
-    // SAFETY: nobody else knows the temporary.
-    unsafe {
-        let long = &raw mut (*reused.object().cast::<ffi::PyLongObject>()).long_value;
-        let sign = if value < 0 { ffi::SIGN_NEGATIVE as usize } else { 0 };
-        (*long).lv_tag = 1 << ffi::NON_SIZE_BITS | sign;
-        (*long).ob_digit[0] = value.unsigned_abs() as _;
-        e.poke(2, reused);
-        close_exact(e, other, ffi::_PyLong_ExactDealloc);
-    }
-    Settled::new()
 }
 
 macro_rules! int_operators {
@@ -369,7 +340,7 @@ macro_rules! int_operators {
                     }
                     e.publish();
                     let result = ffi::$general(left_int.cast(), right_int.cast());
-                    settle_exact_object(e, ffi::_PyLong_ExactDealloc, result)
+                    settle_exact_object(e, Exact::Int, result)
                 }
             }
         )*

@@ -2,10 +2,10 @@
 
 use core::ffi::c_int;
 
+use super::adaptive::specialize;
 use super::frames::{enter_frame, save_return_offset};
 use super::guards::guard;
 use crate::api::names::{_Py_LoadAttr_StackRefSteal, _PyEval_SpecialMethodCanSuggest, special_method};
-use crate::bytecode::BackoffCounter;
 use crate::engine::{Engine, Exit, Op, Settled};
 use crate::host::dict::{Dict, DictKeys, InlineValues, Slot, UnicodeEntry, lazy_dict_slot};
 use crate::host::lock::{try_lock, unlock};
@@ -99,15 +99,11 @@ pub unsafe fn check_attr_method_lazy_dict<E: Engine>(e: &mut E, offset: u16, []:
 pub unsafe fn specialize_load_attr<E: Engine>(e: &mut E, counter: u16, []: [StackRef; 0]) -> Op {
     // SAFETY: the instruction has an owner and names an attribute.
     unsafe {
-        if BackoffCounter::from_bits(counter).triggers() {
-            e.publish();
+        specialize(e, counter, |e| {
             let name = e.name(e.oparg() >> 1);
             ffi::_Py_Specialize_LoadAttr(e.peek(1).raw(), e.this_instr().as_ptr(), name);
-            return Err(Exit::Again);
-        }
-        BackoffCounter::advance_at(e.this_instr());
+        })
     }
-    Ok([])
 }
 
 /// Replaces the owner by `owner.name`. With the low bit of the argument set, a call follows: pushes
@@ -345,15 +341,11 @@ pub unsafe fn load_attr_getattribute_overridden<E: Engine>(
 pub unsafe fn specialize_store_attr<E: Engine>(e: &mut E, counter: u16, []: [StackRef; 0]) -> Op {
     // SAFETY: the instruction has an owner and names an attribute.
     unsafe {
-        if BackoffCounter::from_bits(counter).triggers() {
-            e.publish();
+        specialize(e, counter, |e| {
             let name = e.name(e.oparg());
             ffi::_Py_Specialize_StoreAttr(e.peek(1).raw(), e.this_instr().as_ptr(), name);
-            return Err(Exit::Again);
-        }
-        BackoffCounter::advance_at(e.this_instr());
+        })
     }
-    Ok([])
 }
 
 /// `owner.name = value`.
@@ -537,19 +529,15 @@ unsafe fn missing_special_method(owner: *mut PyObject, index: usize) {
 pub unsafe fn specialize_load_super_attr<E: Engine>(e: &mut E, counter: u16, []: [StackRef; 0]) -> Op {
     // SAFETY: the instruction has three inputs.
     unsafe {
-        if BackoffCounter::from_bits(counter).triggers() {
-            e.publish();
+        specialize(e, counter, |e| {
             ffi::_Py_Specialize_LoadSuperAttr(
                 e.peek(3).raw(),
                 e.peek(2).raw(),
                 e.this_instr().as_ptr(),
                 (e.oparg() & 1) as c_int,
             );
-            return Err(Exit::Again);
-        }
-        BackoffCounter::advance_at(e.this_instr());
+        })
     }
-    Ok([])
 }
 
 /// `super(class, self).name`, or `super().name` without bit 1 of the argument.

@@ -2,7 +2,7 @@
 
 use core::ptr::null_mut;
 
-use super::arithmetic::topmost;
+use super::exact::topmost;
 use crate::api;
 use crate::engine::{Engine, Exit, Op, Settled};
 use crate::host::object::{is_exact, list_items, size, type_of};

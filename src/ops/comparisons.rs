@@ -1,6 +1,8 @@
 //! Comparisons, membership, identity and truth.
 
-use super::arithmetic::{are_compact, settle_exact, specialize, topmost};
+use super::adaptive::specialize;
+use super::arithmetic::are_compact;
+use super::exact::{Exact, settle_exact, topmost};
 use super::guards::guard;
 use crate::engine::{Engine, Exit, Op, Settled};
 use crate::host::object::{float_value, is_exact, long_compact_value, long_tag, size};
@@ -52,7 +54,7 @@ pub unsafe fn to_bool_int<E: Engine>(e: &mut E, [value]: [StackRef; 1]) -> Op<Se
     unsafe {
         guard(is_exact(value.object(), &raw mut ffi::PyLong_Type))?;
         let is_zero = long_tag(value.object()) & ffi::SIGN_MASK as usize == ffi::SIGN_ZERO as usize;
-        Ok(settle_exact::<E, 1>(e, ffi::_PyLong_ExactDealloc, StackRef::bool(!is_zero)))
+        Ok(settle_exact::<E, 1>(e, Exact::Int, StackRef::bool(!is_zero)))
     }
 }
 
@@ -76,7 +78,7 @@ pub unsafe fn to_bool_str<E: Engine>(e: &mut E, [value]: [StackRef; 1]) -> Op<Se
     // SAFETY: a guard has shown that the input, which is ours, is a str. There is one empty str only.
     unsafe {
         let is_empty = value.object() == str_constant!(_py_empty);
-        Ok(settle_exact::<E, 1>(e, ffi::_PyUnicode_ExactDealloc, StackRef::bool(!is_empty)))
+        Ok(settle_exact::<E, 1>(e, Exact::Str, StackRef::bool(!is_empty)))
     }
 }
 
@@ -187,7 +189,7 @@ pub unsafe fn compare_op_float<E: Engine>(e: &mut E, [left, right]: [StackRef; 2
     // SAFETY: guards have shown that both inputs, which are ours, are floats.
     unsafe {
         let holds = holds(e.oparg(), float_value(left.object()), float_value(right.object()));
-        Ok(settle_exact::<E, 2>(e, ffi::_PyFloat_ExactDealloc, StackRef::bool(holds)))
+        Ok(settle_exact::<E, 2>(e, Exact::Float, StackRef::bool(holds)))
     }
 }
 
@@ -204,7 +206,7 @@ pub unsafe fn compare_op_int<E: Engine>(e: &mut E, [left, right]: [StackRef; 2])
         } else {
             holds(e.oparg(), long_compact_value(left), long_compact_value(right))
         };
-        Ok(settle_exact::<E, 2>(e, ffi::_PyLong_ExactDealloc, StackRef::bool(holds)))
+        Ok(settle_exact::<E, 2>(e, Exact::Int, StackRef::bool(holds)))
     }
 }
 
@@ -223,7 +225,7 @@ pub unsafe fn compare_op_str<E: Engine>(e: &mut E, [left, right]: [StackRef; 2])
         let equal = left.is(right) || ffi::_PyUnicode_Equal(left.object(), right.object()) != 0;
         let outcomes = if equal { ffi::COMPARISON_EQUALS } else { ffi::COMPARISON_NOT_EQUALS };
         let holds = e.oparg() & outcomes as usize != 0;
-        Ok(settle_exact::<E, 2>(e, ffi::_PyUnicode_ExactDealloc, StackRef::bool(holds)))
+        Ok(settle_exact::<E, 2>(e, Exact::Str, StackRef::bool(holds)))
     }
 }
 

@@ -1,11 +1,11 @@
 //! Generators, coroutines and asynchronous iteration.
 
+use super::adaptive::specialize;
 use super::control::leaving;
 use super::exceptions::VECTORCALL_ARGUMENTS_OFFSET;
 use super::frames::enter_frame;
 use super::guards::guard;
 use super::iteration::set_return_offset;
-use crate::bytecode::BackoffCounter;
 use crate::engine::{Engine, Exit, Op, Settled};
 use crate::host::generator::Generator;
 use crate::host::object::{is_exact, type_of};
@@ -66,15 +66,7 @@ pub unsafe fn yield_value<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
 #[inline(always)]
 pub unsafe fn specialize_send<E: Engine>(e: &mut E, counter: u16, []: [StackRef; 0]) -> Op {
     // SAFETY: the instruction has two inputs.
-    unsafe {
-        if BackoffCounter::from_bits(counter).triggers() {
-            e.publish();
-            ffi::_Py_Specialize_Send(e.peek(2).raw(), e.this_instr().as_ptr());
-            return Err(Exit::Again);
-        }
-        BackoffCounter::advance_at(e.this_instr());
-    }
-    Ok([])
+    unsafe { specialize(e, counter, |e| ffi::_Py_Specialize_Send(e.peek(2).raw(), e.this_instr().as_ptr())) }
 }
 
 /// Sends the topmost value to the receiver below it, which stays, and replaces it by what the receiver

@@ -4,15 +4,16 @@
 //! jumps behind the END_FOR that follows the loop's body, to POP_ITER. A generator that runs in the
 //! evaluator itself comes back with its return value instead, to END_FOR.
 
+use super::adaptive::specialize;
 use super::guards::guard;
-use crate::bytecode::BackoffCounter;
+use crate::bytecode::opcode;
 use crate::engine::{Engine, Exit, Op, Settled};
 use crate::host::generator::Generator;
 #[cfg(not(py_gil_disabled))]
 use crate::host::object::list_items;
 use crate::host::object::{is_exact, size, tuple_item, type_of};
 use crate::host::{
-    CodeUnit, Frame, PyObject, Raised, StackRef, ThreadState, ffi, is_small_int, refcount, small_int,
+    CodeUnit, Frame, PyObject, Raised, StackRef, ThreadState, ffi, is_small_int, numbers, refcount, small_int,
 };
 use crate::{api, raise};
 
@@ -64,14 +65,10 @@ pub(super) unsafe fn keep_at_loop<E: Engine>(e: &mut E) {
 pub unsafe fn specialize_for_iter<E: Engine>(e: &mut E, counter: u16, []: [StackRef; 0]) -> Op {
     // SAFETY: the instruction has an input.
     unsafe {
-        if BackoffCounter::from_bits(counter).triggers() {
-            e.publish();
+        specialize(e, counter, |e| {
             ffi::_Py_Specialize_ForIter(e.peek(1).raw(), e.this_instr().as_ptr(), e.oparg() as _);
-            return Err(Exit::Again);
-        }
-        BackoffCounter::advance_at(e.this_instr());
+        })
     }
-    Ok([])
 }
 
 /// Pushes the iterator's next item, or leaves the loop.
@@ -298,7 +295,8 @@ pub unsafe fn iter_jump_range<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
     }
 }
 
-/// Pushes the range's next int.
+/// Pushes the range's next int, or, if the next instruction would store it in place of an int that nobody
+/// else knows, makes it the value of that one.
 #[inline(always)]
 pub unsafe fn iter_next_range<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op<[StackRef; 1]> {
     // SAFETY: a guard has shown what the iterator is. The value after the last one is not used, and may
@@ -308,12 +306,37 @@ pub unsafe fn iter_next_range<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op<[St
         let value = (*iterator).start;
         (*iterator).start = value.wrapping_add((*iterator).step);
         (*iterator).len -= 1;
-        if is_small_int(value as isize) {
-            return Ok([StackRef::immortal(small_int(value as isize))]);
+        let value = value as isize;
+        if is_small_int(value) {
+            return Ok([StackRef::immortal(small_int(value))]);
+        }
+        if !numbers::is_compact(value) {
+            e.publish();
+            let item = ffi::PyLong_FromSsize_t(value);
+            return if item.is_null() { Err(Exit::Error) } else { Ok([StackRef::steal(item)]) };
+        }
+        let (opcode, oparg) = e.next().decode();
+        if opcode == opcode::STORE_FAST && is_sole_int(e.frame().local(oparg)) {
+            numbers::set_compact(e.frame().local(oparg).object(), value);
+            e.set_next(e.next().add(1));
+            return Err(Exit::Dispatch);
         }
         e.publish();
-        let item = ffi::PyLong_FromLong(value);
-        if item.is_null() { Err(Exit::Error) } else { Ok([StackRef::steal(item)]) }
+        let item = numbers::new_int(e.tstate(), value);
+        if item.is_null() { Err(Exit::Error) } else { Ok([StackRef::steal_mortal(item)]) }
+    }
+}
+
+/// Whether a variable holds the only reference to an int, so that nobody else could see it change. Never
+/// in free-threaded hosts, where other threads may have borrowed it.
+#[inline(always)]
+unsafe fn is_sole_int(variable: StackRef) -> bool {
+    // SAFETY: a counted reference is a live object.
+    unsafe {
+        !cfg!(py_gil_disabled)
+            && variable.is_counted()
+            && refcount::is_unique(variable.object())
+            && is_exact(variable.object(), &raw mut ffi::PyLong_Type)
     }
 }
 

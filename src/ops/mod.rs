@@ -6,12 +6,14 @@
 // The contract of every micro-op is the one in `crate::engine`.
 #![allow(clippy::missing_safety_doc)]
 
+mod adaptive;
 mod arithmetic;
 mod attributes;
 mod building;
 mod calls;
 mod comparisons;
 mod control;
+mod exact;
 mod exceptions;
 mod frames;
 mod generators;

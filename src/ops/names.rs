@@ -2,10 +2,10 @@
 
 use core::ptr::null_mut;
 
+use super::adaptive::specialize;
 use super::guards::guard;
 use crate::api::imports::{_PyEval_ImportFrom, _PyEval_ImportName};
 use crate::api::names::{_PyEval_LoadGlobalStackRef, _PyEval_LoadName, optional_item, undefined_name};
-use crate::bytecode::BackoffCounter;
 use crate::engine::{Engine, Exit, Op, Settled};
 use crate::host::dict::{Dict, DictKeys};
 use crate::host::object::{cell_get, tuple_item};
@@ -178,19 +178,15 @@ unsafe fn build_class(frame: Frame) -> PyResult {
 pub unsafe fn specialize_load_global<E: Engine>(e: &mut E, counter: u16, []: [StackRef; 0]) -> Op {
     // SAFETY: the code has that name.
     unsafe {
-        if BackoffCounter::from_bits(counter).triggers() {
-            e.publish();
+        specialize(e, counter, |e| {
             ffi::_Py_Specialize_LoadGlobal(
                 e.frame().globals(),
                 e.frame().builtins(),
                 e.this_instr().as_ptr(),
                 e.name(e.oparg() >> 1),
             );
-            return Err(Exit::Again);
-        }
-        BackoffCounter::advance_at(e.this_instr());
+        })
     }
-    Ok([])
 }
 
 /// Pushes a global or builtin. With the low bit of the argument set, a call follows, for which another

@@ -3,7 +3,8 @@
 use core::ptr::null_mut;
 use core::sync::atomic::{AtomicPtr, Ordering};
 
-use super::arithmetic::{close_exact, specialize, topmost};
+use super::adaptive::specialize;
+use super::exact::{Exact, close_exact, topmost};
 use super::frames::save_return_offset;
 use super::guards::guard;
 use crate::engine::{Engine, Exit, Op, Settled};
@@ -89,7 +90,7 @@ unsafe fn settle_item<E: Engine>(
     // SAFETY: both are the topmost values and ours.
     unsafe {
         e.poke(2, item);
-        close_exact(e, index, ffi::_PyLong_ExactDealloc);
+        close_exact(e, index, Exact::Int);
         e.close_at(container, e.sp().sub(1));
     }
     Ok(Settled::new())
@@ -276,7 +277,7 @@ pub unsafe fn store_subscr_list_int<E: Engine>(e: &mut E, [value, list, index]: 
         let old = *slot;
         AtomicPtr::from_ptr(slot).store(value.into_object(), Ordering::Release);
         lock::unlock(object);
-        close_exact(e, index, ffi::_PyLong_ExactDealloc);
+        close_exact(e, index, Exact::Int);
         e.publish_at(e.sp().sub(3));
         // Read once more, lest a register be saved for it around the call before.
         e.peek(2).close();

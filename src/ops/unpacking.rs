@@ -1,6 +1,7 @@
 //! Unpacking and pattern matching.
 
-use super::arithmetic::{specialize, topmost};
+use super::adaptive::specialize;
+use super::exact::topmost;
 use super::guards::guard;
 use crate::api::{matching, unpacking};
 use crate::engine::{Engine, Exit, Op, Settled};

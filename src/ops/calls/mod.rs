@@ -17,9 +17,9 @@ pub use functions::*;
 pub use python::*;
 pub use spread::*;
 
+use super::adaptive::specialize;
 use super::frames::{enter_frame, save_return_offset};
 use super::guards::guard;
-use crate::bytecode::BackoffCounter;
 use crate::engine::{Engine, Exit, Op};
 use crate::host::function::{Function, Method};
 use crate::host::{Frame, PyObject, StackRef, ffi};
@@ -27,33 +27,29 @@ use operands::Operands;
 
 /// The body of CALL's specializing step.
 #[inline(always)]
-unsafe fn specialize<E: Engine, const KW: bool>(e: &mut E, counter: u16) -> Op {
+unsafe fn specialize_operands<E: Engine, const KW: bool>(e: &mut E, counter: u16) -> Op {
     // SAFETY: the operands are on the stack, and the specializer is that of the instruction's family.
     unsafe {
-        if BackoffCounter::from_bits(counter).triggers() {
+        specialize(e, counter, |e| {
             let operands = Operands::<KW>::of(e);
             let specializer = if KW { ffi::_Py_Specialize_CallKw } else { ffi::_Py_Specialize_Call };
-            e.publish();
             specializer(operands.callable().raw(), e.this_instr().as_ptr(), operands.total() as _);
-            return Err(Exit::Again);
-        }
-        BackoffCounter::advance_at(e.this_instr());
+        })
     }
-    Ok([])
 }
 
 /// Looks for a specialized form of a call when the counter says so.
 #[inline(always)]
 pub unsafe fn specialize_call<E: Engine>(e: &mut E, counter: u16, []: [StackRef; 0]) -> Op {
     // SAFETY: the instruction is a CALL.
-    unsafe { specialize::<E, false>(e, counter) }
+    unsafe { specialize_operands::<E, false>(e, counter) }
 }
 
 /// Looks for a specialized form of a call with keywords when the counter says so.
 #[inline(always)]
 pub unsafe fn specialize_call_kw<E: Engine>(e: &mut E, counter: u16, []: [StackRef; 0]) -> Op {
     // SAFETY: the instruction is a CALL_KW.
-    unsafe { specialize::<E, true>(e, counter) }
+    unsafe { specialize_operands::<E, true>(e, counter) }
 }
 
 /// Puts the parts of the bound method that is called in the places of callable and `self`.

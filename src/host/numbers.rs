@@ -1,0 +1,134 @@
+//! Making and freeing floats and ints. Source: `pycore_freelist.h`, `pycore_freelist_state.h`.
+//!
+//! With a GIL the host keeps freed ones in lists of the interpreter; taking one from there costs a few
+//! loads and stores here, and a call of the host otherwise. Debug hosts count what they make, and
+//! free-threaded ones have lists per thread: there the host's own functions do it.
+
+use super::ffi::{self, PyObject};
+use super::refcount;
+use super::thread::ThreadState;
+
+/// A list of freed objects, each of which holds the next one in its first word.
+#[derive(Clone, Copy)]
+struct FreeList(*mut ffi::_Py_freelist);
+
+impl FreeList {
+    /// A new object, that has kept its type and whose value is up to the caller; null if there is none,
+    /// or if the host has to be told of new objects.
+    ///
+    /// # Safety
+    /// The list is that of the attached thread's interpreter.
+    #[inline(always)]
+    unsafe fn take(self) -> *mut PyObject {
+        // SAFETY: objects in the list are nobody's.
+        unsafe {
+            let object = (*self.0).freelist.cast::<PyObject>();
+            if object.is_null() || refcount::is_traced() {
+                return core::ptr::null_mut();
+            }
+            (*self.0).freelist = object.cast::<*mut core::ffi::c_void>().read();
+            (*self.0).size -= 1;
+            refcount::set_first(object);
+            object
+        }
+    }
+
+    /// Puts `object` into the list, unless it is full (or closed, at the end of the interpreter), or the
+    /// host has to be told.
+    ///
+    /// # Safety
+    /// As for [`FreeList::take`]; the object is of the list's type and nobody's.
+    #[inline(always)]
+    unsafe fn give(self, object: *mut PyObject, limit: u32) -> bool {
+        // SAFETY: the caller's promise.
+        unsafe {
+            // A closed list has size -1.
+            if (*self.0).size as usize >= limit as usize || refcount::is_traced() {
+                return false;
+            }
+            object.cast::<*mut core::ffi::c_void>().write((*self.0).freelist);
+            (*self.0).freelist = object.cast();
+            (*self.0).size += 1;
+            true
+        }
+    }
+}
+
+/// Whether the lists may be used here.
+const FREE_LISTS: bool = !cfg!(any(py_debug, py_gil_disabled));
+
+/// A new float; null with MemoryError set. The frame is published.
+///
+/// # Safety
+/// `tstate` is the attached thread's.
+#[inline(always)]
+pub unsafe fn new_float(tstate: ThreadState, value: f64) -> *mut PyObject {
+    // SAFETY: the caller's promise.
+    unsafe {
+        if FREE_LISTS {
+            let list = FreeList(&raw mut (*tstate.interp()).object_state.freelists.floats);
+            let object = list.take();
+            if !object.is_null() {
+                (*object.cast::<ffi::PyFloatObject>()).ob_fval = value;
+                return object;
+            }
+        }
+        ffi::PyFloat_FromDouble(value)
+    }
+}
+
+/// A new reference to an int of one digit that is not small; null with MemoryError set. The frame is
+/// published.
+///
+/// # Safety
+/// `tstate` is the attached thread's; [`is_compact`] holds of `value`, and it is no small int.
+#[inline(always)]
+pub unsafe fn new_int(tstate: ThreadState, value: isize) -> *mut PyObject {
+    // SAFETY: the caller's promise.
+    unsafe {
+        if FREE_LISTS {
+            let list = FreeList(&raw mut (*tstate.interp()).object_state.freelists.ints);
+            let object = list.take();
+            if !object.is_null() {
+                set_compact(object, value);
+                return object;
+            }
+        }
+        ffi::PyLong_FromSsize_t(value)
+    }
+}
+
+/// Whether an int of this value has at most one digit.
+#[inline(always)]
+pub fn is_compact(value: isize) -> bool {
+    value.unsigned_abs() >> ffi::PyLong_SHIFT == 0
+}
+
+/// Makes `value`, which is not zero, the value of an int.
+///
+/// # Safety
+/// Nobody else knows the int, and [`is_compact`] holds of `value`.
+#[inline(always)]
+pub unsafe fn set_compact(int: *mut PyObject, value: isize) {
+    // SAFETY: the caller's promise; every int has room for a digit.
+    unsafe {
+        let long = &raw mut (*int.cast::<ffi::PyLongObject>()).long_value;
+        let sign = if value < 0 { ffi::SIGN_NEGATIVE as usize } else { 0 };
+        (*long).lv_tag = 1 << ffi::NON_SIZE_BITS | sign;
+        (*long).ob_digit[0] = value.unsigned_abs() as _;
+    }
+}
+
+/// Frees a float if the host's list has room for it; otherwise `_Py_Dealloc` must.
+///
+/// # Safety
+/// `tstate` is the attached thread's; the float is exactly one, and nobody's.
+#[inline(always)]
+pub unsafe fn free_float(tstate: ThreadState, float: *mut PyObject) -> bool {
+    // SAFETY: the caller's promise.
+    unsafe {
+        FREE_LISTS
+            && FreeList(&raw mut (*tstate.interp()).object_state.freelists.floats)
+                .give(float, ffi::Py_floats_MAXFREELIST)
+    }
+}
