@@ -21,7 +21,9 @@
 //! thread's current one, the inputs are the topmost values of its stack, and operands are those of
 //! the instruction being run.
 
-use crate::host::{Code, CodeUnit, Frame, PyObject, StackRef, ThreadState, refcount};
+#[cfg(not(any(py_debug, py_gil_disabled)))]
+use crate::host::refcount;
+use crate::host::{Code, CodeUnit, Frame, PyObject, StackRef, ThreadState};
 
 /// How a micro-op ends when it does not just go on to the next one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -114,6 +116,11 @@ pub trait Engine: Sized {
     /// `frame` is live and published, and `next` is in its bytecode. The old frame was published
     /// (or is gone).
     unsafe fn switch_frame(&mut self, frame: Frame, next: CodeUnit);
+
+    /// Hands over the frame that a micro-op has made, to the one of the same instruction that goes on in it.
+    fn give_frame(&mut self, frame: Frame);
+    /// The frame that was handed over last.
+    fn take_frame(&mut self) -> Frame;
 
     /// The value `depth` places below the top (1 is the topmost).
     ///
@@ -228,6 +235,29 @@ pub trait Engine: Sized {
         unsafe {
             self.publish_at(sp);
             reference.close();
+        }
+    }
+
+    /// Like [`Engine::close_at`], for a reference that is hardly ever the last one: what happens then is off
+    /// the hot path altogether.
+    ///
+    /// # Safety
+    /// As for [`Engine::close_at`].
+    #[inline(always)]
+    unsafe fn close_seldom_at(&self, reference: StackRef, sp: *mut StackRef) {
+        #[cfg(not(any(py_debug, py_gil_disabled)))]
+        // SAFETY: as for `close_at`.
+        unsafe {
+            if reference.is_counted() && refcount::decrement(reference.object()) {
+                core::hint::cold_path();
+                self.publish_at(sp);
+                refcount::dealloc_seldom(reference.object());
+            }
+        }
+        #[cfg(any(py_debug, py_gil_disabled))]
+        // SAFETY: the caller's promise.
+        unsafe {
+            self.close_at(reference, sp);
         }
     }
 

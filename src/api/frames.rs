@@ -187,9 +187,13 @@ pub unsafe fn clear_and_pop(tstate: ThreadState, frame: Frame) {
             slot = slot.sub(1);
             (*slot).close();
         }
-        refcount::xdecref((*fields).f_locals);
-        StackRef::from_raw((*fields).f_funcobj).close();
-        StackRef::from_raw((*fields).f_executable).close();
+        // A function's frame has no such namespace.
+        let locals = (*fields).f_locals;
+        if !locals.is_null() {
+            StackRef::steal(locals).close_seldom();
+        }
+        StackRef::from_raw((*fields).f_funcobj).close_seldom();
+        StackRef::from_raw((*fields).f_executable).close_seldom();
         tstate.pop_frame(frame);
     }
 }

@@ -5,6 +5,7 @@
 
 /// A function that saves every register that it uses itself, so that a call of it costs its caller
 /// nothing but the call: for rare paths of hot code.
+#[cfg(not(any(py_debug, py_gil_disabled)))]
 macro_rules! preserving_registers {
     ($(#[$doc:meta])* $visibility:vis unsafe fn $name:ident($($parameter:ident: $type_:ty),*) $body:block) => {
         $(#[$doc])*

@@ -5,14 +5,37 @@
 //! free-threaded ones have lists per thread: there the host's own functions do it.
 
 use super::ffi::{self, PyObject};
+#[cfg(not(any(py_debug, py_gil_disabled)))]
 use super::refcount;
 use super::thread::ThreadState;
 
 /// A list of freed objects, each of which holds the next one in its first word.
+#[cfg(not(any(py_debug, py_gil_disabled)))]
 #[derive(Clone, Copy)]
 struct FreeList(*mut ffi::_Py_freelist);
 
+#[cfg(not(any(py_debug, py_gil_disabled)))]
 impl FreeList {
+    /// The list of floats.
+    ///
+    /// # Safety
+    /// `tstate` is the attached thread's.
+    #[inline(always)]
+    unsafe fn floats(tstate: ThreadState) -> FreeList {
+        // SAFETY: the caller's promise.
+        FreeList(unsafe { &raw mut (*tstate.interp()).object_state.freelists.floats })
+    }
+
+    /// The list of ints of one digit.
+    ///
+    /// # Safety
+    /// `tstate` is the attached thread's.
+    #[inline(always)]
+    unsafe fn ints(tstate: ThreadState) -> FreeList {
+        // SAFETY: the caller's promise.
+        FreeList(unsafe { &raw mut (*tstate.interp()).object_state.freelists.ints })
+    }
+
     /// A new object, that has kept its type and whose value is up to the caller; null if there is none,
     /// or if the host has to be told of new objects.
     ///
@@ -54,20 +77,19 @@ impl FreeList {
     }
 }
 
-/// Whether the lists may be used here.
-const FREE_LISTS: bool = !cfg!(any(py_debug, py_gil_disabled));
-
 /// A new float; null with MemoryError set. The frame is published.
 ///
 /// # Safety
 /// `tstate` is the attached thread's.
 #[inline(always)]
 pub unsafe fn new_float(tstate: ThreadState, value: f64) -> *mut PyObject {
+    #[cfg(any(py_debug, py_gil_disabled))]
+    let _ = tstate;
     // SAFETY: the caller's promise.
     unsafe {
-        if FREE_LISTS {
-            let list = FreeList(&raw mut (*tstate.interp()).object_state.freelists.floats);
-            let object = list.take();
+        #[cfg(not(any(py_debug, py_gil_disabled)))]
+        {
+            let object = FreeList::floats(tstate).take();
             if !object.is_null() {
                 (*object.cast::<ffi::PyFloatObject>()).ob_fval = value;
                 return object;
@@ -84,11 +106,13 @@ pub unsafe fn new_float(tstate: ThreadState, value: f64) -> *mut PyObject {
 /// `tstate` is the attached thread's; [`is_compact`] holds of `value`, and it is no small int.
 #[inline(always)]
 pub unsafe fn new_int(tstate: ThreadState, value: isize) -> *mut PyObject {
+    #[cfg(any(py_debug, py_gil_disabled))]
+    let _ = tstate;
     // SAFETY: the caller's promise.
     unsafe {
-        if FREE_LISTS {
-            let list = FreeList(&raw mut (*tstate.interp()).object_state.freelists.ints);
-            let object = list.take();
+        #[cfg(not(any(py_debug, py_gil_disabled)))]
+        {
+            let object = FreeList::ints(tstate).take();
             if !object.is_null() {
                 set_compact(object, value);
                 return object;
@@ -123,12 +147,9 @@ pub unsafe fn set_compact(int: *mut PyObject, value: isize) {
 ///
 /// # Safety
 /// `tstate` is the attached thread's; the float is exactly one, and nobody's.
+#[cfg(not(any(py_debug, py_gil_disabled)))]
 #[inline(always)]
 pub unsafe fn free_float(tstate: ThreadState, float: *mut PyObject) -> bool {
     // SAFETY: the caller's promise.
-    unsafe {
-        FREE_LISTS
-            && FreeList(&raw mut (*tstate.interp()).object_state.freelists.floats)
-                .give(float, ffi::Py_floats_MAXFREELIST)
-    }
+    unsafe { FreeList::floats(tstate).give(float, ffi::Py_floats_MAXFREELIST) }
 }

@@ -42,18 +42,6 @@ impl StackRef {
         StackRef(unsafe { raw.bits })
     }
 
-    /// An internal pointer (a new frame between two uops), not an object.
-    #[inline(always)]
-    pub fn wrap<T>(pointer: *mut T) -> StackRef {
-        StackRef(pointer as usize)
-    }
-
-    /// The pointer that [`StackRef::wrap`] stored.
-    #[inline(always)]
-    pub fn unwrap<T>(self) -> *mut T {
-        self.0 as *mut T
-    }
-
     /// A small integer in the word itself (`PyStackRef_TagInt`).
     #[inline(always)]
     pub fn tag_int(value: isize) -> StackRef {
@@ -129,7 +117,8 @@ impl StackRef {
     /// `True` or `False`.
     #[inline(always)]
     pub fn bool(value: bool) -> StackRef {
-        let object = if value { super::true_() } else { super::false_() };
+        // What a comparison gives is hard to foretell, and the jump that often follows does so anyway.
+        let object = core::hint::select_unpredictable(value, super::true_(), super::false_());
         StackRef(object as usize | TAG_UNCOUNTED)
     }
 
@@ -308,6 +297,24 @@ impl StackRef {
         if self.is_counted() {
             // SAFETY: a counted reference is a live object and this slot owned one count.
             unsafe { refcount::decref_mortal(self.object()) };
+        }
+    }
+
+    /// Like [`StackRef::close`], for a reference that is hardly ever the last one: what happens then is
+    /// off the hot path altogether.
+    ///
+    /// # Safety
+    /// As for [`StackRef::close`].
+    #[inline(always)]
+    pub unsafe fn close_seldom(self) {
+        // SAFETY: the caller's promise.
+        unsafe {
+            #[cfg(not(any(py_debug, py_gil_disabled)))]
+            if self.is_counted() && refcount::decrement(self.object()) {
+                refcount::dealloc_seldom(self.object());
+            }
+            #[cfg(any(py_debug, py_gil_disabled))]
+            self.close();
         }
     }
 

@@ -107,7 +107,7 @@ impl ThreadState {
         // SAFETY: top and limit are null or in one chunk.
         unsafe {
             let (top, limit) = ((*self.0).datastack_top, (*self.0).datastack_limit);
-            !top.is_null() && size < (limit as usize - top as usize) / size_of::<usize>()
+            !top.is_null() && top as usize + size * size_of::<usize>() < limit as usize
         }
     }
 

@@ -74,20 +74,28 @@ pub unsafe extern "C" fn _PyEval_EvalFrameDefault(
             entry_frame.set_local(0, StackRef::new(executor));
             (*tstate.as_ptr()).current_executor = core::ptr::null_mut();
         }
-        let start = start(tstate, frame, throwflag != 0);
-        interpret(tstate, start)
+        let too_deep = tstate.enter_python_call();
+        let (frame, instr) = if too_deep || throwflag != 0 {
+            match start_otherwise(tstate, frame, too_deep, throwflag != 0) {
+                Resume::At(frame, instr) => (frame, instr),
+                Resume::Leave => return core::ptr::null_mut(),
+            }
+        } else {
+            (frame, frame.instr())
+        };
+        interpret(tstate, frame, instr)
     }
 }
 
-/// Where a frame begins: at its instruction pointer, unless it is too deep or an exception is to be
-/// thrown into it.
+/// Where a frame begins that may be too deep, or into which an exception is to be thrown.
 ///
 /// # Safety
 /// The thread is attached; `frame` is its current frame, published.
-pub unsafe fn start(tstate: ThreadState, frame: Frame, throw: bool) -> Resume {
+#[inline(never)]
+unsafe fn start_otherwise(tstate: ThreadState, frame: Frame, too_deep: bool, throw: bool) -> Resume {
     // SAFETY: the caller's promise.
     unsafe {
-        if tstate.enter_python_call() && api::recursion::check_python_recursion(tstate).is_err() {
+        if too_deep && api::recursion::check_python_recursion(tstate).is_err() {
             return unwind::drop_frame(tstate, frame, frame.instr());
         }
         if !throw {

@@ -4,18 +4,18 @@ use super::unwind::{self, Resume};
 use super::{Tier1, steps, units};
 use crate::bytecode::opcode;
 use crate::engine::{Engine, Exit, Op};
-use crate::host::{PyObject, ThreadState};
+use crate::host::{CodeUnit, Frame, PyObject, ThreadState};
 
 macro_rules! instruction_loop {
     ($($name:ident $(: $family:ident)? = $($step:ident $(/ $units:tt)? $(($inner:ident))?),+;)*) => {
-        /// Runs from `start` until the entry frame below it returns.
+        /// Runs `frame` from `next` until the entry frame below it returns.
         ///
         /// # Safety
-        /// The thread is attached; `start` names its current frame, published, with an entry frame
-        /// below it.
+        /// The thread is attached; `frame` is its current one, published, with an entry frame below it,
+        /// and `next` is in its bytecode.
         #[allow(unused_assignments, unused_mut, unused_variables)]
-        pub unsafe fn interpret(tstate: ThreadState, start: Resume) -> *mut PyObject {
-            let Resume::At(mut frame, mut next) = start else { return core::ptr::null_mut() };
+        pub unsafe fn interpret(tstate: ThreadState, frame: Frame, next: CodeUnit) -> *mut PyObject {
+            let (mut frame, mut next) = (frame, next);
             // SAFETY: the caller's promise; each turn of the loop runs one instruction.
             unsafe {
                 let mut sp = frame.stack_pointer();

@@ -28,6 +28,8 @@ pub struct Tier1 {
     previous: CodeUnit,
     next: CodeUnit,
     oparg: usize,
+    /// On the way from the micro-op that made it to the one that enters it.
+    new_frame: Frame,
     #[cfg(py_debug)]
     start: Start,
 }
@@ -71,6 +73,7 @@ impl Tier1 {
                 previous,
                 next,
                 oparg,
+                new_frame: Frame::NULL,
                 #[cfg(py_debug)]
                 start: Start { frame, sp, next },
             }
@@ -148,6 +151,14 @@ impl Engine for Tier1 {
     #[inline(always)]
     fn set_sp(&mut self, sp: *mut StackRef) {
         self.sp = sp;
+    }
+    #[inline(always)]
+    fn give_frame(&mut self, frame: Frame) {
+        self.new_frame = frame;
+    }
+    #[inline(always)]
+    fn take_frame(&mut self) -> Frame {
+        self.new_frame
     }
     #[inline(always)]
     unsafe fn switch_frame(&mut self, frame: Frame, next: CodeUnit) {

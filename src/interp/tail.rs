@@ -34,12 +34,12 @@ fn handler_of(opcode: u8) -> Handler {
     }
 }
 
-/// Runs from `start` until the entry frame below it returns.
+/// Runs `frame` from `next` until the entry frame below it returns.
 ///
 /// # Safety
-/// The thread is attached; `start` names its current frame, published, with an entry frame below it.
-pub unsafe fn interpret(tstate: ThreadState, start: Resume) -> *mut PyObject {
-    let Resume::At(frame, next) = start else { return core::ptr::null_mut() };
+/// The thread is attached; `frame` is its current one, published, with an entry frame below it, and
+/// `next` is in its bytecode.
+pub unsafe fn interpret(tstate: ThreadState, frame: Frame, next: CodeUnit) -> *mut PyObject {
     // SAFETY: the caller's promise.
     unsafe {
         let (opcode, oparg) = next.decode();

@@ -9,6 +9,7 @@ use crate::host::{PyObject, StackRef, ThreadState, ffi, is_small_int, numbers, r
 use super::adaptive::specialize;
 use super::exact::{Exact, close_exact, settle_exact, settle_exact_object, topmost};
 use super::guards::guard;
+use super::subscripts::item_of;
 
 /// Looks for a specialized form of `left op right` when the counter says so.
 #[inline(always)]
@@ -33,8 +34,12 @@ pub unsafe fn binary_op<E: Engine>(e: &mut E, [left, right]: [StackRef; 2]) -> O
     // SAFETY: the argument is an index into the table of operators; the inputs are ours.
     unsafe {
         e.publish();
-        let operator = *api::tables::_PyEval_BinaryOps.get_unchecked(e.oparg());
-        let result = operator(left.object(), right.object());
+        let result = if e.oparg() == ffi::NB_SUBSCR as usize {
+            item_of(left.object(), right.object())
+        } else {
+            let operator = *api::tables::_PyEval_BinaryOps.get_unchecked(e.oparg());
+            operator(left.object(), right.object())
+        };
         if result.is_null() {
             return Err(Exit::ErrorNoPop);
         }
@@ -182,7 +187,7 @@ trait Number: Copy {
     /// Makes this the value of an object of the kind that nobody else knows.
     unsafe fn set(self, object: *mut PyObject);
     /// A new object with this value; null with an exception set. The frame is published.
-    unsafe fn new(self, tstate: ThreadState) -> *mut PyObject;
+    unsafe fn make(self, tstate: ThreadState) -> *mut PyObject;
 }
 
 impl Number for f64 {
@@ -193,7 +198,7 @@ impl Number for f64 {
         unsafe { (*object.cast::<ffi::PyFloatObject>()).ob_fval = self }
     }
     #[inline(always)]
-    unsafe fn new(self, tstate: ThreadState) -> *mut PyObject {
+    unsafe fn make(self, tstate: ThreadState) -> *mut PyObject {
         // SAFETY: the thread is attached.
         unsafe { numbers::new_float(tstate, self) }
     }
@@ -211,7 +216,7 @@ impl Number for Compact {
         unsafe { numbers::set_compact(object, self.0) }
     }
     #[inline(always)]
-    unsafe fn new(self, tstate: ThreadState) -> *mut PyObject {
+    unsafe fn make(self, tstate: ThreadState) -> *mut PyObject {
         // SAFETY: the thread is attached, and the value fits.
         unsafe { numbers::new_int(tstate, self.0) }
     }
@@ -240,7 +245,7 @@ unsafe fn settle_number<E: Engine, N: Number>(
             return change(e, right, left, value);
         }
         e.publish();
-        let result = value.new(e.tstate());
+        let result = value.make(e.tstate());
         settle_exact_object(e, N::KIND, result)
     }
 }

@@ -292,7 +292,7 @@ pub unsafe fn load_attr_property_frame<E: Engine>(
     e: &mut E,
     getter: *mut PyObject,
     [owner]: [StackRef; 1],
-) -> Op<[StackRef; 1]> {
+) -> Op {
     const FLAGS: u32 = ffi::CO_VARKEYWORDS | ffi::CO_VARARGS | ffi::CO_OPTIMIZED;
     // SAFETY: the specializer caches functions only, which the type keeps alive.
     unsafe {
@@ -303,7 +303,8 @@ pub unsafe fn load_attr_property_frame<E: Engine>(
         guard(e.tstate().has_stack_space((*code).co_framesize as usize))?;
         let frame = Frame::push_unchecked(e.tstate(), StackRef::new(getter), 1, e.frame());
         frame.set_local(0, owner);
-        Ok([StackRef::wrap(frame.as_ptr())])
+        e.give_frame(frame);
+        Ok([])
     }
 }
 
@@ -370,7 +371,7 @@ unsafe fn finish_store<E: Engine>(e: &mut E, owner: StackRef, old: *mut PyObject
     // SAFETY: both are ours; the value has moved to where it was stored.
     unsafe {
         let sp = e.sp().sub(2);
-        e.close_at(owner, sp);
+        e.close_seldom_at(owner, sp);
         if !old.is_null() && !refcount::is_immortal(old) {
             e.close_at(StackRef::steal_mortal(old), sp);
         }

@@ -200,12 +200,15 @@ pub unsafe fn return_value<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
         e.publish();
         let (tstate, dying) = (e.tstate(), e.frame());
         let caller = dying.previous();
+        // The value waits on top of what the caller has published.
+        *caller.stack_pointer() = value;
         tstate.leave_python_call();
         tstate.set_current_frame(caller);
         api::frames::clear_and_pop(tstate, dying);
+        let caller = tstate.current_frame();
         let offset = (*caller.as_ptr()).return_offset;
         e.switch_frame(caller, caller.instr().add(offset as isize));
-        e.push(value);
+        e.set_sp(e.sp().add(1));
     }
     Ok([])
 }

@@ -23,13 +23,13 @@ pub unsafe fn save_return_offset<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op 
     Ok([])
 }
 
-/// Pops a new frame (wrapped in a stack reference), links it and goes on in it. A check before has
-/// made sure that a call more is not too deep.
+/// Links the frame that this instruction has made, and goes on in it. A check before has made sure that a
+/// call more is not too deep.
 #[inline(always)]
 pub unsafe fn push_frame<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
-    // SAFETY: the topmost value is a frame that the instruction has just made.
+    // SAFETY: the instruction has just made the frame.
     unsafe {
-        let frame = Frame::from_ptr(e.pop().unwrap());
+        let frame = e.take_frame();
         link(e, frame);
         e.tstate().enter_python_call();
     }

@@ -135,9 +135,9 @@ unsafe fn returned_value(tstate: ThreadState, frame: Frame, instr: CodeUnit) -> 
 }
 
 /// Prepares the receiver, a generator or coroutine, to run in the evaluator itself: moves the topmost
-/// value into its frame, and leaves the frame in its place.
+/// value into its frame.
 #[inline(always)]
-pub unsafe fn send_gen_frame<E: Engine>(e: &mut E, [value]: [StackRef; 1]) -> Op<[StackRef; 1]> {
+pub unsafe fn send_gen_frame<E: Engine>(e: &mut E, [value]: [StackRef; 1]) -> Op {
     // SAFETY: the receiver is live; nobody else resumes a generator that is suspended.
     unsafe {
         let Some(generator) = Generator::exact_or_coroutine(e.peek(2).object()) else {
@@ -146,7 +146,8 @@ pub unsafe fn send_gen_frame<E: Engine>(e: &mut E, [value]: [StackRef; 1]) -> Op
         guard(generator.is_suspended())?;
         generator.resume(e.tstate(), leaving(value), e.frame());
         set_return_offset(e);
-        Ok([StackRef::wrap(generator.frame().as_ptr())])
+        e.give_frame(generator.frame());
+        Ok([])
     }
 }
 

@@ -342,10 +342,10 @@ unsafe fn is_sole_int(variable: StackRef) -> bool {
 
 // --- generator ---------------------------------------------------------------------------------
 
-/// Prepares a generator to run in the evaluator itself, and pushes its frame. It comes back behind this
+/// Prepares a generator to run in the evaluator itself. It comes back behind this
 /// instruction, or to the loop's END_FOR when it returns.
 #[inline(always)]
-pub unsafe fn for_iter_gen_frame<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op<[StackRef; 1]> {
+pub unsafe fn for_iter_gen_frame<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
     // SAFETY: the topmost value is live; nobody else resumes a generator that is suspended.
     unsafe {
         guard_iterator(e, &raw mut ffi::PyGen_Type)?;
@@ -353,7 +353,8 @@ pub unsafe fn for_iter_gen_frame<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op<
         guard(generator.is_suspended())?;
         generator.resume(e.tstate(), StackRef::none(), e.frame());
         set_return_offset(e);
-        Ok([StackRef::wrap(generator.frame().as_ptr())])
+        e.give_frame(generator.frame());
+        Ok([])
     }
 }
 

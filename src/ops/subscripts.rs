@@ -1,5 +1,6 @@
 //! Subscription and slicing.
 
+use core::ffi::c_int;
 use core::ptr::null_mut;
 use core::sync::atomic::{AtomicPtr, Ordering};
 
@@ -8,10 +9,11 @@ use super::exact::{Exact, close_exact, topmost};
 use super::frames::save_return_offset;
 use super::guards::guard;
 use crate::engine::{Engine, Exit, Op, Settled};
-use crate::host::object::{list_items, long_is_non_negative_compact, size, tuple_item, tuple_size};
+use crate::host::object::{is_exact, list_items, long_compact_value, long_is_compact};
+use crate::host::object::{long_is_non_negative_compact, size, tuple_item, tuple_size};
 use crate::host::object::{type_flags, type_of};
 use crate::host::text::{ascii_string, unicode_char, unicode_length};
-use crate::host::{Code, Frame, PyObject, StackRef, ffi, lock, refcount};
+use crate::host::{Code, Frame, PyObject, StackRef, ffi, lock, none, refcount};
 
 // --- reading -----------------------------------------------------------------------------------
 
@@ -91,7 +93,7 @@ unsafe fn settle_item<E: Engine>(
     unsafe {
         e.poke(2, item);
         close_exact(e, index, Exact::Int);
-        e.close_at(container, e.sp().sub(1));
+        e.close_seldom_at(container, e.sp().sub(1));
     }
     Ok(Settled::new())
 }
@@ -105,7 +107,7 @@ pub unsafe fn binary_op_subscr_list_slice<E: Engine>(
     // SAFETY: guards have shown that the inputs, which are ours, are a list and a slice.
     unsafe {
         e.publish();
-        let result = ffi::_PyList_SliceSubscript(list.object(), slice.object());
+        let result = item_of(list.object(), slice.object());
         e.settle_object(topmost::<E, 2>(e), result)
     }
 }
@@ -141,20 +143,109 @@ pub unsafe fn binary_slice<E: Engine>(
     e: &mut E,
     [container, start, stop]: [StackRef; 3],
 ) -> Op<[StackRef; 1]> {
-    // SAFETY: the inputs are ours; the bounds move into the slice, the container stays on the stack.
+    // SAFETY: the inputs are ours; the bounds are given up or move into the slice, and the container stays
+    // on the stack meanwhile.
     unsafe {
         e.publish_at(e.sp().sub(2));
-        let slice = ffi::_PyBuildSlice_ConsumeRefs(start.into_object(), stop.into_object());
-        let mut result = null_mut();
-        if !slice.is_null() {
-            result = ffi::PyObject_GetItem(container.object(), slice);
-            refcount::decref(slice);
-        }
+        let result = match part_of(container.object(), start.object(), stop.object()) {
+            Some(part) => {
+                start.close();
+                stop.close();
+                part
+            }
+            None => item_by_slice(container.object(), start, stop),
+        };
         e.close_at(container, e.sp().sub(3));
         if result.is_null() {
             return Err(Exit::Error);
         }
         Ok([StackRef::steal(result)])
+    }
+}
+
+/// Part of one of the host's own sequences, without a look at any slice object: a new reference, or null
+/// with an exception set. The inputs are borrowed. None for everything else.
+#[inline(never)]
+unsafe fn part_of(
+    container: *mut PyObject,
+    start: *mut PyObject,
+    stop: *mut PyObject,
+) -> Option<*mut PyObject> {
+    // SAFETY: all three are live, and the frame is published. A str has its length elsewhere.
+    unsafe {
+        let is = |type_| is_exact(container, type_);
+        if is(&raw mut ffi::PyList_Type) {
+            let (low, high) = bounds(start, stop, size(container))?;
+            Some(ffi::PyList_GetSlice(container, low, high))
+        } else if is(&raw mut ffi::PyUnicode_Type) {
+            let (low, high) = bounds(start, stop, unicode_length(container) as isize)?;
+            Some(ffi::PyUnicode_Substring(container, low, high))
+        } else if is(&raw mut ffi::PyTuple_Type) {
+            let (low, high) = bounds(start, stop, size(container))?;
+            Some(ffi::PyTuple_GetSlice(container, low, high))
+        } else {
+            None
+        }
+    }
+}
+
+/// Where a slice with these bounds begins and ends in a sequence of `length` items, if they are ints of
+/// one digit or None.
+#[inline(always)]
+unsafe fn bounds(start: *mut PyObject, stop: *mut PyObject, length: isize) -> Option<(isize, isize)> {
+    // SAFETY: both are live.
+    unsafe {
+        let position = |bound: *mut PyObject, default| {
+            if bound == none() {
+                return Some(default);
+            }
+            if !is_exact(bound, &raw mut ffi::PyLong_Type) || !long_is_compact(bound) {
+                return None;
+            }
+            let value = long_compact_value(bound);
+            let from_start = if value < 0 { value + length } else { value };
+            Some(from_start.clamp(0, length))
+        };
+        Some((position(start, 0)?, position(stop, length)?))
+    }
+}
+
+/// The bounds of `key`, borrowed, if it is a slice without a step.
+#[inline(always)]
+unsafe fn plain_slice(key: *mut PyObject) -> Option<(*mut PyObject, *mut PyObject)> {
+    // SAFETY: the key is live.
+    unsafe {
+        let slice = key.cast::<ffi::PySliceObject>();
+        (is_exact(key, &raw mut ffi::PySlice_Type) && (*slice).step == none())
+            .then(|| ((*slice).start, (*slice).stop))
+    }
+}
+
+/// `container[key]` for every kind of both: a new reference, or null with an exception set. The inputs are
+/// borrowed.
+#[inline(always)]
+pub(super) unsafe fn item_of(container: *mut PyObject, key: *mut PyObject) -> *mut PyObject {
+    // SAFETY: both are live, and the frame is published.
+    unsafe {
+        plain_slice(key)
+            .and_then(|(start, stop)| part_of(container, start, stop))
+            .unwrap_or_else(|| ffi::PyObject_GetItem(container, key))
+    }
+}
+
+/// `container[slice(start, stop)]`: a new reference, or null with an exception set. The bounds are given
+/// up.
+#[inline(never)]
+unsafe fn item_by_slice(container: *mut PyObject, start: StackRef, stop: StackRef) -> *mut PyObject {
+    // SAFETY: all three are live, and the frame is published.
+    unsafe {
+        let slice = ffi::_PyBuildSlice_ConsumeRefs(start.into_object(), stop.into_object());
+        if slice.is_null() {
+            return null_mut();
+        }
+        let result = ffi::PyObject_GetItem(container, slice);
+        refcount::decref(slice);
+        result
     }
 }
 
@@ -204,13 +295,10 @@ pub unsafe fn binary_op_subscr_check_func<E: Engine>(e: &mut E, []: [StackRef; 0
     }
 }
 
-/// A frame for the call of that function, in the place of its arguments. (The function is looked at
+/// Makes a frame for the call of that function. (The function is looked at
 /// again, since the stack has no room to remember it; another thread may have changed the type.)
 #[inline(always)]
-pub unsafe fn binary_op_subscr_init_call<E: Engine>(
-    e: &mut E,
-    [container, key]: [StackRef; 2],
-) -> Op<[StackRef; 1]> {
+pub unsafe fn binary_op_subscr_init_call<E: Engine>(e: &mut E, [container, key]: [StackRef; 2]) -> Op {
     // SAFETY: there is room for the frame, and it takes over the inputs as its first locals.
     unsafe {
         let function = getitem_of(container).ok_or(Exit::Deopt)?;
@@ -218,7 +306,8 @@ pub unsafe fn binary_op_subscr_init_call<E: Engine>(
         let frame = Frame::push_unchecked(e.tstate(), StackRef::new(function.cast()), 2, e.frame());
         frame.set_local(0, container);
         frame.set_local(1, key);
-        Ok([StackRef::wrap(frame.as_ptr())])
+        e.give_frame(frame);
+        Ok([])
     }
 }
 
@@ -241,7 +330,7 @@ pub unsafe fn store_subscr<E: Engine>(e: &mut E, [value, container, key]: [Stack
     // SAFETY: the inputs are ours.
     unsafe {
         e.publish();
-        let status = ffi::PyObject_SetItem(container.object(), key.object(), value.object());
+        let status = set_item(container.object(), key.object(), value.object());
         settle_status(e, topmost::<E, 3>(e), status)
     }
 }
@@ -278,10 +367,9 @@ pub unsafe fn store_subscr_list_int<E: Engine>(e: &mut E, [value, list, index]: 
         AtomicPtr::from_ptr(slot).store(value.into_object(), Ordering::Release);
         lock::unlock(object);
         close_exact(e, index, Exact::Int);
-        e.publish_at(e.sp().sub(3));
-        // Read once more, lest a register be saved for it around the call before.
-        e.peek(2).close();
-        refcount::decref(old);
+        let base = e.sp().sub(3);
+        e.close_seldom_at(list, base);
+        e.close_at(StackRef::steal(old), base);
     }
     Ok([])
 }
@@ -289,19 +377,71 @@ pub unsafe fn store_subscr_list_int<E: Engine>(e: &mut E, [value, list, index]: 
 /// `container[start:stop] = value`.
 #[inline(always)]
 pub unsafe fn store_slice<E: Engine>(e: &mut E, [value, container, start, stop]: [StackRef; 4]) -> Op {
-    // SAFETY: the inputs are ours; the bounds move into the slice, the others stay on the stack.
+    // SAFETY: the inputs are ours; the bounds are given up or move into the slice, the others stay on the
+    // stack meanwhile.
     unsafe {
         e.publish_at(e.sp().sub(2));
-        let slice = ffi::_PyBuildSlice_ConsumeRefs(start.into_object(), stop.into_object());
-        let mut status = -1;
-        if !slice.is_null() {
-            status = ffi::PyObject_SetItem(container.object(), slice, value.object());
-            refcount::decref(slice);
-        }
+        let status = set_items(container.object(), start, stop, value.object());
         let base = e.sp().sub(4);
         e.close_at(container, base);
         e.close_at(value, base);
         if status != 0 { Err(Exit::Error) } else { Ok([]) }
+    }
+}
+
+/// `container[start:stop] = value`; nonzero with an exception set. The bounds are given up.
+#[inline(never)]
+unsafe fn set_items(
+    container: *mut PyObject,
+    start: StackRef,
+    stop: StackRef,
+    value: *mut PyObject,
+) -> c_int {
+    // SAFETY: all of them are live, and the frame is published.
+    unsafe {
+        if let Some(status) = set_part(container, start.object(), stop.object(), value) {
+            start.close();
+            stop.close();
+            return status;
+        }
+        let slice = ffi::_PyBuildSlice_ConsumeRefs(start.into_object(), stop.into_object());
+        if slice.is_null() {
+            return -1;
+        }
+        let status = ffi::PyObject_SetItem(container, slice, value);
+        refcount::decref(slice);
+        status
+    }
+}
+
+/// `container[key] = value` for every kind of all three; nonzero with an exception set. The inputs are
+/// borrowed.
+#[inline(always)]
+unsafe fn set_item(container: *mut PyObject, key: *mut PyObject, value: *mut PyObject) -> c_int {
+    // SAFETY: all of them are live, and the frame is published.
+    unsafe {
+        plain_slice(key)
+            .and_then(|(start, stop)| set_part(container, start, stop, value))
+            .unwrap_or_else(|| ffi::PyObject_SetItem(container, key, value))
+    }
+}
+
+/// Replaces a part of a list; nonzero with an exception set. The inputs are borrowed. None, with nothing
+/// done, if `container` is something else or a bound no simple one.
+#[inline(always)]
+unsafe fn set_part(
+    container: *mut PyObject,
+    start: *mut PyObject,
+    stop: *mut PyObject,
+    value: *mut PyObject,
+) -> Option<c_int> {
+    // SAFETY: all of them are live, and the frame is published.
+    unsafe {
+        if !is_exact(container, &raw mut ffi::PyList_Type) {
+            return None;
+        }
+        let (low, high) = bounds(start, stop, size(container))?;
+        Some(ffi::PyList_SetSlice(container, low, high, value))
     }
 }
 
@@ -322,7 +462,7 @@ pub unsafe fn delete_subscr<E: Engine>(e: &mut E, [container, key]: [StackRef; 2
 unsafe fn settle_status<E: Engine, const N: usize>(
     e: &E,
     inputs: [StackRef; N],
-    status: core::ffi::c_int,
+    status: c_int,
 ) -> Op<Settled<0>> {
     // SAFETY: the inputs are the topmost values and ours.
     unsafe {

@@ -254,12 +254,12 @@ impl<A: Arguments> Binding<'_, A> {
                 self.args.give_up_all(bound..given);
             }
 
-            let candidates = self.keyword_parameters();
+            let (first, names) = self.keyword_parameters();
             for (index, &keyword) in self.keywords.iter().enumerate() {
                 let value = given + index;
                 // Names are interned, so that nearly always the same name is the same object.
-                let result = match candidates.clone().find(|&(_, &name)| name == keyword) {
-                    Some((parameter, _)) => self.bind_keyword(parameter, keyword, value),
+                let result = match names.iter().position(|&name| name == keyword) {
+                    Some(parameter) => self.bind_keyword(first + parameter, keyword, value),
                     None => self.bind_unknown_keyword(keyword, value, keyword_dict),
                 };
                 if let Err(Raised) = result {
@@ -314,9 +314,10 @@ impl<A: Arguments> Binding<'_, A> {
             if keyword.is_null() || !has_feature(keyword, ffi::Py_TPFLAGS_UNICODE_SUBCLASS) {
                 return errors::keyword_is_not_a_string(self.frame);
             }
-            for (parameter, &name) in self.keyword_parameters() {
+            let (first, names) = self.keyword_parameters();
+            for (parameter, &name) in names.iter().enumerate() {
                 if check(ffi::PyObject_RichCompareBool(keyword, name, ffi::Py_EQ as i32))? != 0 {
-                    return self.bind_keyword(parameter, keyword, index);
+                    return self.bind_keyword(first + parameter, keyword, index);
                 }
             }
             if keyword_dict.is_null() {
@@ -328,13 +329,13 @@ impl<A: Arguments> Binding<'_, A> {
         Ok(())
     }
 
-    /// The parameters that may be given by keyword: their indices and names.
+    /// The parameters that may be given by keyword: the index of the first one, and the names.
     #[inline(always)]
-    unsafe fn keyword_parameters(&self) -> impl Iterator<Item = (usize, &*mut PyObject)> + Clone {
-        // SAFETY: as for `bind`.
+    unsafe fn keyword_parameters(&self) -> (usize, &[*mut PyObject]) {
+        // SAFETY: as for `bind`; the positional-only parameters come first.
         unsafe {
             let first = (*self.frame.code().as_ptr()).co_posonlyargcount as usize;
-            self.parameters().iter().enumerate().skip(first)
+            (first, self.parameters().get_unchecked(first..))
         }
     }
 

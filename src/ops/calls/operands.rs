@@ -307,8 +307,10 @@ mod tests {
     #[test]
     fn self_is_the_first_argument_if_there_is_one() {
         let mut objects = [0u64; 6];
-        let references: Vec<StackRef> =
-            objects.iter_mut().map(|object| StackRef::wrap(&raw mut *object)).collect();
+        let references: Vec<StackRef> = objects
+            .iter_mut()
+            .map(|object| StackRef::from_raw(ffi::_PyStackRef { bits: &raw mut *object as usize }))
+            .collect();
         for (receiver, total) in [(StackRef::NULL, 2), (references[1], 3)] {
             let mut stack = [references[0], receiver, references[2], references[3]];
             let operands = Operands::<false> { arguments: &raw mut stack[2], count: 2 };

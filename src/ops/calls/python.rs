@@ -173,14 +173,12 @@ pub unsafe fn py_frame_kw<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
     unsafe { bind::<E, true>(e) }
 }
 
-/// Puts the frame that a call has made where its operands were, for `push_frame`.
+/// Takes the operands off the stack, and hands over the frame that the call has made, for `push_frame`.
 #[inline(always)]
 unsafe fn replace_by_frame<E: Engine, const KW: bool>(e: &mut E, operands: Operands<KW>, frame: Frame) -> Op {
-    // SAFETY: the operands have been given up; their lowest slot is free.
-    unsafe {
-        e.set_sp(operands.base());
-        e.push(StackRef::wrap(frame.as_ptr()));
-    }
+    // SAFETY: the operands have been given up.
+    unsafe { e.set_sp(operands.base()) }
+    e.give_frame(frame);
     Ok([])
 }
 
