@@ -167,8 +167,9 @@ unsafe fn is_temporary(value: StackRef) -> bool {
     unsafe { !cfg!(py_gil_disabled) && value.is_counted() && refcount::is_unique(value.object()) }
 }
 
-/// Whether `value` is borrowed from a variable that has the only reference there is, and that the next
-/// instruction, a STORE_FAST, is about to give another value.
+/// Whether `value` is borrowed from a variable that owns the only reference there is, and that the next
+/// instruction, a STORE_FAST, is about to give another value. (A parameter may itself be borrowed from a
+/// variable of the caller.)
 #[inline(always)]
 unsafe fn is_replaced_next<E: Engine>(e: &E, value: StackRef) -> bool {
     // SAFETY: the reference is live; an instruction follows, and STORE_FAST names a local of the frame.
@@ -177,7 +178,7 @@ unsafe fn is_replaced_next<E: Engine>(e: &E, value: StackRef) -> bool {
             return false;
         }
         let (opcode, oparg) = e.next().decode();
-        opcode == opcode::STORE_FAST && e.frame().local(oparg).is(value)
+        opcode == opcode::STORE_FAST && e.frame().local(oparg) == StackRef::steal_mortal(value.object())
     }
 }
 

@@ -186,6 +186,26 @@ def unpacked(pair):
     return a, b
 
 
+def lent():
+    """What a caller passes from its own variables may be borrowed in the callee."""
+
+    def change(n, f, i):
+        n += 1
+        f += 1
+        n = n * 3
+        for i in range(300, 303):
+            pass
+        return n, f, i
+
+    def pass_on(n, f, i):
+        return change(n, f, i), n, f, i
+
+    n, f, i = 1000 * len("a"), 1.5 * len("a"), 5000 * len("a")
+    print(change(n, f, i), pass_on(n, f, i), change(f=f, n=n, i=i), n, f, i)
+
+
+often(lent)
+
 print(unpacked((1000, 2.5)), unpacked((1.5, 4000)))
 
 
