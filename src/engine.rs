@@ -277,10 +277,7 @@ pub trait Engine: Sized {
         unsafe {
             let base = self.sp().sub(N);
             outputs.store(base);
-            let sp = base.add(M);
-            for input in inputs {
-                self.close_at(input, sp);
-            }
+            self.close_inputs_at(inputs, base.add(M));
         }
         Ok(Settled::new())
     }
@@ -293,10 +290,20 @@ pub trait Engine: Sized {
     unsafe fn consume<const N: usize>(&self, inputs: [StackRef; N]) {
         // SAFETY: the caller's promise.
         unsafe {
-            let base = self.sp().sub(N);
-            for input in inputs {
-                self.close_at(input, base);
-            }
+            self.close_inputs_at(inputs, self.sp().sub(N));
+        }
+    }
+
+    /// Gives up inputs that are not on the published stack any more, which ends at `sp`. Where there are
+    /// several, a call for the first one must not cost the registers of the others.
+    ///
+    /// # Safety
+    /// As for [`Engine::close_at`].
+    #[inline(always)]
+    unsafe fn close_inputs_at<const N: usize>(&self, inputs: [StackRef; N], sp: *mut StackRef) {
+        for input in inputs {
+            // SAFETY: the caller's promise.
+            unsafe { if N > 1 { self.close_seldom_at(input, sp) } else { self.close_at(input, sp) } }
         }
     }
 

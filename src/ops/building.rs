@@ -1,5 +1,6 @@
 //! Building strings, lists, tuples, sets, dicts, slices, templates; formatting; adding to containers.
 
+use core::mem::MaybeUninit;
 use core::ptr::null_mut;
 
 use super::exact::topmost;
@@ -70,8 +71,8 @@ unsafe fn with_objects(
     count: usize,
     action: impl FnOnce(*mut *mut PyObject) -> *mut PyObject,
 ) -> *mut PyObject {
-    let mut scratch: [*mut PyObject; SCRATCH + 1] = [null_mut(); SCRATCH + 1];
-    let scratch = scratch.as_mut_ptr();
+    let mut scratch = [const { MaybeUninit::<*mut PyObject>::uninit() }; SCRATCH + 1];
+    let scratch = scratch.as_mut_ptr().cast::<*mut PyObject>();
     // SAFETY: the scratch memory has the size that the host wants, with a place before the first object
     // that callees may use; what it returns is given back with that place.
     unsafe {
