@@ -25,3 +25,4 @@ pub mod api;
 pub mod engine;
 pub mod interp;
 pub mod ops;
+pub mod specialize;

@@ -1,36 +1,58 @@
-//! Counters in inline caches, with exponential backoff. Source: `pycore_backoff.h`.
+//! Counters with exponential backoff: in inline caches and, for tier 2, in side exits. Source:
+//! `pycore_backoff.h`, and `pycore_code.h` for the values that the specializer starts from.
 
+use super::thresholds;
 use crate::host::{CodeUnit, ffi};
 
 /// A countdown that triggers at zero and starts each time from a larger value
-/// (`_Py_BackoffCounter`): a 12-bit value above a 4-bit backoff.
+/// (`_Py_BackoffCounter`): a 12-bit value above a 4-bit backoff. One type for the specializer and for
+/// tier 2.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(transparent)]
 pub struct BackoffCounter(u16);
 
 static_assertions::assert_eq_size!(BackoffCounter, ffi::_Py_BackoffCounter);
 
-const BACKOFF_BITS: u16 = 4;
-const MAX_BACKOFF: u16 = 12;
+const BACKOFF_BITS: u16 = ffi::BACKOFF_BITS as u16;
+/// The largest value of a counter.
+pub const MAX_VALUE: u16 = u16::MAX >> BACKOFF_BITS;
+/// The largest backoff: from there on each failure starts the counter from its largest value.
+pub const MAX_BACKOFF: u16 = ffi::MAX_BACKOFF as u16;
 /// The backoff of a counter that never triggers.
-const UNREACHABLE_BACKOFF: u16 = 15;
+const UNREACHABLE_BACKOFF: u16 = ffi::UNREACHABLE_BACKOFF as u16;
 
 impl BackoffCounter {
     /// A counter that will trigger after `value` steps.
     pub const fn new(value: u16, backoff: u16) -> BackoffCounter {
-        debug_assert!(value <= 0xFFF && backoff <= MAX_BACKOFF);
+        debug_assert!(value <= MAX_VALUE && backoff <= MAX_BACKOFF);
         BackoffCounter((value << BACKOFF_BITS) | backoff)
     }
 
-    /// A counter that never triggers.
+    /// A new instruction's counter: it is specialized the second time that it runs.
+    pub const WARMUP: BackoffCounter =
+        BackoffCounter::new(ffi::ADAPTIVE_WARMUP_VALUE as u16, ffi::ADAPTIVE_WARMUP_BACKOFF as u16);
+
+    /// The counter of an instruction that was just specialized, and counts misses from now on.
+    pub const COOLDOWN: BackoffCounter =
+        BackoffCounter::new(ffi::ADAPTIVE_COOLDOWN_VALUE as u16, ffi::ADAPTIVE_COOLDOWN_BACKOFF as u16);
+
+    /// A counter that never triggers, however often it is advanced.
     pub const UNREACHABLE: BackoffCounter = BackoffCounter(UNREACHABLE_BACKOFF);
 
-    /// `JUMP_BACKWARD`'s first counter, for hosts that make it anew after each trace.
-    pub const fn jump_backward() -> BackoffCounter {
-        BackoffCounter::new(
-            ffi::JUMP_BACKWARD_INITIAL_VALUE as u16,
-            ffi::JUMP_BACKWARD_INITIAL_BACKOFF as u16,
-        )
+    /// Whether this is [`BackoffCounter::UNREACHABLE`].
+    #[inline(always)]
+    pub const fn is_unreachable(self) -> bool {
+        self.0 == UNREACHABLE_BACKOFF
+    }
+
+    /// The first counter of a `JUMP_BACKWARD`, and the one after a trace was made of it.
+    pub fn jump_backward() -> BackoffCounter {
+        thresholds::get().jump_backward
+    }
+
+    /// The first temperature of a side exit of a trace.
+    pub fn side_exit() -> BackoffCounter {
+        thresholds::get().side_exit
     }
 
     #[inline(always)]
@@ -65,10 +87,30 @@ impl BackoffCounter {
 
     /// After a failure: starts again, from twice as much up to the limit.
     pub const fn restart(self) -> BackoffCounter {
+        debug_assert!(!self.is_unreachable());
         let backoff = self.0 & ((1 << BACKOFF_BITS) - 1);
-        debug_assert!(backoff <= MAX_BACKOFF);
         let backoff = if backoff < MAX_BACKOFF { backoff + 1 } else { MAX_BACKOFF };
         BackoffCounter::new((1 << backoff) - 1, backoff)
+    }
+
+    /// The counter in the cache after `instr`.
+    ///
+    /// # Safety
+    /// `instr` is an instruction with a counter.
+    #[inline(always)]
+    pub unsafe fn load_at(instr: CodeUnit) -> BackoffCounter {
+        // SAFETY: the caller's promise.
+        BackoffCounter(unsafe { instr.add(1).word() })
+    }
+
+    /// Puts this counter into the cache after `instr`.
+    ///
+    /// # Safety
+    /// `instr` is an instruction with a counter.
+    #[inline(always)]
+    pub unsafe fn store_at(self, instr: CodeUnit) {
+        // SAFETY: the caller's promise.
+        unsafe { instr.add(1).set_word(self.0) }
     }
 
     /// Advances the counter in the cache after `instr`.
@@ -78,9 +120,20 @@ impl BackoffCounter {
     #[inline(always)]
     pub unsafe fn advance_at(instr: CodeUnit) {
         // SAFETY: the caller's promise.
+        unsafe { BackoffCounter::load_at(instr).advance().store_at(instr) }
+    }
+
+    /// Takes the counter in the cache after `instr` one step back, for an instruction that is about to run
+    /// once more and must not be counted. The step that follows undoes any overflow.
+    ///
+    /// # Safety
+    /// `instr` is an instruction with a counter.
+    #[inline(always)]
+    pub unsafe fn retreat_at(instr: CodeUnit) {
+        // SAFETY: the caller's promise.
         unsafe {
             let unit = instr.add(1);
-            unit.set_word(BackoffCounter(unit.word()).advance().0);
+            unit.set_word(unit.word().wrapping_add(1 << BACKOFF_BITS));
         }
     }
 
@@ -91,9 +144,6 @@ impl BackoffCounter {
     #[inline(always)]
     pub unsafe fn pause_at(instr: CodeUnit) {
         // SAFETY: the caller's promise.
-        unsafe {
-            let unit = instr.add(1);
-            unit.set_word(BackoffCounter(unit.word()).pause().0);
-        }
+        unsafe { BackoffCounter::load_at(instr).pause().store_at(instr) }
     }
 }

@@ -1,4 +1,5 @@
-//! The bytecode as data: instruction table, opcode numbers, counters in inline caches.
+//! The bytecode as data: instruction table, opcode numbers, counters in inline caches and where they
+//! start.
 //!
 //! Replaces no object of the host; used by every engine.
 
@@ -7,5 +8,6 @@ pub mod instructions;
 pub mod counter;
 pub mod metadata;
 pub mod opcode;
+pub mod thresholds;
 
 pub use counter::BackoffCounter;

@@ -92,7 +92,8 @@ impl CodeUnit {
     pub unsafe fn replace_opcode(self, expected: u8, new: u8) -> bool {
         // SAFETY: the caller's promise.
         let opcode = unsafe { AtomicU8::from_ptr(self.0.cast()) };
-        opcode.compare_exchange(expected, new, Ordering::Relaxed, Ordering::Relaxed).is_ok()
+        // Whoever sees the new opcode sees the caches that were written for it.
+        opcode.compare_exchange(expected, new, Ordering::Release, Ordering::Relaxed).is_ok()
     }
 
     /// Replaces a 16-bit cache entry.
@@ -103,6 +104,16 @@ impl CodeUnit {
     pub unsafe fn set_word(self, word: u16) {
         // SAFETY: the caller's promise.
         unsafe { AtomicU16::from_ptr(self.0.cast()).store(word, Ordering::Relaxed) }
+    }
+
+    /// Replaces a cached value of `T`'s size that starts here.
+    ///
+    /// # Safety
+    /// The units from here are for such a value, and no other thread runs this copy of the bytecode.
+    #[inline(always)]
+    pub unsafe fn write<T: CacheValue>(self, value: T) {
+        // SAFETY: the caller's promise.
+        unsafe { self.0.cast::<T>().write_unaligned(value) }
     }
 
     /// A cached value of `T`'s size that starts here; caches are 2-aligned only.

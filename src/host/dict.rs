@@ -8,6 +8,7 @@
 //! `# Safety` lines say only what is beyond it.
 
 use core::ffi::c_int;
+use core::num::NonZeroU32;
 use core::sync::atomic::{AtomicIsize, AtomicPtr, AtomicU8, AtomicU32, AtomicU64, Ordering};
 
 use super::ffi::{self, PyObject, PyTypeObject};
@@ -94,21 +95,77 @@ impl Dict {
         (tag & MASK) as c_int
     }
 
-    /// Whether this thread may read the dictionary without locking it: the thread made it, or its
-    /// tables are kept for readers by now. Always with a GIL.
+    /// Whether this thread may read the dictionary without locking it.
     ///
     /// # Safety
     /// The dictionary is live.
     #[inline(always)]
     pub unsafe fn is_readable(self) -> bool {
-        #[cfg(not(py_gil_disabled))]
-        return true;
+        // SAFETY: the caller's promise.
+        unsafe { is_readable(self.object()) }
+    }
+
+    /// Whether the values are in an array of their own, and the keys those of a class (`ma_values`).
+    ///
+    /// # Safety
+    /// The dictionary is live, and locked.
+    #[inline]
+    pub unsafe fn is_split(self) -> bool {
+        // SAFETY: the caller's promise.
+        unsafe { !(*self.0).ma_values.is_null() }
+    }
+
+    /// The number of the entry of `key`, if the dictionary has one (`_PyDict_LookupIndex`).
+    ///
+    /// # Safety
+    /// The dictionary is live and exactly a `dict`, and locked; `key` is exactly a string.
+    pub unsafe fn index_of(self, key: *mut PyObject) -> Option<usize> {
+        // SAFETY: the caller's promise; negative is none.
+        unsafe { usize::try_from(ffi::_PyDict_LookupIndex(self.0, key)).ok() }
+    }
+
+    /// The version of the keys for inline caches, assigned now if they have none; `None` if versions
+    /// have run out or the keys cannot have one (`_PyDict_GetKeysVersionForCurrentState`).
+    ///
+    /// # Safety
+    /// The dictionary is live, and locked; `interp` is the attached thread's interpreter.
+    pub unsafe fn current_keys_version(self, interp: *mut ffi::PyInterpreterState) -> Option<NonZeroU32> {
+        // SAFETY: the caller's promise.
+        NonZeroU32::new(unsafe { ffi::_PyDict_GetKeysVersionForCurrentState(interp, self.0) })
+    }
+
+    /// Sees to it that a free-threaded host keeps old tables for readers that hold no lock
+    /// (`_PyDict_EnsureSharedOnRead`).
+    ///
+    /// # Safety
+    /// The dictionary is live, and locked.
+    #[inline]
+    pub unsafe fn share(self) {
         #[cfg(py_gil_disabled)]
-        // SAFETY: the caller's promise; bits are set atomically.
+        // SAFETY: the caller's promise.
         unsafe {
-            let bits = load_u8(&raw mut (*self.object()).ob_gc_bits);
-            is_owned_by_current_thread(self.object()) || bits & ffi::_PyGC_BITS_SHARED as u8 != 0
+            ffi::_PyDict_EnsureSharedOnRead(self.0);
         }
+    }
+}
+
+/// Whether this thread may read a dictionary or list without locking it: the thread made it, or its
+/// tables are kept for readers by now. Always with a GIL.
+///
+/// # Safety
+/// The object is live.
+#[inline(always)]
+pub unsafe fn is_readable(object: *mut PyObject) -> bool {
+    #[cfg(not(py_gil_disabled))]
+    {
+        let _ = object;
+        true
+    }
+    #[cfg(py_gil_disabled)]
+    // SAFETY: the caller's promise; bits are set atomically.
+    unsafe {
+        let bits = load_u8(&raw mut (*object).ob_gc_bits);
+        is_owned_by_current_thread(object) || bits & ffi::_PyGC_BITS_SHARED as u8 != 0
     }
 }
 
@@ -137,6 +194,39 @@ impl DictKeys {
     pub unsafe fn version(self) -> u32 {
         // SAFETY: the caller's promise.
         unsafe { load_u32(&raw mut (*self.0).dk_version) }
+    }
+
+    /// The number of the entry of `key`, if the table has one (`_PyDictKeys_StringLookup`).
+    ///
+    /// # Safety
+    /// The keys are live and not of the general kind, and their dictionary is locked; `key` is
+    /// exactly a string.
+    pub unsafe fn index_of(self, key: *mut PyObject) -> Option<usize> {
+        // SAFETY: the caller's promise; negative is none.
+        unsafe { usize::try_from(ffi::_PyDictKeys_StringLookup(self.0, key)).ok() }
+    }
+
+    /// Like [`DictKeys::index_of`], of keys that objects share, without a lock
+    /// (`_PyDictKeys_StringLookupSplit`).
+    ///
+    /// # Safety
+    /// The keys are live and [shared](DictKeys::shared_by); `key` is exactly a string.
+    pub unsafe fn shared_index_of(self, key: *mut PyObject) -> Option<usize> {
+        // SAFETY: the caller's promise; negative is none.
+        unsafe { usize::try_from(ffi::_PyDictKeys_StringLookupSplit(self.0, key)).ok() }
+    }
+
+    /// Like [`DictKeys::shared_index_of`], together with the version of the keys for inline caches,
+    /// which is assigned now if they have none, and zero if versions have run out
+    /// (`_PyDictKeys_StringLookupAndVersion`).
+    ///
+    /// # Safety
+    /// As for [`DictKeys::shared_index_of`].
+    pub unsafe fn shared_index_and_version_of(self, key: *mut PyObject) -> (Option<usize>, u32) {
+        let mut version = 0;
+        // SAFETY: the caller's promise; negative is none.
+        let index = unsafe { ffi::_PyDictKeys_StringLookupAndVersion(self.0, key, &raw mut version) };
+        (usize::try_from(index).ok(), version)
     }
 
     /// The number of entries, deleted ones included (`dk_nentries`).
@@ -320,6 +410,18 @@ impl InlineValues {
         unsafe { load_u8(&raw mut (*self.0).valid) != 0 }
     }
 
+    /// How far from the start of `object`, whose values these are, the value number `index` is, in bytes.
+    ///
+    /// # Safety
+    /// The object is live and has that many values.
+    pub unsafe fn offset_in(self, object: *mut PyObject, index: usize) -> usize {
+        // SAFETY: the caller's promise: the values follow the object.
+        unsafe {
+            let values = (&raw mut (*self.0).values).cast::<*mut PyObject>();
+            values.add(index).byte_offset_from(object) as usize
+        }
+    }
+
     /// Notes that the value in `slot`, which was empty, is the newest
     /// (`_PyDictValues_AddToInsertionOrder`).
     ///
@@ -339,7 +441,7 @@ impl InlineValues {
 }
 
 /// Where a managed dictionary is, from the object (`MANAGED_DICT_OFFSET`).
-const MANAGED_DICT_OFFSET: isize =
+pub const MANAGED_DICT_OFFSET: isize =
     if cfg!(py_gil_disabled) { -1 } else { -3 } * size_of::<*mut PyObject>() as isize;
 
 /// The slot of a dictionary that an object may or may not have yet. The offset is a distance from

@@ -73,6 +73,17 @@ impl Function {
         unsafe { AtomicU32::from_ptr(&raw mut (*self.0).func_version).load(Ordering::Relaxed) }
     }
 
+    /// The version for inline caches, assigned now if it has none; `None` if versions have run out or
+    /// the function has changed (`_PyFunction_GetVersionForCurrentState`).
+    ///
+    /// # Safety
+    /// The function is live and the thread attached.
+    pub unsafe fn current_version(self) -> Option<u32> {
+        // SAFETY: the caller's promise.
+        let version = unsafe { ffi::_PyFunction_GetVersionForCurrentState(self.0) };
+        (version >= ffi::FUNC_VERSION_FIRST_VALID).then_some(version)
+    }
+
     /// Whether a call runs its code and nothing else: nobody has put another C function in the place
     /// of the host's `_PyFunction_Vectorcall`.
     ///
@@ -194,6 +205,32 @@ impl MethodDescriptor {
 pub struct Definition(*mut ffi::PyMethodDef);
 
 impl Definition {
+    /// The `METH_*` flags that say how the function is called; others say what it is bound to.
+    ///
+    /// # Safety
+    /// The definition belongs to a live object.
+    #[inline]
+    pub unsafe fn convention(self) -> u32 {
+        const CONVENTION: u32 = ffi::METH_VARARGS
+            | ffi::METH_FASTCALL
+            | ffi::METH_NOARGS
+            | ffi::METH_O
+            | ffi::METH_KEYWORDS
+            | ffi::METH_METHOD;
+        // SAFETY: the caller's promise.
+        unsafe { (*self.0).ml_flags as u32 & CONVENTION }
+    }
+
+    /// Whether there is a function to call.
+    ///
+    /// # Safety
+    /// The definition belongs to a live object.
+    #[inline]
+    pub unsafe fn has_function(self) -> bool {
+        // SAFETY: the caller's promise.
+        unsafe { (*self.0).ml_meth.is_some() }
+    }
+
     /// Whether the calling convention is exactly that of these `METH_*` flags.
     ///
     /// # Safety

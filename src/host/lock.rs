@@ -27,6 +27,28 @@ pub unsafe fn with_lock<T>(object: *mut PyObject, action: impl FnOnce() -> T) ->
     }
 }
 
+/// Like [`with_lock`], of two objects at once (`Py_BEGIN_CRITICAL_SECTION2`).
+///
+/// # Safety
+/// As for [`with_lock`], of both.
+#[inline(always)]
+pub unsafe fn with_locks<T>(first: *mut PyObject, second: *mut PyObject, action: impl FnOnce() -> T) -> T {
+    #[cfg(not(py_gil_disabled))]
+    {
+        let _ = (first, second);
+        action()
+    }
+    #[cfg(py_gil_disabled)]
+    // SAFETY: as in `with_lock`.
+    unsafe {
+        let mut section: ffi::PyCriticalSection2 = core::mem::zeroed();
+        ffi::PyCriticalSection2_Begin(&raw mut section, first, second);
+        let result = action();
+        ffi::PyCriticalSection2_End(&raw mut section);
+        result
+    }
+}
+
 /// Locks `object` if that needs no waiting (`LOCK_OBJECT`). Each success is paired with [`unlock`], and
 /// nothing that could run Python code happens in between.
 ///

@@ -6,7 +6,7 @@
 
 use super::adaptive::specialize;
 use super::guards::guard;
-use crate::bytecode::opcode;
+use crate::bytecode::{BackoffCounter, opcode};
 use crate::engine::{Engine, Exit, Op, Settled};
 use crate::host::generator::Generator;
 #[cfg(not(py_gil_disabled))]
@@ -142,10 +142,14 @@ unsafe fn guard_iterator<E: Engine>(e: &mut E, type_: *mut ffi::PyTypeObject) ->
 /// Gives up an exhausted iterator's reference to its sequence, if that is not the last one. Otherwise
 /// the generic instruction runs: so there is no call here, and the loop's other turns need no stack.
 #[inline(always)]
-unsafe fn guard_release(sequence: *mut PyObject) -> Op {
-    // SAFETY: the caller owns the reference; nothing is freed.
+unsafe fn guard_release<E: Engine>(e: &mut E, sequence: *mut PyObject) -> Op {
+    // SAFETY: the caller owns the reference; nothing is freed. FOR_ITER has a counter.
     unsafe {
-        guard(!refcount::is_unique(sequence))?;
+        if refcount::is_unique(sequence) {
+            // Nothing was specialized wrongly: the generic instruction's step must not count.
+            BackoffCounter::retreat_at(e.this_instr());
+            return Err(Exit::Deopt);
+        }
         #[cfg(any(py_debug, py_gil_disabled))]
         refcount::decref(sequence);
         #[cfg(not(any(py_debug, py_gil_disabled)))]
@@ -193,7 +197,7 @@ pub unsafe fn iter_jump_list<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
         let list = (*iterator).it_seq.cast::<PyObject>();
         if list.is_null() || (*iterator).it_index as usize >= size(list) as usize {
             if !list.is_null() {
-                guard_release(list)?;
+                guard_release(e, list)?;
                 (*iterator).it_seq = core::ptr::null_mut();
             }
             (*iterator).it_index = -1;
@@ -255,7 +259,7 @@ pub unsafe fn iter_jump_tuple<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
         let tuple = (*iterator).it_seq.cast::<PyObject>();
         if tuple.is_null() || (*iterator).it_index as usize >= size(tuple) as usize {
             if !cfg!(py_gil_disabled) && !tuple.is_null() {
-                guard_release(tuple)?;
+                guard_release(e, tuple)?;
                 (*iterator).it_seq = core::ptr::null_mut();
             }
             return leave_loop(e);

@@ -1,0 +1,166 @@
+//! Where the counters of tier 2 start. Four variables of the environment change that; they are read
+//! once, when the first code object is made, unless the host was told to ignore its environment.
+
+use std::ffi::OsString;
+use std::io::Write;
+use std::ops::RangeInclusive;
+use std::sync::OnceLock;
+
+use super::counter::{BackoffCounter, MAX_BACKOFF, MAX_VALUE};
+use crate::host::ffi;
+
+/// The first values of the counters of tier 2.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Thresholds {
+    /// Of a `JUMP_BACKWARD`: how many jumps until a trace is made of the loop.
+    pub jump_backward: BackoffCounter,
+    /// Of a side exit, its temperature: how many exits until a trace is made of what follows.
+    pub side_exit: BackoffCounter,
+}
+
+/// The thresholds of this process.
+///
+/// The first call needs an attached thread of an interpreter that has its configuration.
+pub fn get() -> Thresholds {
+    static THRESHOLDS: OnceLock<Thresholds> = OnceLock::new();
+    *THRESHOLDS.get_or_init(|| {
+        // SAFETY: the caller's promise; the configuration lives as long as its interpreter.
+        let use_environment = unsafe { (*ffi::_Py_GetConfig()).use_environment != 0 };
+        Thresholds::read(
+            |variable| if use_environment { std::env::var_os(variable) } else { None },
+            // Too early for the host's `warnings`. Nobody can be told that stderr is closed.
+            |complaint| drop(writeln!(std::io::stderr(), "{complaint}")),
+        )
+    })
+}
+
+impl Thresholds {
+    fn read(
+        environment: impl Fn(&'static str) -> Option<OsString>,
+        complain: impl Fn(OutOfRange),
+    ) -> Thresholds {
+        let value = |variable: &Variable| {
+            // Like all variables of the host, an empty one is as good as none.
+            let Some(text) = environment(variable.name).filter(|text| !text.is_empty()) else {
+                return variable.default;
+            };
+            variable.parse(text.to_str().unwrap_or_default()).unwrap_or_else(|refusal| {
+                complain(refusal);
+                variable.default
+            })
+        };
+        Thresholds {
+            jump_backward: BackoffCounter::new(
+                value(&JUMP_BACKWARD_INITIAL_VALUE),
+                value(&JUMP_BACKWARD_INITIAL_BACKOFF),
+            ),
+            side_exit: BackoffCounter::new(
+                value(&SIDE_EXIT_INITIAL_VALUE),
+                value(&SIDE_EXIT_INITIAL_BACKOFF),
+            ),
+        }
+    }
+}
+
+/// A variable of the environment that holds a number.
+struct Variable {
+    name: &'static str,
+    range: RangeInclusive<u16>,
+    default: u16,
+}
+
+const VALUES: RangeInclusive<u16> = 1..=MAX_VALUE;
+const BACKOFFS: RangeInclusive<u16> = 0..=MAX_BACKOFF;
+
+const JUMP_BACKWARD_INITIAL_VALUE: Variable =
+    Variable { name: "PYTHON_JIT_JUMP_BACKWARD_INITIAL_VALUE", range: VALUES, default: 16 };
+const JUMP_BACKWARD_INITIAL_BACKOFF: Variable =
+    Variable { name: "PYTHON_JIT_JUMP_BACKWARD_INITIAL_BACKOFF", range: BACKOFFS, default: 4 };
+const SIDE_EXIT_INITIAL_VALUE: Variable =
+    Variable { name: "PYTHON_JIT_SIDE_EXIT_INITIAL_VALUE", range: VALUES, default: 64 };
+const SIDE_EXIT_INITIAL_BACKOFF: Variable =
+    Variable { name: "PYTHON_JIT_SIDE_EXIT_INITIAL_BACKOFF", range: BACKOFFS, default: 6 };
+
+// A side exit must not be hot before the instructions behind it had time to be specialized anew.
+static_assertions::const_assert!(SIDE_EXIT_INITIAL_VALUE.default as u32 > ffi::ADAPTIVE_COOLDOWN_VALUE);
+
+impl Variable {
+    fn parse(&self, text: &str) -> Result<u16, OutOfRange> {
+        let number = text.trim().parse().ok().filter(|number| self.range.contains(number));
+        number.ok_or_else(|| OutOfRange { name: self.name, range: self.range.clone(), default: self.default })
+    }
+}
+
+/// A variable holds something else than a number of its range.
+#[derive(Debug, PartialEq, Eq)]
+struct OutOfRange {
+    name: &'static str,
+    range: RangeInclusive<u16>,
+    default: u16,
+}
+
+impl core::fmt::Display for OutOfRange {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        let OutOfRange { name, range, default } = self;
+        let (first, last) = (range.start(), range.end());
+        write!(
+            f,
+            "RuntimeWarning: {name} must be an integer from {first} to {last}; using the default, {default}"
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
+
+    use super::*;
+
+    /// The thresholds that these variables give, and what is complained about.
+    fn read(variables: &[(&str, &str)]) -> (Thresholds, Vec<String>) {
+        let complaints = RefCell::new(Vec::new());
+        let thresholds = Thresholds::read(
+            |name| variables.iter().find(|(key, _)| *key == name).map(|(_, value)| value.into()),
+            |complaint| complaints.borrow_mut().push(complaint.to_string()),
+        );
+        (thresholds, complaints.into_inner())
+    }
+
+    fn thresholds(jump_backward: (u16, u16), side_exit: (u16, u16)) -> Thresholds {
+        Thresholds {
+            jump_backward: BackoffCounter::new(jump_backward.0, jump_backward.1),
+            side_exit: BackoffCounter::new(side_exit.0, side_exit.1),
+        }
+    }
+
+    #[test]
+    fn loops_count_from_16_and_side_exits_from_64() {
+        assert_eq!(read(&[]), (thresholds((16, 4), (64, 6)), vec![]));
+        assert_eq!(read(&[("PYTHON_JIT_SIDE_EXIT_INITIAL_VALUE", "")]).1, Vec::<String>::new());
+    }
+
+    #[test]
+    fn each_variable_sets_its_own_part() {
+        let variables = [
+            ("PYTHON_JIT_JUMP_BACKWARD_INITIAL_VALUE", "4095"),
+            ("PYTHON_JIT_JUMP_BACKWARD_INITIAL_BACKOFF", " 12 "),
+            ("PYTHON_JIT_SIDE_EXIT_INITIAL_VALUE", "1"),
+            ("PYTHON_JIT_SIDE_EXIT_INITIAL_BACKOFF", "0"),
+        ];
+        assert_eq!(read(&variables), (thresholds((4095, 12), (1, 0)), vec![]));
+    }
+
+    #[test]
+    fn what_is_out_of_range_is_complained_about_and_ignored() {
+        for text in ["0", "4096", "-1", "70000", "many", "1.5"] {
+            let (read, complaints) = read(&[("PYTHON_JIT_JUMP_BACKWARD_INITIAL_VALUE", text)]);
+            assert_eq!(read, thresholds((16, 4), (64, 6)), "{text}");
+            let expected = "RuntimeWarning: PYTHON_JIT_JUMP_BACKWARD_INITIAL_VALUE must be an integer from \
+                            1 to 4095; using the default, 16";
+            assert_eq!(complaints, [expected], "{text}");
+        }
+        let (_, complaints) = read(&[("PYTHON_JIT_SIDE_EXIT_INITIAL_BACKOFF", "13")]);
+        assert!(complaints[0].contains("PYTHON_JIT_SIDE_EXIT_INITIAL_BACKOFF"), "{complaints:?}");
+        assert!(complaints[0].contains("from 0 to 12"), "{complaints:?}");
+    }
+}

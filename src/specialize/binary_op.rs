@@ -1,0 +1,229 @@
+//! BINARY_OP: arithmetic, subscription, and what has a description ([`extension`]).
+
+use core::ffi::c_int;
+use core::ptr::null;
+
+use super::python_function::{default_evaluator, takes};
+use super::{Cache, Decision, Form, Refusal, conclude, descriptor, extension};
+use crate::bytecode::opcode::*;
+use crate::host::function::Function;
+use crate::host::object::{is_exact, long_is_non_negative_compact, type_flags, type_of};
+use crate::host::{CodeUnit, PyObject, PyTypeObject, StackRef, ffi};
+
+/// The type of both operands, as far as forms differ.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Operands {
+    Ints,
+    Floats,
+    Strings,
+    Others,
+}
+
+/// Arithmetic on two operands of exactly the same type.
+fn arithmetic(operator: u32, operands: Operands) -> Option<u8> {
+    use Operands::*;
+    Some(match (operator, operands) {
+        (ffi::NB_ADD | ffi::NB_INPLACE_ADD, Ints) => BINARY_OP_ADD_INT,
+        (ffi::NB_ADD | ffi::NB_INPLACE_ADD, Floats) => BINARY_OP_ADD_FLOAT,
+        (ffi::NB_ADD | ffi::NB_INPLACE_ADD, Strings) => BINARY_OP_ADD_UNICODE,
+        (ffi::NB_SUBTRACT | ffi::NB_INPLACE_SUBTRACT, Ints) => BINARY_OP_SUBTRACT_INT,
+        (ffi::NB_SUBTRACT | ffi::NB_INPLACE_SUBTRACT, Floats) => BINARY_OP_SUBTRACT_FLOAT,
+        (ffi::NB_MULTIPLY | ffi::NB_INPLACE_MULTIPLY, Ints) => BINARY_OP_MULTIPLY_INT,
+        (ffi::NB_MULTIPLY | ffi::NB_INPLACE_MULTIPLY, Floats) => BINARY_OP_MULTIPLY_FLOAT,
+        _ => return None,
+    })
+}
+
+unsafe fn operands(left: *mut PyObject, right: *mut PyObject) -> Operands {
+    // SAFETY: the operands are live.
+    let (type_, same) = unsafe { (type_of(left), type_of(left) == type_of(right)) };
+    if !same {
+        Operands::Others
+    } else if type_ == &raw mut ffi::PyLong_Type {
+        Operands::Ints
+    } else if type_ == &raw mut ffi::PyFloat_Type {
+        Operands::Floats
+    } else if type_ == &raw mut ffi::PyUnicode_Type {
+        Operands::Strings
+    } else {
+        Operands::Others
+    }
+}
+
+/// Whether the result of the operation goes to the local that the left operand is from, so that the
+/// string may grow where it is.
+unsafe fn replaces_left(instr: CodeUnit, left: *mut PyObject, locals: *mut ffi::_PyStackRef) -> bool {
+    const LENGTH: isize = 1 + (size_of::<ffi::_PyBinaryOpCache>() / size_of::<ffi::_Py_CODEUNIT>()) as isize;
+    // SAFETY: an operation is not the last instruction of its code, and the frame has the local.
+    unsafe {
+        let (next, local) = instr.add(LENGTH).decode();
+        next == STORE_FAST && StackRef::from_raw(*locals.add(local)).object() == left
+    }
+}
+
+/// What is subscripted, as far as forms differ.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Container {
+    List,
+    Tuple,
+    Str,
+    Dict,
+    Other,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Subscript {
+    /// An int of one digit that is not negative.
+    Index,
+    Slice,
+    Other,
+}
+
+/// Subscription of built-in containers.
+fn subscription(container: Container, subscript: Subscript) -> Option<u8> {
+    Some(match (container, subscript) {
+        (Container::List, Subscript::Index) => BINARY_OP_SUBSCR_LIST_INT,
+        (Container::List, Subscript::Slice) => BINARY_OP_SUBSCR_LIST_SLICE,
+        (Container::Tuple, Subscript::Index) => BINARY_OP_SUBSCR_TUPLE_INT,
+        (Container::Str, Subscript::Index) => BINARY_OP_SUBSCR_STR_INT,
+        (Container::Dict, _) => BINARY_OP_SUBSCR_DICT,
+        (Container::List | Container::Tuple | Container::Str | Container::Other, _) => return None,
+    })
+}
+
+fn container(type_: *mut PyTypeObject) -> Container {
+    if type_ == &raw mut ffi::PyList_Type {
+        Container::List
+    } else if type_ == &raw mut ffi::PyTuple_Type {
+        Container::Tuple
+    } else if type_ == &raw mut ffi::PyUnicode_Type {
+        Container::Str
+    } else if type_ == &raw mut ffi::PyDict_Type {
+        Container::Dict
+    } else {
+        Container::Other
+    }
+}
+
+unsafe fn subscript(object: *mut PyObject) -> Subscript {
+    // SAFETY: the object is live.
+    unsafe {
+        if is_exact(object, &raw mut ffi::PyLong_Type) && long_is_non_negative_compact(object) {
+            Subscript::Index
+        } else if is_exact(object, &raw mut ffi::PySlice_Type) {
+            Subscript::Slice
+        } else {
+            Subscript::Other
+        }
+    }
+}
+
+/// That the class has a `__getitem__` in Python, which it keeps for the form now.
+unsafe fn python_getitem(class: *mut PyTypeObject) -> Result<(), Refusal> {
+    // SAFETY: the class is live and the thread attached.
+    unsafe {
+        let (found, version) = descriptor::lookup(class, id!(_py___getitem__));
+        let found = found.ok_or(Refusal::NoFormForOperands)?;
+        let function = Function::cast(found.as_ptr()).ok_or(Refusal::NoFormForOperands)?;
+        if type_flags(class) & u64::from(ffi::Py_TPFLAGS_HEAPTYPE) == 0 {
+            return Err(Refusal::NoFormForOperands);
+        }
+        takes(function, 2)?;
+        default_evaluator()?;
+        if ffi::_PyType_CacheGetItemForSpecialization(class.cast(), function.object(), version) == 0 {
+            return Err(Refusal::OutOfVersions);
+        }
+        Ok(())
+    }
+}
+
+/// An operation as its instruction makes it.
+struct Operation {
+    instr: CodeUnit,
+    operator: c_int,
+    locals: *mut ffi::_PyStackRef,
+}
+
+impl Operation {
+    unsafe fn decide(self, left: *mut PyObject, right: *mut PyObject) -> Decision {
+        // SAFETY: the operands are live and the thread attached.
+        unsafe {
+            let refusal = match self.operator as u32 {
+                ffi::NB_SUBSCR => {
+                    let class = type_of(left);
+                    if let Some(opcode) = subscription(container(class), subscript(right)) {
+                        return Ok(Form::plain(opcode));
+                    }
+                    match python_getitem(class) {
+                        Ok(()) => return Ok(Form::plain(BINARY_OP_SUBSCR_GETITEM)),
+                        Err(refusal) => refusal,
+                    }
+                }
+                operator => match arithmetic(operator, operands(left, right)) {
+                    Some(BINARY_OP_ADD_UNICODE) if replaces_left(self.instr, left, self.locals) => {
+                        return Ok(Form::plain(BINARY_OP_INPLACE_ADD_UNICODE));
+                    }
+                    Some(opcode) => return Ok(Form::plain(opcode)),
+                    None => Refusal::NoFormForOperands,
+                },
+            };
+            let description = extension::find(left, right, self.operator).ok_or(refusal)?;
+            Ok(Form { opcode: BINARY_OP_EXTEND, cache: Cache::Extension(description) })
+        }
+    }
+}
+
+/// Specializes a BINARY_OP with the operator `oparg` for these operands, in a frame with these locals.
+/// Takes no references and cannot fail. Stands for the host's symbol of this name (`specialize.c`).
+///
+/// # Safety
+/// The thread is attached and no exception set; `instr` is the instruction that it runs, and the
+/// operands are live.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn _Py_Specialize_BinaryOp(
+    lhs: ffi::_PyStackRef,
+    rhs: ffi::_PyStackRef,
+    instr: *mut ffi::_Py_CODEUNIT,
+    oparg: c_int,
+    locals: *mut ffi::_PyStackRef,
+) {
+    let instr = CodeUnit::from_ptr(instr);
+    let [left, right] = [lhs, rhs].map(|operand| StackRef::from_raw(operand).object());
+    // SAFETY: the caller's promise.
+    unsafe {
+        if instr.opcode() == BINARY_OP_EXTEND {
+            // No description outlives its form.
+            Cache::Extension(null()).write(instr);
+        }
+        conclude(instr, Operation { instr, operator: oparg, locals }.decide(left, right));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_three_operators_have_arithmetic_forms() {
+        let with_forms = |operands| {
+            (0..=ffi::NB_OPARG_LAST).filter(|operator| arithmetic(*operator, operands).is_some()).count()
+        };
+        // Each in place and not.
+        assert_eq!(with_forms(Operands::Ints), 6);
+        assert_eq!(with_forms(Operands::Floats), 6);
+        assert_eq!(with_forms(Operands::Strings), 2);
+        assert_eq!(with_forms(Operands::Others), 0);
+    }
+
+    #[test]
+    fn of_built_in_containers_only_dicts_take_any_subscript() {
+        use {Container as C, Subscript as S};
+        assert_eq!(subscription(C::Dict, S::Other), Some(BINARY_OP_SUBSCR_DICT));
+        assert_eq!(subscription(C::List, S::Slice), Some(BINARY_OP_SUBSCR_LIST_SLICE));
+        for container in [C::List, C::Tuple, C::Str, C::Other] {
+            assert_eq!(subscription(container, S::Other), None);
+        }
+        assert_eq!(subscription(C::Tuple, S::Slice), None);
+        assert_eq!(subscription(C::Other, S::Index), None);
+    }
+}

@@ -1,0 +1,247 @@
+//! CALL.
+
+use core::ffi::{c_int, c_uint};
+use core::ptr::fn_addr_eq;
+
+use super::python_function::{default_evaluator, simple_parameters, version};
+use super::{Cache, Decision, Form, Refusal, conclude};
+use crate::bytecode::opcode::*;
+use crate::host::function::{CFunction, Function, Method, MethodDescriptor};
+use crate::host::object::{has_feature, is_exact, type_flags};
+use crate::host::{CodeUnit, Owned, PyObject, PyTypeObject, StackRef, ThreadState, ffi};
+
+const NO_ARGUMENTS: u32 = ffi::METH_NOARGS;
+const ONE_ARGUMENT: u32 = ffi::METH_O;
+const FAST: u32 = ffi::METH_FASTCALL;
+const FAST_WITH_KEYWORDS: u32 = ffi::METH_FASTCALL | ffi::METH_KEYWORDS;
+
+/// What can be called, as far as forms differ.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Callable {
+    Builtin(CFunction),
+    Python(Function),
+    Class(*mut PyTypeObject),
+    BuiltinMethod(MethodDescriptor),
+    BoundPython(Function),
+    BoundOther,
+    Other,
+}
+
+impl Callable {
+    /// # Safety
+    /// The object is live.
+    pub(super) unsafe fn of(callable: *mut PyObject) -> Callable {
+        // SAFETY: the object is live.
+        unsafe {
+            if let Some(function) = CFunction::cast(callable) {
+                Callable::Builtin(function)
+            } else if let Some(function) = Function::cast(callable) {
+                Callable::Python(function)
+            } else if has_feature(callable, ffi::Py_TPFLAGS_TYPE_SUBCLASS) {
+                Callable::Class(callable.cast())
+            } else if let Some(descriptor) = MethodDescriptor::cast(callable) {
+                Callable::BuiltinMethod(descriptor)
+            } else if let Some(method) = Method::cast(callable) {
+                Function::cast(method.function()).map_or(Callable::BoundOther, Callable::BoundPython)
+            } else {
+                Callable::Other
+            }
+        }
+    }
+}
+
+/// A call as its instruction makes it.
+#[derive(Debug, Clone, Copy)]
+struct Call {
+    instr: CodeUnit,
+    /// The instruction's argument, without extension: the values after the callable and its receiver.
+    values: usize,
+    /// The arguments, a receiver included.
+    arguments: c_int,
+}
+
+impl Call {
+    unsafe fn decide(self, callable: *mut PyObject) -> Decision {
+        // SAFETY: the callable is live.
+        unsafe {
+            match Callable::of(callable) {
+                Callable::Builtin(function) => self.builtin(function),
+                Callable::Python(function) => {
+                    self.python(function, self.arguments, CALL_PY_EXACT_ARGS, CALL_PY_GENERAL)
+                }
+                Callable::BoundPython(function) => self.python(
+                    function,
+                    self.arguments + 1,
+                    CALL_BOUND_METHOD_EXACT_ARGS,
+                    CALL_BOUND_METHOD_GENERAL,
+                ),
+                Callable::BoundOther => Err(Refusal::BoundMethodOfOther),
+                Callable::Class(class) => self.class(class),
+                Callable::BuiltinMethod(method) => self.builtin_method(method),
+                Callable::Other => Ok(Form::plain(CALL_NON_PY_GENERAL)),
+            }
+        }
+    }
+
+    /// A function in Python, which gets that many arguments: `exact` if each is a local at once.
+    unsafe fn python(self, function: Function, arguments: c_int, exact: u8, general: u8) -> Decision {
+        // SAFETY: the function is live.
+        unsafe {
+            let version = version_of_python_function(function)?;
+            let parameters = simple_parameters(function.code());
+            let opcode = if parameters == Ok(arguments) { exact } else { general };
+            Ok(Form { opcode, cache: Cache::Version(version) })
+        }
+    }
+
+    /// A function in C.
+    unsafe fn builtin(self, function: CFunction) -> Decision {
+        // SAFETY: the function is live and the thread attached.
+        unsafe {
+            let known = &(*ThreadState::current().interp()).callable_cache;
+            if !function.definition().has_function() {
+                return Err(Refusal::NoFormForOperands);
+            }
+            Ok(Form::plain(match function.definition().convention() {
+                ONE_ARGUMENT if self.arguments != 1 => return Err(Refusal::WrongNumberOfArguments),
+                ONE_ARGUMENT if function.object() == known.len && self.values == 1 => CALL_LEN,
+                ONE_ARGUMENT => CALL_BUILTIN_O,
+                FAST if function.object() == known.isinstance && self.arguments == 2 => CALL_ISINSTANCE,
+                FAST => CALL_BUILTIN_FAST,
+                FAST_WITH_KEYWORDS => CALL_BUILTIN_FAST_WITH_KEYWORDS,
+                _ => CALL_NON_PY_GENERAL,
+            }))
+        }
+    }
+
+    /// A method of a type in C, whose receiver is among the arguments.
+    unsafe fn builtin_method(self, method: MethodDescriptor) -> Decision {
+        // SAFETY: the method is live and the thread attached.
+        unsafe {
+            let known = &(*ThreadState::current().interp()).callable_cache;
+            let is_append = method.object() == known.list_append;
+            Ok(Form::plain(match method.definition().convention() {
+                NO_ARGUMENTS if self.arguments != 1 => return Err(Refusal::WrongNumberOfArguments),
+                NO_ARGUMENTS => CALL_METHOD_DESCRIPTOR_NOARGS,
+                ONE_ARGUMENT if self.arguments != 2 => return Err(Refusal::WrongNumberOfArguments),
+                ONE_ARGUMENT if is_append && self.values == 1 && self.result_is_dropped() => CALL_LIST_APPEND,
+                ONE_ARGUMENT => CALL_METHOD_DESCRIPTOR_O,
+                FAST => CALL_METHOD_DESCRIPTOR_FAST,
+                FAST_WITH_KEYWORDS => CALL_METHOD_DESCRIPTOR_FAST_WITH_KEYWORDS,
+                _ => CALL_NON_PY_GENERAL,
+            }))
+        }
+    }
+
+    /// Whether a POP_TOP follows.
+    unsafe fn result_is_dropped(self) -> bool {
+        const LENGTH: isize = 1 + (size_of::<ffi::_PyCallCache>() / size_of::<ffi::_Py_CODEUNIT>()) as isize;
+        // SAFETY: a call is not the last instruction of its code.
+        unsafe { self.instr.add(LENGTH).opcode() == POP_TOP }
+    }
+
+    unsafe fn class(self, class: *mut PyTypeObject) -> Decision {
+        // SAFETY: the class is live.
+        unsafe {
+            if type_flags(class) & u64::from(ffi::Py_TPFLAGS_IMMUTABLETYPE) != 0 {
+                return Ok(Form::plain(self.builtin_class(class)));
+            }
+            let plain = is_exact(class.cast(), &raw mut ffi::PyType_Type) && has_plain_new(class);
+            match if plain { initializer(class)? } else { None } {
+                Some((init, version)) if cache_initializer(class, &init, version) => {
+                    Ok(Form { opcode: CALL_ALLOC_AND_ENTER_INIT, cache: Cache::Version(version) })
+                }
+                _ => Ok(Form::plain(CALL_NON_PY_GENERAL)),
+            }
+        }
+    }
+
+    unsafe fn builtin_class(self, class: *mut PyTypeObject) -> u8 {
+        if self.arguments == 1 && self.values == 1 {
+            if class == &raw mut ffi::PyUnicode_Type {
+                return CALL_STR_1;
+            } else if class == &raw mut ffi::PyType_Type {
+                return CALL_TYPE_1;
+            } else if class == &raw mut ffi::PyTuple_Type {
+                return CALL_TUPLE_1;
+            }
+        }
+        // SAFETY: the class is live.
+        if unsafe { (*class).tp_vectorcall.is_some() } { CALL_BUILTIN_CLASS } else { CALL_NON_PY_GENERAL }
+    }
+}
+
+/// The version of a function that can be called without leaving the evaluator.
+///
+/// # Safety
+/// The function is live and the thread attached.
+pub(super) unsafe fn version_of_python_function(function: Function) -> Result<u32, Refusal> {
+    // SAFETY: the caller's promise.
+    unsafe {
+        default_evaluator()?;
+        if !function.runs_its_code() {
+            return Err(Refusal::OwnVectorcall);
+        }
+        if simple_parameters(function.code()) == Err(Refusal::NotOptimized) {
+            return Err(Refusal::NotOptimized);
+        }
+        version(function)
+    }
+}
+
+/// Whether the class makes its instances as `object` does.
+unsafe fn has_plain_new(class: *mut PyTypeObject) -> bool {
+    // SAFETY: the class is live, and `object` is ready.
+    unsafe {
+        (*class).tp_new.map(|new| new as usize) == ffi::PyBaseObject_Type.tp_new.map(|new| new as usize)
+    }
+}
+
+/// The `__init__` of such a class, if it is a simple one in Python, and the version of the class.
+unsafe fn initializer(class: *mut PyTypeObject) -> Result<Option<(Owned, u32)>, Refusal> {
+    // SAFETY: the class is live and the thread attached.
+    unsafe {
+        let plain_alloc = (*class).tp_alloc.is_some_and(|alloc| {
+            fn_addr_eq(alloc, ffi::PyType_GenericAlloc as unsafe extern "C" fn(_, _) -> _)
+        });
+        if !plain_alloc || type_flags(class) & u64::from(ffi::Py_TPFLAGS_HEAPTYPE) == 0 {
+            return Err(Refusal::Overridden);
+        }
+        let mut version: c_uint = 0;
+        let init = ffi::_PyType_LookupRefAndVersion(class, id!(_py___init__), &raw mut version);
+        let init = Owned::optional(init);
+        if version == 0 {
+            return Err(Refusal::OutOfVersions);
+        }
+        let is_simple = |init: &Owned| {
+            Function::cast(init.as_ptr()).is_some_and(|function| simple_parameters(function.code()).is_ok())
+        };
+        Ok(init.filter(is_simple).map(|init| (init, version)))
+    }
+}
+
+/// Notes the `__init__` in the class, for the form to find; false if the class has changed meanwhile.
+unsafe fn cache_initializer(class: *mut PyTypeObject, init: &Owned, version: u32) -> bool {
+    // SAFETY: the class is a live heap type.
+    unsafe { ffi::_PyType_CacheInitForSpecialization(class.cast(), init.as_ptr(), version) != 0 }
+}
+
+/// Specializes a CALL of this callable with `nargs` arguments, a receiver included. Takes no references
+/// and cannot fail. Stands for the host's symbol of this name (`specialize.c`).
+///
+/// # Safety
+/// The thread is attached and no exception set; `instr` is the instruction that it runs, and the
+/// callable is live.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn _Py_Specialize_Call(
+    callable: ffi::_PyStackRef,
+    instr: *mut ffi::_Py_CODEUNIT,
+    nargs: c_int,
+) {
+    let instr = CodeUnit::from_ptr(instr);
+    // SAFETY: the caller's promise.
+    unsafe {
+        let call = Call { instr, values: instr.decode().1, arguments: nargs };
+        conclude(instr, call.decide(StackRef::from_raw(callable).object()));
+    }
+}

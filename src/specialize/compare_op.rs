@@ -1,0 +1,86 @@
+//! COMPARE_OP.
+
+use core::ffi::c_int;
+
+use super::{Decision, Form, Refusal, conclude};
+use crate::bytecode::opcode::*;
+use crate::host::object::{long_is_compact, type_of};
+use crate::host::{CodeUnit, PyObject, StackRef, ffi};
+
+/// Both operands, which are of one type.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Operands {
+    Floats,
+    Ints { compact: bool },
+    Strings,
+}
+
+fn form(operands: Operands, operator: c_int) -> Option<u8> {
+    let operator = operator as u32;
+    match operands {
+        Operands::Floats => Some(COMPARE_OP_FLOAT),
+        Operands::Ints { compact: true } => Some(COMPARE_OP_INT),
+        Operands::Strings if operator == ffi::Py_EQ || operator == ffi::Py_NE => Some(COMPARE_OP_STR),
+        Operands::Ints { compact: false } | Operands::Strings => None,
+    }
+}
+
+unsafe fn operands(left: *mut PyObject, right: *mut PyObject) -> Option<Operands> {
+    // SAFETY: the operands are live.
+    unsafe {
+        let type_ = type_of(left);
+        if type_ != type_of(right) {
+            None
+        } else if type_ == &raw mut ffi::PyFloat_Type {
+            Some(Operands::Floats)
+        } else if type_ == &raw mut ffi::PyLong_Type {
+            Some(Operands::Ints { compact: long_is_compact(left) && long_is_compact(right) })
+        } else if type_ == &raw mut ffi::PyUnicode_Type {
+            Some(Operands::Strings)
+        } else {
+            None
+        }
+    }
+}
+
+unsafe fn decide(left: *mut PyObject, right: *mut PyObject, operator: c_int) -> Decision {
+    // SAFETY: the operands are live.
+    let operands = unsafe { operands(left, right) };
+    let form = operands.and_then(|operands| form(operands, operator));
+    form.map(Form::plain).ok_or(Refusal::NoFormForOperands)
+}
+
+/// Specializes a COMPARE_OP for these operands; the operator is above the lower five bits of `oparg`.
+/// Takes no references and cannot fail. Stands for the host's symbol of this name (`specialize.c`).
+///
+/// # Safety
+/// The thread is attached and no exception set; `instr` is the instruction that it runs, and the
+/// operands are live.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn _Py_Specialize_CompareOp(
+    lhs: ffi::_PyStackRef,
+    rhs: ffi::_PyStackRef,
+    instr: *mut ffi::_Py_CODEUNIT,
+    oparg: c_int,
+) {
+    let [left, right] = [lhs, rhs].map(|operand| StackRef::from_raw(operand).object());
+    // SAFETY: the caller's promise.
+    unsafe { conclude(CodeUnit::from_ptr(instr), decide(left, right, oparg >> 5)) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn strings_are_compared_for_equality_only() {
+        for operator in 0..=ffi::Py_GE {
+            let equality = operator == ffi::Py_EQ || operator == ffi::Py_NE;
+            let expected = equality.then_some(COMPARE_OP_STR);
+            assert_eq!(form(Operands::Strings, operator as c_int), expected);
+            assert_eq!(form(Operands::Floats, operator as c_int), Some(COMPARE_OP_FLOAT));
+            assert_eq!(form(Operands::Ints { compact: true }, operator as c_int), Some(COMPARE_OP_INT));
+            assert_eq!(form(Operands::Ints { compact: false }, operator as c_int), None);
+        }
+    }
+}

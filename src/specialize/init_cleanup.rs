@@ -1,0 +1,108 @@
+//! The code of the frame below an `__init__` that was called without leaving the evaluator: checks that
+//! it has returned `None` and returns the instance.
+
+use core::ffi::c_char;
+
+use crate::bytecode::opcode;
+use crate::host::{PyObject, ffi, frame};
+
+/// A constant that the host reads; nobody ever writes it.
+#[repr(transparent)]
+pub struct Constant<T>(T);
+
+// SAFETY: never written, and the objects that it names are immortal.
+unsafe impl<T> Sync for Constant<T> {}
+
+/// Code that is run as it is, not as that of a function, and that knows no globals.
+///
+/// Its last instruction is a RESUME that is never run, so that no tool traces it; none of its
+/// instructions can be specialized. Stands for the host's symbol of this name (`specialize.c`).
+#[unsafe(no_mangle)]
+pub static _Py_InitCleanup: Constant<ffi::_PyCode8> = Constant(ffi::_PyCode8 {
+    ob_base: variable_size(&raw mut ffi::PyCode_Type, 3),
+    co_consts: EMPTY_TUPLE,
+    co_names: EMPTY_TUPLE,
+    co_exceptiontable: EMPTY_BYTES,
+    co_flags: (ffi::CO_OPTIMIZED | ffi::CO_NO_MONITORING_EVENTS) as i32,
+    co_stacksize: STACK_SIZE,
+    co_framesize: STACK_SIZE + frame::SPECIALS_SIZE as i32,
+    co_localsplusnames: EMPTY_TUPLE,
+    co_localspluskinds: EMPTY_BYTES,
+    co_filename: NAME,
+    co_name: NAME,
+    co_qualname: NAME,
+    co_linetable: (&raw const NO_LOCATION).cast_mut().cast(),
+    _co_firsttraceable: 4,
+    #[cfg(py_gil_disabled)]
+    co_tlbc: (&raw const COPIES).cast_mut().cast(),
+    co_code_adaptive: [
+        opcode::EXIT_INIT_CHECK as c_char,
+        0,
+        opcode::RETURN_VALUE as c_char,
+        0,
+        opcode::RESUME as c_char,
+        ffi::RESUME_AT_FUNC_START as c_char,
+        0,
+        0,
+    ],
+    // SAFETY: numbers that are zero and pointers that are null.
+    ..unsafe { core::mem::zeroed() }
+});
+
+const STACK_SIZE: i32 = 2;
+
+// SAFETY: only addresses of parts of a static of the host are taken.
+const EMPTY_TUPLE: *mut PyObject =
+    unsafe { (&raw mut ffi::_PyRuntime.static_objects.singletons.tuple_empty).cast() };
+// SAFETY: as above.
+const EMPTY_BYTES: *mut PyObject =
+    unsafe { (&raw mut ffi::_PyRuntime.static_objects.singletons.bytes_empty).cast() };
+// SAFETY: as above.
+const NAME: *mut PyObject = unsafe { id!(_py___init__) };
+
+/// The line table: one entry, no location for all of the units there can be in one entry.
+static NO_LOCATION: Constant<ffi::PyBytesObject> = Constant(ffi::PyBytesObject {
+    ob_base: variable_size(&raw mut ffi::PyBytes_Type, 1),
+    ob_sval: [(0x80 | (ffi::PY_CODE_LOCATION_INFO_NONE << 3) | 3) as c_char],
+    // SAFETY: a number that is zero; the hash is never asked for, and must not be computed.
+    ..unsafe { core::mem::zeroed() }
+});
+
+/// The array of copies of the bytecode, which has only the main one.
+#[cfg(py_gil_disabled)]
+static COPIES: Constant<ffi::_PyCodeArray> = Constant(ffi::_PyCodeArray {
+    size: 1,
+    entries: [(&raw const _Py_InitCleanup.0.co_code_adaptive).cast_mut().cast()],
+});
+
+/// The head of an immortal object that is part of the program (`_PyVarObject_HEAD_INIT`).
+const fn variable_size(type_: *mut ffi::PyTypeObject, size: isize) -> ffi::PyVarObject {
+    ffi::PyVarObject { ob_base: immortal(type_), ob_size: size }
+}
+
+#[cfg(not(py_gil_disabled))]
+const fn immortal(type_: *mut ffi::PyTypeObject) -> PyObject {
+    /// The flags of immortal objects that nobody has allocated.
+    const FLAGS: u32 = ffi::_Py_IMMORTAL_FLAGS | ffi::_Py_STATICALLY_ALLOCATED_FLAG;
+    let count = ffi::_object__bindgen_ty_1__bindgen_ty_1 {
+        ob_refcnt: ffi::_Py_IMMORTAL_INITIAL_REFCNT,
+        ob_overflow: 0,
+        ob_flags: FLAGS as u16,
+    };
+    // SAFETY: in debug hosts there may be more, which begins as zero.
+    let mut object: PyObject = unsafe { core::mem::zeroed() };
+    object.__bindgen_anon_1.__bindgen_anon_1 = count;
+    object.ob_type = type_;
+    object
+}
+
+#[cfg(py_gil_disabled)]
+const fn immortal(type_: *mut ffi::PyTypeObject) -> PyObject {
+    // SAFETY: numbers and an unlocked mutex.
+    let mut object: PyObject = unsafe { core::mem::zeroed() };
+    object.ob_ref_local = ffi::_Py_IMMORTAL_REFCNT_LOCAL;
+    object.ob_flags = ffi::_Py_STATICALLY_ALLOCATED_FLAG as _;
+    object.ob_gc_bits = ffi::_PyGC_BITS_DEFERRED as _;
+    object.ob_type = type_;
+    object
+}

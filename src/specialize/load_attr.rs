@@ -1,0 +1,322 @@
+//! LOAD_ATTR.
+
+use core::ptr::fn_addr_eq;
+
+use super::descriptor::{self, Attribute, Kind, cacheable};
+use super::form::{Condition, narrow};
+use super::instance::{self, Access};
+use super::python_function::{default_evaluator, takes, version as function_version};
+use super::{Cache, Decision, Form, Refusal, conclude};
+use crate::bytecode::opcode::*;
+use crate::host::dict::{Dict, MANAGED_DICT_OFFSET, lazy_dict_slot};
+use crate::host::function::Function;
+use crate::host::object::{has_feature, type_flags, type_of};
+use crate::host::{CodeUnit, PyObject, PyTypeObject, StackRef, ThreadState, ffi, lock};
+
+/// A load as its instruction makes it.
+#[derive(Debug, Clone, Copy)]
+struct Load {
+    name: *mut PyObject,
+    /// The attribute is loaded to be called: a method comes with its receiver.
+    for_call: bool,
+}
+
+impl Load {
+    unsafe fn decide(self, owner: *mut PyObject) -> Decision {
+        // SAFETY: the objects are live and the thread attached.
+        unsafe {
+            let type_ = type_of(owner);
+            if !descriptor::is_ready(type_) {
+                Err(Refusal::TypeNotReady)
+            } else if looks_up_like_modules(type_) {
+                self.module(owner)
+            } else if has_feature(owner, ffi::Py_TPFLAGS_TYPE_SUBCLASS) {
+                self.class(owner.cast())
+            } else {
+                self.instance(owner)
+            }
+        }
+    }
+
+    // --- modules -------------------------------------------------------------------------------
+
+    unsafe fn module(self, module: *mut PyObject) -> Decision {
+        // SAFETY: the object is a module, since it looks attributes up like one.
+        unsafe {
+            let dict = (*module.cast::<ffi::PyModuleObject>()).md_dict;
+            if dict.is_null() {
+                return Err(Refusal::NoPlainNamespace);
+            }
+            lock::with_lock(dict, || self.module_dict(Dict::from_ptr(dict.cast())))
+        }
+    }
+
+    unsafe fn module_dict(self, dict: Dict) -> Decision {
+        // SAFETY: the dictionary of a module, which is locked.
+        unsafe {
+            if dict.keys().kind() != ffi::DICT_KEYS_UNICODE {
+                return Err(Refusal::KindOfKeys);
+            }
+            if dict.index_of(id!(_py___getattr__)).is_some() {
+                return Err(Refusal::Overridden);
+            }
+            let index = narrow(dict.index_of(self.name).ok_or(Refusal::NotInTable)?)?;
+            let version = dict
+                .current_keys_version(ThreadState::current().interp())
+                .ok_or(Refusal::OutOfVersions)?
+                .get();
+            Ok(Form { opcode: LOAD_ATTR_MODULE, cache: Cache::Attribute { version, index } })
+        }
+    }
+
+    // --- classes -------------------------------------------------------------------------------
+
+    unsafe fn class(self, class: *mut PyTypeObject) -> Decision {
+        // SAFETY: the class is live and the thread attached.
+        unsafe {
+            let metaclass = type_of(class.cast());
+            let ordinary = (*metaclass).tp_getattro.is_some_and(|way| {
+                fn_addr_eq(way, ffi::_Py_type_getattro as unsafe extern "C" fn(_, _) -> _)
+            });
+            if !ordinary {
+                return Err(Refusal::Overridden);
+            }
+            let (found, metaclass_version) = descriptor::lookup(metaclass, self.name);
+            let on_metaclass = found.map_or(Kind::Absent, |found| descriptor::kind(found.as_ptr(), false));
+            if !comes_after_the_instance(on_metaclass) {
+                return Err(Refusal::KindOfAttribute);
+            }
+            let attribute = descriptor::for_load(class, self.name);
+            let metaclass_may_change = type_flags(metaclass) & u64::from(ffi::Py_TPFLAGS_IMMUTABLETYPE) == 0;
+            if attribute.version == 0 || (metaclass_may_change && metaclass_version == 0) {
+                return Err(Refusal::OutOfVersions);
+            }
+            if !matches!(attribute.kind, Kind::Method | Kind::NonDescriptor) {
+                return Err(Refusal::KindOfAttribute);
+            }
+            cacheable(attribute.descriptor())?;
+            let (opcode, condition) = if metaclass_may_change {
+                (LOAD_ATTR_CLASS_WITH_METACLASS_CHECK, Condition::Version(metaclass_version))
+            } else {
+                (LOAD_ATTR_CLASS, Condition::None)
+            };
+            Ok(descriptor_form(opcode, &attribute, condition, attribute.descriptor()))
+        }
+    }
+
+    // --- instances -----------------------------------------------------------------------------
+
+    unsafe fn instance(self, owner: *mut PyObject) -> Decision {
+        // SAFETY: the owner is live and the thread attached.
+        unsafe {
+            let in_instance = instance::likelihood(owner, self.name);
+            let attribute = descriptor::for_load(type_of(owner), self.name);
+            let version = attribute.version;
+            if version == 0 {
+                return Err(Refusal::OutOfVersions);
+            }
+            match attribute.kind {
+                kind if in_instance.likely && comes_after_the_instance(kind) => {
+                    instance::decide(owner, self.name, version, Access::Load)
+                }
+                Kind::Absent => Err(Refusal::NothingToGoBy),
+                Kind::Method if self.for_call => {
+                    from_type(owner, &attribute, in_instance.keys_version, METHOD)
+                }
+                Kind::NonDescriptor if !self.for_call => {
+                    from_type(owner, &attribute, in_instance.keys_version, NON_DESCRIPTOR)
+                }
+                Kind::Property if !self.for_call => property(&attribute),
+                Kind::PythonGetattribute if !self.for_call => python_getattribute(&attribute),
+                Kind::ObjectSlot => {
+                    let index = descriptor::slot(attribute.descriptor(), owner, ffi::Py_AUDIT_READ)?;
+                    Ok(Form { opcode: LOAD_ATTR_SLOT, cache: Cache::Attribute { version, index } })
+                }
+                Kind::DunderClass => {
+                    let index = narrow(core::mem::offset_of!(PyObject, ob_type))?;
+                    Ok(Form { opcode: LOAD_ATTR_SLOT, cache: Cache::Attribute { version, index } })
+                }
+                Kind::Overridden => Err(Refusal::Overridden),
+                Kind::Mutable
+                | Kind::NonDescriptor
+                | Kind::OtherSlot
+                | Kind::Property
+                | Kind::Overriding
+                | Kind::Method
+                | Kind::BuiltinClassMethod
+                | Kind::ClassMethod
+                | Kind::NonOverriding
+                | Kind::PythonGetattribute => Err(Refusal::KindOfAttribute),
+            }
+        }
+    }
+}
+
+/// Whether the type looks up attributes as `module` does.
+unsafe fn looks_up_like_modules(type_: *mut PyTypeObject) -> bool {
+    // SAFETY: the types are live, and `module` is ready.
+    unsafe {
+        (*type_).tp_getattro.map(|way| way as usize) == ffi::PyModule_Type.tp_getattro.map(|way| way as usize)
+    }
+}
+
+/// Whether an attribute of the instance comes before one of this kind of its type.
+fn comes_after_the_instance(kind: Kind) -> bool {
+    match kind {
+        Kind::Absent
+        | Kind::NonDescriptor
+        | Kind::Method
+        | Kind::BuiltinClassMethod
+        | Kind::ClassMethod
+        | Kind::NonOverriding => true,
+        Kind::Mutable
+        | Kind::ObjectSlot
+        | Kind::OtherSlot
+        | Kind::Property
+        | Kind::DunderClass
+        | Kind::Overriding
+        | Kind::PythonGetattribute
+        | Kind::Overridden => false,
+    }
+}
+
+/// The forms for an attribute of the type, by where instances have their own attributes.
+#[derive(Debug, Clone, Copy)]
+struct FromType {
+    /// Inside the object, or in a dictionary that came later.
+    with_values: u8,
+    /// Nowhere.
+    no_dict: u8,
+    /// In a dictionary that instances may or may not have.
+    lazy_dict: Option<u8>,
+}
+
+const METHOD: FromType = FromType {
+    with_values: LOAD_ATTR_METHOD_WITH_VALUES,
+    no_dict: LOAD_ATTR_METHOD_NO_DICT,
+    lazy_dict: Some(LOAD_ATTR_METHOD_LAZY_DICT),
+};
+const NON_DESCRIPTOR: FromType = FromType {
+    with_values: LOAD_ATTR_NONDESCRIPTOR_WITH_VALUES,
+    no_dict: LOAD_ATTR_NONDESCRIPTOR_NO_DICT,
+    lazy_dict: None,
+};
+
+/// An attribute of the type that instances do not have, by the keys of that version.
+unsafe fn from_type(
+    owner: *mut PyObject,
+    attribute: &Attribute,
+    keys_version: u32,
+    forms: FromType,
+) -> Decision {
+    // SAFETY: the owner is live and the thread attached.
+    unsafe {
+        let descriptor = attribute.descriptor();
+        cacheable(descriptor)?;
+        let flags = type_flags(type_of(owner));
+        let (opcode, condition) = if flags & u64::from(ffi::Py_TPFLAGS_INLINE_VALUES) != 0 {
+            if keys_version == 0 {
+                return Err(Refusal::OutOfVersions);
+            }
+            (forms.with_values, Condition::Version(keys_version))
+        } else {
+            let managed = flags & u64::from(ffi::Py_TPFLAGS_MANAGED_DICT) != 0;
+            let offset = if managed { MANAGED_DICT_OFFSET } else { (*type_of(owner)).tp_dictoffset };
+            match (dict_place(offset)?, forms.lazy_dict) {
+                (None, _) => (forms.no_dict, Condition::None),
+                (Some(place), Some(form)) if lazy_dict_slot(owner, place).is_empty() => {
+                    (form, Condition::NoDictAt(place))
+                }
+                _ => return Err(Refusal::NoPlainNamespace),
+            }
+        };
+        Ok(descriptor_form(opcode, attribute, condition, descriptor))
+    }
+}
+
+/// Where instances have their dictionary, as a distance from where a managed one would be, which is
+/// never negative; `None` if they cannot have one.
+fn dict_place(offset: isize) -> Result<Option<u16>, Refusal> {
+    const FURTHEST: isize = i16::MAX as isize + MANAGED_DICT_OFFSET;
+    match offset {
+        0 => Ok(None),
+        MANAGED_DICT_OFFSET => Ok(Some(0)),
+        1..=FURTHEST => Ok(Some((offset - MANAGED_DICT_OFFSET) as u16)),
+        _ => Err(Refusal::OutOfRange),
+    }
+}
+
+/// A property whose getter is a function in Python.
+unsafe fn property(attribute: &Attribute) -> Decision {
+    // SAFETY: the descriptor is a property; the thread is attached.
+    unsafe {
+        let getter = (*attribute.descriptor().cast::<ffi::_PyPropertyObject>()).prop_get;
+        if getter.is_null() {
+            return Err(Refusal::AboutToFail);
+        }
+        takes(Function::cast(getter).ok_or(Refusal::KindOfAttribute)?, 1)?;
+        default_evaluator()?;
+        cacheable(getter)?;
+        Ok(descriptor_form(LOAD_ATTR_PROPERTY, attribute, Condition::None, getter))
+    }
+}
+
+/// A `__getattribute__` in Python.
+unsafe fn python_getattribute(attribute: &Attribute) -> Decision {
+    // SAFETY: the descriptor is a function; the thread is attached.
+    unsafe {
+        let function = Function::from_object(attribute.descriptor());
+        takes(function, 2)?;
+        let version = function_version(function)?;
+        default_evaluator()?;
+        cacheable(function.object())?;
+        let condition = Condition::Version(version);
+        Ok(descriptor_form(LOAD_ATTR_GETATTRIBUTE_OVERRIDDEN, attribute, condition, function.object()))
+    }
+}
+
+/// A form with a reference in its cache, which the type keeps alive for as long as it keeps its version.
+fn descriptor_form(
+    opcode: u8,
+    attribute: &Attribute,
+    condition: Condition,
+    descriptor: *mut PyObject,
+) -> Form {
+    Form { opcode, cache: Cache::Descriptor { type_version: attribute.version, condition, descriptor } }
+}
+
+/// Specializes a LOAD_ATTR of `name` from this owner. Takes no references and cannot fail. Stands for
+/// the host's symbol of this name (`specialize.c`).
+///
+/// # Safety
+/// The thread is attached and no exception set; `instr` is the instruction that it runs, and the objects
+/// are live.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn _Py_Specialize_LoadAttr(
+    owner: ffi::_PyStackRef,
+    instr: *mut ffi::_Py_CODEUNIT,
+    name: *mut PyObject,
+) {
+    let instr = CodeUnit::from_ptr(instr);
+    // SAFETY: the caller's promise.
+    unsafe {
+        let load = Load { name, for_call: instr.decode().1 & 1 != 0 };
+        conclude(instr, load.decide(StackRef::from_raw(owner).object()));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_place_of_a_dictionary_fits_the_cache() {
+        assert_eq!(dict_place(0), Ok(None));
+        assert_eq!(dict_place(MANAGED_DICT_OFFSET), Ok(Some(0)));
+        assert_eq!(dict_place(16), Ok(Some(16 + MANAGED_DICT_OFFSET.unsigned_abs() as u16)));
+        let furthest = i16::MAX as isize + MANAGED_DICT_OFFSET;
+        assert_eq!(dict_place(furthest), Ok(Some(i16::MAX as u16)));
+        assert_eq!(dict_place(furthest + 1), Err(Refusal::OutOfRange));
+        assert_eq!(dict_place(-8 + MANAGED_DICT_OFFSET), Err(Refusal::OutOfRange));
+    }
+}

@@ -1,0 +1,136 @@
+//! Fresh bytecode: where its counters start, and whether it will be specialized at all.
+
+use core::ffi::c_int;
+
+use crate::bytecode::{BackoffCounter, opcode};
+use crate::host::ffi;
+
+/// What a branch history begins with: as many jumps as not, in turns.
+const ALTERNATING: u16 = 0x5555;
+
+/// The first counters of instructions.
+#[derive(Debug, Clone, Copy)]
+struct Counters {
+    adaptive: BackoffCounter,
+    jump_backward: BackoffCounter,
+}
+
+impl Counters {
+    /// With counters that never trigger, no instruction is ever specialized and no loop compiled: this is
+    /// all that `-X tlbc=0` means to the specializer.
+    const DISABLED: Counters =
+        Counters { adaptive: BackoffCounter::UNREACHABLE, jump_backward: BackoffCounter::UNREACHABLE };
+
+    fn enabled() -> Counters {
+        Counters { adaptive: BackoffCounter::WARMUP, jump_backward: BackoffCounter::jump_backward() }
+    }
+}
+
+/// Writes the first units of all caches.
+fn quicken(units: &mut [u16], caches: &[u8; 256], counters: Counters) {
+    let mut at = 0;
+    // The last unit has no cache: it leaves the code.
+    while at + 1 < units.len() {
+        let [opcode, _] = units[at].to_ne_bytes();
+        let cache_units = caches[opcode as usize] as usize;
+        if cache_units > 0 {
+            units[at + 1] = match opcode {
+                opcode::JUMP_BACKWARD => counters.jump_backward.bits(),
+                opcode::POP_JUMP_IF_FALSE
+                | opcode::POP_JUMP_IF_TRUE
+                | opcode::POP_JUMP_IF_NONE
+                | opcode::POP_JUMP_IF_NOT_NONE => ALTERNATING,
+                _ => counters.adaptive.bits(),
+            };
+        }
+        at += 1 + cache_units;
+    }
+}
+
+/// Makes the counters and branch histories of new bytecode: `size` units of generic instructions, which
+/// nobody runs yet. Without `enable_counters`, it will never be specialized. Cannot fail. Stands for
+/// the host's symbol of this name (`specialize.c`).
+///
+/// # Safety
+/// The bytecode is valid and the caller's alone; a thread is attached.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn _PyCode_Quicken(
+    instructions: *mut ffi::_Py_CODEUNIT,
+    size: ffi::Py_ssize_t,
+    enable_counters: c_int,
+) {
+    let counters = if enable_counters != 0 { Counters::enabled() } else { Counters::DISABLED };
+    // SAFETY: the caller's promise; sizes are not negative. The host's table is constant.
+    unsafe {
+        let units = core::slice::from_raw_parts_mut(instructions.cast::<u16>(), size as usize);
+        quicken(units, &ffi::_PyOpcode_Caches, counters);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bytecode::metadata::INSTRUCTIONS;
+
+    fn caches() -> [u8; 256] {
+        let mut caches = [0; 256];
+        for row in INSTRUCTIONS.iter().filter(|row| row.family.is_none()) {
+            caches[row.opcode as usize] = row.cache_units() as u8;
+        }
+        caches
+    }
+
+    /// The bytecode of these instructions, with caches full of ones.
+    fn bytecode(opcodes: &[u8]) -> Vec<u16> {
+        let caches = caches();
+        let units = |&opcode: &u8| {
+            let cache = std::iter::repeat_n(0xFFFF, caches[opcode as usize] as usize);
+            std::iter::once(u16::from_ne_bytes([opcode, 9])).chain(cache)
+        };
+        opcodes.iter().flat_map(units).collect()
+    }
+
+    const CODE: &[u8] = &[
+        opcode::RESUME,
+        opcode::LOAD_ATTR,
+        opcode::POP_JUMP_IF_FALSE,
+        opcode::POP_JUMP_IF_NOT_NONE,
+        opcode::JUMP_BACKWARD,
+        opcode::RETURN_VALUE,
+    ];
+
+    fn quickened(counters: Counters) -> Vec<u16> {
+        let mut units = bytecode(CODE);
+        quicken(&mut units, &caches(), counters);
+        units
+    }
+
+    fn expected(adaptive: u16, jump_backward: u16) -> Vec<u16> {
+        let mut units = bytecode(CODE);
+        // RESUME is one unit, LOAD_ATTR ten, and the jumps two each.
+        for (at, word) in [(2, adaptive), (12, 0x5555), (14, 0x5555), (16, jump_backward)] {
+            units[at] = word;
+        }
+        units
+    }
+
+    #[test]
+    fn counters_and_histories_start_where_they_should() {
+        let jump_backward = BackoffCounter::new(16, 4);
+        let counters = Counters { adaptive: BackoffCounter::WARMUP, jump_backward };
+        assert_eq!(quickened(counters), expected((1 << 4) | 1, (16 << 4) | 4));
+    }
+
+    #[test]
+    fn disabled_counters_never_trigger() {
+        assert_eq!(quickened(Counters::DISABLED), expected(15, 15));
+    }
+
+    #[test]
+    fn bytecode_may_be_empty_or_end_where_a_cache_would_begin() {
+        quicken(&mut [], &caches(), Counters::DISABLED);
+        let mut units = [u16::from_ne_bytes([opcode::LOAD_ATTR, 0])];
+        quicken(&mut units, &caches(), Counters::DISABLED);
+        assert_eq!(units, [u16::from_ne_bytes([opcode::LOAD_ATTR, 0])]);
+    }
+}

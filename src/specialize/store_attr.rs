@@ -1,0 +1,60 @@
+//! STORE_ATTR.
+
+use super::descriptor::{self, Kind};
+use super::instance::{self, Access};
+use super::{Cache, Decision, Form, Refusal, conclude};
+use crate::bytecode::opcode::*;
+use crate::host::object::{is_exact, type_of};
+use crate::host::{CodeUnit, PyObject, StackRef, ffi};
+
+unsafe fn decide(owner: *mut PyObject, name: *mut PyObject) -> Decision {
+    // SAFETY: the objects are live and the thread attached.
+    unsafe {
+        if !descriptor::is_ready(type_of(owner)) {
+            return Err(Refusal::TypeNotReady);
+        }
+        if is_exact(owner, &raw mut ffi::PyModule_Type) {
+            return Err(Refusal::Overridden);
+        }
+        let attribute = descriptor::for_store(type_of(owner), name);
+        let version = attribute.version;
+        if version == 0 {
+            return Err(Refusal::OutOfVersions);
+        }
+        match attribute.kind {
+            Kind::Absent => instance::decide(owner, name, version, Access::Store),
+            Kind::ObjectSlot => {
+                let index = descriptor::slot(attribute.descriptor(), owner, ffi::Py_READONLY)?;
+                Ok(Form { opcode: STORE_ATTR_SLOT, cache: Cache::Attribute { version, index } })
+            }
+            Kind::Mutable
+            | Kind::NonDescriptor
+            | Kind::OtherSlot
+            | Kind::Property
+            | Kind::DunderClass
+            | Kind::Overriding
+            | Kind::Method
+            | Kind::BuiltinClassMethod
+            | Kind::ClassMethod
+            | Kind::NonOverriding
+            | Kind::PythonGetattribute => Err(Refusal::KindOfAttribute),
+            Kind::Overridden => Err(Refusal::Overridden),
+        }
+    }
+}
+
+/// Specializes a STORE_ATTR of `name` to this owner. Takes no references and cannot fail. Stands for
+/// the host's symbol of this name (`specialize.c`).
+///
+/// # Safety
+/// The thread is attached and no exception set; `instr` is the instruction that it runs, and the objects
+/// are live.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn _Py_Specialize_StoreAttr(
+    owner: ffi::_PyStackRef,
+    instr: *mut ffi::_Py_CODEUNIT,
+    name: *mut PyObject,
+) {
+    // SAFETY: the caller's promise.
+    unsafe { conclude(CodeUnit::from_ptr(instr), decide(StackRef::from_raw(owner).object(), name)) }
+}
