@@ -64,7 +64,7 @@ export REVAL_REFERENCE := $(CURDIR)/$(reference)
 export REVAL_DISTRIBUTION := $(CURDIR)/$(BUILD)/bin/python3.14-dist
 
 help: ## this list
-	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
+	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
 	@echo
 	@echo 'HOST=debug                    the packaged --with-pydebug host, in build/debug/'
 	@echo 'HOST_PYTHON=/path/python3.14  any other host, in build/other/'
@@ -115,11 +115,18 @@ test: python symbols ## what a developer wants to know in a few minutes
 	$(hosted) REVAL_HOST_GIL_DISABLED=1 REVAL_HOST_TIER2=0 cargo check --target-dir target/gil-disabled
 	$(hosted) cargo test
 	tests/handlers $(libreval)
+	tests/thresholds
+	tests/specialized --quick
+	tests/events --quick
 	$(hosted) c-tests/run
+	tests/faults --quick
 	tests/run-quick
 
 test-full: python ## CPython's whole test suite, the debug host, programs that embed Python
+	tests/specialized
 	tests/run-full
+	tests/events
+	tests/faults
 ifeq ($(kind),release)
 	tests/embedders
 	$(MAKE) HOST=debug test-modules
@@ -129,8 +136,23 @@ endif
 test-modules: python ## only the CPython test modules of `make test`
 	tests/run-quick
 
+test-events: python ## the streams of all events of programs and test modules, on reval and on the reference
+	tests/events
+
+test-clients: python ## coverage.py, debuggers and profilers, on reval and on the reference
+	tests/clients
+
+test-faults: python ## only the storms: threads, signals, forks, interpreters, ends of programs
+	tests/faults
+
 bench: python ## reval, reference and distribution side by side
 	bench/run
+
+bench-monitoring: python ## what being watched costs, side by side
+	bench/monitoring
+
+bench-gil: python ## the GIL of the three: fairness, delays, what a switch costs
+	bench/gil
 
 install: lib ## libreval.a, libreval.so, reval.h and reval.pc, into $(DESTDIR)$(PREFIX)
 	install -d $(DESTDIR)$(PREFIX)/lib/pkgconfig $(DESTDIR)$(PREFIX)/include
@@ -144,13 +166,14 @@ version = $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -1)
 
 clean: ## remove what was built; the fetched host stays
 	rm -rf target build/debug build/other build/*-match build/bin build/lib build/link build/include build/share \
-	  build/symbols build/embedders build/hacl build/hacl.o build/.prefix build/*.map
+	  build/symbols build/embedders build/events build/hacl build/hacl.o build/.prefix build/*.map
 
 distclean: clean ## remove the fetched host too
 	rm -rf build
 
 FORCE:
-.PHONY: help host lib python run symbols test test-full test-modules bench install clean distclean FORCE
+.PHONY: help host lib python run symbols test test-full test-modules test-events test-clients test-faults bench \
+  bench-monitoring bench-gil install clean distclean FORCE
 .DELETE_ON_ERROR:
 # Two links at once would make the same things twice; cargo and the tests are parallel by themselves.
 .NOTPARALLEL:

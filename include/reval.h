@@ -13,6 +13,7 @@
 #include "pycore_ceval.h"
 #include "pycore_code.h"
 #include "pycore_frame.h"
+#include "pycore_instruments.h"
 #include "pycore_interpframe.h"
 #include "pycore_stackref.h"
 
@@ -849,6 +850,518 @@ int _PyEval_UnpackIterableStackRef(PyThreadState *tstate,
                                    int before,
                                    int after,
                                    _PyStackRef *top);
+
+/*
+ An iterator over the branches of `code` (borrowed): `co_branches()`. Stands for the host's symbol of this
+ name (`pycore_code.h`).
+
+ A new reference; null with MemoryError.
+
+ # Safety
+ The thread is attached, `code` is live.
+ */
+PyObject *_PyInstrumentation_BranchesIterator(PyCodeObject *code);
+
+/*
+ Brings states up to date: `state_array[i]` for `event_types[i]`, unless `*version` says that they are.
+ Cannot fail; gives 0. Stands for the host's symbol of this name (`cpython/monitoring.h`).
+
+ # Safety
+ The thread is attached, and both arrays have `length` entries.
+ */
+int PyMonitoring_EnterScope(PyMonitoringState *state_array,
+                            uint64_t *version,
+                            const uint8_t *event_types,
+                            Py_ssize_t length);
+
+/*
+ Ends what `PyMonitoring_EnterScope` began: nothing today. Gives 0. Stands for the host's symbol of this
+ name (`cpython/monitoring.h`).
+ */
+int PyMonitoring_ExitScope(void);
+
+/*
+ A line begins.
+
+ Borrows `codelike`. Gives 0, or -1 with an exception: a tool's, or ValueError for an offset below zero.
+ Stands for the host's symbol of this name (`cpython/monitoring.h`).
+
+ # Safety
+ The thread is attached, `state` is active and of this event, and `codelike` is live.
+ */
+int _PyMonitoring_FireLineEvent(PyMonitoringState *state,
+                                PyObject *codelike,
+                                int32_t offset,
+                                int lineno);
+
+/*
+ An iteration ends with `value`, without the StopIteration that stands for it being raised: tools get
+ one that is made of it.
+
+ Borrows the objects. Gives 0, or -1 with an exception: a tool's, or ValueError for an offset below zero.
+ Stands for the host's symbol of this name (`cpython/monitoring.h`).
+
+ # Safety
+ The thread is attached, no exception is set, `state` is active and of this event, and the objects are
+ live.
+ */
+int _PyMonitoring_FireStopIterationEvent(PyMonitoringState *state,
+                                         PyObject *codelike,
+                                         int32_t offset,
+                                         PyObject *value);
+
+/*
+ Tells tools of an event of `instr` that has no argument. Stands for the host's symbol of this name
+ (`pycore_instruments.h`).
+
+ 0, or -1 with a tool's exception.
+
+ # Safety
+ The thread is attached and `tstate` its state; no exception is set; `frame` is current and published, and
+ `instr` in its bytecode; `event` is of a kind that the instruction was instrumented for.
+ */
+int _Py_call_instrumentation(PyThreadState *tstate,
+                             int event,
+                             _PyInterpreterFrame *frame,
+                             _Py_CODEUNIT *instr);
+
+/*
+ Tells tools of an event of `instr` with one argument, borrowed. Stands for the host's symbol of this name
+ (`pycore_instruments.h`).
+
+ 0, or -1 with a tool's exception.
+
+ # Safety
+ As for [`_Py_call_instrumentation`]; `arg` is live.
+ */
+int _Py_call_instrumentation_arg(PyThreadState *tstate,
+                                 int event,
+                                 _PyInterpreterFrame *frame,
+                                 _Py_CODEUNIT *instr,
+                                 PyObject *arg);
+
+/*
+ Tells tools of an event of `instr` with two arguments, borrowed. Stands for the host's symbol of this name
+ (`pycore_instruments.h`).
+
+ 0, or -1 with a tool's exception.
+
+ # Safety
+ As for [`_Py_call_instrumentation`]; `arg0` and `arg1` are live.
+ */
+int _Py_call_instrumentation_2args(PyThreadState *tstate,
+                                   int event,
+                                   _PyInterpreterFrame *frame,
+                                   _Py_CODEUNIT *instr,
+                                   PyObject *arg0,
+                                   PyObject *arg1);
+
+/*
+ Tells tools of an event with two arguments, borrowed, while an exception is set, which stays set unless a
+ tool's takes its place. Stands for the host's symbol of this name (`pycore_instruments.h`).
+
+ # Safety
+ As for [`_Py_call_instrumentation_2args`], but an exception is set.
+ */
+void _Py_call_instrumentation_exc2(PyThreadState *tstate,
+                                   int event,
+                                   _PyInterpreterFrame *frame,
+                                   _Py_CODEUNIT *instr,
+                                   PyObject *arg0,
+                                   PyObject *arg1);
+
+/*
+ Tells tools that `instr` goes from `src` to `dest`. Stands for the host's symbol of this name
+ (`pycore_instruments.h`).
+
+ Gives where to go on: `dest`, or where a tool has moved the frame to; null with a tool's exception.
+
+ # Safety
+ As for [`_Py_call_instrumentation`]; `src` and `dest` are in the frame's bytecode, too.
+ */
+_Py_CODEUNIT *_Py_call_instrumentation_jump(_Py_CODEUNIT *instr,
+                                            PyThreadState *tstate,
+                                            int event,
+                                            _PyInterpreterFrame *frame,
+                                            _Py_CODEUNIT *src,
+                                            _Py_CODEUNIT *dest);
+
+/*
+ The line of code unit `index` as `line_data` has it; -1 if it has none. Stands for the host's symbol of
+ this name (`pycore_instruments.h`).
+
+ # Safety
+ `code` is live, `line_data` is its table of lines, and it has that code unit.
+ */
+int _Py_Instrumentation_GetLine(PyCodeObject *code,
+                                _PyCoLineInstrumentationData *line_data,
+                                int index);
+
+/*
+ Tells tools that a line begins at `instr`, if the frame comes from another one at `prev`. Stands for the
+ host's symbol of this name (`pycore_instruments.h`).
+
+ Gives the opcode to run then; -1 with a tool's exception.
+
+ # Safety
+ The thread is attached, not tracing, and `tstate` its state; no exception is set; `frame` is current and
+ published, `instr` is in its bytecode and has a line event, and `prev` is in it, too.
+ */
+int _Py_call_instrumentation_line(PyThreadState *tstate,
+                                  _PyInterpreterFrame *frame,
+                                  _Py_CODEUNIT *instr,
+                                  _Py_CODEUNIT *prev);
+
+/*
+ Tells tools that the instruction `instr` begins. Stands for the host's symbol of this name
+ (`pycore_instruments.h`).
+
+ Gives the opcode to run then; -1 with a tool's exception.
+
+ # Safety
+ The thread is attached and `tstate` its state; no exception is set; `frame` is current and published, and
+ `instr` is in its bytecode and has an instruction event.
+ */
+int _Py_call_instrumentation_instruction(PyThreadState *tstate,
+                                         _PyInterpreterFrame *frame,
+                                         _Py_CODEUNIT *instr);
+
+/*
+ Makes `func` (null: none) the profile function of the thread `tstate`, called with `arg` (null: none),
+ of which it takes a reference. Fails with -1 if an audit hook raises or memory is short. Stands for the
+ host's symbol of this name (`pycore_ceval.h`).
+
+ # Safety
+ The calling thread is attached, `tstate` is live and of the same interpreter, and `arg` is live or
+ null.
+ */
+int _PyEval_SetProfile(PyThreadState *tstate,
+                       Py_tracefunc func,
+                       PyObject *arg);
+
+/*
+ Like [`_PyEval_SetProfile`], for every thread of the interpreter. Stands for the host's symbol of this
+ name (`pycore_ceval.h`).
+
+ # Safety
+ The calling thread is attached to `interp`; `arg` is live or null.
+ */
+int _PyEval_SetProfileAllThreads(PyInterpreterState *interp,
+                                 Py_tracefunc func,
+                                 PyObject *arg);
+
+/*
+ Makes `func` (null: none) the trace function of the thread `tstate`, called with `arg` (null: none),
+ of which it takes a reference. Fails with -1 if an audit hook raises or memory is short. Stands for the
+ host's symbol of this name (`pycore_ceval.h`).
+
+ # Safety
+ As for [`_PyEval_SetProfile`].
+ */
+int _PyEval_SetTrace(PyThreadState *tstate,
+                     Py_tracefunc func,
+                     PyObject *arg);
+
+/*
+ Like [`_PyEval_SetTrace`], for every thread of the interpreter. Stands for the host's symbol of this
+ name (`pycore_ceval.h`).
+
+ # Safety
+ As for [`_PyEval_SetProfileAllThreads`].
+ */
+int _PyEval_SetTraceAllThreads(PyInterpreterState *interp,
+                               Py_tracefunc func,
+                               PyObject *arg);
+
+/*
+ Makes the trace function hear of every instruction of the code that `frame` runs, or not any more: what
+ `f_trace_opcodes` stands for. Fails with -1 if memory is short. Stands for the host's symbol of this
+ name (`pycore_ceval.h`).
+
+ # Safety
+ The calling thread is attached and `frame` live.
+ */
+int _PyEval_SetOpcodeTrace(PyFrameObject *frame,
+                           bool enable);
+
+/*
+ Makes the module `sys.monitoring`, a new reference; null with an exception set if memory is short. Stands
+ for the host's symbol of this name (`sysmodule.c`).
+
+ # Safety
+ The thread is attached, and the interpreter is being set up.
+ */
+PyObject *_Py_CreateMonitoringObject(void);
+
+/*
+ Makes `events` those that a tool watches wherever they happen. Stands for the host's symbol of this
+ name (`pycore_instruments.h`).
+
+ 0, or -1 with an exception: ValueError if the tool is not in use, OverflowError, MemoryError.
+
+ # Safety
+ The thread is attached, the world is stopped, and there are such tools and events.
+ */
+int _PyMonitoring_SetEvents(int tool_id, _PyMonitoringEventSet events);
+
+/*
+ Makes `events` those that a tool watches in `code`, borrowed. Stands for the host's symbol of this
+ name (`pycore_instruments.h`).
+
+ 0, or -1 with an exception: SystemError for code of the host that nobody may watch, ValueError if the
+ tool is not in use, MemoryError.
+
+ # Safety
+ The thread is attached, the world is stopped, `code` is live, and there are such tools and local
+ events.
+ */
+int _PyMonitoring_SetLocalEvents(PyCodeObject *code,
+                                 int tool_id,
+                                 _PyMonitoringEventSet events);
+
+/*
+ Stores the events that a tool watches in `code`, borrowed. Stands for the host's symbol of this name
+ (`pycore_instruments.h`).
+
+ 0, or -1 with ValueError if the tool is not in use.
+
+ # Safety
+ The thread is attached, `code` is live, `events` can be written, and there is such a tool.
+ */
+int _PyMonitoring_GetLocalEvents(PyCodeObject *code,
+                                 int tool_id,
+                                 _PyMonitoringEventSet *events);
+
+/*
+ Makes `obj` (borrowed; null: nobody) the callback of a tool for an event. Stands for the host's symbol
+ of this name (`pycore_instruments.h`).
+
+ Gives a new reference to the callback before; null if there was none, or with an exception set.
+
+ # Safety
+ The thread is attached, `obj` is live or null, and there are such tools and events.
+ */
+PyObject *_PyMonitoring_RegisterCallback(int tool_id,
+                                         int event_id,
+                                         PyObject *obj);
+
+/*
+ Ends what a tool watches everywhere, and its callbacks. Stands for the host's symbol of this name
+ (`instrumentation.c`).
+
+ 0, or -1 with an exception: ValueError if the tool is not in use, OverflowError, MemoryError.
+
+ # Safety
+ The thread is attached, and there is such a tool.
+ */
+int _PyMonitoring_ClearToolId(int tool_id);
+
+/*
+ Brings `code` (borrowed) up to date with what the interpreter's tools want. Stands for the host's
+ symbol of this name (`pycore_code.h`).
+
+ 0, or -1 with MemoryError. Afterwards the thread sees the interpreter's version, whatever it saw before:
+ whoever compares versions next finds no difference between the two.
+
+ # Safety
+ The thread is attached, `code` is live, `interp` is the thread's, and the world is not stopped.
+ */
+int _Py_Instrument(PyCodeObject *code,
+                   PyInterpreterState *interp);
+
+/*
+ The instruction at code unit `offset` of `code` (borrowed) without instrumentation, specialization and
+ executors. Stands for the host's symbol of this name (`pycore_code.h`); cannot fail.
+
+ # Safety
+ `code` is live and has an instruction there; nobody instruments it meanwhile.
+ */
+_Py_CODEUNIT _Py_GetBaseCodeUnit(PyCodeObject *code,
+                                 int offset);
+
+/*
+ The code units of the instruction at code unit `offset` of `code` (borrowed), its caches included.
+ Stands for the host's symbol of this name (`pycore_code.h`); cannot fail.
+
+ # Safety
+ As for [`_Py_GetBaseCodeUnit`].
+ */
+int _PyInstruction_GetLength(PyCodeObject *code, int offset);
+
+/*
+ Specializes a BINARY_OP with the operator `oparg` for these operands, in a frame with these locals.
+ Takes no references and cannot fail. Stands for the host's symbol of this name (`specialize.c`).
+
+ # Safety
+ The thread is attached and no exception set; `instr` is the instruction that it runs, and the
+ operands are live.
+ */
+void _Py_Specialize_BinaryOp(_PyStackRef lhs,
+                             _PyStackRef rhs,
+                             _Py_CODEUNIT *instr,
+                             int oparg,
+                             _PyStackRef *locals);
+
+/*
+ Specializes a CALL of this callable with `nargs` arguments, a receiver included. Takes no references
+ and cannot fail. Stands for the host's symbol of this name (`specialize.c`).
+
+ # Safety
+ The thread is attached and no exception set; `instr` is the instruction that it runs, and the
+ callable is live.
+ */
+void _Py_Specialize_Call(_PyStackRef callable,
+                         _Py_CODEUNIT *instr,
+                         int nargs);
+
+/*
+ Specializes a CALL_KW of this callable. Takes no references and cannot fail. Stands for the host's
+ symbol of this name (`specialize.c`).
+
+ # Safety
+ The thread is attached and no exception set; `instr` is the instruction that it runs, and the
+ callable is live.
+ */
+void _Py_Specialize_CallKw(_PyStackRef callable, _Py_CODEUNIT *instr, int _nargs);
+
+/*
+ Specializes a COMPARE_OP for these operands; the operator is above the lower five bits of `oparg`.
+ Takes no references and cannot fail. Stands for the host's symbol of this name (`specialize.c`).
+
+ # Safety
+ The thread is attached and no exception set; `instr` is the instruction that it runs, and the
+ operands are live.
+ */
+void _Py_Specialize_CompareOp(_PyStackRef lhs, _PyStackRef rhs, _Py_CODEUNIT *instr, int oparg);
+
+/*
+ Specializes a CONTAINS_OP for this container. Takes no references and cannot fail. Stands for the
+ host's symbol of this name (`specialize.c`).
+
+ # Safety
+ The thread is attached and no exception set; `instr` is the instruction that it runs, and the
+ container is live.
+ */
+void _Py_Specialize_ContainsOp(_PyStackRef value, _Py_CODEUNIT *instr);
+
+/*
+ Specializes a FOR_ITER, whose loop is `oparg` units long, for this iterator. Takes no references and
+ cannot fail. Stands for the host's symbol of this name (`specialize.c`).
+
+ # Safety
+ The thread is attached and no exception set; `instr` is the instruction that it runs, and the
+ iterator is live.
+ */
+void _Py_Specialize_ForIter(_PyStackRef iter,
+                            _Py_CODEUNIT *instr,
+                            int oparg);
+
+/*
+ Specializes a LOAD_ATTR of `name` from this owner. Takes no references and cannot fail. Stands for
+ the host's symbol of this name (`specialize.c`).
+
+ # Safety
+ The thread is attached and no exception set; `instr` is the instruction that it runs, and the objects
+ are live.
+ */
+void _Py_Specialize_LoadAttr(_PyStackRef owner,
+                             _Py_CODEUNIT *instr,
+                             PyObject *name);
+
+/*
+ Specializes a LOAD_GLOBAL of `name` from these namespaces. Takes no references and cannot fail.
+ Stands for the host's symbol of this name (`specialize.c`).
+
+ # Safety
+ The thread is attached and no exception set; `instr` is the instruction that it runs, and the objects
+ are live.
+ */
+void _Py_Specialize_LoadGlobal(PyObject *globals,
+                               PyObject *builtins,
+                               _Py_CODEUNIT *instr,
+                               PyObject *name);
+
+/*
+ Specializes a LOAD_SUPER_ATTR, for a call of what it loads if `load_method` is not zero. Takes no
+ references and cannot fail. Stands for the host's symbol of this name (`specialize.c`).
+
+ # Safety
+ The thread is attached and no exception set; `instr` is the instruction that it runs, and both
+ operands are live.
+ */
+void _Py_Specialize_LoadSuperAttr(_PyStackRef global_super,
+                                  _PyStackRef cls,
+                                  _Py_CODEUNIT *instr,
+                                  int load_method);
+
+/*
+ Makes the counters and branch histories of new bytecode: `size` units of generic instructions, which
+ nobody runs yet. Without `enable_counters`, it will never be specialized. Cannot fail. Stands for
+ the host's symbol of this name (`specialize.c`).
+
+ # Safety
+ The bytecode is valid and the caller's alone; a thread is attached.
+ */
+void _PyCode_Quicken(_Py_CODEUNIT *instructions,
+                     Py_ssize_t size,
+                     int enable_counters);
+
+/*
+ Specializes a SEND to this receiver. Takes no references and cannot fail. Stands for the host's
+ symbol of this name (`specialize.c`).
+
+ # Safety
+ The thread is attached and no exception set; `instr` is the instruction that it runs, and the
+ receiver is live.
+ */
+void _Py_Specialize_Send(_PyStackRef receiver, _Py_CODEUNIT *instr);
+
+/*
+ Specializes a STORE_ATTR of `name` to this owner. Takes no references and cannot fail. Stands for
+ the host's symbol of this name (`specialize.c`).
+
+ # Safety
+ The thread is attached and no exception set; `instr` is the instruction that it runs, and the objects
+ are live.
+ */
+void _Py_Specialize_StoreAttr(_PyStackRef owner,
+                              _Py_CODEUNIT *instr,
+                              PyObject *name);
+
+/*
+ Specializes a STORE_SUBSCR for this container and index. Takes no references and cannot fail. Stands
+ for the host's symbol of this name (`specialize.c`).
+
+ # Safety
+ The thread is attached and no exception set; `instr` is the instruction that it runs, and container
+ and index are live.
+ */
+void _Py_Specialize_StoreSubscr(_PyStackRef container,
+                                _PyStackRef sub,
+                                _Py_CODEUNIT *instr);
+
+/*
+ Specializes a TO_BOOL for this value. Takes no references and cannot fail. Stands for the host's
+ symbol of this name (`specialize.c`).
+
+ # Safety
+ The thread is attached and no exception set; `instr` is the instruction that it runs, and the value is
+ live.
+ */
+void _Py_Specialize_ToBool(_PyStackRef value,
+                           _Py_CODEUNIT *instr);
+
+/*
+ Specializes an UNPACK_SEQUENCE into `oparg` values for this sequence. Takes no references and cannot
+ fail. Stands for the host's symbol of this name (`specialize.c`).
+
+ # Safety
+ The thread is attached and no exception set; `instr` is the instruction that it runs, and the
+ sequence is live.
+ */
+void _Py_Specialize_UnpackSequence(_PyStackRef seq,
+                                   _Py_CODEUNIT *instr,
+                                   int oparg);
 
 #ifdef __cplusplus
 }  // extern "C"

@@ -23,6 +23,7 @@ pub mod host;
 pub mod bytecode;
 pub mod api;
 pub mod engine;
+pub mod instrument;
 pub mod interp;
 pub mod ops;
 pub mod specialize;

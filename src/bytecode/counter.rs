@@ -147,3 +147,7 @@ impl BackoffCounter {
         unsafe { BackoffCounter::load_at(instr).pause().store_at(instr) }
     }
 }
+
+#[cfg(test)]
+#[path = "counter_tests.rs"]
+mod tests;

@@ -3,6 +3,7 @@
 use core::sync::atomic::{AtomicU8, AtomicU16, Ordering};
 
 use super::ffi::{self, PyObject};
+use super::opcode_byte;
 
 /// One 16-bit unit of bytecode: an instruction or an inline cache entry (`_Py_CODEUNIT`).
 ///
@@ -92,8 +93,17 @@ impl CodeUnit {
     pub unsafe fn replace_opcode(self, expected: u8, new: u8) -> bool {
         // SAFETY: the caller's promise.
         let opcode = unsafe { AtomicU8::from_ptr(self.0.cast()) };
-        // Whoever sees the new opcode sees the caches that were written for it.
-        opcode.compare_exchange(expected, new, Ordering::Release, Ordering::Relaxed).is_ok()
+        opcode_byte::replace(opcode, expected, new)
+    }
+
+    /// Replaces the opcode, whatever it was. Whoever sees the new one sees what was written before.
+    ///
+    /// # Safety
+    /// The unit is an instruction in live bytecode; both opcodes have the same caches.
+    #[inline(always)]
+    pub unsafe fn set_opcode(self, opcode: u8) {
+        // SAFETY: the caller's promise; the opcode is the unit's first byte.
+        unsafe { AtomicU8::from_ptr(self.0.cast()).store(opcode, Ordering::Release) }
     }
 
     /// Replaces a 16-bit cache entry.

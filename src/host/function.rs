@@ -8,6 +8,7 @@ use super::code::Code;
 use super::ffi::{self, PyObject};
 use super::object::{is_exact, type_flags, type_of};
 use super::refcount;
+use super::thread::ThreadState;
 
 /// A handle to an object of one type: what it is made from, and the check that it may be.
 macro_rules! handle {
@@ -304,5 +305,37 @@ pub unsafe fn vectorcall_of(callable: *mut PyObject) -> ffi::vectorcallfunc {
             return None;
         }
         callable.cast::<u8>().offset((*type_).tp_vectorcall_offset).cast::<ffi::vectorcallfunc>().read()
+    }
+}
+
+/// Says that a called function may use the slot before its first argument
+/// (`PY_VECTORCALL_ARGUMENTS_OFFSET`).
+pub const VECTORCALL_ARGUMENTS_OFFSET: usize = 1 << (usize::BITS - 1);
+
+/// Calls with an array of `positional` borrowed objects, and as many as `names` (a tuple or null) has
+/// after them (`_PyObject_VectorcallTstate`). A new reference, or null with an exception.
+///
+/// # Safety
+/// The thread is attached and its frames are published; all objects are live, and the slot before the
+/// array can be written.
+#[inline(always)]
+pub unsafe fn vectorcall(
+    tstate: ThreadState,
+    callable: *mut PyObject,
+    objects: *mut *mut PyObject,
+    positional: usize,
+    names: *mut PyObject,
+) -> *mut PyObject {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let Some(function) = vectorcall_of(callable) else {
+            return ffi::_PyObject_MakeTpCall(tstate.as_ptr(), callable, objects, positional as isize, names);
+        };
+        let result = function(callable, objects, positional | VECTORCALL_ARGUMENTS_OFFSET, names);
+        if result.is_null() == tstate.raised().is_null() {
+            // Neither a result nor an exception, or both: this raises SystemError.
+            return ffi::_Py_CheckFunctionResult(tstate.as_ptr(), callable, result, core::ptr::null());
+        }
+        result
     }
 }

@@ -1,8 +1,6 @@
 //! Per-object locks. Nothing with a GIL, where the GIL is the lock.
 
-#[cfg(py_gil_disabled)]
-use super::ffi;
-use super::ffi::PyObject;
+use super::ffi::{self, PyObject};
 
 /// Runs `action` in a critical section of `object` (`Py_BEGIN_CRITICAL_SECTION`), which may detach the
 /// thread while it waits.
@@ -83,5 +81,23 @@ pub unsafe fn unlock(object: *mut PyObject) {
     // SAFETY: the caller's promise.
     unsafe {
         ffi::PyMutex_Unlock(&raw mut (*object).ob_mutex);
+    }
+}
+
+/// Runs `action` while every other thread of the interpreter is parked (`_PyEval_StopTheWorld`); with a
+/// GIL that is so anyway, and nothing happens. Threads may be waited for, so the calling one may detach
+/// before and after.
+///
+/// # Safety
+/// The thread is attached to `interp`, holds no lock that others wait for while attached, and has not
+/// stopped the world already. `action` does not run Python code.
+#[inline]
+pub unsafe fn with_world_stopped<T>(interp: *mut ffi::PyInterpreterState, action: impl FnOnce() -> T) -> T {
+    // SAFETY: the caller's promise.
+    unsafe {
+        ffi::_PyEval_StopTheWorld(interp);
+        let result = action();
+        ffi::_PyEval_StartTheWorld(interp);
+        result
     }
 }

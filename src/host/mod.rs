@@ -34,6 +34,7 @@ mod layouts;
 pub mod lock;
 pub mod numbers;
 pub mod object;
+pub mod opcode_byte;
 pub mod owned;
 pub mod refcount;
 pub mod stackref;

@@ -17,6 +17,28 @@ pub unsafe fn type_of(object: *mut PyObject) -> *mut PyTypeObject {
     unsafe { (*object).ob_type }
 }
 
+/// The head of an object of the given type that is a static of this library, and so immortal
+/// (`_PyObject_HEAD_INIT`).
+pub const fn static_head(type_: *mut PyTypeObject) -> PyObject {
+    // SAFETY: integers and a pointer, for which zero is a value.
+    let mut head: PyObject = unsafe { core::mem::zeroed() };
+    head.ob_type = type_;
+    #[cfg(not(py_gil_disabled))]
+    {
+        // SAFETY: every bit pattern is an integer.
+        let count = unsafe { &mut head.__bindgen_anon_1.__bindgen_anon_1 };
+        count.ob_refcnt = ffi::_Py_IMMORTAL_INITIAL_REFCNT;
+        count.ob_flags = (ffi::_Py_STATICALLY_ALLOCATED_FLAG | ffi::_Py_IMMORTAL_FLAGS) as u16;
+    }
+    #[cfg(py_gil_disabled)]
+    {
+        head.ob_ref_local = u32::MAX;
+        head.ob_flags = ffi::_Py_STATICALLY_ALLOCATED_FLAG as u16;
+        head.ob_gc_bits = ffi::_PyGC_BITS_DEFERRED as u8;
+    }
+    head
+}
+
 /// Whether the object's type is exactly `type_` (`Py_IS_TYPE`); with a host's static type:
 /// `is_exact(object, &raw mut ffi::PyLong_Type)`.
 ///

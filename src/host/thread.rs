@@ -189,17 +189,24 @@ impl ThreadState {
     ///
     /// # Safety
     /// The interpreter is live; `visit` neither detaches the thread nor makes or ends others.
-    pub unsafe fn for_each(interp: *mut ffi::PyInterpreterState, mut visit: impl FnMut(ThreadState)) {
+    pub unsafe fn for_each(interp: *mut ffi::PyInterpreterState, visit: impl FnMut(ThreadState)) {
+        // SAFETY: the caller's promise.
+        unsafe { ThreadState::with_all(interp, |threads| threads.for_each(visit)) }
+    }
+
+    /// Calls `action` with the states of all threads of the interpreter, whose list stays as it is
+    /// meanwhile: it may be gone through more than once.
+    ///
+    /// # Safety
+    /// As for [`ThreadState::for_each`]; the iterator does not outlive the call.
+    pub unsafe fn with_all<T>(interp: *mut ffi::PyInterpreterState, action: impl FnOnce(Threads) -> T) -> T {
         // SAFETY: the caller's promise; the list stays as it is while the runtime's lock is held.
         unsafe {
             let mutex = &raw mut (*(*interp).runtime).interpreters.mutex;
             ffi::_PyMutex_LockTimed(mutex, -1, ffi::_Py_LOCK_DONT_DETACH);
-            let mut thread = (*interp).threads.head;
-            while !thread.is_null() {
-                visit(ThreadState(thread));
-                thread = (*thread).next;
-            }
+            let result = action(Threads((*interp).threads.head));
             ffi::PyMutex_Unlock(mutex);
+            result
         }
     }
 
@@ -249,6 +256,24 @@ impl ThreadState {
             let shared = AtomicU64::from_ptr(&raw mut (*(*qsbr).shared).wr_seq).load(Ordering::Acquire);
             AtomicU64::from_ptr(&raw mut (*qsbr).seq).store(shared, Ordering::Release);
         }
+    }
+}
+
+/// The threads of an interpreter, from [`ThreadState::with_all`]; copies start where the original is.
+#[derive(Clone)]
+pub struct Threads(*mut ffi::PyThreadState);
+
+impl Iterator for Threads {
+    type Item = ThreadState;
+
+    fn next(&mut self) -> Option<ThreadState> {
+        let thread = self.0;
+        if thread.is_null() {
+            return None;
+        }
+        // SAFETY: the list does not change while `with_all` runs.
+        self.0 = unsafe { (*thread).next };
+        Some(ThreadState(thread))
     }
 }
 

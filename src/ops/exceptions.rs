@@ -2,6 +2,7 @@
 
 use crate::api;
 use crate::engine::{Engine, Exit, Op, Settled};
+use crate::host::function::VECTORCALL_ARGUMENTS_OFFSET;
 use crate::host::object::type_of;
 use crate::host::{Owned, PyObject, StackRef, ffi, refcount};
 
@@ -141,6 +142,3 @@ unsafe fn call_exit(method: *mut PyObject, receiver: StackRef, exception: *mut P
         )
     }
 }
-
-/// `PY_VECTORCALL_ARGUMENTS_OFFSET`: the callee may use the slot before the first argument.
-pub(super) const VECTORCALL_ARGUMENTS_OFFSET: usize = 1 << (usize::BITS - 1);

@@ -2,11 +2,11 @@
 
 use super::adaptive::specialize;
 use super::control::leaving;
-use super::exceptions::VECTORCALL_ARGUMENTS_OFFSET;
 use super::frames::enter_frame;
 use super::guards::guard;
 use super::iteration::set_return_offset;
 use crate::engine::{Engine, Exit, Op, Settled};
+use crate::host::function::VECTORCALL_ARGUMENTS_OFFSET;
 use crate::host::generator::Generator;
 use crate::host::object::{is_exact, type_of};
 use crate::host::{Code, CodeUnit, Frame, Owned, PyObject, StackRef, ThreadState, ffi, refcount};

@@ -103,16 +103,14 @@ pub(super) unsafe fn for_load(type_: *mut PyTypeObject, name: *mut PyObject) -> 
         }
         // Types with methods of these names have the one slot before the first lookup, and the other after it
         // has found no `__getattr__`.
-        let no_getattr_found = is(ffi::_Py_slot_tp_getattro);
-        if !no_getattr_found && !is(ffi::_Py_slot_tp_getattr_hook) {
+        if !is(ffi::_Py_slot_tp_getattro) && !is(ffi::_Py_slot_tp_getattr_hook) {
             return Attribute::overridden(type_version(type_));
         }
         let (getattribute, version) = lookup(type_, id!(_py___getattribute__));
         let has_getattr = !ffi::_PyType_Lookup(type_, id!(_py___getattr__)).is_null();
         let ordinary = (*ThreadState::current().interp()).callable_cache.object__getattribute__;
         if let Some(function) = getattribute.filter(|found| found.as_ptr() != ordinary) {
-            let alone = no_getattr_found && !has_getattr;
-            if !alone || Function::cast(function.as_ptr()).is_none() {
+            if has_getattr || Function::cast(function.as_ptr()).is_none() {
                 return Attribute::overridden(version);
             }
             return Attribute { kind: Kind::PythonGetattribute, descriptor: Some(function), version };

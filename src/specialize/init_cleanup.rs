@@ -4,6 +4,7 @@
 use core::ffi::c_char;
 
 use crate::bytecode::opcode;
+use crate::host::object::static_head;
 use crate::host::{PyObject, ffi, frame};
 
 /// A constant that the host reads; nobody ever writes it.
@@ -77,32 +78,5 @@ static COPIES: Constant<ffi::_PyCodeArray> = Constant(ffi::_PyCodeArray {
 
 /// The head of an immortal object that is part of the program (`_PyVarObject_HEAD_INIT`).
 const fn variable_size(type_: *mut ffi::PyTypeObject, size: isize) -> ffi::PyVarObject {
-    ffi::PyVarObject { ob_base: immortal(type_), ob_size: size }
-}
-
-#[cfg(not(py_gil_disabled))]
-const fn immortal(type_: *mut ffi::PyTypeObject) -> PyObject {
-    /// The flags of immortal objects that nobody has allocated.
-    const FLAGS: u32 = ffi::_Py_IMMORTAL_FLAGS | ffi::_Py_STATICALLY_ALLOCATED_FLAG;
-    let count = ffi::_object__bindgen_ty_1__bindgen_ty_1 {
-        ob_refcnt: ffi::_Py_IMMORTAL_INITIAL_REFCNT,
-        ob_overflow: 0,
-        ob_flags: FLAGS as u16,
-    };
-    // SAFETY: in debug hosts there may be more, which begins as zero.
-    let mut object: PyObject = unsafe { core::mem::zeroed() };
-    object.__bindgen_anon_1.__bindgen_anon_1 = count;
-    object.ob_type = type_;
-    object
-}
-
-#[cfg(py_gil_disabled)]
-const fn immortal(type_: *mut ffi::PyTypeObject) -> PyObject {
-    // SAFETY: numbers and an unlocked mutex.
-    let mut object: PyObject = unsafe { core::mem::zeroed() };
-    object.ob_ref_local = ffi::_Py_IMMORTAL_REFCNT_LOCAL;
-    object.ob_flags = ffi::_Py_STATICALLY_ALLOCATED_FLAG as _;
-    object.ob_gc_bits = ffi::_PyGC_BITS_DEFERRED as _;
-    object.ob_type = type_;
-    object
+    ffi::PyVarObject { ob_base: static_head(type_), ob_size: size }
 }

@@ -6,13 +6,9 @@
 use core::mem::MaybeUninit;
 
 use crate::engine::Engine;
-use crate::host::function::{Definition, vectorcall_of};
+use crate::host::function::{Definition, vectorcall};
 use crate::host::object::tuple_size;
 use crate::host::{PyObject, PyTypeObject, StackRef, ThreadState, ffi};
-
-/// Says that a called function may write to the slot before its first argument (the macro of the same
-/// name, which bindings do not show).
-const PY_VECTORCALL_ARGUMENTS_OFFSET: usize = 1 << (usize::BITS - 1);
 
 /// The number of arguments that are copied to the C stack; more go to the heap.
 const SCRATCH: usize = 10;
@@ -273,30 +269,6 @@ impl Operands<false> {
             self.close();
             result
         }
-    }
-}
-
-/// Calls with an array of borrowed objects, `positional` of which have no name in `names`, and a
-/// writable slot before it (`_PyObject_VectorcallTstate`). A new reference, or null with an exception.
-#[inline(always)]
-unsafe fn vectorcall(
-    tstate: ThreadState,
-    callable: *mut PyObject,
-    objects: *mut *mut PyObject,
-    positional: usize,
-    names: *mut PyObject,
-) -> *mut PyObject {
-    // SAFETY: the objects are live, the thread is attached and its frames are published.
-    unsafe {
-        let Some(function) = vectorcall_of(callable) else {
-            return ffi::_PyObject_MakeTpCall(tstate.as_ptr(), callable, objects, positional as isize, names);
-        };
-        let result = function(callable, objects, positional | PY_VECTORCALL_ARGUMENTS_OFFSET, names);
-        if result.is_null() == tstate.raised().is_null() {
-            // Neither a result nor an exception, or both: this raises SystemError.
-            return ffi::_Py_CheckFunctionResult(tstate.as_ptr(), callable, result, core::ptr::null());
-        }
-        result
     }
 }
 

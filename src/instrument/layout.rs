@@ -1,0 +1,169 @@
+//! What a location of the bytecode looks like, and whom it tells: decisions, made on values.
+
+use super::events::ToolSet;
+use super::opcodes::{instrumented_form, plain_form};
+use crate::bytecode::opcode::{INSTRUMENTED_INSTRUCTION, INSTRUMENTED_LINE};
+
+/// Which kinds of instrumentation are on top of an instruction.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Layers {
+    /// The instruction's own event.
+    pub event: bool,
+    /// The event that an instruction begins.
+    pub instruction: bool,
+    /// The event that a line begins.
+    pub line: bool,
+}
+
+impl Layers {
+    pub const NONE: Layers = Layers { event: false, instruction: false, line: false };
+
+    /// Whether one that is here is not in `after`, or the instruction's own event comes: whether the
+    /// instruction will run as another one than before, and shall start specializing anew.
+    pub fn resets_counter(self, after: Layers) -> bool {
+        self.event != after.event || self.instruction && !after.instruction || self.line && !after.line
+    }
+}
+
+/// The opcodes on top of each other at a location.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Look {
+    /// In the bytecode.
+    pub top: u8,
+    /// Under a line event.
+    pub below_line: u8,
+    /// Under an instruction event.
+    pub below_instruction: u8,
+}
+
+/// How an instruction with the generic opcode `base` looks under `layers`. One that has no instrumented
+/// form does not show an event of its own.
+pub fn look(base: u8, layers: Layers) -> Look {
+    let below_instruction = if layers.event { instrumented_form(base).unwrap_or(base) } else { base };
+    let below_line = if layers.instruction { INSTRUMENTED_INSTRUCTION } else { below_instruction };
+    let top = if layers.line { INSTRUMENTED_LINE } else { below_line };
+    Look { top, below_line, below_instruction }
+}
+
+/// Takes the layers off: the opcode of the instruction itself, which may be specialized.
+#[inline]
+pub fn strip(
+    top: u8,
+    below_line: impl FnOnce() -> u8,
+    below_instruction: impl FnOnce() -> u8,
+) -> (u8, Layers) {
+    let line = top == INSTRUMENTED_LINE;
+    let opcode = if line { below_line() } else { top };
+    let instruction = opcode == INSTRUMENTED_INSTRUCTION;
+    let opcode = if instruction { below_instruction() } else { opcode };
+    let plain = plain_form(opcode);
+    (plain.unwrap_or(opcode), Layers { event: plain.is_some(), instruction, line })
+}
+
+/// One layer at one location.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Site {
+    /// Whether the bytecode has it.
+    pub present: bool,
+    /// Whom it tells, if the code object has a table for that; without one it tells all who are active.
+    pub told: Option<ToolSet>,
+}
+
+impl Site {
+    /// After `tools` want no more events from here. `active` are those who watch the code object now.
+    #[must_use]
+    pub fn without(self, tools: ToolSet, active: ToolSet) -> Site {
+        if tools.is_empty() {
+            return self;
+        }
+        let told = self.told.map(|told| told.difference(tools));
+        let left = told.unwrap_or(active.difference(tools));
+        Site { present: self.present && !left.is_empty(), told }
+    }
+
+    /// After `tools` want events from here.
+    #[must_use]
+    pub fn with(self, tools: ToolSet) -> Site {
+        if tools.is_empty() {
+            return self;
+        }
+        Site { present: true, told: self.told.map(|told| told.union(tools)) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::bytecode::metadata::INSTRUCTIONS;
+    use crate::instrument::opcodes::is_instrumented;
+
+    fn all_layers() -> impl Iterator<Item = Layers> {
+        (0..8).map(|bits| Layers { event: bits & 1 != 0, instruction: bits & 2 != 0, line: bits & 4 != 0 })
+    }
+
+    /// Opcodes that the compiler emits.
+    fn generic() -> impl Iterator<Item = u8> {
+        INSTRUCTIONS
+            .iter()
+            .filter(|row| row.family.is_none() && !is_instrumented(row.opcode))
+            .map(|row| row.opcode)
+    }
+
+    #[test]
+    fn what_is_put_on_top_comes_off_again() {
+        for base in generic() {
+            for layers in all_layers() {
+                let layers = Layers { event: layers.event && instrumented_form(base).is_some(), ..layers };
+                let look = look(base, layers);
+                assert_eq!(strip(look.top, || look.below_line, || look.below_instruction), (base, layers));
+                assert_eq!(is_instrumented(look.top), layers != Layers::NONE);
+            }
+        }
+    }
+
+    #[test]
+    fn tables_are_read_only_for_layers_that_are_there() {
+        for base in generic() {
+            assert_eq!(strip(base, || unreachable!(), || unreachable!()), (base, Layers::NONE));
+            let line = look(base, Layers { line: true, ..Layers::NONE });
+            assert_eq!(strip(line.top, || line.below_line, || unreachable!()).0, base);
+        }
+    }
+
+    #[test]
+    fn only_more_lines_and_instructions_leave_the_counter_alone() {
+        for before in all_layers() {
+            for after in all_layers() {
+                let only_more = before.event == after.event
+                    && (after.line || !before.line)
+                    && (after.instruction || !before.instruction);
+                assert_eq!(before.resets_counter(after), !only_more);
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn with_a_table_every_tool_is_on_its_own(told: u8, removed: u8, added: u8, active: u8) {
+            let site = Site { present: told != 0, told: Some(ToolSet::from_bits(told)) };
+            let after = site.without(ToolSet::from_bits(removed), ToolSet::from_bits(active)).with(ToolSet::from_bits(added));
+            prop_assert_eq!(after.told.unwrap().bits(), told & !removed | added);
+            prop_assert_eq!(after.present, told & !removed | added != 0);
+        }
+
+        #[test]
+        fn a_single_tool_comes_and_goes(tool in 0..8u32, other in 0..8u32, present: bool) {
+            let (tool, other) = (ToolSet::from_bits(1 << tool), ToolSet::from_bits(1 << other));
+            let site = Site { present, told: None };
+            prop_assert!(!site.without(tool, tool).present);
+            prop_assert!(!site.without(tool, ToolSet::NONE).present);
+            prop_assert!(site.with(tool).present);
+            // Who has gone does not take the events of who has come.
+            prop_assert_eq!(site.without(tool, other).present, present && tool != other);
+            prop_assert_eq!(site.without(ToolSet::NONE, tool), site);
+            prop_assert_eq!(site.with(ToolSet::NONE), site);
+        }
+    }
+}

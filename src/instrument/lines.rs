@@ -1,0 +1,424 @@
+//! The table of lines: for each code unit its line, and for instructions that begin one what is under the
+//! line event. Source: `_PyCoLineInstrumentationData` in `pycore_instruments.h`.
+//!
+//! An entry is an opcode (zero: no line event here) and a little-endian number of one to four bytes: the
+//! distance from the code object's first line plus two, or zero if there is no line. Lines may be one
+//! less than the first, since modules begin at line 0 but say 1.
+
+use core::sync::atomic::{AtomicU8, Ordering};
+
+use super::opcodes::Instruction;
+use crate::bytecode::opcode::*;
+
+/// What is added to a distance, so that zero is left for "no line".
+const BIAS: i32 = 2;
+
+/// The bytes of an entry for distances up to `distance`.
+pub fn entry_size(distance: i32) -> usize {
+    match i64::from(distance) + i64::from(BIAS) {
+        ..0x100 => 2,
+        0x100..0x1_0000 => 3,
+        0x1_0000..0x100_0000 => 4,
+        _ => 5,
+    }
+}
+
+/// A view of the table. Opcodes in it change while other threads read them.
+#[derive(Clone, Copy)]
+pub struct LineTable<'a> {
+    entry_size: usize,
+    bytes: &'a [AtomicU8],
+}
+
+impl<'a> LineTable<'a> {
+    /// Of entries with `entry_size` bytes.
+    pub fn new(entry_size: usize, bytes: &'a [AtomicU8]) -> LineTable<'a> {
+        debug_assert!((2..=5).contains(&entry_size) && bytes.len().is_multiple_of(entry_size));
+        LineTable { entry_size, bytes }
+    }
+
+    #[inline(always)]
+    fn byte(self, index: usize, place: usize) -> &'a AtomicU8 {
+        &self.bytes[index * self.entry_size + place]
+    }
+
+    /// The distance as it is stored. Most entries have one byte for it.
+    #[inline(always)]
+    fn number(self, index: usize) -> u32 {
+        let byte = |place| u32::from(self.byte(index, place).load(Ordering::Relaxed));
+        let mut number = byte(1);
+        for place in 2..self.entry_size {
+            number |= byte(place) << (8 * (place - 1));
+        }
+        number
+    }
+
+    /// What is, or would be, under a line event; zero if none can be there.
+    #[inline(always)]
+    pub fn opcode(self, index: usize) -> u8 {
+        self.byte(index, 0).load(Ordering::Relaxed)
+    }
+
+    pub fn set_opcode(self, index: usize, opcode: u8) {
+        self.byte(index, 0).store(opcode, Ordering::Relaxed);
+    }
+
+    /// The distance of the unit's line from the first one.
+    #[inline(always)]
+    pub fn distance(self, index: usize) -> Option<i32> {
+        let number = self.number(index);
+        (number != 0).then_some(number as i32 - BIAS)
+    }
+
+    /// Whether two units are on the same line, or both on none.
+    #[inline(always)]
+    pub fn is_same_line(self, one: usize, other: usize) -> bool {
+        self.number(one) == self.number(other)
+    }
+
+    pub fn set_distance(self, index: usize, distance: Option<i32>) {
+        let number = distance.map_or(0, |distance| (distance + BIAS) as u32);
+        debug_assert!(distance.is_none_or(|distance| distance + BIAS > 0));
+        for (place, value) in (1..self.entry_size).zip(number.to_le_bytes()) {
+            self.byte(index, place).store(value, Ordering::Relaxed);
+        }
+        debug_assert_eq!(self.distance(index), distance);
+    }
+}
+
+/// The bytecode of a code object, as the compiler made it.
+pub trait Listing {
+    /// Code units.
+    fn units(&self) -> usize;
+    /// Where the part begins that tools are told of.
+    fn first_traceable(&self) -> usize;
+    /// The instruction at a code unit that has one.
+    fn at(&self, index: usize) -> Instruction;
+}
+
+/// The code units from `start` on that are instructions.
+pub fn instructions(listing: &impl Listing, start: usize) -> impl Iterator<Item = (usize, Instruction)> {
+    let mut next = start;
+    core::iter::from_fn(move || {
+        (next < listing.units()).then(|| {
+            let (index, instruction) = (next, listing.at(next));
+            next += instruction.length;
+            (index, instruction)
+        })
+    })
+}
+
+/// Fills a table: `distance_of` tells, for ever larger code units, how far their line is from the first;
+/// `handlers` are the code units where exceptions are handled.
+///
+/// A line begins where the line is another one than that of the instruction before, where a jump leads to
+/// and where a handler starts.
+pub fn fill(
+    table: LineTable,
+    listing: &impl Listing,
+    distance_of: impl FnMut(usize) -> Option<i32>,
+    handlers: impl Iterator<Item = usize>,
+) {
+    fill_in_order(table, listing, distance_of);
+    for target in jump_targets(listing) {
+        let opcode = listing.at(target).opcode;
+        // The loop's line event is told by FOR_ITER.
+        if table.distance(target).is_some() && opcode != POP_ITER {
+            table.set_opcode(target, opcode);
+        }
+    }
+    for handler in handlers {
+        let opcode = listing.at(handler).opcode;
+        // The end of an asynchronous loop is no line of its own.
+        if table.distance(handler).is_some() && opcode != END_ASYNC_FOR {
+            table.set_opcode(handler, opcode);
+        }
+    }
+}
+
+/// The lines, and those that begin because the instruction before is on another.
+fn fill_in_order(
+    table: LineTable,
+    listing: &impl Listing,
+    mut distance_of: impl FnMut(usize) -> Option<i32>,
+) {
+    let mut previous = None;
+    for (index, instruction) in instructions(listing, 0) {
+        let distance = distance_of(index);
+        table.set_distance(index, distance);
+        let mut opcode = 0;
+        if index >= listing.first_traceable() && may_begin_line(instruction.opcode) {
+            if distance.is_some() && distance != previous {
+                opcode = instruction.opcode;
+            }
+            previous = distance;
+        }
+        table.set_opcode(index, opcode);
+        for cache in index + 1..index + instruction.length {
+            table.set_distance(cache, None);
+            table.set_opcode(cache, 0);
+        }
+    }
+}
+
+/// Whether the instruction begins a line just by being on it. END_FOR and END_SEND are skipped by FOR_ITER
+/// and SEND, RESUME and POP_ITER have to stay visible.
+fn may_begin_line(opcode: u8) -> bool {
+    !matches!(opcode, END_ASYNC_FOR | END_FOR | END_SEND | RESUME | POP_ITER)
+}
+
+/// Where the instructions that can be told of jump to.
+fn jump_targets(listing: &impl Listing) -> impl Iterator<Item = usize> {
+    let mut argument = 0;
+    instructions(listing, listing.first_traceable()).filter_map(move |(index, instruction)| {
+        argument = argument << 8 | usize::from(instruction.argument);
+        let next = index + instruction.length;
+        let target = match instruction.opcode {
+            EXTENDED_ARG => return None,
+            POP_JUMP_IF_FALSE | POP_JUMP_IF_TRUE | POP_JUMP_IF_NONE | POP_JUMP_IF_NOT_NONE | JUMP_FORWARD => {
+                Some(next + argument)
+            }
+            // Past END_FOR and END_SEND.
+            FOR_ITER | SEND => Some(next + argument + 1),
+            JUMP_BACKWARD | JUMP_BACKWARD_NO_INTERRUPT => Some(next - argument),
+            _ => None,
+        };
+        argument = 0;
+        target
+    })
+}
+
+/// The code units where the handlers of an exception table begin. Entries are four numbers: start, length,
+/// handler, and what to push; six bits a byte, the most significant first, bit 6 says that more follow.
+/// Source: `InternalDocs/exception_handling.md`.
+pub fn handlers(mut table: &[u8]) -> impl Iterator<Item = usize> {
+    core::iter::from_fn(move || {
+        if table.is_empty() {
+            return None;
+        }
+        let [_start, _length, handler, _depth] = core::array::from_fn(|_| number(&mut table));
+        Some(handler)
+    })
+}
+
+fn number(table: &mut &[u8]) -> usize {
+    let mut value = 0;
+    while let [byte, rest @ ..] = *table {
+        *table = rest;
+        value = value << 6 | usize::from(byte & 0x3F);
+        if byte & 0x40 == 0 {
+            break;
+        }
+    }
+    value
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn bytes(len: usize) -> Vec<AtomicU8> {
+        // What malloc gives.
+        (0..len).map(|_| AtomicU8::new(0xA5)).collect()
+    }
+
+    proptest! {
+        #[test]
+        fn distances_come_out_as_they_went_in(
+            largest in 0..i32::MAX - 2,
+            entries in proptest::collection::vec(proptest::option::of(0.0..=1.0f64), 1..20),
+        ) {
+            let size = entry_size(largest);
+            let bytes = bytes(size * entries.len());
+            let table = LineTable::new(size, &bytes);
+            let distances: Vec<_> =
+                entries.iter().map(|e| e.map(|part| (part * (f64::from(largest) + 1.0)) as i32 - 1)).collect();
+            for (index, &distance) in distances.iter().enumerate() {
+                table.set_distance(index, distance);
+                table.set_opcode(index, index as u8);
+            }
+            for (index, &distance) in distances.iter().enumerate() {
+                prop_assert_eq!(table.distance(index), distance);
+                prop_assert_eq!(table.is_same_line(0, index), distances[0] == distance);
+                prop_assert_eq!(table.opcode(index), index as u8);
+            }
+        }
+
+        #[test]
+        fn handlers_are_the_third_numbers(entries: Vec<[u16; 4]>) {
+            let mut table = Vec::new();
+            for &value in entries.iter().flatten() {
+                let digits = [value >> 12, value >> 6, value].map(|digit| (digit & 0x3F) as u8);
+                table.extend([digits[0] | 0x40, digits[1] | 0x40, digits[2]]);
+            }
+            let expected: Vec<usize> = entries.iter().map(|entry| entry[2].into()).collect();
+            prop_assert_eq!(handlers(&table).collect::<Vec<_>>(), expected);
+        }
+    }
+
+    #[test]
+    fn entries_are_as_small_as_they_can_be() {
+        for (largest, size) in [
+            (0, 2),
+            (253, 2),
+            (254, 3),
+            (0xFFFD, 3),
+            (0xFFFE, 4),
+            (0xFF_FFFD, 4),
+            (0xFF_FFFE, 5),
+            (i32::MAX, 5),
+        ] {
+            assert_eq!(entry_size(largest), size, "{largest}");
+        }
+    }
+
+    /// Instructions with lines: the bytecode and what the compiler says of it.
+    #[derive(Clone, Debug)]
+    struct Program {
+        units: Vec<Instruction>,
+        at: Vec<Option<usize>>,
+        lines: Vec<Option<i32>>,
+        first_traceable: usize,
+    }
+
+    impl Listing for Program {
+        fn units(&self) -> usize {
+            self.at.len()
+        }
+        fn first_traceable(&self) -> usize {
+            self.first_traceable
+        }
+        fn at(&self, index: usize) -> Instruction {
+            self.units[self.at[index].expect("an instruction")]
+        }
+    }
+
+    impl Program {
+        fn new(rows: &[(u8, u8, usize, Option<i32>)], skipped: usize) -> Program {
+            let mut program = Program { units: vec![], at: vec![], lines: vec![], first_traceable: 0 };
+            for (number, &(opcode, argument, caches, line)) in rows.iter().enumerate() {
+                if number == skipped {
+                    program.first_traceable = program.at.len();
+                }
+                program.units.push(Instruction { opcode, argument, length: 1 + caches });
+                program.at.push(Some(number));
+                program.at.extend(std::iter::repeat_n(None, caches));
+                program.lines.extend(std::iter::repeat_n(line, 1 + caches));
+            }
+            if skipped >= rows.len() {
+                program.first_traceable = program.at.len();
+            }
+            program
+        }
+
+        /// The code units that begin a line.
+        fn begin(&self, handlers: &[usize]) -> BTreeSet<usize> {
+            let bytes = bytes(2 * self.at.len());
+            let table = LineTable::new(2, &bytes);
+            fill(table, self, |index| self.lines[index], handlers.iter().copied());
+            (0..self.at.len()).filter(|&index| table.opcode(index) != 0).collect()
+        }
+    }
+
+    const PLAIN: [u8; 3] = [NOP, LOAD_FAST, POP_TOP];
+
+    fn straight() -> impl Strategy<Value = Program> {
+        let row = (0..3usize, any::<u8>(), 0..4usize, proptest::option::weighted(0.8, 0..5));
+        (proptest::collection::vec(row, 1..30), 0..5usize).prop_map(|(rows, skipped)| {
+            let rows: Vec<_> =
+                rows.into_iter().map(|(kind, arg, caches, line)| (PLAIN[kind], arg, caches, line)).collect();
+            Program::new(&rows, skipped)
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn straight_code_begins_a_line_where_it_changes(program in straight()) {
+            let begin = program.begin(&[]);
+            let mut previous = None;
+            for (index, _) in instructions(&program, program.first_traceable) {
+                let line = program.lines[index];
+                prop_assert_eq!(begin.contains(&index), line.is_some() && line != previous);
+                previous = line;
+            }
+        }
+
+        #[test]
+        fn caches_and_what_is_not_traceable_begin_no_line(program in straight()) {
+            for index in program.begin(&[]) {
+                prop_assert!(program.at[index].is_some());
+                prop_assert!(index >= program.first_traceable);
+            }
+        }
+
+        #[test]
+        fn every_entry_says_the_line(program in straight()) {
+            let bytes = bytes(2 * program.at.len());
+            let table = LineTable::new(2, &bytes);
+            fill(table, &program, |index| program.lines[index], std::iter::empty());
+            for index in 0..program.at.len() {
+                let expected = program.lines[index].filter(|_| program.at[index].is_some());
+                prop_assert_eq!(table.distance(index), expected);
+                let opcode = table.opcode(index);
+                prop_assert!(opcode == 0 || opcode == program.at(index).opcode);
+            }
+        }
+
+        #[test]
+        fn handlers_begin_lines_if_they_have_one(program in straight(), pick: prop::sample::Index) {
+            let all: Vec<_> = instructions(&program, 0).map(|(index, _)| index).collect();
+            let handler = *pick.get(&all);
+            let mut expected = program.begin(&[]);
+            if program.lines[handler].is_some() {
+                expected.insert(handler);
+            }
+            prop_assert_eq!(program.begin(&[handler]), expected);
+        }
+    }
+
+    #[test]
+    fn jumps_begin_lines_where_they_lead_to() {
+        // A jump over three instructions of its own line.
+        let line = Some(1);
+        let rows = [
+            (RESUME, 0, 0, Some(0)),
+            (POP_JUMP_IF_FALSE, 3, 1, line),
+            (NOP, 0, 0, line),
+            (NOP, 0, 0, line),
+            (NOP, 0, 0, line),
+            (NOP, 0, 0, line),
+        ];
+        assert_eq!(Program::new(&rows, 0).begin(&[]), BTreeSet::from([1, 6]));
+    }
+
+    #[test]
+    fn long_jumps_are_understood() {
+        let mut rows =
+            vec![(NOP, 0, 0, Some(0)), (EXTENDED_ARG, 1, 0, Some(0)), (JUMP_FORWARD, 2, 0, Some(0))];
+        rows.resize(300, (NOP, 0, 0, Some(0)));
+        assert_eq!(Program::new(&rows, 0).begin(&[]), BTreeSet::from([0, 3 + 256 + 2]));
+        let last = rows.len() - 1;
+        rows[last] = (JUMP_BACKWARD, 3, 1, Some(0));
+        assert_eq!(Program::new(&rows, 0).begin(&[]), BTreeSet::from([0, 261, last + 2 - 3]));
+    }
+
+    #[test]
+    fn the_ends_of_loops_begin_no_line() {
+        let rows = [
+            (FOR_ITER, 3, 1, Some(0)),
+            (NOP, 0, 0, Some(1)),
+            (JUMP_BACKWARD, 5, 1, Some(1)),
+            (END_FOR, 0, 0, Some(0)),
+            (POP_ITER, 0, 0, Some(0)),
+            (NOP, 0, 0, Some(2)),
+        ];
+        // The jump back leads to the loop's own line, which has begun already.
+        assert_eq!(Program::new(&rows, 0).begin(&[]), BTreeSet::from([0, 2, 7]));
+        let rows = [(NOP, 0, 0, Some(0)), (END_ASYNC_FOR, 0, 0, Some(1)), (NOP, 0, 0, Some(1))];
+        assert_eq!(Program::new(&rows, 0).begin(&[1]), BTreeSet::from([0, 2]));
+    }
+}

@@ -1,0 +1,481 @@
+//! The `sys.monitoring` module object. Source: PEP 669; texts of errors and signatures are the host's.
+
+use core::ffi::{CStr, c_int};
+use core::ptr::null_mut;
+use core::sync::atomic::{AtomicPtr, Ordering};
+
+use super::calls::{_PyInstrumentation_DISABLE, _PyInstrumentation_MISSING};
+use super::events::{Event, EventSet, LOCAL_EVENTS, Tool, UNGROUPED_EVENTS};
+use super::tools;
+use crate::host::lock::with_world_stopped;
+use crate::host::object::{has_feature, is_exact, static_head};
+use crate::host::owned::{check, exception_is_set, into_host};
+use crate::host::{Code, Owned, PyObject, PyResult, Raised, ThreadState, ffi, is_small_int, none, small_int};
+use crate::raise;
+
+// --- the module --------------------------------------------------------------------------------
+
+static mut MODULE: ffi::PyModuleDef = {
+    // SAFETY: pointers, numbers and optional functions, for which zero is a value.
+    let mut module: ffi::PyModuleDef = unsafe { core::mem::zeroed() };
+    module.m_base.ob_base = static_head(null_mut());
+    module.m_name = c"sys.monitoring".as_ptr();
+    module.m_size = -1;
+    module.m_methods = (&raw mut METHODS).cast();
+    module
+};
+
+/// The tools that have a purpose by convention.
+const CONVENTIONAL_TOOLS: [(&CStr, u32); 4] = [
+    (c"DEBUGGER_ID", ffi::PY_MONITORING_DEBUGGER_ID),
+    (c"COVERAGE_ID", ffi::PY_MONITORING_COVERAGE_ID),
+    (c"PROFILER_ID", ffi::PY_MONITORING_PROFILER_ID),
+    (c"OPTIMIZER_ID", ffi::PY_MONITORING_OPTIMIZER_ID),
+];
+
+/// Makes the module `sys.monitoring`, a new reference; null with an exception set if memory is short. Stands
+/// for the host's symbol of this name (`sysmodule.c`).
+///
+/// # Safety
+/// The thread is attached, and the interpreter is being set up.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn _Py_CreateMonitoringObject() -> *mut PyObject {
+    // SAFETY: the caller's promise.
+    into_host(unsafe { create() })
+}
+
+unsafe fn create() -> PyResult {
+    // SAFETY: the thread is attached, and the definition is complete and a static.
+    unsafe {
+        let version = ffi::PYTHON_API_VERSION as c_int;
+        let module = Owned::from_host(ffi::_PyModule_CreateInitialized(&raw mut MODULE, version))?;
+        set_attribute(&module, c"DISABLE", &raw mut _PyInstrumentation_DISABLE)?;
+        set_attribute(&module, c"MISSING", &raw mut _PyInstrumentation_MISSING)?;
+        let events = Owned::from_host(ffi::_PyNamespace_New(null_mut()))?;
+        set_attribute(&module, c"events", events.as_ptr())?;
+        for event in Event::all() {
+            set_attribute(&events, event.name(), int(EventSet::NONE.with(event).bits().into())?.as_ptr())?;
+        }
+        set_attribute(&events, c"NO_EVENTS", small_int(0))?;
+        for (name, tool) in CONVENTIONAL_TOOLS {
+            set_attribute(&module, name, int(tool.into())?.as_ptr())?;
+        }
+        Ok(module)
+    }
+}
+
+unsafe fn set_attribute(object: &Owned, name: &CStr, value: *mut PyObject) -> PyResult<()> {
+    // SAFETY: the thread is attached, and the value is live.
+    check(unsafe { ffi::PyObject_SetAttrString(object.as_ptr(), name.as_ptr(), value) })?;
+    Ok(())
+}
+
+// --- its methods -------------------------------------------------------------------------------
+
+type NoArguments = unsafe extern "C" fn(*mut PyObject, *mut PyObject) -> *mut PyObject;
+type OneArgument = NoArguments;
+type Arguments = unsafe extern "C" fn(*mut PyObject, *const *mut PyObject, isize) -> *mut PyObject;
+
+const fn method(name: &CStr, entry: ffi::PyCFunction, flags: u32, signature: &CStr) -> ffi::PyMethodDef {
+    assert!(starts_with(signature.to_bytes(), name.to_bytes()), "the signature is this method's");
+    ffi::PyMethodDef {
+        ml_name: name.as_ptr(),
+        ml_meth: entry,
+        ml_flags: flags as c_int,
+        ml_doc: signature.as_ptr(),
+    }
+}
+
+const fn starts_with(text: &[u8], start: &[u8]) -> bool {
+    let mut index = 0;
+    while index < start.len() {
+        if index >= text.len() || text[index] != start[index] {
+            return false;
+        }
+        index += 1;
+    }
+    true
+}
+
+const fn without(name: &CStr, entry: NoArguments, signature: &CStr) -> ffi::PyMethodDef {
+    method(name, Some(entry), ffi::METH_NOARGS, signature)
+}
+
+const fn with_one(name: &CStr, entry: OneArgument, signature: &CStr) -> ffi::PyMethodDef {
+    method(name, Some(entry), ffi::METH_O, signature)
+}
+
+const fn with(name: &CStr, entry: Arguments, signature: &CStr) -> ffi::PyMethodDef {
+    // SAFETY: the flag says what the function takes.
+    let entry = unsafe { core::mem::transmute::<Arguments, ffi::PyCFunction>(entry) };
+    method(name, entry, ffi::METH_FASTCALL, signature)
+}
+
+/// In the order in which the module lists them.
+static mut METHODS: [ffi::PyMethodDef; 12] = [
+    with(USE_TOOL_ID, use_tool_id, c"use_tool_id($module, tool_id, name, /)\n--\n\n"),
+    with_one(c"clear_tool_id", clear_tool_id, c"clear_tool_id($module, tool_id, /)\n--\n\n"),
+    with_one(c"free_tool_id", free_tool_id, c"free_tool_id($module, tool_id, /)\n--\n\n"),
+    with_one(c"get_tool", get_tool, c"get_tool($module, tool_id, /)\n--\n\n"),
+    with(
+        REGISTER_CALLBACK,
+        register_callback,
+        c"register_callback($module, tool_id, event, func, /)\n--\n\n",
+    ),
+    with_one(c"get_events", get_events, c"get_events($module, tool_id, /)\n--\n\n"),
+    with(SET_EVENTS, set_events, c"set_events($module, tool_id, event_set, /)\n--\n\n"),
+    with(GET_LOCAL_EVENTS, get_local_events, c"get_local_events($module, tool_id, code, /)\n--\n\n"),
+    with(
+        SET_LOCAL_EVENTS,
+        set_local_events,
+        c"set_local_events($module, tool_id, code, event_set, /)\n--\n\n",
+    ),
+    without(c"restart_events", restart_events, c"restart_events($module, /)\n--\n\n"),
+    without(c"_all_events", all_events, c"_all_events($module, /)\n--\n\n"),
+    ffi::PyMethodDef { ml_name: core::ptr::null(), ml_meth: None, ml_flags: 0, ml_doc: core::ptr::null() },
+];
+
+const USE_TOOL_ID: &CStr = c"use_tool_id";
+const REGISTER_CALLBACK: &CStr = c"register_callback";
+const SET_EVENTS: &CStr = c"set_events";
+const GET_LOCAL_EVENTS: &CStr = c"get_local_events";
+const SET_LOCAL_EVENTS: &CStr = c"set_local_events";
+
+// Entry points. `# Safety` of all of them: the thread is attached, and the host passes what the method's
+// flags say.
+
+unsafe extern "C" fn use_tool_id(
+    _: *mut PyObject,
+    args: *const *mut PyObject,
+    count: isize,
+) -> *mut PyObject {
+    // SAFETY: the host's promise.
+    answer(|| unsafe {
+        let [tool, name] = exactly(USE_TOOL_ID, args, count)?;
+        let tool = number(tool)?;
+        let tool = program_tool(tool)?;
+        if !has_feature(name, ffi::Py_TPFLAGS_UNICODE_SUBCLASS) {
+            return Err(raise!(PyExc_ValueError, c"tool name must be a str"));
+        }
+        reserve(tool, Owned::new_ref(name))?;
+        Ok(nothing())
+    })
+}
+
+unsafe extern "C" fn clear_tool_id(_: *mut PyObject, tool: *mut PyObject) -> *mut PyObject {
+    // SAFETY: the host's promise.
+    answer(|| unsafe {
+        clear(program_tool(number(tool)?)?)?;
+        Ok(nothing())
+    })
+}
+
+unsafe extern "C" fn free_tool_id(_: *mut PyObject, tool: *mut PyObject) -> *mut PyObject {
+    // SAFETY: the host's promise.
+    answer(|| unsafe {
+        let tool = program_tool(number(tool)?)?;
+        clear(tool)?;
+        release(tool);
+        Ok(nothing())
+    })
+}
+
+unsafe extern "C" fn get_tool(_: *mut PyObject, tool: *mut PyObject) -> *mut PyObject {
+    // SAFETY: the host's promise.
+    answer(|| unsafe {
+        let name = name_slot(program_tool(number(tool)?)?).load(Ordering::Acquire);
+        // It stays alive: the name of a tool is taken away while the world is stopped.
+        Ok(Owned::new_ref(if name.is_null() { none() } else { name }))
+    })
+}
+
+unsafe extern "C" fn register_callback(
+    _: *mut PyObject,
+    args: *const *mut PyObject,
+    count: isize,
+) -> *mut PyObject {
+    // SAFETY: the host's promise.
+    answer(|| unsafe {
+        let [tool, event, callback] = exactly(REGISTER_CALLBACK, args, count)?;
+        let (tool, event) = (number(tool)?, number(event)?);
+        let tool = program_tool(tool)?;
+        let event = single_event(event)?;
+        let format = c"O".as_ptr();
+        check(ffi::PySys_Audit(c"sys.monitoring.register_callback".as_ptr(), format, callback))?;
+        let callback = if callback == none() { null_mut() } else { callback };
+        let before = tools::register_callback(interpreter(), tool, event, callback)?;
+        Ok(before.unwrap_or_else(nothing))
+    })
+}
+
+unsafe extern "C" fn get_events(_: *mut PyObject, tool: *mut PyObject) -> *mut PyObject {
+    // SAFETY: the host's promise.
+    answer(|| unsafe {
+        let tool = program_tool(number(tool)?)?;
+        int(tools::events_of(interpreter(), tool).bits().into())
+    })
+}
+
+unsafe extern "C" fn set_events(_: *mut PyObject, args: *const *mut PyObject, count: isize) -> *mut PyObject {
+    // SAFETY: the host's promise.
+    answer(|| unsafe {
+        let [tool, events] = exactly(SET_EVENTS, args, count)?;
+        let (tool, bits) = (number(tool)?, number(events)?);
+        let tool = program_tool(tool)?;
+        // Every kind may be named here, ancillary ones too.
+        if bits as u32 >= 1 << ffi::_PY_MONITORING_EVENTS {
+            return Err(raise!(PyExc_ValueError, c"invalid event set 0x%x", bits));
+        }
+        let events = EventSet::from_bits(ungrouped(bits)? as u32);
+        let tstate = ThreadState::current();
+        with_world_stopped(tstate.interp(), || tools::set_events(tstate, tool, events))?;
+        Ok(nothing())
+    })
+}
+
+unsafe extern "C" fn get_local_events(
+    _: *mut PyObject,
+    args: *const *mut PyObject,
+    count: isize,
+) -> *mut PyObject {
+    // SAFETY: the host's promise.
+    answer(|| unsafe {
+        let [tool, code] = exactly(GET_LOCAL_EVENTS, args, count)?;
+        let tool = number(tool)?;
+        let code = code_object(code)?;
+        int(tools::local_events_of(code, program_tool(tool)?).bits().into())
+    })
+}
+
+unsafe extern "C" fn set_local_events(
+    _: *mut PyObject,
+    args: *const *mut PyObject,
+    count: isize,
+) -> *mut PyObject {
+    // SAFETY: the host's promise.
+    answer(|| unsafe {
+        let [tool, code, events] = exactly(SET_LOCAL_EVENTS, args, count)?;
+        let (tool, bits) = (number(tool)?, number(events)?);
+        let code = code_object(code)?;
+        let tool = program_tool(tool)?;
+        let bits = ungrouped(bits)?;
+        if bits as u32 >= 1 << LOCAL_EVENTS {
+            return Err(raise!(PyExc_ValueError, c"invalid local event set 0x%x", bits));
+        }
+        let events = EventSet::from_bits(bits as u32);
+        let interp = interpreter();
+        with_world_stopped(interp, || tools::set_local_events(interp, code, tool, events))?;
+        Ok(nothing())
+    })
+}
+
+unsafe extern "C" fn restart_events(_: *mut PyObject, _: *mut PyObject) -> *mut PyObject {
+    // SAFETY: the host's promise.
+    answer(|| unsafe {
+        tools::restart_events(ThreadState::current())?;
+        Ok(nothing())
+    })
+}
+
+/// Which tools watch which events everywhere: a dictionary of sets of tools by the names of events.
+unsafe extern "C" fn all_events(_: *mut PyObject, _: *mut PyObject) -> *mut PyObject {
+    // SAFETY: the host's promise.
+    answer(|| unsafe {
+        let watched = Owned::from_host(ffi::PyDict_New())?;
+        for event in Event::ungrouped() {
+            let told = tools::tools_for(interpreter(), event);
+            if !told.is_empty() {
+                let told = int(told.bits().into())?;
+                check(ffi::PyDict_SetItemString(watched.as_ptr(), event.name().as_ptr(), told.as_ptr()))?;
+            }
+        }
+        Ok(watched)
+    })
+}
+
+// --- names of tools ----------------------------------------------------------------------------
+
+/// Where the interpreter keeps who has reserved the tool: an owned string, or null.
+unsafe fn name_slot<'a>(tool: Tool) -> &'a AtomicPtr<PyObject> {
+    // SAFETY: the thread is attached to the interpreter, which has a slot for each tool.
+    unsafe { AtomicPtr::from_ptr(&raw mut (*interpreter()).monitoring_tool_names[tool.number()]) }
+}
+
+unsafe fn reserve(tool: Tool, name: Owned) -> PyResult<()> {
+    // SAFETY: the thread is attached; the slot owns what is put into it.
+    unsafe {
+        let exchanged =
+            name_slot(tool).compare_exchange(null_mut(), name.as_ptr(), Ordering::AcqRel, Ordering::Relaxed);
+        if exchanged.is_err() {
+            return Err(raise!(PyExc_ValueError, c"tool %d is already in use", tool.number() as c_int));
+        }
+    }
+    let _ = name.into_ptr();
+    Ok(())
+}
+
+/// Ends everything that a reserved tool watches.
+unsafe fn clear(tool: Tool) -> PyResult<()> {
+    // SAFETY: the thread is attached.
+    unsafe {
+        if name_slot(tool).load(Ordering::Acquire).is_null() {
+            return Ok(());
+        }
+        tools::clear(ThreadState::current(), tool)
+    }
+}
+
+unsafe fn release(tool: Tool) {
+    // SAFETY: the thread is attached; the slot owned the name.
+    unsafe {
+        let name = with_world_stopped(interpreter(), || name_slot(tool).swap(null_mut(), Ordering::AcqRel));
+        drop(Owned::optional(name));
+    }
+}
+
+// --- arguments ---------------------------------------------------------------------------------
+
+/// Runs a method, for the host.
+fn answer(method: impl FnOnce() -> PyResult) -> *mut PyObject {
+    into_host(method())
+}
+
+fn nothing() -> Owned {
+    // SAFETY: methods run while the thread is attached.
+    unsafe { Owned::new_ref(none()) }
+}
+
+fn interpreter() -> *mut ffi::PyInterpreterState {
+    // SAFETY: methods run while the thread is attached.
+    unsafe { ThreadState::current().interp() }
+}
+
+unsafe fn int(value: core::ffi::c_long) -> PyResult {
+    // SAFETY: the thread is attached.
+    unsafe {
+        if is_small_int(value as isize) {
+            return Ok(Owned::new_ref(small_int(value as isize)));
+        }
+        Owned::from_host(ffi::PyLong_FromLong(value))
+    }
+}
+
+/// The arguments of the method `name`, of which there must be `N`.
+unsafe fn exactly<const N: usize>(
+    name: &CStr,
+    args: *const *mut PyObject,
+    count: isize,
+) -> PyResult<[*mut PyObject; N]> {
+    // SAFETY: the host passes so many arguments.
+    unsafe {
+        let expected = N as isize;
+        if count != expected && ffi::_PyArg_CheckPositional(name.as_ptr(), count, expected, expected) == 0 {
+            return Err(Raised);
+        }
+        Ok(args.cast::<[*mut PyObject; N]>().read())
+    }
+}
+
+unsafe fn number(object: *mut PyObject) -> PyResult<c_int> {
+    // SAFETY: the object is live and the thread attached.
+    let number = unsafe { ffi::PyLong_AsInt(object) };
+    if number == -1 && exception_is_set() { Err(Raised) } else { Ok(number) }
+}
+
+/// The tool of this number, if programs may use it.
+unsafe fn program_tool(number: c_int) -> PyResult<Tool> {
+    match Tool::from_number(number) {
+        Some(tool) if tool.is_for_programs() => Ok(tool),
+        // SAFETY: the thread is attached.
+        _ => Err(unsafe { raise!(PyExc_ValueError, c"invalid tool %d (must be between 0 and 5)", number) }),
+    }
+}
+
+unsafe fn code_object(object: *mut PyObject) -> PyResult<Code> {
+    // SAFETY: the object is live and the thread attached.
+    unsafe {
+        if !is_exact(object, &raw mut ffi::PyCode_Type) {
+            return Err(raise!(PyExc_TypeError, c"code must be a code object"));
+        }
+        Ok(Code::from_ptr(object.cast()))
+    }
+}
+
+/// The event that is the only one in a set.
+unsafe fn single_event(bits: c_int) -> PyResult<Event> {
+    // SAFETY: the thread is attached.
+    unsafe {
+        if bits.count_ones() != 1 {
+            let text = c"The callback can only be set for one event at a time";
+            ffi::PyErr_SetString(ffi::PyExc_ValueError, text.as_ptr());
+            return Err(Raised);
+        }
+        match Event::from_number(bits.trailing_zeros() as c_int) {
+            Some(event) => Ok(event),
+            None => Err(raise!(PyExc_ValueError, c"invalid event %d", bits)),
+        }
+    }
+}
+
+/// A set of events with those in it that can be watched by themselves instead of ancillary ones; bits that
+/// stand for no event stay. Fails with ValueError if ends of calls are asked for without calls.
+unsafe fn ungrouped(bits: c_int) -> PyResult<c_int> {
+    let Some(bits) = without_ancillary(bits as u32) else {
+        // SAFETY: the thread is attached.
+        return Err(unsafe {
+            raise!(PyExc_ValueError, c"cannot set C_RETURN or C_RAISE events independently")
+        });
+    };
+    Ok(bits as c_int)
+}
+
+/// See [`ungrouped`].
+const fn without_ancillary(bits: u32) -> Option<u32> {
+    const ENDS: u32 = EventSet::NONE.with(Event::C_RETURN).with(Event::C_RAISE).bits();
+    const CALLS: u32 = EventSet::from_bits(ENDS).with(Event::CALL).bits();
+    const BRANCH: u32 = EventSet::NONE.with(Event::BRANCH).bits();
+    const BOTH_WAYS: u32 = EventSet::NONE.with(Event::BRANCH_LEFT).with(Event::BRANCH_RIGHT).bits();
+    if bits & ENDS != 0 && bits & CALLS != CALLS {
+        return None;
+    }
+    let bits = bits & !ENDS;
+    Some(if bits & BRANCH != 0 { bits & !BRANCH | BOTH_WAYS } else { bits })
+}
+
+const _: () = assert!(UNGROUPED_EVENTS <= Event::C_RETURN.number());
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn bits(events: &[Event]) -> u32 {
+        events.iter().fold(EventSet::NONE, |set, &event| set.with(event)).bits()
+    }
+
+    #[test]
+    fn ends_of_calls_come_with_calls_only() {
+        use Event as E;
+        assert_eq!(without_ancillary(bits(&[E::CALL, E::C_RETURN, E::C_RAISE])), Some(bits(&[E::CALL])));
+        assert_eq!(without_ancillary(bits(&[E::CALL])), Some(bits(&[E::CALL])));
+        for refused in [&[E::C_RETURN][..], &[E::C_RAISE], &[E::C_RETURN, E::C_RAISE], &[E::CALL, E::C_RAISE]]
+        {
+            assert_eq!(without_ancillary(bits(refused)), None, "{refused:?}");
+        }
+    }
+
+    #[test]
+    fn branches_have_two_ways() {
+        use Event as E;
+        let both = bits(&[E::BRANCH_LEFT, E::BRANCH_RIGHT, E::LINE]);
+        assert_eq!(without_ancillary(bits(&[E::BRANCH, E::LINE])), Some(both));
+        assert_eq!(without_ancillary(bits(&[E::BRANCH_LEFT])), Some(bits(&[E::BRANCH_LEFT])));
+    }
+
+    #[test]
+    fn bits_without_an_event_stay() {
+        assert_eq!(
+            without_ancillary(u32::MAX),
+            Some(!bits(&[Event::C_RETURN, Event::C_RAISE, Event::BRANCH]))
+        );
+    }
+}

@@ -1,0 +1,165 @@
+//! Which instructions have an instrumented form, and which event each fires. Source:
+//! `pycore_opcode_metadata.h` for the names, PEP 669 for the events.
+
+use super::events::Event;
+use crate::bytecode::opcode::*;
+use crate::host::ffi;
+
+/// One instruction of a code object as the compiler made it: generic, not instrumented.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Instruction {
+    pub opcode: u8,
+    pub argument: u8,
+    /// Code units, caches included.
+    pub length: usize,
+}
+
+/// What a pair of a plain and an instrumented opcode fires.
+#[derive(Clone, Copy)]
+enum Fires {
+    One(Event),
+    /// RESUME: PY_START without an argument, PY_RESUME with one.
+    ByArgument,
+}
+
+macro_rules! pairs {
+    ($($plain:ident $instrumented:ident $fires:expr;)*) => {
+        const INSTRUMENTED_FORM: [u8; 256] = {
+            let mut table = [0; 256];
+            $(table[$plain as usize] = $instrumented;)*
+            table
+        };
+        const PLAIN_FORM: [u8; 256] = {
+            let mut table = [0; 256];
+            $(table[$instrumented as usize] = $plain;)*
+            table
+        };
+        const FIRES: [Option<Fires>; 256] = {
+            let mut table = [None; 256];
+            $(table[$plain as usize] = Some($fires);)*
+            table
+        };
+        #[cfg(test)]
+        const PAIRS: &[(u8, u8, &str, &str)] =
+            &[$(($plain, $instrumented, stringify!($plain), stringify!($instrumented))),*];
+    };
+}
+
+pairs! {
+    RESUME INSTRUMENTED_RESUME Fires::ByArgument;
+    RETURN_VALUE INSTRUMENTED_RETURN_VALUE Fires::One(Event::PY_RETURN);
+    YIELD_VALUE INSTRUMENTED_YIELD_VALUE Fires::One(Event::PY_YIELD);
+    CALL INSTRUMENTED_CALL Fires::One(Event::CALL);
+    CALL_KW INSTRUMENTED_CALL_KW Fires::One(Event::CALL);
+    CALL_FUNCTION_EX INSTRUMENTED_CALL_FUNCTION_EX Fires::One(Event::CALL);
+    LOAD_SUPER_ATTR INSTRUMENTED_LOAD_SUPER_ATTR Fires::One(Event::CALL);
+    JUMP_FORWARD INSTRUMENTED_JUMP_FORWARD Fires::One(Event::JUMP);
+    JUMP_BACKWARD INSTRUMENTED_JUMP_BACKWARD Fires::One(Event::JUMP);
+    POP_JUMP_IF_FALSE INSTRUMENTED_POP_JUMP_IF_FALSE Fires::One(Event::BRANCH_RIGHT);
+    POP_JUMP_IF_TRUE INSTRUMENTED_POP_JUMP_IF_TRUE Fires::One(Event::BRANCH_RIGHT);
+    POP_JUMP_IF_NONE INSTRUMENTED_POP_JUMP_IF_NONE Fires::One(Event::BRANCH_RIGHT);
+    POP_JUMP_IF_NOT_NONE INSTRUMENTED_POP_JUMP_IF_NOT_NONE Fires::One(Event::BRANCH_RIGHT);
+    NOT_TAKEN INSTRUMENTED_NOT_TAKEN Fires::One(Event::BRANCH_LEFT);
+    FOR_ITER INSTRUMENTED_FOR_ITER Fires::One(Event::BRANCH_LEFT);
+    POP_ITER INSTRUMENTED_POP_ITER Fires::One(Event::BRANCH_RIGHT);
+    END_ASYNC_FOR INSTRUMENTED_END_ASYNC_FOR Fires::One(Event::BRANCH_RIGHT);
+    END_FOR INSTRUMENTED_END_FOR Fires::One(Event::STOP_ITERATION);
+    END_SEND INSTRUMENTED_END_SEND Fires::One(Event::STOP_ITERATION);
+}
+
+/// The event that an instruction fires, if it fires one.
+pub fn event(opcode: u8, argument: u8) -> Option<Event> {
+    Some(match FIRES[opcode as usize]? {
+        Fires::One(event) => event,
+        Fires::ByArgument if argument == 0 => Event::PY_START,
+        Fires::ByArgument => Event::PY_RESUME,
+    })
+}
+
+/// The form of a generic opcode that fires its event, if it has one.
+#[inline]
+pub fn instrumented_form(opcode: u8) -> Option<u8> {
+    Some(INSTRUMENTED_FORM[opcode as usize]).filter(|&form| form != 0)
+}
+
+/// The generic opcode of an instrumented form; none if `opcode` is not such a form.
+#[inline]
+pub fn plain_form(opcode: u8) -> Option<u8> {
+    Some(PLAIN_FORM[opcode as usize]).filter(|&form| form != 0)
+}
+
+/// Whether `opcode` is put there by instrumentation.
+#[inline(always)]
+pub fn is_instrumented(opcode: u8) -> bool {
+    opcode >= ffi::MIN_INSTRUMENTED_OPCODE as u8 && opcode != ENTER_EXECUTOR
+}
+
+/// Whether tools may be told of the instruction by itself. RESUME is left alone since it sees to the
+/// instrumentation, END_FOR since it is mostly skipped.
+#[inline]
+pub fn has_instruction_event(opcode: u8) -> bool {
+    opcode != RESUME && opcode != END_FOR
+}
+
+/// The generic opcode of a specialized one; others as they are.
+///
+/// Of the host's table, so not for unit tests.
+#[inline]
+pub fn generic(opcode: u8) -> u8 {
+    // SAFETY: a constant table of the host.
+    unsafe { ffi::_PyOpcode_Deopt[opcode as usize] }
+}
+
+/// The number of cache units after a generic or instrumented opcode.
+///
+/// Of the host's table, so not for unit tests.
+#[inline]
+pub fn cache_units(opcode: u8) -> usize {
+    // SAFETY: a constant table of the host.
+    unsafe { ffi::_PyOpcode_Caches[opcode as usize] as usize }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bytecode::metadata::INSTRUCTIONS;
+
+    #[test]
+    fn every_instrumented_opcode_of_the_host_has_its_plain_one() {
+        let instrumented = INSTRUCTIONS.iter().filter(|row| is_instrumented(row.opcode));
+        for row in instrumented
+            .filter(|row| row.opcode != INSTRUMENTED_LINE && row.opcode != INSTRUMENTED_INSTRUCTION)
+        {
+            let name = row.name.strip_prefix("INSTRUMENTED_").expect(row.name);
+            let plain = plain_form(row.opcode).unwrap_or_else(|| panic!("no plain form of {}", row.name));
+            assert_eq!(PAIRS.iter().find(|pair| pair.1 == row.opcode).map(|pair| pair.2), Some(name));
+            assert_eq!(instrumented_form(plain), Some(row.opcode));
+        }
+        for &(plain, instrumented, plain_name, instrumented_name) in PAIRS {
+            assert_eq!(format!("INSTRUMENTED_{plain_name}"), instrumented_name);
+            assert!(is_instrumented(instrumented) && !is_instrumented(plain));
+        }
+    }
+
+    #[test]
+    fn both_forms_have_the_same_caches() {
+        let units =
+            |opcode| INSTRUCTIONS.iter().find(|row| row.opcode == opcode).expect("a row").cache_units();
+        for &(plain, instrumented, ..) in PAIRS {
+            assert_eq!(units(plain), units(instrumented));
+        }
+    }
+
+    #[test]
+    fn what_has_an_instrumented_form_fires_a_local_event() {
+        for opcode in 0..=u8::MAX {
+            for argument in [0, 1, 255] {
+                let event = event(opcode, argument);
+                assert_eq!(event.is_some(), instrumented_form(opcode).is_some());
+                assert!(event.is_none_or(Event::is_local));
+            }
+        }
+        assert_eq!(event(RESUME, 0), Some(Event::PY_START));
+        assert_eq!(event(RESUME, 2), Some(Event::PY_RESUME));
+    }
+}

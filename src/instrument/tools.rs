@@ -1,0 +1,337 @@
+//! What tools watch and whom they call back: the interpreter's state, and the host's functions that
+//! change it. Source: `pycore_instruments.h`, PEP 669.
+
+use core::ffi::c_int;
+use core::ptr::null_mut;
+
+use super::data::Monitoring;
+use super::events::{Event, EventSet, Tool, ToolSet, UNGROUPED_EVENTS};
+use super::monitors::GlobalMonitors;
+use super::{branches, version, writer};
+use crate::host::lock::with_world_stopped;
+use crate::host::object::size;
+use crate::host::{Code, Owned, PyObject, PyResult, Raised, ThreadState, ffi, refcount};
+use crate::raise;
+
+type Interpreter = *mut ffi::PyInterpreterState;
+
+// --- the interpreter's monitors ----------------------------------------------------------------
+
+/// Who watches which events of the interpreter.
+///
+/// # Safety
+/// The interpreter is live; with the result, nobody changes its monitors.
+#[inline(always)]
+pub unsafe fn monitors<'a>(interp: Interpreter) -> &'a GlobalMonitors {
+    // SAFETY: the caller's promise; the types have one layout.
+    unsafe { &*(&raw const (*interp).monitors).cast() }
+}
+
+/// The tools that watch `event`, an ungrouped one, wherever it happens.
+///
+/// # Safety
+/// The interpreter is live and the thread attached.
+#[inline(always)]
+pub unsafe fn tools_for(interp: Interpreter, event: Event) -> ToolSet {
+    debug_assert!(event.number() < UNGROUPED_EVENTS);
+    // SAFETY: the caller's promise.
+    unsafe { monitors(interp).tools(event) }
+}
+
+/// The events that `tool` watches wherever they happen.
+///
+/// # Safety
+/// The interpreter is live and the thread attached.
+pub unsafe fn events_of(interp: Interpreter, tool: Tool) -> EventSet {
+    // SAFETY: the caller's promise.
+    unsafe { monitors(interp).events(tool) }
+}
+
+/// The events that `tool` watches in `code`, besides those.
+///
+/// # Safety
+/// The code object is live and the thread attached.
+pub unsafe fn local_events_of(code: Code, tool: Tool) -> EventSet {
+    // SAFETY: the caller's promise.
+    unsafe { Monitoring::of(code).map_or(EventSet::NONE, |data| data.local().events(tool)) }
+}
+
+/// Fails with ValueError if the tool must be reserved first.
+unsafe fn check_in_use(interp: Interpreter, tool: Tool) -> PyResult<()> {
+    // SAFETY: the interpreter is live.
+    unsafe {
+        if tool.is_for_programs() && (*interp).monitoring_tool_names[tool.number()].is_null() {
+            return Err(raise!(PyExc_ValueError, c"tool %d is not in use", tool.number() as c_int));
+        }
+    }
+    Ok(())
+}
+
+/// Makes `events`, ungrouped ones, those that `tool` watches wherever they happen, and instruments all
+/// code that runs.
+///
+/// # Safety
+/// The thread is attached and the world is stopped.
+pub unsafe fn set_events(tstate: ThreadState, tool: Tool, events: EventSet) -> PyResult<()> {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let interp = tstate.interp();
+        check_in_use(interp, tool)?;
+        if events_of(interp, tool) == events {
+            return Ok(());
+        }
+        let version = version::next(interp, 1)?;
+        (*(&raw mut (*interp).monitors).cast::<GlobalMonitors>()).set_events(tool, events);
+        version::set_global(tstate, version);
+        #[cfg(py_tier2)]
+        ffi::_Py_Executors_InvalidateAll(interp, 1);
+        writer::instrument_all_running(interp)
+    }
+}
+
+/// Makes `events`, local ones, those that `tool` watches in `code`, and instruments it.
+///
+/// # Safety
+/// The thread is attached, `code` is live, and the world is stopped.
+pub unsafe fn set_local_events(
+    interp: Interpreter,
+    code: Code,
+    tool: Tool,
+    events: EventSet,
+) -> PyResult<()> {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let object = code.as_ptr();
+        if (*object)._co_firsttraceable as isize >= size(code.object()) {
+            return Err(raise!(
+                PyExc_SystemError,
+                c"cannot instrument shim code object '%U'",
+                (*object).co_name
+            ));
+        }
+        check_in_use(interp, tool)?;
+        let data = Monitoring::get_or_create(code)?;
+        data.set_tool_version(tool, (*interp).monitoring_tool_versions[tool.number()]);
+        if data.local().events(tool) == events {
+            return Ok(());
+        }
+        data.local_mut().set_events(tool, events);
+        writer::instrument(code, interp)
+    }
+}
+
+/// Ends what `tool` watches everywhere, code objects included, and its callbacks.
+///
+/// # Safety
+/// The thread is attached.
+pub unsafe fn clear(tstate: ThreadState, tool: Tool) -> PyResult<()> {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let interp = tstate.interp();
+        for event in Event::all() {
+            drop(register_callback(interp, tool, event, null_mut())?);
+        }
+        with_world_stopped(interp, || {
+            set_events(tstate, tool, EventSet::NONE)?;
+            let version = version::next(interp, 1)?;
+            // Every code object's own events of the tool are outdated by this.
+            (*interp).monitoring_tool_versions[tool.number()] = version as usize;
+            version::set_global(tstate, version);
+            writer::instrument_all_running(interp)
+        })
+    }
+}
+
+/// Brings back all events that were disabled at single locations.
+///
+/// # Safety
+/// The thread is attached.
+pub unsafe fn restart_events(tstate: ThreadState) -> PyResult<()> {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let interp = tstate.interp();
+        with_world_stopped(interp, || {
+            // Between the versions of all code objects and the one that they get.
+            let restart = version::next(interp, 1)?;
+            let version = version::next(interp, 2)?;
+            (*interp).last_restart_version = restart as usize;
+            version::set_global(tstate, version);
+            writer::instrument_all_running(interp)
+        })
+    }
+}
+
+// --- callbacks ---------------------------------------------------------------------------------
+
+/// Where the interpreter keeps whom `tool` wants called for `event`: an owned reference or null.
+unsafe fn callback_slot(interp: Interpreter, tool: Tool, event: Event) -> *mut *mut PyObject {
+    // SAFETY: the interpreter is live, and the numbers are within its table.
+    unsafe { &raw mut (*interp).monitoring_callables[tool.number()][event.number()] }
+}
+
+/// Whom to call for `event`, if anybody.
+///
+/// # Safety
+/// The interpreter is live and the thread attached.
+#[inline(always)]
+pub unsafe fn callback(interp: Interpreter, tool: Tool, event: Event) -> *mut PyObject {
+    // SAFETY: the caller's promise.
+    unsafe { *callback_slot(interp, tool, event) }
+}
+
+/// Makes `new` (owned, or null for nobody) the callback; gives the one before.
+unsafe fn swap_callback(interp: Interpreter, tool: Tool, event: Event, new: *mut PyObject) -> Option<Owned> {
+    // SAFETY: the caller owns `new`; the slot's reference becomes his.
+    unsafe { Owned::optional(core::ptr::replace(callback_slot(interp, tool, event), new)) }
+}
+
+/// Takes the callback away.
+///
+/// # Safety
+/// The interpreter is live and the thread attached.
+pub unsafe fn remove_callback(interp: Interpreter, tool: Tool, event: Event) {
+    // SAFETY: the caller's promise.
+    unsafe { drop(swap_callback(interp, tool, event, null_mut())) }
+}
+
+/// Makes `callback` (null: nobody) the one that is called for `event`; gives the one before. BRANCH is
+/// registered for both ways of a branch.
+///
+/// # Safety
+/// The thread is attached; `callback` is live or null.
+pub unsafe fn register_callback(
+    interp: Interpreter,
+    tool: Tool,
+    event: Event,
+    callback: *mut PyObject,
+) -> PyResult<Option<Owned>> {
+    // SAFETY: the caller's promise.
+    let before = unsafe {
+        if event == Event::BRANCH {
+            let (left, right) = branches::handlers(callback)?;
+            let (before, other) = with_world_stopped(interp, || {
+                let other = swap_callback(interp, tool, Event::BRANCH_RIGHT, right);
+                (swap_callback(interp, tool, Event::BRANCH_LEFT, left), other)
+            });
+            drop(other);
+            before
+        } else {
+            refcount::xincref(callback);
+            with_world_stopped(interp, || swap_callback(interp, tool, event, callback))
+        }
+    };
+    Ok(before.map(branches::unwrap_handler))
+}
+
+// --- the host's functions ----------------------------------------------------------------------
+
+/// The tool of this number, which the host has checked.
+fn host_tool(number: c_int) -> Tool {
+    debug_assert!(Tool::from_number(number).is_some());
+    Tool::from_number(number).unwrap_or(Tool::SYS_TRACE)
+}
+
+fn status(result: PyResult<()>) -> c_int {
+    if result.is_ok() { 0 } else { -1 }
+}
+
+/// Makes `events` those that a tool watches wherever they happen. Stands for the host's symbol of this
+/// name (`pycore_instruments.h`).
+///
+/// 0, or -1 with an exception: ValueError if the tool is not in use, OverflowError, MemoryError.
+///
+/// # Safety
+/// The thread is attached, the world is stopped, and there are such tools and events.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn _PyMonitoring_SetEvents(
+    tool_id: c_int,
+    events: ffi::_PyMonitoringEventSet,
+) -> c_int {
+    // SAFETY: the caller's promise.
+    status(unsafe { set_events(ThreadState::current(), host_tool(tool_id), EventSet::from_bits(events)) })
+}
+
+/// Makes `events` those that a tool watches in `code`, borrowed. Stands for the host's symbol of this
+/// name (`pycore_instruments.h`).
+///
+/// 0, or -1 with an exception: SystemError for code of the host that nobody may watch, ValueError if the
+/// tool is not in use, MemoryError.
+///
+/// # Safety
+/// The thread is attached, the world is stopped, `code` is live, and there are such tools and local
+/// events.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn _PyMonitoring_SetLocalEvents(
+    code: *mut ffi::PyCodeObject,
+    tool_id: c_int,
+    events: ffi::_PyMonitoringEventSet,
+) -> c_int {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let interp = ThreadState::current().interp();
+        status(set_local_events(
+            interp,
+            Code::from_ptr(code),
+            host_tool(tool_id),
+            EventSet::from_bits(events),
+        ))
+    }
+}
+
+/// Stores the events that a tool watches in `code`, borrowed. Stands for the host's symbol of this name
+/// (`pycore_instruments.h`).
+///
+/// 0, or -1 with ValueError if the tool is not in use.
+///
+/// # Safety
+/// The thread is attached, `code` is live, `events` can be written, and there is such a tool.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn _PyMonitoring_GetLocalEvents(
+    code: *mut ffi::PyCodeObject,
+    tool_id: c_int,
+    events: *mut ffi::_PyMonitoringEventSet,
+) -> c_int {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let tool = host_tool(tool_id);
+        let checked = check_in_use(ThreadState::current().interp(), tool);
+        status(checked.map(|()| *events = local_events_of(Code::from_ptr(code), tool).bits()))
+    }
+}
+
+/// Makes `obj` (borrowed; null: nobody) the callback of a tool for an event. Stands for the host's symbol
+/// of this name (`pycore_instruments.h`).
+///
+/// Gives a new reference to the callback before; null if there was none, or with an exception set.
+///
+/// # Safety
+/// The thread is attached, `obj` is live or null, and there are such tools and events.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn _PyMonitoring_RegisterCallback(
+    tool_id: c_int,
+    event_id: c_int,
+    obj: *mut PyObject,
+) -> *mut PyObject {
+    debug_assert!(Event::from_number(event_id).is_some());
+    let Some(event) = Event::from_number(event_id) else { return null_mut() };
+    // SAFETY: the caller's promise.
+    unsafe {
+        match register_callback(ThreadState::current().interp(), host_tool(tool_id), event, obj) {
+            Ok(before) => before.map_or(null_mut(), Owned::into_ptr),
+            Err(Raised) => null_mut(),
+        }
+    }
+}
+
+/// Ends what a tool watches everywhere, and its callbacks. Stands for the host's symbol of this name
+/// (`instrumentation.c`).
+///
+/// 0, or -1 with an exception: ValueError if the tool is not in use, OverflowError, MemoryError.
+///
+/// # Safety
+/// The thread is attached, and there is such a tool.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn _PyMonitoring_ClearToolId(tool_id: c_int) -> c_int {
+    // SAFETY: the caller's promise.
+    status(unsafe { clear(ThreadState::current(), host_tool(tool_id)) })
+}

@@ -1,0 +1,466 @@
+//! Makes bytecode and side tables what tools want them to be.
+
+use core::ffi::c_int;
+use core::sync::atomic::Ordering;
+
+use super::data::{Monitoring, TableKind};
+use super::events::{Event, Tool, ToolSet};
+use super::layout::{self, Layers, Site, look};
+use super::lines::{self, Listing, entry_size, instructions};
+use super::monitors::{Change, outdated, watching};
+use super::opcodes::{self, Instruction};
+use super::{tools, version};
+use crate::bytecode::BackoffCounter;
+use crate::bytecode::opcode::ENTER_EXECUTOR;
+use crate::host::lock::with_lock;
+use crate::host::object::size;
+use crate::host::{Code, CodeUnit, PyResult, ThreadState, ffi};
+
+type Interpreter = *mut ffi::PyInterpreterState;
+
+// --- reading -----------------------------------------------------------------------------------
+
+/// What is at a location.
+#[derive(Clone, Copy)]
+struct Location {
+    base: Instruction,
+    layers: Layers,
+}
+
+/// Looks through everything on top of the instruction at `index`.
+unsafe fn location(code: Code, index: usize) -> Location {
+    // SAFETY: the callers' promise: the code object is live, and there is an instruction.
+    unsafe {
+        let unit = code.bytecode().add(index as isize);
+        let (top, mut argument) = unit.decode();
+        let (opcode, layers) = if top == ENTER_EXECUTOR {
+            let compiled;
+            (compiled, argument) = under_executor(code, argument);
+            (compiled, Layers::NONE)
+        } else if opcodes::is_instrumented(top) {
+            let data = Monitoring::of(code);
+            let lines = || data.and_then(|data| data.lines()).map_or(0, |lines| lines.opcode(index));
+            let below = || {
+                let table = data.and_then(|data| data.table(TableKind::InstructionOpcodes));
+                table.map_or(0, |table| table[index].load(Ordering::Relaxed))
+            };
+            layout::strip(top, lines, below)
+        } else {
+            (top, Layers::NONE)
+        };
+        let opcode = opcodes::generic(opcode);
+        let length = 1 + opcodes::cache_units(opcode);
+        Location { base: Instruction { opcode, argument: argument as u8, length }, layers }
+    }
+}
+
+/// Opcode and argument of the instruction that an executor stands in for.
+unsafe fn under_executor(code: Code, number: usize) -> (u8, usize) {
+    // SAFETY: the code object has an executor of that number.
+    unsafe {
+        let executors = (*code.as_ptr()).co_executors;
+        let table = (&raw const (*executors).executors).cast::<*mut ffi::_PyExecutorObject>();
+        let data = &(**table.add(number)).vm_data;
+        (data.opcode, data.oparg as usize)
+    }
+}
+
+/// A code object's own bytecode, with nothing on top.
+#[derive(Clone, Copy)]
+pub struct Bytecode {
+    code: Code,
+    units: usize,
+}
+
+impl Bytecode {
+    /// # Safety
+    /// The code object is live, and stays so while the result is used; nobody else instruments it.
+    pub unsafe fn of(code: Code) -> Bytecode {
+        // SAFETY: the caller's promise.
+        Bytecode { code, units: unsafe { size(code.object()) } as usize }
+    }
+}
+
+impl Listing for Bytecode {
+    fn units(&self) -> usize {
+        self.units
+    }
+
+    fn first_traceable(&self) -> usize {
+        // SAFETY: the code object is live.
+        unsafe { (*self.code.as_ptr())._co_firsttraceable as usize }
+    }
+
+    fn at(&self, index: usize) -> Instruction {
+        debug_assert!(index < self.units);
+        // SAFETY: the code object is live, and callers go from instruction to instruction.
+        unsafe { location(self.code, index).base }
+    }
+}
+
+// --- writing -----------------------------------------------------------------------------------
+
+/// Every copy of the bytecode.
+unsafe fn copies(code: Code) -> impl Iterator<Item = CodeUnit> {
+    #[cfg(not(py_gil_disabled))]
+    // SAFETY: the callers' promise: the code object is live.
+    return core::iter::once(unsafe { code.bytecode() });
+    #[cfg(py_gil_disabled)]
+    // SAFETY: as above; the array does not change while the code object is locked or the world stopped.
+    unsafe {
+        let copies = (*code.as_ptr()).co_tlbc;
+        let entries = (&raw const (*copies).entries).cast::<*mut ffi::_Py_CODEUNIT>();
+        let entries = core::slice::from_raw_parts(entries, (*copies).size as usize);
+        entries.iter().filter(|copy| !copy.is_null()).map(|&copy| CodeUnit::from_ptr(copy))
+    }
+}
+
+/// Changes the layers of a location. What is under a layer that comes or goes is stored first: a thread
+/// that meets the old opcode once more goes on with what is there now.
+unsafe fn write(code: Code, data: &Monitoring, index: usize, before: Location, after: Layers) {
+    if before.layers == after {
+        return;
+    }
+    let look = look(before.base.opcode, after);
+    if (before.layers.instruction || after.instruction)
+        && let Some(table) = data.table(TableKind::InstructionOpcodes)
+    {
+        table[index].store(look.below_instruction, Ordering::Relaxed);
+    }
+    if (before.layers.line || after.line)
+        && let Some(lines) = data.lines()
+    {
+        lines.set_opcode(index, look.below_line);
+    }
+    let resets_counter = before.layers.resets_counter(after) && before.base.length > 1;
+    // SAFETY: the callers' promise: the code object is live, and nobody else instruments it.
+    unsafe {
+        for copy in copies(code) {
+            let unit = copy.add(index as isize);
+            // One that runs specialized where nothing is on top may stay so.
+            if opcodes::is_instrumented(unit.opcode()) || opcodes::is_instrumented(look.top) {
+                unit.set_opcode(look.top);
+            }
+            if resets_counter {
+                unit.add(1).set_word(BackoffCounter::WARMUP.bits());
+            }
+        }
+    }
+}
+
+/// One layer at one location, as it is.
+fn site(data: &Monitoring, kind: TableKind, index: usize, present: bool) -> Site {
+    Site { present, told: data.told(kind, index) }
+}
+
+/// Stores whom the layer tells from now on; gives whether the bytecode must have it.
+fn keep(data: &Monitoring, kind: TableKind, index: usize, site: Site) -> bool {
+    if let (Some(table), Some(told)) = (data.table(kind), site.told) {
+        table[index].store(told.bits(), Ordering::Relaxed);
+    }
+    site.present
+}
+
+/// Changes one layer at one location.
+fn apply(
+    data: &Monitoring,
+    kind: TableKind,
+    index: usize,
+    present: bool,
+    event: Event,
+    change: &Change,
+) -> bool {
+    let site = site(data, kind, index, present);
+    let site = site.without(change.removed.tools(event), change.active.tools(event));
+    keep(data, kind, index, site.with(change.added.tools(event)))
+}
+
+/// Makes the change everywhere in the bytecode.
+unsafe fn apply_everywhere(code: Code, data: &Monitoring, change: &Change) {
+    // SAFETY: the callers' promise: the code object is live, and nobody else instruments it.
+    unsafe {
+        let bytecode = Bytecode::of(code);
+        let lines = data.lines();
+        let mut index = bytecode.first_traceable();
+        while index < bytecode.units() {
+            let here = location(code, index);
+            let Layers { mut event, mut instruction, mut line } = here.layers;
+            if let Some(fires) = opcodes::event(here.base.opcode, here.base.argument) {
+                event = apply(data, TableKind::Tools, index, event, fires, change);
+            }
+            if lines.is_some_and(|lines| lines.opcode(index) != 0) {
+                line = apply(data, TableKind::LineTools, index, line, Event::LINE, change);
+            }
+            if opcodes::has_instruction_event(here.base.opcode) {
+                let kind = TableKind::InstructionTools;
+                instruction = apply(data, kind, index, instruction, Event::INSTRUCTION, change);
+            }
+            write(code, data, index, here, Layers { event, instruction, line });
+            index += here.base.length;
+        }
+    }
+}
+
+/// Ends what `tool` is told of `event` at one location: it has returned DISABLE.
+///
+/// # Safety
+/// The thread is attached, the world is stopped, the code object is live and was instrumented, and there
+/// is an instruction with that event at `index`.
+pub unsafe fn disable(code: Code, index: usize, event: Event, tool: Tool) {
+    debug_assert!(event.is_local());
+    // SAFETY: the caller's promise.
+    unsafe {
+        let Some(data) = Monitoring::of(code) else { return };
+        let here = location(code, index);
+        let mut after = here.layers;
+        let (kind, layer) = match event {
+            Event::LINE => (TableKind::LineTools, &mut after.line),
+            Event::INSTRUCTION => (TableKind::InstructionTools, &mut after.instruction),
+            _ => (TableKind::Tools, &mut after.event),
+        };
+        let site = site(&data, kind, index, *layer).without(ToolSet::of(tool), data.active().tools(event));
+        *layer = keep(&data, kind, index, site);
+        write(code, &data, index, here, after);
+    }
+}
+
+// --- code objects ------------------------------------------------------------------------------
+
+/// Brings a code object up to date with what tools want, whatever its version. Fails with MemoryError.
+///
+/// # Safety
+/// The thread is attached and the code object live; it is locked or the world is stopped.
+pub unsafe fn instrument(code: Code, interp: Interpreter) -> PyResult<()> {
+    // SAFETY: the caller's promise.
+    unsafe {
+        invalidate_executors(code, interp);
+        // Some are statics of the host, which nothing may be attached to.
+        if (*code.as_ptr()).co_flags as u32 & ffi::CO_NO_MONITORING_EVENTS != 0 {
+            return Ok(());
+        }
+        let data = Monitoring::get_or_create(code)?;
+        data.local_mut().forget(outdated(data.tool_versions(), &(*interp).monitoring_tool_versions));
+        let active = watching(tools::monitors(interp), data.local());
+        prepare_tables(code, &data, &active)?;
+        let restarted = (*interp).last_restart_version > version::of_code(code);
+        let change = Change::new(data.active(), active, restarted);
+        data.set_active(active);
+        if !change.is_empty() {
+            apply_everywhere(code, &data, &change);
+        }
+        version::set_of_code(code, version::global(interp));
+        Ok(())
+    }
+}
+
+/// Ends the use of traces through the code object, which have no events.
+unsafe fn invalidate_executors(code: Code, interp: Interpreter) {
+    #[cfg(not(py_tier2))]
+    let _ = (code, interp);
+    #[cfg(py_tier2)]
+    // SAFETY: the callers' promise: the code object is live, and nobody else instruments it.
+    unsafe {
+        if !(*code.as_ptr()).co_executors.is_null() {
+            ffi::_PyCode_Clear_Executors(code.as_ptr());
+        }
+        ffi::_Py_Executors_InvalidateDependency(interp, code.as_ptr().cast(), 1);
+    }
+}
+
+/// Makes the side tables that `active` needs.
+unsafe fn prepare_tables(
+    code: Code,
+    data: &Monitoring,
+    active: &super::monitors::LocalMonitors,
+) -> PyResult<()> {
+    let multiple = active.has_multiple_tools();
+    // SAFETY: the callers' promise: the code object is live, and nobody else instruments it.
+    unsafe {
+        let bytecode = Bytecode::of(code);
+        if multiple {
+            data.ensure_table(TableKind::Tools, |table| {
+                // What is there was put there for those who were active.
+                for (index, base) in instructions(&bytecode, 0) {
+                    let fires = opcodes::event(base.opcode, base.argument);
+                    if let Some(fires) = fires.filter(|_| location(code, index).layers.event) {
+                        table[index].store(data.active().tools(fires).bits(), Ordering::Relaxed);
+                    }
+                }
+            })?;
+        }
+        let lines = active.tools(Event::LINE);
+        if !lines.is_empty() {
+            if data.lines().is_none() {
+                create_lines(code, data, bytecode)?;
+            }
+            if multiple {
+                // Even where a tool has disabled the event: it is told there once more.
+                data.ensure_table(TableKind::LineTools, |table| {
+                    table.iter().for_each(|entry| entry.store(lines.bits(), Ordering::Relaxed));
+                })?;
+            }
+        }
+        if !active.tools(Event::INSTRUCTION).is_empty() {
+            data.ensure_table(TableKind::InstructionOpcodes, |table| {
+                for (index, base) in instructions(&bytecode, 0) {
+                    table[index].store(base.opcode, Ordering::Relaxed);
+                }
+            })?;
+            if multiple {
+                // The host forgets here who has been told so far.
+                data.ensure_table(TableKind::InstructionTools, |_| ())?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Makes the table of lines.
+unsafe fn create_lines(code: Code, data: &Monitoring, bytecode: Bytecode) -> PyResult<()> {
+    // SAFETY: the callers' promise: the code object is live, and nobody else instruments it.
+    unsafe {
+        let mut line_of = LineReader::new(code);
+        let traceable = instructions(&bytecode, bytecode.first_traceable());
+        let distances = traceable.filter_map(|(index, _)| line_of.distance(index));
+        // One line at least, in all hosts.
+        let largest = distances.fold(1, i32::max);
+        let exceptions = (*code.as_ptr()).co_exceptiontable;
+        let start = (&raw const (*exceptions.cast::<ffi::PyBytesObject>()).ob_sval).cast::<u8>();
+        let exceptions = core::slice::from_raw_parts(start, size(exceptions) as usize);
+        data.create_lines(entry_size(largest), |table| {
+            let mut line_of = LineReader::new(code);
+            lines::fill(table, &bytecode, |index| line_of.distance(index), lines::handlers(exceptions));
+        })
+    }
+}
+
+/// Reads the compiler's line table from front to back.
+struct LineReader {
+    code: Code,
+    range: ffi::PyCodeAddressRange,
+}
+
+impl LineReader {
+    /// The code object is live while the reader is used.
+    unsafe fn new(code: Code) -> LineReader {
+        // SAFETY: the callers' promise; plain old data that the host fills.
+        unsafe {
+            let mut range: ffi::PyCodeAddressRange = core::mem::zeroed();
+            ffi::_PyCode_InitAddressRange(code.as_ptr(), &raw mut range);
+            LineReader { code, range }
+        }
+    }
+
+    /// How far the line of a code unit is from the first one.
+    fn distance(&mut self, index: usize) -> Option<i32> {
+        let offset = (index * size_of::<ffi::_Py_CODEUNIT>()) as c_int;
+        // SAFETY: the code object is live.
+        unsafe {
+            let line = ffi::_PyCode_CheckLineNumber(offset, &raw mut self.range);
+            (line >= 0).then(|| line - (*self.code.as_ptr()).co_firstlineno)
+        }
+    }
+}
+
+/// Brings a code object up to date unless its version is the interpreter's.
+///
+/// # Safety
+/// As for [`instrument`].
+pub unsafe fn instrument_if_outdated(code: Code, interp: Interpreter) -> PyResult<()> {
+    // SAFETY: the caller's promise.
+    unsafe {
+        if version::of_code(code) == version::global(interp) as usize {
+            return Ok(());
+        }
+        instrument(code, interp)
+    }
+}
+
+/// Brings all code up to date that has a frame in some thread. Fails with MemoryError.
+///
+/// # Safety
+/// The thread is attached and the world is stopped.
+pub unsafe fn instrument_all_running(interp: Interpreter) -> PyResult<()> {
+    // SAFETY: the caller's promise; frames link to live frames.
+    unsafe {
+        ThreadState::with_all(interp, |mut threads| {
+            threads.try_for_each(|thread| {
+                let mut frame = thread.current_frame();
+                while !frame.is_null() {
+                    if frame.owner() < ffi::FRAME_OWNED_BY_INTERPRETER {
+                        instrument_if_outdated(frame.code(), interp)?;
+                    }
+                    frame = frame.previous();
+                }
+                Ok(())
+            })
+        })
+    }
+}
+
+// --- the host's functions ----------------------------------------------------------------------
+
+/// Brings `code` (borrowed) up to date with what the interpreter's tools want. Stands for the host's
+/// symbol of this name (`pycore_code.h`).
+///
+/// 0, or -1 with MemoryError. Afterwards the thread sees the interpreter's version, whatever it saw before:
+/// whoever compares versions next finds no difference between the two.
+///
+/// # Safety
+/// The thread is attached, `code` is live, `interp` is the thread's, and the world is not stopped.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn _Py_Instrument(
+    code: *mut ffi::PyCodeObject,
+    interp: *mut ffi::PyInterpreterState,
+) -> c_int {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let result = with_lock(code.cast(), || instrument_if_outdated(Code::from_ptr(code), interp));
+        catch_up(ThreadState::current(), interp);
+        if result.is_ok() { 0 } else { -1 }
+    }
+}
+
+/// Gives a thread the interpreter's version. They differ only when an interpreter is cleared, whose
+/// finalizers must not look for the difference for ever.
+#[inline]
+unsafe fn catch_up(tstate: ThreadState, interp: Interpreter) {
+    // SAFETY: the caller's promise: both are live, and the thread is the attached one.
+    unsafe {
+        let version = version::global(interp);
+        if version::of_thread(tstate) != version {
+            version::set_of_thread(tstate, version);
+        }
+    }
+}
+
+/// The instruction at code unit `offset` of `code` (borrowed) without instrumentation, specialization and
+/// executors. Stands for the host's symbol of this name (`pycore_code.h`); cannot fail.
+///
+/// # Safety
+/// `code` is live and has an instruction there; nobody instruments it meanwhile.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn _Py_GetBaseCodeUnit(
+    code: *mut ffi::PyCodeObject,
+    offset: c_int,
+) -> ffi::_Py_CODEUNIT {
+    // SAFETY: the caller's promise; a unit is an opcode below an argument.
+    unsafe {
+        let base = location(Code::from_ptr(code), offset as usize).base;
+        let mut unit: ffi::_Py_CODEUNIT = core::mem::zeroed();
+        unit.op.code = base.opcode;
+        unit.op.arg = base.argument;
+        unit
+    }
+}
+
+/// The code units of the instruction at code unit `offset` of `code` (borrowed), its caches included.
+/// Stands for the host's symbol of this name (`pycore_code.h`); cannot fail.
+///
+/// # Safety
+/// As for [`_Py_GetBaseCodeUnit`].
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn _PyInstruction_GetLength(code: *mut ffi::PyCodeObject, offset: c_int) -> c_int {
+    // SAFETY: the caller's promise.
+    unsafe { location(Code::from_ptr(code), offset as usize).base.length as c_int }
+}
