@@ -115,10 +115,18 @@ unsafe fn copies(code: Code) -> impl Iterator<Item = CodeUnit> {
     }
 }
 
-/// Changes the layers of a location. What is under a layer that comes or goes is stored first: a thread
-/// that meets the old opcode once more goes on with what is there now.
-unsafe fn write(code: Code, data: &Monitoring, index: usize, before: Location, after: Layers) {
-    if before.layers == after {
+/// Changes the layers of a location, by way of those that are left once some are taken away. What is under
+/// a layer that comes or goes is stored first: a thread that meets the old opcode once more goes on with
+/// what is there now.
+unsafe fn write(
+    code: Code,
+    data: &Monitoring,
+    index: usize,
+    before: Location,
+    between: Layers,
+    after: Layers,
+) {
+    if before.layers == between && between == after {
         return;
     }
     let look = look(before.base.opcode, after);
@@ -132,7 +140,8 @@ unsafe fn write(code: Code, data: &Monitoring, index: usize, before: Location, a
     {
         lines.set_opcode(index, look.below_line);
     }
-    let resets_counter = before.layers.resets_counter(after) && before.base.length > 1;
+    let resets_counter =
+        (before.layers.resets_counter(between) || between.resets_counter(after)) && before.base.length > 1;
     // SAFETY: the callers' promise: the code object is live, and nobody else instruments it.
     unsafe {
         for copy in copies(code) {
@@ -161,7 +170,8 @@ fn keep(data: &Monitoring, kind: TableKind, index: usize, site: Site) -> bool {
     site.present
 }
 
-/// Changes one layer at one location.
+/// Changes one layer at one location. Gives whether the bytecode has it once some tools are taken away, and
+/// whether it has it in the end.
 fn apply(
     data: &Monitoring,
     kind: TableKind,
@@ -169,10 +179,10 @@ fn apply(
     present: bool,
     event: Event,
     change: &Change,
-) -> bool {
+) -> (bool, bool) {
     let site = site(data, kind, index, present);
-    let site = site.without(change.removed.tools(event), change.active.tools(event));
-    keep(data, kind, index, site.with(change.added.tools(event)))
+    let between = site.without(change.removed.tools(event), change.active.tools(event));
+    (between.present, keep(data, kind, index, between.with(change.added.tools(event))))
 }
 
 /// Makes the change everywhere in the bytecode.
@@ -184,18 +194,21 @@ unsafe fn apply_everywhere(code: Code, data: &Monitoring, change: &Change) {
         let mut index = bytecode.first_traceable();
         while index < bytecode.units() {
             let here = location(code, index);
-            let Layers { mut event, mut instruction, mut line } = here.layers;
+            let (mut between, mut after) = (here.layers, here.layers);
             if let Some(fires) = opcodes::event(here.base.opcode, here.base.argument) {
-                event = apply(data, TableKind::Tools, index, event, fires, change);
+                (between.event, after.event) =
+                    apply(data, TableKind::Tools, index, after.event, fires, change);
             }
             if lines.is_some_and(|lines| lines.opcode(index) != 0) {
-                line = apply(data, TableKind::LineTools, index, line, Event::LINE, change);
+                (between.line, after.line) =
+                    apply(data, TableKind::LineTools, index, after.line, Event::LINE, change);
             }
             if opcodes::has_instruction_event(here.base.opcode) {
                 let kind = TableKind::InstructionTools;
-                instruction = apply(data, kind, index, instruction, Event::INSTRUCTION, change);
+                (between.instruction, after.instruction) =
+                    apply(data, kind, index, after.instruction, Event::INSTRUCTION, change);
             }
-            write(code, data, index, here, Layers { event, instruction, line });
+            write(code, data, index, here, between, after);
             index += here.base.length;
         }
     }
@@ -220,7 +233,7 @@ pub unsafe fn disable(code: Code, index: usize, event: Event, tool: Tool) {
         };
         let site = site(&data, kind, index, *layer).without(ToolSet::of(tool), data.active().tools(event));
         *layer = keep(&data, kind, index, site);
-        write(code, &data, index, here, after);
+        write(code, &data, index, here, after, after);
     }
 }
 
