@@ -6,10 +6,10 @@
     tests/compare.py --python P --reference Q ...
 
 Equal means: the same stdout, the same stderr (tracebacks, warnings) and the same exit status, byte for
-byte. Lines at the top of a program may say `# options: ...` for the interpreter and `# status: N` for
-the exit status that the reference has to end with, 0 if nothing is said; if it is another one, then by an
-exception on the last line: a program that stops half-way on both is no test. Variables such as PYTHON_JIT
-are passed on.
+byte. Lines at the top of a program may say `# options: ...` for the interpreter, `# environment: NAME=value ...`
+and `# status: N` for the exit status that the reference has to end with, 0 if nothing is said; if it is
+another one, then by an exception on the last line: a program that stops half-way on both is no test.
+Variables such as PYTHON_JIT are passed on.
 """
 
 import argparse
@@ -28,7 +28,7 @@ TIMEOUT = 120
 
 
 def header(program):
-    found = {"options": "", "status": "0"}
+    found = {"options": "", "environment": "", "status": "0"}
     with program.open() as file:
         for line in file:
             key, colon, value = line.removeprefix("# ").partition(":")
@@ -45,7 +45,9 @@ def run(interpreter, program, timeout):
     # Hash order is part of the output; what surrounds this run is not.
     env = {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "PYTHONHOME", "PYTHONSTARTUP")}
     env.update(PYTHONHASHSEED="0", PYTHONDONTWRITEBYTECODE="1", PYTHON_COLORS="0", LC_ALL="C.UTF-8")
-    command = [os.path.abspath(interpreter), *header(program)["options"].split(), program.name]
+    said = header(program)
+    env.update(setting.split("=", 1) for setting in said["environment"].split())
+    command = [os.path.abspath(interpreter), *said["options"].split(), program.name]
     try:
         done = subprocess.run(command, cwd=program.parent, env=env, stdin=subprocess.DEVNULL,
                               capture_output=True, timeout=timeout)

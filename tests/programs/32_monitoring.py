@@ -1,3 +1,5 @@
+# environment: PYTHON_JIT_JUMP_BACKWARD_INITIAL_VALUE=4095 PYTHON_JIT_JUMP_BACKWARD_INITIAL_BACKOFF=12
+# (The host's tier 2 does not note where a loop was left, which branch events tell: both start it equally late.)
 # sys.monitoring: every event for a corpus of functions, globally and per code object, DISABLE, restart, errors.
 import sys
 

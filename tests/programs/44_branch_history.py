@@ -1,5 +1,6 @@
+# environment: PYTHON_JIT=0
 # The last sixteen decisions of a branch are in its inline cache: shifted left, the lowest bit 1 for a jump. What
-# the numbers have to be is asserted here, so that two interpreters cannot agree on something else.
+# the numbers have to be is asserted here, so that two interpreters cannot agree on something else. Traces of tier 2 keep no history.
 import opcode
 import sys
 
