@@ -11,6 +11,7 @@ use crate::host::{Code, StackRef, ThreadState, ffi};
 #[cfg(any(py_tier2, py_gil_disabled))]
 use crate::host::{CodeUnit, Frame, Raised};
 use crate::interp::unwind;
+use crate::specialize::{jump_backward, resume};
 
 /// The bits of the eval breaker that ask the thread for something; those above are the version of
 /// the instrumentation.
@@ -168,11 +169,7 @@ pub unsafe fn maybe_instrument<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
 #[inline(always)]
 pub unsafe fn quicken_resume<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
     // SAFETY: the instruction may be another one that falls back to RESUME: then nothing happens.
-    unsafe {
-        if (*e.tstate().as_ptr()).tracing == 0 {
-            e.this_instr().replace_opcode(opcode::RESUME, opcode::RESUME_CHECK);
-        }
-    }
+    unsafe { resume::specialize(e.this_instr(), e.tstate()) }
     Ok([])
 }
 
@@ -306,18 +303,9 @@ pub unsafe fn jump_backward_no_interrupt<E: Engine>(e: &mut E, []: [StackRef; 0]
 /// Becomes the form of JUMP_BACKWARD for interpreters with or without a JIT.
 #[inline(always)]
 pub unsafe fn specialize_jump_backward<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
-    #[cfg(py_gil_disabled)]
-    let _ = e;
-    #[cfg(not(py_gil_disabled))]
     // SAFETY: the instruction may be another one that falls back to this one: then nothing happens.
-    unsafe {
-        let specialized =
-            if (*e.tstate().interp()).jit { opcode::JUMP_BACKWARD_JIT } else { opcode::JUMP_BACKWARD_NO_JIT };
-        if e.this_instr().replace_opcode(opcode::JUMP_BACKWARD, specialized) {
-            return Err(Exit::Again);
-        }
-    }
-    Ok([])
+    let changed = unsafe { jump_backward::specialize(e.this_instr(), e.tstate().interp()) };
+    if changed { Err(Exit::Again) } else { Ok([]) }
 }
 
 // --- executors ---------------------------------------------------------------------------------

@@ -1,10 +1,10 @@
 //! Local variables, cells, constants, and moving values on the stack.
 
 use crate::api;
-use crate::bytecode::opcode;
 use crate::engine::{Engine, Exit, Op, Settled};
 use crate::host::object::{cell_get, cell_swap, tuple_item};
 use crate::host::{StackRef, ffi, refcount, small_int};
+use crate::specialize;
 
 /// Nothing.
 #[inline(always)]
@@ -119,12 +119,7 @@ pub unsafe fn load_const<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op<[StackRe
     // SAFETY: the code has that constant.
     unsafe {
         let object = e.code().constant(e.oparg());
-        let specialized = if refcount::is_immortal(object) {
-            opcode::LOAD_CONST_IMMORTAL
-        } else {
-            opcode::LOAD_CONST_MORTAL
-        };
-        e.this_instr().replace_opcode(opcode::LOAD_CONST, specialized);
+        specialize::load_const::specialize(e.this_instr(), object);
         Ok([StackRef::new(object)])
     }
 }

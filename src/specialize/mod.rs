@@ -6,7 +6,8 @@
 //! A file per family. In each, `decide` says which [`Form`] the instruction takes or why it cannot
 //! take one, and changes nothing but versions and caches of the host's types, functions and
 //! dictionaries; the exported function hands that to [`conclude`], the only writer of opcodes and
-//! counters here.
+//! counters here. (RESUME, LOAD_CONST and JUMP_BACKWARD are simpler: they take a form the first time that
+//! they run.)
 //!
 //! Whether there is specialization at all is decided in one place: [`quicken`]. Where it is off (a
 //! free-threaded host with `-X tlbc=0`) counters never trigger, so nothing here is ever called.
@@ -25,12 +26,15 @@ pub mod for_iter;
 mod form;
 pub mod init_cleanup;
 mod instance;
+pub mod jump_backward;
 pub mod load_attr;
+pub mod load_const;
 pub mod load_global;
 pub mod load_super_attr;
 mod python_function;
 pub mod quicken;
 mod refusal;
+pub mod resume;
 pub mod send;
 pub mod store_attr;
 pub mod store_subscr;
