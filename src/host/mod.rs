@@ -66,6 +66,13 @@ pub fn false_() -> *mut PyObject {
     (&raw mut ffi::_Py_FalseStruct).cast()
 }
 
+/// The empty tuple, borrowed and immortal.
+#[inline(always)]
+pub fn empty_tuple() -> *mut PyObject {
+    // SAFETY: only the address of a part of a static of the host is taken.
+    unsafe { (&raw mut ffi::_PyRuntime.static_objects.singletons.tuple_empty).cast() }
+}
+
 /// An interned string of the host, borrowed and immortal. The name is the host's field: where C says
 /// `&_Py_ID(__enter__)`, this is `id!(_py___enter__)`.
 #[macro_export]

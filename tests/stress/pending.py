@@ -1,7 +1,9 @@
 # Pending calls from many threads into full queues: each is made once, in the right thread, and what one raises is
 # raised there.
+import linecache
 import sys
 import threading
+import time
 
 import _testcapi
 import _testinternalcapi
@@ -67,6 +69,12 @@ with Crew() as crew:
     eventually(lambda: waiting, "a call in the main thread")
 
     def asks_while_main_waits():
+        # The main thread is inside the function when it is seen at the call, and then still is.
+        line = None
+        while line is None or "gate.acquire()" not in line:
+            frame = sys._current_frames()[MAIN]
+            line = linecache.getline(frame.f_code.co_filename, frame.f_lineno)
+            time.sleep(0.05)
         QUEUES[0][0](lambda: waiting.append(threading.get_ident()), 5, blocking=False)
         QUEUES[1][0](lambda: others.append(threading.get_ident()), 5, blocking=False)
         for _ in range(10000):

@@ -9,7 +9,7 @@ use core::ops::Range;
 
 use crate::host::object::{has_feature, tuple_item, tuple_items, tuple_size, tuple_slice};
 use crate::host::owned::check;
-use crate::host::{Code, Frame, Owned, PyObject, PyResult, Raised, StackRef, ffi};
+use crate::host::{Code, Frame, Owned, PyObject, PyResult, Raised, StackRef, empty_tuple, ffi};
 
 /// The values of a call: the positional ones, then one for each keyword.
 ///
@@ -157,50 +157,108 @@ pub unsafe fn bind<A: Arguments>(
 ) -> Result<(), Raised> {
     // SAFETY: the caller's promise.
     unsafe {
-        if kwnames.is_null() && bind_positional(frame, function, code, args) {
-            return Ok(());
+        if kwnames.is_null()
+            && let Some(result) = bind_positional(frame, function, code, args)
+        {
+            return result;
         }
         let keywords = if kwnames.is_null() { &[] } else { tuple_slice(kwnames) };
         Binding { frame, args, keywords }.bind()
     }
 }
 
-/// The usual case: a function with nothing but positional parameters, called with as many positional
-/// arguments or with a few less that have defaults. False if this is another one; nothing has
-/// happened then.
+/// The usual case: a call without keywords of a function that has no keyword-only parameters, with as many
+/// arguments as there are positional parameters, or with a few less that have defaults, or with more for
+/// `*args`. None if this is another one; nothing has happened then.
 #[inline(always)]
 unsafe fn bind_positional<A: Arguments>(
     frame: Frame,
     function: *mut ffi::PyFunctionObject,
     code: Code,
     args: A,
-) -> bool {
-    const VARIADIC: i32 = (ffi::CO_VARARGS | ffi::CO_VARKEYWORDS) as i32;
+) -> Option<Result<(), Raised>> {
+    const VARIADIC: u32 = ffi::CO_VARARGS | ffi::CO_VARKEYWORDS;
     // SAFETY: the caller's promise.
     unsafe {
         let code = code.as_ptr();
         let parameters = (*code).co_argcount as usize;
         let given = args.positional();
-        if given > parameters || (*code).co_flags & VARIADIC != 0 || (*code).co_kwonlyargcount != 0 {
-            return false;
+        let flags = (*code).co_flags as u32;
+        if (*code).co_kwonlyargcount != 0 || (given > parameters && flags & ffi::CO_VARARGS == 0) {
+            return None;
         }
         if given < parameters {
             let defaults = (*function).func_defaults;
             if defaults.is_null() || tuple_size(defaults) < parameters - given {
-                return false;
+                return None;
             }
             let last = tuple_items(defaults).add(tuple_size(defaults));
             for index in given..parameters {
                 frame.set_local(index, StackRef::new(*last.sub(parameters - index)));
             }
         }
-        for index in 0..given {
+        let mut filled = parameters;
+        if flags & VARIADIC != 0 {
+            match bind_rest(frame, parameters, flags, args) {
+                Ok(last) => filled = last,
+                Err(Raised) => return Some(Err(Raised)),
+            }
+        }
+        for index in 0..given.min(parameters) {
             frame.set_local(index, args.take(index));
         }
-        for index in parameters..(*code).co_nlocalsplus as usize {
+        for index in filled..(*code).co_nlocalsplus as usize {
             frame.set_local(index, StackRef::NULL);
         }
-        true
+        Some(Ok(()))
+    }
+}
+
+/// Fills `*args`, with the positional arguments from `parameters` on, and `**kwargs`, with nothing, if the
+/// function has them; gives how many locals are filled then. On failure every argument is given up, and
+/// the locals but those from defaults are empty.
+#[inline(never)]
+unsafe fn bind_rest<A: Arguments>(
+    frame: Frame,
+    parameters: usize,
+    flags: u32,
+    args: A,
+) -> Result<usize, Raised> {
+    // SAFETY: as for `bind_positional`; the empty tuple is immortal.
+    unsafe {
+        let given = args.positional();
+        let mut filled = parameters;
+        let mut result = Ok(());
+        if flags & ffi::CO_VARARGS != 0 {
+            let rest = if given > parameters {
+                match args.take_as_tuple(parameters..given) {
+                    Ok(rest) => StackRef::steal_mortal(rest.into_ptr()),
+                    Err(Raised) => {
+                        result = Err(Raised);
+                        StackRef::NULL
+                    }
+                }
+            } else {
+                StackRef::immortal(empty_tuple())
+            };
+            frame.set_local(filled, rest);
+            filled += 1;
+        }
+        if result.is_ok() && flags & ffi::CO_VARKEYWORDS != 0 {
+            match Owned::from_host(ffi::PyDict_New()) {
+                Ok(dict) => frame.set_local(filled, StackRef::steal_mortal(dict.into_ptr())),
+                Err(Raised) => result = Err(Raised),
+            }
+            filled += usize::from(result.is_ok());
+        }
+        if result.is_err() {
+            let bound = given.min(parameters);
+            args.give_up_all(0..bound);
+            for index in (0..bound).chain(filled..frame.code().nlocalsplus()) {
+                frame.set_local(index, StackRef::NULL);
+            }
+        }
+        result.map(|()| filled)
     }
 }
 
