@@ -78,7 +78,7 @@ def run(label, interpreter, files, *options, settings=(), timeout=300, jobs=2):
         print("#", *settings, shlex.join(command), file=out, flush=True)
         process = subprocess.Popen(command, cwd=work, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                    stderr=subprocess.STDOUT, text=True, errors="backslashreplace",
-                                   start_new_session=True, preexec_fn=no_core_files)
+                                   start_new_session=True, preexec_fn=start_afresh)
         try:
             for line in process.stdout:
                 out.write(line)
@@ -105,8 +105,10 @@ def run(label, interpreter, files, *options, settings=(), timeout=300, jobs=2):
     return results
 
 
-def no_core_files():
+def start_afresh():
+    """In a new process: no core files, and interrupts, which a shell may have switched off for its background."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 class Expected:
