@@ -132,8 +132,8 @@ impl BackoffCounter {
     pub unsafe fn retreat_at(instr: CodeUnit) {
         // SAFETY: the caller's promise.
         unsafe {
-            let unit = instr.add(1);
-            unit.set_word(unit.word().wrapping_add(1 << BACKOFF_BITS));
+            let counter = BackoffCounter::load_at(instr);
+            BackoffCounter(counter.0.wrapping_add(1 << BACKOFF_BITS)).store_at(instr);
         }
     }
 

@@ -68,7 +68,7 @@ pub fn false_() -> *mut PyObject {
 
 /// The empty tuple, borrowed and immortal.
 #[inline(always)]
-pub fn empty_tuple() -> *mut PyObject {
+pub const fn empty_tuple() -> *mut PyObject {
     // SAFETY: only the address of a part of a static of the host is taken.
     unsafe { (&raw mut ffi::_PyRuntime.static_objects.singletons.tuple_empty).cast() }
 }

@@ -5,7 +5,7 @@ use core::ffi::c_char;
 
 use crate::bytecode::opcode;
 use crate::host::object::static_head;
-use crate::host::{PyObject, ffi, frame};
+use crate::host::{PyObject, empty_tuple, ffi, frame};
 
 /// A constant that the host reads; nobody ever writes it.
 #[repr(transparent)]
@@ -52,10 +52,8 @@ pub static _Py_InitCleanup: Constant<ffi::_PyCode8> = Constant(ffi::_PyCode8 {
 
 const STACK_SIZE: i32 = 2;
 
-// SAFETY: only addresses of parts of a static of the host are taken.
-const EMPTY_TUPLE: *mut PyObject =
-    unsafe { (&raw mut ffi::_PyRuntime.static_objects.singletons.tuple_empty).cast() };
-// SAFETY: as above.
+const EMPTY_TUPLE: *mut PyObject = empty_tuple();
+// SAFETY: only the address of a part of a static of the host is taken.
 const EMPTY_BYTES: *mut PyObject =
     unsafe { (&raw mut ffi::_PyRuntime.static_objects.singletons.bytes_empty).cast() };
 // SAFETY: as above.
