@@ -132,6 +132,9 @@ ifeq ($(kind),release)
 	$(MAKE) HOST=debug test-modules
 	$(MAKE) DISPATCH=match test-modules
 endif
+ifeq ($(kind),other)
+	tests/run-quick
+endif
 
 test-modules: python ## only the CPython test modules of `make test`
 	tests/run-quick
