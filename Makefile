@@ -96,6 +96,9 @@ endif
 $(reference): $(BUILD)/host.env $(link)
 	host/link $(BUILD) ref
 
+# A host that was built again at the same place has the same host.env.
+$(python) $(reference): $(shell sed -n 's/^REVAL_HOST_ARCHIVE=//p' $(BUILD)/host.env 2>/dev/null)
+
 # Changes when the objects chosen on the command line do.
 $(BUILD)/link/settings: FORCE
 	@mkdir -p $(@D)
