@@ -21,7 +21,7 @@
 //! thread's current one, the inputs are the topmost values of its stack, and operands are those of
 //! the instruction being run.
 
-#[cfg(not(any(py_debug, py_gil_disabled)))]
+#[cfg(not(py_debug))]
 use crate::host::refcount;
 use crate::host::{Code, CodeUnit, Frame, PyObject, StackRef, ThreadState};
 
@@ -220,17 +220,17 @@ pub trait Engine: Sized {
     /// The reference is live and not used again; every slot below `sp` holds a live reference.
     #[inline(always)]
     unsafe fn close_at(&self, reference: StackRef, sp: *mut StackRef) {
-        #[cfg(not(any(py_debug, py_gil_disabled)))]
+        #[cfg(not(py_debug))]
         // SAFETY: a counted reference is a live object and this one owned a count. Publishing only
         // when a destructor runs keeps a store off the common path.
         unsafe {
             if reference.is_counted() && refcount::decrement(reference.object()) {
                 core::hint::cold_path();
                 self.publish_at(sp);
-                refcount::dealloc(reference.object());
+                refcount::release(reference.object());
             }
         }
-        #[cfg(any(py_debug, py_gil_disabled))]
+        #[cfg(py_debug)]
         // SAFETY: as above.
         unsafe {
             self.publish_at(sp);
@@ -245,16 +245,16 @@ pub trait Engine: Sized {
     /// As for [`Engine::close_at`].
     #[inline(always)]
     unsafe fn close_seldom_at(&self, reference: StackRef, sp: *mut StackRef) {
-        #[cfg(not(any(py_debug, py_gil_disabled)))]
+        #[cfg(not(py_debug))]
         // SAFETY: as for `close_at`.
         unsafe {
             if reference.is_counted() && refcount::decrement(reference.object()) {
                 core::hint::cold_path();
                 self.publish_at(sp);
-                refcount::dealloc_seldom(reference.object());
+                refcount::release_seldom(reference.object());
             }
         }
-        #[cfg(any(py_debug, py_gil_disabled))]
+        #[cfg(py_debug)]
         // SAFETY: the caller's promise.
         unsafe {
             self.close_at(reference, sp);

@@ -2,7 +2,7 @@
 
 use core::ffi::c_int;
 
-use crate::host::object::{is_exact, list_items, size, type_of};
+use crate::host::object::{is_exact, list_items, set_size, size, type_of};
 use crate::host::owned::exception_is_set;
 use crate::host::{Owned, PyObject, PyResult, Raised, StackRef, ThreadState, ffi};
 use crate::raise;
@@ -167,7 +167,7 @@ unsafe fn take_some(iterator: &Owned, before: c_int, after: c_int, values: &mut 
         for index in starred..length {
             values.push(Owned::from_host(*list_items(list).offset(index))?);
         }
-        (*list.cast::<ffi::PyVarObject>()).ob_size = starred;
+        set_size(list, starred);
         Ok(())
     }
 }

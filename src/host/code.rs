@@ -62,14 +62,16 @@ impl CodeUnit {
     pub unsafe fn decode(self) -> (u8, usize) {
         // SAFETY: the caller's promise.
         unsafe {
-            // With a GIL nobody changes the bytecode meanwhile, and two loads are less work than one and
-            // taking it apart.
+            // Two loads are less work than one and taking it apart. Other threads may replace the opcode
+            // meanwhile, but not the argument.
             #[cfg(not(py_gil_disabled))]
             return ((*self.0).op.code, (*self.0).op.arg as usize);
             #[cfg(py_gil_disabled)]
             {
-                let word = self.word();
-                (word as u8, (word >> 8) as usize)
+                let bytes = self.0.cast::<u8>();
+                let [opcode, oparg] =
+                    [bytes, bytes.add(1)].map(|b| AtomicU8::from_ptr(b).load(Ordering::Relaxed));
+                (opcode, oparg.into())
             }
         }
     }

@@ -12,8 +12,12 @@ use core::num::NonZeroU32;
 use core::sync::atomic::{AtomicIsize, AtomicPtr, AtomicU8, AtomicU32, AtomicU64, Ordering};
 
 use super::ffi::{self, PyObject, PyTypeObject};
+#[cfg(py_gil_disabled)]
+use super::object::gc_bits;
 use super::object::{inline_values, is_exact};
 use super::stackref::StackRef;
+#[cfg(py_gil_disabled)]
+use super::{biased, refcount};
 
 /// How a pointer is read that another thread may be replacing.
 const ACQUIRE: Ordering = if cfg!(py_gil_disabled) { Ordering::Acquire } else { Ordering::Relaxed };
@@ -162,10 +166,9 @@ pub unsafe fn is_readable(object: *mut PyObject) -> bool {
         true
     }
     #[cfg(py_gil_disabled)]
-    // SAFETY: the caller's promise; bits are set atomically.
+    // SAFETY: the caller's promise.
     unsafe {
-        let bits = load_u8(&raw mut (*object).ob_gc_bits);
-        is_owned_by_current_thread(object) || bits & ffi::_PyGC_BITS_SHARED as u8 != 0
+        biased::is_own(object) || gc_bits(object) & ffi::_PyGC_BITS_SHARED as u8 != 0
     }
 }
 
@@ -309,13 +312,19 @@ impl Slot {
         Slot(unsafe { object.byte_add(offset.into()).cast() })
     }
 
+    /// The slot at an address.
+    #[inline(always)]
+    pub fn at(address: *mut *mut PyObject) -> Slot {
+        Slot(address)
+    }
+
     /// What is in the slot, as a new reference; `None` if that is null, or changes meanwhile under the
-    /// hands of another thread.
+    /// hands of another thread. In that case a destructor may run: `publish` is called before.
     ///
     /// # Safety
-    /// The slot is in a live object or table; the thread is attached.
+    /// The slot is in a live object or table; the thread is attached, and `publish` publishes its frame.
     #[inline(always)]
-    pub unsafe fn load(self) -> Option<StackRef> {
+    pub unsafe fn load(self, publish: impl FnOnce()) -> Option<StackRef> {
         // SAFETY: the slot holds null or a live object.
         unsafe {
             let value = AtomicPtr::from_ptr(self.0).load(ACQUIRE);
@@ -323,9 +332,12 @@ impl Slot {
                 return None;
             }
             #[cfg(not(py_gil_disabled))]
-            return Some(StackRef::new(value));
+            {
+                let _ = publish;
+                Some(StackRef::new(value))
+            }
             #[cfg(py_gil_disabled)]
-            self.try_load(value)
+            self.try_load(value, publish)
         }
     }
 
@@ -333,21 +345,21 @@ impl Slot {
     /// freed since (`_Py_TryIncrefCompareStackRef`). Its memory is kept for readers like us.
     #[cfg(py_gil_disabled)]
     #[inline(always)]
-    unsafe fn try_load(self, value: *mut PyObject) -> Option<StackRef> {
-        // SAFETY: an object of our own, an immortal or a deferred one cannot go away while we run; of
-        // any other only its count is touched before the slot has shown that it is still in use.
+    unsafe fn try_load(self, value: *mut PyObject, publish: impl FnOnce()) -> Option<StackRef> {
+        // SAFETY: what only the collector frees stays while we run, and so does an object of our own: if
+        // its count was zero, we would have freed it. Of any other only the count is touched before the
+        // slot has shown that it still is in use.
         unsafe {
-            if super::refcount::is_deferred(value)
-                || super::refcount::is_immortal(value)
-                || is_owned_by_current_thread(value)
-            {
-                return Some(StackRef::new(value));
+            if refcount::is_deferred(value) {
+                return Some(StackRef::borrow_object(value));
             }
-            if ffi::PyUnstable_TryIncRef(value) == 0 {
+            if !biased::try_increment(value) {
                 return None;
             }
-            if AtomicPtr::from_ptr(self.0).load(Ordering::SeqCst) != value {
-                super::refcount::decref(value);
+            if !biased::is_own(value) && AtomicPtr::from_ptr(self.0).load(Ordering::SeqCst) != value {
+                core::hint::cold_path();
+                publish();
+                StackRef::steal(value).close_seldom();
                 return None;
             }
             Some(StackRef::steal(value))
@@ -452,43 +464,6 @@ pub const MANAGED_DICT_OFFSET: isize =
 #[inline(always)]
 pub unsafe fn lazy_dict_slot(object: *mut PyObject, offset: u16) -> Slot {
     Slot(object.wrapping_byte_offset(MANAGED_DICT_OFFSET + offset as isize).cast())
-}
-
-/// Whether this thread made the object and counts its references without atomics
-/// (`_Py_IsOwnedByCurrentThread`). No on machines where the thread's identity is not known here, so
-/// callers take it for "perhaps not".
-///
-/// # Safety
-/// `object` is live.
-#[cfg(py_gil_disabled)]
-#[inline(always)]
-unsafe fn is_owned_by_current_thread(object: *mut PyObject) -> bool {
-    use core::sync::atomic::AtomicUsize;
-    // SAFETY: the caller's promise.
-    let owner = unsafe { AtomicUsize::from_ptr(&raw mut (*object).ob_tid).load(Ordering::Relaxed) };
-    thread_pointer() == Some(owner)
-}
-
-/// What the host identifies threads by (`_Py_ThreadId`), on the machines where this is known.
-#[cfg(py_gil_disabled)]
-#[inline(always)]
-fn thread_pointer() -> Option<usize> {
-    #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
-    // SAFETY: the first word of a thread's control block is its own address.
-    unsafe {
-        let pointer;
-        core::arch::asm!("mov {}, fs:[0]", out(reg) pointer, options(nostack, readonly, preserves_flags));
-        Some(pointer)
-    }
-    #[cfg(all(target_arch = "aarch64", target_os = "linux"))]
-    // SAFETY: reads a register.
-    unsafe {
-        let pointer;
-        core::arch::asm!("mrs {}, tpidr_el0", out(reg) pointer, options(nostack, nomem, preserves_flags));
-        Some(pointer)
-    }
-    #[cfg(not(all(any(target_arch = "x86_64", target_arch = "aarch64"), target_os = "linux")))]
-    None
 }
 
 #[cfg(test)]

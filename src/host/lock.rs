@@ -1,5 +1,8 @@
 //! Per-object locks. Nothing with a GIL, where the GIL is the lock.
 
+#[cfg(py_gil_disabled)]
+use core::sync::atomic::{AtomicU8, Ordering};
+
 use super::ffi::{self, PyObject};
 
 /// Runs `action` in a critical section of `object` (`Py_BEGIN_CRITICAL_SECTION`), which may detach the
@@ -60,12 +63,9 @@ pub unsafe fn try_lock(object: *mut PyObject) -> bool {
         true
     }
     #[cfg(py_gil_disabled)]
-    // SAFETY: the mutex is a byte: 0 unlocked, 1 locked, and more only by those who wait.
+    // SAFETY: the caller's promise.
     unsafe {
-        use core::sync::atomic::{AtomicU8, Ordering};
-        AtomicU8::from_ptr(&raw mut (*object).ob_mutex._bits)
-            .compare_exchange(0, 1, Ordering::Acquire, Ordering::Relaxed)
-            .is_ok()
+        state(object).compare_exchange(UNLOCKED, LOCKED, Ordering::Acquire, Ordering::Relaxed).is_ok()
     }
 }
 
@@ -80,7 +80,48 @@ pub unsafe fn unlock(object: *mut PyObject) {
     #[cfg(py_gil_disabled)]
     // SAFETY: the caller's promise.
     unsafe {
-        ffi::PyMutex_Unlock(&raw mut (*object).ob_mutex);
+        if state(object).compare_exchange(LOCKED, UNLOCKED, Ordering::Release, Ordering::Relaxed).is_err() {
+            // Somebody waits.
+            core::hint::cold_path();
+            ffi::PyMutex_Unlock(&raw mut (*object).ob_mutex);
+        }
+    }
+}
+
+/// The byte that an object's lock is, without those who wait (which other bits are for).
+#[cfg(py_gil_disabled)]
+const UNLOCKED: u8 = ffi::_Py_UNLOCKED as u8;
+#[cfg(py_gil_disabled)]
+const LOCKED: u8 = ffi::_Py_LOCKED as u8;
+
+#[cfg(py_gil_disabled)]
+#[inline(always)]
+unsafe fn state<'a>(object: *mut PyObject) -> &'a AtomicU8 {
+    // SAFETY: the callers' promise: the object is live.
+    unsafe { AtomicU8::from_ptr(&raw mut (*object).ob_mutex._bits) }
+}
+
+/// Runs `action`, which is short and runs no Python code, with `object` locked. `prepare` runs before that
+/// if the lock has to be waited for, which may detach the thread: it publishes the frame.
+///
+/// # Safety
+/// `object` is live and stays so; the thread is attached.
+#[inline(always)]
+pub unsafe fn with_short_lock<T>(
+    object: *mut PyObject,
+    prepare: impl FnOnce(),
+    action: impl FnOnce() -> T,
+) -> T {
+    // SAFETY: the caller's promise.
+    unsafe {
+        if !try_lock(object) {
+            core::hint::cold_path();
+            prepare();
+            return with_lock(object, action);
+        }
+        let result = action();
+        unlock(object);
+        result
     }
 }
 

@@ -5,7 +5,7 @@
 
 /// A function that saves every register that it uses itself, so that a call of it costs its caller
 /// nothing but the call: for rare paths of hot code.
-#[cfg(not(any(py_debug, py_gil_disabled)))]
+#[cfg(not(py_debug))]
 macro_rules! preserving_registers {
     ($(#[$doc:meta])* $visibility:vis unsafe fn $name:ident($($parameter:ident: $type_:ty),*) $body:block) => {
         $(#[$doc])*
@@ -22,6 +22,8 @@ macro_rules! preserving_registers {
     };
 }
 
+#[cfg(py_gil_disabled)]
+pub mod biased;
 pub mod check;
 pub mod code;
 pub mod dict;
@@ -47,6 +49,9 @@ pub use frame::Frame;
 pub use owned::{Owned, PyResult, Raised};
 pub use stackref::StackRef;
 pub use thread::ThreadState;
+
+/// Whether the host has no GIL, so that other threads run at any time.
+pub const FREE_THREADED: bool = cfg!(py_gil_disabled);
 
 /// `None`, borrowed.
 #[inline(always)]

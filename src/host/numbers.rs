@@ -1,20 +1,39 @@
 //! Making and freeing floats and ints. Source: `pycore_freelist.h`, `pycore_freelist_state.h`.
 //!
-//! With a GIL the host keeps freed ones in lists of the interpreter; taking one from there costs a few
-//! loads and stores here, and a call of the host otherwise. Debug hosts count what they make, and
-//! free-threaded ones have lists per thread: there the host's own functions do it.
+//! The host keeps freed ones in lists of the interpreter, or, without a GIL, of the thread; taking one from
+//! there costs a few loads and stores here, and a call of the host otherwise. Debug hosts count what they
+//! make: there the host's own functions do it.
+
+#[cfg(not(py_debug))]
+use core::sync::atomic::{AtomicPtr, Ordering};
 
 use super::ffi::{self, PyObject};
-#[cfg(not(any(py_debug, py_gil_disabled)))]
+#[cfg(not(py_debug))]
 use super::refcount;
 use super::thread::ThreadState;
 
+/// The lists that only this thread uses while it is attached (`_Py_freelists_GET`).
+///
+/// # Safety
+/// `tstate` is the attached thread's.
+#[cfg(not(py_debug))]
+#[inline(always)]
+unsafe fn free_lists(tstate: ThreadState) -> *mut ffi::_Py_freelists {
+    // SAFETY: the caller's promise.
+    unsafe {
+        #[cfg(not(py_gil_disabled))]
+        return &raw mut (*tstate.interp()).object_state.freelists;
+        #[cfg(py_gil_disabled)]
+        return &raw mut (*tstate.implementation()).freelists;
+    }
+}
+
 /// A list of freed objects, each of which holds the next one in its first word.
-#[cfg(not(any(py_debug, py_gil_disabled)))]
+#[cfg(not(py_debug))]
 #[derive(Clone, Copy)]
 struct FreeList(*mut ffi::_Py_freelist);
 
-#[cfg(not(any(py_debug, py_gil_disabled)))]
+#[cfg(not(py_debug))]
 impl FreeList {
     /// The list of floats.
     ///
@@ -23,7 +42,7 @@ impl FreeList {
     #[inline(always)]
     unsafe fn floats(tstate: ThreadState) -> FreeList {
         // SAFETY: the caller's promise.
-        FreeList(unsafe { &raw mut (*tstate.interp()).object_state.freelists.floats })
+        FreeList(unsafe { &raw mut (*free_lists(tstate)).floats })
     }
 
     /// The list of ints of one digit.
@@ -33,14 +52,14 @@ impl FreeList {
     #[inline(always)]
     unsafe fn ints(tstate: ThreadState) -> FreeList {
         // SAFETY: the caller's promise.
-        FreeList(unsafe { &raw mut (*tstate.interp()).object_state.freelists.ints })
+        FreeList(unsafe { &raw mut (*free_lists(tstate)).ints })
     }
 
     /// A new object, that has kept its type and whose value is up to the caller; null if there is none,
     /// or if the host has to be told of new objects.
     ///
     /// # Safety
-    /// The list is that of the attached thread's interpreter.
+    /// The list is the attached thread's.
     #[inline(always)]
     unsafe fn take(self) -> *mut PyObject {
         // SAFETY: objects in the list are nobody's.
@@ -69,7 +88,8 @@ impl FreeList {
             if (*self.0).size as usize >= limit as usize || refcount::is_traced() {
                 return false;
             }
-            object.cast::<*mut core::ffi::c_void>().write((*self.0).freelist);
+            // Other threads may still look whose the object is, at the same place.
+            AtomicPtr::from_ptr(object.cast()).store((*self.0).freelist, Ordering::Relaxed);
             (*self.0).freelist = object.cast();
             (*self.0).size += 1;
             true
@@ -83,11 +103,11 @@ impl FreeList {
 /// `tstate` is the attached thread's.
 #[inline(always)]
 pub unsafe fn new_float(tstate: ThreadState, value: f64) -> *mut PyObject {
-    #[cfg(any(py_debug, py_gil_disabled))]
+    #[cfg(py_debug)]
     let _ = tstate;
     // SAFETY: the caller's promise.
     unsafe {
-        #[cfg(not(any(py_debug, py_gil_disabled)))]
+        #[cfg(not(py_debug))]
         {
             let object = FreeList::floats(tstate).take();
             if !object.is_null() {
@@ -106,11 +126,11 @@ pub unsafe fn new_float(tstate: ThreadState, value: f64) -> *mut PyObject {
 /// `tstate` is the attached thread's; [`is_compact`] holds of `value`, and it is no small int.
 #[inline(always)]
 pub unsafe fn new_int(tstate: ThreadState, value: isize) -> *mut PyObject {
-    #[cfg(any(py_debug, py_gil_disabled))]
+    #[cfg(py_debug)]
     let _ = tstate;
     // SAFETY: the caller's promise.
     unsafe {
-        #[cfg(not(any(py_debug, py_gil_disabled)))]
+        #[cfg(not(py_debug))]
         {
             let object = FreeList::ints(tstate).take();
             if !object.is_null() {
@@ -143,13 +163,14 @@ pub unsafe fn set_compact(int: *mut PyObject, value: isize) {
     }
 }
 
-/// Frees a float if the host's list has room for it; otherwise `_Py_Dealloc` must.
+/// Frees a float, if it is over and the host's list has room for it; otherwise [`refcount::release`] must.
 ///
 /// # Safety
-/// `tstate` is the attached thread's; the float is exactly one, and nobody's.
-#[cfg(not(any(py_debug, py_gil_disabled)))]
+/// `tstate` is the attached thread's; the float is exactly one, of which [`refcount::decrement`] has just
+/// said that there is more to do.
+#[cfg(not(py_debug))]
 #[inline(always)]
 pub unsafe fn free_float(tstate: ThreadState, float: *mut PyObject) -> bool {
     // SAFETY: the caller's promise.
-    unsafe { FreeList::floats(tstate).give(float, ffi::Py_floats_MAXFREELIST) }
+    unsafe { refcount::is_over(float) && FreeList::floats(tstate).give(float, ffi::Py_floats_MAXFREELIST) }
 }

@@ -3,9 +3,15 @@
 //! Accessors take borrowed pointers to live objects of the right type; that is the whole contract of
 //! each one, so the `# Safety` lines say only what is beyond it.
 
+#[cfg(py_gil_disabled)]
+use core::sync::atomic::AtomicU8;
 use core::sync::atomic::{AtomicIsize, AtomicPtr, AtomicU32, AtomicU64, Ordering};
 
+use super::FREE_THREADED;
+use super::dict::Slot;
 use super::ffi::{self, PyObject, PyTypeObject};
+use super::owned::Raised;
+use super::stackref::StackRef;
 
 /// The type of an object (`Py_TYPE`).
 ///
@@ -50,6 +56,17 @@ pub unsafe fn is_exact(object: *mut PyObject, type_: *mut PyTypeObject) -> bool 
     unsafe { type_of(object) == type_ }
 }
 
+/// What the collector of a free-threaded host notes of an object (`ob_gc_bits`, `_PyGC_BITS_*`).
+///
+/// # Safety
+/// `object` is live, or its memory is kept for readers.
+#[cfg(py_gil_disabled)]
+#[inline(always)]
+pub unsafe fn gc_bits(object: *mut PyObject) -> u8 {
+    // SAFETY: the caller's promise; other threads change the bits atomically.
+    unsafe { AtomicU8::from_ptr(&raw mut (*object).ob_gc_bits).load(Ordering::Relaxed) }
+}
+
 /// The flags of a type (`PyType_GetFlags`).
 ///
 /// # Safety
@@ -90,6 +107,19 @@ pub unsafe fn size(object: *mut PyObject) -> isize {
     // SAFETY: the caller's promise; free-threaded lists change it atomically.
     unsafe {
         AtomicIsize::from_ptr(&raw mut (*object.cast::<ffi::PyVarObject>()).ob_size).load(Ordering::Relaxed)
+    }
+}
+
+/// Sets `ob_size` (`Py_SET_SIZE`).
+///
+/// # Safety
+/// `object` is live and variable-sized, and has that many items.
+#[inline(always)]
+pub unsafe fn set_size(object: *mut PyObject, size: isize) {
+    // SAFETY: the caller's promise; other threads may read the size of a list.
+    unsafe {
+        AtomicIsize::from_ptr(&raw mut (*object.cast::<ffi::PyVarObject>()).ob_size)
+            .store(size, Ordering::Relaxed);
     }
 }
 
@@ -145,6 +175,30 @@ pub unsafe fn tuple_slice<'a>(tuple: *mut PyObject) -> &'a [*mut PyObject] {
 pub unsafe fn list_items(list: *mut PyObject) -> *mut *mut PyObject {
     // SAFETY: the caller's promise.
     unsafe { (*list.cast::<ffi::PyListObject>()).ob_item }
+}
+
+/// Appends to a list, which takes the item over (`_PyList_AppendTakeRef`).
+///
+/// # Safety
+/// `list` is a live list, in free-threaded hosts locked or seen by nobody else; the caller owns `item`. The
+/// thread is attached; in free-threaded hosts, where a list that grows may let go of other things, its
+/// frames are published.
+#[inline(always)]
+pub unsafe fn list_append(list: *mut PyObject, item: *mut PyObject) -> Result<(), Raised> {
+    // SAFETY: the caller's promise; below `allocated` there is room. Readers without the lock see the size
+    // after the slot.
+    unsafe {
+        let length = size(list);
+        if (*list.cast::<ffi::PyListObject>()).allocated > length {
+            AtomicPtr::from_ptr(list_items(list).offset(length)).store(item, Ordering::Release);
+            set_size(list, length + 1);
+            return Ok(());
+        }
+        match ffi::_PyList_AppendTakeRefListResize(list.cast(), item) {
+            0 => Ok(()),
+            _ => Err(Raised),
+        }
+    }
 }
 
 // --- int ---------------------------------------------------------------------------------------
@@ -206,36 +260,54 @@ pub unsafe fn float_value(float: *mut PyObject) -> f64 {
 
 // --- cell --------------------------------------------------------------------------------------
 
-/// What the cell holds, as a new reference; null if it is empty (`PyCell_GetRef`).
+/// Where a cell keeps what it holds.
+#[inline(always)]
+unsafe fn cell_slot(cell: *mut PyObject) -> *mut *mut PyObject {
+    // SAFETY: the callers' promise: the cell is live.
+    unsafe { &raw mut (*cell.cast::<ffi::PyCellObject>()).ob_ref }
+}
+
+/// What the cell holds, if it is not empty (`_PyCell_GetStackRef`). In free-threaded hosts other threads may
+/// get in the way, so that destructors run or the lock has to be waited for: `publish` is called before.
 ///
 /// # Safety
-/// `cell` is a live cell.
+/// `cell` is a live cell; the thread is attached, and `publish` publishes its frame.
 #[inline(always)]
-pub unsafe fn cell_get(cell: *mut PyObject) -> *mut PyObject {
+pub unsafe fn cell_value(cell: *mut PyObject, publish: impl Fn()) -> Option<StackRef> {
     // SAFETY: the caller's promise.
     unsafe {
-        #[cfg(not(py_gil_disabled))]
-        {
-            let value = (*cell.cast::<ffi::PyCellObject>()).ob_ref;
-            super::refcount::xincref(value);
-            value
+        let value = Slot::at(cell_slot(cell)).load(&publish);
+        if !FREE_THREADED || value.is_some() {
+            return value;
         }
-        #[cfg(py_gil_disabled)]
-        ffi::PyCell_Get(cell)
+        publish();
+        let value = ffi::PyCell_Get(cell);
+        (!value.is_null()).then(|| StackRef::steal(value))
     }
 }
 
-/// Puts `value` (whose reference it takes over; null empties the cell) in the place of what the cell
-/// held, which becomes the caller's (`PyCell_SwapTakeRef`).
+/// What the cell holds, as a new reference; null if it is empty (`PyCell_GetRef`).
 ///
 /// # Safety
-/// `cell` is a live cell; the caller owns `value`.
+/// `cell` is a live cell; the thread is attached and its frames published.
 #[inline(always)]
-pub unsafe fn cell_swap(cell: *mut PyObject, value: *mut PyObject) -> *mut PyObject {
+pub unsafe fn cell_get(cell: *mut PyObject) -> *mut PyObject {
+    // SAFETY: the caller's promise.
+    unsafe { ffi::PyCell_Get(cell) }
+}
+
+/// Puts `value` (whose reference it takes over; null empties the cell) in the place of what the cell
+/// held, which becomes the caller's (`PyCell_SwapTakeRef`). In free-threaded hosts the lock may have to be
+/// waited for: `publish` is called before.
+///
+/// # Safety
+/// `cell` is a live cell; the caller owns `value`; the thread is attached, and `publish` publishes its frame.
+#[inline(always)]
+pub unsafe fn cell_swap(cell: *mut PyObject, value: *mut PyObject, publish: impl FnOnce()) -> *mut PyObject {
     // SAFETY: the caller's promise.
     unsafe {
-        super::lock::with_lock(cell, || {
-            let slot = &raw mut (*cell.cast::<ffi::PyCellObject>()).ob_ref;
+        super::lock::with_short_lock(cell, publish, || {
+            let slot = cell_slot(cell);
             let old = *slot;
             AtomicPtr::from_ptr(slot).store(value, Ordering::Release);
             old

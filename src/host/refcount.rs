@@ -1,11 +1,10 @@
 //! Reference counts of the host's objects. Source: `refcount.h`, `pycore_object.h`.
 //!
-//! The release host with a GIL is inlined here, since the evaluator does little else as often. Debug
-//! hosts keep totals and free-threaded ones count per thread: there the host's own functions do it.
+//! Release hosts are inlined here, since the evaluator does little else as often; how free-threaded ones
+//! count is in [`biased`]. Debug hosts keep totals: there the host's own functions do it.
 
 #[cfg(py_gil_disabled)]
-use core::sync::atomic::{AtomicU32, Ordering};
-
+use super::biased;
 use super::ffi::{self, PyObject};
 
 /// Whether the object is never freed, so that its count means nothing (`_Py_IsImmortal`).
@@ -19,7 +18,7 @@ pub unsafe fn is_immortal(object: *mut PyObject) -> bool {
         #[cfg(not(py_gil_disabled))]
         return ((*object).__bindgen_anon_1.__bindgen_anon_1.ob_refcnt as i32) < 0;
         #[cfg(py_gil_disabled)]
-        return AtomicU32::from_ptr(&raw mut (*object).ob_ref_local).load(Ordering::Relaxed) == u32::MAX;
+        return biased::is_immortal(object);
     }
 }
 
@@ -36,9 +35,9 @@ pub unsafe fn is_deferred(object: *mut PyObject) -> bool {
         false
     }
     #[cfg(py_gil_disabled)]
-    // SAFETY: the object is live.
+    // SAFETY: the object is live; bits are set atomically.
     unsafe {
-        (*object).ob_gc_bits & ffi::_PyGC_BITS_DEFERRED as u8 != 0
+        super::object::gc_bits(object) & ffi::_PyGC_BITS_DEFERRED as u8 != 0
     }
 }
 
@@ -57,15 +56,18 @@ pub unsafe fn incref(object: *mut PyObject) {
                 *count += 1;
             }
         }
-        #[cfg(any(py_debug, py_gil_disabled))]
+        #[cfg(all(py_gil_disabled, not(py_debug)))]
+        biased::increment(object);
+        #[cfg(py_debug)]
         ffi::_Py_IncRef(object);
     }
 }
 
-/// `_Py_INCREF_MORTAL`: for objects known not to be immortal.
+/// `_Py_INCREF_MORTAL`: for objects known not to be immortal, except in free-threaded hosts, where
+/// references to immortals may be counted ones.
 ///
 /// # Safety
-/// `object` is live and mortal, and the thread is attached.
+/// `object` is live and, with a GIL, mortal; the thread is attached.
 #[inline(always)]
 pub unsafe fn incref_mortal(object: *mut PyObject) {
     // SAFETY: the caller's promise.
@@ -75,7 +77,7 @@ pub unsafe fn incref_mortal(object: *mut PyObject) {
             (*object).__bindgen_anon_1.__bindgen_anon_1.ob_refcnt += 1;
         }
         #[cfg(any(py_debug, py_gil_disabled))]
-        ffi::_Py_IncRef(object);
+        incref(object);
     }
 }
 
@@ -110,58 +112,87 @@ pub unsafe fn new_ref(object: *mut PyObject) -> *mut PyObject {
 pub unsafe fn decref(object: *mut PyObject) {
     // SAFETY: the caller's promise.
     unsafe {
-        #[cfg(not(any(py_debug, py_gil_disabled)))]
-        if !is_immortal(object) {
+        #[cfg(not(py_debug))]
+        if cfg!(py_gil_disabled) || !is_immortal(object) {
             decref_mortal(object);
         }
-        #[cfg(any(py_debug, py_gil_disabled))]
+        #[cfg(py_debug)]
         ffi::_Py_DecRef(object);
     }
 }
 
-/// `Py_DECREF_MORTAL`: for objects known not to be immortal.
+/// `Py_DECREF_MORTAL`: for objects known not to be immortal, except in free-threaded hosts.
 ///
 /// # Safety
-/// As for [`decref`], and the object is mortal.
+/// As for [`decref`], and with a GIL the object is mortal.
 #[inline(always)]
 pub unsafe fn decref_mortal(object: *mut PyObject) {
     // SAFETY: the caller's promise.
     unsafe {
-        #[cfg(not(any(py_debug, py_gil_disabled)))]
+        #[cfg(not(py_debug))]
         if decrement(object) {
-            dealloc(object);
+            release(object);
         }
-        #[cfg(any(py_debug, py_gil_disabled))]
+        #[cfg(py_debug)]
         ffi::_Py_DecRef(object);
     }
 }
 
-/// Takes one from the count of a mortal object; true if it was the last and the caller must call
-/// `_Py_Dealloc`.
+/// Takes one from the count of an object, which with a GIL is mortal; true if the caller must call
+/// [`release`]: it was the last one, or, in free-threaded hosts, it takes more to tell.
 ///
 /// # Safety
 /// As for [`decref_mortal`].
-#[cfg(not(any(py_debug, py_gil_disabled)))]
+#[cfg(not(py_debug))]
 #[inline(always)]
 pub unsafe fn decrement(object: *mut PyObject) -> bool {
     // SAFETY: the caller's promise.
     unsafe {
-        let count = &raw mut (*object).__bindgen_anon_1.__bindgen_anon_1.ob_refcnt;
-        *count -= 1;
-        *count == 0
+        #[cfg(not(py_gil_disabled))]
+        {
+            let count = &raw mut (*object).__bindgen_anon_1.__bindgen_anon_1.ob_refcnt;
+            *count -= 1;
+            *count == 0
+        }
+        #[cfg(py_gil_disabled)]
+        biased::decrement(object)
     }
 }
 
-/// `_Py_Dealloc`, with a shorter way to the destructors of types that the collector does not know: the
-/// host's trash can, which keeps the nesting of destructors within bounds, is for the others only.
+/// Whether the object, of which [`decrement`] says that there is more to do, is over.
 ///
 /// # Safety
-/// The object's count is zero; the thread is attached and its frames published.
-#[cfg(not(any(py_debug, py_gil_disabled)))]
+/// As for [`release`].
+#[cfg(not(py_debug))]
+#[inline(always)]
+pub unsafe fn is_over(object: *mut PyObject) -> bool {
+    #[cfg(not(py_gil_disabled))]
+    {
+        let _ = object;
+        true
+    }
+    // SAFETY: the caller's promise.
+    #[cfg(py_gil_disabled)]
+    unsafe {
+        biased::is_over(object)
+    }
+}
+
+/// What is to be done after [`decrement`]. If the object is over, `_Py_Dealloc`, with a shorter way to the
+/// destructors of types that the collector does not know: the host's trash can, which keeps the nesting of
+/// destructors within bounds, is for the others only.
+///
+/// # Safety
+/// [`decrement`] has just said so; the thread is attached and its frames published.
+#[cfg(not(py_debug))]
 #[inline(never)]
-pub unsafe extern "C" fn dealloc(object: *mut PyObject) {
+pub unsafe extern "C" fn release(object: *mut PyObject) {
     // SAFETY: the caller's promise; every type has a destructor.
     unsafe {
+        #[cfg(py_gil_disabled)]
+        if !biased::is_over(object) {
+            return biased::finish(object);
+        }
         let type_ = super::object::type_of(object);
         if super::object::type_flags(type_) & u64::from(ffi::Py_TPFLAGS_HAVE_GC) != 0 || is_traced() {
             return ffi::_Py_Dealloc(object);
@@ -170,15 +201,15 @@ pub unsafe extern "C" fn dealloc(object: *mut PyObject) {
     }
 }
 
-#[cfg(not(any(py_debug, py_gil_disabled)))]
+#[cfg(not(py_debug))]
 preserving_registers! {
-    /// [`dealloc`] for where it happens seldom: the caller keeps its values in registers.
+    /// [`release`] for where it happens seldom: the caller keeps its values in registers.
     ///
     /// # Safety
-    /// As for [`dealloc`].
-    pub unsafe fn dealloc_seldom(object: *mut PyObject) {
+    /// As for [`release`].
+    pub unsafe fn release_seldom(object: *mut PyObject) {
         // SAFETY: the caller's promise.
-        unsafe { dealloc(object) }
+        unsafe { release(object) }
     }
 }
 
@@ -186,10 +217,16 @@ preserving_registers! {
 ///
 /// # Safety
 /// Nobody else knows the object.
+#[cfg(not(py_debug))]
 #[inline(always)]
 pub unsafe fn set_first(object: *mut PyObject) {
     // SAFETY: the caller's promise. The word holds flags too, which a new object has none of.
-    unsafe { object.cast::<i64>().write(1) }
+    unsafe {
+        #[cfg(not(py_gil_disabled))]
+        object.cast::<i64>().write(1);
+        #[cfg(py_gil_disabled)]
+        biased::set_first(object);
+    }
 }
 
 /// Whether somebody wants to know of every object that comes or goes (`PyRefTracer_SetTracer`), so that
@@ -197,6 +234,7 @@ pub unsafe fn set_first(object: *mut PyObject) {
 ///
 /// # Safety
 /// The thread is attached.
+#[cfg(not(py_debug))]
 #[inline(always)]
 pub unsafe fn is_traced() -> bool {
     // SAFETY: the host's runtime is a static; the tracer changes with all threads stopped or detached.
@@ -215,8 +253,8 @@ pub unsafe fn xdecref(object: *mut PyObject) {
     }
 }
 
-/// Whether the caller's is the only reference (`_PyObject_IsUniquelyReferenced` with a GIL:
-/// a count of one).
+/// Whether the caller's is the only reference, so that nobody could see the object change
+/// (`_PyObject_IsUniquelyReferenced`).
 ///
 /// # Safety
 /// `object` is live.
@@ -227,6 +265,6 @@ pub unsafe fn is_unique(object: *mut PyObject) -> bool {
         #[cfg(not(py_gil_disabled))]
         return (*object).__bindgen_anon_1.__bindgen_anon_1.ob_refcnt == 1;
         #[cfg(py_gil_disabled)]
-        return ffi::PyUnstable_Object_IsUniquelyReferenced(object) != 0;
+        return biased::is_unique(object);
     }
 }

@@ -309,11 +309,11 @@ impl StackRef {
     pub unsafe fn close_seldom(self) {
         // SAFETY: the caller's promise.
         unsafe {
-            #[cfg(not(any(py_debug, py_gil_disabled)))]
+            #[cfg(not(py_debug))]
             if self.is_counted() && refcount::decrement(self.object()) {
-                refcount::dealloc_seldom(self.object());
+                refcount::release_seldom(self.object());
             }
-            #[cfg(any(py_debug, py_gil_disabled))]
+            #[cfg(py_debug)]
             self.close();
         }
     }

@@ -160,11 +160,10 @@ unsafe fn append(variable: *mut StackRef, right: StackRef) -> bool {
 // --- numbers in place --------------------------------------------------------------------------
 
 /// Whether nobody else could see the object change: the stack slot holds the only reference there is.
-/// Never in free-threaded hosts, where other threads may have borrowed it.
 #[inline(always)]
 unsafe fn is_temporary(value: StackRef) -> bool {
     // SAFETY: the reference is live.
-    unsafe { !cfg!(py_gil_disabled) && value.is_counted() && refcount::is_unique(value.object()) }
+    unsafe { value.is_counted() && refcount::is_unique(value.object()) }
 }
 
 /// Whether `value` is borrowed from a variable that owns the only reference there is, and that the next
@@ -174,7 +173,7 @@ unsafe fn is_temporary(value: StackRef) -> bool {
 unsafe fn is_replaced_next<E: Engine>(e: &E, value: StackRef) -> bool {
     // SAFETY: the reference is live; an instruction follows, and STORE_FAST names a local of the frame.
     unsafe {
-        if cfg!(py_gil_disabled) || value.is_counted() || !refcount::is_unique(value.object()) {
+        if value.is_counted() || !refcount::is_unique(value.object()) {
             return false;
         }
         let (opcode, oparg) = e.next().decode();

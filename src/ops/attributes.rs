@@ -10,7 +10,9 @@ use crate::engine::{Engine, Exit, Op, Settled};
 use crate::host::dict::{Dict, DictKeys, InlineValues, Slot, UnicodeEntry, lazy_dict_slot};
 use crate::host::lock::{try_lock, unlock};
 use crate::host::object::{has_feature, managed_dict, type_of, type_version};
-use crate::host::{CodeUnit, Frame, PyObject, PyTypeObject, StackRef, ThreadState, ffi, refcount};
+use crate::host::{
+    CodeUnit, FREE_THREADED, Frame, PyObject, PyTypeObject, StackRef, ThreadState, ffi, refcount,
+};
 
 // --- guards on the owner, the topmost value ----------------------------------------------------
 
@@ -143,7 +145,7 @@ pub unsafe fn load_attr<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
 unsafe fn load_slot<E: Engine>(e: &mut E, owner: StackRef, slot: Slot) -> Op<Settled<1>> {
     // SAFETY: the slot belongs to the owner, which is ours; the value is a new reference.
     unsafe {
-        let Some(attr) = slot.load() else { return Err(Exit::Deopt) };
+        let Some(attr) = slot.load(|| e.publish()) else { return Err(Exit::Deopt) };
         e.settle([owner], [attr])
     }
 }
@@ -445,7 +447,7 @@ unsafe fn find_hinted(
     // SAFETY: the dictionary is locked.
     unsafe {
         // It may have been replaced before it was locked.
-        if cfg!(py_gil_disabled) && Dict::from_ptr(managed_dict(owner)) != dict {
+        if FREE_THREADED && Dict::from_ptr(managed_dict(owner)) != dict {
             return None;
         }
         let keys = dict.keys();

@@ -6,8 +6,8 @@ use core::ptr::null_mut;
 use super::exact::topmost;
 use crate::api;
 use crate::engine::{Engine, Exit, Op, Settled};
-use crate::host::object::{is_exact, list_items, size, type_of};
-use crate::host::{PyObject, Raised, StackRef, ThreadState, ffi, refcount};
+use crate::host::object::{self, is_exact, type_of};
+use crate::host::{FREE_THREADED, PyObject, Raised, StackRef, ThreadState, ffi, refcount};
 use crate::raise;
 
 // --- helpers -----------------------------------------------------------------------------------
@@ -197,57 +197,16 @@ pub unsafe fn build_slice<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
 /// Appends the topmost value to a list of a comprehension or display.
 #[inline(always)]
 pub unsafe fn list_append<E: Engine>(e: &mut E, [value]: [StackRef; 1]) -> Op<Settled<0>> {
-    // SAFETY: the input is ours.
+    // SAFETY: the input is ours; nobody else knows the list yet, which takes it over.
     unsafe {
         let list = e.peek(1 + e.oparg()).object();
-        if cfg!(py_gil_disabled) {
-            e.publish();
-            let status = ffi::PyList_Append(list, value.object());
-            return settle_status(e, value, status);
+        if FREE_THREADED {
+            e.publish_at(e.sp().sub(1));
         }
-        match append_to_list(list, value.into_object()) {
+        match object::list_append(list, value.into_object()) {
             Ok(()) => Ok(Settled::new()),
             Err(Raised) => Err(Exit::Error),
         }
-    }
-}
-
-/// Appends to a list, which takes the item over (`_PyList_AppendTakeRef`).
-///
-/// # Safety
-/// `list` is a live list, in free-threaded hosts locked or not shared; the caller owns `item`.
-#[inline(always)]
-pub(super) unsafe fn append_to_list(list: *mut PyObject, item: *mut PyObject) -> Result<(), Raised> {
-    // SAFETY: the caller's promise; below `allocated` there is room.
-    unsafe {
-        let length = size(list);
-        if (*list.cast::<ffi::PyListObject>()).allocated > length {
-            let slot = list_items(list).offset(length);
-            #[cfg(not(py_gil_disabled))]
-            slot.write(item);
-            #[cfg(py_gil_disabled)]
-            {
-                use core::sync::atomic::{AtomicPtr, Ordering};
-                AtomicPtr::from_ptr(slot).store(item, Ordering::Release);
-            }
-            set_size(list, length + 1);
-            return Ok(());
-        }
-        match ffi::_PyList_AppendTakeRefListResize(list.cast(), item) {
-            0 => Ok(()),
-            _ => Err(Raised),
-        }
-    }
-}
-
-/// Sets `ob_size` (`Py_SET_SIZE`).
-#[inline(always)]
-unsafe fn set_size(object: *mut PyObject, size: isize) {
-    use core::sync::atomic::{AtomicIsize, Ordering};
-    // SAFETY: the object is variable-sized; other threads may read its size.
-    unsafe {
-        AtomicIsize::from_ptr(&raw mut (*object.cast::<ffi::PyVarObject>()).ob_size)
-            .store(size, Ordering::Relaxed);
     }
 }
 

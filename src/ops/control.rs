@@ -7,7 +7,7 @@ use super::guards::guard;
 use crate::api;
 use crate::bytecode::{BackoffCounter, opcode};
 use crate::engine::{Engine, Exit, Op};
-use crate::host::{Code, StackRef, ThreadState, ffi};
+use crate::host::{Code, FREE_THREADED, StackRef, ThreadState, ffi};
 #[cfg(any(py_tier2, py_gil_disabled))]
 use crate::host::{CodeUnit, Frame, Raised};
 use crate::interp::unwind;
@@ -150,7 +150,7 @@ unsafe fn instrumentation_version(code: Code) -> usize {
 pub unsafe fn maybe_instrument<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
     // SAFETY: the frame is published before the code is changed.
     unsafe {
-        if cfg!(py_gil_disabled) || (*e.tstate().as_ptr()).tracing == 0 {
+        if FREE_THREADED || (*e.tstate().as_ptr()).tracing == 0 {
             let wanted = e.tstate().eval_breaker() & !EVENTS;
             if instrumentation_version(e.code()) != wanted {
                 e.publish();
@@ -197,15 +197,22 @@ pub unsafe fn return_value<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
         e.publish();
         let (tstate, dying) = (e.tstate(), e.frame());
         let caller = dying.previous();
-        // The value waits on top of what the caller has published.
-        *caller.stack_pointer() = value;
+        // The value waits on top of what the caller has published; where the collector has to see it, since
+        // it may be deferred, as part of that.
+        let slot = caller.stack_pointer();
+        *slot = value;
+        if FREE_THREADED {
+            caller.set_stack_pointer(slot.add(1));
+        }
         tstate.leave_python_call();
         tstate.set_current_frame(caller);
         api::frames::clear_and_pop(tstate, dying);
         let caller = tstate.current_frame();
         let offset = (*caller.as_ptr()).return_offset;
         e.switch_frame(caller, caller.instr().add(offset as isize));
-        e.set_sp(e.sp().add(1));
+        if !FREE_THREADED {
+            e.set_sp(e.sp().add(1));
+        }
     }
     Ok([])
 }

@@ -3,7 +3,7 @@
 
 use crate::engine::{Engine, Exit, Op, Settled};
 use crate::host::{PyObject, StackRef};
-#[cfg(not(any(py_debug, py_gil_disabled)))]
+#[cfg(not(py_debug))]
 use crate::host::{numbers, refcount};
 
 /// What a value is known to be an exact instance of.
@@ -28,7 +28,7 @@ pub(super) unsafe fn topmost<E: Engine, const N: usize>(e: &E) -> [StackRef; N] 
 /// Gives up an int, float or string.
 #[inline(always)]
 pub(super) unsafe fn close_exact<E: Engine>(e: &E, value: StackRef, kind: Exact) {
-    #[cfg(not(any(py_debug, py_gil_disabled)))]
+    #[cfg(not(py_debug))]
     // SAFETY: a counted reference is a live object and this one owned a count. Floats come and go; most
     // ints are small or in a variable, and most strings shared.
     unsafe {
@@ -38,11 +38,11 @@ pub(super) unsafe fn close_exact<E: Engine>(e: &E, value: StackRef, kind: Exact)
             }
             core::hint::cold_path();
             e.publish();
-            refcount::dealloc_seldom(value.object());
+            refcount::release_seldom(value.object());
         }
     }
-    #[cfg(any(py_debug, py_gil_disabled))]
-    // SAFETY: as above; only the host itself can count there, and it wants to see a published frame.
+    #[cfg(py_debug)]
+    // SAFETY: as above; debug hosts count themselves, and want to see a published frame.
     unsafe {
         let _ = kind;
         e.publish();

@@ -8,12 +8,14 @@ use super::adaptive::specialize;
 use super::guards::guard;
 use crate::bytecode::{BackoffCounter, opcode};
 use crate::engine::{Engine, Exit, Op, Settled};
+use crate::host::dict::is_readable;
 use crate::host::generator::Generator;
 #[cfg(not(py_gil_disabled))]
 use crate::host::object::list_items;
 use crate::host::object::{is_exact, size, tuple_item, type_of};
 use crate::host::{
-    CodeUnit, Frame, PyObject, Raised, StackRef, ThreadState, ffi, is_small_int, numbers, refcount, small_int,
+    CodeUnit, FREE_THREADED, Frame, PyObject, Raised, StackRef, ThreadState, ffi, is_small_int, numbers,
+    refcount, small_int,
 };
 use crate::{api, raise};
 
@@ -135,7 +137,7 @@ unsafe fn guard_iterator<E: Engine>(e: &mut E, type_: *mut ffi::PyTypeObject) ->
     unsafe {
         let iterator = e.peek(1).object();
         guard(is_exact(iterator, type_))?;
-        guard(!cfg!(py_gil_disabled) || refcount::is_unique(iterator))
+        guard(!FREE_THREADED || refcount::is_unique(iterator))
     }
 }
 
@@ -150,9 +152,9 @@ unsafe fn guard_release<E: Engine>(e: &mut E, sequence: *mut PyObject) -> Op {
             BackoffCounter::retreat_at(e.this_instr());
             return Err(Exit::Deopt);
         }
-        #[cfg(any(py_debug, py_gil_disabled))]
+        #[cfg(py_debug)]
         refcount::decref(sequence);
-        #[cfg(not(any(py_debug, py_gil_disabled)))]
+        #[cfg(not(py_debug))]
         if !refcount::is_immortal(sequence) {
             refcount::decrement(sequence);
         }
@@ -165,17 +167,12 @@ unsafe fn guard_release<E: Engine>(e: &mut E, sequence: *mut PyObject) -> Op {
 /// The topmost value is an iterator over a list.
 #[inline(always)]
 pub unsafe fn iter_check_list<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
-    // SAFETY: the topmost value is live; an iterator owns its list.
+    // SAFETY: the topmost value is live; an iterator owns its list, also when it is exhausted, unless there
+    // is a GIL.
     unsafe {
         guard_iterator(e, &raw mut ffi::PyListIter_Type)?;
-        #[cfg(py_gil_disabled)]
-        {
-            let list = (*list_iterator(e)).it_seq.cast::<PyObject>();
-            let is_own = (*list).ob_tid == (*e.tstate().implementation()).brc.tid;
-            guard(is_own && (*list).ob_gc_bits & ffi::_PyGC_BITS_SHARED as u8 != 0)?;
-        }
+        guard(!FREE_THREADED || is_readable((*list_iterator(e)).it_seq.cast()))
     }
-    Ok([])
 }
 
 /// The topmost value as list iterator.
@@ -258,7 +255,7 @@ pub unsafe fn iter_jump_tuple<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
         let iterator: *mut ffi::_PyTupleIterObject = e.peek(1).object().cast();
         let tuple = (*iterator).it_seq.cast::<PyObject>();
         if tuple.is_null() || (*iterator).it_index as usize >= size(tuple) as usize {
-            if !cfg!(py_gil_disabled) && !tuple.is_null() {
+            if !FREE_THREADED && !tuple.is_null() {
                 guard_release(e, tuple)?;
                 (*iterator).it_seq = core::ptr::null_mut();
             }
@@ -331,14 +328,12 @@ pub unsafe fn iter_next_range<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op<[St
     }
 }
 
-/// Whether a variable holds the only reference to an int, so that nobody else could see it change. Never
-/// in free-threaded hosts, where other threads may have borrowed it.
+/// Whether a variable holds the only reference to an int, so that nobody else could see it change.
 #[inline(always)]
 unsafe fn is_sole_int(variable: StackRef) -> bool {
     // SAFETY: a counted reference is a live object.
     unsafe {
-        !cfg!(py_gil_disabled)
-            && variable.is_counted()
+        variable.is_counted()
             && refcount::is_unique(variable.object())
             && is_exact(variable.object(), &raw mut ffi::PyLong_Type)
     }

@@ -2,7 +2,7 @@
 
 use crate::api;
 use crate::engine::{Engine, Exit, Op, Settled};
-use crate::host::object::{cell_get, cell_swap, tuple_item};
+use crate::host::object::{cell_swap, cell_value, tuple_item};
 use crate::host::{StackRef, ffi, refcount, small_int};
 use crate::specialize;
 
@@ -193,13 +193,12 @@ pub unsafe fn copy_free_vars<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
 pub unsafe fn load_deref<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op<[StackRef; 1]> {
     // SAFETY: the local is a cell.
     unsafe {
-        let value = cell_get(e.frame().local(e.oparg()).object());
-        if value.is_null() {
+        let Some(value) = cell_value(e.frame().local(e.oparg()).object(), || e.publish()) else {
             e.publish();
             ffi::_PyEval_FormatExcUnbound(e.tstate().as_ptr(), e.code().as_ptr(), e.oparg() as _);
             return Err(Exit::Error);
-        }
-        Ok([StackRef::steal(value)])
+        };
+        Ok([value])
     }
 }
 
@@ -208,7 +207,8 @@ pub unsafe fn load_deref<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op<[StackRe
 pub unsafe fn store_deref<E: Engine>(e: &mut E, [value]: [StackRef; 1]) -> Op {
     // SAFETY: the local is a cell; it takes over the reference.
     unsafe {
-        let old = cell_swap(e.frame().local(e.oparg()).object(), value.into_object());
+        let cell = e.frame().local(e.oparg()).object();
+        let old = cell_swap(cell, value.into_object(), || e.publish_at(e.sp().sub(1)));
         if !old.is_null() {
             e.publish_at(e.sp().sub(1));
             refcount::decref(old);
@@ -222,7 +222,7 @@ pub unsafe fn store_deref<E: Engine>(e: &mut E, [value]: [StackRef; 1]) -> Op {
 pub unsafe fn delete_deref<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
     // SAFETY: the local is a cell; its reference becomes ours.
     unsafe {
-        let old = cell_swap(e.frame().local(e.oparg()).object(), core::ptr::null_mut());
+        let old = cell_swap(e.frame().local(e.oparg()).object(), core::ptr::null_mut(), || e.publish());
         e.publish();
         if old.is_null() {
             ffi::_PyEval_FormatExcUnbound(e.tstate().as_ptr(), e.code().as_ptr(), e.oparg() as _);

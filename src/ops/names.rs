@@ -240,11 +240,16 @@ pub unsafe fn guard_globals_version<E: Engine>(e: &mut E, version: u16, []: [Sta
 
 /// Pushes the value at an index of a namespace.
 #[inline(always)]
-unsafe fn load_entry(namespace: *mut PyObject, version: u16, index: u16) -> Op<[StackRef; 1]> {
+unsafe fn load_entry<E: Engine>(
+    e: &E,
+    namespace: *mut PyObject,
+    version: u16,
+    index: u16,
+) -> Op<[StackRef; 1]> {
     // SAFETY: keys of that version have that entry.
     unsafe {
         let keys = guard_namespace(namespace, version)?;
-        match keys.unicode_entry(index.into()).value().load() {
+        match keys.unicode_entry(index.into()).value().load(|| e.publish()) {
             Some(value) => Ok([value]),
             None => Err(Exit::Deopt),
         }
@@ -259,7 +264,7 @@ pub unsafe fn load_global_builtins<E: Engine>(
     []: [StackRef; 0],
 ) -> Op<[StackRef; 1]> {
     // SAFETY: the frame is live.
-    unsafe { load_entry(e.frame().builtins(), version, index) }
+    unsafe { load_entry(e, e.frame().builtins(), version, index) }
 }
 
 /// Pushes a global; the operands are the version of the globals' keys and the index there.
@@ -270,7 +275,7 @@ pub unsafe fn load_global_module<E: Engine>(
     []: [StackRef; 0],
 ) -> Op<[StackRef; 1]> {
     // SAFETY: the frame is live.
-    unsafe { load_entry(e.frame().globals(), version, index) }
+    unsafe { load_entry(e, e.frame().globals(), version, index) }
 }
 
 /// Pushes an empty slot if the low bit of the argument is set.

@@ -13,7 +13,7 @@ use crate::host::object::{is_exact, list_items, long_compact_value, long_is_comp
 use crate::host::object::{long_is_non_negative_compact, size, tuple_item, tuple_size};
 use crate::host::object::{type_flags, type_of};
 use crate::host::text::{ascii_string, unicode_char, unicode_length};
-use crate::host::{Code, Frame, PyObject, StackRef, ffi, lock, none, refcount};
+use crate::host::{Code, FREE_THREADED, Frame, PyObject, StackRef, ffi, lock, none, refcount};
 
 // --- reading -----------------------------------------------------------------------------------
 
@@ -290,6 +290,15 @@ pub unsafe fn binary_op_subscr_check_func<E: Engine>(e: &mut E, []: [StackRef; 0
     // SAFETY: the instruction has two inputs.
     unsafe {
         let function = getitem_of(e.peek(2)).ok_or(Exit::Deopt)?;
+        guard_stack_space(e, function)
+    }
+}
+
+/// There is room for a frame of the function.
+#[inline(always)]
+unsafe fn guard_stack_space<E: Engine>(e: &E, function: *mut ffi::PyFunctionObject) -> Op {
+    // SAFETY: the function is live.
+    unsafe {
         let code = Code::from_ptr((*function).func_code.cast());
         guard(e.tstate().has_stack_space((*code.as_ptr()).co_framesize as usize))
     }
@@ -302,6 +311,9 @@ pub unsafe fn binary_op_subscr_init_call<E: Engine>(e: &mut E, [container, key]:
     // SAFETY: there is room for the frame, and it takes over the inputs as its first locals.
     unsafe {
         let function = getitem_of(container).ok_or(Exit::Deopt)?;
+        if FREE_THREADED {
+            guard_stack_space(e, function)?;
+        }
         save_return_offset(e, [])?;
         let frame = Frame::push_unchecked(e.tstate(), StackRef::new(function.cast()), 2, e.frame());
         frame.set_local(0, container);

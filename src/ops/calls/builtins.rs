@@ -1,12 +1,10 @@
 //! Calls of built-in functions, methods and types.
 
-use core::sync::atomic::{AtomicIsize, AtomicPtr, Ordering};
-
 use super::{Operands, finish};
 use crate::engine::{Engine, Exit, Op, Settled};
 use crate::host::function::{CFunction, Definition, MethodDescriptor};
-use crate::host::object::{has_feature, list_items, size, type_of};
-use crate::host::{PyObject, PyTypeObject, StackRef, ThreadState, ffi, lock, small_int};
+use crate::host::object::{has_feature, list_append, type_of};
+use crate::host::{FREE_THREADED, PyObject, PyTypeObject, StackRef, ThreadState, ffi, lock, small_int};
 use crate::ops::guards::guard;
 
 /// Whether too little of the C stack is left for a call that does not look itself
@@ -246,36 +244,18 @@ pub unsafe fn call_list_append<E: Engine>(
         let list = receiver.object();
         guard(!receiver.is_null() && has_feature(list, ffi::Py_TPFLAGS_LIST_SUBCLASS))?;
         guard(lock::try_lock(list))?;
-        let appended = append(list, value.into_object());
+        if FREE_THREADED {
+            e.publish_at(e.sp().sub(1));
+        }
+        let appended = list_append(list, value.into_object());
         lock::unlock(list);
         let inputs = [receiver, StackRef::NULL, callable];
-        if !appended {
+        if appended.is_err() {
             e.consume(inputs);
             return Err(Exit::Error);
         }
         e.set_next(e.next().add(1));
         e.settle(inputs, [])
-    }
-}
-
-/// Appends `value`, whose reference it takes over, to a list; false with an exception set if there is no
-/// memory for it (`_PyList_AppendTakeRef`).
-///
-/// # Safety
-/// The list is live and locked.
-#[inline(always)]
-unsafe fn append(list: *mut PyObject, value: *mut PyObject) -> bool {
-    // SAFETY: a list with room for more has a slot at its length. Readers without the lock see the size
-    // after the slot.
-    unsafe {
-        let length = size(list);
-        if (*list.cast::<ffi::PyListObject>()).allocated <= length {
-            return ffi::_PyList_AppendTakeRefListResize(list.cast(), value) == 0;
-        }
-        AtomicPtr::from_ptr(list_items(list).offset(length)).store(value, Ordering::Release);
-        let size = &raw mut (*list.cast::<ffi::PyVarObject>()).ob_size;
-        AtomicIsize::from_ptr(size).store(length + 1, Ordering::Relaxed);
-        true
     }
 }
 
