@@ -150,7 +150,8 @@ fn header(tier2: u32) {
         .with_src("src/interp/entry.rs")
         .with_src("src/api/mod.rs")
         .with_src("src/instrument/mod.rs")
-        .with_src("src/specialize/mod.rs");
+        .with_src("src/specialize/mod.rs")
+        .with_src("src/tlbc/mod.rs");
     // OUT_DIR is <target>/<profile>/build/<package>/out; the header goes beside the library.
     let out = PathBuf::from(env::var_os("OUT_DIR").expect("set by cargo"));
     let out = out.ancestors().nth(3).expect("a folder of the profile").join("reval.h");
@@ -170,7 +171,7 @@ fn header(tier2: u32) {
 fn after_includes(tier2: u32) -> String {
     let jit = tier2 & TIER2_JIT != 0;
     let mut text = String::from("\n#include \"Python.h\"\n");
-    for header in ["ceval", "code", "frame", "instruments", "interpframe", "stackref"] {
+    for header in ["ceval", "code", "frame", "index_pool", "instruments", "interpframe", "stackref"] {
         text += &format!("#include \"pycore_{header}.h\"\n");
     }
     text += "\n/* Tier 2 of this library: 1 JIT, 2 off by default, 4 interpreter. */\n";

@@ -20,6 +20,14 @@ contains() {
 
 replaced_objects() { echo "${REPLACED:-$(cat "$root/host/replaced.txt")}"; }
 
+# What is replaced of an object that stays, in free-threaded hosts: an object and a function on each line.
+replaced_functions() {
+    [ "${REVAL_HOST_GIL_DISABLED:-0}" != 1 ] || cat "$root/host/replaced-functions.txt"
+}
+
+# functions_of OBJECT: those of them that it has.
+functions_of() { replaced_functions | awk -v object="$1" '$1 == object { print $2 }'; }
+
 # Prints the HACL* functions that the host's archive calls without having them.
 host_lacks_hacl() {
     nm -A "$REVAL_HOST_ARCHIVE" 2>/dev/null |

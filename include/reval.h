@@ -13,6 +13,7 @@
 #include "pycore_ceval.h"
 #include "pycore_code.h"
 #include "pycore_frame.h"
+#include "pycore_index_pool.h"
 #include "pycore_instruments.h"
 #include "pycore_interpframe.h"
 #include "pycore_stackref.h"
@@ -1362,6 +1363,92 @@ void _Py_Specialize_ToBool(_PyStackRef value,
 void _Py_Specialize_UnpackSequence(_PyStackRef seq,
                                    _Py_CODEUNIT *instr,
                                    int oparg);
+
+#if defined(Py_GIL_DISABLED)
+/*
+ The attached thread's copy of the bytecode of `code` (borrowed), which is made if need be; borrowed from the
+ code object. Stands for the host's symbol of this name (`pycore_code.h`).
+
+ Null with MemoryError.
+
+ # Safety
+ The thread is attached, `code` is live.
+ */
+_Py_CODEUNIT *_PyCode_GetTLBC(PyCodeObject *code);
+#endif
+
+#if defined(Py_GIL_DISABLED)
+/*
+ Takes the smallest free index out of the pool. Stands for the host's symbol of this name
+ (`pycore_index_pool.h`).
+
+ -1 with MemoryError (if a thread is attached that can have an exception).
+
+ # Safety
+ The pool is that of a live interpreter.
+ */
+int32_t _PyIndexPool_AllocIndex(_PyIndexPool *pool);
+#endif
+
+#if defined(Py_GIL_DISABLED)
+/*
+ Puts an index back into the pool, in constant time; cannot fail. Stands for the host's symbol of this name
+ (`pycore_index_pool.h`).
+
+ # Safety
+ The pool is that of a live interpreter; who had the index runs no Python code any more.
+ */
+void _PyIndexPool_FreeIndex(_PyIndexPool *pool,
+                            int32_t index);
+#endif
+
+#if defined(Py_GIL_DISABLED)
+/*
+ Frees what the pool has allocated, and leaves it as it was before the first thread. Stands for the host's
+ symbol of this name (`pycore_index_pool.h`).
+
+ # Safety
+ The pool is that of an interpreter which no other thread uses any more.
+ */
+void _PyIndexPool_Fini(_PyIndexPool *pool);
+#endif
+
+#if defined(Py_GIL_DISABLED)
+/*
+ The index that a new thread of the interpreter gets: 0 if all share one copy. Stands for the host's symbol of
+ this name (`pycore_code.h`).
+
+ -1 with MemoryError (if a thread is attached that can have an exception).
+
+ # Safety
+ The interpreter is live.
+ */
+int32_t _Py_ReserveTLBCIndex(PyInterpreterState *interp);
+#endif
+
+#if defined(Py_GIL_DISABLED)
+/*
+ Gives the index of a thread back, whose copies the next one with that index goes on with; cannot fail.
+ Stands for the host's symbol of this name (`pycore_code.h`).
+
+ # Safety
+ The thread state and its interpreter are live; it runs no Python code any more.
+ */
+void _Py_ClearTLBCIndex(_PyThreadStateImpl *tstate);
+#endif
+
+#if defined(Py_GIL_DISABLED)
+/*
+ Frees the copies that belong to no thread of the interpreter. Stands for the host's symbol of this name
+ (`pycore_code.h`).
+
+ 0, or -1 with MemoryError; then nothing is freed.
+
+ # Safety
+ The thread is attached to the interpreter, and has not stopped the world.
+ */
+int _Py_ClearUnusedTLBC(PyInterpreterState *interp);
+#endif
 
 #ifdef __cplusplus
 }  // extern "C"

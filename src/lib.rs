@@ -27,3 +27,6 @@ pub mod instrument;
 pub mod interp;
 pub mod ops;
 pub mod specialize;
+// Hosts with a GIL have nothing of the kind; its pure parts are tested with them, too.
+#[cfg(any(py_gil_disabled, test))]
+pub mod tlbc;

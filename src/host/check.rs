@@ -14,8 +14,19 @@ use super::ffi::{
 /// One fact about the host: what it is called, what the library was built with, what is running.
 type Fact = (&'static str, u64, u64);
 
+/// Where the copies of bytecode and their indices are: in a code object, a frame, and an interpreter. Zero with a
+/// GIL.
+#[cfg(not(py_gil_disabled))]
+const COPIES: [u64; 3] = [0; 3];
+#[cfg(py_gil_disabled)]
+const COPIES: [u64; 3] = [
+    offset_of!(PyCodeObject, co_tlbc) as u64,
+    offset_of!(_PyInterpreterFrame, tlbc_index) as u64,
+    offset_of!(PyInterpreterState, tlbc_indices.tlbc_generation) as u64,
+];
+
 /// The facts that the library relies on, beside version and GIL.
-fn facts(running: &_Py_DebugOffsets) -> [Fact; 15] {
+fn facts(running: &_Py_DebugOffsets) -> [Fact; 18] {
     let thread = &running.thread_state;
     let frame = &running.interpreter_frame;
     let code = &running.code_object;
@@ -49,6 +60,9 @@ fn facts(running: &_Py_DebugOffsets) -> [Fact; 15] {
             offset_of!(PyCodeObject, co_code_adaptive) as u64,
             code.co_code_adaptive,
         ),
+        ("PyCodeObject.co_tlbc", COPIES[0], code.co_tlbc),
+        ("_PyInterpreterFrame.tlbc_index", COPIES[1], frame.tlbc_index),
+        ("PyInterpreterState.tlbc_generation", COPIES[2], running.interpreter_state.tlbc_generation),
         ("PyObject size", size_of::<PyObject>() as u64, running.pyobject.size),
         ("PyObject.ob_type", offset_of!(PyObject, ob_type) as u64, running.pyobject.ob_type),
     ]
@@ -139,6 +153,11 @@ mod tests {
         offsets.interpreter_frame.stackpointer = offset_of!(_PyInterpreterFrame, stackpointer) as u64;
         offsets.code_object.size = size_of::<PyCodeObject>() as u64;
         offsets.code_object.co_code_adaptive = offset_of!(PyCodeObject, co_code_adaptive) as u64;
+        [
+            offsets.code_object.co_tlbc,
+            offsets.interpreter_frame.tlbc_index,
+            offsets.interpreter_state.tlbc_generation,
+        ] = COPIES;
         offsets.pyobject.size = size_of::<PyObject>() as u64;
         offsets.pyobject.ob_type = offset_of!(PyObject, ob_type) as u64;
         offsets

@@ -1,6 +1,8 @@
 //! Frames of the evaluator. Source: `pycore_interpframe.h`, `pycore_interpframe_structs.h`.
 
 use super::code::{Code, CodeUnit};
+#[cfg(py_gil_disabled)]
+use super::copies::Copies;
 use super::ffi::{self, PyObject};
 use super::stackref::StackRef;
 use super::thread::ThreadState;
@@ -64,11 +66,33 @@ impl Frame {
             #[cfg(not(py_gil_disabled))]
             return self.code().bytecode();
             #[cfg(py_gil_disabled)]
-            {
-                let copies = (*self.code().as_ptr()).co_tlbc;
-                let entries = (&raw mut (*copies).entries).cast::<*mut ffi::_Py_CODEUNIT>();
-                CodeUnit::from_ptr(*entries.add((*self.0).tlbc_index as usize))
-            }
+            return Copies::of(self.code()).get_unchecked(self.copy_index() as usize);
+        }
+    }
+
+    /// Which copy of the bytecode the frame runs: the index of a thread, or 0 for the main copy.
+    ///
+    /// # Safety
+    /// The frame is live and executes code.
+    #[cfg(py_gil_disabled)]
+    #[inline(always)]
+    pub unsafe fn copy_index(self) -> i32 {
+        // SAFETY: the caller's promise.
+        unsafe { (*self.0).tlbc_index }
+    }
+
+    /// Goes on at the same place of another copy of the bytecode.
+    ///
+    /// # Safety
+    /// The frame is live, executes code, and is not part way through an instruction; `copy` is the one at
+    /// `index`.
+    #[cfg(py_gil_disabled)]
+    pub unsafe fn change_copy(self, index: i32, copy: CodeUnit) {
+        // SAFETY: the caller's promise; all copies have one length.
+        unsafe {
+            let offset = self.instr().offset_from(self.bytecode());
+            (*self.0).tlbc_index = index;
+            self.set_instr(copy.add(offset));
         }
     }
 

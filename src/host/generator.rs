@@ -79,6 +79,16 @@ impl Generator {
         unsafe { i32::from((*self.0).gi_frame_state) < ffi::FRAME_EXECUTING }
     }
 
+    /// Whether the frame is gone: the generator has returned, raised, or was closed.
+    ///
+    /// # Safety
+    /// The generator is live.
+    #[cfg(py_gil_disabled)]
+    pub unsafe fn has_ended(self) -> bool {
+        // SAFETY: the caller's promise; the states from FRAME_COMPLETED on are those.
+        unsafe { i32::from((*self.0).gi_frame_state) >= ffi::FRAME_COMPLETED }
+    }
+
     /// Prepares the generator to run as callee of `caller`, with `sent` as the value of its `yield`,
     /// which it takes over. Whoever calls this makes the frame the current one.
     ///

@@ -60,6 +60,19 @@ fn assertions() -> String {
         "_PyExecutorObject" _PyExecutorObject { vm_data, jit_code }
         "PyCFunctionObject" PyCFunctionObject { m_ml, m_self, m_module, vectorcall }
     }
+    #[cfg(py_gil_disabled)]
+    same! {
+        "PyObject" _object { ob_tid, ob_flags, ob_mutex, ob_gc_bits, ob_ref_local, ob_ref_shared, ob_type }
+        "PyCodeObject" PyCodeObject { co_tlbc }
+        "_PyCodeArray" _PyCodeArray { size, entries }
+        "_PyInterpreterFrame" _PyInterpreterFrame { tlbc_index }
+        "_PyThreadStateImpl" _PyThreadStateImpl { tlbc_index, refcounts }
+        "PyInterpreterState" PyInterpreterState { stoptheworld, tlbc_indices }
+        "_PyIndexPool" _PyIndexPool { mutex, free_indices, next_index, tlbc_generation }
+        "_PyIndexHeap" _PyIndexHeap { values, size, capacity }
+        "PyCriticalSection" PyCriticalSection { _cs_prev, _cs_mutex }
+        "PyCriticalSection2" PyCriticalSection2 { _cs_base, _cs_mutex2 }
+    }
     text
 }
 

@@ -26,6 +26,8 @@ macro_rules! preserving_registers {
 pub mod biased;
 pub mod check;
 pub mod code;
+#[cfg(py_gil_disabled)]
+pub mod copies;
 pub mod dict;
 pub mod ffi;
 pub mod frame;

@@ -5,6 +5,8 @@ use core::sync::atomic::{AtomicUsize, Ordering};
 use super::code::Code;
 #[cfg(py_gil_disabled)]
 use super::code::CodeUnit;
+#[cfg(py_gil_disabled)]
+use super::copies::Copies;
 use super::ffi::{self, PyObject};
 use super::frame::Frame;
 
@@ -228,18 +230,8 @@ impl ThreadState {
     #[cfg(py_gil_disabled)]
     #[inline(always)]
     pub unsafe fn bytecode_copy(self, code: Code) -> Option<CodeUnit> {
-        use core::sync::atomic::AtomicPtr;
-        // SAFETY: the array is published with release order and replaced, never shrunk.
-        unsafe {
-            let copies = AtomicPtr::from_ptr(&raw mut (*code.as_ptr()).co_tlbc).load(Ordering::Acquire);
-            let index = self.tlbc_index();
-            if index as isize >= (*copies).size as isize {
-                return None;
-            }
-            let entry = (&raw mut (*copies).entries).cast::<*mut ffi::_Py_CODEUNIT>().add(index as usize);
-            let copy = AtomicPtr::from_ptr(entry).load(Ordering::Acquire);
-            (!copy.is_null()).then(|| CodeUnit::from_ptr(copy))
-        }
+        // SAFETY: the caller's promise; indices are not negative.
+        unsafe { Copies::of(code).get(self.tlbc_index() as usize) }
     }
 
     /// Tells the memory reclaimer that this thread holds no unprotected pointer; nothing with a GIL

@@ -12,6 +12,8 @@ use super::opcodes::{self, Instruction};
 use super::{tools, version};
 use crate::bytecode::BackoffCounter;
 use crate::bytecode::opcode::ENTER_EXECUTOR;
+#[cfg(py_gil_disabled)]
+use crate::host::copies::Copies;
 use crate::host::lock::with_lock;
 use crate::host::object::size;
 use crate::host::{Code, CodeUnit, PyResult, ThreadState, ffi};
@@ -108,11 +110,20 @@ unsafe fn copies(code: Code) -> impl Iterator<Item = CodeUnit> {
     #[cfg(py_gil_disabled)]
     // SAFETY: as above; the array does not change while the code object is locked or the world stopped.
     unsafe {
-        let copies = (*code.as_ptr()).co_tlbc;
-        let entries = (&raw const (*copies).entries).cast::<*mut ffi::_Py_CODEUNIT>();
-        let entries = core::slice::from_raw_parts(entries, (*copies).size as usize);
-        entries.iter().filter(|copy| !copy.is_null()).map(|&copy| CodeUnit::from_ptr(copy))
+        Copies::of(code).iter().map(|(_, copy)| copy)
     }
+}
+
+/// The instruction at `index`, and the opcode that a new copy of the bytecode has there: what instrumentation
+/// has put on top of it, or itself.
+///
+/// # Safety
+/// The code object is live and locked, or the world is stopped; there is an instruction.
+#[cfg(py_gil_disabled)]
+pub unsafe fn shown(code: Code, index: usize) -> (Instruction, u8) {
+    // SAFETY: the caller's promise.
+    let Location { base, layers } = unsafe { location(code, index) };
+    (base, look(base.opcode, layers).top)
 }
 
 /// Changes the layers of a location, by way of those that are left once some are taken away. What is under

@@ -102,7 +102,7 @@ unsafe fn start_otherwise(tstate: ThreadState, frame: Frame, too_deep: bool, thr
             return Resume::At(frame, frame.instr());
         }
         #[cfg(py_gil_disabled)]
-        if crate::ops::use_own_bytecode(tstate, frame).is_err() {
+        if crate::tlbc::frames::use_own_copy(tstate, frame).is_err() {
             return unwind::drop_frame(tstate, frame, frame.instr());
         }
         // The exception takes the place of RESUME, which would have seen to this.

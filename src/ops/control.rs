@@ -8,10 +8,12 @@ use crate::api;
 use crate::bytecode::{BackoffCounter, opcode};
 use crate::engine::{Engine, Exit, Op};
 use crate::host::{Code, FREE_THREADED, StackRef, ThreadState, ffi};
-#[cfg(any(py_tier2, py_gil_disabled))]
+#[cfg(py_tier2)]
 use crate::host::{CodeUnit, Frame, Raised};
 use crate::interp::unwind;
 use crate::specialize::{jump_backward, resume};
+#[cfg(py_gil_disabled)]
+use crate::tlbc;
 
 /// The bits of the eval breaker that ask the thread for something; those above are the version of
 /// the instrumentation.
@@ -92,9 +94,9 @@ pub unsafe fn load_bytecode<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
     #[cfg(py_gil_disabled)]
     // SAFETY: the frame is current, and published before the copy is made.
     unsafe {
-        if (*e.frame().as_ptr()).tlbc_index != e.tstate().tlbc_index() {
+        if e.frame().copy_index() != e.tstate().tlbc_index() {
             e.publish();
-            if use_own_bytecode(e.tstate(), e.frame()).is_err() {
+            if tlbc::frames::use_own_copy(e.tstate(), e.frame()).is_err() {
                 return Err(Exit::ErrorNoPop);
             }
             e.set_next(e.frame().instr());
@@ -102,36 +104,6 @@ pub unsafe fn load_bytecode<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
         }
     }
     Ok([])
-}
-
-/// Moves `frame` to the thread's own copy of its bytecode, which is made if there is none yet.
-///
-/// # Safety
-/// The thread is attached, `frame` is its current one, published, and not part way through an
-/// instruction.
-#[cfg(py_gil_disabled)]
-pub unsafe fn use_own_bytecode(tstate: ThreadState, frame: Frame) -> Result<(), Raised> {
-    // SAFETY: the caller's promise; all copies of a bytecode have one length.
-    unsafe {
-        if (*frame.as_ptr()).tlbc_index == tstate.tlbc_index() {
-            return Ok(());
-        }
-        let code = frame.code();
-        let copy = match tstate.bytecode_copy(code) {
-            Some(copy) => copy,
-            None => {
-                let made = ffi::_PyCode_GetTLBC(code.as_ptr());
-                if made.is_null() {
-                    return Err(Raised);
-                }
-                CodeUnit::from_ptr(made)
-            }
-        };
-        let offset = frame.instr().offset_from(frame.bytecode());
-        (*frame.as_ptr()).tlbc_index = tstate.tlbc_index();
-        frame.set_instr(copy.add(offset));
-        Ok(())
-    }
 }
 
 /// The version of the instrumentation that the code has.
@@ -180,7 +152,7 @@ pub unsafe fn resume_check<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
     unsafe {
         guard(e.tstate().eval_breaker() == instrumentation_version(e.code()))?;
         #[cfg(py_gil_disabled)]
-        guard((*e.frame().as_ptr()).tlbc_index == e.tstate().tlbc_index())?;
+        guard(e.frame().copy_index() == e.tstate().tlbc_index())?;
     }
     Ok([])
 }

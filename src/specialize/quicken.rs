@@ -10,9 +10,9 @@ const ALTERNATING: u16 = 0x5555;
 
 /// The first counters of instructions.
 #[derive(Debug, Clone, Copy)]
-struct Counters {
-    adaptive: BackoffCounter,
-    jump_backward: BackoffCounter,
+pub struct Counters {
+    pub adaptive: BackoffCounter,
+    pub jump_backward: BackoffCounter,
 }
 
 impl Counters {
@@ -21,8 +21,21 @@ impl Counters {
     const DISABLED: Counters =
         Counters { adaptive: BackoffCounter::UNREACHABLE, jump_backward: BackoffCounter::UNREACHABLE };
 
-    fn enabled() -> Counters {
+    pub fn enabled() -> Counters {
         Counters { adaptive: BackoffCounter::WARMUP, jump_backward: BackoffCounter::jump_backward() }
+    }
+
+    /// What the cache of a new instruction begins with: a counter, or a branch history.
+    #[inline]
+    pub fn first_unit(self, opcode: u8) -> u16 {
+        match opcode {
+            opcode::JUMP_BACKWARD => self.jump_backward.bits(),
+            opcode::POP_JUMP_IF_FALSE
+            | opcode::POP_JUMP_IF_TRUE
+            | opcode::POP_JUMP_IF_NONE
+            | opcode::POP_JUMP_IF_NOT_NONE => ALTERNATING,
+            _ => self.adaptive.bits(),
+        }
     }
 }
 
@@ -34,14 +47,7 @@ fn quicken(units: &mut [u16], caches: &[u8; 256], counters: Counters) {
         let [opcode, _] = units[at].to_ne_bytes();
         let cache_units = caches[opcode as usize] as usize;
         if cache_units > 0 {
-            units[at + 1] = match opcode {
-                opcode::JUMP_BACKWARD => counters.jump_backward.bits(),
-                opcode::POP_JUMP_IF_FALSE
-                | opcode::POP_JUMP_IF_TRUE
-                | opcode::POP_JUMP_IF_NONE
-                | opcode::POP_JUMP_IF_NOT_NONE => ALTERNATING,
-                _ => counters.adaptive.bits(),
-            };
+            units[at + 1] = counters.first_unit(opcode);
         }
         at += 1 + cache_units;
     }
