@@ -45,6 +45,19 @@ SAME(_PY_EVAL_EVENTS_MASK, 0xff); /* above it, the version of the instrumentatio
 _Static_assert(OFFSET(PyGenObject, gi_iframe) % sizeof(void *) == 0, "the frame inside a generator is aligned");
 _Static_assert(OFFSET(PyGenObject, gi_iframe) > OFFSET(PyGenObject, gi_frame_state), "its frame comes last");
 
+#ifdef Py_GIL_DISABLED
+/* Copies of bytecode: an array whose first entry is the main one, and the index of a thread's. */
+SAME(sizeof(((PyCodeObject *)0)->co_tlbc), sizeof(void *));
+SAME(OFFSET(_PyCodeArray, size), 0);
+SAME(OFFSET(_PyCodeArray, entries), sizeof(Py_ssize_t));
+SAME(sizeof(((_PyCodeArray *)0)->entries[0]), sizeof(void *));
+SAME(sizeof(((_PyThreadStateImpl *)0)->tlbc_index), sizeof(int32_t));
+SAME(sizeof(((_PyInterpreterFrame *)0)->tlbc_index), sizeof(int32_t));
+SAME(sizeof(*((_PyIndexHeap *)0)->values), sizeof(int32_t));
+SAME(sizeof(((_PyIndexPool *)0)->next_index), sizeof(int32_t));
+SAME(sizeof(((_PyIndexPool *)0)->tlbc_generation), sizeof(uint32_t));
+#endif
+
 /* The offsets that debuggers and the library read from a running host. */
 static void debug_offsets(void)
 {
@@ -53,6 +66,9 @@ static void debug_offsets(void)
     CHECK(offsets->version == PY_VERSION_HEX);
 #ifdef Py_GIL_DISABLED
     CHECK(offsets->free_threaded == 1);
+    CHECK(offsets->code_object.co_tlbc == OFFSET(PyCodeObject, co_tlbc));
+    CHECK(offsets->interpreter_frame.tlbc_index == OFFSET(_PyInterpreterFrame, tlbc_index));
+    CHECK(offsets->interpreter_state.tlbc_generation == OFFSET(PyInterpreterState, tlbc_indices.tlbc_generation));
 #else
     CHECK(offsets->free_threaded == 0);
 #endif
