@@ -6,7 +6,7 @@ use core::ptr::fn_addr_eq;
 use super::form::narrow;
 use super::refusal::Refusal;
 use crate::host::function::Function;
-use crate::host::object::{is_exact, type_flags, type_of, type_version};
+use crate::host::object::{type_flags, type_of, type_version};
 use crate::host::{Owned, PyObject, PyTypeObject, ThreadState, ffi, refcount};
 
 /// The kinds of attributes of types. Where it matters, it will stay of that kind for as long as the type
@@ -204,19 +204,19 @@ unsafe fn member(descriptor: *mut PyObject) -> *mut ffi::PyMemberDef {
     unsafe { (*descriptor.cast::<ffi::PyMemberDescrObject>()).d_member }
 }
 
-/// Where in `owner` the slot is that this describes, unless its flags have a `forbidden` one.
+/// Where in instances of `type_` the slot is that this describes, unless its flags have a `forbidden` one.
 ///
 /// # Safety
 /// Both are live, and the descriptor is an [`Kind::ObjectSlot`].
 pub(super) unsafe fn slot(
     descriptor: *mut PyObject,
-    owner: *mut PyObject,
+    type_: *mut PyTypeObject,
     forbidden: u32,
 ) -> Result<u16, Refusal> {
     // SAFETY: the caller's promise.
     unsafe {
         let class = (*descriptor.cast::<ffi::PyMemberDescrObject>()).d_common.d_type;
-        if !is_exact(owner, class) && ffi::PyType_IsSubtype(type_of(owner), class) == 0 {
+        if type_ != class && ffi::PyType_IsSubtype(type_, class) == 0 {
             return Err(Refusal::AboutToFail);
         }
         if (*member(descriptor)).flags as u32 & forbidden != 0 {
@@ -227,7 +227,8 @@ pub(super) unsafe fn slot(
     }
 }
 
-/// That a cache may hold the object borrowed.
+/// That a cache may hold the object borrowed. In a free-threaded host a version that is still right does not
+/// keep it alive until we have counted it; that its count is deferred does: it is freed with the world stopped.
 ///
 /// # Safety
 /// The object is live.

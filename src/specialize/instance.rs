@@ -5,8 +5,8 @@ use super::form::narrow;
 use super::{Cache, Decision, Form, Refusal};
 use crate::bytecode::opcode::*;
 use crate::host::dict::{Dict, DictKeys, InlineValues};
-use crate::host::object::{managed_dict, type_flags, type_of};
-use crate::host::{PyObject, ffi, lock};
+use crate::host::object::{managed_dict, type_flags};
+use crate::host::{PyObject, PyTypeObject, ffi, lock};
 
 /// What the instruction does with the attribute.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,11 +55,14 @@ unsafe fn plain_dict(object: *mut PyObject) -> Option<Dict> {
 /// the dictionary of this one.
 ///
 /// # Safety
-/// The objects are live and the thread attached.
-pub(super) unsafe fn likelihood(owner: *mut PyObject, name: *mut PyObject) -> Likelihood {
-    // SAFETY: the caller's promise.
+/// The objects are live and the thread attached; the owner is, or was a moment ago, of that type.
+pub(super) unsafe fn likelihood(
+    owner: *mut PyObject,
+    type_: *mut PyTypeObject,
+    name: *mut PyObject,
+) -> Likelihood {
+    // SAFETY: the caller's promise. Types that an object can change between keep dictionaries in one place.
     unsafe {
-        let type_ = type_of(owner);
         let flags = type_flags(type_);
         if flags & u64::from(ffi::Py_TPFLAGS_MANAGED_DICT) == 0 {
             return Likelihood { likely: false, keys_version: 0 };
@@ -75,20 +78,21 @@ pub(super) unsafe fn likelihood(owner: *mut PyObject, name: *mut PyObject) -> Li
     }
 }
 
-/// The form that finds the attribute in instances like `owner`, whose type has that version and nothing
+/// The form that finds the attribute in instances like `owner`, of a type that has that version and nothing
 /// that would come before it.
 ///
 /// # Safety
 /// As for [`likelihood`].
 pub(super) unsafe fn decide(
     owner: *mut PyObject,
+    type_: *mut PyTypeObject,
     name: *mut PyObject,
     version: u32,
     access: Access,
 ) -> Decision {
     // SAFETY: the caller's promise.
     unsafe {
-        let flags = type_flags(type_of(owner));
+        let flags = type_flags(type_);
         if flags & u64::from(ffi::Py_TPFLAGS_MANAGED_DICT) == 0 {
             return Err(Refusal::NoPlainNamespace);
         }
@@ -96,7 +100,7 @@ pub(super) unsafe fn decide(
             flags & u64::from(ffi::Py_TPFLAGS_INLINE_VALUES) != 0 && InlineValues::of(owner).are_valid();
         // A store to a value inside an object must be known to a dictionary that looks at the same values.
         if has_values && (access == Access::Load || managed_dict(owner).is_null()) {
-            lock::with_lock(owner, || inline(owner, name, version, access))
+            lock::with_lock(owner, || inline(owner, type_, name, version, access))
         } else {
             let dict = plain_dict(owner).ok_or(Refusal::NoPlainNamespace)?;
             lock::with_lock(dict.object(), || in_dict(dict, name, version, access))
@@ -105,13 +109,20 @@ pub(super) unsafe fn decide(
 }
 
 /// A value inside the object, which is locked.
-unsafe fn inline(owner: *mut PyObject, name: *mut PyObject, version: u32, access: Access) -> Decision {
+unsafe fn inline(
+    owner: *mut PyObject,
+    type_: *mut PyTypeObject,
+    name: *mut PyObject,
+    version: u32,
+    access: Access,
+) -> Decision {
     // SAFETY: the caller's promise.
     unsafe {
+        // An object that has changed its type has a dictionary, too.
         if !managed_dict(owner).is_null() {
             return Err(Refusal::NoPlainNamespace);
         }
-        let keys = DictKeys::shared_by(type_of(owner));
+        let keys = DictKeys::shared_by(type_);
         let index = keys.shared_index_of(name).ok_or(Refusal::NotInTable)?;
         let offset = narrow(InlineValues::of(owner).offset_in(owner, index))?;
         Ok(Form { opcode: access.inline(), cache: Cache::Attribute { version, index: offset } })

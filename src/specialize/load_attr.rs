@@ -33,7 +33,7 @@ impl Load {
             } else if has_feature(owner, ffi::Py_TPFLAGS_TYPE_SUBCLASS) {
                 self.class(owner.cast())
             } else {
-                self.instance(owner)
+                self.instance(owner, type_)
             }
         }
     }
@@ -106,30 +106,31 @@ impl Load {
 
     // --- instances -----------------------------------------------------------------------------
 
-    unsafe fn instance(self, owner: *mut PyObject) -> Decision {
+    /// What is decided holds for `type_`, even if another thread gives this instance another one meanwhile.
+    unsafe fn instance(self, owner: *mut PyObject, type_: *mut PyTypeObject) -> Decision {
         // SAFETY: the owner is live and the thread attached.
         unsafe {
-            let in_instance = instance::likelihood(owner, self.name);
-            let attribute = descriptor::for_load(type_of(owner), self.name);
+            let in_instance = instance::likelihood(owner, type_, self.name);
+            let attribute = descriptor::for_load(type_, self.name);
             let version = attribute.version;
             if version == 0 {
                 return Err(Refusal::OutOfVersions);
             }
             match attribute.kind {
                 kind if in_instance.likely && comes_after_the_instance(kind) => {
-                    instance::decide(owner, self.name, version, Access::Load)
+                    instance::decide(owner, type_, self.name, version, Access::Load)
                 }
                 Kind::Absent => Err(Refusal::NothingToGoBy),
                 Kind::Method if self.for_call => {
-                    from_type(owner, &attribute, in_instance.keys_version, METHOD)
+                    from_type(owner, type_, &attribute, in_instance.keys_version, METHOD)
                 }
                 Kind::NonDescriptor if !self.for_call => {
-                    from_type(owner, &attribute, in_instance.keys_version, NON_DESCRIPTOR)
+                    from_type(owner, type_, &attribute, in_instance.keys_version, NON_DESCRIPTOR)
                 }
                 Kind::Property if !self.for_call => property(&attribute),
                 Kind::PythonGetattribute if !self.for_call => python_getattribute(&attribute),
                 Kind::ObjectSlot => {
-                    let index = descriptor::slot(attribute.descriptor(), owner, ffi::Py_AUDIT_READ)?;
+                    let index = descriptor::slot(attribute.descriptor(), type_, ffi::Py_AUDIT_READ)?;
                     Ok(Form { opcode: LOAD_ATTR_SLOT, cache: Cache::Attribute { version, index } })
                 }
                 Kind::DunderClass => {
@@ -205,6 +206,7 @@ const NON_DESCRIPTOR: FromType = FromType {
 /// An attribute of the type that instances do not have, by the keys of that version.
 unsafe fn from_type(
     owner: *mut PyObject,
+    type_: *mut PyTypeObject,
     attribute: &Attribute,
     keys_version: u32,
     forms: FromType,
@@ -213,7 +215,7 @@ unsafe fn from_type(
     unsafe {
         let descriptor = attribute.descriptor();
         cacheable(descriptor)?;
-        let flags = type_flags(type_of(owner));
+        let flags = type_flags(type_);
         let (opcode, condition) = if flags & u64::from(ffi::Py_TPFLAGS_INLINE_VALUES) != 0 {
             if keys_version == 0 {
                 return Err(Refusal::OutOfVersions);
@@ -221,7 +223,7 @@ unsafe fn from_type(
             (forms.with_values, Condition::Version(keys_version))
         } else {
             let managed = flags & u64::from(ffi::Py_TPFLAGS_MANAGED_DICT) != 0;
-            let offset = if managed { MANAGED_DICT_OFFSET } else { (*type_of(owner)).tp_dictoffset };
+            let offset = if managed { MANAGED_DICT_OFFSET } else { (*type_).tp_dictoffset };
             match (dict_place(offset)?, forms.lazy_dict) {
                 (None, _) => (forms.no_dict, Condition::None),
                 (Some(place), Some(form)) if lazy_dict_slot(owner, place).is_empty() => {

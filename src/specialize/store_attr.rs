@@ -4,27 +4,29 @@ use super::descriptor::{self, Kind};
 use super::instance::{self, Access};
 use super::{Cache, Decision, Form, Refusal, conclude};
 use crate::bytecode::opcode::*;
-use crate::host::object::{is_exact, type_of};
+use crate::host::object::type_of;
 use crate::host::{CodeUnit, PyObject, StackRef, ffi};
 
 unsafe fn decide(owner: *mut PyObject, name: *mut PyObject) -> Decision {
     // SAFETY: the objects are live and the thread attached.
     unsafe {
-        if !descriptor::is_ready(type_of(owner)) {
+        // What is decided holds for this type, even if another thread gives the owner another one meanwhile.
+        let type_ = type_of(owner);
+        if !descriptor::is_ready(type_) {
             return Err(Refusal::TypeNotReady);
         }
-        if is_exact(owner, &raw mut ffi::PyModule_Type) {
+        if type_ == &raw mut ffi::PyModule_Type {
             return Err(Refusal::Overridden);
         }
-        let attribute = descriptor::for_store(type_of(owner), name);
+        let attribute = descriptor::for_store(type_, name);
         let version = attribute.version;
         if version == 0 {
             return Err(Refusal::OutOfVersions);
         }
         match attribute.kind {
-            Kind::Absent => instance::decide(owner, name, version, Access::Store),
+            Kind::Absent => instance::decide(owner, type_, name, version, Access::Store),
             Kind::ObjectSlot => {
-                let index = descriptor::slot(attribute.descriptor(), owner, ffi::Py_READONLY)?;
+                let index = descriptor::slot(attribute.descriptor(), type_, ffi::Py_READONLY)?;
                 Ok(Form { opcode: STORE_ATTR_SLOT, cache: Cache::Attribute { version, index } })
             }
             Kind::Mutable
