@@ -10,6 +10,7 @@ use super::lines::Listing;
 use super::opcodes;
 use super::writer::Bytecode;
 use crate::bytecode::opcode::*;
+use crate::host::lock::with_lock;
 use crate::host::object::{is_exact, size, static_head};
 use crate::host::owned::{exception_is_set, into_host};
 use crate::host::{Code, Owned, PyObject, PyResult, ffi, refcount};
@@ -188,14 +189,18 @@ unsafe extern "C" fn free_branches(object: *mut PyObject) {
 }
 
 unsafe extern "C" fn next_of_branches(object: *mut PyObject) -> *mut PyObject {
-    // SAFETY: one of ours, which keeps its code object.
+    // SAFETY: one of ours, which keeps its code object. Locked, nobody instruments it.
     unsafe {
         let iterator = object.cast::<Branches>();
-        let bytecode = Bytecode::of(Code::from_ptr((*iterator).code.cast()));
-        debug_assert_eq!(bytecode.units() as isize, size((*iterator).code));
-        let Some((branch, next)) = next_branch(&bytecode, (*iterator).next) else { return null_mut() };
-        (*iterator).next = next;
-        into_host(triple(branch))
+        let code = (*iterator).code;
+        let found = with_lock(code, || {
+            let bytecode = Bytecode::of(Code::from_ptr(code.cast()));
+            debug_assert_eq!(bytecode.units() as isize, size(code));
+            let (branch, next) = next_branch(&bytecode, (*iterator).next)?;
+            (*iterator).next = next;
+            Some(branch)
+        });
+        found.map_or(null_mut(), |branch| into_host(triple(branch)))
     }
 }
 

@@ -5,6 +5,7 @@ use core::ptr::null_mut;
 
 use super::data::{Monitoring, TableKind, line_table};
 use super::events::{Event, Tool, ToolSet};
+use super::lines::LineTable;
 use super::{tools, writer};
 use crate::bytecode::opcode::{INSTRUMENTED_INSTRUCTION, INSTRUMENTED_RESUME, RESUME};
 use crate::host::function::vectorcall;
@@ -46,14 +47,12 @@ pub unsafe fn call_tool(
     debug_assert!(arguments.len() > 1);
     // SAFETY: the caller's promise.
     unsafe {
-        let callback = tools::callback(tstate.interp(), tool, event);
-        if callback.is_null() {
-            return Ok(Reply::Done);
-        }
+        let Some(callback) = tools::callback(tstate.interp(), tool, event) else { return Ok(Reply::Done) };
         let result = suspended(tstate, event, || {
             let objects = arguments.as_mut_ptr().add(1);
-            vectorcall(tstate, callback, objects, arguments.len() - 1, null_mut())
+            vectorcall(tstate, callback.object(), objects, arguments.len() - 1, null_mut())
         });
+        callback.close();
         let result = Owned::from_host(result)?;
         if result.as_ptr() == &raw mut _PyInstrumentation_DISABLE {
             Ok(Reply::Disable)
@@ -325,6 +324,28 @@ unsafe fn told_at(
     data.told(kind, index).unwrap_or_else(|| global().union(data.local().tools(event)))
 }
 
+/// The line of code unit `index`; -1 if it has none.
+///
+/// # Safety
+/// The code object is live, and `lines` is its table.
+pub unsafe fn line_at(code: Code, lines: LineTable, index: usize) -> c_int {
+    // SAFETY: the caller's promise.
+    lines.distance(index).map_or(-1, |distance| unsafe { (*code.as_ptr()).co_firstlineno } + distance)
+}
+
+/// What is under the line event of the instruction `unit`.
+///
+/// # Safety
+/// The frame is live and runs the instruction, which has a line event.
+#[inline]
+pub unsafe fn under_line(frame: Frame, unit: CodeUnit) -> u8 {
+    // SAFETY: the caller's promise; a line event was put there with a table of lines.
+    unsafe {
+        let lines = Monitoring::of(frame.code()).and_then(|data| data.lines()).unwrap_unchecked();
+        lines.opcode(unit.offset_from(frame.bytecode()) as usize)
+    }
+}
+
 /// The line of code unit `index` as `line_data` has it; -1 if it has none. Stands for the host's symbol of
 /// this name (`pycore_instruments.h`).
 ///
@@ -339,7 +360,7 @@ pub unsafe extern "C" fn _Py_Instrumentation_GetLine(
     // SAFETY: the caller's promise.
     unsafe {
         let lines = line_table(line_data, size(code.cast()) as usize);
-        lines.distance(index as usize).map_or(-1, |distance| (*code).co_firstlineno + distance)
+        line_at(Code::from_ptr(code), lines, index as usize)
     }
 }
 
@@ -372,9 +393,7 @@ pub unsafe extern "C" fn _Py_call_instrumentation_line(
         let same_line = lines.is_same_line(index, prev.offset_from(bytecode) as usize)
             && !matches!(prev.opcode(), RESUME | INSTRUMENTED_RESUME);
         if !same_line {
-            let line =
-                lines.distance(index).map_or(-1, |distance| (*code.as_ptr()).co_firstlineno + distance);
-            if begin_line(tstate, frame, &data, index, line).is_err() {
+            if begin_line(tstate, frame, &data, index, line_at(code, lines, index)).is_err() {
                 return -1;
             }
         }

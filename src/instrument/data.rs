@@ -2,10 +2,13 @@
 //! `_PyCoMonitoringData` in `pycore_instruments.h`; the host frees it with the code object.
 //!
 //! Tables have an entry per code unit, come when they are first needed, and stay.
+//!
+//! Whoever instruments is alone with that (the world is stopped, or the code object is locked), but others may
+//! look at single entries of everything here meanwhile: so all of it is read and written atomically.
 
 use core::sync::atomic::{AtomicPtr, AtomicU8, Ordering};
 
-use super::events::{Tool, ToolSet};
+use super::events::{Event, LOCAL_EVENTS, Tool, ToolSet};
 use super::lines::LineTable;
 use super::monitors::LocalMonitors;
 use crate::host::object::size;
@@ -69,38 +72,24 @@ impl Monitoring {
 
     /// Who watches this code object beside those who watch the interpreter.
     #[inline(always)]
-    pub fn local(&self) -> &LocalMonitors {
-        // SAFETY: the code object is live; the types have one layout.
-        unsafe { &*(&raw const (*self.data).local_monitors).cast() }
-    }
-
-    /// Like [`Monitoring::local`], to be changed.
-    ///
-    /// # Safety
-    /// Nobody else instruments or reads meanwhile.
-    #[expect(clippy::mut_from_ref, reason = "the data is the host's; the caller promises to be alone")]
-    pub unsafe fn local_mut(&self) -> &mut LocalMonitors {
-        // SAFETY: the caller's promise; the types have one layout.
-        unsafe { &mut *(&raw mut (*self.data).local_monitors).cast() }
+    pub fn local(&self) -> SharedMonitors {
+        // SAFETY: the code object is live.
+        SharedMonitors(unsafe { &raw mut (*self.data).local_monitors })
     }
 
     /// Whom the bytecode is instrumented for.
     #[inline(always)]
-    pub fn active(&self) -> &LocalMonitors {
-        // SAFETY: the code object is live; the types have one layout.
-        unsafe { &*(&raw const (*self.data).active_monitors).cast() }
-    }
-
-    /// # Safety
-    /// Nobody else instruments or reads meanwhile.
-    pub unsafe fn set_active(&self, active: LocalMonitors) {
-        // SAFETY: the caller's promise; the types have one layout.
-        unsafe { (&raw mut (*self.data).active_monitors).cast::<LocalMonitors>().write(active) }
+    pub fn active(&self) -> SharedMonitors {
+        // SAFETY: the code object is live.
+        SharedMonitors(unsafe { &raw mut (*self.data).active_monitors })
     }
 
     /// The versions of the tools that set the local events.
-    pub fn tool_versions(&self) -> &[usize] {
-        // SAFETY: the code object is live.
+    ///
+    /// # Safety
+    /// Nobody else instruments meanwhile.
+    pub unsafe fn tool_versions(&self) -> &[usize] {
+        // SAFETY: the code object is live, and only who instruments changes them.
         unsafe { &(*self.data).tool_versions }
     }
 
@@ -189,6 +178,36 @@ impl Monitoring {
     }
 }
 
+/// A table of who watches what, where the host keeps it.
+#[derive(Clone, Copy)]
+pub struct SharedMonitors(*mut ffi::_Py_LocalMonitors);
+
+impl SharedMonitors {
+    #[inline(always)]
+    fn entries(&self) -> &[AtomicU8; LOCAL_EVENTS] {
+        // SAFETY: in the data of a live code object: a byte for each event, changed through here only.
+        unsafe { &*self.0.cast() }
+    }
+
+    /// The tools that watch `event`, a local one.
+    #[inline(always)]
+    pub fn tools(&self, event: Event) -> ToolSet {
+        ToolSet::from_bits(self.entries()[event.number()].load(Ordering::Relaxed))
+    }
+
+    /// All of it. Only who instruments gets what belongs together.
+    pub fn load(&self) -> LocalMonitors {
+        LocalMonitors::from_fn(|event| ToolSet::from_bits(self.entries()[event].load(Ordering::Relaxed)))
+    }
+
+    /// Replaces it, for who instruments.
+    pub fn store(&self, monitors: LocalMonitors) {
+        for (entry, tools) in self.entries().iter().zip(monitors.entries()) {
+            entry.store(tools.bits(), Ordering::Relaxed);
+        }
+    }
+}
+
 /// A view of a table of lines.
 ///
 /// # Safety
@@ -220,4 +239,24 @@ unsafe fn allocate(size: usize) -> PyResult<*mut u8> {
 unsafe fn slot<'a, T>(location: *mut *mut T) -> &'a AtomicPtr<T> {
     // SAFETY: the callers' promise: a live pointer that is only changed through here.
     unsafe { AtomicPtr::from_ptr(location) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn monitors_come_out_as_they_went_in() {
+        // SAFETY: bytes.
+        let mut memory: ffi::_Py_LocalMonitors = unsafe { core::mem::zeroed() };
+        let shared = SharedMonitors(&raw mut memory);
+        assert!(shared.load().is_empty());
+        let monitors = LocalMonitors::from_fn(|event| ToolSet::from_bits(3 * event as u8 + 1));
+        shared.store(monitors);
+        assert_eq!(shared.load(), monitors);
+        for event in Event::all().take(LOCAL_EVENTS) {
+            assert_eq!(shared.tools(event), monitors.tools(event));
+            assert_eq!(memory.tools[event.number()], monitors.tools(event).bits());
+        }
+    }
 }

@@ -295,10 +295,10 @@ unsafe extern "C" fn all_events(_: *mut PyObject, _: *mut PyObject) -> *mut PyOb
 
 // --- names of tools ----------------------------------------------------------------------------
 
-/// Where the interpreter keeps who has reserved the tool: an owned string, or null.
+/// Who has reserved the tool, in this thread's interpreter.
 unsafe fn name_slot<'a>(tool: Tool) -> &'a AtomicPtr<PyObject> {
-    // SAFETY: the thread is attached to the interpreter, which has a slot for each tool.
-    unsafe { AtomicPtr::from_ptr(&raw mut (*interpreter()).monitoring_tool_names[tool.number()]) }
+    // SAFETY: the thread is attached.
+    unsafe { tools::name_slot(interpreter(), tool) }
 }
 
 unsafe fn reserve(tool: Tool, name: Owned) -> PyResult<()> {

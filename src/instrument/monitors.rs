@@ -25,6 +25,16 @@ impl<const N: usize> Default for Monitors<N> {
 }
 
 impl<const N: usize> Monitors<N> {
+    /// The table in which `tools` says for the number of each event who watches it.
+    pub fn from_fn(tools: impl FnMut(usize) -> ToolSet) -> Self {
+        Monitors(core::array::from_fn(tools))
+    }
+
+    /// Who watches each event, in the order of their numbers.
+    pub fn entries(&self) -> &[ToolSet; N] {
+        &self.0
+    }
+
     /// The tools that watch `event`, one of those in the table.
     #[inline(always)]
     pub fn tools(&self, event: Event) -> ToolSet {

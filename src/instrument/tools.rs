@@ -3,6 +3,7 @@
 
 use core::ffi::c_int;
 use core::ptr::null_mut;
+use core::sync::atomic::{AtomicPtr, Ordering};
 
 use super::data::Monitoring;
 use super::events::{Event, EventSet, Tool, ToolSet, UNGROUPED_EVENTS};
@@ -10,7 +11,7 @@ use super::monitors::GlobalMonitors;
 use super::{branches, version, writer};
 use crate::host::lock::with_world_stopped;
 use crate::host::object::size;
-use crate::host::{Code, Owned, PyObject, PyResult, Raised, ThreadState, ffi, refcount};
+use crate::host::{Code, Owned, PyObject, PyResult, Raised, StackRef, ThreadState, ffi, refcount};
 use crate::raise;
 
 type Interpreter = *mut ffi::PyInterpreterState;
@@ -53,14 +54,24 @@ pub unsafe fn events_of(interp: Interpreter, tool: Tool) -> EventSet {
 /// The code object is live and the thread attached.
 pub unsafe fn local_events_of(code: Code, tool: Tool) -> EventSet {
     // SAFETY: the caller's promise.
-    unsafe { Monitoring::of(code).map_or(EventSet::NONE, |data| data.local().events(tool)) }
+    unsafe { Monitoring::of(code).map_or(EventSet::NONE, |data| data.local().load().events(tool)) }
+}
+
+/// Where the interpreter keeps who has reserved the tool: an owned string, or null. Threads reserve tools at
+/// any time, and give them back while the world is stopped.
+///
+/// # Safety
+/// The interpreter is live.
+pub unsafe fn name_slot<'a>(interp: Interpreter, tool: Tool) -> &'a AtomicPtr<PyObject> {
+    // SAFETY: the caller's promise; there is a slot for each tool.
+    unsafe { AtomicPtr::from_ptr(&raw mut (*interp).monitoring_tool_names[tool.number()]) }
 }
 
 /// Fails with ValueError if the tool must be reserved first.
 unsafe fn check_in_use(interp: Interpreter, tool: Tool) -> PyResult<()> {
     // SAFETY: the interpreter is live.
     unsafe {
-        if tool.is_for_programs() && (*interp).monitoring_tool_names[tool.number()].is_null() {
+        if tool.is_for_programs() && name_slot(interp, tool).load(Ordering::Relaxed).is_null() {
             return Err(raise!(PyExc_ValueError, c"tool %d is not in use", tool.number() as c_int));
         }
     }
@@ -112,10 +123,12 @@ pub unsafe fn set_local_events(
         check_in_use(interp, tool)?;
         let data = Monitoring::get_or_create(code)?;
         data.set_tool_version(tool, (*interp).monitoring_tool_versions[tool.number()]);
-        if data.local().events(tool) == events {
+        let mut local = data.local().load();
+        if local.events(tool) == events {
             return Ok(());
         }
-        data.local_mut().set_events(tool, events);
+        local.set_events(tool, events);
+        data.local().store(local);
         writer::instrument(code, interp)
     }
 }
@@ -169,17 +182,21 @@ unsafe fn callback_slot(interp: Interpreter, tool: Tool, event: Event) -> *mut *
     unsafe { &raw mut (*interp).monitoring_callables[tool.number()][event.number()] }
 }
 
-/// Whom to call for `event`, if anybody.
+/// Whom to call for `event`, if anybody. The reference is the caller's: while he calls, another thread, or the
+/// callback itself, may put another one in its place.
 ///
 /// # Safety
 /// The interpreter is live and the thread attached.
 #[inline(always)]
-pub unsafe fn callback(interp: Interpreter, tool: Tool, event: Event) -> *mut PyObject {
-    // SAFETY: the caller's promise.
-    unsafe { *callback_slot(interp, tool, event) }
+pub unsafe fn callback(interp: Interpreter, tool: Tool, event: Event) -> Option<StackRef> {
+    // SAFETY: the caller's promise; what is in the slot stays there at least until the world is stopped.
+    unsafe {
+        let callback = *callback_slot(interp, tool, event);
+        (!callback.is_null()).then(|| StackRef::new(callback))
+    }
 }
 
-/// Makes `new` (owned, or null for nobody) the callback; gives the one before.
+/// Makes `new` (owned, or null for nobody) the callback, while the world is stopped; gives the one before.
 unsafe fn swap_callback(interp: Interpreter, tool: Tool, event: Event, new: *mut PyObject) -> Option<Owned> {
     // SAFETY: the caller owns `new`; the slot's reference becomes his.
     unsafe { Owned::optional(core::ptr::replace(callback_slot(interp, tool, event), new)) }
@@ -190,8 +207,8 @@ unsafe fn swap_callback(interp: Interpreter, tool: Tool, event: Event, new: *mut
 /// # Safety
 /// The interpreter is live and the thread attached.
 pub unsafe fn remove_callback(interp: Interpreter, tool: Tool, event: Event) {
-    // SAFETY: the caller's promise.
-    unsafe { drop(swap_callback(interp, tool, event, null_mut())) }
+    // SAFETY: the caller's promise. What a destructor does comes when the world runs again.
+    unsafe { drop(with_world_stopped(interp, || swap_callback(interp, tool, event, null_mut()))) }
 }
 
 /// Makes `callback` (null: nobody) the one that is called for `event`; gives the one before. BRANCH is

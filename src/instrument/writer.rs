@@ -10,13 +10,13 @@ use super::lines::{self, Listing, entry_size, instructions};
 use super::monitors::{Change, outdated, watching};
 use super::opcodes::{self, Instruction};
 use super::{tools, version};
-use crate::bytecode::BackoffCounter;
 use crate::bytecode::opcode::ENTER_EXECUTOR;
 #[cfg(py_gil_disabled)]
 use crate::host::copies::Copies;
 use crate::host::lock::with_lock;
 use crate::host::object::size;
 use crate::host::{Code, CodeUnit, PyResult, ThreadState, ffi};
+use crate::specialize::quicken::fresh_counter;
 
 type Interpreter = *mut ffi::PyInterpreterState;
 
@@ -155,6 +155,7 @@ unsafe fn write(
         (before.layers.resets_counter(between) || between.resets_counter(after)) && before.base.length > 1;
     // SAFETY: the callers' promise: the code object is live, and nobody else instruments it.
     unsafe {
+        let counter = fresh_counter(ThreadState::current().interp());
         for copy in copies(code) {
             let unit = copy.add(index as isize);
             // One that runs specialized where nothing is on top may stay so.
@@ -162,7 +163,7 @@ unsafe fn write(
                 unit.set_opcode(look.top);
             }
             if resets_counter {
-                unit.add(1).set_word(BackoffCounter::WARMUP.bits());
+                counter.store_at(unit);
             }
         }
     }
@@ -263,12 +264,14 @@ pub unsafe fn instrument(code: Code, interp: Interpreter) -> PyResult<()> {
             return Ok(());
         }
         let data = Monitoring::get_or_create(code)?;
-        data.local_mut().forget(outdated(data.tool_versions(), &(*interp).monitoring_tool_versions));
-        let active = watching(tools::monitors(interp), data.local());
+        let mut local = data.local().load();
+        local.forget(outdated(data.tool_versions(), &(*interp).monitoring_tool_versions));
+        data.local().store(local);
+        let active = watching(tools::monitors(interp), &local);
         prepare_tables(code, &data, &active)?;
         let restarted = (*interp).last_restart_version > version::of_code(code);
-        let change = Change::new(data.active(), active, restarted);
-        data.set_active(active);
+        let change = Change::new(&data.active().load(), active, restarted);
+        data.active().store(active);
         if !change.is_empty() {
             apply_everywhere(code, &data, &change);
         }

@@ -12,6 +12,7 @@ use crate::engine::{Engine, Exit, Op, Settled};
 use crate::host::generator::is_generator;
 use crate::host::object::is_exact;
 use crate::host::{CodeUnit, PyObject, StackRef, ffi};
+use crate::instrument::calls::under_line;
 
 // --- jumps and branches ------------------------------------------------------------------------
 
@@ -299,11 +300,7 @@ pub unsafe fn instrumented_line<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
     unsafe {
         let (frame, this) = (e.frame(), e.this_instr());
         if (*e.tstate().as_ptr()).tracing != 0 {
-            let lines = (*(*e.code().as_ptr())._co_monitoring).lines;
-            let index = this.offset_from(frame.bytecode()) as usize;
-            let entry = index * (*lines).bytes_per_entry as usize;
-            let original = *(&raw const (*lines).data).cast::<u8>().add(entry);
-            return run_original(e, original);
+            return run_original(e, under_line(frame, this));
         }
         e.publish();
         let previous = e.previous_instr().as_ptr();

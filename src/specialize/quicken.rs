@@ -39,6 +39,21 @@ impl Counters {
     }
 }
 
+/// The counter of an instruction that shall start anew, or not at all if nothing is specialized.
+///
+/// # Safety
+/// The interpreter is live.
+pub unsafe fn fresh_counter(interp: *mut ffi::PyInterpreterState) -> BackoffCounter {
+    #[cfg(not(py_gil_disabled))]
+    let _ = interp;
+    #[cfg(py_gil_disabled)]
+    // SAFETY: the caller's promise; the setting never changes.
+    if unsafe { (*interp).config.tlbc_enabled } == 0 {
+        return Counters::DISABLED.adaptive;
+    }
+    BackoffCounter::WARMUP
+}
+
 /// Writes the first units of all caches.
 fn quicken(units: &mut [u16], caches: &[u8; 256], counters: Counters) {
     let mut at = 0;
@@ -130,6 +145,21 @@ mod tests {
     #[test]
     fn disabled_counters_never_trigger() {
         assert_eq!(quickened(Counters::DISABLED), expected(15, 15));
+    }
+
+    #[test]
+    fn a_fresh_counter_triggers_only_where_there_is_specialization() {
+        // SAFETY: the interpreter's settings are numbers, for which zero is a value.
+        let mut interp = unsafe { Box::<ffi::PyInterpreterState>::new_zeroed().assume_init() };
+        for enabled in [0, 1] {
+            #[cfg(py_gil_disabled)]
+            (interp.config.tlbc_enabled = enabled);
+            // SAFETY: ours.
+            let counter = unsafe { fresh_counter(&raw mut *interp) };
+            let is_off = cfg!(py_gil_disabled) && enabled == 0;
+            assert_eq!(counter.is_unreachable(), is_off);
+            assert_eq!(counter == BackoffCounter::WARMUP, !is_off);
+        }
     }
 
     #[test]

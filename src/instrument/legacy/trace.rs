@@ -7,6 +7,8 @@ use crate::host::lock::with_world_stopped;
 use crate::host::object::type_of;
 use crate::host::owned::check;
 use crate::host::{Code, Frame, Owned, PyObject, PyResult, ThreadState, ffi, none};
+use crate::instrument::calls::line_at;
+use crate::instrument::data::Monitoring;
 use crate::instrument::events::{Event, EventSet, Tool};
 
 pub(super) const SUBSCRIPTIONS: &[Subscription] = &[
@@ -144,23 +146,24 @@ impl Handler for Line {
 struct Jump;
 impl Handler for Jump {
     unsafe fn handle(call: Call) -> PyResult<Answer> {
-        // SAFETY: the caller's promise: the event has code object, offset and target. The code has line
-        // data, since who watches jumps watches lines.
+        // SAFETY: the caller's promise: the event has code object, offset and target.
         unsafe {
             let Some(tstate) = traced_thread() else { return Ok(Answer::Continue) };
-            let unit = |offset| ffi::PyLong_AsInt(offset) / size_of::<ffi::_Py_CODEUNIT>() as c_int;
+            let unit = |offset| ffi::PyLong_AsInt(offset) as usize / size_of::<ffi::_Py_CODEUNIT>();
             let (from, to) = (unit(call.argument(1)), unit(call.argument(2)));
             if to > from {
                 return Ok(Answer::Disable);
             }
-            let code = call.argument(0).cast::<ffi::PyCodeObject>();
-            let lines = (*(*code)._co_monitoring).lines;
-            let line = ffi::_Py_Instrumentation_GetLine(code, lines, to);
-            if line != ffi::_Py_Instrumentation_GetLine(code, lines, from) {
+            let code = Code::from_ptr(call.argument(0).cast());
+            // Who watches jumps watches lines, so the code has a table of them.
+            let Some(lines) = Monitoring::of(code).and_then(|data| data.lines()) else {
+                return Ok(Answer::Continue);
+            };
+            if !lines.is_same_line(from, to) {
                 // The line event of the target will tell.
                 return Ok(Answer::Disable);
             }
-            tell_line(&call, tstate, traced_frame()?, line)
+            tell_line(&call, tstate, traced_frame()?, line_at(code, lines, to))
         }
     }
 }
