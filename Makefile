@@ -117,6 +117,7 @@ symbols: python ## compare reval's symbols with those of the objects that it rep
 test: python symbols ## what a developer wants to know in a few minutes
 	cargo fmt --check
 	cargo fmt --check --manifest-path host/hacl/Cargo.toml
+	cargo fmt --check --manifest-path tests/tsan/Cargo.toml
 	$(hosted) cargo clippy --all-targets -- -D warnings
 	$(hosted) cargo test
 ifneq ($(kind),other)
@@ -137,6 +138,7 @@ test-full: python ## CPython's whole test suite, the debug host, programs that e
 	tests/events
 	tests/faults
 ifeq ($(kind),release)
+	tests/tsan/run 120
 	tests/embedders
 	$(MAKE) HOST=debug test-modules
 	$(MAKE) DISPATCH=match test-modules
@@ -154,6 +156,9 @@ test-events: python ## the streams of all events of programs and test modules, o
 test-clients: python ## coverage.py, debuggers and profilers, on reval and on the reference
 	tests/clients
 
+test-tsan: python ## threads of a free-threaded host, as far as bytecode goes, under ThreadSanitizer: two minutes
+	tests/tsan/run
+
 test-faults: python ## only the storms: threads, signals, forks, interpreters, ends of programs
 	tests/faults
 
@@ -165,6 +170,9 @@ bench-monitoring: python ## what being watched costs, side by side
 
 bench-gil: python ## the GIL of the three: fairness, delays, what a switch costs
 	bench/gil
+
+bench-threads: python ## what more threads get done on a free-threaded host, on reval and on the reference
+	bench/threads
 
 install: lib ## libreval.a, libreval.so, reval.h and reval.pc, into $(DESTDIR)$(PREFIX)
 	install -d $(DESTDIR)$(PREFIX)/lib/pkgconfig $(DESTDIR)$(PREFIX)/include
@@ -184,8 +192,8 @@ distclean: clean ## remove the fetched host too
 	rm -rf build
 
 FORCE:
-.PHONY: help host lib python run symbols test test-full test-modules test-events test-clients test-faults bench \
-  bench-monitoring bench-gil install clean distclean FORCE
+.PHONY: help host lib python run symbols test test-full test-modules test-events test-clients test-faults \
+  test-tsan bench bench-monitoring bench-gil bench-threads install clean distclean FORCE
 .DELETE_ON_ERROR:
 # Two links at once would make the same things twice; cargo and the tests are parallel by themselves.
 .NOTPARALLEL:

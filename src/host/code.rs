@@ -134,16 +134,34 @@ impl CodeUnit {
     /// The units from here hold such a value.
     #[inline(always)]
     pub unsafe fn read<T: CacheValue>(self) -> T {
-        // SAFETY: the caller's promise; T is plain old data.
-        unsafe { self.0.cast::<T>().read_unaligned() }
+        // SAFETY: the caller's promise.
+        unsafe { T::read(self) }
     }
 }
 
 /// What an inline cache may hold: plain old data of one, two or four code units.
 pub trait CacheValue: Copy {
     const UNITS: usize = size_of::<Self>() / 2;
+
+    /// [`CodeUnit::read`].
+    ///
+    /// # Safety
+    /// The units from there hold such a value.
+    #[inline(always)]
+    unsafe fn read(unit: CodeUnit) -> Self {
+        // SAFETY: the caller's promise; these are plain old data.
+        unsafe { unit.0.cast::<Self>().read_unaligned() }
+    }
 }
-impl CacheValue for u16 {}
+impl CacheValue for u16 {
+    // Counters are shared by all threads where they have no copies of their own (`-X tlbc=0`).
+    #[cfg(py_gil_disabled)]
+    #[inline(always)]
+    unsafe fn read(unit: CodeUnit) -> u16 {
+        // SAFETY: the caller's promise.
+        unsafe { unit.word() }
+    }
+}
 impl CacheValue for u32 {}
 impl CacheValue for u64 {}
 impl CacheValue for *mut PyObject {}

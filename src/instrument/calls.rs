@@ -392,10 +392,8 @@ pub unsafe extern "C" fn _Py_call_instrumentation_line(
         // RESUME never begins a line, so what follows it on the same one does.
         let same_line = lines.is_same_line(index, prev.offset_from(bytecode) as usize)
             && !matches!(prev.opcode(), RESUME | INSTRUMENTED_RESUME);
-        if !same_line {
-            if begin_line(tstate, frame, &data, index, line_at(code, lines, index)).is_err() {
-                return -1;
-            }
+        if !same_line && begin_line(tstate, frame, &data, index, line_at(code, lines, index)).is_err() {
+            return -1;
         }
         // A tool may have put an instruction event there that the table does not know of.
         if instr.opcode() == INSTRUMENTED_INSTRUCTION {

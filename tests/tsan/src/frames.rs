@@ -1,0 +1,327 @@
+//! Frames, from their first RESUME to their end.
+
+use reval::bytecode::opcode::*;
+use reval::engine::{Engine, Exit, Op};
+use reval::host::{Code, CodeUnit, Frame, PyObject, StackRef, ThreadState, ffi};
+use reval::instrument::data::{Monitoring, TableKind};
+use reval::instrument::events::{Event, Tool, ToolSet};
+use reval::instrument::layout::{Layers, strip};
+use reval::instrument::{opcodes, tools};
+use reval::ops;
+
+use crate::engine::Registers;
+use crate::random::Random;
+
+/// The tool that never disables an event.
+pub const FAITHFUL: i32 = 0;
+
+/// A code object, and its bytecode as the compiler made it.
+#[repr(C)]
+pub struct Program {
+    pub code: *mut ffi::PyCodeObject,
+    original: *const u16,
+    units: usize,
+}
+
+/// What a thread works with, and what it has done.
+#[repr(C)]
+pub struct Thread {
+    tstate: *mut ffi::PyThreadState,
+    random: Random,
+    operands: *const *mut PyObject,
+    operand_count: usize,
+    globals: *mut PyObject,
+    builtins: *mut PyObject,
+    frames: u64,
+    instrumented: u64,
+    specialized: u64,
+}
+
+/// Values on the stack of a frame: more than any instruction here looks at.
+const STACK: usize = 8;
+
+/// The memory of a frame.
+#[repr(C)]
+struct Memory {
+    frame: ffi::_PyInterpreterFrame,
+    stack: [StackRef; STACK],
+}
+
+/// Runs all of a code object in a frame of its own.
+///
+/// # Safety
+/// The thread is attached, and the program's memory is that of a live code object.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn stress_run(thread: &mut Thread, program: &Program) {
+    let tstate = ThreadState::from_ptr(thread.tstate);
+    let code = Code::from_ptr(program.code);
+    // SAFETY: numbers and pointers, for which zero is a value. The frame leaves the thread before its memory goes.
+    unsafe {
+        let mut memory: Memory = core::mem::zeroed();
+        let stack: *mut StackRef = (&raw mut memory.stack).cast();
+        let new = &raw mut memory.frame;
+        let frame = Frame::from_ptr(new);
+        (*new).f_executable = StackRef::borrow_object(code.object()).raw();
+        (*new).owner = ffi::FRAME_OWNED_BY_THREAD as _;
+        (*new).previous = tstate.current_frame().as_ptr();
+        (*new).stackpointer = stack.cast();
+        (*new).f_globals = thread.globals;
+        (*new).f_builtins = thread.builtins;
+        // Like `_PyFrame_Initialize`.
+        let (index, copy) = match tstate.bytecode_copy(code) {
+            Some(copy) => (tstate.tlbc_index(), copy),
+            None => (0, code.bytecode()),
+        };
+        (*new).tlbc_index = index;
+        frame.set_instr(copy);
+        tstate.set_current_frame(frame);
+        Walk { thread, program, frame, code, stack }.run();
+        tstate.set_current_frame(frame.previous());
+    }
+    thread.frames += 1;
+}
+
+/// Whether it is worth to look at an instruction once more.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Outcome {
+    Done,
+    As(u8),
+    Again,
+}
+
+struct Walk<'a> {
+    thread: &'a mut Thread,
+    program: &'a Program,
+    frame: Frame,
+    code: Code,
+    stack: *mut StackRef,
+}
+
+// SAFETY of what follows: the frame is live and the thread's current one, and all units are in its bytecode. Micro-ops
+// get the instruction that they are for, with live operands.
+impl Walk<'_> {
+    unsafe fn run(&mut self) {
+        // SAFETY: see above.
+        unsafe {
+            let mut index = (*self.program.code)._co_firsttraceable as usize;
+            let mut previous = index;
+            while index < self.program.units {
+                let original = *self.program.original.add(index);
+                self.instruction(index, previous, original);
+                previous = index;
+                index += 1 + opcodes::cache_units(original as u8);
+                if self.thread.random.once_in(16) {
+                    let mut e = self.registers(previous, previous, 0);
+                    assert!(ops::check_periodic(&mut e, []).is_ok());
+                }
+            }
+        }
+    }
+
+    /// The state of the evaluator at an instruction, with a stack full of operands.
+    unsafe fn registers(&mut self, index: usize, previous: usize, oparg: usize) -> Registers {
+        // SAFETY: see above.
+        unsafe {
+            let operands = core::slice::from_raw_parts(self.thread.operands, self.thread.operand_count);
+            for slot in 0..STACK {
+                // Host.c keeps them for ever.
+                *self.stack.add(slot) = StackRef::borrow_object(self.thread.random.pick(operands));
+            }
+            let bytecode = self.frame.bytecode();
+            let this = bytecode.add(index as isize);
+            self.frame.set_instr(this);
+            Registers {
+                frame: self.frame,
+                tstate: ThreadState::from_ptr(self.thread.tstate),
+                oparg,
+                this,
+                previous: bytecode.add(previous as isize),
+                next: this.add(1),
+                sp: self.stack.add(STACK),
+            }
+        }
+    }
+
+    unsafe fn instruction(&mut self, index: usize, previous: usize, original: u16) {
+        // SAFETY: see above.
+        unsafe {
+            if original as u8 == RESUME {
+                return self.resume(index, previous, (original >> 8) as usize);
+            }
+            let mut opcode = self.look(index, original);
+            loop {
+                // Two constants, names and so on are all that there are.
+                let oparg = self.thread.random.below(2);
+                let mut e = self.registers(index, previous, oparg);
+                match self.step(&mut e, opcode) {
+                    Outcome::Done => return,
+                    Outcome::As(other) => opcode = other,
+                    Outcome::Again => {
+                        opcode = self.look(index, original);
+                        if !opcodes::is_instrumented(opcode) {
+                            return;
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// Reads an instruction, which must be what the compiler made, perhaps specialized, with all the events on top that
+    /// tools want, and no others.
+    unsafe fn look(&mut self, index: usize, original: u16) -> u8 {
+        // SAFETY: see above.
+        unsafe {
+            let (top, argument) = self.frame.bytecode().add(index as isize).decode();
+            let data = Monitoring::of(self.code);
+            let lines = data.and_then(|data| data.lines());
+            let (opcode, layers) = strip(
+                top,
+                || lines.expect("a table of lines").opcode(index),
+                || {
+                    let table = data.and_then(|data| data.table(TableKind::InstructionOpcodes));
+                    table.expect("a table of opcodes")[index].load(core::sync::atomic::Ordering::Relaxed)
+                },
+            );
+            assert_eq!((opcodes::generic(opcode), argument), (original as u8, (original >> 8) as usize));
+            self.thread.instrumented += u64::from(layers != Layers::NONE);
+            // LOAD_CONST finds its form whether there is specialization or not.
+            self.thread.specialized += u64::from(opcode != original as u8 && original as u8 != LOAD_CONST);
+
+            let event = opcodes::event(original as u8, argument as u8);
+            if let Some(event) = event.filter(|_| opcodes::instrumented_form(original as u8).is_some()) {
+                self.compare(layers.event, event);
+            }
+            if lines.is_some_and(|lines| lines.opcode(index) != 0) {
+                self.compare(layers.line, Event::LINE);
+            } else {
+                assert!(!layers.line);
+            }
+            if opcodes::has_instruction_event(original as u8) {
+                self.compare(layers.instruction, Event::INSTRUCTION);
+            }
+            top
+        }
+    }
+
+    /// Compares an event that an instruction has, or has not, with what tools want.
+    unsafe fn compare(&self, present: bool, event: Event) {
+        // SAFETY: see above. What tools want changes while the world is stopped only.
+        unsafe {
+            let interp = ThreadState::from_ptr(self.thread.tstate).interp();
+            let local = Monitoring::of(self.code).map_or(ToolSet::NONE, |data| data.local().tools(event));
+            let wanted = tools::tools_for(interp, event).union(local);
+            assert!(!present || !wanted.is_empty(), "{event:?} is told to nobody");
+            let faithful = Tool::from_number(FAITHFUL).is_some_and(|tool| wanted.contains(tool));
+            assert!(present || !faithful, "{event:?} is not told");
+        }
+    }
+
+    /// RESUME in all its forms: `load_bytecode`, `maybe_instrument` and so on, in the order of their rows.
+    unsafe fn resume(&mut self, index: usize, previous: usize, oparg: usize) {
+        // SAFETY: see above.
+        unsafe {
+            loop {
+                let mut e = self.registers(index, previous, oparg);
+                let opcode = e.this.opcode();
+                if opcode == RESUME_CHECK && ops::resume_check(&mut e, []).is_ok() {
+                    return;
+                }
+                let outcome = ops::load_bytecode(&mut e, []).and_then(|_| ops::maybe_instrument(&mut e, []));
+                if goes_on_elsewhere(outcome) {
+                    continue;
+                }
+                let outcome = match opcode {
+                    INSTRUMENTED_RESUME => ops::check_periodic_if_not_yield_from(&mut e, [])
+                        .and_then(|_| ops::monitor_resume(&mut e, [])),
+                    RESUME | RESUME_CHECK => ops::quicken_resume(&mut e, [])
+                        .and_then(|_| ops::check_periodic_if_not_yield_from(&mut e, [])),
+                    other => panic!("{other} in the place of RESUME"),
+                };
+                assert!(!goes_on_elsewhere(outcome));
+                return;
+            }
+        }
+    }
+
+    /// What the instruction does with the bytecode.
+    unsafe fn step(&mut self, e: &mut Registers, opcode: u8) -> Outcome {
+        // SAFETY: see above.
+        unsafe {
+            match opcode {
+                INSTRUMENTED_LINE => return outcome(ops::instrumented_line(e, [])),
+                INSTRUMENTED_INSTRUCTION => return outcome(ops::instrumented_instruction(e, [])),
+                LOAD_CONST => return outcome(ops::load_const(e, []).map(|[value]| value.close())),
+                POP_JUMP_IF_TRUE | POP_JUMP_IF_FALSE => {
+                    return outcome(ops::pop_jump_if_true(e, [StackRef::bool(true)]));
+                }
+                _ => {}
+            }
+            if let Some(plain) = opcodes::plain_form(opcode) {
+                let event = opcodes::event(plain, 1).map_or(0, Event::number);
+                e.publish();
+                let (tstate, frame) = (e.tstate.as_ptr(), e.frame.as_ptr());
+                assert_eq!(ffi::_Py_call_instrumentation(tstate, event as i32, frame, e.this.as_ptr()), 0);
+                return Outcome::Done;
+            }
+            let family = opcodes::generic(opcode);
+            let Some(first_step) = first_step(family) else { return Outcome::Done };
+            // Most specialized instructions find what they were made for.
+            if opcode != family && !self.thread.random.once_in(4) {
+                return Outcome::Done;
+            }
+            outcome(first_step(e, e.this.add(1).read(), []))
+        }
+    }
+}
+
+type FirstStep = unsafe fn(&mut Registers, u16, [StackRef; 0]) -> Op;
+
+/// The step of an adaptive instruction that counts and specializes.
+fn first_step(family: u8) -> Option<FirstStep> {
+    Some(match family {
+        BINARY_OP => ops::specialize_binary_op,
+        CALL => ops::specialize_call,
+        CALL_KW => ops::specialize_call_kw,
+        COMPARE_OP => ops::specialize_compare_op,
+        CONTAINS_OP => ops::specialize_contains_op,
+        FOR_ITER => ops::specialize_for_iter,
+        LOAD_ATTR => ops::specialize_load_attr,
+        LOAD_GLOBAL => ops::specialize_load_global,
+        LOAD_SUPER_ATTR => ops::specialize_load_super_attr,
+        SEND => ops::specialize_send,
+        STORE_ATTR => ops::specialize_store_attr,
+        STORE_SUBSCR => ops::specialize_store_subscr,
+        TO_BOOL => ops::specialize_to_bool,
+        UNPACK_SEQUENCE => ops::specialize_unpack_sequence,
+        _ => return None,
+    })
+}
+
+fn outcome<T>(result: Op<T>) -> Outcome {
+    match result {
+        Ok(_) => Outcome::Done,
+        Err(Exit::Again) => Outcome::Again,
+        Err(Exit::As(opcode)) => Outcome::As(opcode),
+        Err(_) => panic!("an exception, or a jump"),
+    }
+}
+
+/// Whether RESUME begins anew, in another copy or in changed bytecode.
+fn goes_on_elsewhere(result: Op) -> bool {
+    match result {
+        Ok([]) => false,
+        Err(Exit::Dispatch) => true,
+        Err(_) => panic!("an exception"),
+    }
+}
+
+/// What the sanitizer has to find: threads that write one unit without an order between them.
+///
+/// # Safety
+/// None: this is a race, on purpose. The program is run like this only to see that it is noticed.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn stress_race(unit: *mut ffi::_Py_CODEUNIT) {
+    // SAFETY: see above.
+    unsafe { CodeUnit::from_ptr(unit).write(1_u16) }
+}

@@ -1,0 +1,93 @@
+//! A thread that changes all the time what tools want, and one that looks at code objects from outside.
+
+use reval::host::lock::with_world_stopped;
+use reval::host::{Code, PyObject, ThreadState, ffi};
+use reval::instrument::data::Monitoring;
+use reval::instrument::events::{Event, EventSet, LOCAL_EVENTS, Tool, UNGROUPED_EVENTS};
+use reval::instrument::tools;
+
+use crate::frames::{FAITHFUL, Program};
+use crate::random::Random;
+
+/// The tools, the first of which is [`FAITHFUL`].
+const TOOLS: [i32; 3] = [FAITHFUL, 1, 2];
+
+/// Events that a tool may watch, `kinds` of them. Only the faithful one watches instructions: once there are two, the
+/// host (and we with it) forgets who has watched before.
+fn events(random: &mut Random, tool: i32, kinds: usize) -> EventSet {
+    let mut bits = 0;
+    for event in 0..kinds {
+        // Few at a time, so that there is something to change.
+        if random.once_in(4) && (tool == FAITHFUL || event != Event::INSTRUCTION.number()) {
+            bits |= 1 << event;
+        }
+    }
+    EventSet::from_bits(bits)
+}
+
+/// Changes something: events of a tool, everywhere or in one code object, callbacks; or has copies freed.
+///
+/// # Safety
+/// The thread is attached, `programs` are of live code objects, and `callbacks` objects that can be called.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn stress_change(
+    tstate: *mut ffi::PyThreadState,
+    random: &mut Random,
+    programs: *const Program,
+    program_count: usize,
+    callbacks: *const *mut PyObject,
+    callback_count: usize,
+) {
+    let tstate = ThreadState::from_ptr(tstate);
+    let number = random.pick(&TOOLS);
+    let Some(tool) = Tool::from_number(number) else { return };
+    // SAFETY: the caller's promise.
+    unsafe {
+        let interp = tstate.interp();
+        let done = match random.below(16) {
+            0..5 => {
+                let events = events(random, number, UNGROUPED_EVENTS);
+                with_world_stopped(interp, || tools::set_events(tstate, tool, events))
+            }
+            5..10 => {
+                let events = events(random, number, LOCAL_EVENTS);
+                let code = Code::from_ptr((*programs.add(random.below(program_count))).code);
+                with_world_stopped(interp, || tools::set_local_events(interp, code, tool, events))
+            }
+            10..12 => tools::restart_events(tstate),
+            12 => tools::clear(tstate, tool),
+            13..15 => {
+                // The first of the callbacks is the one that never disables anything.
+                let callback = if number == FAITHFUL { 0 } else { random.below(callback_count) };
+                let event = Event::from_number(random.below(UNGROUPED_EVENTS) as i32);
+                event.map_or(Ok(()), |event| {
+                    tools::register_callback(interp, tool, event, *callbacks.add(callback)).map(drop)
+                })
+            }
+            _ => {
+                assert_eq!(ffi::_Py_ClearUnusedTLBC(interp), 0);
+                Ok(())
+            }
+        };
+        assert!(done.is_ok());
+    }
+}
+
+/// Looks up a line as tracebacks do, and asks what a tool watches: without a lock, and whatever the version of the
+/// code object. Gives the line; -1 if there is none yet.
+///
+/// # Safety
+/// The thread is attached, and the program is of a live code object.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn stress_look(program: &Program, random: &mut Random) -> i32 {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let code = Code::from_ptr(program.code);
+        if let Some(tool) = Tool::from_number(random.pick(&TOOLS)) {
+            core::hint::black_box(tools::local_events_of(code, tool));
+        }
+        let Some(lines) = Monitoring::of(code).and_then(|data| data.lines()) else { return -1 };
+        let index = random.below(reval::host::object::size(code.object()) as usize);
+        reval::instrument::calls::line_at(code, lines, index)
+    }
+}
