@@ -149,6 +149,7 @@ fn header(tier2: u32) {
         .with_config(config)
         .with_src("src/interp/entry.rs")
         .with_src("src/api/mod.rs")
+        .with_src("src/breaker/mod.rs")
         .with_src("src/instrument/mod.rs")
         .with_src("src/specialize/mod.rs")
         .with_src("src/tlbc/mod.rs");

@@ -853,6 +853,303 @@ int _PyEval_UnpackIterableStackRef(PyThreadState *tstate,
                                    _PyStackRef *top);
 
 /*
+ Prepares the memory of an interpreter's GIL. Stands for the host's symbol of this name
+ (`pycore_ceval.h`).
+
+ # Safety
+ The interpreter is being made.
+ */
+void _PyEval_InitState(PyInterpreterState *interp);
+
+/*
+ Gives the interpreter of `tstate` a GIL of its own, or the main interpreter's, and attaches the
+ thread. Stands for the host's symbol of this name (`pycore_ceval.h`).
+
+ # Safety
+ `tstate` is the first thread state of an interpreter without a GIL, and the calling thread is not
+ attached. The main interpreter has a GIL of its own.
+ */
+void _PyEval_InitGIL(PyThreadState *tstate, int own_gil);
+
+/*
+ Takes the interpreter's GIL away, and ends it if it is the interpreter's own. Stands for the host's
+ symbol of this name (`pycore_ceval.h`).
+
+ # Safety
+ No thread of the interpreter will attach any more.
+ */
+void _PyEval_FiniGIL(PyInterpreterState *interp);
+
+/*
+ What is left to do when the runtime ends: nothing. Stands for the host's symbol of this name
+ (`pycore_ceval.h`).
+ */
+void _PyEval_Fini(void);
+
+/*
+ Nothing: there is a GIL as soon as there is an interpreter. Stands for the host's symbol of this name
+ (`ceval.h`), kept for old callers.
+ */
+void PyEval_InitThreads(void);
+
+/*
+ Whether the main interpreter has its GIL. Stands for the host's symbol of this name
+ (`pycore_ceval.h`).
+
+ # Safety
+ The main interpreter, if there is one, is live.
+ */
+int _PyEval_ThreadsInitialized(void);
+
+/*
+ Whether the main interpreter has its GIL. Stands for the host's symbol of this name, which is left of
+ an old C API.
+
+ # Safety
+ As for [`_PyEval_ThreadsInitialized`].
+ */
+int PyEval_ThreadsInitialized(void);
+
+/*
+ Makes the GIL of the main interpreter and the lock of its pending calls anew in the child process
+ after a fork, and takes the GIL. Stands for the host's symbol of this name (`pycore_ceval.h`); cannot
+ fail.
+
+ # Safety
+ `tstate` is the state of the process's only thread, in the main interpreter.
+ */
+PyStatus _PyEval_ReInitThreads(PyThreadState *tstate);
+
+/*
+ Changes the interval, in microseconds, after which a thread that waits for the interpreter's GIL asks
+ for it. Stands for the host's symbol of this name (`pycore_ceval.h`).
+
+ # Safety
+ The thread is attached.
+ */
+void _PyEval_SetSwitchInterval(unsigned long microseconds);
+
+/*
+ The interval of [`_PyEval_SetSwitchInterval`]. Stands for the host's symbol of this name
+ (`pycore_ceval.h`).
+
+ # Safety
+ The thread is attached.
+ */
+unsigned long _PyEval_GetSwitchInterval(void);
+
+#if defined(Py_GIL_DISABLED)
+/*
+ Asks for the GIL of the calling thread's interpreter to be needed until one of the two functions
+ below is called. Gives 1 if it was not needed before, else 0. Stands for the host's symbol of this
+ name (`pycore_ceval.h`).
+
+ # Safety
+ The thread is attached and `tstate` is its state.
+ */
+int _PyEval_EnableGILTransient(PyThreadState *tstate);
+#endif
+
+#if defined(Py_GIL_DISABLED)
+/*
+ Makes the GIL, which [`_PyEval_EnableGILTransient`] has turned on, needed for ever. Gives 1, or 0
+ if it was so already. Stands for the host's symbol of this name (`pycore_ceval.h`).
+
+ # Safety
+ As for [`_PyEval_EnableGILTransient`]; the thread holds the GIL.
+ */
+int _PyEval_EnableGILPermanent(PyThreadState *tstate);
+#endif
+
+#if defined(Py_GIL_DISABLED)
+/*
+ Takes back what [`_PyEval_EnableGILTransient`] asked for. Gives 1 if the GIL is not needed any
+ more, else 0. Stands for the host's symbol of this name (`pycore_ceval.h`).
+
+ # Safety
+ As for [`_PyEval_EnableGILPermanent`].
+ */
+int _PyEval_DisableGIL(PyThreadState *tstate);
+#endif
+
+/*
+ Has `func(arg)` called soon in some thread of `interp`, or if `flags` says so in the main thread.
+ Gives `_Py_ADD_PENDING_SUCCESS`, or `_Py_ADD_PENDING_FULL` if too many calls wait; sets no exception.
+ The call gives 0, or -1 with an exception set. Stands for the host's symbol of this name
+ (`pycore_ceval.h`); no references.
+
+ # Safety
+ The interpreter is live, the main one if it is to be the main thread; `func` is not null. Any thread
+ may call this, attached or not.
+ */
+_Py_add_pending_call_result _PyEval_AddPendingCall(PyInterpreterState *interp,
+                                                   _Py_pending_call_func func,
+                                                   void *arg,
+                                                   int flags);
+
+/*
+ Has `func(arg)` called soon in the main thread. Gives 0, or -1 without an exception if too many calls
+ wait. Stands for the host's symbol of this name (`ceval.h`); no references.
+
+ # Safety
+ The main interpreter is live; `func` is not null. Any thread may call this, attached or not.
+ */
+int Py_AddPendingCall(_Py_pending_call_func func,
+                      void *arg);
+
+/*
+ Makes all calls that wait, however many. Their exceptions are printed. Stands for the host's symbol of
+ this name (`pycore_ceval.h`); no references.
+
+ # Safety
+ The thread is attached and `tstate` is its state.
+ */
+void _Py_FinishPendingCalls(PyThreadState *tstate);
+
+/*
+ Makes calls that wait, and in the main thread handles signals first. Gives 0, or -1 with an exception
+ set. Stands for the host's symbol of this name (`pycore_ceval.h`); no references.
+
+ # Safety
+ The thread is attached and `tstate` is its state.
+ */
+int _PyEval_MakePendingCalls(PyThreadState *tstate);
+
+/*
+ Handles signals and makes calls that wait, in the main thread; elsewhere does nothing. Gives 0, or -1
+ with an exception set. Stands for the host's symbol of this name (`ceval.h`); no references.
+
+ # Safety
+ The thread is attached.
+ */
+int Py_MakePendingCalls(void);
+
+/*
+ Runs the script that another process has asked the thread to run, if there is one. Gives 0; what goes
+ wrong is reported as unraisable. Stands for the host's symbol of this name (`pycore_ceval.h`); no
+ references.
+
+ # Safety
+ The thread is attached and `tstate` is its state.
+ */
+int _PyRunRemoteDebugger(PyThreadState *tstate);
+
+/*
+ Does what the eval breaker of the calling thread asks for: stopping, signals, pending calls,
+ collecting garbage, dropping the GIL, an exception from another thread, a script from another process.
+ Gives 0, or -1 with an exception set. Stands for the host's symbol of this name (`pycore_ceval.h`); no
+ references.
+
+ # Safety
+ The thread is attached, `tstate` is its state, and its current frame is published.
+ */
+int _Py_HandlePending(PyThreadState *tstate);
+
+/*
+ Sets the events of `bit` for every thread of the interpreter. Stands for the host's symbol of this name
+ (`pycore_ceval.h`); no references.
+
+ # Safety
+ The interpreter is live.
+ */
+void _Py_set_eval_breaker_bit_all(PyInterpreterState *interp,
+                                  size_t bit);
+
+/*
+ Undoes [`_Py_set_eval_breaker_bit_all`]. Stands for the host's symbol of this name (`pycore_ceval.h`);
+ no references.
+
+ # Safety
+ The interpreter is live.
+ */
+void _Py_unset_eval_breaker_bit_all(PyInterpreterState *interp,
+                                    size_t bit);
+
+/*
+ Has the main thread look for signals soon. Stands for the host's symbol of this name
+ (`pycore_ceval.h`).
+
+ # Safety
+ The main thread's state is live. Signal handlers may call this.
+ */
+void _PyEval_SignalReceived(void);
+
+/*
+ Takes the interpreter's GIL for the calling thread. Does not return if the program is ending. Stands
+ for the host's symbol of this name (`pycore_ceval.h`); no references.
+
+ # Safety
+ `tstate` is the calling thread's state, live and not attached, or null, which ends the process.
+ */
+void _PyEval_AcquireLock(PyThreadState *tstate);
+
+/*
+ Drops the GIL of `interp`; for the last time in this thread if `final_release`, and then thread state
+ and interpreter may be gone when it returns. Stands for the host's symbol of this name
+ (`pycore_ceval.h`); no references.
+
+ # Safety
+ The calling thread holds the GIL of `interp`, and `tstate` is its state.
+ */
+void _PyEval_ReleaseLock(PyInterpreterState *interp,
+                         PyThreadState *tstate,
+                         int final_release);
+
+/*
+ Takes the GIL for the current thread state. Stands for the host's symbol of this name, which is left
+ of an old C API; no references.
+
+ # Safety
+ The calling thread has a current state and does not hold the GIL.
+ */
+void PyEval_AcquireLock(void);
+
+/*
+ Drops the GIL, leaving the current thread state. Stands for the host's symbol of this name, which is
+ left of an old C API; no references.
+
+ # Safety
+ The thread is attached.
+ */
+void PyEval_ReleaseLock(void);
+
+/*
+ Attaches the calling thread with the state `tstate`. Does not return if the program is ending. Stands
+ for the host's symbol of this name (`ceval.h`); no references.
+
+ # Safety
+ The calling thread is not attached; `tstate` is live and no thread's, or null, which ends the process.
+ */
+void PyEval_AcquireThread(PyThreadState *tstate);
+
+/*
+ Detaches the calling thread from its state `tstate`. Stands for the host's symbol of this name
+ (`ceval.h`); no references.
+
+ # Safety
+ The thread is attached and `tstate` is its state.
+ */
+void PyEval_ReleaseThread(PyThreadState *tstate);
+
+/*
+ Detaches the calling thread and gives its state. Stands for the host's symbol of this name
+ (`ceval.h`); no references.
+
+ # Safety
+ The thread is attached.
+ */
+PyThreadState *PyEval_SaveThread(void);
+
+/*
+ Attaches the calling thread with the state that [`PyEval_SaveThread`] gave. Does not return if the
+ program is ending. Stands for the host's symbol of this name (`ceval.h`); no references.
+
+ # Safety
+ As for [`PyEval_AcquireThread`].
+ */
+void PyEval_RestoreThread(PyThreadState *tstate);
+
+/*
  An iterator over the branches of `code` (borrowed): `co_branches()`. Stands for the host's symbol of this
  name (`pycore_code.h`).
 

@@ -22,6 +22,7 @@ pub mod host;
 #[macro_use]
 pub mod bytecode;
 pub mod api;
+pub mod breaker;
 pub mod engine;
 pub mod instrument;
 pub mod interp;

@@ -30,13 +30,24 @@ fn assertions() -> String {
             return_offset, owner, localsplus
         }
         "PyThreadState" PyThreadState {
-            interp, eval_breaker, py_recursion_remaining, py_recursion_limit, recursion_headroom, tracing,
+            interp, eval_breaker, holds_gil, async_exc, remote_debugger_support, py_recursion_remaining, py_recursion_limit, recursion_headroom, tracing,
             current_frame, current_exception, exc_info, datastack_chunk, datastack_top, datastack_limit,
             current_executor
         }
         "_PyThreadStateImpl" _PyThreadStateImpl { c_stack_top, c_stack_soft_limit, c_stack_hard_limit, qsbr }
-        "PyInterpreterState" PyInterpreterState { eval_frame, common_consts, jit, ceval }
-        "_PyRuntimeState" _PyRuntimeState { debug_offsets, ref_tracer, static_objects }
+        "PyInterpreterState" PyInterpreterState {
+            eval_frame, common_consts, jit, ceval, _gil, monitoring_tool_versions, last_restart_version, threads
+        }
+        "struct _ceval_state" _ceval_state { instrumentation_version, gil, own_gil, pending }
+        "struct _gil_runtime_state" _gil_runtime_state {
+            interval, last_holder, locked, switch_number, cond
+        }
+        "struct _pending_calls" _pending_calls {
+            handling_thread, mutex, npending, max, maxloop, calls, first, next
+        }
+        "struct _pending_call" _pending_call { func, arg, flags }
+        "_PyRemoteDebuggerSupport" _PyRemoteDebuggerSupport { debugger_pending_call, debugger_script_path }
+        "_PyRuntimeState" _PyRuntimeState { debug_offsets, ref_tracer, static_objects, ceval, main_tstate }
         "PyCodeObject" PyCodeObject {
             co_consts, co_names, co_exceptiontable, co_flags, co_argcount, co_posonlyargcount, co_kwonlyargcount,
             co_stacksize, co_nlocalsplus, co_framesize, co_localsplusnames, co_executors, _co_monitoring,

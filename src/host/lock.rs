@@ -1,4 +1,4 @@
-//! Per-object locks. Nothing with a GIL, where the GIL is the lock.
+//! Locks of the host: those of objects, which are nothing with a GIL since that is the lock, and mutexes.
 
 #[cfg(py_gil_disabled)]
 use core::sync::atomic::{AtomicU8, Ordering};
@@ -139,6 +139,21 @@ pub unsafe fn with_world_stopped<T>(interp: *mut ffi::PyInterpreterState, action
         ffi::_PyEval_StopTheWorld(interp);
         let result = action();
         ffi::_PyEval_StartTheWorld(interp);
+        result
+    }
+}
+
+/// Runs `action` while holding `mutex` (`PyMutex_Lock`), for which an attached thread may be detached.
+///
+/// # Safety
+/// The mutex is live, and the thread does not hold it.
+#[inline]
+pub unsafe fn with_mutex<T>(mutex: *mut ffi::PyMutex, action: impl FnOnce() -> T) -> T {
+    // SAFETY: the caller's promise.
+    unsafe {
+        ffi::PyMutex_Lock(mutex);
+        let result = action();
+        ffi::PyMutex_Unlock(mutex);
         result
     }
 }

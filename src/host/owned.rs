@@ -89,6 +89,12 @@ pub fn check(status: core::ffi::c_int) -> PyResult<core::ffi::c_int> {
     if status < 0 { Err(Raised) } else { Ok(status) }
 }
 
+/// The host's C convention for what succeeds or raises: 0, or -1 with the exception set.
+#[inline]
+pub fn status(result: Result<(), Raised>) -> core::ffi::c_int {
+    if result.is_ok() { 0 } else { -1 }
+}
+
 /// Sets `exception` with a formatted message (`PyErr_Format`): the format is a C string literal of
 /// the host's format language, the arguments are C values. Gives [`Raised`].
 #[macro_export]

@@ -1,6 +1,7 @@
 //! Thread states. Source: `cpython/pystate.h`, `pycore_tstate.h`.
 
-use core::sync::atomic::{AtomicUsize, Ordering};
+#[cfg(py_gil_disabled)]
+use core::sync::atomic::{AtomicU64, Ordering};
 
 use super::code::Code;
 #[cfg(py_gil_disabled)]
@@ -53,14 +54,18 @@ impl ThreadState {
         unsafe { (*self.0).interp }
     }
 
-    /// The word of breaker bits (below) and instrumentation version (above).
+    /// On debug hosts, ends the process if the thread state's memory was freed
+    /// (`_PyThreadState_CheckConsistency`).
     ///
     /// # Safety
-    /// The thread state is live.
+    /// The thread state is not null.
     #[inline(always)]
-    pub unsafe fn eval_breaker(self) -> usize {
-        // SAFETY: the caller's promise; other threads change it atomically.
-        unsafe { AtomicUsize::from_ptr(&raw mut (*self.0).eval_breaker).load(Ordering::Relaxed) }
+    pub unsafe fn check(self) {
+        #[cfg(py_debug)]
+        // SAFETY: the caller's promise; the function makes its assertions itself.
+        unsafe {
+            ffi::_PyThreadState_CheckConsistency(self.0);
+        }
     }
 
     /// # Safety
@@ -268,9 +273,6 @@ impl Iterator for Threads {
         Some(ThreadState(thread))
     }
 }
-
-#[cfg(py_gil_disabled)]
-use core::sync::atomic::AtomicU64;
 
 /// Code objects are only named in the free-threaded half of this file.
 #[cfg(not(py_gil_disabled))]

@@ -3,6 +3,7 @@
 #include "pycore_abstract.h"
 #include "pycore_audit.h"
 #include "pycore_backoff.h"
+#include "pycore_brc.h"
 #include "pycore_call.h"
 #include "pycore_cell.h"
 #include "pycore_ceval.h"

@@ -29,7 +29,7 @@ pub unsafe extern "C" fn PyMonitoring_EnterScope(
     // SAFETY: the caller's promise.
     unsafe {
         let interp = ThreadState::current().interp();
-        let current = u64::from(version::global(interp));
+        let current = version::global(interp).field() as u64;
         if current != *version {
             for index in 0..length.max(0) as usize {
                 let told = wanted_by(interp, *event_types.add(index));

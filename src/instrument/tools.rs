@@ -148,7 +148,7 @@ pub unsafe fn clear(tstate: ThreadState, tool: Tool) -> PyResult<()> {
             set_events(tstate, tool, EventSet::NONE)?;
             let version = version::next(interp, 1)?;
             // Every code object's own events of the tool are outdated by this.
-            (*interp).monitoring_tool_versions[tool.number()] = version as usize;
+            (*interp).monitoring_tool_versions[tool.number()] = version.field();
             version::set_global(tstate, version);
             writer::instrument_all_running(interp)
         })
@@ -167,7 +167,7 @@ pub unsafe fn restart_events(tstate: ThreadState) -> PyResult<()> {
             // Between the versions of all code objects and the one that they get.
             let restart = version::next(interp, 1)?;
             let version = version::next(interp, 2)?;
-            (*interp).last_restart_version = restart as usize;
+            (*interp).last_restart_version = restart.field();
             version::set_global(tstate, version);
             writer::instrument_all_running(interp)
         })

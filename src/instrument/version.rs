@@ -1,23 +1,12 @@
 //! Versions of the instrumentation: they grow with every change of what tools watch. Source:
 //! `pycore_ceval.h`.
-//!
-//! A version shares its word with the bits of the eval breaker, so it grows in steps of one past them.
 
 use core::sync::atomic::{AtomicUsize, Ordering};
 
+use crate::breaker::word::EvalBreaker;
+pub use crate::breaker::word::Version;
 use crate::host::{Code, PyResult, ThreadState, ffi};
 use crate::raise;
-
-const EVENT_BITS: usize = ffi::_PY_EVAL_EVENTS_MASK as usize;
-const STEP: u32 = 1 << ffi::_PY_EVAL_EVENTS_BITS;
-
-/// A version as the host keeps it: 24 bits, above those of the eval breaker.
-pub type Version = u32;
-
-/// The version `steps` later, if there are as many left.
-fn later(version: Version, steps: u32) -> Option<Version> {
-    version.checked_add(STEP.checked_mul(steps)?)
-}
 
 /// The version of the interpreter's monitors.
 ///
@@ -25,8 +14,8 @@ fn later(version: Version, steps: u32) -> Option<Version> {
 /// The interpreter is live.
 #[inline(always)]
 pub unsafe fn global(interp: *mut ffi::PyInterpreterState) -> Version {
-    // SAFETY: the caller's promise; other threads may look at the word.
-    unsafe { word(&raw mut (*interp).ceval.instrumentation_version).load(Ordering::Relaxed) as Version }
+    // SAFETY: the caller's promise.
+    Version::from_field(unsafe { global_field(interp) }.load(Ordering::Relaxed))
 }
 
 /// The version after the present one (`steps` after it). Fails with OverflowError if there is none.
@@ -36,7 +25,7 @@ pub unsafe fn global(interp: *mut ffi::PyInterpreterState) -> Version {
 pub unsafe fn next(interp: *mut ffi::PyInterpreterState, steps: u32) -> PyResult<Version> {
     // SAFETY: the caller's promise.
     unsafe {
-        match later(global(interp), steps) {
+        match global(interp).later(steps) {
             Some(version) => Ok(version),
             None => Err(raise!(PyExc_OverflowError, c"events set too many times")),
         }
@@ -51,38 +40,33 @@ pub unsafe fn set_global(tstate: ThreadState, version: Version) {
     // SAFETY: the caller's promise.
     unsafe {
         let interp = tstate.interp();
-        store(&raw mut (*interp).ceval.instrumentation_version, version);
+        global_field(interp).store(version.field(), Ordering::SeqCst);
         // With a GIL the others take it over when they attach.
         #[cfg(not(py_gil_disabled))]
-        set_of_thread(tstate, version);
+        EvalBreaker::of(tstate).set_version(version);
         #[cfg(py_gil_disabled)]
-        ThreadState::for_each(interp, |thread| set_of_thread(thread, version));
+        ThreadState::for_each(interp, |thread| EvalBreaker::of(thread).set_version(version));
     }
 }
 
-/// The version that the thread sees.
+/// Gives a thread its interpreter's version.
 ///
 /// # Safety
-/// The thread state is live.
-pub unsafe fn of_thread(tstate: ThreadState) -> Version {
+/// The thread state and the interpreter are live.
+#[inline]
+pub unsafe fn catch_up(tstate: ThreadState, interp: *mut ffi::PyInterpreterState) {
     // SAFETY: the caller's promise.
-    unsafe { (tstate.eval_breaker() & !EVENT_BITS) as Version }
-}
-
-/// # Safety
-/// The thread state is live.
-pub unsafe fn set_of_thread(tstate: ThreadState, version: Version) {
-    // SAFETY: the caller's promise.
-    unsafe { store(&raw mut (*tstate.as_ptr()).eval_breaker, version) }
+    unsafe { EvalBreaker::of(tstate).set_version(global(interp)) }
 }
 
 /// The version that the bytecode was written for. Who sees it sees the bytecode.
 ///
 /// # Safety
 /// The code object is live.
-pub unsafe fn of_code(code: Code) -> usize {
+#[inline(always)]
+pub unsafe fn of_code(code: Code) -> Version {
     // SAFETY: the caller's promise.
-    unsafe { word(&raw mut (*code.as_ptr())._co_instrumentation_version).load(Ordering::Acquire) }
+    Version::from_field(unsafe { field_of_code(code) }.load(Ordering::Acquire))
 }
 
 /// Publishes the bytecode, and everything else about `code`, as of `version`.
@@ -91,47 +75,17 @@ pub unsafe fn of_code(code: Code) -> usize {
 /// The code object is live, and nobody else instruments it.
 pub unsafe fn set_of_code(code: Code, version: Version) {
     // SAFETY: the caller's promise.
-    unsafe {
-        word(&raw mut (*code.as_ptr())._co_instrumentation_version)
-            .store(version as usize, Ordering::Release);
-    }
+    unsafe { field_of_code(code) }.store(version.field(), Ordering::Release);
 }
 
-/// Replaces the version in a word, whatever happens to the event bits meanwhile.
-unsafe fn store(location: *mut usize, version: Version) {
-    // SAFETY: the callers' promise.
-    let word = unsafe { word(location) };
-    let replace = |old| Some(old & EVENT_BITS | version as usize);
-    let _ = word.fetch_update(Ordering::SeqCst, Ordering::Relaxed, replace);
+#[inline(always)]
+unsafe fn global_field<'a>(interp: *mut ffi::PyInterpreterState) -> &'a AtomicUsize {
+    // SAFETY: the interpreter is live; everybody changes the field atomically.
+    unsafe { AtomicUsize::from_ptr(&raw mut (*interp).ceval.instrumentation_version) }
 }
 
-unsafe fn word<'a>(location: *mut usize) -> &'a AtomicUsize {
-    // SAFETY: the callers' promise: a live word that is only changed atomically.
-    unsafe { AtomicUsize::from_ptr(location) }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn storing_a_version_keeps_the_event_bits() {
-        for bits in [0, 1, 0x80, EVENT_BITS] {
-            for old in [0, STEP as usize, 0xFFFF_FF00] {
-                let mut word = old | bits;
-                // SAFETY: the word is ours.
-                unsafe { store(&raw mut word, 7 * STEP) };
-                assert_eq!(word, (7 * STEP as usize) | bits);
-            }
-        }
-    }
-
-    #[test]
-    fn versions_end_without_coming_back_to_zero() {
-        assert_eq!(later(0, 1), Some(STEP));
-        let last = !(STEP - 1);
-        assert_eq!(later(last, 1), None);
-        assert_eq!(later(last - STEP, 2), None);
-        assert_eq!(later(last - STEP, 1), Some(last));
-    }
+#[inline(always)]
+unsafe fn field_of_code<'a>(code: Code) -> &'a AtomicUsize {
+    // SAFETY: the code object is live; everybody changes the field atomically.
+    unsafe { AtomicUsize::from_ptr(&raw mut (*code.as_ptr())._co_instrumentation_version) }
 }

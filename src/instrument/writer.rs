@@ -269,7 +269,7 @@ pub unsafe fn instrument(code: Code, interp: Interpreter) -> PyResult<()> {
         data.local().store(local);
         let active = watching(tools::monitors(interp), &local);
         prepare_tables(code, &data, &active)?;
-        let restarted = (*interp).last_restart_version > version::of_code(code);
+        let restarted = (*interp).last_restart_version > version::of_code(code).field();
         let change = Change::new(&data.active().load(), active, restarted);
         data.active().store(active);
         if !change.is_empty() {
@@ -396,7 +396,7 @@ impl LineReader {
 pub unsafe fn instrument_if_outdated(code: Code, interp: Interpreter) -> PyResult<()> {
     // SAFETY: the caller's promise.
     unsafe {
-        if version::of_code(code) == version::global(interp) as usize {
+        if version::of_code(code) == version::global(interp) {
             return Ok(());
         }
         instrument(code, interp)
@@ -443,21 +443,10 @@ pub unsafe extern "C" fn _Py_Instrument(
     // SAFETY: the caller's promise.
     unsafe {
         let result = with_lock(code.cast(), || instrument_if_outdated(Code::from_ptr(code), interp));
-        catch_up(ThreadState::current(), interp);
+        // They differ only when an interpreter is cleared, whose finalizers must not look for the
+        // difference for ever.
+        version::catch_up(ThreadState::current(), interp);
         if result.is_ok() { 0 } else { -1 }
-    }
-}
-
-/// Gives a thread the interpreter's version. They differ only when an interpreter is cleared, whose
-/// finalizers must not look for the difference for ever.
-#[inline]
-unsafe fn catch_up(tstate: ThreadState, interp: Interpreter) {
-    // SAFETY: the caller's promise: both are live, and the thread is the attached one.
-    unsafe {
-        let version = version::global(interp);
-        if version::of_thread(tstate) != version {
-            version::set_of_thread(tstate, version);
-        }
     }
 }
 

@@ -5,19 +5,17 @@ use core::ptr::NonNull;
 
 use super::guards::guard;
 use crate::api;
+use crate::breaker::{requests, word::EvalBreaker};
 use crate::bytecode::{BackoffCounter, opcode};
 use crate::engine::{Engine, Exit, Op};
-use crate::host::{Code, FREE_THREADED, StackRef, ThreadState, ffi};
 #[cfg(py_tier2)]
 use crate::host::{CodeUnit, Frame, Raised};
+use crate::host::{FREE_THREADED, StackRef, ThreadState, ffi};
+use crate::instrument::version;
 use crate::interp::unwind;
 use crate::specialize::{jump_backward, resume};
 #[cfg(py_gil_disabled)]
 use crate::tlbc;
-
-/// The bits of the eval breaker that ask the thread for something; those above are the version of
-/// the instrumentation.
-const EVENTS: usize = ffi::_PY_EVAL_EVENTS_MASK as usize;
 
 /// An inline cache entry where an instruction should be: the bytecode is broken.
 #[inline(always)]
@@ -55,9 +53,9 @@ pub unsafe fn check_periodic<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
     // SAFETY: the thread is attached; the frame is published before anything runs.
     unsafe {
         e.tstate().quiescent();
-        if has_events(e.tstate()) {
+        if EvalBreaker::of(e.tstate()).load().has_events() {
             e.publish();
-            if ffi::_Py_HandlePending(e.tstate().as_ptr()) != 0 {
+            if requests::handle(e.tstate()).is_err() {
                 return Err(Exit::ErrorNoPop);
             }
         }
@@ -76,12 +74,6 @@ pub unsafe fn check_periodic_if_not_yield_from<E: Engine>(e: &mut E, []: [StackR
     } else {
         Ok([])
     }
-}
-
-#[inline(always)]
-unsafe fn has_events(tstate: ThreadState) -> bool {
-    // SAFETY: the thread state is live.
-    unsafe { tstate.eval_breaker() & EVENTS != 0 }
 }
 
 // --- RESUME ------------------------------------------------------------------------------------
@@ -106,16 +98,6 @@ pub unsafe fn load_bytecode<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
     Ok([])
 }
 
-/// The version of the instrumentation that the code has.
-#[inline(always)]
-unsafe fn instrumentation_version(code: Code) -> usize {
-    use core::sync::atomic::{AtomicUsize, Ordering};
-    // SAFETY: the code is live; instrumentation publishes the version last.
-    unsafe {
-        AtomicUsize::from_ptr(&raw mut (*code.as_ptr())._co_instrumentation_version).load(Ordering::Acquire)
-    }
-}
-
 /// Instruments the code for the tools of now, and begins anew if that changed it. Code that a tool runs
 /// is left alone; but free-threaded hosts, where a copy may be new, check always.
 #[inline(always)]
@@ -123,8 +105,8 @@ pub unsafe fn maybe_instrument<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
     // SAFETY: the frame is published before the code is changed.
     unsafe {
         if FREE_THREADED || (*e.tstate().as_ptr()).tracing == 0 {
-            let wanted = e.tstate().eval_breaker() & !EVENTS;
-            if instrumentation_version(e.code()) != wanted {
+            let wanted = EvalBreaker::of(e.tstate()).load().version();
+            if version::of_code(e.code()) != wanted {
                 e.publish();
                 if ffi::_Py_Instrument(e.code().as_ptr(), e.tstate().interp()) != 0 {
                     return Err(Exit::ErrorNoPop);
@@ -148,9 +130,9 @@ pub unsafe fn quicken_resume<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
 /// Nothing is asked of the thread, and the code is instrumented as it should be.
 #[inline(always)]
 pub unsafe fn resume_check<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
-    // SAFETY: the code is live. Versions have no event bits, so one comparison sees both.
+    // SAFETY: the code is live.
     unsafe {
-        guard(e.tstate().eval_breaker() == instrumentation_version(e.code()))?;
+        guard(EvalBreaker::of(e.tstate()).load().is_quiet_at(version::of_code(e.code())))?;
         #[cfg(py_gil_disabled)]
         guard(e.frame().copy_index() == e.tstate().tlbc_index())?;
     }
@@ -329,7 +311,7 @@ pub unsafe fn enter_executor<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
     unsafe {
         let executors = &raw const (*(*e.code().as_ptr()).co_executors).executors;
         let executor = *executors.cast::<NonNull<ffi::_PyExecutorObject>>().add(e.oparg() & 0xFF);
-        if !has_events(e.tstate()) {
+        if !EvalBreaker::of(e.tstate()).load().has_events() {
             return executors::run(e, executor);
         }
         let original = &raw const (*executor.as_ptr()).vm_data;

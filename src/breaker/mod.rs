@@ -1,0 +1,30 @@
+//! The eval breaker, the GIL, pending calls and signals. Replaces `ceval_gil.o`.
+//!
+//! - [`word`]: the per-thread word of requests and instrumentation version, and nobody else knows how
+//!   it is laid out. Evaluators, instrumentation and this folder use it.
+//! - [`gil`]: the lock itself, over atomics and two queues of sleeping threads; no host in it, so that
+//!   every interleaving can be tried (`tests/models`).
+//! - [`queues`]: those queues, in the host's struct.
+//! - [`threads`]: the lock as the host knows it: attaching and detaching threads.
+//! - [`lifecycle`]: making and ending an interpreter's lock, `fork`, the switch interval.
+//! - [`pending`]: calls that other threads want made; [`signals`]: signals for the main thread.
+//! - [`requests`]: what a thread does when its breaker asks for something.
+//! - [`remote`]: scripts that another process asks this one to run (PEP 768).
+//!
+//! The host and extension modules call the exported functions; in the crate, instruction bodies call
+//! [`requests::handle`].
+
+pub mod gil;
+pub mod lifecycle;
+pub mod pending;
+mod queues;
+mod remote;
+pub mod requests;
+pub mod signals;
+pub mod threads;
+pub mod word;
+
+/// The atomics of [`gil`], for which its model (`tests/models`) has others.
+mod sync {
+    pub use core::sync::atomic::{AtomicI32, AtomicUsize, Ordering};
+}

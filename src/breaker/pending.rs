@@ -1,0 +1,360 @@
+//! Pending calls: C functions that any thread may ask an interpreter to call soon, in one of its
+//! threads, or the program to call in its main thread. Source: `pycore_interp_structs.h`,
+//! `pycore_ceval.h`.
+
+use core::ffi::{c_int, c_void};
+use core::sync::atomic::{AtomicI32, Ordering};
+
+use super::requests;
+#[cfg(not(py_gil_disabled))]
+use super::threads::HostGil;
+use super::word::{EvalBreaker, Event};
+use crate::host::{Owned, Raised, ThreadState, ffi, lock, owned};
+
+/// Calls may run in the main thread only.
+const MAIN_THREAD_ONLY: c_int = ffi::_Py_PENDING_MAINTHREADONLY as c_int;
+/// The argument is memory to be freed after the call.
+const RAW_FREE: c_int = ffi::_Py_PENDING_RAWFREE as c_int;
+
+/// A queue of calls (`struct _pending_calls`), borrowed.
+#[derive(Clone, Copy)]
+struct Calls(*mut ffi::_pending_calls);
+
+/// No more calls fit.
+struct Full;
+
+/// The place in the ring after `place`.
+const fn following(place: c_int) -> c_int {
+    (place + 1) % ffi::PENDINGCALLSARRAYSIZE as c_int
+}
+
+impl Calls {
+    /// The calls that any thread of the interpreter may make.
+    #[inline(always)]
+    fn of(interp: *mut ffi::PyInterpreterState) -> Calls {
+        // SAFETY: only an address is computed.
+        Calls(unsafe { &raw mut (*interp).ceval.pending })
+    }
+
+    /// The calls that only the main thread may make.
+    #[inline(always)]
+    fn of_main_thread() -> Calls {
+        // SAFETY: the runtime is a static of the host.
+        Calls(unsafe { &raw mut ffi::_PyRuntime.ceval.pending_mainthread })
+    }
+
+    /// How many calls wait; read by threads that do not hold the queue's lock.
+    #[inline(always)]
+    unsafe fn count(self) -> &'static AtomicI32 {
+        // SAFETY: the queue is live.
+        unsafe { AtomicI32::from_ptr(&raw mut (*self.0).npending) }
+    }
+
+    /// Runs `action` while nobody else uses the queue, which may detach the thread for a moment.
+    unsafe fn locked<T>(self, action: impl FnOnce() -> T) -> T {
+        // SAFETY: the queue is live.
+        unsafe { lock::with_mutex(&raw mut (*self.0).mutex, action) }
+    }
+
+    unsafe fn push(self, call: ffi::_pending_call) -> Result<(), Full> {
+        // SAFETY: the queue is live, its indices are within the ring.
+        unsafe {
+            self.locked(|| {
+                let calls = self.0;
+                if self.count().load(Ordering::Relaxed) == (*calls).max {
+                    return Err(Full);
+                }
+                (*calls).calls[(*calls).next as usize] = call;
+                (*calls).next = following((*calls).next);
+                self.count().fetch_add(1, Ordering::SeqCst);
+                Ok(())
+            })
+        }
+    }
+
+    /// The call that waits longest, if there is one, and how many wait after it.
+    unsafe fn pop(self) -> (Option<ffi::_pending_call>, i32) {
+        // SAFETY: the queue is live, its indices are within the ring.
+        unsafe {
+            self.locked(|| {
+                let calls = self.0;
+                if self.count().load(Ordering::Relaxed) == 0 {
+                    return (None, 0);
+                }
+                let first = (*calls).first;
+                let none = ffi::_pending_call { func: None, arg: core::ptr::null_mut(), flags: 0 };
+                let call = core::mem::replace(&mut (*calls).calls[first as usize], none);
+                (*calls).first = following(first);
+                (Some(call), self.count().fetch_sub(1, Ordering::SeqCst) - 1)
+            })
+        }
+    }
+
+    /// Makes the calls, but no more in a row than the queue allows; says whether some are left.
+    unsafe fn run(self) -> Result<bool, Raised> {
+        // SAFETY: the queue is live; the functions are what their callers promised.
+        unsafe {
+            let bound = match (*self.0).maxloop {
+                0 => (*self.0).max,
+                bound => bound,
+            };
+            let mut left = 0;
+            for _ in 0..bound {
+                let (call, rest) = self.pop();
+                left = rest;
+                let Some(ffi::_pending_call { func: Some(function), arg, flags }) = call else { break };
+                let status = function(arg);
+                if flags & RAW_FREE != 0 && !arg.is_null() {
+                    ffi::PyMem_RawFree(arg);
+                }
+                if status != 0 {
+                    return Err(Raised);
+                }
+            }
+            Ok(left > 0)
+        }
+    }
+}
+
+/// The one thread of an interpreter that makes its calls at the moment.
+struct Handling(Calls);
+
+impl Handling {
+    /// None if a thread, perhaps this one, makes calls already. That one is told that there are more,
+    /// and the calling one is left alone.
+    unsafe fn begin(calls: Calls, tstate: ThreadState) -> Option<Handling> {
+        // SAFETY: the field is null or the state of a thread that is inside `make`.
+        unsafe {
+            calls.locked(|| {
+                let handling = (*calls.0).handling_thread;
+                if !handling.is_null() {
+                    EvalBreaker::of(ThreadState::from_ptr(handling)).set(Event::CALLS_TO_DO);
+                    EvalBreaker::of(tstate).clear(Event::CALLS_TO_DO);
+                    return None;
+                }
+                (*calls.0).handling_thread = tstate.as_ptr();
+                Some(Handling(calls))
+            })
+        }
+    }
+}
+
+impl Drop for Handling {
+    fn drop(&mut self) {
+        // SAFETY: the field is this thread's to reset; with a GIL, its holder's.
+        unsafe {
+            let end = || (*self.0.0).handling_thread = core::ptr::null_mut();
+            if cfg!(py_gil_disabled) { self.0.locked(end) } else { end() }
+        }
+    }
+}
+
+/// Whether the thread is the program's main one.
+#[inline]
+pub(super) fn is_main_thread() -> bool {
+    // SAFETY: has no preconditions.
+    unsafe { ffi::_Py_IsMainThread() != 0 }
+}
+
+/// Whether the interpreter is the main one.
+#[inline]
+pub(super) fn is_main_interpreter(interp: *mut ffi::PyInterpreterState) -> bool {
+    // SAFETY: has no preconditions.
+    interp == unsafe { ffi::_PyInterpreterState_Main() }
+}
+
+/// Whether calls wait which the calling thread, of the interpreter, might make.
+///
+/// # Safety
+/// The interpreter is live.
+#[cfg(not(py_gil_disabled))]
+#[inline]
+pub(super) unsafe fn are_calls_for(interp: *mut ffi::PyInterpreterState) -> bool {
+    // SAFETY: the caller's promise. What was added before the lock was taken is seen, see
+    // `Gil::with_holder`.
+    unsafe {
+        Calls::of(interp).count().load(Ordering::Relaxed) != 0
+            || (Calls::of_main_thread().count().load(Ordering::Relaxed) != 0 && is_main_thread())
+    }
+}
+
+/// Makes the calls that wait for the interpreter and, in the main thread, those that wait for that. Not
+/// all, if they are many; then the breaker is set again. On failure some may be left, too.
+///
+/// # Safety
+/// The thread is attached and `tstate` is its state.
+pub unsafe fn make(tstate: ThreadState) -> Result<(), Raised> {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let interp = tstate.interp();
+        let Some(handling) = Handling::begin(Calls::of(interp), tstate) else { return Ok(()) };
+        // Before the first call, so that calls which are added meanwhile set it again.
+        requests::clear_here(tstate, Event::CALLS_TO_DO);
+        let mut queues = [Some(Calls::of(interp)), None];
+        if is_main_thread() && is_main_interpreter(interp) {
+            queues[1] = Some(Calls::of_main_thread());
+        }
+        for queue in queues.into_iter().flatten() {
+            match queue.run() {
+                Ok(false) => {}
+                Ok(true) => requests::set_here(tstate, Event::CALLS_TO_DO),
+                Err(Raised) => {
+                    drop(handling);
+                    requests::set_here(tstate, Event::CALLS_TO_DO);
+                    return Err(Raised);
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Makes a thread of the interpreter look for calls soon: the one that runs, or else the next one that
+/// attaches.
+unsafe fn announce(interp: *mut ffi::PyInterpreterState) {
+    // SAFETY: the interpreter is live; the lock keeps its holder alive.
+    unsafe {
+        #[cfg(py_gil_disabled)]
+        requests::for_all(interp, |breaker| breaker.set(Event::CALLS_TO_DO));
+        #[cfg(not(py_gil_disabled))]
+        HostGil::of(interp).lock().with_holder(|holder| {
+            // Interpreters may share a GIL.
+            if holder.tstate().interp() == interp {
+                EvalBreaker::of(holder.tstate()).set(Event::CALLS_TO_DO);
+            }
+        });
+    }
+}
+
+// --- the host's functions ------------------------------------------------------------------------
+
+/// Has `func(arg)` called soon in some thread of `interp`, or if `flags` says so in the main thread.
+/// Gives `_Py_ADD_PENDING_SUCCESS`, or `_Py_ADD_PENDING_FULL` if too many calls wait; sets no exception.
+/// The call gives 0, or -1 with an exception set. Stands for the host's symbol of this name
+/// (`pycore_ceval.h`); no references.
+///
+/// # Safety
+/// The interpreter is live, the main one if it is to be the main thread; `func` is not null. Any thread
+/// may call this, attached or not.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn _PyEval_AddPendingCall(
+    interp: *mut ffi::PyInterpreterState,
+    func: ffi::_Py_pending_call_func,
+    arg: *mut c_void,
+    flags: c_int,
+) -> ffi::_Py_add_pending_call_result {
+    // SAFETY: the caller's promise; the main thread's state lives as long as the runtime.
+    unsafe {
+        let main_only = flags & MAIN_THREAD_ONLY != 0;
+        let calls = if main_only { Calls::of_main_thread() } else { Calls::of(interp) };
+        let added = calls.push(ffi::_pending_call { func, arg, flags });
+        // Even if the queue is full: it will not stay so.
+        if main_only {
+            requests::main_thread().set(Event::CALLS_TO_DO);
+        } else {
+            announce(interp);
+        }
+        match added {
+            Ok(()) => ffi::_Py_ADD_PENDING_SUCCESS as ffi::_Py_add_pending_call_result,
+            Err(Full) => ffi::_Py_ADD_PENDING_FULL,
+        }
+    }
+}
+
+/// Has `func(arg)` called soon in the main thread. Gives 0, or -1 without an exception if too many calls
+/// wait. Stands for the host's symbol of this name (`ceval.h`); no references.
+///
+/// # Safety
+/// The main interpreter is live; `func` is not null. Any thread may call this, attached or not.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn Py_AddPendingCall(func: ffi::_Py_pending_call_func, arg: *mut c_void) -> c_int {
+    // SAFETY: the caller's promise.
+    unsafe { _PyEval_AddPendingCall(ffi::_PyInterpreterState_Main(), func, arg, MAIN_THREAD_ONLY) }
+}
+
+/// Makes all calls that wait, however many. Their exceptions are printed. Stands for the host's symbol of
+/// this name (`pycore_ceval.h`); no references.
+///
+/// # Safety
+/// The thread is attached and `tstate` is its state.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn _Py_FinishPendingCalls(tstate: *mut ffi::PyThreadState) {
+    let thread = ThreadState::from_ptr(tstate);
+    // SAFETY: the caller's promise.
+    unsafe {
+        requests::check_attached(c"_Py_FinishPendingCalls");
+        thread.check();
+        let interp = thread.interp();
+        let in_main = is_main_thread() && is_main_interpreter(interp);
+        loop {
+            if make(thread).is_err() {
+                print_exception(thread);
+            }
+            let mut left = Calls::of(interp).count().load(Ordering::Relaxed);
+            if in_main {
+                left += Calls::of_main_thread().count().load(Ordering::Relaxed);
+            }
+            if left <= 0 {
+                return;
+            }
+        }
+    }
+}
+
+/// Prints the exception that a call has left, as the context of a SystemError.
+#[cold]
+unsafe fn print_exception(tstate: ThreadState) {
+    // SAFETY: the thread is attached and an exception is set, if the call did as it says.
+    unsafe {
+        let exception = Owned::optional(ffi::_PyErr_GetRaisedException(tstate.as_ptr()));
+        ffi::_PyErr_BadInternalCall(concat!(file!(), "\0").as_ptr().cast(), line!() as c_int);
+        ffi::_PyErr_ChainExceptions1(exception.map_or(core::ptr::null_mut(), Owned::into_ptr));
+        ffi::_PyErr_Print(tstate.as_ptr());
+    }
+}
+
+/// Makes calls that wait, and in the main thread handles signals first. Gives 0, or -1 with an exception
+/// set. Stands for the host's symbol of this name (`pycore_ceval.h`); no references.
+///
+/// # Safety
+/// The thread is attached and `tstate` is its state.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn _PyEval_MakePendingCalls(tstate: *mut ffi::PyThreadState) -> c_int {
+    let tstate = ThreadState::from_ptr(tstate);
+    // SAFETY: the caller's promise.
+    unsafe { owned::status(super::signals::handle(tstate).and_then(|()| make(tstate))) }
+}
+
+/// Handles signals and makes calls that wait, in the main thread; elsewhere does nothing. Gives 0, or -1
+/// with an exception set. Stands for the host's symbol of this name (`ceval.h`); no references.
+///
+/// # Safety
+/// The thread is attached.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn Py_MakePendingCalls() -> c_int {
+    // SAFETY: the caller's promise.
+    unsafe {
+        requests::check_attached(c"Py_MakePendingCalls");
+        let tstate = ThreadState::current();
+        tstate.check();
+        if is_main_thread() && is_main_interpreter(tstate.interp()) {
+            _PyEval_MakePendingCalls(tstate.as_ptr())
+        } else {
+            0
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_ring_of_calls_has_no_end() {
+        let mut place = 0;
+        for step in 1..=2 * ffi::PENDINGCALLSARRAYSIZE as c_int {
+            place = following(place);
+            assert_eq!(place, step % ffi::PENDINGCALLSARRAYSIZE as c_int);
+        }
+    }
+}
