@@ -1,0 +1,93 @@
+//! The two queues of a lock, as `src/breaker/queues.rs` has them.
+
+use loom::cell::UnsafeCell;
+use loom::sync::{Condvar, Mutex, MutexGuard};
+
+use crate::gil::Queue;
+
+#[derive(Default)]
+pub struct Queues {
+    /// How many sleep in each, or have been woken and do not run yet.
+    asleep: Mutex<[usize; 2]>,
+    bells: [Condvar; 2],
+    /// Read by all who unlock the queues, written by who frees them.
+    memory: UnsafeCell<()>,
+}
+
+/// How a sleep ends.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub enum Ends {
+    /// Somebody wakes the thread.
+    Woken,
+    /// By itself, for no reason.
+    WithoutReason,
+    /// By itself, when the time is up.
+    InTime,
+}
+
+impl Queues {
+    pub fn sleep(&self, queue: Queue, ends: Ends, wanted: impl FnOnce() -> bool, timed_out: impl FnOnce()) {
+        let mut locked = self.lock();
+        if !wanted() {
+            return;
+        }
+        *locked.asleep(queue) += 1;
+        let asleep = locked.asleep.take().unwrap();
+        locked.asleep = Some(if ends == Ends::Woken {
+            self.bells[queue as usize].wait(asleep).unwrap()
+        } else {
+            drop(asleep);
+            self.asleep.lock().unwrap()
+        });
+        *locked.asleep(queue) -= 1;
+        if ends == Ends::InTime {
+            timed_out();
+        }
+    }
+
+    pub fn wake_one(&self, queue: Queue, action: impl FnOnce(bool)) {
+        let mut locked = self.lock();
+        let asleep = *locked.asleep(queue);
+        action(asleep > 1);
+        if asleep > 0 {
+            self.bells[queue as usize].notify_one();
+        }
+    }
+
+    pub fn wake_all(&self, queue: Queue) {
+        let _locked = self.lock();
+        self.bells[queue as usize].notify_all();
+    }
+
+    pub fn locked<T>(&self, action: impl FnOnce() -> T) -> T {
+        let _locked = self.lock();
+        action()
+    }
+
+    /// What the owner of the memory does when nobody will use the queues any more.
+    pub fn free(&self) {
+        self.memory.with_mut(|_| ());
+    }
+
+    fn lock(&self) -> Locked<'_> {
+        Locked { asleep: Some(self.asleep.lock().unwrap()), queues: self }
+    }
+}
+
+struct Locked<'a> {
+    /// Always there, except while the thread sleeps.
+    asleep: Option<MutexGuard<'a, [usize; 2]>>,
+    queues: &'a Queues,
+}
+
+impl Locked<'_> {
+    fn asleep(&mut self, queue: Queue) -> &mut usize {
+        &mut self.asleep.as_mut().unwrap()[queue as usize]
+    }
+}
+
+impl Drop for Locked<'_> {
+    fn drop(&mut self) {
+        self.queues.memory.with(|_| ());
+    }
+}
