@@ -9,8 +9,8 @@ use crate::breaker::{requests, word::EvalBreaker};
 use crate::bytecode::{BackoffCounter, opcode};
 use crate::engine::{Engine, Exit, Op};
 #[cfg(py_tier2)]
-use crate::host::{CodeUnit, Frame, Raised};
-use crate::host::{FREE_THREADED, StackRef, ThreadState, ffi};
+use crate::host::{CodeUnit, Frame, Raised, ThreadState};
+use crate::host::{FREE_THREADED, StackRef, ffi};
 use crate::instrument::version;
 use crate::interp::unwind;
 use crate::specialize::{jump_backward, resume};

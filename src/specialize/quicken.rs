@@ -47,8 +47,8 @@ pub unsafe fn fresh_counter(interp: *mut ffi::PyInterpreterState) -> BackoffCoun
     #[cfg(not(py_gil_disabled))]
     let _ = interp;
     #[cfg(py_gil_disabled)]
-    // SAFETY: the caller's promise; the setting never changes.
-    if unsafe { (*interp).config.tlbc_enabled } == 0 {
+    // SAFETY: the caller's promise.
+    if !unsafe { crate::host::copies::enabled(interp) } {
         return Counters::DISABLED.adaptive;
     }
     BackoffCounter::WARMUP

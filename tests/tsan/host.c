@@ -157,16 +157,28 @@ const PyConfig *_Py_GetConfig(void)
     return &interp->config;
 }
 
+const PyConfig *_PyInterpreterState_GetConfig(PyInterpreterState *asked)
+{
+    REQUIRE(asked == interp);
+    return &asked->config;
+}
+
 PyThreadState *PyThreadState_GetUnchecked(void)
 {
     return current;
 }
 
-int _Py_HandlePending(PyThreadState *tstate)
+/* A stop in two steps, as threads make it that find it in their eval breaker. */
+void _PyThreadState_Suspend(PyThreadState *tstate)
 {
     REQUIRE(tstate == current);
-    pause_thread();
-    return 0;
+    detach();
+    sched_yield();
+}
+
+void _PyThreadState_Attach(PyThreadState *tstate)
+{
+    attach(tstate);
 }
 
 /* --- locks ------------------------------------------------------------------------------------------------------- */
@@ -334,33 +346,40 @@ static bool is_immortal(PyObject *object)
     return _Py_atomic_load_uint32_relaxed(&object->ob_ref_local) == _Py_IMMORTAL_REFCNT_LOCAL;
 }
 
-/* All references are counted in one place. */
+/* All references are counted in the shared half, as those of an object whose thread has gone. */
 static void *new_object(PyTypeObject *type, size_t size)
 {
     PyObject *object = calloc(1, size);
     REQUIRE(object);
     object->ob_type = type;
-    object->ob_ref_shared = 1;
+    object->ob_ref_shared = _Py_REF_SHARED(1, _Py_REF_MERGED);
     return object;
 }
 
 void _Py_IncRef(PyObject *object)
 {
     if (!is_immortal(object)) {
-        _Py_atomic_add_ssize(&object->ob_ref_shared, 1);
+        _Py_atomic_add_ssize(&object->ob_ref_shared, 1 << _Py_REF_SHARED_SHIFT);
+    }
+}
+
+void _Py_DecRefShared(PyObject *object)
+{
+    if (_Py_atomic_add_ssize(&object->ob_ref_shared, -(1 << _Py_REF_SHARED_SHIFT)) == _Py_REF_SHARED(1, _Py_REF_MERGED)) {
+        free(object);
     }
 }
 
 void _Py_DecRef(PyObject *object)
 {
-    if (!is_immortal(object) && _Py_atomic_add_ssize(&object->ob_ref_shared, -1) == 1) {
-        free(object);
+    if (!is_immortal(object)) {
+        _Py_DecRefShared(object);
     }
 }
 
 int PyUnstable_Object_IsUniquelyReferenced(PyObject *object)
 {
-    return _Py_atomic_load_ssize_relaxed(&object->ob_ref_shared) == 1;
+    return _Py_atomic_load_ssize_relaxed(&object->ob_ref_shared) == _Py_REF_SHARED(1, _Py_REF_MERGED);
 }
 
 PyObject *PyLong_FromLong(long value)
