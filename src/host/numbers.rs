@@ -11,6 +11,7 @@ use super::ffi::{self, PyObject};
 #[cfg(not(py_debug))]
 use super::refcount;
 use super::thread::ThreadState;
+use super::{is_small_int, small_int};
 
 /// The lists that only this thread uses while it is attached (`_Py_freelists_GET`).
 ///
@@ -139,6 +140,24 @@ pub unsafe fn new_int(tstate: ThreadState, value: isize) -> *mut PyObject {
             }
         }
         ffi::PyLong_FromSsize_t(value)
+    }
+}
+
+/// A new reference to an int; null with MemoryError set. The frame is published.
+///
+/// # Safety
+/// `tstate` is the attached thread's.
+#[inline(always)]
+pub unsafe fn int(tstate: ThreadState, value: isize) -> *mut PyObject {
+    // SAFETY: the caller's promise; small ints are immortal.
+    unsafe {
+        if is_small_int(value) {
+            small_int(value)
+        } else if is_compact(value) {
+            new_int(tstate, value)
+        } else {
+            ffi::PyLong_FromSsize_t(value)
+        }
     }
 }
 

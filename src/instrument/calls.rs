@@ -11,7 +11,9 @@ use crate::bytecode::opcode::{INSTRUMENTED_INSTRUCTION, INSTRUMENTED_RESUME, RES
 use crate::host::function::vectorcall;
 use crate::host::lock::with_world_stopped;
 use crate::host::object::{size, static_head};
-use crate::host::{Code, CodeUnit, Frame, Owned, PyObject, PyResult, Raised, ThreadState, ffi, none};
+use crate::host::{
+    Code, CodeUnit, Frame, Owned, PyObject, PyResult, Raised, ThreadState, ffi, none, numbers,
+};
 use crate::raise;
 
 /// `sys.monitoring.DISABLE`, immortal: a tool that returns it is not told of an event at this location any
@@ -37,7 +39,7 @@ pub enum Reply {
 ///
 /// # Safety
 /// The thread is attached, not tracing, and its frames are published; the objects are live.
-#[inline]
+#[inline(always)]
 pub unsafe fn call_tool(
     tstate: ThreadState,
     tool: Tool,
@@ -122,18 +124,18 @@ unsafe fn disable(tstate: ThreadState, code: Code, index: usize, event: Event, t
         if !event.is_local() {
             return Err(refuse_disable(interp, tool, event));
         }
-        with_world_stopped(interp, || writer::disable(code, index, event, tool));
+        with_world_stopped(interp, || writer::disable(interp, code, index, event, tool));
         Ok(())
     }
 }
 
 /// The offset that Python code sees, as an `int`.
 #[inline(always)]
-unsafe fn offset_object(unit: CodeUnit, bytecode: CodeUnit) -> PyResult {
+unsafe fn offset_object(tstate: ThreadState, unit: CodeUnit, bytecode: CodeUnit) -> PyResult {
     // SAFETY: the callers' promise: both are in the same bytecode, and the thread is attached.
     unsafe {
         let offset = unit.offset_from(bytecode) * size_of::<ffi::_Py_CODEUNIT>() as isize;
-        Owned::from_host(ffi::PyLong_FromLong(offset as _))
+        Owned::from_host(numbers::int(tstate, offset))
     }
 }
 
@@ -173,7 +175,7 @@ unsafe fn fire<const N: usize>(
         let Some(event) = Event::from_number(event) else { return Ok(()) };
         let code = frame.code();
         let bytecode = frame.bytecode();
-        let offset = offset_object(seen, bytecode)?;
+        let offset = offset_object(tstate, seen, bytecode)?;
         arguments[1] = code.object();
         arguments[2] = offset.as_ptr();
         let index = instr.offset_from(bytecode) as usize;
@@ -297,7 +299,9 @@ pub unsafe extern "C" fn _Py_call_instrumentation_jump(
         (ThreadState::from_ptr(tstate), Frame::from_ptr(frame), CodeUnit::from_ptr(instr));
     // SAFETY: the caller's promise.
     unsafe {
-        let Ok(target) = offset_object(CodeUnit::from_ptr(dest), frame.bytecode()) else { return null_mut() };
+        let Ok(target) = offset_object(tstate, CodeUnit::from_ptr(dest), frame.bytecode()) else {
+            return null_mut();
+        };
         let here = frame.instr();
         let arguments = [null_mut(), null_mut(), null_mut(), target.as_ptr()];
         match fire(tstate, event, frame, instr, CodeUnit::from_ptr(src), arguments) {
@@ -422,7 +426,7 @@ unsafe fn begin_line(
         if told.is_empty() {
             return Ok(());
         }
-        let line = Owned::from_host(ffi::PyLong_FromLong(line.into()))?;
+        let line = Owned::from_host(numbers::int(tstate, line as isize))?;
         let code = frame.code();
         let mut arguments = [null_mut(), code.object(), line.as_ptr()];
         call_tools_here(tstate, told, code, index, Event::LINE, &mut arguments)
@@ -485,7 +489,7 @@ pub unsafe extern "C" fn _Py_call_instrumentation_instruction(
             return original;
         }
         let told = told_at(tstate, &data, TableKind::InstructionTools, index, Event::INSTRUCTION);
-        let Ok(offset) = offset_object(instr, bytecode) else { return -1 };
+        let Ok(offset) = offset_object(tstate, instr, bytecode) else { return -1 };
         let mut arguments = [null_mut(), code.object(), offset.as_ptr()];
         match call_tools_here(tstate, told, code, index, Event::INSTRUCTION, &mut arguments) {
             Ok(()) => original,

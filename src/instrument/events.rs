@@ -118,6 +118,12 @@ impl EventSet {
         self.0 & (1 << event.number()) != 0
     }
 
+    /// Whether an event is in both sets.
+    #[inline(always)]
+    pub const fn intersects(self, other: EventSet) -> bool {
+        self.0 & other.0 != 0
+    }
+
     #[inline]
     #[must_use]
     pub const fn with(self, event: Event) -> EventSet {

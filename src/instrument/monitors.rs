@@ -109,6 +109,12 @@ impl Change {
         }
     }
 
+    /// The events about which anything changes.
+    pub fn touched(&self) -> EventSet {
+        let changes = |&event: &Event| !self.removed.tools(event).union(self.added.tools(event)).is_empty();
+        Event::all().take(LOCAL_EVENTS).filter(changes).fold(EventSet::NONE, EventSet::with)
+    }
+
     /// Whether the bytecode stays as it is.
     pub fn is_empty(&self) -> bool {
         self.removed.is_empty() && self.added.is_empty()

@@ -1,7 +1,7 @@
 //! Which instructions have an instrumented form, and which event each fires. Source:
 //! `pycore_opcode_metadata.h` for the names, PEP 669 for the events.
 
-use super::events::Event;
+use super::events::{Event, EventSet};
 use crate::bytecode::opcode::*;
 use crate::host::ffi;
 
@@ -39,6 +39,14 @@ macro_rules! pairs {
             $(table[$plain as usize] = Some($fires);)*
             table
         };
+        const EVENTS_OF: [EventSet; 256] = {
+            let mut table = [EventSet::NONE; 256];
+            $(table[$plain as usize] = match $fires {
+                Fires::One(event) => EventSet::NONE.with(event),
+                Fires::ByArgument => EventSet::NONE.with(Event::PY_START).with(Event::PY_RESUME),
+            };)*
+            table
+        };
         #[cfg(test)]
         const PAIRS: &[(u8, u8, &str, &str)] =
             &[$(($plain, $instrumented, stringify!($plain), stringify!($instrumented))),*];
@@ -65,6 +73,12 @@ pairs! {
     END_ASYNC_FOR INSTRUMENTED_END_ASYNC_FOR Fires::One(Event::BRANCH_RIGHT);
     END_FOR INSTRUMENTED_END_FOR Fires::One(Event::STOP_ITERATION);
     END_SEND INSTRUMENTED_END_SEND Fires::One(Event::STOP_ITERATION);
+}
+
+/// The events that instructions with this opcode fire, one each: which one says [`event`].
+#[inline(always)]
+pub fn events(opcode: u8) -> EventSet {
+    EVENTS_OF[opcode as usize]
 }
 
 /// The event that an instruction fires, if it fires one.
@@ -157,6 +171,8 @@ mod tests {
                 let event = event(opcode, argument);
                 assert_eq!(event.is_some(), instrumented_form(opcode).is_some());
                 assert!(event.is_none_or(Event::is_local));
+                assert_eq!(event.is_some(), events(opcode) != EventSet::NONE);
+                assert!(event.is_none_or(|event| events(opcode).contains(event)));
             }
         }
         assert_eq!(event(RESUME, 0), Some(Event::PY_START));

@@ -3,13 +3,14 @@
 use core::ffi::c_int;
 use core::sync::atomic::Ordering;
 
-use super::data::{Monitoring, TableKind};
+use super::data::{Monitoring, Table, TableKind};
 use super::events::{Event, Tool, ToolSet};
 use super::layout::{self, Layers, Site, look};
 use super::lines::{self, Listing, entry_size, instructions};
 use super::monitors::{Change, outdated, watching};
 use super::opcodes::{self, Instruction};
 use super::{tools, version};
+use crate::bytecode::BackoffCounter;
 use crate::bytecode::opcode::ENTER_EXECUTOR;
 #[cfg(py_gil_disabled)]
 use crate::host::copies::Copies;
@@ -30,6 +31,7 @@ struct Location {
 }
 
 /// Looks through everything on top of the instruction at `index`.
+#[inline(always)]
 unsafe fn location(code: Code, index: usize) -> Location {
     // SAFETY: the callers' promise: the code object is live, and there is an instruction.
     unsafe {
@@ -128,7 +130,8 @@ pub unsafe fn shown(code: Code, index: usize) -> (Instruction, u8) {
 
 /// Changes the layers of a location, by way of those that are left once some are taken away. What is under
 /// a layer that comes or goes is stored first: a thread that meets the old opcode once more goes on with
-/// what is there now.
+/// what is there now. `counter` is for an instruction that shall start specializing anew.
+#[inline(always)]
 unsafe fn write(
     code: Code,
     data: &Monitoring,
@@ -136,6 +139,7 @@ unsafe fn write(
     before: Location,
     between: Layers,
     after: Layers,
+    counter: BackoffCounter,
 ) {
     if before.layers == between && between == after {
         return;
@@ -155,7 +159,6 @@ unsafe fn write(
         (before.layers.resets_counter(between) || between.resets_counter(after)) && before.base.length > 1;
     // SAFETY: the callers' promise: the code object is live, and nobody else instruments it.
     unsafe {
-        let counter = fresh_counter(ThreadState::current().interp());
         for copy in copies(code) {
             let unit = copy.add(index as isize);
             // One that runs specialized where nothing is on top may stay so.
@@ -170,59 +173,76 @@ unsafe fn write(
 }
 
 /// One layer at one location, as it is.
-fn site(data: &Monitoring, kind: TableKind, index: usize, present: bool) -> Site {
-    Site { present, told: data.told(kind, index) }
+fn site(table: Option<Table>, index: usize, present: bool) -> Site {
+    Site { present, told: table.map(|table| ToolSet::from_bits(table[index].load(Ordering::Relaxed))) }
 }
 
 /// Stores whom the layer tells from now on; gives whether the bytecode must have it.
-fn keep(data: &Monitoring, kind: TableKind, index: usize, site: Site) -> bool {
-    if let (Some(table), Some(told)) = (data.table(kind), site.told) {
+fn keep(table: Option<Table>, index: usize, site: Site) -> bool {
+    if let (Some(table), Some(told)) = (table, site.told) {
         table[index].store(told.bits(), Ordering::Relaxed);
     }
     site.present
 }
 
-/// Changes one layer at one location. Gives whether the bytecode has it once some tools are taken away, and
-/// whether it has it in the end.
-fn apply(
-    data: &Monitoring,
-    kind: TableKind,
-    index: usize,
-    present: bool,
-    event: Event,
-    change: &Change,
-) -> (bool, bool) {
-    let site = site(data, kind, index, present);
-    let between = site.without(change.removed.tools(event), change.active.tools(event));
-    (between.present, keep(data, kind, index, between.with(change.added.tools(event))))
+/// A change that is being made in a code object.
+struct Writer<'a> {
+    code: Code,
+    data: &'a Monitoring,
+    change: &'a Change,
+    /// For instructions that shall start specializing anew.
+    counter: BackoffCounter,
 }
 
-/// Makes the change everywhere in the bytecode.
-unsafe fn apply_everywhere(code: Code, data: &Monitoring, change: &Change) {
-    // SAFETY: the callers' promise: the code object is live, and nobody else instruments it.
-    unsafe {
-        let bytecode = Bytecode::of(code);
-        let lines = data.lines();
-        let mut index = bytecode.first_traceable();
-        while index < bytecode.units() {
-            let here = location(code, index);
-            let (mut between, mut after) = (here.layers, here.layers);
-            if let Some(fires) = opcodes::event(here.base.opcode, here.base.argument) {
-                (between.event, after.event) =
-                    apply(data, TableKind::Tools, index, after.event, fires, change);
+impl Writer<'_> {
+    /// Makes the change everywhere in the bytecode.
+    ///
+    /// # Safety
+    /// The code object is live, and nobody else instruments it.
+    unsafe fn write_all(&self) {
+        // SAFETY: the caller's promise.
+        unsafe {
+            let bytecode = Bytecode::of(self.code);
+            let touched = self.change.touched();
+            let lines = self.data.lines().filter(|_| touched.contains(Event::LINE));
+            let instructions = touched.contains(Event::INSTRUCTION);
+            let mut index = bytecode.first_traceable();
+            while index < bytecode.units() {
+                let here = location(self.code, index);
+                let base = here.base;
+                let fires = touched.intersects(opcodes::events(base.opcode));
+                let begins_line = lines.is_some_and(|lines| lines.opcode(index) != 0);
+                // Most instructions are not concerned.
+                if fires || begins_line || instructions {
+                    let (mut between, mut after) = (here.layers, here.layers);
+                    if fires && let Some(event) = opcodes::event(base.opcode, base.argument) {
+                        (between.event, after.event) =
+                            self.change_layer(TableKind::Tools, index, after.event, event);
+                    }
+                    if begins_line {
+                        (between.line, after.line) =
+                            self.change_layer(TableKind::LineTools, index, after.line, Event::LINE);
+                    }
+                    if instructions && opcodes::has_instruction_event(base.opcode) {
+                        let (kind, event) = (TableKind::InstructionTools, Event::INSTRUCTION);
+                        (between.instruction, after.instruction) =
+                            self.change_layer(kind, index, after.instruction, event);
+                    }
+                    write(self.code, self.data, index, here, between, after, self.counter);
+                }
+                index += base.length;
             }
-            if lines.is_some_and(|lines| lines.opcode(index) != 0) {
-                (between.line, after.line) =
-                    apply(data, TableKind::LineTools, index, after.line, Event::LINE, change);
-            }
-            if opcodes::has_instruction_event(here.base.opcode) {
-                let kind = TableKind::InstructionTools;
-                (between.instruction, after.instruction) =
-                    apply(data, kind, index, after.instruction, Event::INSTRUCTION, change);
-            }
-            write(code, data, index, here, between, after);
-            index += here.base.length;
         }
+    }
+
+    /// Changes one layer at one location. Gives whether the bytecode has it once some tools are taken away,
+    /// and whether it has it in the end.
+    #[inline(always)]
+    fn change_layer(&self, kind: TableKind, index: usize, present: bool, event: Event) -> (bool, bool) {
+        let table = self.data.table(kind);
+        let (removed, active) = (self.change.removed.tools(event), self.change.active.tools(event));
+        let between = site(table, index, present).without(removed, active);
+        (between.present, keep(table, index, between.with(self.change.added.tools(event))))
     }
 }
 
@@ -231,7 +251,7 @@ unsafe fn apply_everywhere(code: Code, data: &Monitoring, change: &Change) {
 /// # Safety
 /// The thread is attached, the world is stopped, the code object is live and was instrumented, and there
 /// is an instruction with that event at `index`.
-pub unsafe fn disable(code: Code, index: usize, event: Event, tool: Tool) {
+pub unsafe fn disable(interp: Interpreter, code: Code, index: usize, event: Event, tool: Tool) {
     debug_assert!(event.is_local());
     // SAFETY: the caller's promise.
     unsafe {
@@ -243,9 +263,10 @@ pub unsafe fn disable(code: Code, index: usize, event: Event, tool: Tool) {
             Event::INSTRUCTION => (TableKind::InstructionTools, &mut after.instruction),
             _ => (TableKind::Tools, &mut after.event),
         };
-        let site = site(&data, kind, index, *layer).without(ToolSet::of(tool), data.active().tools(event));
-        *layer = keep(&data, kind, index, site);
-        write(code, &data, index, here, after, after);
+        let table = data.table(kind);
+        let site = site(table, index, *layer).without(ToolSet::of(tool), data.active().tools(event));
+        *layer = keep(table, index, site);
+        write(code, &data, index, here, after, after, fresh_counter(interp));
     }
 }
 
@@ -265,15 +286,18 @@ pub unsafe fn instrument(code: Code, interp: Interpreter) -> PyResult<()> {
         }
         let data = Monitoring::get_or_create(code)?;
         let mut local = data.local().load();
-        local.forget(outdated(data.tool_versions(), &(*interp).monitoring_tool_versions));
-        data.local().store(local);
+        let outdated = outdated(data.tool_versions(), &(*interp).monitoring_tool_versions);
+        if !outdated.is_empty() {
+            local.forget(outdated);
+            data.local().store(local);
+        }
         let active = watching(tools::monitors(interp), &local);
         prepare_tables(code, &data, &active)?;
         let restarted = (*interp).last_restart_version > version::of_code(code).field();
         let change = Change::new(&data.active().load(), active, restarted);
         data.active().store(active);
         if !change.is_empty() {
-            apply_everywhere(code, &data, &change);
+            Writer { code, data: &data, change: &change, counter: fresh_counter(interp) }.write_all();
         }
         version::set_of_code(code, version::global(interp));
         Ok(())
