@@ -4,8 +4,8 @@
 //! Any thread may ask something of another by setting an event there. The version is a copy, so that
 //! one comparison answers both "is anything asked of me?" and "is this code instrumented as it should
 //! be?"; the truth is in the interpreter (`ceval.instrumentation_version`), and a thread's copy follows
-//! it: when the thread attaches, or without a GIL when the truth changes. Both parts change by atomic read-modify-write, so neither is ever
-//! lost to a change of the other.
+//! it: when the thread attaches, or without a GIL when the truth changes. Both parts change by atomic
+//! read-modify-write, so neither is ever lost to a change of the other.
 
 use core::sync::atomic::{AtomicUsize, Ordering};
 
