@@ -5,7 +5,7 @@ use core::ptr::null_mut;
 
 use super::data::{Monitoring, TableKind, line_table};
 use super::events::{Event, Tool, ToolSet};
-use super::lines::LineTable;
+use super::lines::Line;
 use super::{tools, writer};
 use crate::bytecode::opcode::{INSTRUMENTED_INSTRUCTION, INSTRUMENTED_RESUME, RESUME};
 use crate::host::function::vectorcall;
@@ -328,13 +328,14 @@ unsafe fn told_at(
     data.told(kind, index).unwrap_or_else(|| global().union(data.local().tools(event)))
 }
 
-/// The line of code unit `index`; -1 if it has none.
+/// The number of a line; -1 for none.
 ///
 /// # Safety
-/// The code object is live, and `lines` is its table.
-pub unsafe fn line_at(code: Code, lines: LineTable, index: usize) -> c_int {
+/// The code object is live, and the line is of its table.
+#[inline(always)]
+pub unsafe fn line_number(code: Code, line: Line) -> c_int {
     // SAFETY: the caller's promise.
-    lines.distance(index).map_or(-1, |distance| unsafe { (*code.as_ptr()).co_firstlineno } + distance)
+    line.distance().map_or(-1, |distance| unsafe { (*code.as_ptr()).co_firstlineno } + distance)
 }
 
 /// What is under the line event of the instruction `unit`.
@@ -364,7 +365,7 @@ pub unsafe extern "C" fn _Py_Instrumentation_GetLine(
     // SAFETY: the caller's promise.
     unsafe {
         let lines = line_table(line_data, size(code.cast()) as usize);
-        line_at(Code::from_ptr(code), lines, index as usize)
+        line_number(Code::from_ptr(code), lines.line(index as usize))
     }
 }
 
@@ -394,9 +395,10 @@ pub unsafe extern "C" fn _Py_call_instrumentation_line(
         let lines = data.lines().unwrap_unchecked();
         let prev = CodeUnit::from_ptr(prev);
         // RESUME never begins a line, so what follows it on the same one does.
-        let same_line = lines.is_same_line(index, prev.offset_from(bytecode) as usize)
+        let line = lines.line(index);
+        let same_line = line == lines.line(prev.offset_from(bytecode) as usize)
             && !matches!(prev.opcode(), RESUME | INSTRUMENTED_RESUME);
-        if !same_line && begin_line(tstate, frame, &data, index, line_at(code, lines, index)).is_err() {
+        if !same_line && begin_line(tstate, frame, &data, index, line_number(code, line)).is_err() {
             return -1;
         }
         // A tool may have put an instruction event there that the table does not know of.

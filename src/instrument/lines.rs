@@ -23,6 +23,18 @@ pub fn entry_size(distance: i32) -> usize {
     }
 }
 
+/// The line of a code unit, or none, as the table says it: to be compared.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Line(u32);
+
+impl Line {
+    /// The distance from the code object's first line.
+    #[inline(always)]
+    pub fn distance(self) -> Option<i32> {
+        (self.0 != 0).then_some(self.0 as i32 - BIAS)
+    }
+}
+
 /// A view of the table. Opcodes in it change while other threads read them.
 #[derive(Clone, Copy)]
 pub struct LineTable<'a> {
@@ -42,15 +54,15 @@ impl<'a> LineTable<'a> {
         &self.bytes[index * self.entry_size + place]
     }
 
-    /// The distance as it is stored. Most entries have one byte for it.
+    /// The line of the code unit. Most entries have one byte for it.
     #[inline(always)]
-    fn number(self, index: usize) -> u32 {
+    pub fn line(self, index: usize) -> Line {
         let byte = |place| u32::from(self.byte(index, place).load(Ordering::Relaxed));
         let mut number = byte(1);
         for place in 2..self.entry_size {
             number |= byte(place) << (8 * (place - 1));
         }
-        number
+        Line(number)
     }
 
     /// What is, or would be, under a line event; zero if none can be there.
@@ -66,14 +78,7 @@ impl<'a> LineTable<'a> {
     /// The distance of the unit's line from the first one.
     #[inline(always)]
     pub fn distance(self, index: usize) -> Option<i32> {
-        let number = self.number(index);
-        (number != 0).then_some(number as i32 - BIAS)
-    }
-
-    /// Whether two units are on the same line, or both on none.
-    #[inline(always)]
-    pub fn is_same_line(self, one: usize, other: usize) -> bool {
-        self.number(one) == self.number(other)
+        self.line(index).distance()
     }
 
     pub fn set_distance(self, index: usize, distance: Option<i32>) {
@@ -243,7 +248,7 @@ mod tests {
             }
             for (index, &distance) in distances.iter().enumerate() {
                 prop_assert_eq!(table.distance(index), distance);
-                prop_assert_eq!(table.is_same_line(0, index), distances[0] == distance);
+                prop_assert_eq!(table.line(0) == table.line(index), distances[0] == distance);
                 prop_assert_eq!(table.opcode(index), index as u8);
             }
         }

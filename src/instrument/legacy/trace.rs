@@ -7,7 +7,7 @@ use crate::host::lock::with_world_stopped;
 use crate::host::object::type_of;
 use crate::host::owned::check;
 use crate::host::{Code, Frame, Owned, PyObject, PyResult, ThreadState, ffi, none};
-use crate::instrument::calls::line_at;
+use crate::instrument::calls::line_number;
 use crate::instrument::data::Monitoring;
 use crate::instrument::events::{Event, EventSet, Tool};
 
@@ -159,11 +159,12 @@ impl Handler for Jump {
             let Some(lines) = Monitoring::of(code).and_then(|data| data.lines()) else {
                 return Ok(Answer::Continue);
             };
-            if !lines.is_same_line(from, to) {
+            let line = lines.line(to);
+            if line != lines.line(from) {
                 // The line event of the target will tell.
                 return Ok(Answer::Disable);
             }
-            tell_line(&call, tstate, traced_frame()?, line_at(code, lines, to))
+            tell_line(&call, tstate, traced_frame()?, line_number(code, line))
         }
     }
 }
