@@ -158,7 +158,7 @@ test-models: ## every interleaving of a few threads that use the GIL
 test-events: python ## the streams of all events of programs and test modules, on reval and on the reference
 	tests/events
 
-test-clients: python ## coverage.py (its test suite, too), debuggers, profilers, on both: 25 minutes, needs PyPI
+test-clients: python ## coverage.py (its test suite, too), debuggers, profilers, on both: 20 minutes, needs PyPI
 	tests/clients
 
 test-tsan: python ## threads of a free-threaded host, as far as bytecode goes, under ThreadSanitizer: two minutes
