@@ -131,6 +131,9 @@ endif
 	tests/specialized --quick
 	tests/events --quick
 	$(hosted) c-tests/run
+ifeq ($(kind),release)
+	tests/tsan/run 10
+endif
 	tests/faults --quick
 	tests/run-quick
 

@@ -17,6 +17,7 @@
 #include "pycore_dict.h"
 #include "pycore_interp.h"
 #include "pycore_interpframe.h"
+#include "pycore_long.h"
 #include "pycore_opcode_metadata.h"
 #include "pycore_runtime.h"
 #include "pycore_tstate.h"
@@ -382,12 +383,28 @@ int PyUnstable_Object_IsUniquelyReferenced(PyObject *object)
     return _Py_atomic_load_ssize_relaxed(&object->ob_ref_shared) == _Py_REF_SHARED(1, _Py_REF_MERGED);
 }
 
-PyObject *PyLong_FromLong(long value)
+static void set_int(PyLongObject *object, digit value)
 {
+    _PyLong_SetSignAndDigitCount(object, value != 0, value != 0);
+    object->long_value.ob_digit[0] = value;
+}
+
+PyObject *PyLong_FromSsize_t(Py_ssize_t value)
+{
+    REQUIRE(0 <= value && value < 1 << PyLong_SHIFT);
     PyLongObject *object = new_object(&PyLong_Type, sizeof(*object));
-    object->long_value.lv_tag = 1 << 3; /* one digit, positive */
-    object->long_value.ob_digit[0] = (digit)value;
+    set_int(object, (digit)value);
     return (PyObject *)object;
+}
+
+static void make_small_ints(void)
+{
+    for (int i = 0; i < _PY_NSMALLPOSINTS; i++) {
+        PyLongObject *object = &_PyLong_SMALL_INTS[_PY_NSMALLNEGINTS + i];
+        object->ob_base.ob_ref_local = _Py_IMMORTAL_REFCNT_LOCAL;
+        object->ob_base.ob_type = &PyLong_Type;
+        set_int(object, (digit)i);
+    }
 }
 
 int PyType_IsSubtype(PyTypeObject *a, PyTypeObject *b) { return a == b; }
@@ -610,8 +627,8 @@ static bool read_program(FILE *file, program *into)
     REQUIRE(fread(exceptions->ob_sval, 1, row.exceptions, file) == (size_t)row.exceptions);
     code->co_exceptiontable = (PyObject *)exceptions;
     code->co_linetable = read_block(file, row.units * sizeof(int));
-    code->co_consts = tuple_of_two(Py_None, PyLong_FromLong(1 << 20));
-    code->co_names = tuple_of_two(PyLong_FromLong(1), PyLong_FromLong(2));
+    code->co_consts = tuple_of_two(Py_None, PyLong_FromSsize_t(1 << 20));
+    code->co_names = tuple_of_two(PyLong_FromSsize_t(1), PyLong_FromSsize_t(2));
     while (code->_co_firsttraceable < row.units && (original[code->_co_firsttraceable] & 0xFF) != RESUME) {
         code->_co_firsttraceable++;
     }
@@ -659,6 +676,7 @@ static void make_operands(void)
 {
     PyType_Type.tp_flags = Py_TPFLAGS_TYPE_SUBCLASS;
     PyModule_Type.tp_getattro = no_attribute;
+    make_small_ints();
     keys = calloc(1, sizeof(*keys));
     REQUIRE(keys);
     keys->dk_kind = DICT_KEYS_UNICODE;
@@ -675,7 +693,7 @@ static void make_operands(void)
     PyListObject *list = new_object(&PyList_Type, sizeof(*list));
     list->ob_base.ob_size = 2;
     PyObject *made[] = {
-        Py_None, Py_True, PyLong_FromLong(0), PyLong_FromLong(1),
+        Py_None, Py_True, _PyLong_GetZero(), _PyLong_GetOne(),
         new_object(&PyFloat_Type, sizeof(PyFloatObject)), new_object(&PyUnicode_Type, sizeof(PyUnicodeObject)),
         (PyObject *)pair, (PyObject *)list, (PyObject *)new_dict(), new_object(&PySet_Type, sizeof(PySetObject)),
         (PyObject *)function, (PyObject *)module, new_object(&PyRangeIter_Type, sizeof(PyObject)),

@@ -88,6 +88,6 @@ pub unsafe extern "C" fn stress_look(program: &Program, random: &mut Random) -> 
         }
         let Some(lines) = Monitoring::of(code).and_then(|data| data.lines()) else { return -1 };
         let index = random.below(reval::host::object::size(code.object()) as usize);
-        reval::instrument::calls::line_at(code, lines, index)
+        reval::instrument::calls::line_number(code, lines.line(index))
     }
 }
