@@ -118,14 +118,12 @@ test: python symbols ## what a developer wants to know in a few minutes
 	cargo fmt --check
 	cargo fmt --check --manifest-path host/hacl/Cargo.toml
 	cargo fmt --check --manifest-path tests/tsan/Cargo.toml
-	cargo fmt --check --manifest-path tests/models/Cargo.toml
 	$(hosted) cargo clippy --all-targets -- -D warnings
 	$(hosted) cargo test
 ifneq ($(kind),other)
 	$(free_threaded) cargo clippy --all-targets --target-dir target/gil-disabled -- -D warnings
 	$(free_threaded) cargo test --target-dir target/gil-disabled
 endif
-	$(MAKE) test-models
 	tests/handlers $(libreval)
 	tests/thresholds
 	tests/specialized --quick
@@ -154,9 +152,6 @@ endif
 
 test-modules: python ## only the CPython test modules of `make test`
 	tests/run-quick
-
-test-models: ## every interleaving of a few threads that use the GIL
-	cargo test --release --manifest-path tests/models/Cargo.toml
 
 test-events: python ## the streams of all events of programs and test modules, on reval and on the reference
 	tests/events
@@ -200,7 +195,7 @@ distclean: clean ## remove the fetched host too
 	rm -rf build
 
 FORCE:
-.PHONY: help host lib python run symbols test test-full test-modules test-models test-events test-clients test-faults \
+.PHONY: help host lib python run symbols test test-full test-modules test-events test-clients test-faults \
   test-tsan bench bench-monitoring bench-gil bench-threads install clean distclean FORCE
 .DELETE_ON_ERROR:
 # Two links at once would make the same things twice; cargo and the tests are parallel by themselves.

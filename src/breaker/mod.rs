@@ -3,7 +3,7 @@
 //! - [`word`]: the per-thread word of requests and instrumentation version, and nobody else knows how
 //!   it is laid out. Evaluators, instrumentation and this folder use it.
 //! - [`gil`]: the lock itself, over atomics and two queues of sleeping threads; no host in it, so that
-//!   every interleaving can be tried (`tests/models`).
+//!   `model` can try every interleaving.
 //! - [`queues`]: those queues, in the host's struct.
 //! - [`threads`]: the lock as the host knows it: attaching and detaching threads.
 //! - [`lifecycle`]: making and ending an interpreter's lock, `fork`, the switch interval.
@@ -16,6 +16,8 @@
 
 pub mod gil;
 pub mod lifecycle;
+#[cfg(test)]
+mod model;
 pub mod pending;
 mod queues;
 mod remote;
@@ -24,7 +26,7 @@ pub mod signals;
 pub mod threads;
 pub mod word;
 
-/// The atomics of [`gil`], for which its model (`tests/models`) has others.
+/// The atomics of [`gil`], for which its model has others.
 mod sync {
     pub use core::sync::atomic::{AtomicI32, AtomicUsize, Ordering};
 }

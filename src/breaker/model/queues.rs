@@ -3,7 +3,7 @@
 use loom::cell::UnsafeCell;
 use loom::sync::{Condvar, Mutex, MutexGuard};
 
-use crate::gil::Queue;
+use super::gil::Queue;
 
 #[derive(Default)]
 pub struct Queues {
