@@ -286,16 +286,6 @@ pub unsafe fn cell_value(cell: *mut PyObject, publish: impl Fn()) -> Option<Stac
     }
 }
 
-/// What the cell holds, as a new reference; null if it is empty (`PyCell_GetRef`).
-///
-/// # Safety
-/// `cell` is a live cell; the thread is attached and its frames published.
-#[inline(always)]
-pub unsafe fn cell_get(cell: *mut PyObject) -> *mut PyObject {
-    // SAFETY: the caller's promise.
-    unsafe { ffi::PyCell_Get(cell) }
-}
-
 /// Puts `value` (whose reference it takes over; null empties the cell) in the place of what the cell
 /// held, which becomes the caller's (`PyCell_SwapTakeRef`). In free-threaded hosts the lock may have to be
 /// waited for: `publish` is called before.

@@ -3,7 +3,6 @@
 #[cfg(py_gil_disabled)]
 use core::sync::atomic::{AtomicU64, Ordering};
 
-use super::code::Code;
 #[cfg(py_gil_disabled)]
 use super::code::CodeUnit;
 #[cfg(py_gil_disabled)]
@@ -234,7 +233,7 @@ impl ThreadState {
     /// Thread state and code are live.
     #[cfg(py_gil_disabled)]
     #[inline(always)]
-    pub unsafe fn bytecode_copy(self, code: Code) -> Option<CodeUnit> {
+    pub unsafe fn bytecode_copy(self, code: super::Code) -> Option<CodeUnit> {
         // SAFETY: the caller's promise; indices are not negative.
         unsafe { Copies::of(code).get(self.tlbc_index() as usize) }
     }
@@ -273,7 +272,3 @@ impl Iterator for Threads {
         Some(ThreadState(thread))
     }
 }
-
-/// Code objects are only named in the free-threaded half of this file.
-#[cfg(not(py_gil_disabled))]
-const _: fn(Code) = |_| ();

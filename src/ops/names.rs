@@ -8,7 +8,7 @@ use crate::api::imports::{_PyEval_ImportFrom, _PyEval_ImportName};
 use crate::api::names::{_PyEval_LoadGlobalStackRef, _PyEval_LoadName, optional_item, undefined_name};
 use crate::engine::{Engine, Exit, Op, Settled};
 use crate::host::dict::{Dict, DictKeys};
-use crate::host::object::{cell_get, tuple_item};
+use crate::host::object::tuple_item;
 use crate::host::owned::into_host;
 use crate::host::{Frame, Owned, PyObject, PyResult, Raised, StackRef, ThreadState, ffi};
 use crate::raise;
@@ -380,7 +380,7 @@ unsafe fn load_from_class_or_cell(
         if let Some(value) = optional_item(namespace, name)? {
             return Ok(value);
         }
-        Owned::optional(cell_get(frame.local(index).object())).ok_or_else(|| {
+        Owned::optional(ffi::PyCell_Get(frame.local(index).object())).ok_or_else(|| {
             ffi::_PyEval_FormatExcUnbound(tstate.as_ptr(), code, index as _);
             Raised
         })
