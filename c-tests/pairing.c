@@ -53,6 +53,9 @@ static const struct disguise disguises[] = {
     MOVED(interpreter_frame.stackpointer, "_PyInterpreterFrame.stackpointer"),
     MOVED(code_object.size, "PyCodeObject size"),
     MOVED(code_object.co_code_adaptive, "PyCodeObject.co_code_adaptive"),
+    MOVED(code_object.co_tlbc, "PyCodeObject.co_tlbc"),
+    MOVED(interpreter_frame.tlbc_index, "_PyInterpreterFrame.tlbc_index"),
+    MOVED(interpreter_state.tlbc_generation, "PyInterpreterState.tlbc_generation"),
     MOVED(pyobject.size, "PyObject size"),
     MOVED(pyobject.ob_type, "PyObject.ob_type"),
 };
