@@ -286,13 +286,14 @@ static PyMethodDef note_defs[] = {
 /* Allocates until the collector asks for its turn. The result is what was allocated. */
 static PyObject *wants_a_collection(void)
 {
+    PyThreadState *me = PyThreadState_Get();
     PyObject *list = PyList_New(0);
-    for (int i = 0; i < 50; i++) {
+    for (int i = 0; i < 10000 && (word(me) & _PY_GC_SCHEDULED_BIT) == 0; i++) {
         PyObject *another = PyList_New(0);
         PyList_Append(list, another);
         Py_DECREF(another);
     }
-    CHECK((word(PyThreadState_Get()) & _PY_GC_SCHEDULED_BIT) != 0);
+    CHECK((word(me) & _PY_GC_SCHEDULED_BIT) != 0);
     return list;
 }
 
