@@ -313,7 +313,7 @@ static void order(void)
     CHECK(bits_of(before) == 0);
     CHECK(PyThreadState_SetAsyncExc(PyThread_get_thread_ident(), stops[1]) == 1);
     _Py_set_eval_breaker_bit(me, _PY_EVAL_PLEASE_STOP_BIT);
-    PyObject *lists = wants_a_collection();
+    PyObject *first_lists = wants_a_collection();
     CHECK(Py_AddPendingCall(note_call, "m") == 0);
     CHECK(_PyEval_AddPendingCall(main_interpreter(), note_call, "i", 0) == 0);
     raise(SIGUSR1);
@@ -326,7 +326,7 @@ static void order(void)
 
     /* What fails ends the round: the rest is still to do. */
     CHECK(run("signal.signal(signal.SIGUSR1, fail_on_signal)") == 0);
-    Py_SETREF(lists, wants_a_collection());
+    PyObject *lists = wants_a_collection();
     memset(happened, 0, sizeof happened); /* by the statement in Python */
     CHECK(Py_AddPendingCall(note_call, "m") == 0);
     raise(SIGUSR1);
@@ -335,6 +335,7 @@ static void order(void)
     CHECK(word(me) == (before | _PY_GC_SCHEDULED_BIT | _PY_CALLS_TO_DO_BIT | _PY_SIGNALS_PENDING_BIT));
     PyErr_Clear();
     CHECK(_Py_HandlePending(me) == 0 && it_happened("mg") && word(me) == before);
+    Py_DECREF(first_lists);
     Py_DECREF(lists);
     CHECK(run("gc.callbacks.remove(note_collection)\ngc.set_threshold(2000)") == 0);
 }
@@ -551,6 +552,7 @@ static void versions_and_bits_at_once(void)
 int main(void)
 {
     alarm(500); /* whatever hangs */
+    setenv("PYTHON_GIL", "1", 1); /* which a free-threaded host would start without */
     start_python();
     exceptions_for_some();
     exceptions_while_all_run();

@@ -254,7 +254,7 @@ static PyThreadState *new_interpreter(int own_gil)
     PyInterpreterConfig config = {
         .use_main_obmalloc = !own_gil,
         .allow_threads = 1,
-        .check_multi_interp_extensions = own_gil,
+        .check_multi_interp_extensions = own_gil || FREE_THREADED,
         .gil = own_gil ? PyInterpreterConfig_OWN_GIL : PyInterpreterConfig_SHARED_GIL,
     };
     PyThreadState *thread = NULL;
@@ -481,6 +481,7 @@ int main(void)
 {
     alarm(500); /* whatever hangs */
     CHECK(!PyEval_ThreadsInitialized());
+    setenv("PYTHON_GIL", "1", 1); /* which a free-threaded host would start without */
     start_python();
     CHECK(run("import threading, sys") == 0);
     structure();

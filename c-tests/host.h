@@ -35,6 +35,19 @@ static int results(void)
     return failures != 0;
 }
 
+#ifdef Py_GIL_DISABLED
+#define FREE_THREADED 1
+#else
+#define FREE_THREADED 0
+#endif
+
+/* Whether the program has the C evaluator, which does some of what is tested here otherwise: c-tests/run says so. */
+static inline int on_reference(void)
+{
+    const char *evaluator = getenv("REVAL_EVALUATOR");
+    return evaluator != NULL && strcmp(evaluator, "ref") == 0;
+}
+
 /* REVAL_PYTHON is an interpreter of the same host: its standard library is used. */
 static inline void start_python(void)
 {

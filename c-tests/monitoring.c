@@ -482,11 +482,10 @@ static int in_a_process(int (*body)(void), unsigned seconds)
 static void versions(void)
 {
     CHECK(in_a_process(ends_with_finalizers, 120) == 0);
-    const char *evaluator = getenv("REVAL_EVALUATOR");
     int steps[] = {1, -1, 1000, -1000};
     for (int i = 0; i < 4; i++) {
         apart = steps[i];
-        if (evaluator != NULL && strcmp(evaluator, "ref") == 0) {
+        if (on_reference()) {
             /* The C evaluator compares, instruments and compares again, for ever. If this changes, it is to be
                held to the same as reval. */
             CHECK(in_a_process(runs_with_disagreement, 2) == -SIGALRM);

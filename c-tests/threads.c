@@ -62,15 +62,10 @@ struct sub {
 static void *in_its_own_interpreter(void *argument)
 {
     struct sub *sub = argument;
-#ifdef Py_GIL_DISABLED
-    int check_extensions = 1;
-#else
-    int check_extensions = sub->own_gil;
-#endif
     PyInterpreterConfig config = {
         .use_main_obmalloc = !sub->own_gil,
         .allow_threads = 1,
-        .check_multi_interp_extensions = check_extensions,
+        .check_multi_interp_extensions = sub->own_gil || FREE_THREADED,
         .gil = sub->own_gil ? PyInterpreterConfig_OWN_GIL : PyInterpreterConfig_SHARED_GIL,
     };
     PyThreadState *thread = NULL, *mine = NULL;

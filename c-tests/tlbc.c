@@ -335,8 +335,7 @@ static void nothing_points_into_freed_copies(void)
     CHECK(is_in(frame, GUESTS) && has_copy(code_of("fail"), GUESTS));
     send_home();
     CHECK(has_copy(code_of("fail"), GUESTS) && has_copy(code_of("add"), 1));
-    const char *evaluator = getenv("REVAL_EVALUATOR");
-    if (evaluator != NULL && strcmp(evaluator, "ref") == 0) {
+    if (on_reference()) {
         /* The C evaluator's frames would dangle. */
         run_or_fail("kept.close(); del kept, error");
         CHECK(_Py_ClearUnusedTLBC(PyInterpreterState_Get()) == 0);

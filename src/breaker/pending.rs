@@ -9,7 +9,7 @@ use super::requests;
 #[cfg(not(py_gil_disabled))]
 use super::threads::HostGil;
 use super::word::{EvalBreaker, Event};
-use crate::host::{Owned, Raised, ThreadState, ffi, lock, owned};
+use crate::host::{FREE_THREADED, Owned, Raised, ThreadState, ffi, lock, owned};
 
 /// Calls may run in the main thread only.
 const MAIN_THREAD_ONLY: c_int = ffi::_Py_PENDING_MAINTHREADONLY as c_int;
@@ -191,8 +191,13 @@ pub unsafe fn make(tstate: ThreadState) -> Result<(), Raised> {
         // Before the first call, so that calls which are added meanwhile set it again.
         requests::clear_here(tstate, Event::CALLS_TO_DO);
         let mut queues = [Some(Calls::of(interp)), None];
-        if is_main_thread() && is_main_interpreter(interp) {
-            queues[1] = Some(Calls::of_main_thread());
+        if is_main_interpreter(interp) {
+            if is_main_thread() {
+                queues[1] = Some(Calls::of_main_thread());
+            } else if FREE_THREADED && Calls::of_main_thread().count().load(Ordering::Relaxed) != 0 {
+                // The main thread's breaker was cleared, too.
+                requests::main_thread().set(Event::CALLS_TO_DO);
+            }
         }
         for queue in queues.into_iter().flatten() {
             match queue.run() {
