@@ -1,4 +1,4 @@
-"""Writes the code objects of some modules of the standard library as host.c reads them.
+"""Writes the code objects of some modules of the standard library as host/code.c reads them.
 
 Per code object: a row of numbers (code units, first line, flags, stack size, locals, arguments, bytes of the
 exception table), the bytecode as the compiler made it, the exception table, and the line of each code unit (-1 if it

@@ -1,8 +1,10 @@
 //! Frames, from their first RESUME to their end.
 
+use core::ffi::c_int;
+
 use reval::bytecode::opcode::*;
 use reval::engine::{Engine, Exit, Op};
-use reval::host::{Code, CodeUnit, Frame, PyObject, StackRef, ThreadState, ffi};
+use reval::host::{Code, CodeUnit, Frame, Owned, PyObject, StackRef, ThreadState, ffi};
 use reval::instrument::data::{Monitoring, TableKind};
 use reval::instrument::events::{Event, Tool, ToolSet};
 use reval::instrument::layout::{Layers, strip};
@@ -77,6 +79,8 @@ pub unsafe extern "C" fn stress_run(thread: &mut Thread, program: &Program) {
         tstate.set_current_frame(frame);
         Walk { thread, program, frame, code, stack }.run();
         tstate.set_current_frame(frame.previous());
+        // Whoever was told has given it back.
+        drop(Owned::optional((*new).frame_obj.cast()));
     }
     thread.frames += 1;
 }
@@ -124,7 +128,7 @@ impl Walk<'_> {
         unsafe {
             let operands = core::slice::from_raw_parts(self.thread.operands, self.thread.operand_count);
             for slot in 0..STACK {
-                // Host.c keeps them for ever.
+                // The host keeps them for ever.
                 *self.stack.add(slot) = StackRef::borrow_object(self.thread.random.pick(operands));
             }
             let bytecode = self.frame.bytecode();
@@ -213,7 +217,10 @@ impl Walk<'_> {
             let wanted = tools::tools_for(interp, event).union(local);
             assert!(!present || !wanted.is_empty(), "{event:?} is told to nobody");
             let faithful = Tool::from_number(FAITHFUL).is_some_and(|tool| wanted.contains(tool));
-            assert!(present || !faithful, "{event:?} is not told");
+            // Trace functions disable jumps to other lines.
+            let legacy = wanted.contains(Tool::SYS_PROFILE)
+                || event != Event::JUMP && wanted.contains(Tool::SYS_TRACE);
+            assert!(present || !(faithful || legacy), "{event:?} is not told");
         }
     }
 
@@ -258,10 +265,9 @@ impl Walk<'_> {
                 _ => {}
             }
             if let Some(plain) = opcodes::plain_form(opcode) {
-                let event = opcodes::event(plain, 1).map_or(0, Event::number);
-                e.publish();
-                let (tstate, frame) = (e.tstate.as_ptr(), e.frame.as_ptr());
-                assert_eq!(ffi::_Py_call_instrumentation(tstate, event as i32, frame, e.this.as_ptr()), 0);
+                if let Some(event) = opcodes::event(plain, 1) {
+                    self.tell(e, event);
+                }
                 return Outcome::Done;
             }
             let family = opcodes::generic(opcode);
@@ -271,6 +277,39 @@ impl Walk<'_> {
                 return Outcome::Done;
             }
             outcome(first_step(e, e.this.add(1).read(), []))
+        }
+    }
+
+    /// Tells tools of the event of an instruction, with what belongs to it.
+    unsafe fn tell(&mut self, e: &mut Registers, event: Event) {
+        // SAFETY: see above.
+        unsafe {
+            e.publish();
+            let (tstate, frame, this) = (e.tstate.as_ptr(), e.frame.as_ptr(), e.this.as_ptr());
+            let (value, other) = (e.peek(1).object(), e.peek(2).object());
+            let number = event.number() as c_int;
+            let status = match event {
+                Event::CALL => {
+                    let missing = self.thread.random.once_in(4);
+                    let first = if missing { &raw mut ffi::_PyInstrumentation_MISSING } else { other };
+                    let called =
+                        ffi::_Py_call_instrumentation_2args(tstate, number, frame, this, value, first);
+                    let end = Event::C_RETURN.number() as c_int;
+                    called | ffi::_Py_call_instrumentation_2args(tstate, end, frame, this, value, first)
+                }
+                Event::JUMP | Event::BRANCH_LEFT | Event::BRANCH_RIGHT => {
+                    // Back to the instruction before, or to any; which follows does not matter here.
+                    let first = (*self.program.code)._co_firsttraceable as usize;
+                    let any = first + self.thread.random.below(self.program.units - first);
+                    let near = self.thread.random.once_in(2);
+                    let target = if near { e.previous } else { e.frame.bytecode().add(any as isize) };
+                    let target = target.as_ptr();
+                    let next = ffi::_Py_call_instrumentation_jump(this, tstate, number, frame, this, target);
+                    c_int::from(next == target) - 1
+                }
+                _ => ffi::_Py_call_instrumentation_arg(tstate, number, frame, this, value),
+            };
+            assert_eq!(status, 0);
         }
     }
 }

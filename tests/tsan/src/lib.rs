@@ -2,7 +2,7 @@
 //! specialize its instructions, tell tools of events, and never look at a value. What they run is reval's own: the
 //! micro-ops of RESUME and of events, the first steps of adaptive instructions, and what those call.
 //!
-//! Operands are taken from a few objects that host.c makes. Jumps are not taken: every frame goes through its
+//! Operands are taken from a few objects that the host makes. Jumps are not taken: every frame goes through its
 //! bytecode from front to back.
 
 mod engine;

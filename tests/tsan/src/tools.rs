@@ -12,13 +12,14 @@ use crate::random::Random;
 /// The tools, the first of which is [`FAITHFUL`].
 const TOOLS: [i32; 3] = [FAITHFUL, 1, 2];
 
-/// Events that a tool may watch, `kinds` of them. Only the faithful one watches instructions: once there are two, the
-/// host (and we with it) forgets who has watched before.
-fn events(random: &mut Random, tool: i32, kinds: usize) -> EventSet {
+/// Events that a tool may watch, `kinds` of them. Only the faithful one watches instructions, or trace functions do:
+/// once there are two, the host (and we with it) forgets who has watched before.
+fn events(random: &mut Random, tool: i32, trace_opcodes: bool, kinds: usize) -> EventSet {
+    let instructions = tool == FAITHFUL && !trace_opcodes;
     let mut bits = 0;
     for event in 0..kinds {
         // Few at a time, so that there is something to change.
-        if random.once_in(4) && (tool == FAITHFUL || event != Event::INSTRUCTION.number()) {
+        if random.once_in(4) && (instructions || event != Event::INSTRUCTION.number()) {
             bits |= 1 << event;
         }
     }
@@ -37,6 +38,7 @@ pub unsafe extern "C" fn stress_change(
     program_count: usize,
     callbacks: *const *mut PyObject,
     callback_count: usize,
+    trace_opcodes: bool,
 ) {
     let tstate = ThreadState::from_ptr(tstate);
     let number = random.pick(&TOOLS);
@@ -46,11 +48,11 @@ pub unsafe extern "C" fn stress_change(
         let interp = tstate.interp();
         let done = match random.below(16) {
             0..5 => {
-                let events = events(random, number, UNGROUPED_EVENTS);
+                let events = events(random, number, trace_opcodes, UNGROUPED_EVENTS);
                 with_world_stopped(interp, || tools::set_events(tstate, tool, events))
             }
             5..10 => {
-                let events = events(random, number, LOCAL_EVENTS);
+                let events = events(random, number, trace_opcodes, LOCAL_EVENTS);
                 let code = Code::from_ptr((*programs.add(random.below(program_count))).code);
                 with_world_stopped(interp, || tools::set_local_events(interp, code, tool, events))
             }
