@@ -148,10 +148,31 @@ static void frames(void)
     CHECK(PyThreadState_Get()->py_recursion_remaining == depth);
 }
 
+/* A code object that is a constant: what it refers to is part of the program, too. */
+static void constant_code(void)
+{
+    const struct _PyCode8 *code = &_Py_InitCleanup;
+    CHECK(PyCode_Check((PyObject *)code) && _Py_IsImmortal((PyObject *)code));
+    PyObject *tuples[] = {code->co_consts, code->co_names, code->co_localsplusnames};
+    for (int i = 0; i < 3; i++) {
+        CHECK(PyTuple_CheckExact(tuples[i]) && PyTuple_GET_SIZE(tuples[i]) == 0);
+    }
+    PyObject *bytes[] = {code->co_exceptiontable, code->co_localspluskinds};
+    for (int i = 0; i < 2; i++) {
+        CHECK(PyBytes_CheckExact(bytes[i]) && PyBytes_GET_SIZE(bytes[i]) == 0);
+    }
+    CHECK(PyBytes_CheckExact(code->co_linetable) && PyBytes_GET_SIZE(code->co_linetable) == 1);
+    PyObject *names[] = {code->co_filename, code->co_name, code->co_qualname};
+    for (int i = 0; i < 3; i++) {
+        CHECK(PyUnicode_CheckExact(names[i]) && PyUnicode_CompareWithASCIIString(names[i], "__init__") == 0);
+    }
+}
+
 int main(void)
 {
     start_python();
     debug_offsets();
+    constant_code();
     frames();
     CHECK(Py_FinalizeEx() == 0);
     return results();

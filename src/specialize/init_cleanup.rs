@@ -21,17 +21,17 @@ unsafe impl<T> Sync for Constant<T> {}
 #[unsafe(no_mangle)]
 pub static _Py_InitCleanup: Constant<ffi::_PyCode8> = Constant(ffi::_PyCode8 {
     ob_base: variable_size(&raw mut ffi::PyCode_Type, 3),
-    co_consts: EMPTY_TUPLE,
-    co_names: EMPTY_TUPLE,
-    co_exceptiontable: EMPTY_BYTES,
+    co_consts: empty_tuple(),
+    co_names: empty_tuple(),
+    co_exceptiontable: empty_bytes(),
     co_flags: (ffi::CO_OPTIMIZED | ffi::CO_NO_MONITORING_EVENTS) as i32,
     co_stacksize: STACK_SIZE,
     co_framesize: STACK_SIZE + frame::SPECIALS_SIZE as i32,
-    co_localsplusnames: EMPTY_TUPLE,
-    co_localspluskinds: EMPTY_BYTES,
-    co_filename: NAME,
-    co_name: NAME,
-    co_qualname: NAME,
+    co_localsplusnames: empty_tuple(),
+    co_localspluskinds: empty_bytes(),
+    co_filename: name(),
+    co_name: name(),
+    co_qualname: name(),
     co_linetable: (&raw const NO_LOCATION).cast_mut().cast(),
     _co_firsttraceable: 4,
     #[cfg(py_gil_disabled)]
@@ -52,12 +52,17 @@ pub static _Py_InitCleanup: Constant<ffi::_PyCode8> = Constant(ffi::_PyCode8 {
 
 const STACK_SIZE: i32 = 2;
 
-const EMPTY_TUPLE: *mut PyObject = empty_tuple();
-// SAFETY: only the address of a part of a static of the host is taken.
-const EMPTY_BYTES: *mut PyObject =
-    unsafe { (&raw mut ffi::_PyRuntime.static_objects.singletons.bytes_empty).cast() };
-// SAFETY: as above.
-const NAME: *mut PyObject = unsafe { id!(_py___init__) };
+// Functions, not constants: rustc 1.95 forgets where in a foreign static a constant points when that goes into
+// another one. c-tests/layouts.c looks.
+const fn empty_bytes() -> *mut PyObject {
+    // SAFETY: only the address of a part of a static of the host is taken.
+    unsafe { (&raw mut ffi::_PyRuntime.static_objects.singletons.bytes_empty).cast() }
+}
+
+const fn name() -> *mut PyObject {
+    // SAFETY: as above.
+    unsafe { id!(_py___init__) }
+}
 
 /// The line table: one entry, no location for all of the units there can be in one entry.
 static NO_LOCATION: Constant<ffi::PyBytesObject> = Constant(ffi::PyBytesObject {
