@@ -127,7 +127,9 @@ endif
 	tests/handlers $(libreval)
 	tests/thresholds
 	tests/specialized --quick
+ifneq ($(kind),other)
 	tests/events --quick
+endif
 	$(hosted) c-tests/run
 ifeq ($(kind),release)
 	tests/tsan/run 10
@@ -138,8 +140,10 @@ endif
 test-full: python ## CPython's whole test suite, the debug host, programs that embed Python
 	tests/specialized
 	tests/run-full
-	tests/events
 	tests/faults
+ifneq ($(kind),other)
+	tests/events
+endif
 ifeq ($(kind),release)
 	tests/tsan/run 120
 	tests/embedders
