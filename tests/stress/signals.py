@@ -103,8 +103,9 @@ with Crew() as crew:
             ticks += 1
     check(ticks == times(40), ticks)
 
-    # A lock that nobody gives back, and an interrupt from another thread.
-    lock, interrupts, waiting = threading.Lock(), 0, False
+    # A lock that nobody gives back, and an interrupt from another thread. One that comes just before the wait begins
+    # is seen at its end.
+    lock, interrupts, prompt, waiting = threading.Lock(), 0, 0, False
 
     def interrupts_main():
         eventually(lambda: waiting, "the main thread waits")
@@ -115,11 +116,14 @@ with Crew() as crew:
     for turn in range(times(10)):
         waiting = False
         crew.add(interrupts_main)
+        begin = time.monotonic()
         try:
             waiting = True
-            lock.acquire()
+            lock.acquire(timeout=2)
         except KeyboardInterrupt:
             interrupts += 1
+            prompt += time.monotonic() - begin < 2
     check(interrupts == times(10), interrupts)
+    check(prompt > interrupts // 2, prompt, interrupts)
     stop = True
 done(threads=started, **{number.name: n for number, n in handled.items()}, ticks=ticks, interrupts=interrupts)
