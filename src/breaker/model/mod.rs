@@ -13,7 +13,6 @@ use loom::thread;
 /// The lock over loom's atomics.
 #[path = "../gil.rs"]
 #[allow(clippy::duplicate_mod, reason = "the other one is over the machine's")]
-#[allow(dead_code, reason = "models need no more")]
 mod gil;
 mod queues;
 

@@ -85,9 +85,11 @@ static int line_of(_PyInterpreterFrame *frame)
 
 /* What `function` does, which is called on the thread that it belongs to only, with what it was set with: runs Python
  * code, so that others may do anything meanwhile, and now and then sets another function. */
-static void hear(int kind, Py_tracefunc function, PyObject *object, PyFrameObject *frame)
+static void hear(int kind, Py_tracefunc function, PyObject *object, PyFrameObject *frame, int what, PyObject *argument)
 {
     listener *set = (listener *)object;
+    REQUIRE(what != PyTrace_CALL || argument == Py_None);
+    REQUIRE(what != PyTrace_RETURN || argument);
     REQUIRE(current && current->tracing && sections == 0 && !stopper);
     REQUIRE(Py_TYPE(object) == &listener_type && set->function == function);
     REQUIRE(set->owner == 0 || set->owner == current->id);
@@ -109,26 +111,20 @@ static void profile(Py_tracefunc function, PyObject *object, PyFrameObject *fram
 {
     switch (what) {
     case PyTrace_CALL:
-        REQUIRE(argument == Py_None);
-        break;
     case PyTrace_RETURN:
-        REQUIRE(argument);
         break;
     default:
         REQUIRE(what == PyTrace_C_CALL || what == PyTrace_C_RETURN);
         REQUIRE(Py_TYPE(argument) == &PyCFunction_Type);
     }
-    hear(PROFILE, function, object, frame);
+    hear(PROFILE, function, object, frame, what, argument);
 }
 
 static void trace(Py_tracefunc function, PyObject *object, PyFrameObject *frame, int what, PyObject *argument)
 {
     switch (what) {
     case PyTrace_CALL:
-        REQUIRE(argument == Py_None);
-        break;
     case PyTrace_RETURN:
-        REQUIRE(argument);
         break;
     case PyTrace_EXCEPTION:
         REQUIRE(Py_TYPE(argument) == &PyTuple_Type && Py_SIZE(argument) == 3);
@@ -140,7 +136,7 @@ static void trace(Py_tracefunc function, PyObject *object, PyFrameObject *frame,
         REQUIRE(what == PyTrace_OPCODE && argument == Py_None && frame->f_trace_opcodes);
         _Py_atomic_add_uint64(&all_opcodes, 1);
     }
-    hear(TRACE, function, object, frame);
+    hear(TRACE, function, object, frame, what, argument);
     if (trace_opcodes && heard[TRACE] % 32 == 0) {
         frame->f_trace_opcodes = !frame->f_trace_opcodes;
         REQUIRE(_PyEval_SetOpcodeTrace(frame, frame->f_trace_opcodes) == 0);
