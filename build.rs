@@ -92,6 +92,10 @@ fn main() {
     }
     // And the layouts, for which they ask a C compiler with the same arguments.
     println!("cargo:rustc-env=REVAL_HOST_CFLAGS={}", clang_args.join(" "));
+    // Not for the C compiler: these are the headers of a libclang that `make host` fetched.
+    if let Some(headers) = host.get("REVAL_LIBCLANG_HEADERS") {
+        clang_args.push(format!("-resource-dir={headers}"));
+    }
     bindings(&include, &clang_args);
     header(tier2);
 
