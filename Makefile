@@ -51,7 +51,16 @@ endif
 # The same for what can be tested of free-threaded hosts without one.
 free_threaded = $(hosted) REVAL_HOST_GIL_DISABLED=1 REVAL_HOST_TIER2=0
 
+ifeq ($(HOST_GIL),disabled)
+  ifneq ($(filter-out help host lib install clean distclean,$(MAKECMDGOALS)),)
+    $(error HOST_GIL=disabled is for make lib: no packaged host is free-threaded, see HOST_PYTHON)
+  endif
+endif
+
 root := $(CURDIR)
+# The same messages, and the same order of names, wherever this is run.
+export LC_ALL := C.UTF-8
+unexport LANGUAGE
 export HOST_PYTHON REPLACED C_OBJECTS root
 export CARGO_TARGET_DIR := $(CURDIR)/$(target)
 
@@ -75,7 +84,11 @@ help: ## this list
 	@echo 'HOST_GIL=disabled             lib only: for the layouts of a free-threaded host'
 	@echo 'C_OBJECTS="ceval.o ..."       link these from C after all, to find out which one misbehaves'
 
-host: ## find or fetch the CPython to build for
+# What a target needs of this machine is looked for before anything is done.
+need-build need-test:
+	@host/need $(@:need-%=%)
+
+host: need-build ## find or fetch the CPython to build for
 	@host/fetch $(HOST) $(BUILD)
 
 $(BUILD)/host.env: host ;
@@ -91,9 +104,6 @@ $(libreval): lib ;
 python: $(python) $(reference) ## python3.14 with reval, and python3.14-ref with the C evaluator
 
 $(python): $(libreval) $(BUILD)/host.env $(BUILD)/link/settings $(wildcard host/replaced*.txt) $(link)
-ifeq ($(HOST_GIL),disabled)
-	$(error HOST_GIL=disabled is for make lib: no packaged host is free-threaded, see HOST_PYTHON)
-endif
 	host/link $(BUILD) reval $(libreval)
 
 $(reference): $(BUILD)/host.env $(link)
@@ -114,7 +124,8 @@ run: python ## a demonstration
 symbols: python ## compare reval's symbols with those of the objects that it replaces
 	host/symbols $(BUILD) $(libreval)
 
-test: python symbols ## what a developer wants to know in a few minutes
+test: need-test python symbols ## what a developer wants to know in a few minutes
+	@tests/tested begin
 	cargo fmt --check
 	cargo fmt --check --manifest-path host/hacl/Cargo.toml
 	cargo fmt --check --manifest-path tests/tsan/Cargo.toml
@@ -136,8 +147,11 @@ ifeq ($(kind),release)
 endif
 	tests/faults --quick
 	tests/run-quick
+ifeq ($(kind),release)
+	@tests/tested end
+endif
 
-test-full: python ## CPython's whole test suite, the debug host, programs that embed Python
+test-full: need-test python ## CPython's whole test suite, the debug host, programs that embed Python
 	tests/specialized
 	tests/run-full
 	tests/faults
@@ -169,7 +183,7 @@ test-tsan: python ## threads of a free-threaded host, as far as bytecode goes, u
 test-faults: python ## only the storms: threads, signals, forks, interpreters, ends of programs
 	tests/faults
 
-bench: python ## reval, reference and distribution side by side
+bench: need-test python ## reval, reference and distribution side by side
 	bench/run
 
 bench-monitoring: python ## what being watched costs, side by side
@@ -192,15 +206,17 @@ install: lib ## libreval.a, libreval.so, reval.h and reval.pc, into $(DESTDIR)$(
 version = $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -1)
 
 clean: ## remove what was built; the fetched host stays
-	rm -rf target build/debug build/other build/*-match build/bin build/lib build/link build/include build/share \
-	  build/symbols build/embedders build/events build/hacl build/hacl.o build/.prefix build/*.map
+	rm -rf target $(filter-out build/trees build/sysroot build/tools,$(wildcard build/* build/.prefix))
 
 distclean: clean ## remove the fetched host too
 	rm -rf build
 
+test-newcomer: ## clean clones in a minimal Debian userland, as README says: needs root and debootstrap
+	tests/newcomer
+
 FORCE:
-.PHONY: help host lib python run symbols test test-full test-modules test-events test-clients test-faults \
-  test-tsan bench bench-monitoring bench-gil bench-threads install clean distclean FORCE
+.PHONY: help need-build need-test host lib python run symbols test test-full test-modules test-events test-clients test-faults \
+  test-tsan test-newcomer bench bench-monitoring bench-gil bench-threads install clean distclean FORCE
 .DELETE_ON_ERROR:
 # Two links at once would make the same things twice; cargo and the tests are parallel by themselves.
 .NOTPARALLEL:
