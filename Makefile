@@ -187,7 +187,7 @@ install: ## what `make python` has built for C programs, into $(DESTDIR)$(PREFIX
 
 clean: ## remove what was built; the fetched host stays
 	rm -rf target build/debug build/other build/*-match build/bin build/lib build/link build/include build/share \
-	  build/symbols build/embedders build/events build/hacl build/.prefix build/*.map
+	  build/symbols build/embedders build/events build/hacl build/hacl.o build/.prefix build/*.map
 
 distclean: clean ## remove the fetched host too
 	rm -rf build
