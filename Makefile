@@ -67,7 +67,7 @@ export CARGO_TARGET_DIR := $(CURDIR)/$(target)
 libreval := $(target)/release/libreval.a
 python := $(BUILD)/bin/python3.14
 reference := $(BUILD)/bin/python3.14-ref
-link := host/link host/env.sh host/main.c $(wildcard host/hacl/*.* host/hacl/src/*)
+link := host/link host/cc host/env.sh host/main.c host/prefix.c $(wildcard host/hacl/*.* host/hacl/src/*)
 
 # For the scripts of tests/ and bench/.
 export REVAL_BUILD := $(CURDIR)/$(BUILD)
@@ -143,6 +143,7 @@ ifneq ($(kind),other)
 endif
 	$(hosted) c-tests/run
 ifeq ($(kind),release)
+	tests/readme
 	tests/tsan/run 10
 endif
 	tests/faults --quick
@@ -195,15 +196,8 @@ bench-gil: python ## the GIL of the three: fairness, delays, what a switch costs
 bench-threads: python ## what more threads get done on a free-threaded host, on reval and on the reference
 	bench/threads
 
-install: lib ## libreval.a, libreval.so, reval.h and reval.pc, into $(DESTDIR)$(PREFIX)
-	install -d $(DESTDIR)$(PREFIX)/lib/pkgconfig $(DESTDIR)$(PREFIX)/include
-	install -m 644 $(libreval) $(DESTDIR)$(PREFIX)/lib
-	install -m 755 $(libreval:.a=.so) $(DESTDIR)$(PREFIX)/lib
-	install -m 644 include/reval.h $(DESTDIR)$(PREFIX)/include
-	sed -e 's,@PREFIX@,$(PREFIX),' -e 's,@VERSION@,$(version),' host/reval.pc.in \
-	  > $(DESTDIR)$(PREFIX)/lib/pkgconfig/reval.pc
-
-version = $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -1)
+install: ## what `make python` has built for C programs, into $(DESTDIR)$(PREFIX); reval.pc says how to link it
+	DESTDIR='$(DESTDIR)' host/install $(BUILD) $(libreval) '$(PREFIX)'
 
 clean: ## remove what was built; the fetched host stays
 	rm -rf target $(filter-out build/trees build/sysroot build/tools,$(wildcard build/* build/.prefix))

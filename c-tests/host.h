@@ -48,21 +48,13 @@ static inline int on_reference(void)
     return evaluator != NULL && strcmp(evaluator, "ref") == 0;
 }
 
-/* REVAL_PYTHON is an interpreter of the same host: its standard library is used. */
 static inline void start_python(void)
 {
     PyConfig config;
     PyConfig_InitPythonConfig(&config);
     config.site_import = 0;
     config.parse_argv = 0;
-    const char *python = getenv("REVAL_PYTHON");
-    PyStatus status = PyStatus_Ok();
-    if (python != NULL) {
-        status = PyConfig_SetBytesString(&config, &config.program_name, python);
-    }
-    if (!PyStatus_Exception(status)) {
-        status = Py_InitializeFromConfig(&config);
-    }
+    PyStatus status = Py_InitializeFromConfig(&config);
     PyConfig_Clear(&config);
     if (PyStatus_Exception(status)) {
         Py_ExitStatusException(status);
