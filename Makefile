@@ -52,7 +52,7 @@ endif
 free_threaded = $(hosted) REVAL_HOST_GIL_DISABLED=1 REVAL_HOST_TIER2=0
 
 root := $(CURDIR)
-export HOST_PYTHON REPLACED C_OBJECTS root
+export HOST_PYTHON EXTRAS REPLACED C_OBJECTS root
 export CARGO_TARGET_DIR := $(CURDIR)/$(target)
 
 libreval := $(target)/release/libreval.a
@@ -71,6 +71,7 @@ help: ## this list
 	@echo
 	@echo 'HOST=debug                    the packaged --with-pydebug host, in build/debug/'
 	@echo 'HOST_PYTHON=/path/python3.14  any other host, in build/other/'
+	@echo 'EXTRAS="tk gdbm"              a packaged host with tkinter, turtle and IDLE; with dbm.gnu'
 	@echo 'DISPATCH=match                one loop around a match, for stable Rust, in build/release-match/'
 	@echo 'HOST_GIL=disabled             lib only: for the layouts of a free-threaded host'
 	@echo 'C_OBJECTS="ceval.o ..."       link these from C after all, to find out which one misbehaves'
@@ -192,7 +193,7 @@ install: lib ## libreval.a, libreval.so, reval.h and reval.pc, into $(DESTDIR)$(
 version = $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -1)
 
 clean: ## remove what was built; the fetched host stays
-	rm -rf target build/debug build/other build/*-match build/bin build/lib build/link build/include build/share \
+	rm -rf target build/debug build/other build/*-match build/bin build/lib build/link build/include build/share build/local \
 	  build/symbols build/embedders build/events build/hacl build/hacl.o build/.prefix build/*.map
 
 distclean: clean ## remove the fetched host too

@@ -85,8 +85,8 @@ def pkgconfig():
     def escaped(path):
         return re.sub(r"([^\w/.+=@%~-])", r"\\\1", str(path))
 
-    for package, kind in (f"{NAME}".replace("python", "python-"), ""), (NAME.replace("python", "python-"), "-embed"):
-        text = (usr / f"lib/{MULTIARCH}/pkgconfig/{package}{kind}.pc").read_text()
+    for kind in ("", "-embed"):
+        text = (usr / f"lib/{MULTIARCH}/pkgconfig/python-3.14{sys.abiflags}{kind}.pc").read_text()
         text = replace(text, "prefix=/usr\n", f"prefix={escaped(prefix)}\n")
         if kind:
             text = replace(text, f"libdir=/usr/lib/{MULTIARCH}\n", "libdir=${prefix}/lib\n")
@@ -102,8 +102,10 @@ def config_script():
     text = (usr / f"bin/{MULTIARCH}-{NAME}-config").read_text()
     text = replace(text, f'libdir=$(relocate "/usr/lib/{MULTIARCH}")', "libdir=$prefix_real/lib")
     text = replace(text, 'LIBS_EMBED="', f'LIBS_EMBED="{quoted} ')
-    # The static library that it would name otherwise has the C evaluator.
+    # The package's libraries, which it would name otherwise, have the C evaluator.
     text = replace(text, 'PY_ENABLE_SHARED="0"', 'PY_ENABLE_SHARED="1"')
+    if not has_shared_form:
+        text = replace(text, 'LIBS="$LIBS_EMBED"', 'echo "$0: this host has no shared library" >&2; exit 1')
     path = prefix / "bin/python3.14-config"
     write(path, text)
     path.chmod(0o755)
@@ -125,5 +127,30 @@ def pip():
     write(info / "RECORD", "".join(f"{name},,\n" for name in names))
 
 
-for step in sysconfig, makefile, build_details, pkgconfig, config_script, ensurepip, pip:
+TCL_LIBRARY = """
+def _create(*args, create=_tkinter.create):
+    import os
+    if "TCL_LIBRARY" in os.environ:
+        return create(*args)
+    os.putenv("TCL_LIBRARY", {directory!r})
+    try:
+        return create(*args)
+    finally:
+        os.unsetenv("TCL_LIBRARY")
+
+
+_tkinter.create = _create
+"""
+
+
+def tkinter():
+    """Tcl looks for its scripts around sys.executable, which may be in a virtual environment, and in /usr/share."""
+    path = library / "tkinter/__init__.py"
+    if path.exists():
+        line = "TclError = _tkinter.TclError\n"
+        setting = TCL_LIBRARY.format(directory=str(prefix / "lib/tcl8.6"))
+        write(path, replace(path.read_text(), line, f"{line}{setting}"))
+
+
+for step in sysconfig, makefile, build_details, pkgconfig, config_script, ensurepip, pip, tkinter:
     step()
