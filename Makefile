@@ -127,6 +127,7 @@ ifneq ($(kind),other)
 endif
 	tests/handlers $(libreval)
 	tests/thresholds
+	tests/daily
 	tests/specialized --quick
 ifneq ($(kind),other)
 	tests/events --quick
@@ -161,8 +162,9 @@ test-modules: python ## only the CPython test modules of `make test`
 test-events: python ## the streams of all events of programs and test modules, on reval and on the reference
 	tests/events
 
-test-clients: python ## coverage.py (its test suite, too), debuggers, profilers, on both: 20 minutes, needs PyPI
+test-clients: python ## coverage.py (its test suite, too), debuggers, profilers, pip, tkinter: 20 minutes, needs PyPI
 	tests/clients
+	tests/daily --online
 
 test-tsan: python ## threads of a free-threaded host, as far as bytecode goes, under ThreadSanitizer: two minutes
 	tests/tsan/run
