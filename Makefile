@@ -58,7 +58,7 @@ export CARGO_TARGET_DIR := $(CURDIR)/$(target)
 libreval := $(target)/release/libreval.a
 python := $(BUILD)/bin/python3.14
 reference := $(BUILD)/bin/python3.14-ref
-link := host/link host/env.sh host/main.c $(wildcard host/hacl/*.* host/hacl/src/*)
+link := host/link host/env.sh host/main.c host/prefix.c $(wildcard host/hacl/*.* host/hacl/src/*)
 
 # For the scripts of tests/ and bench/.
 export REVAL_BUILD := $(CURDIR)/$(BUILD)
@@ -196,7 +196,7 @@ version = $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -1)
 
 clean: ## remove what was built; the fetched host stays
 	rm -rf target build/debug build/other build/*-match build/bin build/lib build/link build/include build/share build/local \
-	  build/symbols build/embedders build/events build/hacl build/hacl.o build/.prefix build/*.map
+	  build/symbols build/daily build/embedders build/events build/hacl build/hacl.o build/.prefix build/*.map
 
 distclean: clean ## remove the fetched host too
 	rm -rf build
