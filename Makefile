@@ -61,7 +61,7 @@ root := $(CURDIR)
 # The same messages, and the same order of names, wherever this is run.
 export LC_ALL := C.UTF-8
 unexport LANGUAGE
-export HOST_PYTHON REPLACED C_OBJECTS root
+export HOST_PYTHON EXTRAS REPLACED C_OBJECTS root
 export CARGO_TARGET_DIR := $(CURDIR)/$(target)
 
 libreval := $(target)/release/libreval.a
@@ -80,6 +80,7 @@ help: ## this list
 	@echo
 	@echo 'HOST=debug                    the packaged --with-pydebug host, in build/debug/'
 	@echo 'HOST_PYTHON=/path/python3.14  any other host, in build/other/'
+	@echo 'EXTRAS="tk gdbm"              a packaged host with tkinter, turtle and IDLE; with dbm.gnu'
 	@echo 'DISPATCH=match                one loop around a match, for stable Rust, in build/release-match/'
 	@echo 'HOST_GIL=disabled             lib only: for the layouts of a free-threaded host'
 	@echo 'C_OBJECTS="ceval.o ..."       link these from C after all, to find out which one misbehaves'
@@ -137,6 +138,7 @@ ifneq ($(kind),other)
 endif
 	tests/handlers $(libreval)
 	tests/thresholds
+	tests/daily
 	tests/specialized --quick
 ifneq ($(kind),other)
 	tests/events --quick
@@ -175,8 +177,9 @@ test-modules: python ## only the CPython test modules of `make test`
 test-events: python ## the streams of all events of programs and test modules, on reval and on the reference
 	tests/events
 
-test-clients: python ## coverage.py (its test suite, too), debuggers, profilers, on both: 20 minutes, needs PyPI
+test-clients: python ## coverage.py (its test suite, too), debuggers, profilers, pip, tkinter: 20 minutes, needs PyPI
 	tests/clients
+	tests/daily --online
 
 test-tsan: python ## threads of a free-threaded host, as far as bytecode goes, under ThreadSanitizer: two minutes
 	tests/tsan/run

@@ -18,6 +18,15 @@ contains() {
     case " $(echo "$1" | tr '\n' ' ') " in *" $2 "*) return 0 ;; *) return 1 ;; esac
 }
 
+# What links a program or library with a fetched host's libc and libraries, since this machine's may be older. DT_RPATH
+# rather than DT_RUNPATH: libraries that extension modules load have to come from there too. Only the linker is to know
+# the sysroot: the headers are this machine's.
+sysroot_flags() {
+    [ -n "$REVAL_HOST_SYSROOT" ] || return 0
+    echo "-Wl,--sysroot=$REVAL_HOST_SYSROOT -B$REVAL_HOST_LIBDIR -L$REVAL_HOST_LIBDIR" \
+        "-Wl,--disable-new-dtags -Wl,-rpath,$REVAL_HOST_LIBDIR -Wl,--dynamic-linker=$REVAL_HOST_LOADER"
+}
+
 replaced_objects() { echo "${REPLACED:-$(cat "$root/host/replaced.txt")}"; }
 
 # What is replaced of an object that stays, in free-threaded hosts: an object and a function on each line.
