@@ -3,12 +3,10 @@
 
 #include "host.h"
 #include <limits.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
-static char *prefix;           /* of the host: PATH_MAX bytes that all processes share */
+static char prefix[PATH_MAX];  /* of the host */
 static char scratch[PATH_MAX]; /* another home, with the same library in it */
 static char self[PATH_MAX];    /* this program */
 
@@ -40,14 +38,6 @@ static int is_home(const char *directory)
                "places = sys.prefix, sys.exec_prefix, sys.base_prefix, sys.base_exec_prefix\n"
                "files = ctypes.__file__, _ctypes.__file__\n") == 0 &&
            is_true("all(p == home for p in places) and all(f.startswith(home + '/lib/') for f in files)");
-}
-
-static void find_prefix(void)
-{
-    Py_Initialize();
-    snprintf(prefix, PATH_MAX, "%s", PyUnicode_AsUTF8(PySys_GetObject("prefix")));
-    CHECK(is_home(prefix));
-    CHECK(Py_FinalizeEx() == 0);
 }
 
 static void without_settings(void)
@@ -101,15 +91,21 @@ static void home_of_environment(void)
     CHECK(Py_FinalizeEx() == 0);
 }
 
+/* What a command prints, in `output`; its exit status. */
+static int output_of(const char *command, char *output, size_t size)
+{
+    FILE *pipe = popen(command, "r");
+    size_t length = pipe == NULL ? 0 : fread(output, 1, size - 1, pipe);
+    output[length] = '\0';
+    return pipe == NULL ? -1 : pclose(pipe);
+}
+
 /* Runs this program as an interpreter, by the name `program`; whether it prints these lines. */
 static int prints(const char *program, const char *expression, const char *expected)
 {
-    char command[PATH_MAX + 200], output[2 * PATH_MAX] = "";
+    char command[PATH_MAX + 200], output[3 * PATH_MAX];
     snprintf(command, sizeof command, "cd / && '%s' -c \"import sys; print(%s, sep='\\n', end='')\"", program, expression);
-    FILE *pipe = popen(command, "r");
-    size_t length = pipe == NULL ? 0 : fread(output, 1, sizeof output - 1, pipe);
-    output[length] = '\0';
-    int status = pipe == NULL ? -1 : pclose(pipe);
+    int status = output_of(command, output, sizeof output);
     int same = status == 0 && strcmp(output, expected) == 0;
     if (!same) {
         printf("# exit status %d: %s\n", status, output);
@@ -138,17 +134,28 @@ static void as_interpreter(void)
     CHECK(prints(file, "sys.prefix, sys.base_prefix, sys._base_executable", expected));
 }
 
-/* An interpreter that is started again keeps some paths, so each test has its own process. */
-static int in_child(void (*test)(void))
+static const struct {
+    const char *name;
+    void (*run)(void);
+} cases[] = {
+    {"without settings", without_settings},
+    {"isolated", isolated},
+    {"isolated from the environment", isolated_from_environment},
+    {"own home", own_home},
+    {"isolated, own home", isolated_own_home},
+    {"home of the environment", home_of_environment},
+};
+
+/* An interpreter that is started again in a process keeps some paths, so each case has a process of its own. */
+static int in_child(size_t number)
 {
-    fflush(stdout);
-    pid_t child = fork();
-    if (child == 0) {
-        test();
-        exit(failures != 0);
+    char command[4 * PATH_MAX], output[4 * PATH_MAX];
+    snprintf(command, sizeof command, "'%s' %zu '%s' '%s'", self, number, prefix, scratch);
+    int status = output_of(command, output, sizeof output);
+    if (status != 0) {
+        printf("# %s\n%s", cases[number].name, output);
     }
-    int status = -1;
-    return child > 0 && waitpid(child, &status, 0) == child && status == 0;
+    return status == 0;
 }
 
 static void remove_all(void)
@@ -163,6 +170,12 @@ static void remove_all(void)
 
 int main(int argc, char **argv)
 {
+    if (argc == 4) {
+        snprintf(prefix, sizeof prefix, "%s", argv[2]);
+        snprintf(scratch, sizeof scratch, "%s", argv[3]);
+        cases[atoi(argv[1])].run();
+        return failures != 0;
+    }
     if (argc > 1) {
         return Py_BytesMain(argc, argv);
     }
@@ -174,19 +187,19 @@ int main(int argc, char **argv)
         return results();
     }
     self[length] = '\0';
-    prefix = mmap(NULL, PATH_MAX, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    CHECK(in_child(find_prefix));
-    char library[PATH_MAX + 8], link[PATH_MAX + 8];
+    char command[2 * PATH_MAX], library[PATH_MAX + 8], link[PATH_MAX + 8];
+    snprintf(command, sizeof command, "'%s' -c 'import sys; print(sys.prefix, end=\"\")'", self);
+    CHECK(output_of(command, prefix, sizeof prefix) == 0);
+    const char *wanted = getenv("REVAL_HOST_PREFIX"); /* from host.env */
+    CHECK(wanted != NULL && strcmp(prefix, wanted) == 0);
     snprintf(library, sizeof library, "%s/lib", prefix);
     snprintf(link, sizeof link, "%s/lib", scratch);
     CHECK(symlink(library, link) == 0);
-    CHECK(in_child(isolated));
-    CHECK(in_child(isolated_from_environment));
-    CHECK(in_child(own_home));
-    CHECK(in_child(isolated_own_home));
-    CHECK(in_child(home_of_environment));
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        CHECK(in_child(i));
+    }
     as_interpreter();
-    without_settings();
+    without_settings(); /* once more where valgrind sees it */
     remove_all();
     return results();
 }
