@@ -1,0 +1,47 @@
+"""Functions that call each other through bytecode and through C: sort() and operators."""
+
+import os
+import sys
+import time
+
+
+def leaf(n):
+    total = 0
+    for i in range(n):
+        total += i * 2
+    return total
+
+
+class Number:
+    def __add__(self, other):
+        return inner(other)
+
+
+def inner(value):
+    os.getppid()
+    return value
+
+
+def key(value):
+    return leaf(50) + value
+
+
+def by_c(n):
+    return sorted([i % 7 for i in range(n)], key=key)
+
+
+def mid(n):
+    return leaf(n) + len(by_c(n // 10))
+
+
+def outer(seconds):
+    end = time.process_time() + seconds
+    while True:
+        mid(400)
+        Number() + 1
+        if time.process_time() >= end:
+            break
+
+
+print(os.getpid(), flush=True)
+outer(float(sys.argv[1]))
