@@ -24,10 +24,6 @@ endif
 ifeq ($(filter $(DISPATCH),tail match),)
   $(error unknown DISPATCH=$(DISPATCH): tail or match)
 endif
-ifeq ($(HOST),debug)
-  # As the host itself, so that profilers see through both.
-  cargo_options := --config 'build.rustflags=["-Cforce-frame-pointers=yes"]'
-endif
 ifeq ($(DISPATCH),match)
   kind := $(kind)-match
   cargo_options += --no-default-features
@@ -125,6 +121,7 @@ ifneq ($(kind),other)
 	$(free_threaded) cargo test --target-dir target/gil-disabled
 endif
 	tests/handlers $(libreval)
+	tests/unwinding --quick
 	tests/thresholds
 	tests/specialized --quick
 ifneq ($(kind),other)
@@ -138,6 +135,10 @@ endif
 	tests/run-quick
 
 test-full: python ## CPython's whole test suite, the debug host, programs that embed Python
+	tests/unwinding
+ifneq ($(kind),other)
+	tests/walk
+endif
 	tests/specialized
 	tests/run-full
 	tests/faults
@@ -193,7 +194,7 @@ version = $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -1)
 
 clean: ## remove what was built; the fetched host stays
 	rm -rf target build/debug build/other build/*-match build/bin build/lib build/link build/include build/share \
-	  build/symbols build/embedders build/events build/hacl build/hacl.o build/.prefix build/*.map
+	  build/symbols build/embedders build/events build/walk build/hacl build/hacl.o build/.prefix build/*.map
 
 distclean: clean ## remove the fetched host too
 	rm -rf build
