@@ -2,7 +2,6 @@
 
 import os
 import sys
-import time
 
 
 def leaf(n):
@@ -34,15 +33,13 @@ def mid(n):
     return leaf(n) + len(by_c(n // 10))
 
 
-def outer(seconds):
-    end = time.process_time() + seconds
-    while True:
+def outer(turns):
+    # No clock is read: a profiler that counts time would mostly meet the system call, where others get the processor.
+    for _ in range(turns):
         Number() + 1
         for _ in range(20):
             mid(400)
-        if time.process_time() >= end:
-            break
 
 
 print(os.getpid(), flush=True)
-outer(float(sys.argv[1]))
+outer(int(sys.argv[1]))
