@@ -24,10 +24,6 @@ endif
 ifeq ($(filter $(DISPATCH),tail match),)
   $(error unknown DISPATCH=$(DISPATCH): tail or match)
 endif
-ifeq ($(HOST),debug)
-  # As the host itself, so that profilers see through both.
-  cargo_options := --config 'build.rustflags=["-Cforce-frame-pointers=yes"]'
-endif
 ifeq ($(DISPATCH),match)
   kind := $(kind)-match
   cargo_options += --no-default-features
@@ -137,6 +133,7 @@ ifneq ($(kind),other)
 	$(free_threaded) cargo test --target-dir target/gil-disabled
 endif
 	tests/handlers $(libreval)
+	tests/unwinding --quick
 	tests/thresholds
 	tests/daily
 	tests/specialized --quick
@@ -155,6 +152,10 @@ ifeq ($(kind),release)
 endif
 
 test-full: need-test python ## CPython's whole test suite, the debug host, programs that embed Python
+	tests/unwinding
+ifneq ($(kind),other)
+	tests/walk
+endif
 	tests/specialized
 	tests/run-full
 	tests/faults

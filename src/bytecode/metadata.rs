@@ -117,16 +117,52 @@ macro_rules! instructions {
 }
 for_each_instruction!(instructions);
 
+/// The name of an opcode, for the messages of tests.
+#[cfg(test)]
+pub fn name_of(opcode: u8) -> &'static str {
+    INSTRUCTIONS.iter().find(|row| row.opcode == opcode).map_or("an opcode without a row", |row| row.name)
+}
+
 #[cfg(test)]
 mod tests {
     //! The rows against the host's own tables, entry by entry.
 
     use std::collections::BTreeMap;
+    use std::fmt::Debug;
 
     use super::*;
 
+    /// What rows say about each name, or the host.
+    type Table<T> = BTreeMap<String, T>;
+
+    /// Compares two tables, and fails with one line for each name about which they differ.
+    #[track_caller]
+    fn assert_same<T: Debug + PartialEq>(rows: &Table<T>, host: &Table<T>) {
+        let mut differences: Vec<String> = rows
+            .iter()
+            .filter_map(|(name, found)| match host.get(name) {
+                None => Some(format!("{name} has a row and is not in the host's table")),
+                Some(expected) if expected != found => {
+                    Some(format!("{name} is {expected:?} in the host, {found:?} in its row"))
+                }
+                Some(_) => None,
+            })
+            .collect();
+        differences.extend(
+            host.iter()
+                .filter(|(name, _)| !rows.contains_key(*name))
+                .map(|(name, value)| format!("{name} is {value:?} in the host and has no row")),
+        );
+        assert!(differences.is_empty(), "rows differ from the host:\n{}", differences.join("\n"));
+    }
+
+    /// What each row that is to be compared says.
+    fn of_rows<T>(entry: impl Fn(&Instruction) -> Option<T>) -> Table<T> {
+        INSTRUCTIONS.iter().filter_map(|row| Some((row.name.to_owned(), entry(row)?))).collect()
+    }
+
     /// The lines `[NAME] = …` of a C table in one of the host's headers.
-    fn c_table(header: &str, table: &str) -> BTreeMap<String, String> {
+    fn c_table(header: &str, table: &str) -> Table<String> {
         let path = format!("{}/{header}", env!("REVAL_HOST_INCLUDE"));
         let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"));
         let start = text.rfind(&format!("{table}[")).unwrap_or_else(|| panic!("no {table} in {path}"));
@@ -137,15 +173,11 @@ mod tests {
             .collect()
     }
 
-    fn by_name() -> BTreeMap<String, &'static Instruction> {
-        INSTRUCTIONS.iter().map(|row| (row.name.to_owned(), row)).collect()
-    }
-
     #[test]
     fn every_opcode_of_the_host_has_one_row() {
         let path = format!("{}/opcode_ids.h", env!("REVAL_HOST_INCLUDE"));
         let text = std::fs::read_to_string(&path).expect("the host's opcode numbers");
-        let numbers: BTreeMap<String, u32> = text
+        let numbers: Table<u32> = text
             .lines()
             .filter_map(|line| {
                 let mut words = line.strip_prefix("#define ")?.split_whitespace();
@@ -155,45 +187,46 @@ mod tests {
             })
             .collect();
         assert!(numbers.len() > 200, "too few opcodes in {path}");
-        let rows: BTreeMap<String, u32> =
-            INSTRUCTIONS.iter().map(|row| (row.name.to_owned(), u32::from(row.opcode))).collect();
-        assert_eq!(rows.len(), INSTRUCTIONS.len(), "an instruction has two rows");
-        assert_eq!(rows, numbers);
+        let rows = of_rows(|row| Some(u32::from(row.opcode)));
+        let mut names: Vec<&str> = INSTRUCTIONS.iter().map(|row| row.name).collect();
+        names.sort_unstable();
+        if let Some(pair) = names.windows(2).find(|pair| pair[0] == pair[1]) {
+            panic!("{} has two rows", pair[0]);
+        }
+        assert_same(&rows, &numbers);
     }
 
     #[test]
     fn caches_are_the_hosts() {
-        let host = c_table("internal/pycore_opcode_metadata.h", "_PyOpcode_Caches");
-        for row in INSTRUCTIONS {
-            // The host's table is indexed by the generic opcode; 0 if it is not mentioned.
-            let generic = row.family.map_or(row.name, |family| name_of(family));
-            let expected = host.get(generic).map_or(0, |n| n.parse().expect("a number"));
-            let instrumented = row.name.starts_with("INSTRUMENTED_");
-            if !instrumented && row.name != "JUMP_BACKWARD_JIT" && row.name != "JUMP_BACKWARD_NO_JIT" {
-                assert_eq!(row.cache_units(), expected, "{}", row.name);
-            }
-        }
-    }
-
-    fn name_of(opcode: u8) -> &'static str {
-        INSTRUCTIONS.iter().find(|row| row.opcode == opcode).expect("a row").name
+        let caches = c_table("internal/pycore_opcode_metadata.h", "_PyOpcode_Caches");
+        let is_compared = |row: &Instruction| {
+            !row.name.starts_with("INSTRUMENTED_")
+                && !["JUMP_BACKWARD_JIT", "JUMP_BACKWARD_NO_JIT"].contains(&row.name)
+        };
+        let rows = of_rows(|row| is_compared(row).then(|| row.cache_units().to_string()));
+        // The host's table is indexed by the generic opcode; 0 if it is not mentioned.
+        let host = of_rows(|row| {
+            let generic = row.family.map_or(row.name, name_of);
+            is_compared(row).then(|| caches.get(generic).map_or("0", String::as_str).to_owned())
+        });
+        assert_same(&rows, &host);
     }
 
     #[test]
     fn families_are_the_hosts() {
-        let host = c_table("internal/pycore_opcode_metadata.h", "_PyOpcode_Deopt");
-        for row in INSTRUCTIONS {
-            let expected = &host[row.name];
-            match row.family {
-                Some(family) => assert_eq!(name_of(family), expected, "{}", row.name),
-                // Forms without guards fall back to nothing, whatever their generic form is.
-                None => assert!(
-                    expected == row.name || SPECIALIZED_WITHOUT_GUARDS.contains(&row.name),
-                    "{} falls back to {expected} in the host",
-                    row.name
-                ),
-            }
-        }
+        let mut host = c_table("internal/pycore_opcode_metadata.h", "_PyOpcode_Deopt");
+        // Numbers without an instruction are mentioned, too, as numbers.
+        host.retain(|name, _| name.parse::<u8>().is_err());
+        let rows = of_rows(|row| {
+            let family = match row.family {
+                Some(family) => name_of(family),
+                // They fall back to nothing, whatever their generic form is.
+                None if SPECIALIZED_WITHOUT_GUARDS.contains(&row.name) => host.get(row.name)?,
+                None => row.name,
+            };
+            Some(family.to_owned())
+        });
+        assert_same(&rows, &host);
     }
 
     /// Specialized forms that cannot fail.
@@ -255,19 +288,22 @@ mod tests {
 
     #[test]
     fn expansions_into_micro_ops_are_the_hosts() {
-        let host = c_table("internal/pycore_opcode_metadata.h", "_PyOpcode_macro_expansion");
-        assert!(host.len() > 150, "too few expansions");
-        let rows = by_name();
-        for (name, text) in host {
-            // Operands that tier 2 replaces, and positions of steps without operand, are not the
-            // rows' business.
-            let normal = |(name, kind, at): Expanded| {
-                let plain = kind.starts_with("OPARG_") && !kind.ends_with("TOP") && !kind.ends_with("BOTTOM");
-                if plain { (name, "OPARG".to_owned(), 0) } else { (name, kind, at) }
-            };
-            let expected: Vec<Expanded> = host_expansion(&text).into_iter().map(normal).collect();
-            let found: Vec<Expanded> = row_expansion(rows[&name]).into_iter().map(normal).collect();
-            assert_eq!(found, expected, "{name}");
-        }
+        let expansions = c_table("internal/pycore_opcode_metadata.h", "_PyOpcode_macro_expansion");
+        assert!(expansions.len() > 150, "too few expansions");
+        // Operands that tier 2 replaces, and positions of steps without operand, are not the
+        // rows' business.
+        let normal = |(name, kind, at): Expanded| {
+            let plain = kind.starts_with("OPARG_") && !kind.ends_with("TOP") && !kind.ends_with("BOTTOM");
+            if plain { (name, "OPARG".to_owned(), 0) } else { (name, kind, at) }
+        };
+        let host: Table<Vec<Expanded>> = expansions
+            .iter()
+            .map(|(name, text)| (name.clone(), host_expansion(text).into_iter().map(normal).collect()))
+            .collect();
+        // What tier 2 never sees has no expansion.
+        let rows = of_rows(|row| {
+            host.contains_key(row.name).then(|| row_expansion(row).into_iter().map(normal).collect())
+        });
+        assert_same(&rows, &host);
     }
 }

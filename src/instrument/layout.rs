@@ -96,7 +96,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::bytecode::metadata::INSTRUCTIONS;
+    use crate::bytecode::metadata::{INSTRUCTIONS, name_of};
     use crate::instrument::opcodes::is_instrumented;
 
     fn all_layers() -> impl Iterator<Item = Layers> {
@@ -117,8 +117,9 @@ mod tests {
             for layers in all_layers() {
                 let layers = Layers { event: layers.event && instrumented_form(base).is_some(), ..layers };
                 let look = look(base, layers);
-                assert_eq!(strip(look.top, || look.below_line, || look.below_instruction), (base, layers));
-                assert_eq!(is_instrumented(look.top), layers != Layers::NONE);
+                let found = strip(look.top, || look.below_line, || look.below_instruction);
+                assert_eq!(found, (base, layers), "{}", name_of(base));
+                assert_eq!(is_instrumented(look.top), layers != Layers::NONE, "{} {layers:?}", name_of(base));
             }
         }
     }
@@ -126,9 +127,10 @@ mod tests {
     #[test]
     fn tables_are_read_only_for_layers_that_are_there() {
         for base in generic() {
-            assert_eq!(strip(base, || unreachable!(), || unreachable!()), (base, Layers::NONE));
+            let found = strip(base, || unreachable!(), || unreachable!());
+            assert_eq!(found, (base, Layers::NONE), "{}", name_of(base));
             let line = look(base, Layers { line: true, ..Layers::NONE });
-            assert_eq!(strip(line.top, || line.below_line, || unreachable!()).0, base);
+            assert_eq!(strip(line.top, || line.below_line, || unreachable!()).0, base, "{}", name_of(base));
         }
     }
 

@@ -136,7 +136,7 @@ pub fn cache_units(opcode: u8) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::bytecode::metadata::INSTRUCTIONS;
+    use crate::bytecode::metadata::{INSTRUCTIONS, name_of};
 
     #[test]
     fn every_instrumented_opcode_of_the_host_has_its_plain_one() {
@@ -146,21 +146,24 @@ mod tests {
         {
             let name = row.name.strip_prefix("INSTRUMENTED_").expect(row.name);
             let plain = plain_form(row.opcode).unwrap_or_else(|| panic!("no plain form of {}", row.name));
-            assert_eq!(PAIRS.iter().find(|pair| pair.1 == row.opcode).map(|pair| pair.2), Some(name));
-            assert_eq!(instrumented_form(plain), Some(row.opcode));
+            let pair = PAIRS.iter().find(|pair| pair.1 == row.opcode).map(|pair| pair.2);
+            assert_eq!(pair, Some(name), "{}", row.name);
+            assert_eq!(instrumented_form(plain), Some(row.opcode), "{}", row.name);
         }
         for &(plain, instrumented, plain_name, instrumented_name) in PAIRS {
             assert_eq!(format!("INSTRUMENTED_{plain_name}"), instrumented_name);
-            assert!(is_instrumented(instrumented) && !is_instrumented(plain));
+            assert!(is_instrumented(instrumented) && !is_instrumented(plain), "{plain_name}");
         }
     }
 
     #[test]
     fn both_forms_have_the_same_caches() {
-        let units =
-            |opcode| INSTRUCTIONS.iter().find(|row| row.opcode == opcode).expect("a row").cache_units();
-        for &(plain, instrumented, ..) in PAIRS {
-            assert_eq!(units(plain), units(instrumented));
+        let units = |opcode| {
+            let row = INSTRUCTIONS.iter().find(|row| row.opcode == opcode);
+            row.unwrap_or_else(|| panic!("opcode {opcode} has no row")).cache_units()
+        };
+        for &(plain, instrumented, name, _) in PAIRS {
+            assert_eq!(units(plain), units(instrumented), "{name}");
         }
     }
 
@@ -169,10 +172,11 @@ mod tests {
         for opcode in 0..=u8::MAX {
             for argument in [0, 1, 255] {
                 let event = event(opcode, argument);
-                assert_eq!(event.is_some(), instrumented_form(opcode).is_some());
-                assert!(event.is_none_or(Event::is_local));
-                assert_eq!(event.is_some(), events(opcode) != EventSet::NONE);
-                assert!(event.is_none_or(|event| events(opcode).contains(event)));
+                let name = name_of(opcode);
+                assert_eq!(event.is_some(), instrumented_form(opcode).is_some(), "{name} {argument}");
+                assert!(event.is_none_or(Event::is_local), "{name} {argument}");
+                assert_eq!(event.is_some(), events(opcode) != EventSet::NONE, "{name} {argument}");
+                assert!(event.is_none_or(|event| events(opcode).contains(event)), "{name} {argument}");
             }
         }
         assert_eq!(event(RESUME, 0), Some(Event::PY_START));

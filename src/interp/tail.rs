@@ -41,9 +41,31 @@ fn handler_of(opcode: u8) -> Handler {
 /// `next` is in its bytecode.
 pub unsafe fn interpret(tstate: ThreadState, frame: Frame, next: CodeUnit) -> *mut PyObject {
     // SAFETY: the caller's promise.
+    unsafe { run_handlers(frame, frame.stack_pointer(), tstate, next) }
+}
+
+/// Calls the handler at `next`, which jumps to the next one, and so on.
+///
+/// Handlers make no stack frame on their common paths. This function makes one for them, which holds the
+/// return address into `_PyEval_EvalFrameDefault`: without it a walk along the frame pointers would go from a
+/// handler straight to the caller of that.
+///
+/// # Safety
+/// As for `interpret`; `sp` is the stack pointer of `frame`.
+#[inline(never)]
+unsafe extern "rust-preserve-none" fn run_handlers(
+    frame: Frame,
+    sp: *mut StackRef,
+    tstate: ThreadState,
+    next: CodeUnit,
+) -> *mut PyObject {
+    // SAFETY: the caller's promise.
     unsafe {
         let (opcode, oparg) = next.decode();
-        TABLE[opcode as usize](frame, frame.stack_pointer(), tstate, next, oparg)
+        let result = TABLE[opcode as usize](frame, sp, tstate, next, oparg);
+        // With something to do after the call it is a call. As a jump it would leave no frame.
+        core::arch::asm!("", options(nomem, nostack, preserves_flags));
+        result
     }
 }
 

@@ -77,10 +77,11 @@ mod tests {
         for operator in 0..=ffi::Py_GE {
             let equality = operator == ffi::Py_EQ || operator == ffi::Py_NE;
             let expected = equality.then_some(COMPARE_OP_STR);
-            assert_eq!(form(Operands::Strings, operator as c_int), expected);
-            assert_eq!(form(Operands::Floats, operator as c_int), Some(COMPARE_OP_FLOAT));
-            assert_eq!(form(Operands::Ints { compact: true }, operator as c_int), Some(COMPARE_OP_INT));
-            assert_eq!(form(Operands::Ints { compact: false }, operator as c_int), None);
+            assert_eq!(form(Operands::Strings, operator as c_int), expected, "operator {operator}");
+            let of = |operands| form(operands, operator as c_int);
+            assert_eq!(of(Operands::Floats), Some(COMPARE_OP_FLOAT), "operator {operator}");
+            assert_eq!(of(Operands::Ints { compact: true }), Some(COMPARE_OP_INT), "operator {operator}");
+            assert_eq!(of(Operands::Ints { compact: false }), None, "operator {operator}");
         }
     }
 }
