@@ -126,6 +126,7 @@ ifneq ($(kind),other)
 endif
 	tests/handlers $(libreval)
 	tests/thresholds
+	tests/bench
 	tests/specialized --quick
 ifneq ($(kind),other)
 	tests/events --quick
