@@ -39,6 +39,12 @@ class Timer:
         self.time_func, self.install, self.cpu, self.wall = time_func, install, cpu, wall
         self.reads_wall = False
 
+    def plan(self):
+        """How to measure this function, found out once for all interpreters."""
+        self.warm_up()
+        self.choose_clock()
+        return {"loops": self.enough_loops(), "wall": self.reads_wall}
+
     def warm_up(self):
         """The first call imports modules and fills caches: it may take a thousand times longer than the next."""
         self.install(self.cpu)
@@ -75,6 +81,7 @@ class Timer:
 
     def values(self, loops, budget):
         """Seconds per loop, again and again, for about `budget` seconds."""
+        self.warm_up()
         values, spent = [], 0
         while not values or (spent < budget and len(values) < MOST_VALUES):
             value = self.seconds(loops)
@@ -146,16 +153,12 @@ def main():
     results = {}
 
     def plan(name, time_func):
-        timer = Timer(time_func, install_clock)
-        timer.warm_up()
-        timer.choose_clock()
-        results[name] = {"loops": timer.enough_loops(), "wall": timer.reads_wall}
+        results[name] = Timer(time_func, install_clock).plan()
 
     def measure(name, time_func):
         if name == args.only:
             timer = Timer(time_func, install_clock)
             timer.reads_wall = args.plan["wall"]
-            timer.warm_up()
             results[name] = timer.values(args.plan["loops"], args.budget)
 
     run_file(args.command, measure if args.only else plan)
