@@ -65,16 +65,26 @@ def session(commands, rounds, budget):
     return {function: found for function, found in times.items() if function not in failures}, failures
 
 
-def best(rounds):
-    return min(chain(*rounds))
+def lower_quartile(values):
+    return statistics.quantiles(values, n=4, method="inclusive")[0] if len(values) > 1 else values[0]
 
 
-def median(rounds):
+def time_of(rounds):
+    """The time of a function from the values of all rounds: the lower quartile of the rounds' best values.
+
+    The best of all would be an outlier at times: a virtual machine that has to wait for its host counts too little
+    processor time now and then. The median would count rounds in which other programs took the caches.
+    """
+    return lower_quartile([min(values) for values in rounds])
+
+
+def median_of(rounds):
+    """What a harness finds that drops nothing."""
     return statistics.median(chain(*rounds))
 
 
-def ratios(times, summary=best):
-    """function -> other interpreter -> time of the other / time of reval, over all rounds."""
+def ratios(times, summary=time_of):
+    """function -> other interpreter -> time of the other / time of reval."""
     return {function: {other: summary(found[other]) / summary(found["reval"]) for other in OTHERS}
             for function, found in times.items()}
 
@@ -88,7 +98,7 @@ def spreads(times):
 
 def table(times, in_c=()):
     """Prints the ratios; in_c: functions that say little about an evaluator."""
-    speeds, doubts, medians = ratios(times), spreads(times), ratios(times, median)
+    speeds, doubts, medians = ratios(times), spreads(times), ratios(times, median_of)
     evaluated = [name for name in speeds if name not in in_c]
     width = max(*map(len, speeds), 40) + 2
     print(f"{'reval against':{width}}" + "".join(f"{other:>14}" for other in OTHERS))
