@@ -134,6 +134,7 @@ def run_file(command, measure):
     pyperf.Runner = functools.partial(Runner, measure)
     pyperf.python_implementation = lambda: platform.python_implementation().lower()
     sys.modules["pyperf"] = pyperf
+    install_clock(time.process_time)  # for files that read it before they measure
     sys.argv[:] = command
     sys.path[0] = os.path.dirname(command[0])
     runpy.run_path(command[0], run_name="__main__")
