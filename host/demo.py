@@ -111,7 +111,7 @@ def main():
     print("in Rust    ", " ".join(rust) or "-")
     print("still in C ", " ".join(still_c) or "-")
 
-    print(f"\nmeasuring for about {len(WORKLOADS) * 2 * ROUNDS * SECONDS * 1.3:.0f} seconds", flush=True)
+    print(f"\nmeasuring for about {len(WORKLOADS) * 2 * ROUNDS * SECONDS * 1.3:.0f} seconds of processor time", flush=True)
     reval, reference = measure(sys.executable, str(BUILD / "bin" / "python3.14-ref"))
     print(f"{'workload':12}{'reval':>10}{'reference':>12}{'speed':>9}")
     for name in reval:
