@@ -13,6 +13,7 @@ BENCH = Path(__file__).resolve().parent
 ROOT = BENCH.parent
 BUILD = Path(os.environ.get("REVAL_BUILD", ROOT / "build")).resolve()
 WORK = BUILD / "bench"
+FAILURES = WORK / "failed.log"  # what failed processes of the last run printed
 INTERPRETERS = {
     name: os.path.abspath(os.environ.get(variable, BUILD / "bin" / file))
     for name, variable, file in (("reval", "REVAL_PYTHON", "python3.14"),
@@ -53,10 +54,10 @@ def run(name, *arguments, keep=("PYTHON_JIT",), **settings):
     except OSError as error:
         raise Failed(str(error)) from None
     if done.returncode:
-        log = WORK / "failed.log"
-        log.write_text(done.stderr)
+        with FAILURES.open("a") as log:
+            log.write(f"{name} {' '.join(map(str, arguments))}:\n{done.stderr}\n")
         reason = (done.stderr.splitlines() or [f"it ended with {done.returncode}"])[-1]
-        raise Failed(f"failed on {name}: {reason} (see {shown(log)})")
+        raise Failed(f"failed on {name}: {reason} (see {shown(FAILURES)})")
     return done.stdout
 
 
@@ -81,6 +82,7 @@ def save(kind, values):
 def run_main(main):
     """Ends the script with what main() returns, or with one line."""
     WORK.mkdir(parents=True, exist_ok=True)
+    FAILURES.unlink(missing_ok=True)
     try:
         sys.exit(main())
     except Failed as failure:
