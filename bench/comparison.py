@@ -36,33 +36,48 @@ def work(interpreter, command, seed, *options):
 
 def session(commands, rounds, budget):
     """(times: function -> interpreter -> for each round [seconds, ...], failures: name -> reason)."""
-    plans, times, failures = {}, {}, {}
-    start = time.monotonic()
-    for name, command in commands.items():
-        common.progress(f"how long to run {name}")
+    times, failures = {}, {}
+    try:
+        plans = find_plans(commands, failures)
+        for turn in range(rounds):
+            start = time.monotonic()
+            one_round(turn, plans, budget, times, failures)
+            common.progress("")
+            print(f"bench: round {turn + 1} of {rounds} took {time.monotonic() - start:.0f} s", file=sys.stderr, flush=True)
+    except KeyboardInterrupt:
+        common.progress("")
+        failures["the rest"] = "was interrupted"
+    return {function: found for function, found in times.items() if function not in failures}, failures
+
+
+def find_plans(commands, failures):
+    """function -> (command, how to measure it). The reference finds it out for all interpreters and rounds."""
+    plans = {}
+    print("bench: finding out how often to loop", file=sys.stderr, flush=True)
+    for number, (name, command) in enumerate(commands.items(), 1):
+        common.progress(f"{number}/{len(commands)} {name}")
         try:
-            # How often to loop is settled once, by the reference, for all interpreters and rounds.
             for function, plan in work("reference", command, 0).items():
                 plans[function] = command, json.dumps(plan)
         except Failed as failure:
             failures[name] = str(failure)
-    for turn in range(rounds):
-        for number, (function, (command, plan)) in enumerate(plans.items(), 1):
-            common.progress(f"round {turn + 1}/{rounds}, {number}/{len(plans)} {function}")
-            if function in failures:
-                continue
-            options = "--only", function, "--plan", plan, "--budget", budget
-            try:
-                # Other hashes in each round, so that no figure depends on the luck of one.
-                found = {name: work(name, command, turn, *options) for name in common.in_turn(turn)}
-            except Failed as failure:
-                failures[function] = str(failure)
-                continue
-            for name, values in found.items():
-                times.setdefault(function, {}).setdefault(name, []).append(values)
-        common.progress("")
-        print(f"bench: round {turn + 1} of {rounds} done, {time.monotonic() - start:.0f} s", file=sys.stderr, flush=True)
-    return {function: found for function, found in times.items() if function not in failures}, failures
+    return plans
+
+
+def one_round(turn, plans, budget, times, failures):
+    for number, (function, (command, plan)) in enumerate(plans.items(), 1):
+        common.progress(f"round {turn + 1}, {number}/{len(plans)} {function}")
+        if function in failures:
+            continue
+        options = "--only", function, "--plan", plan, "--budget", budget
+        try:
+            # Other hashes in each round, so that no figure depends on the luck of one.
+            found = {name: work(name, command, turn, *options) for name in common.in_turn(turn)}
+        except Failed as failure:
+            failures[function] = str(failure)
+            continue
+        for name, values in found.items():
+            times.setdefault(function, {}).setdefault(name, []).append(values)
 
 
 def lower_quartile(values):
