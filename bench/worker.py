@@ -15,6 +15,7 @@ import json
 import os
 import platform
 import runpy
+import statistics
 import sys
 import time
 import types
@@ -22,6 +23,7 @@ import types
 ENOUGH = 0.05  # seconds for one value
 MOST_VALUES = 10
 OFTEN = 0.001  # seconds between two looks at a clock
+UNDISTURBED = 0.95  # the share of the time in which the process ran
 
 
 class Timer:
@@ -30,9 +32,8 @@ class Timer:
     The function reads a clock itself. The clock it finds is that of this process's processor time, so that what else
     the machine does is not counted. But to read that clock is a system call. A function that reads it every few
     microseconds, to leave something out, would measure the call as well, and ratios would look closer to 1. Such a
-    function gets the clock on the wall, which is read ten times faster, and the share of the time in which this process
-    ran, over the whole call, is applied to its result. That share is right for the result as long as the function
-    measures most of the call, as those do.
+    function gets the clock on the wall, which is read ten times faster. It is called for one loop at a time, and loops in
+    which the process had to wait for a processor do not count.
     """
 
     def __init__(self, time_func, install, cpu=time.process_time, wall=time.perf_counter):
@@ -68,9 +69,17 @@ class Timer:
             self.install(self.cpu)
             return self.time_func(loops)
         self.install(self.wall)
-        wall, cpu = self.wall(), self.cpu()
-        measured = self.time_func(loops)
-        return measured * min(1, (self.cpu() - cpu) / (self.wall() - wall))
+        undisturbed, disturbed = [], []
+        for _ in range(loops):
+            cpu, wall = self.cpu(), self.wall()
+            measured = self.time_func(1)
+            wall, cpu = self.wall() - wall, self.cpu() - cpu
+            # If all had to wait: as much of what they measured as they ran of the whole loop.
+            if cpu > UNDISTURBED * wall:
+                undisturbed.append(measured)
+            else:
+                disturbed.append(measured * cpu / wall)
+        return statistics.fmean(undisturbed or disturbed) * loops
 
     def enough_loops(self):
         """How many loops take long enough. Two calls have to agree, since one may be slow by chance."""
