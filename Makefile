@@ -136,6 +136,7 @@ endif
 	tests/unwinding --quick
 	tests/thresholds
 	tests/daily
+	tests/bench
 	tests/specialized --quick
 ifneq ($(kind),other)
 	tests/events --quick

@@ -47,14 +47,15 @@ class Beside:
             thread.join()
 
 
-def per_call(function, seconds):
-    """Seconds for a call, the best of many short rows of them."""
-    row, best, end = range(2000), float("inf"), time.perf_counter() + seconds
+def per_call(functions, seconds):
+    """Seconds for a call of each function, the best of many short rows of calls, in turn."""
+    row, best, end = range(2000), [float("inf")] * len(functions), time.perf_counter() + seconds
     while time.perf_counter() < end:
-        start = time.perf_counter()
-        for _ in row:
-            function(1)
-        best = min(best, (time.perf_counter() - start) / len(row))
+        for i, function in enumerate(functions):
+            start = time.perf_counter()
+            for _ in row:
+                function(1)
+            best[i] = min(best[i], (time.perf_counter() - start) / len(row))
     return best
 
 
@@ -62,9 +63,17 @@ def per_call(function, seconds):
 def uncontended(seconds):
     """the time to drop the GIL and take it again while nobody wants it"""
     # The same call of the same C function, with and without.
-    keeping = per_call(ctypes.PyDLL(None).abs, seconds / 2)
-    dropping = per_call(ctypes.CDLL(None).abs, seconds / 2)
+    keeping, dropping = per_call([ctypes.PyDLL(None).abs, ctypes.CDLL(None).abs], seconds)
     return {"uncontended drop and take": dropping - keeping, "a call that drops and takes": dropping}
+
+
+def turns(threads, seconds):
+    """How many turns a second each of so many CPU-bound threads does."""
+    with Beside(threads) as crew:
+        before, start = list(crew.counts), time.perf_counter()
+        time.sleep(seconds)
+        after, spent = list(crew.counts), time.perf_counter() - start
+    return [(b - a) / spent for a, b in zip(before, after)]
 
 
 @measurement
@@ -73,13 +82,9 @@ def fairness(seconds):
     figures = {}
     for label, interval in (("", 0.005), (", short interval", 0.0002)):
         sys.setswitchinterval(interval)
-        with Beside(2) as two:
-            time.sleep(seconds / 3)
-        with Beside(1) as one:
-            time.sleep(seconds / 6)
-        alone = one.counts[0] / (seconds / 6)
-        figures[f"fairness of two threads{label}"] = max(two.counts) / max(1, min(two.counts))
-        figures[f"throughput of two threads{label}"] = alone * (seconds / 3) / sum(two.counts)
+        two, [alone] = turns(2, seconds / 3), turns(1, seconds / 6)
+        figures[f"fairness of two threads{label}"] = max(two) / max(1, min(two))
+        figures[f"throughput of two threads{label}"] = alone / sum(two)
     return figures
 
 
@@ -134,14 +139,15 @@ def contended(seconds):
                     counts[i] += 1
 
             crew = [threading.Thread(target=repeats, args=(i,)) for i in range(threads)]
-            start = time.perf_counter()
             for thread in crew:
                 thread.start()
+            start, before = time.perf_counter(), sum(counts)
             time.sleep(seconds / 6)
+            spent, done = time.perf_counter() - start, sum(counts) - before
             stop.append(True)
             for thread in crew:
                 thread.join()
-            figures[f"dropped for {what}, {threads} threads"] = (time.perf_counter() - start) / sum(counts)
+            figures[f"dropped for {what}, {threads} threads"] = spent / max(1, done)
     return figures
 
 

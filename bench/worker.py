@@ -1,38 +1,110 @@
-"""Runs one of pyperformance's benchmark files in this interpreter and writes its times as JSON.
+"""Measures functions of one of pyperformance's benchmark files in the interpreter that runs it.
 
-    python worker.py OUTPUT BUDGET LOOPS run_benchmark.py [options of the benchmark]
+    python worker.py OUTPUT run_benchmark.py [options of the benchmark]
+        writes how to measure each function of the file: {function: {"loops": n, "wall": bool}}
+    python worker.py --only FUNCTION --plan PLAN --budget SECONDS OUTPUT run_benchmark.py [options of the benchmark]
+        measures one of them as PLAN says and writes [seconds per loop, ...]
 
-BUDGET is the time in seconds to spend on each function of the file, LOOPS a JSON object that says how often each is
-to be repeated for one value; for those that it does not name a number is chosen, so that a value takes long enough
-to be measured.
+One function in one process, so that none runs on caches and specialized bytecode that another one left behind.
 """
 
 import argparse
 import asyncio
+import functools
 import json
 import os
 import platform
 import runpy
+import statistics
 import sys
 import time
 import types
 
-OUTPUT, BUDGET, LOOPS = sys.argv[1], float(sys.argv[2]), json.loads(sys.argv[3])
 ENOUGH = 0.05  # seconds for one value
 MOST_VALUES = 10
+OFTEN = 0.001  # seconds between two looks at a clock
+UNDISTURBED = 0.95  # the share of the time in which the process ran
 
-# The time of this process, not that of the clock on the wall: what else the machine does is not counted.
-perf_counter = time.process_time
 
-results = {}
+class Timer:
+    """Measures a benchmark's function `time_func(loops)`, which returns the seconds that its loops took.
+
+    The function reads a clock itself. The clock it finds is that of this process's processor time, so that what else
+    the machine does is not counted. But to read that clock is a system call. A function that reads it every few
+    microseconds, to leave something out, would measure the call as well, and ratios would look closer to 1. Such a
+    function gets the clock on the wall, which is read ten times faster. It is called for one loop at a time, and loops in
+    which the process had to wait for a processor do not count.
+    """
+
+    def __init__(self, time_func, install, cpu=time.process_time, wall=time.perf_counter):
+        self.time_func, self.install, self.cpu, self.wall = time_func, install, cpu, wall
+        self.reads_wall = False
+
+    def plan(self):
+        """How to measure this function, found out once for all interpreters."""
+        self.warm_up()
+        self.choose_clock()
+        return {"loops": self.enough_loops(), "wall": self.reads_wall}
+
+    def warm_up(self):
+        """The first call imports modules and fills caches: it may take a thousand times longer than the next."""
+        self.install(self.cpu)
+        self.time_func(1)
+
+    def choose_clock(self):
+        reads = 0
+
+        def counting():
+            nonlocal reads
+            reads += 1
+            return self.cpu()
+        self.install(counting)
+        seconds = self.time_func(2)
+        # Two reads are those at the start and at the end.
+        self.reads_wall = reads > 2 and seconds / reads < OFTEN
+
+    def seconds(self, loops):
+        """Processor time for so many loops."""
+        if not self.reads_wall:
+            self.install(self.cpu)
+            return self.time_func(loops)
+        self.install(self.wall)
+        undisturbed, disturbed = [], []
+        for _ in range(loops):
+            cpu, wall = self.cpu(), self.wall()
+            measured = self.time_func(1)
+            wall, cpu = self.wall() - wall, self.cpu() - cpu
+            # If all had to wait: as much of what they measured as they ran of the whole loop.
+            if cpu > UNDISTURBED * wall:
+                undisturbed.append(measured)
+            else:
+                disturbed.append(measured * cpu / wall)
+        return statistics.fmean(undisturbed or disturbed) * loops
+
+    def enough_loops(self):
+        """How many loops take long enough. Two calls have to agree, since one may be slow by chance."""
+        loops = 1
+        while min(self.seconds(loops), self.seconds(loops)) < ENOUGH:
+            loops *= 2
+        return loops
+
+    def values(self, loops, budget):
+        """Seconds per loop, again and again, for about `budget` seconds."""
+        self.warm_up()
+        values, spent = [], 0
+        while not values or (spent < budget and len(values) < MOST_VALUES):
+            value = self.seconds(loops)
+            values.append(value / loops)
+            spent += value
+        return values
 
 
 class Runner:
     """What the benchmark files use of pyperf.Runner. pyperf's own spreads a measurement over many processes, which
     is what `run` does here, in turn with other interpreters."""
 
-    def __init__(self, add_cmdline_args=None, **kwargs):
-        self.metadata, self.args, self.argparser = {}, None, argparse.ArgumentParser()
+    def __init__(self, measure, add_cmdline_args=None, **kwargs):
+        self.measure, self.metadata, self.args, self.argparser = measure, {}, None, argparse.ArgumentParser()
 
     def parse_args(self):
         self.args = self.argparser.parse_args()
@@ -41,44 +113,68 @@ class Runner:
     def bench_time_func(self, name, time_func, *args, inner_loops=None):
         if self.args is None:
             self.parse_args()
-        loops, value = LOOPS.get(name), 0
-        if loops is None:
-            loops = 1
-            while (value := time_func(loops, *args)) < ENOUGH:
-                loops *= 2
-        values, spent = [], 0
-        while not values or (spent < BUDGET and len(values) < MOST_VALUES):
-            value = time_func(loops, *args)
-            values.append(value)
-            spent += value
-        results[name] = {"loops": loops, "values": values}
+        self.measure(name, lambda loops: time_func(loops, *args))
 
     def bench_func(self, name, func, *args, inner_loops=None):
         def time_func(loops):
             repeat = range(loops)
-            start = perf_counter()
+            start = time.perf_counter()
             for _ in repeat:
                 func(*args)
-            return perf_counter() - start
+            return time.perf_counter() - start
         self.bench_time_func(name, time_func)
 
     def bench_async_func(self, name, func, *args, loop_factory=None, inner_loops=None):
         async def main(loops):
-            start = perf_counter()
+            start = time.perf_counter()
             for _ in range(loops):
                 await func(*args)
-            return perf_counter() - start
+            return time.perf_counter() - start
         self.bench_time_func(name, lambda loops: asyncio.run(main(loops), loop_factory=loop_factory))
 
 
-pyperf = types.ModuleType("pyperf")
-pyperf.Runner, pyperf.perf_counter = Runner, perf_counter
-pyperf.python_implementation = lambda: platform.python_implementation().lower()
-sys.modules["pyperf"] = pyperf
+def install_clock(clock):
+    """The clock that benchmark files find from now on; one of them reads time's, not pyperf's."""
+    time.perf_counter = pyperf.perf_counter = clock
 
-script = sys.argv[4]
-sys.argv[:] = sys.argv[4:]
-sys.path[0] = os.path.dirname(script)
-runpy.run_path(script, run_name="__main__")
-with open(OUTPUT, "w") as file:
-    json.dump(results, file)
+
+def run_file(command, measure):
+    """Runs a benchmark file that calls measure(name, time_func) for each of its functions."""
+    pyperf.Runner = functools.partial(Runner, measure)
+    pyperf.python_implementation = lambda: platform.python_implementation().lower()
+    sys.modules["pyperf"] = pyperf
+    install_clock(time.process_time)  # for files that read it before they measure
+    sys.argv[:] = command
+    sys.path[0] = os.path.dirname(command[0])
+    runpy.run_path(command[0], run_name="__main__")
+
+
+pyperf = types.ModuleType("pyperf")
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--only")
+    parser.add_argument("--plan", type=json.loads)
+    parser.add_argument("--budget", type=float)
+    parser.add_argument("output")
+    parser.add_argument("command", nargs=argparse.REMAINDER)
+    args = parser.parse_args()
+    results = {}
+
+    def plan(name, time_func):
+        results[name] = Timer(time_func, install_clock).plan()
+
+    def measure(name, time_func):
+        if name == args.only:
+            timer = Timer(time_func, install_clock)
+            timer.reads_wall = args.plan["wall"]
+            results[name] = timer.values(args.plan["loops"], args.budget)
+
+    run_file(args.command, measure if args.only else plan)
+    with open(args.output, "w") as file:
+        json.dump(results[args.only] if args.only else results, file)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,92 @@
+"""What the scripts in this directory share: the interpreters, running them in turn, figures."""
+
+import json
+import math
+import os
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+BENCH = Path(__file__).resolve().parent
+ROOT = BENCH.parent
+BUILD = Path(os.environ.get("REVAL_BUILD", ROOT / "build")).resolve()
+WORK = BUILD / "bench"
+FAILURES = WORK / "failed.log"  # what failed processes of the last run printed
+INTERPRETERS = {
+    name: os.path.abspath(os.environ.get(variable, BUILD / "bin" / file))
+    for name, variable, file in (("reval", "REVAL_PYTHON", "python3.14"),
+                                 ("reference", "REVAL_REFERENCE", "python3.14-ref"),
+                                 ("distribution", "REVAL_DISTRIBUTION", "python3.14-dist"))
+}
+LIMIT = 600  # seconds for one process
+
+
+class Failed(Exception):
+    """A process of an interpreter did not end well. The message is one line."""
+
+
+def end(message):
+    """Ends the script with one line."""
+    sys.exit(f"{os.path.relpath(sys.argv[0], ROOT)}: {message}")
+
+
+def shown(path):
+    """A path as a person would type it in the project's directory."""
+    return os.path.relpath(path, ROOT) if Path(path).is_relative_to(ROOT) else str(path)
+
+
+def require_interpreters(names=tuple(INTERPRETERS)):
+    missing = [shown(INTERPRETERS[name]) for name in names if not os.access(INTERPRETERS[name], os.X_OK)]
+    if missing:
+        end(f"{', '.join(missing)} missing: make python")
+
+
+def run(name, *arguments, keep=("PYTHON_JIT",), **settings):
+    """Runs an interpreter, without the PYTHON variables of this process but those to keep; what it prints."""
+    env = {key: value for key, value in os.environ.items() if key in keep or not key.startswith("PYTHON")}
+    try:
+        done = subprocess.run([INTERPRETERS[name], *map(str, arguments)], cwd=BENCH, env=env | settings,
+                              stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=LIMIT)
+    except subprocess.TimeoutExpired:
+        raise Failed(f"no end after {LIMIT} seconds on {name}") from None
+    except OSError as error:
+        raise Failed(str(error)) from None
+    if done.returncode:
+        with FAILURES.open("a") as log:
+            log.write(f"{name} {' '.join(map(str, arguments))}:\n{done.stderr}\n")
+        reason = (done.stderr.splitlines() or [f"it ended with {done.returncode}"])[-1]
+        raise Failed(f"failed on {name}: {reason} (see {shown(FAILURES)})")
+    return done.stdout
+
+
+def in_turn(turn, names=tuple(INTERPRETERS)):
+    """The interpreters, with another one first in each round."""
+    first = turn % len(names)
+    return [*names[first:], *names[:first]]
+
+
+def progress(text):
+    if sys.stderr.isatty():
+        print(f"\r\033[K{text}", end="", file=sys.stderr, flush=True)
+
+
+def save(kind, values):
+    """Keeps all values of a run."""
+    result = WORK / f"{kind}-{time.strftime('%Y%m%d-%H%M%S')}.json"
+    result.write_text(json.dumps(values, indent=1) + "\n")
+    print("all values:", shown(result))
+
+
+def run_main(main):
+    """Ends the script with what main() returns, or with one line."""
+    WORK.mkdir(parents=True, exist_ok=True)
+    FAILURES.unlink(missing_ok=True)
+    try:
+        sys.exit(main())
+    except Failed as failure:
+        end(failure)
+    except KeyboardInterrupt:
+        progress("")
+        end("interrupted")

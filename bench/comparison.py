@@ -1,0 +1,138 @@
+"""Measures functions of benchmark files on all interpreters in turn, and compares their times."""
+
+import json
+import math
+import statistics
+import sys
+import tempfile
+import time
+from itertools import chain
+from pathlib import Path
+
+import common
+from common import BENCH, INTERPRETERS, WORK, Failed
+
+OTHERS = [name for name in INTERPRETERS if name != "reval"]
+
+
+def geometric_mean(values):
+    return math.exp(math.fsum(map(math.log, values)) / len(values))
+
+
+def spread(ratios):
+    """How far the ratios of single rounds are from each other: half of what the middle half of them covers."""
+    if len(ratios) < 2:
+        return math.nan  # not known
+    lower, _, upper = statistics.quantiles(ratios, n=4, method="inclusive")
+    return (upper - lower) / 2
+
+
+def work(interpreter, command, seed, *options):
+    """What bench/worker.py finds for a benchmark file."""
+    with tempfile.NamedTemporaryFile(dir=WORK, suffix=".json") as output:
+        common.run(interpreter, BENCH / "worker.py", *options, output.name, *command, PYTHONHASHSEED=str(seed))
+        return json.loads(Path(output.name).read_text())
+
+
+def session(commands, rounds, budget):
+    """(times: function -> interpreter -> for each round [seconds, ...], failures: name -> reason)."""
+    times, failures = {}, {}
+    try:
+        plans = find_plans(commands, failures)
+        for turn in range(rounds):
+            start = time.monotonic()
+            one_round(turn, plans, budget, times, failures)
+            common.progress("")
+            print(f"bench: round {turn + 1} of {rounds} took {time.monotonic() - start:.0f} s", file=sys.stderr, flush=True)
+    except KeyboardInterrupt:
+        common.progress("")
+        failures["the rest"] = "was interrupted"
+    return {function: found for function, found in times.items() if function not in failures}, failures
+
+
+def find_plans(commands, failures):
+    """function -> (command, how to measure it). The reference finds it out for all interpreters and rounds."""
+    plans = {}
+    print("bench: finding out how often to loop", file=sys.stderr, flush=True)
+    for number, (name, command) in enumerate(commands.items(), 1):
+        common.progress(f"{number}/{len(commands)} {name}")
+        try:
+            for function, plan in work("reference", command, 0).items():
+                plans[function] = command, json.dumps(plan)
+        except Failed as failure:
+            failures[name] = str(failure)
+    return plans
+
+
+def one_round(turn, plans, budget, times, failures):
+    for number, (function, (command, plan)) in enumerate(plans.items(), 1):
+        common.progress(f"round {turn + 1}, {number}/{len(plans)} {function}")
+        if function in failures:
+            continue
+        options = "--only", function, "--plan", plan, "--budget", budget
+        try:
+            # Other hashes in each round, so that no figure depends on the luck of one.
+            found = {name: work(name, command, turn, *options) for name in common.in_turn(turn)}
+        except Failed as failure:
+            failures[function] = str(failure)
+            continue
+        for name, values in found.items():
+            times.setdefault(function, {}).setdefault(name, []).append(values)
+
+
+def lower_quartile(values):
+    return statistics.quantiles(values, n=4, method="inclusive")[0] if len(values) > 1 else values[0]
+
+
+def time_of(rounds):
+    """The time of a function from the values of all rounds: the lower quartile of the rounds' best values.
+
+    The best of all would be an outlier at times: a virtual machine that has to wait for its host counts too little
+    processor time now and then. The median would count rounds in which other programs took the caches.
+    """
+    return lower_quartile([min(values) for values in rounds])
+
+
+def median_of(rounds):
+    """What a harness finds that drops nothing."""
+    return statistics.median(chain(*rounds))
+
+
+def ratios(times, summary=time_of):
+    """function -> other interpreter -> time of the other / time of reval."""
+    return {function: {other: summary(found[other]) / summary(found["reval"]) for other in OTHERS}
+            for function, found in times.items()}
+
+
+def spreads(times):
+    """function -> other interpreter -> how far the ratios of single rounds are from each other."""
+    return {function: {other: spread([min(a) / min(b) for a, b in zip(found[other], found["reval"])])
+                       for other in OTHERS}
+            for function, found in times.items()}
+
+
+def table(times, in_c=()):
+    """Prints the ratios; in_c: functions that say little about an evaluator."""
+    speeds, doubts, medians = ratios(times), spreads(times), ratios(times, median_of)
+    evaluated = [name for name in speeds if name not in in_c]
+    width = max(*map(len, speeds), 40) + 2
+    print(f"{'reval against':{width}}" + "".join(f"{other:>14}" for other in OTHERS))
+    for name in sorted(speeds):
+        label = name if name in evaluated else f"{name} *"
+        print(f"{label:{width}}" + "".join(f"{speeds[name][other]:8.2f} ±{doubts[name][other]:4.2f}"
+                                           for other in OTHERS).replace("± nan", "     "))
+    groups = {f"geometric mean of {len(evaluated)}": evaluated}
+    if len(evaluated) < len(speeds):
+        groups[f"geometric mean of {len(speeds)}, with those in C"] = list(speeds)
+    for label, chosen in groups.items():
+        for what, found in ((label, speeds), ("  by medians", medians)):
+            if chosen:
+                means = (geometric_mean([found[name][other] for name in chosen]) for other in OTHERS)
+                print(f"{what:{width}}" + "".join(f"{mean:9.3f}     " for mean in means).rstrip())
+    if len(evaluated) < len(speeds):
+        print("* less than a quarter of the time in the evaluator")
+    for other in OTHERS:
+        ranked = sorted(evaluated or speeds, key=lambda name: speeds[name][other])
+        for what, names in (("best", ranked[:-6:-1]), ("worst", ranked[:5])):
+            listed = ", ".join(f"{name} {speeds[name][other]:.2f}" for name in names)
+            print(f"{what} against the {other}: {listed}")
