@@ -24,9 +24,11 @@ pub mod bytecode;
 pub mod api;
 pub mod breaker;
 pub mod engine;
+mod exports;
 pub mod instrument;
 pub mod interp;
 pub mod ops;
+mod seams;
 pub mod specialize;
 // Hosts with a GIL have nothing of the kind; its pure parts are tested with them, too.
 #[cfg(any(py_gil_disabled, test))]

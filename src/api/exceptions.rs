@@ -1,7 +1,5 @@
 //! Raising exceptions, and matching them against handlers. Source: `ceval.c`.
 
-use core::ffi::c_int;
-
 use crate::host::object::{has_feature, is_exact, tuple_item, tuple_size, tuple_slice, type_flags, type_of};
 use crate::host::{Frame, Owned, PyObject, PyResult, Raised, ThreadState, ffi};
 use crate::raise;
@@ -120,39 +118,6 @@ unsafe fn is_exception_group(exception: *mut PyObject) -> bool {
     }
 }
 
-/// Checks that `right` may stand after `except`: a class of exceptions, or a tuple of such classes.
-/// Stands for the host's symbol of this name (`ceval.c`).
-///
-/// Both arguments are borrowed. Returns 0, or -1 with TypeError set.
-///
-/// # Safety
-/// The thread is attached and `tstate` its state; `right` is live.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn _PyEval_CheckExceptTypeValid(
-    _tstate: *mut ffi::PyThreadState,
-    right: *mut PyObject,
-) -> c_int {
-    // SAFETY: the caller's promise.
-    if unsafe { check_types(right) }.is_ok() { 0 } else { -1 }
-}
-
-/// Checks that `right` may stand after `except*`: as for `except`, but not a class of exception groups.
-/// Stands for the host's symbol of this name (`ceval.c`).
-///
-/// Both arguments are borrowed. Returns 0, or -1 with an exception set (TypeError, or what a metaclass
-/// raised).
-///
-/// # Safety
-/// The thread is attached and `tstate` its state, the current frame is published, and `right` is live.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn _PyEval_CheckExceptStarTypeValid(
-    _tstate: *mut ffi::PyThreadState,
-    right: *mut PyObject,
-) -> c_int {
-    // SAFETY: the caller's promise.
-    if unsafe { check_star_types(right) }.is_ok() { 0 } else { -1 }
-}
-
 /// The classes that a handler's type names: the items of a tuple, or the one object itself.
 unsafe fn handler_types(right: &*mut PyObject) -> &[*mut PyObject] {
     // SAFETY: the object is live, and the caller keeps it so while the slice is used.
@@ -165,7 +130,11 @@ unsafe fn handler_types(right: &*mut PyObject) -> &[*mut PyObject] {
     }
 }
 
-unsafe fn check_types(right: *mut PyObject) -> Result<(), Raised> {
+/// Fails with TypeError unless `right` may stand after `except`: a class of exceptions, or a tuple of them.
+///
+/// # Safety
+/// The thread is attached; `right` is live.
+pub(crate) unsafe fn check_types(right: *mut PyObject) -> Result<(), Raised> {
     // SAFETY: the callers' promise.
     unsafe {
         if handler_types(&right).iter().all(|&class| is_exception_class(class)) {
@@ -178,7 +147,12 @@ unsafe fn check_types(right: *mut PyObject) -> Result<(), Raised> {
     }
 }
 
-unsafe fn check_star_types(right: *mut PyObject) -> Result<(), Raised> {
+/// As [`check_types`] for `except*`, where classes of exception groups are not allowed. Fails with TypeError, or
+/// with what a metaclass has raised.
+///
+/// # Safety
+/// As for [`check_types`]; the current frame is published.
+pub(crate) unsafe fn check_star_types(right: *mut PyObject) -> Result<(), Raised> {
     // SAFETY: the callers' promise.
     unsafe {
         check_types(right)?;
@@ -279,30 +253,5 @@ unsafe fn split_group(group: *mut PyObject, match_type: *mut PyObject) -> PyResu
         }
         let part = |index| Owned::new_ref(tuple_item(pair.as_ptr(), index));
         Ok(Split { matched: part(0), rest: part(1) })
-    }
-}
-
-/// Splits an exception by the type of an `except*` handler, see [`split_by_type`]. Stands for the host's
-/// symbol of this name (`ceval.c`).
-///
-/// Arguments are borrowed. Returns 0 with new references in `*match_` and `*rest`, or -1 with an
-/// exception set and both unchanged.
-///
-/// # Safety
-/// As for [`split_by_type`]; `match_` and `rest` may be written.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn _PyEval_ExceptionGroupMatch(
-    frame: *mut ffi::_PyInterpreterFrame,
-    exc_value: *mut PyObject,
-    match_type: *mut PyObject,
-    match_: *mut *mut PyObject,
-    rest: *mut *mut PyObject,
-) -> c_int {
-    // SAFETY: the caller's promise.
-    unsafe {
-        let Ok(split) = split_by_type(Frame::from_ptr(frame), exc_value, match_type) else { return -1 };
-        *match_ = split.matched.into_ptr();
-        *rest = split.rest.into_ptr();
-        0
     }
 }

@@ -36,7 +36,7 @@ pub(super) unsafe fn push<A: Arguments>(
         match arguments::bind(frame, callee, code, args, kwnames) {
             Ok(()) => Ok(frame),
             Err(Raised) => {
-                _PyEval_FrameClearAndPop(tstate.as_ptr(), frame.as_ptr());
+                clear_and_pop_seldom(tstate, frame);
                 Err(Raised)
             }
         }
@@ -63,47 +63,29 @@ unsafe fn no_memory<A: Arguments>(
     Raised
 }
 
-/// The C convention of a new frame: null if an exception is set.
-#[inline(always)]
-fn into_host(frame: PyResult<Frame>) -> *mut ffi::_PyInterpreterFrame {
-    frame.map_or(core::ptr::null_mut(), Frame::as_ptr)
-}
-
-/// Makes the frame of a call of `func`: `argcount` positional values in `args`, then one for each
-/// name in the tuple `kwnames` (null: none). Takes over `func`, `locals` (may be null) and the values,
-/// on failure too; borrows `kwnames`. Gives the frame, not linked yet, or null with an exception set.
-/// Stands for the host's symbol of this name (`ceval.c`).
+/// [`push`] out of line, for `argcount` positional values in `args` and one for each name in `kwnames` after them,
+/// which it takes over.
 ///
 /// # Safety
-/// The thread is attached and `tstate` is its state; `func` is a function, and everything is live.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn _PyEvalFramePushAndInit(
-    tstate: *mut ffi::PyThreadState,
-    func: ffi::_PyStackRef,
+/// As for [`push`].
+pub(crate) unsafe fn push_owned(
+    tstate: ThreadState,
+    function: StackRef,
     locals: *mut PyObject,
-    args: *const ffi::_PyStackRef,
+    args: *const StackRef,
     argcount: usize,
     kwnames: *mut PyObject,
-    previous: *mut ffi::_PyInterpreterFrame,
-) -> *mut ffi::_PyInterpreterFrame {
-    // SAFETY: the caller's promise.
-    unsafe {
-        into_host(push(
-            ThreadState::from_ptr(tstate),
-            StackRef::from_raw(func),
-            locals,
-            OwnedArguments::new(args.cast(), argcount),
-            kwnames,
-            Frame::from_ptr(previous),
-        ))
-    }
+    previous: Frame,
+) -> PyResult<Frame> {
+    // SAFETY: the contract of this function.
+    unsafe { push(tstate, function, locals, OwnedArguments::new(args, argcount), kwnames, previous) }
 }
 
-/// Like [`_PyEvalFramePushAndInit`], for arguments in a tuple of length `nargs` and a dictionary (null:
+/// Like [`push_owned`], for arguments in a tuple of length `nargs` and a dictionary (null:
 /// none), which it takes over as well (`_PyEvalFramePushAndInit_Ex`).
 ///
 /// # Safety
-/// As for [`_PyEvalFramePushAndInit`].
+/// As for [`push_owned`].
 pub unsafe fn push_frame_for_ex(
     tstate: ThreadState,
     func: StackRef,
@@ -112,7 +94,7 @@ pub unsafe fn push_frame_for_ex(
     callargs: *mut PyObject,
     kwargs: *mut PyObject,
     previous: Frame,
-) -> *mut ffi::_PyInterpreterFrame {
+) -> PyResult<Frame> {
     // SAFETY: the caller's promise.
     unsafe {
         let frame = if kwargs.is_null() || ffi::PyDict_Size(kwargs) == 0 {
@@ -123,7 +105,7 @@ pub unsafe fn push_frame_for_ex(
         };
         refcount::decref(callargs);
         refcount::xdecref(kwargs);
-        into_host(frame)
+        frame
     }
 }
 
@@ -164,7 +146,7 @@ unsafe fn push_unpacked(
 /// Gives up everything in a frame that is over and frees its memory: pops it off the data stack, or
 /// leaves it to its generator. A frame object that lives on takes the contents over.
 ///
-/// For returning; elsewhere [`_PyEval_FrameClearAndPop`] does the same out of line.
+/// For returning; elsewhere [`clear_and_pop_seldom`] does the same out of line.
 ///
 /// # Safety
 /// The thread is attached. `frame` is not linked any more, so that no destructor sees it, but
@@ -228,18 +210,14 @@ unsafe fn clear_generator_frame(tstate: ThreadState, frame: Frame) {
     }
 }
 
-/// Out of line [`clear_and_pop`]. Stands for the host's symbol of this name (`ceval.c`).
+/// Out of line [`clear_and_pop`].
 ///
 /// # Safety
-/// As for [`clear_and_pop`]; `tstate` is the attached thread's state.
+/// As for [`clear_and_pop`].
 #[inline(never)]
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn _PyEval_FrameClearAndPop(
-    tstate: *mut ffi::PyThreadState,
-    frame: *mut ffi::_PyInterpreterFrame,
-) {
+pub(crate) unsafe fn clear_and_pop_seldom(tstate: ThreadState, frame: Frame) {
     // SAFETY: the caller's promise.
-    unsafe { clear_and_pop(ThreadState::from_ptr(tstate), Frame::from_ptr(frame)) }
+    unsafe { clear_and_pop(tstate, frame) }
 }
 
 // --- Arguments of C functions ------------------------------------------------------------------
@@ -247,46 +225,41 @@ pub unsafe extern "C" fn _PyEval_FrameClearAndPop(
 /// How many arguments an instruction has room for on the C stack (`MAX_STACKREF_SCRATCH`).
 const MAX_STACKREF_SCRATCH: usize = 10;
 
-/// The objects that `nargs` stack references name, borrowed, as an array for a vectorcall: `scratch` if
-/// they fit, else new memory. A writable slot is before the first one. Gives null with MemoryError
-/// set. Whoever called hands the slot before the array to [`_PyObjectArray_Free`]. Stands for the
-/// host's symbol of this name (`ceval.c`).
+/// The objects that `count` stack references name, borrowed, as an array for a vectorcall: `scratch` if they fit,
+/// else new memory, with a writable slot before the first one. Fails with MemoryError. The slot before the array
+/// goes to [`free_array`].
 ///
 /// # Safety
-/// The thread is attached; `input` holds that many references, and `scratch` has room for ten objects
-/// and one more before.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn _PyObjectArray_FromStackRefArray(
-    input: *mut ffi::_PyStackRef,
-    nargs: ffi::Py_ssize_t,
+/// The thread is attached; `input` holds that many references, and `scratch` has room for ten objects and one
+/// more before.
+pub(crate) unsafe fn borrow_array(
+    input: *const StackRef,
+    count: usize,
     scratch: *mut *mut PyObject,
-) -> *mut *mut PyObject {
-    let nargs = nargs as usize;
+) -> PyResult<*mut *mut PyObject> {
     // SAFETY: the caller's promise.
     unsafe {
         let mut array = scratch;
-        if nargs > MAX_STACKREF_SCRATCH {
-            let memory = ffi::PyMem_Malloc((nargs + 1) * size_of::<*mut PyObject>());
+        if count > MAX_STACKREF_SCRATCH {
+            let memory = ffi::PyMem_Malloc((count + 1) * size_of::<*mut PyObject>());
             if memory.is_null() {
                 ffi::PyErr_NoMemory();
-                return core::ptr::null_mut();
+                return Err(Raised);
             }
             array = memory.cast::<*mut PyObject>().add(1);
         }
-        for index in 0..nargs {
-            *array.add(index) = (*input.cast::<StackRef>().add(index)).object();
+        for index in 0..count {
+            *array.add(index) = (*input.add(index)).object();
         }
-        array
+        Ok(array)
     }
 }
 
-/// Frees `array`, the memory that [`_PyObjectArray_FromStackRefArray`] gave a part of, unless it is
-/// `scratch`. Stands for the host's symbol of this name (`ceval.c`).
+/// Frees `array`, the memory that [`borrow_array`] has returned a part of, unless it is `scratch`.
 ///
 /// # Safety
 /// The thread is attached; both are the start of the memory, one slot before the first object.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn _PyObjectArray_Free(array: *mut *mut PyObject, scratch: *mut *mut PyObject) {
+pub(crate) unsafe fn free_array(array: *mut *mut PyObject, scratch: *mut *mut PyObject) {
     if array != scratch {
         // SAFETY: the caller's promise.
         unsafe { ffi::PyMem_Free(array.cast()) }

@@ -4,9 +4,8 @@
 //! A tool that raises puts its exception in the place of the one it was told about. Only [`handled`]
 //! and [`stop_iteration`], which may go on without an exception, say so.
 
-use core::ffi::c_int;
-
 use crate::host::{CodeUnit, Frame, Owned, PyObject, Raised, ThreadState, ffi};
+use crate::seams;
 
 macro_rules! exception_events {
     ($($(#[$doc:meta])* $name:ident = $event:ident;)*) => {$(
@@ -82,37 +81,9 @@ pub unsafe fn stop_iteration(
     }
 }
 
-/// Fires RAISE, for the JIT. Stands for the host's symbol of this name (`ceval.c`).
-///
-/// Takes and returns no references. If a tool raises, its exception replaces the one that is set.
-///
-/// # Safety
-/// The thread is attached and `tstate` its state, an exception is set, `frame` is current and published,
-/// and `instr` is in its bytecode.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn _PyEval_MonitorRaise(
-    tstate: *mut ffi::PyThreadState,
-    frame: *mut ffi::_PyInterpreterFrame,
-    instr: *mut ffi::_Py_CODEUNIT,
-) {
-    // SAFETY: the caller's promise.
-    unsafe { raise(ThreadState::from_ptr(tstate), Frame::from_ptr(frame), CodeUnit::from_ptr(instr)) }
-}
-
-/// Whether no tool of the interpreter wants PY_UNWIND events. Stands for the host's symbol of this name
-/// (`ceval.c`); cannot fail.
-///
-/// # Safety
-/// `tstate` is the attached thread's state.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn _PyEval_NoToolsForUnwind(tstate: *mut ffi::PyThreadState) -> bool {
-    // SAFETY: the caller's promise.
-    unsafe { !is_watched(ThreadState::from_ptr(tstate), ffi::PY_MONITORING_EVENT_PY_UNWIND) }
-}
-
 /// Whether some tool wants `event` wherever it happens in the interpreter.
 #[inline(always)]
-unsafe fn is_watched(tstate: ThreadState, event: u32) -> bool {
+pub(crate) unsafe fn is_watched(tstate: ThreadState, event: u32) -> bool {
     // SAFETY: the interpreter is live, and the table has an entry for every ungrouped event.
     unsafe { (*tstate.interp()).monitors.tools[event as usize] != 0 }
 }
@@ -155,14 +126,5 @@ unsafe fn call_tools(
     argument: *mut PyObject,
 ) -> Result<(), Raised> {
     // SAFETY: the callers' promise.
-    let status = unsafe {
-        ffi::_Py_call_instrumentation_arg(
-            tstate.as_ptr(),
-            event as c_int,
-            frame.as_ptr(),
-            instr.as_ptr(),
-            argument,
-        )
-    };
-    if status == 0 { Ok(()) } else { Err(Raised) }
+    unsafe { seams::instrumentation::event_with(tstate, event, frame, instr, argument) }
 }

@@ -1,10 +1,10 @@
 //! Looking names and attributes up. Source: `ceval.c`.
 
-use core::ffi::{CStr, c_int};
+use core::ffi::CStr;
 
 use crate::host::dict::Dict;
 use crate::host::object::type_of;
-use crate::host::owned::{check, exception_is_set, into_host};
+use crate::host::owned::{check, exception_is_set};
 use crate::host::{Frame, Owned, PyObject, PyResult, PyTypeObject, Raised, StackRef, ThreadState, ffi};
 use crate::raise;
 
@@ -32,31 +32,17 @@ pub(crate) unsafe fn undefined_name(tstate: ThreadState, name: *mut PyObject) ->
     const MESSAGE: &CStr = c"name '%.200s' is not defined";
     // SAFETY: the caller's promise; the format takes the name.
     unsafe {
-        ffi::_PyEval_FormatExcCheckArg(tstate.as_ptr(), ffi::PyExc_NameError, MESSAGE.as_ptr(), name);
+        super::errors::raise_about(tstate, ffi::PyExc_NameError, MESSAGE, name);
     }
     Raised
 }
 
-/// Looks `name` up in the locals, globals and builtins of `frame`, as LOAD_NAME does. Stands for the
-/// host's symbol of this name (`ceval.c`).
-///
-/// All arguments are borrowed. Returns a new reference, or null with an exception set: NameError, or
-/// SystemError if the frame has no mapping of locals, or whatever the mappings raise.
+/// Looks `name` up in the locals, globals and builtins of `frame`. Raises NameError, SystemError if the frame
+/// has no mapping of locals, or whatever the mappings raise.
 ///
 /// # Safety
-/// The thread is attached and `tstate` is its state; `frame` is live and published; `name` is a live
-/// string.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn _PyEval_LoadName(
-    tstate: *mut ffi::PyThreadState,
-    frame: *mut ffi::_PyInterpreterFrame,
-    name: *mut PyObject,
-) -> *mut PyObject {
-    // SAFETY: the caller's promise.
-    into_host(unsafe { load_name(ThreadState::from_ptr(tstate), Frame::from_ptr(frame), name) })
-}
-
-unsafe fn load_name(tstate: ThreadState, frame: Frame, name: *mut PyObject) -> PyResult {
+/// The thread is attached and `tstate` is its state; `frame` is live and published; `name` is a live string.
+pub(crate) unsafe fn find_name(tstate: ThreadState, frame: Frame, name: *mut PyObject) -> PyResult {
     // SAFETY: the caller's promise; globals are a dictionary or of a subclass.
     unsafe {
         if frame.locals_mapping().is_null() {
@@ -74,35 +60,31 @@ unsafe fn load_name(tstate: ThreadState, frame: Frame, name: *mut PyObject) -> P
     }
 }
 
-/// Looks `name` up in `globals` and `builtins`, as LOAD_GLOBAL does, and puts a new reference (or the
-/// empty reference, with an exception set) to `writeto`. Stands for the host's symbol of this name
-/// (`ceval.c`).
-///
-/// All arguments are borrowed. Raises NameError, or whatever namespaces that are not exact
-/// dictionaries raise.
+/// Looks `name` up in `globals` and `builtins`, and puts a new reference (or the empty reference, with an
+/// exception set) to `place`. All arguments are borrowed. Raises NameError, or whatever namespaces that are not
+/// exact dictionaries raise.
 ///
 /// # Safety
-/// The thread is attached and its frame published; `name` is a live string; `writeto` can be written.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn _PyEval_LoadGlobalStackRef(
+/// The thread is attached and its frame published; `name` is a live string; `place` can be written.
+pub(crate) unsafe fn find_global(
     globals: *mut PyObject,
     builtins: *mut PyObject,
     name: *mut PyObject,
-    writeto: *mut ffi::_PyStackRef,
+    place: *mut StackRef,
 ) {
     let dicts = [globals, builtins].map(|namespace| Dict::from_ptr(namespace.cast()));
     // SAFETY: the caller's promise.
     unsafe {
         if dicts[0].is_exact() && dicts[1].is_exact() {
-            ffi::_PyDict_LoadGlobalStackRef(globals.cast(), builtins.cast(), name, writeto);
+            ffi::_PyDict_LoadGlobalStackRef(globals.cast(), builtins.cast(), name, place.cast());
             // Not found is no error to a dictionary.
-            if StackRef::from_raw(*writeto).is_null() && !exception_is_set() {
+            if (*place).is_null() && !exception_is_set() {
                 undefined_name(ThreadState::current(), name);
             }
         } else {
-            *writeto = match load_global_from_mappings(globals, builtins, name) {
-                Ok(value) => StackRef::steal(value.into_ptr()).raw(),
-                Err(Raised) => StackRef::NULL.raw(),
+            *place = match load_global_from_mappings(globals, builtins, name) {
+                Ok(value) => StackRef::steal(value.into_ptr()),
+                Err(Raised) => StackRef::NULL,
             };
         }
     }
@@ -127,34 +109,29 @@ unsafe fn load_global_from_mappings(
 
 // --- attributes --------------------------------------------------------------------------------
 
-/// Loads `owner.name` for a call, as LOAD_ATTR does. Stands for the host's symbol of this name
-/// (`ceval.c`).
-///
-/// Consumes `owner`. Returns a new reference: a method's function, with the owner's reference put to
-/// `self_or_null`; or any other attribute, with the empty reference put there; or, with an exception
-/// set, the empty reference, and again that.
+/// Loads `owner.name` for a call. Consumes `owner`. Returns a new reference: a method's function, with the
+/// owner's reference put to `self_or_null`; or any other attribute, with the empty reference put there; or, with
+/// an exception set, the empty reference, and again that.
 ///
 /// # Safety
-/// The thread is attached and `tstate` is its state; its frame is published, and what `owner` refers
-/// to stays alive although not counted; `name` is a live string; `self_or_null` can be written.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn _Py_LoadAttr_StackRefSteal(
-    tstate: *mut ffi::PyThreadState,
-    owner: ffi::_PyStackRef,
+/// The thread is attached and `tstate` is its state; its frame is published, and what `owner` refers to stays
+/// alive although not counted; `name` is a live string; `self_or_null` can be written.
+pub(crate) unsafe fn find_method(
+    tstate: ThreadState,
+    owner: StackRef,
     name: *mut PyObject,
-    self_or_null: *mut ffi::_PyStackRef,
-) -> ffi::_PyStackRef {
+    self_or_null: *mut StackRef,
+) -> StackRef {
     // SAFETY: the caller's promise. The references are unlinked in reverse order before they go.
     unsafe {
-        let tstate = ThreadState::from_ptr(tstate);
         let mut method = VisibleRef::new(StackRef::NULL.raw());
         method.link(tstate);
-        let mut this = VisibleRef::new(owner);
+        let mut this = VisibleRef::new(owner.raw());
         this.link(tstate);
         // The method stays empty on failure, so that the result tells nothing new.
         ffi::_PyObject_GetMethodStackRef(tstate.as_ptr(), this.slot(), name, method.slot());
-        *self_or_null = this.unlink(tstate);
-        method.unlink(tstate)
+        *self_or_null = StackRef::from_raw(this.unlink(tstate));
+        StackRef::from_raw(method.unlink(tstate))
     }
 }
 
@@ -209,20 +186,20 @@ impl VisibleRef {
 // --- special methods ---------------------------------------------------------------------------
 
 /// The number of special methods that LOAD_SPECIAL loads.
-const SPECIAL_METHODS: usize = ffi::SPECIAL_MAX as usize + 1;
+const METHODS: usize = ffi::SPECIAL_MAX as usize + 1;
 
-/// The type of [`_Py_SpecialMethods`]; an array to C.
+/// The type of [`SPECIAL_METHODS`]; an array to C.
+#[derive(Clone, Copy)]
 #[repr(transparent)]
-pub struct SpecialMethods([ffi::_Py_SpecialMethod; SPECIAL_METHODS]);
+pub struct SpecialMethods([ffi::_Py_SpecialMethod; METHODS]);
 
 // SAFETY: its pointers are to constants, and to strings of the host that are immortal.
 unsafe impl Sync for SpecialMethods {}
 
 /// The special methods behind LOAD_SPECIAL, by its argument (`SPECIAL_*` in `pycore_ceval.h`): the name,
 /// and the formats of TypeError for an object without it, the second one for an object that would do
-/// in the other kind of `with` statement. Stands for the host's symbol of this name (`ceval.c`).
-#[unsafe(no_mangle)]
-pub static _Py_SpecialMethods: SpecialMethods = {
+/// in the other kind of `with` statement.
+pub(crate) static SPECIAL_METHODS: SpecialMethods = {
     const fn method(
         name: *mut PyObject,
         error: &'static CStr,
@@ -230,7 +207,7 @@ pub static _Py_SpecialMethods: SpecialMethods = {
     ) -> ffi::_Py_SpecialMethod {
         ffi::_Py_SpecialMethod { name, error: error.as_ptr(), error_suggestion: suggestion.as_ptr() }
     }
-    let mut methods = [method(core::ptr::null_mut(), c"", c""); SPECIAL_METHODS];
+    let mut methods = [method(core::ptr::null_mut(), c"", c""); METHODS];
     // SAFETY: addresses of the host's strings; nothing is read.
     unsafe {
         methods[ffi::SPECIAL___ENTER__ as usize] = method(
@@ -268,21 +245,18 @@ pub static _Py_SpecialMethods: SpecialMethods = {
 #[inline(always)]
 pub(crate) unsafe fn special_method(index: usize) -> &'static ffi::_Py_SpecialMethod {
     // SAFETY: the caller's promise.
-    unsafe { _Py_SpecialMethods.0.get_unchecked(index) }
+    unsafe { SPECIAL_METHODS.0.get_unchecked(index) }
 }
 
-/// Whether an object without the special method `oparg` (one of the host's `SPECIAL_*`) has those of
-/// the other kind of `with` statement: 1 or 0. Stands for the host's symbol of this name (`ceval.c`).
-///
-/// The object is borrowed. Sets no exception.
+/// Whether an object without the special method `index` (one of the host's `SPECIAL_*`) has those of the other
+/// kind of `with` statement. The object is borrowed. Sets no exception.
 ///
 /// # Safety
 /// The thread is attached with no exception set, and `object` is live.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn _PyEval_SpecialMethodCanSuggest(object: *mut PyObject, oparg: c_int) -> c_int {
+pub(crate) unsafe fn has_other_kind(object: *mut PyObject, index: u32) -> bool {
     // SAFETY: the caller's promise; an argument of another instruction ends the process.
     unsafe {
-        let others = match oparg as u32 {
+        let others = match index {
             ffi::SPECIAL___ENTER__ | ffi::SPECIAL___EXIT__ => [id!(_py___aenter__), id!(_py___aexit__)],
             ffi::SPECIAL___AENTER__ | ffi::SPECIAL___AEXIT__ => [id!(_py___enter__), id!(_py___exit__)],
             _ => ffi::_Py_FatalErrorFunc(
@@ -290,7 +264,7 @@ pub unsafe extern "C" fn _PyEval_SpecialMethodCanSuggest(object: *mut PyObject, 
                 c"unsupported special method".as_ptr(),
             ),
         };
-        others.iter().all(|&name| has_special_method(type_of(object), name)).into()
+        others.iter().all(|&name| has_special_method(type_of(object), name))
     }
 }
 

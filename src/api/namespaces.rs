@@ -1,11 +1,11 @@
 //! The current frame's globals, locals and builtins, and builtins for those that have none. Source:
 //! `ceval.c`.
 
-use core::ffi::{c_char, c_int};
+use core::ffi::c_char;
 
 use crate::host::object::{has_feature, is_exact, type_of};
-use crate::host::owned::{check, into_host};
-use crate::host::{Frame, Owned, PyObject, PyResult, Raised, ThreadState, ffi, refcount};
+use crate::host::owned::check;
+use crate::host::{Frame, Owned, PyObject, PyResult, Raised, ThreadState, ffi};
 use crate::raise;
 
 // --- The current frame -------------------------------------------------------------------------
@@ -14,7 +14,7 @@ use crate::raise;
 ///
 /// # Safety
 /// The thread is attached.
-unsafe fn visible_frame(tstate: ThreadState) -> Frame {
+pub(crate) unsafe fn visible_frame(tstate: ThreadState) -> Frame {
     // SAFETY: the caller's promise.
     unsafe { tstate.current_frame().first_complete() }
 }
@@ -28,27 +28,15 @@ unsafe fn required_frame() -> PyResult<Frame> {
     }
 }
 
-/// The innermost frame that Python code may see: borrowed, null if none. Stands for the host's symbol
-/// of this name (`ceval.c`).
+/// The frame object of the innermost frame: borrowed; null, without an exception, if there is no frame or no
+/// memory.
 ///
 /// # Safety
 /// The thread is attached.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn _PyEval_GetFrame() -> *mut ffi::_PyInterpreterFrame {
-    // SAFETY: the caller's promise.
-    unsafe { visible_frame(ThreadState::current()).as_ptr() }
-}
-
-/// The frame object of the innermost frame: borrowed; null, without an exception, if there is no frame
-/// or no memory. Stands for the host's symbol of this name (`ceval.c`).
-///
-/// # Safety
-/// The thread is attached.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn PyEval_GetFrame() -> *mut ffi::PyFrameObject {
+pub(crate) unsafe fn frame_object(tstate: ThreadState) -> *mut ffi::PyFrameObject {
     // SAFETY: the caller's promise.
     unsafe {
-        let frame = visible_frame(ThreadState::current());
+        let frame = visible_frame(tstate);
         if frame.is_null() {
             return core::ptr::null_mut();
         }
@@ -62,42 +50,23 @@ pub unsafe extern "C" fn PyEval_GetFrame() -> *mut ffi::PyFrameObject {
 
 // --- Globals and builtins ----------------------------------------------------------------------
 
-/// The globals of the innermost frame: borrowed, null without an exception if there is no frame. Stands
-/// for the host's symbol of this name (`ceval.c`).
+/// The globals of the innermost frame: borrowed, null without an exception if there is no frame.
 ///
 /// # Safety
 /// The thread is attached.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn PyEval_GetGlobals() -> *mut PyObject {
+pub(crate) unsafe fn globals(tstate: ThreadState) -> *mut PyObject {
     // SAFETY: the caller's promise.
     unsafe {
-        let frame = visible_frame(ThreadState::current());
+        let frame = visible_frame(tstate);
         if frame.is_null() { core::ptr::null_mut() } else { frame.globals() }
     }
 }
 
-/// As [`PyEval_GetGlobals`], as a new reference. Stands for the host's symbol of this name (`ceval.c`).
+/// The builtins of the innermost frame, or the interpreter's if there is none: borrowed.
 ///
 /// # Safety
 /// The thread is attached.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn PyEval_GetFrameGlobals() -> *mut PyObject {
-    // SAFETY: the caller's promise.
-    unsafe {
-        let globals = PyEval_GetGlobals();
-        refcount::xincref(globals);
-        globals
-    }
-}
-
-/// The builtins of the thread's innermost frame, or else those of the interpreter: borrowed. Stands for
-/// the host's symbol of this name (`ceval.c`).
-///
-/// # Safety
-/// `tstate` is live and its thread attached.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn _PyEval_GetBuiltins(tstate: *mut ffi::PyThreadState) -> *mut PyObject {
-    let tstate = ThreadState::from_ptr(tstate);
+pub(crate) unsafe fn builtins(tstate: ThreadState) -> *mut PyObject {
     // SAFETY: the caller's promise.
     unsafe {
         let frame = visible_frame(tstate);
@@ -105,57 +74,20 @@ pub unsafe extern "C" fn _PyEval_GetBuiltins(tstate: *mut ffi::PyThreadState) ->
     }
 }
 
-/// As [`_PyEval_GetBuiltins`], of this thread: borrowed. Stands for the host's symbol of this name
-/// (`ceval.c`).
-///
-/// # Safety
-/// The thread is attached.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn PyEval_GetBuiltins() -> *mut PyObject {
-    // SAFETY: the caller's promise.
-    unsafe { _PyEval_GetBuiltins(ThreadState::current().as_ptr()) }
-}
-
-/// As [`PyEval_GetBuiltins`], as a new reference. Stands for the host's symbol of this name (`ceval.c`).
-///
-/// # Safety
-/// The thread is attached.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn PyEval_GetFrameBuiltins() -> *mut PyObject {
-    // SAFETY: the caller's promise.
-    unsafe {
-        let builtins = PyEval_GetBuiltins();
-        refcount::xincref(builtins);
-        builtins
-    }
-}
-
-/// A builtin by its name: a new reference, or null with AttributeError (or what the lookup raised) set.
-/// Stands for the host's symbol of this name (`ceval.c`).
+/// The builtin called `name`. Fails with AttributeError, or with what the mapping raises.
 ///
 /// # Safety
 /// The thread is attached; `name` is live.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn _PyEval_GetBuiltin(name: *mut PyObject) -> *mut PyObject {
-    let mut builtin = core::ptr::null_mut();
-    // SAFETY: the caller's promise.
+pub(crate) unsafe fn builtin(name: *mut PyObject) -> PyResult {
+    let mut found = core::ptr::null_mut();
+    // SAFETY: the contract of this function.
     unsafe {
-        if ffi::PyMapping_GetOptionalItem(PyEval_GetBuiltins(), name, &raw mut builtin) == 0 {
+        let builtins = builtins(ThreadState::current());
+        if check(ffi::PyMapping_GetOptionalItem(builtins, name, &raw mut found))? == 0 {
             ffi::PyErr_SetObject(ffi::PyExc_AttributeError, name);
         }
+        Owned::from_host(found)
     }
-    builtin
-}
-
-/// As [`_PyEval_GetBuiltin`], for a name in a C program's static memory. Stands for the host's symbol of
-/// this name (`ceval.c`).
-///
-/// # Safety
-/// The thread is attached; `name` is live.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn _PyEval_GetBuiltinId(name: *mut ffi::_Py_Identifier) -> *mut PyObject {
-    // SAFETY: the caller's promise.
-    unsafe { _PyEval_GetBuiltin(ffi::_PyUnicode_FromId(name)) }
 }
 
 // --- Locals ------------------------------------------------------------------------------------
@@ -166,19 +98,7 @@ unsafe fn is_proxy(locals: &Owned) -> bool {
     unsafe { is_exact(locals.as_ptr(), &raw mut ffi::PyFrameLocalsProxy_Type) }
 }
 
-/// The locals of the innermost frame, as a borrowed reference that the frame keeps alive: a namespace,
-/// or for optimized functions a snapshot that the next call updates. Null with an exception set on
-/// failure, SystemError if there is no frame. Stands for the host's symbol of this name (`ceval.c`).
-///
-/// # Safety
-/// The thread is attached.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn PyEval_GetLocals() -> *mut PyObject {
-    // SAFETY: the caller's promise.
-    unsafe { borrowed_locals().unwrap_or(core::ptr::null_mut()) }
-}
-
-unsafe fn borrowed_locals() -> PyResult<*mut PyObject> {
+pub(crate) unsafe fn borrowed_locals() -> PyResult<*mut PyObject> {
     // SAFETY: the thread is attached; the frame is complete, and its object live while it is.
     unsafe {
         let frame = required_frame()?;
@@ -200,19 +120,7 @@ unsafe fn borrowed_locals() -> PyResult<*mut PyObject> {
     }
 }
 
-/// The locals of the innermost frame: a new reference to a namespace, or for optimized functions a new
-/// snapshot. Null with an exception set on failure, SystemError if there is no frame. Stands for the
-/// host's symbol of this name (`ceval.c`).
-///
-/// # Safety
-/// The thread is attached.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn _PyEval_GetFrameLocals() -> *mut PyObject {
-    // SAFETY: the caller's promise.
-    unsafe { into_host(new_locals()) }
-}
-
-unsafe fn new_locals() -> PyResult {
+pub(crate) unsafe fn new_locals() -> PyResult {
     // SAFETY: the thread is attached; the frame is complete.
     unsafe {
         let locals = Owned::from_host(ffi::_PyFrame_GetLocals(required_frame()?.as_ptr()))?;
@@ -225,128 +133,52 @@ unsafe fn new_locals() -> PyResult {
     }
 }
 
-/// The public name of [`_PyEval_GetFrameLocals`]. Stands for the host's symbol of this name (`ceval.c`).
-///
-/// # Safety
-/// The thread is attached.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn PyEval_GetFrameLocals() -> *mut PyObject {
-    // SAFETY: the caller's promise.
-    unsafe { _PyEval_GetFrameLocals() }
-}
-
 // --- Namespaces to run code in -----------------------------------------------------------------
 
-/// The globals of `__main__`, if its code is running in this interpreter: borrowed; null if not, without
-/// an exception, or with one if there is no such module. Stands for the host's symbol of this name
-/// (`ceval.c`).
+/// The globals of `__main__`, borrowed; null if its code is not running in this interpreter. Fails if there is no
+/// such module.
 ///
 /// # Safety
-/// `tstate` is live and its thread attached.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn _PyEval_GetGlobalsFromRunningMain(tstate: *mut ffi::PyThreadState) -> *mut PyObject {
-    // SAFETY: the caller's promise.
+/// The thread is attached and `tstate` is its state.
+pub(crate) unsafe fn globals_of_main(tstate: ThreadState) -> PyResult<*mut PyObject> {
+    // SAFETY: the contract of this function; others keep the module alive.
     unsafe {
-        if ffi::_PyInterpreterState_IsRunningMain((*tstate).interp) == 0 {
-            return core::ptr::null_mut();
+        if ffi::_PyInterpreterState_IsRunningMain(tstate.interp()) == 0 {
+            return Ok(core::ptr::null_mut());
         }
-        let main = ffi::_Py_GetMainModule(tstate);
-        // Says so, too, if the module is not there.
-        let result = if ffi::_Py_CheckMainModule(main) < 0 {
-            core::ptr::null_mut()
-        } else {
-            ffi::PyModule_GetDict(main)
-        };
-        refcount::xdecref(main);
-        result
+        let main = Owned::optional(ffi::_Py_GetMainModule(tstate.as_ptr()));
+        let module = main.as_ref().map_or(core::ptr::null_mut(), Owned::as_ptr);
+        // Raises, too, if the module is not there.
+        check(ffi::_Py_CheckMainModule(module))?;
+        Ok(ffi::PyModule_GetDict(module))
     }
 }
 
-/// Sees to it that `globals` have `__builtins__`, which otherwise are those of the current frame. Gives 0
-/// and, if `p_builtins` is not null, a new reference to them there; or -1 with an exception set. Stands
-/// for the host's symbol of this name (`ceval.c`).
+/// The `__builtins__` of `globals`, which get those that `make` returns if they have none.
 ///
 /// # Safety
-/// The thread is attached and `tstate` is its state; `globals` is live, `p_builtins` writable or null.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn _PyEval_EnsureBuiltins(
-    tstate: *mut ffi::PyThreadState,
-    globals: *mut PyObject,
-    p_builtins: *mut *mut PyObject,
-) -> c_int {
-    let _ = tstate;
-    let current = || {
-        // SAFETY: the thread is attached.
-        unsafe {
-            let builtins = PyEval_GetFrameBuiltins();
-            Owned::from_host(builtins)
-        }
-    };
-    // SAFETY: the caller's promise.
-    unsafe { ensure_builtins(globals, p_builtins, current) }
-}
-
-/// As [`_PyEval_EnsureBuiltins`], but the builtins that `globals` get are the module. Stands for the
-/// host's symbol of this name (`ceval.c`).
-///
-/// # Safety
-/// As for [`_PyEval_EnsureBuiltins`].
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn _PyEval_EnsureBuiltinsWithModule(
-    tstate: *mut ffi::PyThreadState,
-    globals: *mut PyObject,
-    p_builtins: *mut *mut PyObject,
-) -> c_int {
-    let _ = tstate;
-    let module = || {
-        let none = core::ptr::null_mut();
-        // SAFETY: the thread is attached.
-        unsafe {
-            Owned::from_host(ffi::PyImport_ImportModuleLevel(c"builtins".as_ptr(), none, none, none, 0))
-        }
-    };
-    // SAFETY: the caller's promise.
-    unsafe { ensure_builtins(globals, p_builtins, module) }
-}
-
-/// Sets `__builtins__` in `globals` to what `make` gives, unless there are some, in the C convention of
-/// both functions above.
-unsafe fn ensure_builtins(
-    globals: *mut PyObject,
-    p_builtins: *mut *mut PyObject,
-    make: impl FnOnce() -> PyResult,
-) -> c_int {
-    // SAFETY: the caller's promise.
+/// The thread is attached, and `globals` is live.
+pub(crate) unsafe fn ensure_builtins(globals: *mut PyObject, make: impl FnOnce() -> PyResult) -> PyResult {
+    // SAFETY: the contract of this function.
     unsafe {
-        let ensure = || -> PyResult {
-            let key = id!(_py___builtins__);
-            let is_dict = has_feature(globals, ffi::Py_TPFLAGS_DICT_SUBCLASS);
-            let mut found = core::ptr::null_mut();
-            check(if is_dict {
-                ffi::PyDict_GetItemRef(globals, key, &raw mut found)
-            } else {
-                ffi::PyMapping_GetOptionalItem(globals, key, &raw mut found)
-            })?;
-            if let Some(found) = Owned::optional(found) {
-                return Ok(found);
-            }
-            let builtins = make()?;
-            check(if is_dict {
-                ffi::PyDict_SetItem(globals, key, builtins.as_ptr())
-            } else {
-                ffi::PyObject_SetItem(globals, key, builtins.as_ptr())
-            })?;
-            Ok(builtins)
-        };
-        match ensure() {
-            Ok(builtins) => {
-                if !p_builtins.is_null() {
-                    *p_builtins = builtins.into_ptr();
-                }
-                0
-            }
-            Err(Raised) => -1,
+        let key = id!(_py___builtins__);
+        let is_dict = has_feature(globals, ffi::Py_TPFLAGS_DICT_SUBCLASS);
+        let mut found = core::ptr::null_mut();
+        check(if is_dict {
+            ffi::PyDict_GetItemRef(globals, key, &raw mut found)
+        } else {
+            ffi::PyMapping_GetOptionalItem(globals, key, &raw mut found)
+        })?;
+        if let Some(found) = Owned::optional(found) {
+            return Ok(found);
         }
+        let builtins = make()?;
+        check(if is_dict {
+            ffi::PyDict_SetItem(globals, key, builtins.as_ptr())
+        } else {
+            ffi::PyObject_SetItem(globals, key, builtins.as_ptr())
+        })?;
+        Ok(builtins)
     }
 }
 
@@ -361,14 +193,12 @@ unsafe fn is_c_function(object: *mut PyObject) -> bool {
     }
 }
 
-/// The name of a function, or of the type of any other object: a C string that lives as long as `func`
-/// does, or null with an exception set. Stands for the host's symbol of this name (`ceval.c`).
+/// The name of a function or method, or else of the object's type: a C string, borrowed from `function`.
 ///
 /// # Safety
-/// The thread is attached; `func` is live.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn PyEval_GetFuncName(func: *mut PyObject) -> *const c_char {
-    let mut func = func;
+/// The thread is attached, and `function` is live.
+pub(crate) unsafe fn function_name(function: *mut PyObject) -> *const c_char {
+    let mut func = function;
     // SAFETY: the caller's promise; methods hold their function.
     unsafe {
         while is_exact(func, &raw mut ffi::PyMethod_Type) {
@@ -384,18 +214,15 @@ pub unsafe extern "C" fn PyEval_GetFuncName(func: *mut PyObject) -> *const c_cha
     }
 }
 
-/// What to say after [`PyEval_GetFuncName`]: that it is a function, or an object of that type. A static
-/// C string. Stands for the host's symbol of this name (`ceval.c`).
+/// Whether the object is a function or a method.
 ///
 /// # Safety
-/// The thread is attached; `func` is live.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn PyEval_GetFuncDesc(func: *mut PyObject) -> *const c_char {
+/// The object is live.
+pub(crate) unsafe fn is_function(func: *mut PyObject) -> bool {
     // SAFETY: the caller's promise.
-    let is_function = unsafe {
+    unsafe {
         is_exact(func, &raw mut ffi::PyMethod_Type)
             || is_exact(func, &raw mut ffi::PyFunction_Type)
             || is_c_function(func)
-    };
-    if is_function { c"()".as_ptr() } else { c" object".as_ptr() }
+    }
 }

@@ -1,9 +1,9 @@
 //! Slice indices. Source: `ceval.c`.
 
-use core::ffi::{CStr, c_int};
+use core::ffi::CStr;
 
 use crate::host::owned::exception_is_set;
-use crate::host::{PyObject, PyResult, Raised, ffi, none};
+use crate::host::{PyObject, PyResult, Raised, ffi};
 
 /// The value of a slice index other than None, clipped to what an index can be: `message` is what
 /// TypeError says of an object that is none.
@@ -22,48 +22,26 @@ unsafe fn index_value(object: *mut PyObject, message: &CStr) -> PyResult<isize> 
     }
 }
 
-/// Stores what a conversion gave; the host's convention: 1, or 0 with an exception set.
-unsafe fn store(value: PyResult<isize>, place: *mut isize) -> c_int {
-    match value {
-        Ok(value) => {
-            // SAFETY: the callers' promise.
-            unsafe { *place = value };
-            1
-        }
-        Err(Raised) => 0,
-    }
-}
-
-/// `_PyEval_SliceIndex` of `ceval.o`: converts a slice index (borrowed), and leaves `*place` as it is for
-/// None. Returns 1, or 0 with an exception set.
+/// The value of a slice index other than None. Fails with TypeError if `object` is none.
 ///
 /// # Safety
-/// `object` is live, `place` may be written, the thread is attached.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn _PyEval_SliceIndex(object: *mut PyObject, place: *mut ffi::Py_ssize_t) -> c_int {
-    if object == none() {
-        return 1;
-    }
+/// `object` is live, the thread is attached.
+pub(crate) unsafe fn slice_index(object: *mut PyObject) -> PyResult<isize> {
     // SAFETY: the caller's promise.
     unsafe {
         let message = c"slice indices must be integers or None or have an __index__ method";
-        store(index_value(object, message), place)
+        index_value(object, message)
     }
 }
 
-/// `_PyEval_SliceIndexNotNone` of `ceval.o`: converts a slice index (borrowed) where None is not allowed.
-/// Returns 1, or 0 with an exception set.
+/// As [`slice_index`], where None is not allowed.
 ///
 /// # Safety
-/// `object` is live, `place` may be written, the thread is attached.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn _PyEval_SliceIndexNotNone(
-    object: *mut PyObject,
-    place: *mut ffi::Py_ssize_t,
-) -> c_int {
+/// As for [`slice_index`].
+pub(crate) unsafe fn slice_index_not_none(object: *mut PyObject) -> PyResult<isize> {
     // SAFETY: the caller's promise.
     unsafe {
         let message = c"slice indices must be integers or have an __index__ method";
-        store(index_value(object, message), place)
+        index_value(object, message)
     }
 }

@@ -7,34 +7,29 @@ use crate::host::owned::exception_is_set;
 use crate::host::{Owned, PyObject, PyResult, Raised, StackRef, ThreadState, ffi};
 use crate::raise;
 
-/// `_PyEval_UnpackIterableStackRef` of `ceval.o`: stores the items of `iterable` (borrowed) below `top`,
-/// the first one topmost. There must be `before` of them; or, unless `after` is -1, at least `before` and
-/// `after`, those between becoming a list. Returns 1, or 0 with an exception set and nothing stored.
+/// Unpacks `iterable` into the slots below `top`, the first item topmost: `before` items or, unless `after` is -1,
+/// `before` items, a list, and `after` items. On failure the slots stay empty.
 ///
 /// # Safety
-/// The thread is attached and its frames published; there is room below `top`; `iterable` is live.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn _PyEval_UnpackIterableStackRef(
-    tstate: *mut ffi::PyThreadState,
+/// The thread is attached and its frame published; `iterable` is live, and below `top` is room for the items.
+pub(crate) unsafe fn unpack_iterable(
+    tstate: ThreadState,
     iterable: *mut PyObject,
     before: c_int,
     after: c_int,
-    top: *mut ffi::_PyStackRef,
-) -> c_int {
+    top: *mut StackRef,
+) -> PyResult<()> {
     // SAFETY: the caller's promise.
     unsafe {
-        let Ok(iterator) = iterator(ThreadState::from_ptr(tstate), iterable) else { return 0 };
-        let mut values = Values { top: top.cast(), count: 0 };
-        let unpacked = match after {
-            -1 => take_all(iterable, &iterator, before, &mut values),
-            after => take_some(&iterator, before, after, &mut values),
-        };
-        match unpacked {
-            Ok(()) => values.keep(),
-            Err(Raised) => return 0,
+        let iterator = iterator(tstate, iterable)?;
+        let mut values = Values { top, count: 0 };
+        match after {
+            -1 => take_all(iterable, &iterator, before, &mut values)?,
+            after => take_some(&iterator, before, after, &mut values)?,
         }
+        values.keep();
     }
-    1
+    Ok(())
 }
 
 /// Values stored on a stack from the top down. Dropping them closes them, the last one first.

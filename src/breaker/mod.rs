@@ -20,7 +20,7 @@ pub mod lifecycle;
 mod model;
 pub mod pending;
 mod queues;
-mod remote;
+pub mod remote;
 pub mod requests;
 pub mod signals;
 pub mod threads;

@@ -110,16 +110,3 @@ unsafe fn run_source(source: &Owned) -> Result<(), Raised> {
         Owned::from_host(result).map(drop)
     }
 }
-
-/// Runs the script that another process has asked the thread to run, if there is one. Gives 0; what goes
-/// wrong is reported as unraisable. Stands for the host's symbol of this name (`pycore_ceval.h`); no
-/// references.
-///
-/// # Safety
-/// The thread is attached and `tstate` is its state.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn _PyRunRemoteDebugger(tstate: *mut ffi::PyThreadState) -> c_int {
-    // SAFETY: the caller's promise.
-    unsafe { run_pending_script(ThreadState::from_ptr(tstate)) };
-    0
-}

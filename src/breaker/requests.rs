@@ -1,11 +1,11 @@
 //! What a thread does when its eval breaker asks for something. Source: `pycore_ceval.h`.
 
-use core::ffi::{CStr, c_int};
+use core::ffi::CStr;
 use core::sync::atomic::{AtomicPtr, Ordering};
 
 use super::word::{EvalBreaker, Event, Word};
 use super::{pending, remote, signals, threads};
-use crate::host::{Owned, Raised, ThreadState, ffi, owned};
+use crate::host::{Owned, Raised, ThreadState, ffi};
 
 /// Does what is asked of the thread. What is asked while this goes on is done the next time.
 ///
@@ -92,7 +92,7 @@ unsafe fn raise_sent_exception(tstate: ThreadState) -> Result<(), Raised> {
 /// # Safety
 /// The runtime is initialized, and the main thread's state stays live.
 #[inline]
-pub(super) unsafe fn main_thread() -> EvalBreaker<'static> {
+pub(crate) unsafe fn main_thread() -> EvalBreaker<'static> {
     // SAFETY: the caller's promise.
     unsafe { EvalBreaker::of(ThreadState::from_ptr(ffi::_PyRuntime.main_tstate)) }
 }
@@ -131,7 +131,7 @@ pub(super) unsafe fn clear_here(tstate: ThreadState, event: Event) {
 ///
 /// # Safety
 /// The interpreter is live.
-pub(super) unsafe fn for_all(interp: *mut ffi::PyInterpreterState, change: impl Fn(EvalBreaker)) {
+pub(crate) unsafe fn for_all(interp: *mut ffi::PyInterpreterState, change: impl Fn(EvalBreaker)) {
     // SAFETY: the caller's promise; threads do not go while they are visited.
     unsafe { ThreadState::for_each(interp, |thread| change(EvalBreaker::of(thread))) }
 }
@@ -144,43 +144,4 @@ pub(super) unsafe fn check_attached(caller: &CStr) {
         // SAFETY: a C string.
         unsafe { threads::ensure_not_null(ThreadState::current(), caller) }
     }
-}
-
-// --- the host's functions ------------------------------------------------------------------------
-
-/// Does what the eval breaker of the calling thread asks for: stopping, signals, pending calls,
-/// collecting garbage, dropping the GIL, an exception from another thread, a script from another process.
-/// Gives 0, or -1 with an exception set. Stands for the host's symbol of this name (`pycore_ceval.h`); no
-/// references.
-///
-/// # Safety
-/// The thread is attached, `tstate` is its state, and its current frame is published.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn _Py_HandlePending(tstate: *mut ffi::PyThreadState) -> c_int {
-    // SAFETY: the caller's promise.
-    unsafe { owned::status(handle(ThreadState::from_ptr(tstate))) }
-}
-
-/// Sets the events of `bit` for every thread of the interpreter. Stands for the host's symbol of this name
-/// (`pycore_ceval.h`); no references.
-///
-/// # Safety
-/// The interpreter is live.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn _Py_set_eval_breaker_bit_all(interp: *mut ffi::PyInterpreterState, bit: usize) {
-    let event = Event::from_bits(bit);
-    // SAFETY: the caller's promise.
-    unsafe { for_all(interp, |breaker| breaker.set(event)) }
-}
-
-/// Undoes [`_Py_set_eval_breaker_bit_all`]. Stands for the host's symbol of this name (`pycore_ceval.h`);
-/// no references.
-///
-/// # Safety
-/// The interpreter is live.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn _Py_unset_eval_breaker_bit_all(interp: *mut ffi::PyInterpreterState, bit: usize) {
-    let event = Event::from_bits(bit);
-    // SAFETY: the caller's promise.
-    unsafe { for_all(interp, |breaker| breaker.clear(event)) }
 }

@@ -2,7 +2,6 @@
 //! `pycore_ceval.h`, `pycore_pystate.h`.
 
 use super::pending::{is_main_interpreter, is_main_thread};
-use super::requests;
 use super::word::{EvalBreaker, Event};
 use crate::host::{Raised, ThreadState, ffi};
 
@@ -26,15 +25,4 @@ pub unsafe fn handle(tstate: ThreadState) -> Result<(), Raised> {
         }
         Ok(())
     }
-}
-
-/// Has the main thread look for signals soon. Stands for the host's symbol of this name
-/// (`pycore_ceval.h`).
-///
-/// # Safety
-/// The main thread's state is live. Signal handlers may call this.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn _PyEval_SignalReceived() {
-    // SAFETY: the caller's promise.
-    unsafe { requests::main_thread() }.set(Event::SIGNALS_PENDING);
 }

@@ -1,7 +1,7 @@
 //! The GIL as the host knows it: which lock an interpreter has, taking and dropping it for a thread
 //! state, and the C functions that attach and detach threads. Source: `pycore_gil.h`, `ceval.h`.
 
-use core::ffi::{CStr, c_int};
+use core::ffi::CStr;
 use core::sync::atomic::{AtomicI32, AtomicUsize, Ordering};
 use std::time::Duration;
 
@@ -266,7 +266,7 @@ unsafe fn not_locked() -> ! {
 /// Ends the process if `tstate` is null, in the name of the C function `caller`
 /// (`_Py_EnsureTstateNotNULL`).
 #[inline]
-pub(super) unsafe fn ensure_not_null(tstate: ThreadState, caller: &CStr) {
+pub(crate) unsafe fn ensure_not_null(tstate: ThreadState, caller: &CStr) {
     if tstate.as_ptr().is_null() {
         // SAFETY: C strings; does not return.
         unsafe {
@@ -282,115 +282,14 @@ pub(super) unsafe fn ensure_not_null(tstate: ThreadState, caller: &CStr) {
 
 // --- the host's functions ------------------------------------------------------------------------
 
-/// Takes the interpreter's GIL for the calling thread. Does not return if the program is ending. Stands
-/// for the host's symbol of this name (`pycore_ceval.h`); no references.
+/// Attaches the calling thread to `tstate`, or ends the process in the name of `caller` if that is null.
 ///
 /// # Safety
-/// `tstate` is the calling thread's state, live and not attached, or null, which ends the process.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn _PyEval_AcquireLock(tstate: *mut ffi::PyThreadState) {
-    let tstate = ThreadState::from_ptr(tstate);
+/// `tstate` is null, or live and the calling thread's; the thread is not attached.
+pub(crate) unsafe fn attach(tstate: ThreadState, caller: &CStr) {
     // SAFETY: the caller's promise.
     unsafe {
-        ensure_not_null(tstate, c"_PyEval_AcquireLock");
-        take(tstate);
-    }
-}
-
-/// Drops the GIL of `interp`; for the last time in this thread if `final_release`, and then thread state
-/// and interpreter may be gone when it returns. Stands for the host's symbol of this name
-/// (`pycore_ceval.h`); no references.
-///
-/// # Safety
-/// The calling thread holds the GIL of `interp`, and `tstate` is its state.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn _PyEval_ReleaseLock(
-    interp: *mut ffi::PyInterpreterState,
-    tstate: *mut ffi::PyThreadState,
-    final_release: c_int,
-) {
-    // SAFETY: the caller's promise.
-    unsafe { drop(interp, ThreadState::from_ptr(tstate), final_release != 0) }
-}
-
-/// Takes the GIL for the current thread state. Stands for the host's symbol of this name, which is left
-/// of an old C API; no references.
-///
-/// # Safety
-/// The calling thread has a current state and does not hold the GIL.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn PyEval_AcquireLock() {
-    let tstate = ThreadState::current();
-    // SAFETY: the caller's promise.
-    unsafe {
-        ensure_not_null(tstate, c"PyEval_AcquireLock");
-        take(tstate);
-    }
-}
-
-/// Drops the GIL, leaving the current thread state. Stands for the host's symbol of this name, which is
-/// left of an old C API; no references.
-///
-/// # Safety
-/// The thread is attached.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn PyEval_ReleaseLock() {
-    let tstate = ThreadState::current();
-    // SAFETY: the caller's promise.
-    unsafe { drop(tstate.interp(), tstate, false) }
-}
-
-/// Attaches the calling thread with the state `tstate`. Does not return if the program is ending. Stands
-/// for the host's symbol of this name (`ceval.h`); no references.
-///
-/// # Safety
-/// The calling thread is not attached; `tstate` is live and no thread's, or null, which ends the process.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn PyEval_AcquireThread(tstate: *mut ffi::PyThreadState) {
-    // SAFETY: the caller's promise.
-    unsafe {
-        ensure_not_null(ThreadState::from_ptr(tstate), c"PyEval_AcquireThread");
-        ffi::_PyThreadState_Attach(tstate);
-    }
-}
-
-/// Detaches the calling thread from its state `tstate`. Stands for the host's symbol of this name
-/// (`ceval.h`); no references.
-///
-/// # Safety
-/// The thread is attached and `tstate` is its state.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn PyEval_ReleaseThread(tstate: *mut ffi::PyThreadState) {
-    // SAFETY: the caller's promise.
-    unsafe {
-        ThreadState::from_ptr(tstate).check();
-        ffi::_PyThreadState_Detach(tstate);
-    }
-}
-
-/// Detaches the calling thread and gives its state. Stands for the host's symbol of this name
-/// (`ceval.h`); no references.
-///
-/// # Safety
-/// The thread is attached.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn PyEval_SaveThread() -> *mut ffi::PyThreadState {
-    let tstate = ThreadState::current().as_ptr();
-    // SAFETY: the caller's promise.
-    unsafe { ffi::_PyThreadState_Detach(tstate) };
-    tstate
-}
-
-/// Attaches the calling thread with the state that [`PyEval_SaveThread`] gave. Does not return if the
-/// program is ending. Stands for the host's symbol of this name (`ceval.h`); no references.
-///
-/// # Safety
-/// As for [`PyEval_AcquireThread`].
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn PyEval_RestoreThread(tstate: *mut ffi::PyThreadState) {
-    // SAFETY: the caller's promise.
-    unsafe {
-        ensure_not_null(ThreadState::from_ptr(tstate), c"PyEval_RestoreThread");
-        ffi::_PyThreadState_Attach(tstate);
+        ensure_not_null(tstate, caller);
+        ffi::_PyThreadState_Attach(tstate.as_ptr());
     }
 }

@@ -54,7 +54,7 @@
 //! good, as it may be while an interpreter is cleared. Code that runs in finalizers then must end, too.
 
 pub mod branches;
-pub mod c_api;
+pub mod c_code;
 pub mod calls;
 pub mod data;
 pub mod events;

@@ -11,7 +11,7 @@ use super::monitors::GlobalMonitors;
 use super::{branches, version, writer};
 use crate::host::lock::with_world_stopped;
 use crate::host::object::size;
-use crate::host::{Code, Owned, PyObject, PyResult, Raised, StackRef, ThreadState, ffi, refcount};
+use crate::host::{Code, Owned, PyObject, PyResult, StackRef, ThreadState, ffi, refcount};
 use crate::raise;
 
 type Interpreter = *mut ffi::PyInterpreterState;
@@ -240,115 +240,14 @@ pub unsafe fn register_callback(
     Ok(before.map(branches::unwrap_handler))
 }
 
-// --- the host's functions ----------------------------------------------------------------------
-
-/// The tool of this number, which the host has checked.
-fn host_tool(number: c_int) -> Tool {
-    debug_assert!(Tool::from_number(number).is_some());
-    Tool::from_number(number).unwrap_or(Tool::SYS_TRACE)
-}
-
-fn status(result: PyResult<()>) -> c_int {
-    if result.is_ok() { 0 } else { -1 }
-}
-
-/// Makes `events` those that a tool watches wherever they happen. Stands for the host's symbol of this
-/// name (`pycore_instruments.h`).
-///
-/// 0, or -1 with an exception: ValueError if the tool is not in use, OverflowError, MemoryError.
+/// The events that `tool` watches in `code`. Fails with ValueError if the tool is not in use.
 ///
 /// # Safety
-/// The thread is attached, the world is stopped, and there are such tools and events.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn _PyMonitoring_SetEvents(
-    tool_id: c_int,
-    events: ffi::_PyMonitoringEventSet,
-) -> c_int {
-    // SAFETY: the caller's promise.
-    status(unsafe { set_events(ThreadState::current(), host_tool(tool_id), EventSet::from_bits(events)) })
-}
-
-/// Makes `events` those that a tool watches in `code`, borrowed. Stands for the host's symbol of this
-/// name (`pycore_instruments.h`).
-///
-/// 0, or -1 with an exception: SystemError for code of the host that nobody may watch, ValueError if the
-/// tool is not in use, MemoryError.
-///
-/// # Safety
-/// The thread is attached, the world is stopped, `code` is live, and there are such tools and local
-/// events.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn _PyMonitoring_SetLocalEvents(
-    code: *mut ffi::PyCodeObject,
-    tool_id: c_int,
-    events: ffi::_PyMonitoringEventSet,
-) -> c_int {
+/// The thread is attached, and `code` is live.
+pub(crate) unsafe fn checked_local_events(interp: Interpreter, code: Code, tool: Tool) -> PyResult<EventSet> {
     // SAFETY: the caller's promise.
     unsafe {
-        let interp = ThreadState::current().interp();
-        status(set_local_events(
-            interp,
-            Code::from_ptr(code),
-            host_tool(tool_id),
-            EventSet::from_bits(events),
-        ))
+        check_in_use(interp, tool)?;
+        Ok(local_events_of(code, tool))
     }
-}
-
-/// Stores the events that a tool watches in `code`, borrowed. Stands for the host's symbol of this name
-/// (`pycore_instruments.h`).
-///
-/// 0, or -1 with ValueError if the tool is not in use.
-///
-/// # Safety
-/// The thread is attached, `code` is live, `events` can be written, and there is such a tool.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn _PyMonitoring_GetLocalEvents(
-    code: *mut ffi::PyCodeObject,
-    tool_id: c_int,
-    events: *mut ffi::_PyMonitoringEventSet,
-) -> c_int {
-    // SAFETY: the caller's promise.
-    unsafe {
-        let tool = host_tool(tool_id);
-        let checked = check_in_use(ThreadState::current().interp(), tool);
-        status(checked.map(|()| *events = local_events_of(Code::from_ptr(code), tool).bits()))
-    }
-}
-
-/// Makes `obj` (borrowed; null: nobody) the callback of a tool for an event. Stands for the host's symbol
-/// of this name (`pycore_instruments.h`).
-///
-/// Gives a new reference to the callback before; null if there was none, or with an exception set.
-///
-/// # Safety
-/// The thread is attached, `obj` is live or null, and there are such tools and events.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn _PyMonitoring_RegisterCallback(
-    tool_id: c_int,
-    event_id: c_int,
-    obj: *mut PyObject,
-) -> *mut PyObject {
-    debug_assert!(Event::from_number(event_id).is_some());
-    let Some(event) = Event::from_number(event_id) else { return null_mut() };
-    // SAFETY: the caller's promise.
-    unsafe {
-        match register_callback(ThreadState::current().interp(), host_tool(tool_id), event, obj) {
-            Ok(before) => before.map_or(null_mut(), Owned::into_ptr),
-            Err(Raised) => null_mut(),
-        }
-    }
-}
-
-/// Ends what a tool watches everywhere, and its callbacks. Stands for the host's symbol of this name
-/// (`instrumentation.c`).
-///
-/// 0, or -1 with an exception: ValueError if the tool is not in use, OverflowError, MemoryError.
-///
-/// # Safety
-/// The thread is attached, and there is such a tool.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn _PyMonitoring_ClearToolId(tool_id: c_int) -> c_int {
-    // SAFETY: the caller's promise.
-    status(unsafe { clear(ThreadState::current(), host_tool(tool_id)) })
 }

@@ -25,14 +25,14 @@ type Interpreter = *mut ffi::PyInterpreterState;
 
 /// What is at a location.
 #[derive(Clone, Copy)]
-struct Location {
-    base: Instruction,
+pub(crate) struct Location {
+    pub base: Instruction,
     layers: Layers,
 }
 
 /// Looks through everything on top of the instruction at `index`.
 #[inline(always)]
-unsafe fn location(code: Code, index: usize) -> Location {
+pub(crate) unsafe fn location(code: Code, index: usize) -> Location {
     // SAFETY: the callers' promise: the code object is live, and there is an instruction.
     unsafe {
         let unit = code.bytecode().add(index as isize);
@@ -449,58 +449,19 @@ pub unsafe fn instrument_all_running(interp: Interpreter) -> PyResult<()> {
     }
 }
 
-// --- the host's functions ----------------------------------------------------------------------
-
-/// Brings `code` (borrowed) up to date with what the interpreter's tools want. Stands for the host's
-/// symbol of this name (`pycore_code.h`).
-///
-/// 0, or -1 with MemoryError. Afterwards the thread sees the interpreter's version, whatever it saw before:
-/// whoever compares versions next finds no difference between the two.
+/// Brings `code` up to date with what the interpreter's tools want. Fails with MemoryError. Afterwards the
+/// thread sees the interpreter's version, whatever it saw before: the next comparison of versions finds no
+/// difference between the two.
 ///
 /// # Safety
 /// The thread is attached, `code` is live, `interp` is the thread's, and the world is not stopped.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn _Py_Instrument(
-    code: *mut ffi::PyCodeObject,
-    interp: *mut ffi::PyInterpreterState,
-) -> c_int {
+pub(crate) unsafe fn bring_up_to_date(code: Code, interp: Interpreter) -> PyResult<()> {
     // SAFETY: the caller's promise.
     unsafe {
-        let result = with_lock(code.cast(), || instrument_if_outdated(Code::from_ptr(code), interp));
+        let result = with_lock(code.object(), || instrument_if_outdated(code, interp));
         // They differ only when an interpreter is cleared, whose finalizers must not look for the
         // difference for ever.
         version::catch_up(ThreadState::current(), interp);
-        if result.is_ok() { 0 } else { -1 }
+        result
     }
-}
-
-/// The instruction at code unit `offset` of `code` (borrowed) without instrumentation, specialization and
-/// executors. Stands for the host's symbol of this name (`pycore_code.h`); cannot fail.
-///
-/// # Safety
-/// `code` is live and has an instruction there; nobody instruments it meanwhile.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn _Py_GetBaseCodeUnit(
-    code: *mut ffi::PyCodeObject,
-    offset: c_int,
-) -> ffi::_Py_CODEUNIT {
-    // SAFETY: the caller's promise; a unit is an opcode below an argument.
-    unsafe {
-        let base = location(Code::from_ptr(code), offset as usize).base;
-        let mut unit: ffi::_Py_CODEUNIT = core::mem::zeroed();
-        unit.op.code = base.opcode;
-        unit.op.arg = base.argument;
-        unit
-    }
-}
-
-/// The code units of the instruction at code unit `offset` of `code` (borrowed), its caches included.
-/// Stands for the host's symbol of this name (`pycore_code.h`); cannot fail.
-///
-/// # Safety
-/// As for [`_Py_GetBaseCodeUnit`].
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn _PyInstruction_GetLength(code: *mut ffi::PyCodeObject, offset: c_int) -> c_int {
-    // SAFETY: the caller's promise.
-    unsafe { location(Code::from_ptr(code), offset as usize).base.length as c_int }
 }

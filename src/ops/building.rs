@@ -76,12 +76,11 @@ unsafe fn with_objects(
     // SAFETY: the scratch memory has the size that the host wants, with a place before the first object
     // that callees may use; what it returns is given back with that place.
     unsafe {
-        let objects = ffi::_PyObjectArray_FromStackRefArray(values.cast(), count as isize, scratch.add(1));
-        if objects.is_null() {
-            return ffi::PyErr_NoMemory();
-        }
+        let Ok(objects) = api::frames::borrow_array(values, count, scratch.add(1)) else {
+            return core::ptr::null_mut();
+        };
         let result = action(objects);
-        ffi::_PyObjectArray_Free(objects.sub(1), scratch);
+        api::frames::free_array(objects.sub(1), scratch);
         result
     }
 }
@@ -337,7 +336,7 @@ pub unsafe fn dict_merge<E: Engine>(e: &mut E, [mapping]: [StackRef; 1]) -> Op<S
         let status = ffi::_PyDict_MergeEx(dict, mapping.object(), NO_DUPLICATES);
         if status < 0 {
             let callable = e.peek(4 + e.oparg()).object();
-            ffi::_PyEval_FormatKwargsError(e.tstate().as_ptr(), callable, mapping.object());
+            api::calls::explain_keywords_error(callable, mapping.object());
         }
         settle_status(e, mapping, status)
     }
@@ -398,7 +397,7 @@ pub unsafe fn convert_value<E: Engine>(e: &mut E, [value]: [StackRef; 1]) -> Op<
     // SAFETY: the argument is the index of a conversion; the input is ours.
     unsafe {
         e.publish();
-        let convert = api::tables::_PyEval_ConversionFuncs.get_unchecked(e.oparg()).unwrap_unchecked();
+        let convert = api::tables::CONVERSIONS.get_unchecked(e.oparg()).unwrap_unchecked();
         let result = convert(value.object());
         e.settle_object(topmost::<E, 1>(e), result)
     }

@@ -5,7 +5,7 @@ use core::ptr::NonNull;
 
 use super::guards::guard;
 use crate::api;
-use crate::breaker::{requests, word::EvalBreaker};
+use crate::breaker::word::EvalBreaker;
 use crate::bytecode::{BackoffCounter, opcode};
 use crate::engine::{Engine, Exit, Op};
 #[cfg(py_tier2)]
@@ -13,6 +13,7 @@ use crate::host::{CodeUnit, Frame, Raised, ThreadState};
 use crate::host::{FREE_THREADED, StackRef, ffi};
 use crate::instrument::version;
 use crate::interp::unwind;
+use crate::seams;
 use crate::specialize::{jump_backward, resume};
 #[cfg(py_gil_disabled)]
 use crate::tlbc;
@@ -55,7 +56,7 @@ pub unsafe fn check_periodic<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
         e.tstate().quiescent();
         if EvalBreaker::of(e.tstate()).load().has_events() {
             e.publish();
-            if requests::handle(e.tstate()).is_err() {
+            if seams::ceval_gil::handle_pending(e.tstate()).is_err() {
                 return Err(Exit::ErrorNoPop);
             }
         }
@@ -108,7 +109,7 @@ pub unsafe fn maybe_instrument<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
             let wanted = EvalBreaker::of(e.tstate()).load().version();
             if version::of_code(e.code()) != wanted {
                 e.publish();
-                if ffi::_Py_Instrument(e.code().as_ptr(), e.tstate().interp()) != 0 {
+                if seams::instrumentation::instrument(e.code(), e.tstate().interp()).is_err() {
                     return Err(Exit::ErrorNoPop);
                 }
                 e.set_next(e.this_instr());

@@ -73,7 +73,7 @@ pub unsafe fn check_exc_match<E: Engine>(e: &mut E, [match_type]: [StackRef; 1])
     unsafe {
         e.publish();
         let exception = e.peek(2).object();
-        if api::exceptions::_PyEval_CheckExceptTypeValid(e.tstate().as_ptr(), match_type.object()) < 0 {
+        if api::exceptions::check_types(match_type.object()).is_err() {
             return Err(Exit::ErrorNoPop);
         }
         let matches = ffi::PyErr_GivenExceptionMatches(exception, match_type.object()) != 0;
@@ -89,8 +89,7 @@ pub unsafe fn check_eg_match<E: Engine>(e: &mut E, [exception, match_type]: [Sta
     // being handled.
     unsafe {
         e.publish();
-        let tstate = e.tstate().as_ptr();
-        if api::exceptions::_PyEval_CheckExceptStarTypeValid(tstate, match_type.object()) < 0 {
+        if api::exceptions::check_star_types(match_type.object()).is_err() {
             e.consume([match_type, exception]);
             return Err(Exit::Error);
         }

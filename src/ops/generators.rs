@@ -9,7 +9,9 @@ use crate::engine::{Engine, Exit, Op, Settled};
 use crate::host::function::VECTORCALL_ARGUMENTS_OFFSET;
 use crate::host::generator::Generator;
 use crate::host::object::{is_exact, type_of};
+use crate::host::owned::into_host;
 use crate::host::{Code, CodeUnit, Frame, Owned, PyObject, StackRef, ThreadState, ffi, refcount};
+use crate::seams;
 use crate::{api, raise};
 
 // --- making, resuming and suspending -----------------------------------------------------------
@@ -66,7 +68,7 @@ pub unsafe fn yield_value<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
 #[inline(always)]
 pub unsafe fn specialize_send<E: Engine>(e: &mut E, counter: u16, []: [StackRef; 0]) -> Op {
     // SAFETY: the instruction has two inputs.
-    unsafe { specialize(e, counter, |e| ffi::_Py_Specialize_Send(e.peek(2).raw(), e.this_instr().as_ptr())) }
+    unsafe { specialize(e, counter, |e| seams::specialize::send(e.peek(2), e.this_instr())) }
 }
 
 /// Sends the topmost value to the receiver below it, which stays, and replaces it by what the receiver
@@ -237,8 +239,8 @@ pub unsafe fn get_awaitable<E: Engine>(e: &mut E, [iterable]: [StackRef; 1]) -> 
     // SAFETY: the input is ours.
     unsafe {
         e.publish();
-        let iterator = api::iteration::_PyEval_GetAwaitable(iterable.object(), e.oparg() as _);
-        e.settle_object([iterable], iterator)
+        let iterator = api::iteration::awaitable_iterator(iterable.object(), e.oparg() as _);
+        e.settle_object([iterable], into_host(iterator))
     }
 }
 
@@ -310,8 +312,8 @@ pub unsafe fn get_anext<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op<[StackRef
     // SAFETY: the instruction has an input.
     unsafe {
         e.publish();
-        let awaitable = api::iteration::_PyEval_GetANext(e.peek(1).object());
-        if awaitable.is_null() { Err(Exit::ErrorNoPop) } else { Ok([StackRef::steal(awaitable)]) }
+        let awaitable = api::iteration::next_awaitable(e.peek(1).object());
+        awaitable.map_or(Err(Exit::ErrorNoPop), |awaitable| Ok([StackRef::steal(awaitable.into_ptr())]))
     }
 }
 

@@ -17,6 +17,7 @@ use crate::host::{
     CodeUnit, FREE_THREADED, Frame, PyObject, Raised, StackRef, ThreadState, ffi, is_small_int, numbers,
     refcount, small_int,
 };
+use crate::seams;
 use crate::{api, raise};
 
 /// Replaces the topmost value by its iterator.
@@ -68,7 +69,7 @@ pub unsafe fn specialize_for_iter<E: Engine>(e: &mut E, counter: u16, []: [Stack
     // SAFETY: the instruction has an input.
     unsafe {
         specialize(e, counter, |e| {
-            ffi::_Py_Specialize_ForIter(e.peek(1).raw(), e.this_instr().as_ptr(), e.oparg() as _);
+            seams::specialize::for_iter(e.peek(1), e.this_instr(), e.oparg());
         })
     }
 }

@@ -195,7 +195,7 @@ pub unsafe fn load_deref<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op<[StackRe
     unsafe {
         let Some(value) = cell_value(e.frame().local(e.oparg()).object(), || e.publish()) else {
             e.publish();
-            ffi::_PyEval_FormatExcUnbound(e.tstate().as_ptr(), e.code().as_ptr(), e.oparg() as _);
+            api::errors::unbound(e.tstate(), e.code(), e.oparg());
             return Err(Exit::Error);
         };
         Ok([value])
@@ -225,7 +225,7 @@ pub unsafe fn delete_deref<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
         let old = cell_swap(e.frame().local(e.oparg()).object(), core::ptr::null_mut(), || e.publish());
         e.publish();
         if old.is_null() {
-            ffi::_PyEval_FormatExcUnbound(e.tstate().as_ptr(), e.code().as_ptr(), e.oparg() as _);
+            api::errors::unbound(e.tstate(), e.code(), e.oparg());
             return Err(Exit::Error);
         }
         refcount::decref(old);

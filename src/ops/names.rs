@@ -4,14 +4,15 @@ use core::ptr::null_mut;
 
 use super::adaptive::specialize;
 use super::guards::guard;
-use crate::api::imports::{_PyEval_ImportFrom, _PyEval_ImportName};
-use crate::api::names::{_PyEval_LoadGlobalStackRef, _PyEval_LoadName, optional_item, undefined_name};
+use crate::api::names::{find_global, find_name, optional_item, undefined_name};
+use crate::api::{errors, imports};
 use crate::engine::{Engine, Exit, Op, Settled};
 use crate::host::dict::{Dict, DictKeys};
 use crate::host::object::tuple_item;
 use crate::host::owned::into_host;
 use crate::host::{Frame, Owned, PyObject, PyResult, Raised, StackRef, ThreadState, ffi};
 use crate::raise;
+use crate::seams;
 
 /// A new reference that an out-of-line helper gave, as what an instruction without inputs pushes.
 #[inline(always)]
@@ -41,7 +42,7 @@ pub unsafe fn load_name<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op<[StackRef
     unsafe {
         e.publish();
         let name = e.name(e.oparg());
-        pushed(_PyEval_LoadName(e.tstate().as_ptr(), e.frame().as_ptr(), name))
+        pushed(into_host(find_name(e.tstate(), e.frame(), name)))
     }
 }
 
@@ -179,12 +180,8 @@ pub unsafe fn specialize_load_global<E: Engine>(e: &mut E, counter: u16, []: [St
     // SAFETY: the code has that name.
     unsafe {
         specialize(e, counter, |e| {
-            ffi::_Py_Specialize_LoadGlobal(
-                e.frame().globals(),
-                e.frame().builtins(),
-                e.this_instr().as_ptr(),
-                e.name(e.oparg() >> 1),
-            );
+            let name = e.name(e.oparg() >> 1);
+            seams::specialize::load_global(e.frame().globals(), e.frame().builtins(), e.this_instr(), name);
         })
     }
 }
@@ -207,7 +204,7 @@ unsafe fn load_global_into<E: Engine>(e: &mut E, slot: *mut StackRef, name: *mut
     // SAFETY: the frame is published, and the slot is the one after its topmost value.
     unsafe {
         let frame = e.frame();
-        _PyEval_LoadGlobalStackRef(frame.globals(), frame.builtins(), name, slot.cast());
+        find_global(frame.globals(), frame.builtins(), name, slot);
         if (*slot).is_null() {
             return Err(Exit::Error);
         }
@@ -381,7 +378,7 @@ unsafe fn load_from_class_or_cell(
             return Ok(value);
         }
         Owned::optional(ffi::PyCell_Get(frame.local(index).object())).ok_or_else(|| {
-            ffi::_PyEval_FormatExcUnbound(tstate.as_ptr(), code, index as _);
+            errors::unbound(tstate, frame.code(), index);
             Raised
         })
     }
@@ -395,14 +392,14 @@ pub unsafe fn import_name<E: Engine>(e: &mut E, [level, fromlist]: [StackRef; 2]
     // SAFETY: the code has that name; the inputs are ours.
     unsafe {
         e.publish();
-        let module = _PyEval_ImportName(
-            e.tstate().as_ptr(),
-            e.frame().as_ptr(),
+        let module = imports::import_name(
+            e.tstate().interp(),
+            e.frame(),
             e.name(e.oparg()),
             fromlist.object(),
             level.object(),
         );
-        e.settle_object([fromlist, level], module)
+        e.settle_object([fromlist, level], into_host(module))
     }
 }
 
@@ -413,6 +410,6 @@ pub unsafe fn import_from<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op<[StackR
     unsafe {
         e.publish();
         let module = e.peek(1).object();
-        pushed(_PyEval_ImportFrom(e.tstate().as_ptr(), module, e.name(e.oparg())))
+        pushed(into_host(imports::import_from(module, e.name(e.oparg()))))
     }
 }

@@ -14,6 +14,7 @@ use crate::host::object::{long_is_non_negative_compact, size, tuple_item, tuple_
 use crate::host::object::{type_flags, type_of};
 use crate::host::text::{ascii_string, unicode_char, unicode_length};
 use crate::host::{Code, FREE_THREADED, Frame, PyObject, StackRef, ffi, lock, none, refcount};
+use crate::seams;
 
 // --- reading -----------------------------------------------------------------------------------
 
@@ -331,7 +332,7 @@ pub unsafe fn specialize_store_subscr<E: Engine>(e: &mut E, counter: u16, []: [S
     // SAFETY: the instruction has three inputs.
     unsafe {
         specialize(e, counter, |e| {
-            ffi::_Py_Specialize_StoreSubscr(e.peek(2).raw(), e.peek(1).raw(), e.this_instr().as_ptr());
+            seams::specialize::store_subscr(e.peek(2), e.peek(1), e.this_instr());
         })
     }
 }

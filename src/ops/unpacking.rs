@@ -7,6 +7,7 @@ use crate::api::{matching, unpacking};
 use crate::engine::{Engine, Exit, Op, Settled};
 use crate::host::object::{has_feature, list_items, size, tuple_item, tuple_items, tuple_size};
 use crate::host::{PyObject, StackRef, ffi, lock, refcount};
+use crate::seams;
 
 // --- unpacking ---------------------------------------------------------------------------------
 
@@ -16,7 +17,7 @@ pub unsafe fn specialize_unpack_sequence<E: Engine>(e: &mut E, counter: u16, []:
     // SAFETY: the instruction has an input.
     unsafe {
         specialize(e, counter, |e| {
-            ffi::_Py_Specialize_UnpackSequence(e.peek(1).raw(), e.this_instr().as_ptr(), e.oparg() as _);
+            seams::specialize::unpack_sequence(e.peek(1), e.this_instr(), e.oparg());
         })
     }
 }
@@ -46,15 +47,9 @@ unsafe fn unpack<E: Engine>(e: &mut E, before: usize, after: core::ffi::c_int, c
         let iterable = e.pop().into_object();
         e.publish();
         let top = e.sp().add(count);
-        let done = unpacking::_PyEval_UnpackIterableStackRef(
-            e.tstate().as_ptr(),
-            iterable,
-            before as _,
-            after,
-            top.cast(),
-        );
+        let unpacked = unpacking::unpack_iterable(e.tstate(), iterable, before as _, after, top);
         refcount::decref(iterable);
-        if done == 0 {
+        if unpacked.is_err() {
             return Err(Exit::Error);
         }
         e.set_sp(top);
@@ -140,11 +135,8 @@ pub unsafe fn match_keys<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op<[StackRe
     unsafe {
         e.publish();
         let (subject, keys) = (e.peek(2).object(), e.peek(1).object());
-        let values = matching::_PyEval_MatchKeys(e.tstate().as_ptr(), subject, keys);
-        if values.is_null() {
-            return Err(Exit::ErrorNoPop);
-        }
-        Ok([StackRef::steal(values)])
+        let values = matching::match_keys(subject, keys);
+        values.map_or(Err(Exit::ErrorNoPop), |values| Ok([StackRef::steal(values.into_ptr())]))
     }
 }
 
@@ -154,21 +146,12 @@ pub unsafe fn match_class<E: Engine>(e: &mut E, [subject, class, names]: [StackR
     // SAFETY: the inputs are ours.
     unsafe {
         e.publish();
-        let attributes = matching::_PyEval_MatchClass(
-            e.tstate().as_ptr(),
-            subject.object(),
-            class.object(),
-            e.oparg() as _,
-            names.object(),
-        );
-        let result = if !attributes.is_null() {
-            StackRef::steal(attributes)
-        } else if e.tstate().raised().is_null() {
-            StackRef::none()
-        } else {
+        let (subject, class, names) = (subject.object(), class.object(), names.object());
+        let Ok(attributes) = matching::match_class(subject, class, e.oparg() as _, names) else {
             e.consume(topmost::<E, 3>(e));
             return Err(Exit::Error);
         };
+        let result = attributes.map_or(StackRef::none(), |attributes| StackRef::steal(attributes.into_ptr()));
         e.settle(topmost::<E, 3>(e), [result])
     }
 }

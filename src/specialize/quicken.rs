@@ -1,7 +1,5 @@
 //! Fresh bytecode: where its counters start, and whether it will be specialized at all.
 
-use core::ffi::c_int;
-
 use crate::bytecode::{BackoffCounter, opcode};
 use crate::host::ffi;
 
@@ -68,22 +66,15 @@ fn quicken(units: &mut [u16], caches: &[u8; 256], counters: Counters) {
     }
 }
 
-/// Makes the counters and branch histories of new bytecode: `size` units of generic instructions, which
-/// nobody runs yet. Without `enable_counters`, it will never be specialized. Cannot fail. Stands for
-/// the host's symbol of this name (`specialize.c`).
+/// Prepares new bytecode to be run: adaptive instructions get their counters, which never trigger unless
+/// `enable_counters`.
 ///
 /// # Safety
-/// The bytecode is valid and the caller's alone; a thread is attached.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn _PyCode_Quicken(
-    instructions: *mut ffi::_Py_CODEUNIT,
-    size: ffi::Py_ssize_t,
-    enable_counters: c_int,
-) {
-    let counters = if enable_counters != 0 { Counters::enabled() } else { Counters::DISABLED };
+/// The interpreter's configuration has been read.
+pub(crate) unsafe fn prepare(units: &mut [u16], enable_counters: bool) {
+    let counters = if enable_counters { Counters::enabled() } else { Counters::DISABLED };
     // SAFETY: the caller's promise; sizes are not negative. The host's table is constant.
     unsafe {
-        let units = core::slice::from_raw_parts_mut(instructions.cast::<u16>(), size as usize);
         quicken(units, &ffi::_PyOpcode_Caches, counters);
     }
 }

@@ -7,7 +7,7 @@ use super::pool;
 use crate::host::copies::Copies;
 use crate::host::lock::with_lock;
 use crate::host::object::size;
-use crate::host::{Code, CodeUnit, ThreadState, ffi};
+use crate::host::{Code, CodeUnit, PyResult, Raised, ThreadState, ffi};
 use crate::instrument::writer;
 use crate::specialize::quicken::Counters;
 
@@ -106,20 +106,16 @@ unsafe fn shown(code: Code) -> impl Iterator<Item = Shown> {
     })
 }
 
-/// The attached thread's copy of the bytecode of `code` (borrowed), which is made if need be; borrowed from the
-/// code object. Stands for the host's symbol of this name (`pycore_code.h`).
-///
-/// Null with MemoryError.
+/// The calling thread's copy of the bytecode of `code`, which is made if there is none yet. Fails with
+/// MemoryError.
 ///
 /// # Safety
-/// The thread is attached, `code` is live.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn _PyCode_GetTLBC(code: *mut ffi::PyCodeObject) -> *mut ffi::_Py_CODEUNIT {
+/// The thread is attached, and `code` is live.
+pub(crate) unsafe fn get_or_make(code: Code) -> PyResult<CodeUnit> {
     // SAFETY: the caller's promise. No thread is waited for while the code object is locked, so the world does
     // not stop in between. Freeing may run Python code, and so comes when all is done.
     unsafe {
         let tstate = ThreadState::current();
-        let code = Code::from_ptr(code);
         let found = with_lock(code.object(), || {
             // A thread with an index of its own has copies, so they are to be specialized.
             let fill = |units: &mut [u16]| contents::write(units, shown(code), Counters::enabled());
@@ -127,7 +123,7 @@ pub unsafe extern "C" fn _PyCode_GetTLBC(code: *mut ffi::PyCodeObject) -> *mut f
         });
         let Ok(found) = found else {
             ffi::PyErr_NoMemory();
-            return null_mut();
+            return Err(Raised);
         };
         if found.is_new {
             pool::count_change(&raw mut (*tstate.interp()).tlbc_indices);
@@ -135,7 +131,7 @@ pub unsafe extern "C" fn _PyCode_GetTLBC(code: *mut ffi::PyCodeObject) -> *mut f
         if let Some(array) = found.outgrown {
             ffi::_PyMem_FreeDelayed(array.as_ptr().cast(), Copies::bytes(array.places()).unwrap_or(0));
         }
-        found.copy.as_ptr()
+        Ok(CodeUnit::from_ptr(found.copy.as_ptr()))
     }
 }
 

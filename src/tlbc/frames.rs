@@ -1,7 +1,7 @@
 //! Frames that go on in another copy of their bytecode.
 
-use super::copy::_PyCode_GetTLBC;
-use crate::host::{CodeUnit, Frame, PyResult, Raised, ThreadState};
+use crate::host::{Frame, PyResult, ThreadState};
+use crate::seams;
 
 /// Moves `frame` to the thread's own copy of its bytecode, which is made if there is none yet. Fails with
 /// MemoryError; then the frame stays where it was.
@@ -15,13 +15,7 @@ pub unsafe fn use_own_copy(tstate: ThreadState, frame: Frame) -> PyResult<()> {
         let code = frame.code();
         let copy = match tstate.bytecode_copy(code) {
             Some(copy) => copy,
-            None => {
-                let made = _PyCode_GetTLBC(code.as_ptr());
-                if made.is_null() {
-                    return Err(Raised);
-                }
-                CodeUnit::from_ptr(made)
-            }
+            None => seams::codeobject::bytecode_copy(code)?,
         };
         if frame.copy_index() != tstate.tlbc_index() {
             frame.change_copy(tstate.tlbc_index(), copy);

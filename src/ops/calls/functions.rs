@@ -29,7 +29,7 @@ pub unsafe fn set_function_attribute<E: Engine>(e: &mut E, []: [StackRef; 0]) ->
         let function = e.pop();
         let attribute = e.peek(1).into_object();
         e.poke(1, function);
-        let offset = *api::calls::_Py_FunctionAttributeOffsets.get_unchecked(e.oparg());
+        let offset = *api::calls::FUNCTION_ATTRIBUTES.get_unchecked(e.oparg());
         *function.object().byte_add(offset).cast() = attribute;
         if e.oparg() == ffi::MAKE_FUNCTION_ANNOTATE as usize
             && let Some(annotate) = Function::cast(attribute)

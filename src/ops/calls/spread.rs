@@ -7,7 +7,7 @@ use crate::api;
 use crate::engine::{Engine, Exit, Op, Settled};
 use crate::host::function::{Function, Method};
 use crate::host::object::{is_exact, tuple_item, tuple_size};
-use crate::host::{Frame, StackRef, ffi};
+use crate::host::{StackRef, ffi};
 use crate::ops::frames::{enter_frame, save_return_offset};
 
 /// Replaces the arguments by a tuple of them.
@@ -20,8 +20,8 @@ pub unsafe fn make_callargs_a_tuple<E: Engine>(e: &mut E, []: [StackRef; 0]) -> 
             return Ok([]);
         }
         e.publish();
-        let (callable, tstate) = (e.peek(4).object(), e.tstate().as_ptr());
-        if api::calls::_Py_Check_ArgsIterable(tstate, callable, arguments.object()) < 0 {
+        let callable = e.peek(4).object();
+        if api::calls::check_iterable(callable, arguments.object()).is_err() {
             return Err(Exit::ErrorNoPop);
         }
         let tuple = ffi::PySequence_Tuple(arguments.object());
@@ -58,12 +58,10 @@ pub unsafe fn do_call_function_ex<E: Engine>(
                 keywords,
                 e.frame(),
             );
-            if frame.is_null() {
-                return Err(Exit::Error);
-            }
+            let Ok(frame) = frame else { return Err(Exit::Error) };
             e.set_sp(base);
             save_return_offset(e, [])?;
-            return enter_frame(e, Frame::from_ptr(frame));
+            return enter_frame(e, frame);
         }
         e.publish();
         let result = ffi::PyObject_Call(callable.object(), arguments.object(), keywords.object());
