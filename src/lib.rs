@@ -21,8 +21,8 @@ compile_error!("reval must be built with panic = \"abort\": no panic may cross t
 pub mod host;
 #[macro_use]
 pub mod bytecode;
-pub mod api;
 pub mod breaker;
+pub mod calls;
 pub mod engine;
 mod exports;
 pub mod instrument;

@@ -58,6 +58,7 @@ pub mod c_code;
 pub mod calls;
 pub mod data;
 pub mod events;
+pub mod exceptions;
 pub mod layout;
 pub mod legacy;
 pub mod lines;

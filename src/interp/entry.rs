@@ -2,9 +2,10 @@
 
 use super::interpret;
 use super::unwind::{self, Resume};
-use crate::api;
 use crate::bytecode::opcode;
+use crate::calls::{frames, recursion};
 use crate::host::{CodeUnit, Frame, PyObject, StackRef, ThreadState, ffi};
+use crate::instrument::exceptions;
 use crate::seams;
 
 /// The bytecode that entry frames "run", so that returning to C is an instruction like any other:
@@ -43,8 +44,8 @@ pub(crate) unsafe fn evaluate(tstate: ThreadState, frame: Frame, throw: bool) ->
     // SAFETY: the caller's promise. The entry frame outlives the call of `interpret`, which unlinks
     // it before it returns.
     unsafe {
-        if api::recursion::enter_recursive_call(tstate, c"".as_ptr()) {
-            api::frames::clear_and_pop(tstate, frame);
+        if recursion::enter_recursive_call(tstate, c"".as_ptr()) {
+            frames::clear_and_pop(tstate, frame);
             return core::ptr::null_mut();
         }
         let mut entry: EntryFrame = core::mem::zeroed();
@@ -87,7 +88,7 @@ pub(crate) unsafe fn evaluate(tstate: ThreadState, frame: Frame, throw: bool) ->
 unsafe fn start_otherwise(tstate: ThreadState, frame: Frame, too_deep: bool, throw: bool) -> Resume {
     // SAFETY: the caller's promise.
     unsafe {
-        if too_deep && api::recursion::check_python_recursion(tstate).is_err() {
+        if too_deep && recursion::check_python_recursion(tstate).is_err() {
             return unwind::drop_frame(tstate, frame, frame.instr());
         }
         if !throw {
@@ -101,7 +102,7 @@ unsafe fn start_otherwise(tstate: ThreadState, frame: Frame, too_deep: bool, thr
         // If memory is short, the exception goes on all the same.
         let _ = seams::instrumentation::instrument(frame.code(), tstate.interp());
         let next: CodeUnit = frame.instr();
-        api::monitor::throw(tstate, frame, next);
+        exceptions::throw(tstate, frame, next);
         unwind::error(tstate, frame, next)
     }
 }

@@ -1,6 +1,6 @@
 //! Operators.
 
-use crate::api;
+use super::tables;
 use crate::bytecode::opcode;
 use crate::engine::{Engine, Exit, Op, Settled};
 use crate::host::object::{float_value, long_compact_value, long_tag};
@@ -33,7 +33,7 @@ pub unsafe fn binary_op<E: Engine>(e: &mut E, [left, right]: [StackRef; 2]) -> O
         let result = if e.oparg() == ffi::NB_SUBSCR as usize {
             item_of(left.object(), right.object())
         } else {
-            let operator = *api::tables::BINARY_OPERATORS.get_unchecked(e.oparg());
+            let operator = *tables::BINARY_OPERATORS.get_unchecked(e.oparg());
             operator(left.object(), right.object())
         };
         if result.is_null() {

@@ -3,7 +3,7 @@
 use super::adaptive::specialize;
 use super::frames::{enter_frame, save_return_offset};
 use super::guards::guard;
-use crate::api::names::{find_method, has_other_kind, special_method};
+use super::special_methods::{has_other_kind, special_method};
 use crate::engine::{Engine, Exit, Op, Settled};
 use crate::host::dict::{Dict, DictKeys, InlineValues, Slot, UnicodeEntry, lazy_dict_slot};
 use crate::host::lock::{try_lock, unlock};
@@ -702,5 +702,81 @@ unsafe fn find_super_method(
         let wanted = if is_generic { &raw mut is_method } else { core::ptr::null_mut() };
         let attr = ffi::_PySuper_Lookup(class, this, name, wanted);
         (attr, is_method != 0)
+    }
+}
+
+// --- methods and attributes for calls ----------------------------------------------------------
+
+/// Loads `owner.name` for a call. Consumes `owner`. Returns a new reference: a method's function, with the
+/// owner's reference put to `self_or_null`; or any other attribute, with the empty reference put there; or, with
+/// an exception set, the empty reference, and again that.
+///
+/// # Safety
+/// The thread is attached and `tstate` is its state; its frame is published, and what `owner` refers to stays
+/// alive although not counted; `name` is a live string; `self_or_null` can be written.
+pub(crate) unsafe fn find_method(
+    tstate: ThreadState,
+    owner: StackRef,
+    name: *mut PyObject,
+    self_or_null: *mut StackRef,
+) -> StackRef {
+    // SAFETY: the caller's promise. The references are unlinked in reverse order before they go.
+    unsafe {
+        let mut method = VisibleRef::new(StackRef::NULL.raw());
+        method.link(tstate);
+        let mut this = VisibleRef::new(owner.raw());
+        this.link(tstate);
+        // The method stays empty on failure, so that the result tells nothing new.
+        ffi::_PyObject_GetMethodStackRef(tstate.as_ptr(), this.slot(), name, method.slot());
+        *self_or_null = StackRef::from_raw(this.unlink(tstate));
+        StackRef::from_raw(method.unlink(tstate))
+    }
+}
+
+/// A reference in a C frame that the garbage collector of a free-threaded host must find, since it may
+/// be deferred (`_PyCStackRef`). Links are pointers into it: it must not move while it is linked.
+#[repr(transparent)]
+struct VisibleRef(ffi::_PyCStackRef);
+
+impl VisibleRef {
+    #[inline(always)]
+    fn new(reference: ffi::_PyStackRef) -> VisibleRef {
+        VisibleRef(ffi::_PyCStackRef {
+            ref_: reference,
+            #[cfg(py_gil_disabled)]
+            next: core::ptr::null_mut(),
+        })
+    }
+
+    #[inline(always)]
+    fn slot(&mut self) -> *mut ffi::_PyStackRef {
+        &raw mut self.0.ref_
+    }
+
+    /// Shows the reference to the collector.
+    #[inline(always)]
+    unsafe fn link(&mut self, tstate: ThreadState) {
+        #[cfg(not(py_gil_disabled))]
+        let _ = tstate;
+        #[cfg(py_gil_disabled)]
+        // SAFETY: the list is the thread's own.
+        unsafe {
+            let head = &raw mut (*tstate.implementation()).c_stack_refs;
+            self.0.next = *head;
+            *head = &raw mut self.0;
+        }
+    }
+
+    /// Ends what [`VisibleRef::link`] began; the reference is the caller's again.
+    #[inline(always)]
+    unsafe fn unlink(&mut self, tstate: ThreadState) -> ffi::_PyStackRef {
+        #[cfg(not(py_gil_disabled))]
+        let _ = tstate;
+        #[cfg(py_gil_disabled)]
+        // SAFETY: this is the reference linked last.
+        unsafe {
+            (*tstate.implementation()).c_stack_refs = self.0.next;
+        }
+        self.0.ref_
     }
 }

@@ -4,15 +4,14 @@
 use core::ptr::NonNull;
 
 use super::guards::guard;
-use crate::api;
 use crate::breaker::word::EvalBreaker;
 use crate::bytecode::{BackoffCounter, opcode};
+use crate::calls::frames;
 use crate::engine::{Engine, Exit, Op};
 #[cfg(py_tier2)]
 use crate::host::{CodeUnit, Frame, Raised, ThreadState};
 use crate::host::{FREE_THREADED, StackRef, ffi};
 use crate::instrument::version;
-use crate::interp::unwind;
 use crate::seams;
 use crate::specialize::{jump_backward, resume};
 #[cfg(py_gil_disabled)]
@@ -161,7 +160,7 @@ pub unsafe fn return_value<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
         }
         tstate.leave_python_call();
         tstate.set_current_frame(caller);
-        api::frames::clear_and_pop(tstate, dying);
+        frames::clear_and_pop(tstate, dying);
         let caller = tstate.current_frame();
         let offset = (*caller.as_ptr()).return_offset;
         e.switch_frame(caller, caller.instr().add(offset as isize));
@@ -191,7 +190,7 @@ pub unsafe fn interpreter_exit<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
         let entry = e.frame();
         let result = e.pop().into_object();
         e.tstate().set_current_frame(entry.previous());
-        unwind::restore_executor(e.tstate(), entry);
+        frames::restore_executor(e.tstate(), entry);
         Err(Exit::Return(result))
     }
 }

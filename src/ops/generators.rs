@@ -1,6 +1,7 @@
 //! Generators, coroutines and asynchronous iteration.
 
 use super::adaptive::specialize;
+use super::awaiting;
 use super::control::leaving;
 use super::frames::enter_frame;
 use super::guards::guard;
@@ -11,8 +12,9 @@ use crate::host::generator::Generator;
 use crate::host::object::{is_exact, type_of};
 use crate::host::owned::into_host;
 use crate::host::{Code, CodeUnit, Frame, Owned, PyObject, StackRef, ThreadState, ffi, refcount};
+use crate::instrument::exceptions;
+use crate::raise;
 use crate::seams;
-use crate::{api, raise};
 
 // --- making, resuming and suspending -----------------------------------------------------------
 
@@ -129,7 +131,7 @@ unsafe fn returned_value(tstate: ThreadState, frame: Frame, instr: CodeUnit) -> 
     // SAFETY: the frame is published.
     unsafe {
         if ffi::_PyErr_ExceptionMatches(tstate.as_ptr(), ffi::PyExc_StopIteration) != 0 {
-            api::monitor::raise(tstate, frame, instr);
+            exceptions::raise(tstate, frame, instr);
         }
         let mut value = core::ptr::null_mut();
         if ffi::_PyGen_FetchStopIterationValue(&raw mut value) == 0 { value } else { core::ptr::null_mut() }
@@ -189,7 +191,7 @@ unsafe fn reraise_live<E: Engine, T>(e: &mut E, exception: *mut PyObject) -> Op<
     // SAFETY: the exception is live, and the frame published.
     unsafe {
         ffi::_PyErr_SetRaisedException(e.tstate().as_ptr(), refcount::new_ref(exception));
-        api::monitor::reraise(e.tstate(), e.frame(), e.this_instr());
+        exceptions::reraise(e.tstate(), e.frame(), e.this_instr());
     }
     Err(Exit::Unwind)
 }
@@ -239,7 +241,7 @@ pub unsafe fn get_awaitable<E: Engine>(e: &mut E, [iterable]: [StackRef; 1]) -> 
     // SAFETY: the input is ours.
     unsafe {
         e.publish();
-        let iterator = api::iteration::awaitable_iterator(iterable.object(), e.oparg() as _);
+        let iterator = awaiting::awaitable_iterator(iterable.object(), e.oparg() as _);
         e.settle_object([iterable], into_host(iterator))
     }
 }
@@ -312,7 +314,7 @@ pub unsafe fn get_anext<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op<[StackRef
     // SAFETY: the instruction has an input.
     unsafe {
         e.publish();
-        let awaitable = api::iteration::next_awaitable(e.peek(1).object());
+        let awaitable = awaiting::next_awaitable(e.peek(1).object());
         awaitable.map_or(Err(Exit::ErrorNoPop), |awaitable| Ok([StackRef::steal(awaitable.into_ptr())]))
     }
 }

@@ -5,12 +5,12 @@
 
 use super::control::{record_branch, run_original};
 use super::{attributes, generators, iteration};
-use crate::api;
 use crate::engine::{Engine, Exit, Op, Settled};
 use crate::host::generator::is_generator;
 use crate::host::object::is_exact;
 use crate::host::{CodeUnit, StackRef, ffi};
 use crate::instrument::calls::under_line;
+use crate::instrument::exceptions;
 use crate::seams;
 
 // --- jumps and branches ------------------------------------------------------------------------
@@ -201,7 +201,7 @@ unsafe fn stop_iteration<E: Engine>(e: &mut E, value: StackRef) -> Op {
     // SAFETY: the value is on the stack.
     unsafe {
         e.publish();
-        api::monitor::stop_iteration(e.tstate(), e.frame(), e.this_instr(), value.object())
+        exceptions::stop_iteration(e.tstate(), e.frame(), e.this_instr(), value.object())
             .map_or(Err(Exit::ErrorNoPop), |()| Ok([]))
     }
 }

@@ -17,8 +17,9 @@ use crate::host::{
     CodeUnit, FREE_THREADED, Frame, PyObject, Raised, StackRef, ThreadState, ffi, is_small_int, numbers,
     refcount, small_int,
 };
+use crate::instrument::exceptions;
+use crate::raise;
 use crate::seams;
-use crate::{api, raise};
 
 /// Replaces the topmost value by its iterator.
 #[inline(always)]
@@ -117,7 +118,7 @@ unsafe fn forget_stop_iteration(tstate: ThreadState, frame: Frame, instr: CodeUn
         if ffi::_PyErr_ExceptionMatches(tstate.as_ptr(), ffi::PyExc_StopIteration) == 0 {
             return Err(Raised);
         }
-        api::monitor::raise(tstate, frame, instr);
+        exceptions::raise(tstate, frame, instr);
         ffi::_PyErr_Clear(tstate.as_ptr());
         Ok(())
     }

@@ -1,18 +1,18 @@
 //! Names in modules, classes and builtins; imports.
 
-use core::ptr::null_mut;
-
 use super::adaptive::specialize;
 use super::guards::guard;
-use crate::api::names::{find_global, find_name, optional_item, undefined_name};
-use crate::api::{errors, imports};
+use super::{imports, unbound};
 use crate::engine::{Engine, Exit, Op, Settled};
 use crate::host::dict::{Dict, DictKeys};
 use crate::host::object::tuple_item;
 use crate::host::owned::into_host;
+use crate::host::owned::{check, exception_is_set};
 use crate::host::{Frame, Owned, PyObject, PyResult, Raised, StackRef, ThreadState, ffi};
 use crate::raise;
 use crate::seams;
+use core::ffi::CStr;
+use core::ptr::null_mut;
 
 /// A new reference that an out-of-line helper gave, as what an instruction without inputs pushes.
 #[inline(always)]
@@ -378,7 +378,7 @@ unsafe fn load_from_class_or_cell(
             return Ok(value);
         }
         Owned::optional(ffi::PyCell_Get(frame.local(index).object())).ok_or_else(|| {
-            errors::unbound(tstate, frame.code(), index);
+            unbound::unbound(tstate, frame.code(), index);
             Raised
         })
     }
@@ -411,5 +411,104 @@ pub unsafe fn import_from<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op<[StackR
         e.publish();
         let module = e.peek(1).object();
         pushed(into_host(imports::import_from(module, e.name(e.oparg()))))
+    }
+}
+
+// --- finding names -----------------------------------------------------------------------------
+
+/// `mapping[key]`, or nothing if the mapping has no such key (`PyMapping_GetOptionalItem`).
+///
+/// # Safety
+/// The thread is attached, its frame published, and both objects are live.
+pub(crate) unsafe fn optional_item(mapping: *mut PyObject, key: *mut PyObject) -> PyResult<Option<Owned>> {
+    let mut item = core::ptr::null_mut();
+    // SAFETY: the caller's promise; the item is a new reference.
+    unsafe {
+        check(ffi::PyMapping_GetOptionalItem(mapping, key, &raw mut item))?;
+        Ok(Owned::optional(item))
+    }
+}
+
+/// Raises NameError for `name`.
+///
+/// # Safety
+/// The thread is attached, its frame published, and `name` is a live string.
+#[cold]
+pub(crate) unsafe fn undefined_name(tstate: ThreadState, name: *mut PyObject) -> Raised {
+    const MESSAGE: &CStr = c"name '%.200s' is not defined";
+    // SAFETY: the caller's promise; the format takes the name.
+    unsafe {
+        unbound::raise_about(tstate, ffi::PyExc_NameError, MESSAGE, name);
+    }
+    Raised
+}
+
+/// Looks `name` up in the locals, globals and builtins of `frame`. Raises NameError, SystemError if the frame
+/// has no mapping of locals, or whatever the mappings raise.
+///
+/// # Safety
+/// The thread is attached and `tstate` is its state; `frame` is live and published; `name` is a live string.
+pub(crate) unsafe fn find_name(tstate: ThreadState, frame: Frame, name: *mut PyObject) -> PyResult {
+    // SAFETY: the caller's promise; globals are a dictionary or of a subclass.
+    unsafe {
+        if frame.locals_mapping().is_null() {
+            return Err(raise!(PyExc_SystemError, c"no locals found"));
+        }
+        if let Some(value) = optional_item(frame.locals_mapping(), name)? {
+            return Ok(value);
+        }
+        let mut value = core::ptr::null_mut();
+        check(ffi::PyDict_GetItemRef(frame.globals(), name, &raw mut value))?;
+        if let Some(value) = Owned::optional(value) {
+            return Ok(value);
+        }
+        optional_item(frame.builtins(), name)?.ok_or_else(|| undefined_name(tstate, name))
+    }
+}
+
+/// Looks `name` up in `globals` and `builtins`, and puts a new reference (or the empty reference, with an
+/// exception set) to `place`. All arguments are borrowed. Raises NameError, or whatever namespaces that are not
+/// exact dictionaries raise.
+///
+/// # Safety
+/// The thread is attached and its frame published; `name` is a live string; `place` can be written.
+pub(crate) unsafe fn find_global(
+    globals: *mut PyObject,
+    builtins: *mut PyObject,
+    name: *mut PyObject,
+    place: *mut StackRef,
+) {
+    let dicts = [globals, builtins].map(|namespace| Dict::from_ptr(namespace.cast()));
+    // SAFETY: the caller's promise.
+    unsafe {
+        if dicts[0].is_exact() && dicts[1].is_exact() {
+            ffi::_PyDict_LoadGlobalStackRef(globals.cast(), builtins.cast(), name, place.cast());
+            // Not found is no error to a dictionary.
+            if (*place).is_null() && !exception_is_set() {
+                undefined_name(ThreadState::current(), name);
+            }
+        } else {
+            *place = match load_global_from_mappings(globals, builtins, name) {
+                Ok(value) => StackRef::steal(value.into_ptr()),
+                Err(Raised) => StackRef::NULL,
+            };
+        }
+    }
+}
+
+#[cold]
+unsafe fn load_global_from_mappings(
+    globals: *mut PyObject,
+    builtins: *mut PyObject,
+    name: *mut PyObject,
+) -> PyResult {
+    // SAFETY: the caller's promise.
+    unsafe {
+        for namespace in [globals, builtins] {
+            if let Some(value) = optional_item(namespace, name)? {
+                return Ok(value);
+            }
+        }
+        Err(undefined_name(ThreadState::current(), name))
     }
 }

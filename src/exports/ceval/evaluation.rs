@@ -2,10 +2,10 @@
 
 use core::ffi::c_int;
 
-use crate::api::{eval, frames};
+use crate::calls::frames;
 use crate::host::owned::into_host;
 use crate::host::{Frame, Owned, PyObject, StackRef, ThreadState, ffi};
-use crate::interp::entry;
+use crate::interp::{entry, eval};
 
 /// Runs `frame` to its end, or to its next `yield`, and gives its value: the default evaluator of
 /// PEP 523. Stands for the host's symbol of this name (`ceval.c`).

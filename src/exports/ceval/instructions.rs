@@ -2,16 +2,18 @@
 
 use core::ffi::{CStr, c_char, c_int};
 
-use crate::api::names::SpecialMethods;
-use crate::api::tables::{self, BinaryFunction, OPERATORS};
-use crate::api::{
-    calls, errors, exceptions, frames as objects, imports, iteration, matching, monitor, names,
-    slices as subscripts, unpacking,
-};
 use crate::host::ffi::{FVC_ASCII, conversion_func};
 use crate::host::owned::{into_host, status};
+
 use crate::host::{
     Code, CodeUnit, Frame, PyObject, PyResult, PyTypeObject, Raised, StackRef, ThreadState, ffi, none,
+};
+use crate::instrument::exceptions as events;
+use crate::ops::calls::{functions, spread};
+use crate::ops::special_methods::{self, SpecialMethods};
+use crate::ops::tables::{self, BinaryFunction, OPERATORS};
+use crate::ops::{
+    attributes, awaiting, building, exceptions, imports, matching, names, subscripts, unbound, unpacking,
 };
 
 // --- tables ---------------------------------------------------------------------------------
@@ -29,13 +31,13 @@ pub static _PyEval_ConversionFuncs: [conversion_func; FVC_ASCII as usize + 1] = 
 /// (`MAKE_FUNCTION_*`); zero for what is no such argument. Stands for the host's table of this name.
 #[unsafe(no_mangle)]
 pub static _Py_FunctionAttributeOffsets: [usize; ffi::MAKE_FUNCTION_ANNOTATE as usize + 1] =
-    calls::FUNCTION_ATTRIBUTES;
+    functions::FUNCTION_ATTRIBUTES;
 
 /// The special methods behind LOAD_SPECIAL, by its argument (`SPECIAL_*` in `pycore_ceval.h`): the name,
 /// and the formats of TypeError for an object without it, the second one for an object that would do
 /// in the other kind of `with` statement. Stands for the host's symbol of this name (`ceval.c`).
 #[unsafe(no_mangle)]
-pub static _Py_SpecialMethods: SpecialMethods = names::SPECIAL_METHODS;
+pub static _Py_SpecialMethods: SpecialMethods = special_methods::SPECIAL_METHODS;
 
 // --- calls ----------------------------------------------------------------------------------
 
@@ -52,7 +54,7 @@ pub unsafe extern "C" fn _Py_Check_ArgsIterable(
     args: *mut PyObject,
 ) -> c_int {
     // SAFETY: the contract of this function.
-    status(unsafe { calls::check_iterable(func, args) })
+    status(unsafe { spread::check_iterable(func, args) })
 }
 
 /// Makes the exception that merging `kwargs` into the keywords of a call of `func` has raised one about
@@ -69,7 +71,7 @@ pub unsafe extern "C" fn _PyEval_FormatKwargsError(
     kwargs: *mut PyObject,
 ) {
     // SAFETY: the contract of this function.
-    unsafe { calls::explain_keywords_error(func, kwargs) }
+    unsafe { spread::explain_keywords_error(func, kwargs) }
 }
 
 /// The objects that `nargs` stack references name, borrowed, as an array for a vectorcall: `scratch` if
@@ -87,7 +89,7 @@ pub unsafe extern "C" fn _PyObjectArray_FromStackRefArray(
     scratch: *mut *mut PyObject,
 ) -> *mut *mut PyObject {
     // SAFETY: the contract of this function.
-    unsafe { objects::borrow_array(input.cast(), nargs as usize, scratch).unwrap_or(core::ptr::null_mut()) }
+    unsafe { building::borrow_array(input.cast(), nargs as usize, scratch).unwrap_or(core::ptr::null_mut()) }
 }
 
 /// Frees `array`, the memory that [`_PyObjectArray_FromStackRefArray`] gave a part of, unless it is
@@ -98,7 +100,7 @@ pub unsafe extern "C" fn _PyObjectArray_FromStackRefArray(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn _PyObjectArray_Free(array: *mut *mut PyObject, scratch: *mut *mut PyObject) {
     // SAFETY: the contract of this function.
-    unsafe { objects::free_array(array, scratch) }
+    unsafe { building::free_array(array, scratch) }
 }
 
 // --- names and attributes -------------------------------------------------------------------
@@ -161,7 +163,7 @@ pub unsafe extern "C" fn _Py_LoadAttr_StackRefSteal(
 ) -> ffi::_PyStackRef {
     // SAFETY: the contract of this function.
     unsafe {
-        names::find_method(
+        attributes::find_method(
             ThreadState::from_ptr(tstate),
             StackRef::from_raw(owner),
             name,
@@ -181,7 +183,7 @@ pub unsafe extern "C" fn _Py_LoadAttr_StackRefSteal(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn _PyEval_SpecialMethodCanSuggest(object: *mut PyObject, oparg: c_int) -> c_int {
     // SAFETY: the contract of this function.
-    unsafe { names::has_other_kind(object, oparg as u32) }.into()
+    unsafe { special_methods::has_other_kind(object, oparg as u32) }.into()
 }
 
 // --- errors ---------------------------------------------------------------------------------
@@ -204,7 +206,7 @@ pub unsafe extern "C" fn _PyEval_FormatExcCheckArg(
     obj: *mut PyObject,
 ) {
     // SAFETY: the contract of this function.
-    unsafe { errors::raise_about(ThreadState::from_ptr(tstate), exc, CStr::from_ptr(format_str), obj) }
+    unsafe { unbound::raise_about(ThreadState::from_ptr(tstate), exc, CStr::from_ptr(format_str), obj) }
 }
 
 /// Sets the exception for an unbound variable: UnboundLocalError for a local (also one in a cell),
@@ -222,7 +224,7 @@ pub unsafe extern "C" fn _PyEval_FormatExcUnbound(
     oparg: c_int,
 ) {
     // SAFETY: the contract of this function.
-    unsafe { errors::unbound(ThreadState::from_ptr(tstate), Code::from_ptr(co), oparg as usize) }
+    unsafe { unbound::unbound(ThreadState::from_ptr(tstate), Code::from_ptr(co), oparg as usize) }
 }
 
 // --- exceptions -----------------------------------------------------------------------------
@@ -301,9 +303,7 @@ pub unsafe extern "C" fn _PyEval_MonitorRaise(
     instr: *mut ffi::_Py_CODEUNIT,
 ) {
     // SAFETY: the contract of this function.
-    unsafe {
-        monitor::raise(ThreadState::from_ptr(tstate), Frame::from_ptr(frame), CodeUnit::from_ptr(instr))
-    }
+    unsafe { events::raise(ThreadState::from_ptr(tstate), Frame::from_ptr(frame), CodeUnit::from_ptr(instr)) }
 }
 
 /// Whether no tool of the interpreter wants PY_UNWIND events. Stands for the host's symbol of this name
@@ -314,7 +314,7 @@ pub unsafe extern "C" fn _PyEval_MonitorRaise(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn _PyEval_NoToolsForUnwind(tstate: *mut ffi::PyThreadState) -> bool {
     // SAFETY: the contract of this function.
-    unsafe { !monitor::is_watched(ThreadState::from_ptr(tstate), ffi::PY_MONITORING_EVENT_PY_UNWIND) }
+    unsafe { !events::is_watched(ThreadState::from_ptr(tstate), ffi::PY_MONITORING_EVENT_PY_UNWIND) }
 }
 
 // --- imports --------------------------------------------------------------------------------
@@ -375,7 +375,7 @@ pub unsafe extern "C" fn _PyEval_ImportFrom(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn _PyEval_GetAwaitable(iterable: *mut PyObject, oparg: c_int) -> *mut PyObject {
     // SAFETY: the contract of this function.
-    into_host(unsafe { iteration::awaitable_iterator(iterable, oparg) })
+    into_host(unsafe { awaiting::awaitable_iterator(iterable, oparg) })
 }
 
 /// Replaces the exception for something that cannot be awaited by one that says where it came from,
@@ -394,7 +394,7 @@ pub unsafe extern "C" fn _PyEval_FormatAwaitableError(
     oparg: c_int,
 ) {
     // SAFETY: the contract of this function.
-    unsafe { iteration::explain_not_awaitable(type_, oparg) }
+    unsafe { awaiting::explain_not_awaitable(type_, oparg) }
 }
 
 /// What `async for` awaits to get the next item of `aiter`. Stands for the host's symbol of this name
@@ -407,7 +407,7 @@ pub unsafe extern "C" fn _PyEval_FormatAwaitableError(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn _PyEval_GetANext(aiter: *mut PyObject) -> *mut PyObject {
     // SAFETY: the contract of this function.
-    into_host(unsafe { iteration::next_awaitable(aiter) })
+    into_host(unsafe { awaiting::next_awaitable(aiter) })
 }
 
 /// `_PyEval_MatchKeys` of `ceval.o`: the values of a mapping pattern's `keys` (a tuple) in `map`, both

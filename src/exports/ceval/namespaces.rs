@@ -2,9 +2,9 @@
 
 use core::ffi::{c_char, c_int};
 
-use crate::api::namespaces;
 use crate::host::owned::into_host;
 use crate::host::{Owned, PyObject, PyResult, ThreadState, ffi, refcount};
+use crate::interp::namespaces;
 
 /// The innermost frame that Python code may see: borrowed, null if none. Stands for the host's symbol
 /// of this name (`ceval.c`).

@@ -2,7 +2,7 @@
 
 use core::ffi::{c_char, c_int, c_void};
 
-use crate::api::recursion;
+use crate::calls::recursion;
 use crate::host::owned::status;
 use crate::host::{ThreadState, ffi};
 

@@ -2,10 +2,10 @@
 
 use core::ffi::c_int;
 
-use crate::api::settings;
 use crate::host::owned::{into_host, status};
 use crate::host::{PyObject, ThreadState, ffi};
 use crate::instrument::legacy;
+use crate::interp::settings;
 use crate::seams::legacy_tracing;
 
 // --- coroutines and generators --------------------------------------------------------------

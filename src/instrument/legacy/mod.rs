@@ -1,8 +1,8 @@
 //! `sys.settrace` and `sys.setprofile`: two tools, whose callbacks call the trace and the profile
 //! function of the thread in which an event happens.
 //!
-//! Replaces `legacy_tracing.o`. Called by the host (`sys`, frame objects), and by
-//! [`api::tracing`](crate::api::tracing) for C programs.
+//! Replaces `legacy_tracing.o`. Called by the host (`sys`, frame objects), and by C programs
+//! through `PyEval_SetTrace` and its like.
 //!
 //! The functions belong to threads, the two tools to the interpreter: the tool's callbacks are
 //! registered once, and its events are on while any thread has a function.

@@ -6,10 +6,10 @@
 
 mod builtins;
 mod events;
-mod functions;
+pub(crate) mod functions;
 mod operands;
 mod python;
-mod spread;
+pub(crate) mod spread;
 
 pub use builtins::*;
 pub use events::*;
@@ -20,10 +20,11 @@ pub use spread::*;
 use super::adaptive::specialize;
 use super::frames::{enter_frame, save_return_offset};
 use super::guards::guard;
+use crate::calls::frames;
 use crate::engine::{Engine, Exit, Op};
 use crate::host::function::{Function, Method};
 use crate::host::{Frame, PyObject, StackRef};
-use crate::{api, seams};
+use crate::seams;
 use operands::Operands;
 
 /// The body of CALL's specializing step.
@@ -119,7 +120,7 @@ unsafe fn make_frame<E: Engine, const KW: bool>(
     // callable and the arguments move to the frame, or are given up without one.
     unsafe {
         e.publish();
-        let frame = api::frames::push_owned(
+        let frame = frames::push_owned(
             e.tstate(),
             operands.callable(),
             function.new_locals(),

@@ -3,7 +3,7 @@
 use core::sync::atomic::{AtomicPtr, Ordering};
 
 use super::{Operands, expand, make_frame};
-use crate::api;
+use crate::calls::frames;
 use crate::engine::{Engine, Exit, Op};
 use crate::host::function::{Function, Method};
 use crate::host::object::{has_feature, type_version};
@@ -231,7 +231,7 @@ pub unsafe fn create_init_frame<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
         e.publish();
         let cleanup = Frame::push_trampoline_unchecked(e.tstate(), init_cleanup(), 1, e.frame());
         cleanup.set_local(0, operands.self_or_null().dup());
-        let frame = api::frames::push_owned(
+        let frame = frames::push_owned(
             e.tstate(),
             operands.callable(),
             core::ptr::null_mut(),
@@ -243,7 +243,7 @@ pub unsafe fn create_init_frame<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
         e.set_sp(operands.base());
         let Ok(frame) = frame else {
             e.publish();
-            api::frames::clear_and_pop(e.tstate(), cleanup);
+            frames::clear_and_pop(e.tstate(), cleanup);
             return Err(Exit::Error);
         };
         save_return_offset(e, [])?;

@@ -15,7 +15,7 @@ use crate::host::{Code, Frame, PyObject, PyResult, Raised, StackRef, ThreadState
 /// # Safety
 /// The thread is attached, and all of these are live.
 #[inline(always)]
-pub(super) unsafe fn push<A: Arguments>(
+pub(crate) unsafe fn push<A: Arguments>(
     tstate: ThreadState,
     function: StackRef,
     locals: *mut PyObject,
@@ -220,48 +220,22 @@ pub(crate) unsafe fn clear_and_pop_seldom(tstate: ThreadState, frame: Frame) {
     unsafe { clear_and_pop(tstate, frame) }
 }
 
-// --- Arguments of C functions ------------------------------------------------------------------
+// --- Entry frames ------------------------------------------------------------------------------
 
-/// How many arguments an instruction has room for on the C stack (`MAX_STACKREF_SCRATCH`).
-const MAX_STACKREF_SCRATCH: usize = 10;
-
-/// The objects that `count` stack references name, borrowed, as an array for a vectorcall: `scratch` if they fit,
-/// else new memory, with a writable slot before the first one. Fails with MemoryError. The slot before the array
-/// goes to [`free_array`].
+/// Gives the thread back the executor that called into the evaluator, if one did; the entry frame
+/// kept it alive in its only local.
 ///
 /// # Safety
-/// The thread is attached; `input` holds that many references, and `scratch` has room for ten objects and one
-/// more before.
-pub(crate) unsafe fn borrow_array(
-    input: *const StackRef,
-    count: usize,
-    scratch: *mut *mut PyObject,
-) -> PyResult<*mut *mut PyObject> {
-    // SAFETY: the caller's promise.
+/// The thread is attached, and `entry` is a live entry frame that is not linked any more.
+#[inline(always)]
+pub unsafe fn restore_executor(tstate: ThreadState, entry: Frame) {
+    // SAFETY: the caller's promise. Whatever called the evaluator from an executor holds another
+    // reference to it, so closing this one frees nothing.
     unsafe {
-        let mut array = scratch;
-        if count > MAX_STACKREF_SCRATCH {
-            let memory = ffi::PyMem_Malloc((count + 1) * size_of::<*mut PyObject>());
-            if memory.is_null() {
-                ffi::PyErr_NoMemory();
-                return Err(Raised);
-            }
-            array = memory.cast::<*mut PyObject>().add(1);
+        let executor = entry.local(0);
+        if !executor.is_null() {
+            (*tstate.as_ptr()).current_executor = executor.object();
+            executor.close();
         }
-        for index in 0..count {
-            *array.add(index) = (*input.add(index)).object();
-        }
-        Ok(array)
-    }
-}
-
-/// Frees `array`, the memory that [`borrow_array`] has returned a part of, unless it is `scratch`.
-///
-/// # Safety
-/// The thread is attached; both are the start of the memory, one slot before the first object.
-pub(crate) unsafe fn free_array(array: *mut *mut PyObject, scratch: *mut *mut PyObject) {
-    if array != scratch {
-        // SAFETY: the caller's promise.
-        unsafe { ffi::PyMem_Free(array.cast()) }
     }
 }

@@ -2,8 +2,8 @@
 
 use core::ffi::c_int;
 
-use super::arguments::BorrowedArguments;
-use super::frames;
+use crate::calls::arguments::BorrowedArguments;
+use crate::calls::frames;
 use crate::host::object::tuple_items;
 use crate::host::{Frame, Owned, PyObject, PyResult, Raised, StackRef, ThreadState, ffi, refcount};
 use crate::seams;
