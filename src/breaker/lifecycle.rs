@@ -4,8 +4,9 @@
 use core::ffi::{c_int, c_ulong};
 use core::sync::atomic::{AtomicUsize, Ordering};
 
+use super::host_gil::HostGil;
 use super::queues::Queues;
-use super::threads::{self, HostGil};
+use super::threads;
 use crate::host::{ThreadState, ffi};
 
 /// Microseconds.

@@ -5,9 +5,10 @@
 use core::ffi::{c_int, c_void};
 use core::sync::atomic::{AtomicI32, Ordering};
 
-use super::requests;
 #[cfg(not(py_gil_disabled))]
-use super::threads::HostGil;
+use super::host_gil::HostGil;
+use super::requests::{self, is_main_interpreter, is_main_thread};
+use super::signals;
 use super::word::{EvalBreaker, Event};
 use crate::host::{FREE_THREADED, Owned, Raised, ThreadState, ffi, lock};
 
@@ -149,20 +150,6 @@ impl Drop for Handling {
     }
 }
 
-/// Whether the thread is the program's main one.
-#[inline]
-pub(super) fn is_main_thread() -> bool {
-    // SAFETY: has no preconditions.
-    unsafe { ffi::_Py_IsMainThread() != 0 }
-}
-
-/// Whether the interpreter is the main one.
-#[inline]
-pub(super) fn is_main_interpreter(interp: *mut ffi::PyInterpreterState) -> bool {
-    // SAFETY: has no preconditions.
-    interp == unsafe { ffi::_PyInterpreterState_Main() }
-}
-
 /// Whether calls wait which the calling thread, of the interpreter, might make.
 ///
 /// # Safety
@@ -230,8 +217,6 @@ unsafe fn announce(interp: *mut ffi::PyInterpreterState) {
         });
     }
 }
-
-// --- the host's functions ------------------------------------------------------------------------
 
 /// Adds a call to the queue of `interp`, or with [`MAIN_THREAD_ONLY`] in `flags` to that of the main thread.
 ///
@@ -302,7 +287,7 @@ unsafe fn print_exception(tstate: ThreadState) {
 /// The thread is attached and `tstate` is its state.
 pub(crate) unsafe fn make_with_signals(tstate: ThreadState) -> Result<(), Raised> {
     // SAFETY: the caller's promise.
-    unsafe { super::signals::handle(tstate).and_then(|()| make(tstate)) }
+    unsafe { signals::handle(tstate).and_then(|()| make(tstate)) }
 }
 
 /// As [`make_with_signals`], but nothing unless this is the main thread of the main interpreter.

@@ -1,7 +1,7 @@
 //! Signals: noted wherever they arrive, handled in the main thread of the main interpreter. Source:
 //! `pycore_ceval.h`, `pycore_pystate.h`.
 
-use super::pending::{is_main_interpreter, is_main_thread};
+use super::requests::{is_main_interpreter, is_main_thread};
 use super::word::{EvalBreaker, Event};
 use crate::host::{Raised, ThreadState, ffi};
 

@@ -1,7 +1,6 @@
 //! Counters with exponential backoff: in inline caches and, for tier 2, in side exits. Source:
 //! `pycore_backoff.h`, and `pycore_code.h` for the values that the specializer starts from.
 
-use super::thresholds;
 use crate::host::{CodeUnit, ffi};
 
 /// A countdown that triggers at zero and starts each time from a larger value
@@ -43,16 +42,6 @@ impl BackoffCounter {
     #[inline(always)]
     pub const fn is_unreachable(self) -> bool {
         self.0 == UNREACHABLE_BACKOFF
-    }
-
-    /// The first counter of a `JUMP_BACKWARD`, and the one after a trace was made of it.
-    pub fn jump_backward() -> BackoffCounter {
-        thresholds::get().jump_backward
-    }
-
-    /// The first temperature of a side exit of a trace.
-    pub fn side_exit() -> BackoffCounter {
-        thresholds::get().side_exit
     }
 
     #[inline(always)]

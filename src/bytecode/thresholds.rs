@@ -12,7 +12,7 @@ use crate::host::ffi;
 /// The first values of the counters of tier 2.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Thresholds {
-    /// Of a `JUMP_BACKWARD`: how many jumps until a trace is made of the loop.
+    /// Of a `JUMP_BACKWARD`, also after a trace was made of it: how many jumps until a trace is made of the loop.
     pub jump_backward: BackoffCounter,
     /// Of a side exit, its temperature: how many exits until a trace is made of what follows.
     pub side_exit: BackoffCounter,

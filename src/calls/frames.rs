@@ -68,6 +68,7 @@ unsafe fn no_memory<A: Arguments>(
 ///
 /// # Safety
 /// As for [`push`].
+#[inline(always)]
 pub(crate) unsafe fn push_owned(
     tstate: ThreadState,
     function: StackRef,
@@ -78,7 +79,25 @@ pub(crate) unsafe fn push_owned(
     previous: Frame,
 ) -> PyResult<Frame> {
     // SAFETY: the contract of this function.
-    unsafe { push(tstate, function, locals, OwnedArguments::new(args, argcount), kwnames, previous) }
+    let frame = unsafe { push_out_of_line(tstate, function, locals, args, argcount, kwnames, previous) };
+    if frame.is_null() { Err(Raised) } else { Ok(Frame::from_ptr(frame)) }
+}
+
+/// As [`push_owned`]. A pointer is returned in one register, which makes the handlers of calls smaller.
+#[inline(never)]
+unsafe fn push_out_of_line(
+    tstate: ThreadState,
+    function: StackRef,
+    locals: *mut PyObject,
+    args: *const StackRef,
+    argcount: usize,
+    kwnames: *mut PyObject,
+    previous: Frame,
+) -> *mut ffi::_PyInterpreterFrame {
+    // SAFETY: the contract of `push_owned`.
+    let frame =
+        unsafe { push(tstate, function, locals, OwnedArguments::new(args, argcount), kwnames, previous) };
+    frame.map_or(core::ptr::null_mut(), Frame::as_ptr)
 }
 
 /// Like [`push_owned`], for arguments in a tuple of length `nargs` and a dictionary (null:

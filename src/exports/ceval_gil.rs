@@ -6,7 +6,7 @@ use core::ffi::{c_int, c_ulong, c_void};
 use crate::breaker::lifecycle::optional;
 use crate::breaker::pending::Full;
 use crate::breaker::word::Event;
-use crate::breaker::{lifecycle, pending, remote, requests, threads};
+use crate::breaker::{handling, lifecycle, pending, remote, requests, threads};
 use crate::host::owned::status;
 use crate::host::{ThreadState, ffi};
 
@@ -166,7 +166,7 @@ pub unsafe extern "C" fn _PyEval_AcquireLock(tstate: *mut ffi::PyThreadState) {
     let tstate = ThreadState::from_ptr(tstate);
     // SAFETY: the contract of this function.
     unsafe {
-        threads::ensure_not_null(tstate, c"_PyEval_AcquireLock");
+        requests::ensure_not_null(tstate, c"_PyEval_AcquireLock");
         threads::take(tstate);
     }
 }
@@ -197,7 +197,7 @@ pub unsafe extern "C" fn PyEval_AcquireLock() {
     let tstate = ThreadState::current();
     // SAFETY: the contract of this function.
     unsafe {
-        threads::ensure_not_null(tstate, c"PyEval_AcquireLock");
+        requests::ensure_not_null(tstate, c"PyEval_AcquireLock");
         threads::take(tstate);
     }
 }
@@ -276,7 +276,7 @@ pub unsafe extern "C" fn PyEval_RestoreThread(tstate: *mut ffi::PyThreadState) {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn _Py_HandlePending(tstate: *mut ffi::PyThreadState) -> c_int {
     // SAFETY: the contract of this function.
-    status(unsafe { requests::handle(ThreadState::from_ptr(tstate)) })
+    status(unsafe { handling::handle(ThreadState::from_ptr(tstate)) })
 }
 
 /// Sets the events of `bit` for every thread of the interpreter. Stands for the host's symbol of this name

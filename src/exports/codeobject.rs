@@ -4,8 +4,7 @@ use core::ffi::c_int;
 
 use crate::host::{Code, CodeUnit, copies, ffi};
 use crate::seams;
-use crate::tlbc::copy::{self, NoMemory};
-use crate::tlbc::unused;
+use crate::tlbc::{NoMemory, copy, unused};
 
 /// The attached thread's copy of the bytecode of `code` (borrowed), which is made if need be; borrowed from the
 /// code object. Stands for the host's symbol of this name (`pycore_code.h`).

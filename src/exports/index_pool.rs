@@ -1,8 +1,7 @@
 //! The symbols of `index_pool.o`.
 
 use crate::host::{ThreadState, ffi};
-use crate::tlbc::copy::NoMemory;
-use crate::tlbc::pool as indices;
+use crate::tlbc::{NoMemory, pool as indices};
 
 /// Takes the smallest free index out of the pool. Stands for the host's symbol of this name
 /// (`pycore_index_pool.h`).

@@ -33,6 +33,7 @@ pub mod ffi;
 pub mod frame;
 pub mod function;
 pub mod generator;
+pub mod head;
 #[cfg(test)]
 mod layouts;
 pub mod lock;
@@ -41,6 +42,7 @@ pub mod object;
 pub mod opcode_byte;
 pub mod owned;
 pub mod refcount;
+pub mod slot;
 pub mod stackref;
 pub mod text;
 pub mod thread;

@@ -37,7 +37,7 @@ pub unsafe fn is_deferred(object: *mut PyObject) -> bool {
     #[cfg(py_gil_disabled)]
     // SAFETY: the object is live; bits are set atomically.
     unsafe {
-        super::object::gc_bits(object) & ffi::_PyGC_BITS_DEFERRED as u8 != 0
+        super::head::gc_bits(object) & ffi::_PyGC_BITS_DEFERRED as u8 != 0
     }
 }
 
@@ -193,8 +193,8 @@ pub unsafe extern "C" fn release(object: *mut PyObject) {
         if !biased::is_over(object) {
             return biased::finish(object);
         }
-        let type_ = super::object::type_of(object);
-        if super::object::type_flags(type_) & u64::from(ffi::Py_TPFLAGS_HAVE_GC) != 0 || is_traced() {
+        let type_ = super::head::type_of(object);
+        if super::head::type_flags(type_) & u64::from(ffi::Py_TPFLAGS_HAVE_GC) != 0 || is_traced() {
             return ffi::_Py_Dealloc(object);
         }
         (*type_).tp_dealloc.unwrap_unchecked()(object)

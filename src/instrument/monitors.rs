@@ -18,6 +18,16 @@ static_assertions::assert_eq_size!(LocalMonitors, ffi::_Py_LocalMonitors);
 static_assertions::assert_eq_size!(GlobalMonitors, ffi::_Py_GlobalMonitors);
 static_assertions::const_assert!(LOCAL_EVENTS < UNGROUPED_EVENTS && UNGROUPED_EVENTS < EVENTS);
 
+/// Who watches which events of the interpreter.
+///
+/// # Safety
+/// The interpreter is live; with the result, nobody changes its monitors.
+#[inline(always)]
+pub(crate) unsafe fn of_interpreter<'a>(interp: *mut ffi::PyInterpreterState) -> &'a GlobalMonitors {
+    // SAFETY: the caller's promise; the types have one layout.
+    unsafe { &*(&raw const (*interp).monitors).cast() }
+}
+
 impl<const N: usize> Default for Monitors<N> {
     fn default() -> Self {
         Monitors([ToolSet::NONE; N])

@@ -7,7 +7,7 @@ use core::sync::atomic::{AtomicPtr, Ordering};
 
 use super::data::Monitoring;
 use super::events::{Event, EventSet, Tool, ToolSet, UNGROUPED_EVENTS};
-use super::monitors::GlobalMonitors;
+use super::monitors::{self, GlobalMonitors};
 use super::{branches, version, writer};
 use crate::host::lock::with_world_stopped;
 use crate::host::object::size;
@@ -18,16 +18,6 @@ type Interpreter = *mut ffi::PyInterpreterState;
 
 // --- the interpreter's monitors ----------------------------------------------------------------
 
-/// Who watches which events of the interpreter.
-///
-/// # Safety
-/// The interpreter is live; with the result, nobody changes its monitors.
-#[inline(always)]
-pub unsafe fn monitors<'a>(interp: Interpreter) -> &'a GlobalMonitors {
-    // SAFETY: the caller's promise; the types have one layout.
-    unsafe { &*(&raw const (*interp).monitors).cast() }
-}
-
 /// The tools that watch `event`, an ungrouped one, wherever it happens.
 ///
 /// # Safety
@@ -36,7 +26,7 @@ pub unsafe fn monitors<'a>(interp: Interpreter) -> &'a GlobalMonitors {
 pub unsafe fn tools_for(interp: Interpreter, event: Event) -> ToolSet {
     debug_assert!(event.number() < UNGROUPED_EVENTS);
     // SAFETY: the caller's promise.
-    unsafe { monitors(interp).tools(event) }
+    unsafe { monitors::of_interpreter(interp).tools(event) }
 }
 
 /// The events that `tool` watches wherever they happen.
@@ -45,7 +35,7 @@ pub unsafe fn tools_for(interp: Interpreter, event: Event) -> ToolSet {
 /// The interpreter is live and the thread attached.
 pub unsafe fn events_of(interp: Interpreter, tool: Tool) -> EventSet {
     // SAFETY: the caller's promise.
-    unsafe { monitors(interp).events(tool) }
+    unsafe { monitors::of_interpreter(interp).events(tool) }
 }
 
 /// The events that `tool` watches in `code`, besides those.

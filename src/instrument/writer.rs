@@ -7,9 +7,9 @@ use super::data::{Monitoring, Table, TableKind};
 use super::events::{Event, Tool, ToolSet};
 use super::layout::{self, Layers, Site, look};
 use super::lines::{self, Listing, entry_size, instructions};
-use super::monitors::{Change, outdated, watching};
+use super::monitors::{self, Change, outdated, watching};
 use super::opcodes::{self, Instruction};
-use super::{tools, version};
+use super::version;
 use crate::bytecode::BackoffCounter;
 use crate::bytecode::opcode::ENTER_EXECUTOR;
 #[cfg(py_gil_disabled)]
@@ -291,7 +291,7 @@ pub unsafe fn instrument(code: Code, interp: Interpreter) -> PyResult<()> {
             local.forget(outdated);
             data.local().store(local);
         }
-        let active = watching(tools::monitors(interp), &local);
+        let active = watching(monitors::of_interpreter(interp), &local);
         prepare_tables(code, &data, &active)?;
         let restarted = (*interp).last_restart_version > version::of_code(code).field();
         let change = Change::new(&data.active().load(), active, restarted);

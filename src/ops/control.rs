@@ -372,7 +372,7 @@ mod executors {
             let status = ffi::_PyOptimizer_Optimize(frame.as_ptr(), start, &raw mut executor, 0);
             let unit = instr.add(1);
             if status > 0 {
-                unit.set_word(BackoffCounter::jump_backward().bits());
+                unit.set_word(crate::bytecode::thresholds::get().jump_backward.bits());
                 return Ok(NonNull::new(executor));
             }
             unit.set_word(BackoffCounter::from_bits(unit.word()).restart().bits());

@@ -1,15 +1,18 @@
 //! Import statements. Source: `ceval.c`.
 
-use super::names::optional_item;
-use crate::host::object::{has_feature, is_exact, type_of};
+use crate::host::object::{has_feature, is_exact, optional_item, type_of};
 use crate::host::owned::{check, exception_is_set};
-use crate::host::{Frame, Owned, PyObject, PyResult, PyTypeObject, Raised, ffi, none};
+use crate::host::{Frame, Owned, PyObject, PyResult, PyTypeObject, Raised, ThreadState, ffi, none};
 use crate::raise;
 
 // --- import name -------------------------------------------------------------------------------
 
+/// What `__import__` of the builtins of `frame` returns for a module `name`. All arguments are borrowed.
+///
+/// # Safety
+/// The thread is attached and `tstate` is its state, `frame` is current and published, and the objects are live.
 pub(crate) unsafe fn import_name(
-    interp: *mut ffi::PyInterpreterState,
+    tstate: ThreadState,
     frame: Frame,
     name: *mut PyObject,
     fromlist: *mut PyObject,
@@ -21,7 +24,7 @@ pub(crate) unsafe fn import_name(
             .ok_or_else(|| raise!(PyExc_ImportError, c"__import__ not found"))?;
         let globals = frame.globals();
         let locals = if frame.locals_mapping().is_null() { none() } else { frame.locals_mapping() };
-        if ffi::_PyImport_IsDefaultImportFunc(interp, import.as_ptr()) == 0 {
+        if ffi::_PyImport_IsDefaultImportFunc(tstate.interp(), import.as_ptr()) == 0 {
             let arguments = [name, globals, locals, fromlist, level];
             return Owned::from_host(ffi::PyObject_Vectorcall(
                 import.as_ptr(),
@@ -41,6 +44,10 @@ pub(crate) unsafe fn import_name(
 
 // --- from module import name -------------------------------------------------------------------
 
+/// `name` of `module`: an attribute, or else a submodule. Fails with ImportError.
+///
+/// # Safety
+/// The thread is attached, its frames are published, and the objects are live.
 pub(crate) unsafe fn import_from(module: *mut PyObject, name: *mut PyObject) -> PyResult {
     // SAFETY: the caller's promise.
     unsafe {

@@ -5,7 +5,7 @@ use super::guards::guard;
 use super::{imports, unbound};
 use crate::engine::{Engine, Exit, Op, Settled};
 use crate::host::dict::{Dict, DictKeys};
-use crate::host::object::tuple_item;
+use crate::host::object::{optional_item, tuple_item};
 use crate::host::owned::into_host;
 use crate::host::owned::{check, exception_is_set};
 use crate::host::{Frame, Owned, PyObject, PyResult, Raised, StackRef, ThreadState, ffi};
@@ -392,13 +392,8 @@ pub unsafe fn import_name<E: Engine>(e: &mut E, [level, fromlist]: [StackRef; 2]
     // SAFETY: the code has that name; the inputs are ours.
     unsafe {
         e.publish();
-        let module = imports::import_name(
-            e.tstate().interp(),
-            e.frame(),
-            e.name(e.oparg()),
-            fromlist.object(),
-            level.object(),
-        );
+        let module =
+            imports::import_name(e.tstate(), e.frame(), e.name(e.oparg()), fromlist.object(), level.object());
         e.settle_object([fromlist, level], into_host(module))
     }
 }
@@ -415,19 +410,6 @@ pub unsafe fn import_from<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op<[StackR
 }
 
 // --- finding names -----------------------------------------------------------------------------
-
-/// `mapping[key]`, or nothing if the mapping has no such key (`PyMapping_GetOptionalItem`).
-///
-/// # Safety
-/// The thread is attached, its frame published, and both objects are live.
-pub(crate) unsafe fn optional_item(mapping: *mut PyObject, key: *mut PyObject) -> PyResult<Option<Owned>> {
-    let mut item = core::ptr::null_mut();
-    // SAFETY: the caller's promise; the item is a new reference.
-    unsafe {
-        check(ffi::PyMapping_GetOptionalItem(mapping, key, &raw mut item))?;
-        Ok(Owned::optional(item))
-    }
-}
 
 /// Raises NameError for `name`.
 ///

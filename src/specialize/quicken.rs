@@ -1,6 +1,6 @@
 //! Fresh bytecode: where its counters start, and whether it will be specialized at all.
 
-use crate::bytecode::{BackoffCounter, opcode};
+use crate::bytecode::{BackoffCounter, opcode, thresholds};
 use crate::host::ffi;
 
 /// What a branch history begins with: as many jumps as not, in turns.
@@ -20,7 +20,7 @@ impl Counters {
         Counters { adaptive: BackoffCounter::UNREACHABLE, jump_backward: BackoffCounter::UNREACHABLE };
 
     pub fn enabled() -> Counters {
-        Counters { adaptive: BackoffCounter::WARMUP, jump_backward: BackoffCounter::jump_backward() }
+        Counters { adaptive: BackoffCounter::WARMUP, jump_backward: thresholds::get().jump_backward }
     }
 
     /// What the cache of a new instruction begins with: a counter, or a branch history.

@@ -3,7 +3,7 @@
 use core::ptr::null_mut;
 
 use super::contents::{self, Shown};
-use super::pool;
+use super::{NoMemory, pool};
 use crate::host::copies::Copies;
 use crate::host::lock::with_lock;
 use crate::host::object::size;
@@ -36,10 +36,6 @@ impl Memory for Host {
         unsafe { ffi::PyMem_Free(block.cast()) }
     }
 }
-
-/// There was not enough memory.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct NoMemory;
 
 /// A copy that is there now.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -46,3 +46,8 @@ mod model;
 pub mod pool;
 #[cfg(py_gil_disabled)]
 pub mod unused;
+
+#[cfg(py_gil_disabled)]
+/// There was not enough memory.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct NoMemory;

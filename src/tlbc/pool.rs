@@ -6,7 +6,7 @@
 
 use core::sync::atomic::{AtomicU32, Ordering};
 
-use super::copy::NoMemory;
+use super::NoMemory;
 use super::indices::Indices;
 use crate::host::ffi;
 

@@ -5,7 +5,7 @@
 
 use core::ffi::{c_int, c_void};
 
-use super::copy::NoMemory;
+use super::NoMemory;
 use super::frames::use_main_copy;
 use super::pool;
 use crate::host::copies::Copies;

@@ -338,7 +338,7 @@ pub unsafe extern "C" fn _PyEval_ImportName(
 ) -> *mut PyObject {
     // SAFETY: the contract of this function.
     into_host(unsafe {
-        imports::import_name((*tstate).interp, Frame::from_ptr(frame), name, fromlist, level)
+        imports::import_name(ThreadState::from_ptr(tstate), Frame::from_ptr(frame), name, fromlist, level)
     })
 }
 
