@@ -4,6 +4,7 @@ use core::ffi::CStr;
 
 use super::gil::{Gil, Holder, NotLocked};
 use super::host_gil::{Host, HostGil, must_exit};
+#[cfg(not(py_gil_disabled))]
 use super::pending;
 use super::requests::ensure_not_null;
 use super::word::{EvalBreaker, Event};

@@ -11,6 +11,8 @@ use core::ffi::c_int;
 use core::num::NonZeroU32;
 use core::sync::atomic::{AtomicIsize, AtomicPtr, AtomicU8, AtomicU32, AtomicU64, Ordering};
 
+#[cfg(py_gil_disabled)]
+use super::biased;
 use super::ffi::{self, PyObject, PyTypeObject};
 #[cfg(py_gil_disabled)]
 use super::object::gc_bits;
