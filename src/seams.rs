@@ -93,14 +93,14 @@ pub(crate) mod specialize {
     }
 }
 
-/// `instrumentation.o`: calling the tools, instrumenting code, and what tools want.
+/// `instrumentation.o`: calling the tools, instrumenting code, and what tools want. Tools and events are given by their
+/// numbers, sets of events by their bits.
 pub(crate) mod instrumentation {
     use core::ffi::c_int;
 
     use super::ffi;
     use crate::host::owned::check;
     use crate::host::{Code, CodeUnit, Frame, Owned, PyObject, PyResult, Raised, ThreadState};
-    use crate::instrument::events::{Event, EventSet, Tool};
 
     /// `sys.monitoring.DISABLE`, borrowed and immortal.
     #[inline(always)]
@@ -262,33 +262,33 @@ pub(crate) mod instrumentation {
     ///
     /// # Safety
     /// The thread is attached, and the world is stopped.
-    pub(crate) unsafe fn set_events(tool: Tool, events: EventSet) -> PyResult<()> {
+    pub(crate) unsafe fn set_events(tool: usize, events: ffi::_PyMonitoringEventSet) -> PyResult<()> {
         // SAFETY: the contract of this function.
-        check(unsafe { ffi::_PyMonitoring_SetEvents(tool.number() as c_int, events.bits()) }).map(|_| ())
+        check(unsafe { ffi::_PyMonitoring_SetEvents(tool as c_int, events) }).map(|_| ())
     }
 
     /// The events that `tool` watches in `code`.
     ///
     /// # Safety
     /// The thread is attached, and `code` is live.
-    pub(crate) unsafe fn local_events(code: Code, tool: Tool) -> PyResult<EventSet> {
+    pub(crate) unsafe fn local_events(code: Code, tool: usize) -> PyResult<ffi::_PyMonitoringEventSet> {
         let mut events = 0;
         // SAFETY: the contract of this function.
-        check(unsafe {
-            ffi::_PyMonitoring_GetLocalEvents(code.as_ptr(), tool.number() as c_int, &raw mut events)
-        })?;
-        Ok(EventSet::from_bits(events))
+        check(unsafe { ffi::_PyMonitoring_GetLocalEvents(code.as_ptr(), tool as c_int, &raw mut events) })?;
+        Ok(events)
     }
 
     /// Makes `events`, local ones, those that `tool` watches in `code`.
     ///
     /// # Safety
     /// The thread is attached, `code` is live, and the world is stopped.
-    pub(crate) unsafe fn set_local_events(code: Code, tool: Tool, events: EventSet) -> PyResult<()> {
+    pub(crate) unsafe fn set_local_events(
+        code: Code,
+        tool: usize,
+        events: ffi::_PyMonitoringEventSet,
+    ) -> PyResult<()> {
         // SAFETY: the contract of this function.
-        let status = unsafe {
-            ffi::_PyMonitoring_SetLocalEvents(code.as_ptr(), tool.number() as c_int, events.bits())
-        };
+        let status = unsafe { ffi::_PyMonitoring_SetLocalEvents(code.as_ptr(), tool as c_int, events) };
         check(status).map(|_| ())
     }
 
@@ -298,13 +298,15 @@ pub(crate) mod instrumentation {
     /// # Safety
     /// The thread is attached; `callback` is live or null.
     pub(crate) unsafe fn register_callback(
-        tool: Tool,
-        event: Event,
+        tool: usize,
+        event: usize,
         callback: *mut PyObject,
     ) -> Option<Owned> {
-        let (tool, event) = (tool.number() as c_int, event.number() as c_int);
         // SAFETY: the contract of this function.
-        unsafe { Owned::optional(ffi::_PyMonitoring_RegisterCallback(tool, event, callback)) }
+        unsafe {
+            let before = ffi::_PyMonitoring_RegisterCallback(tool as c_int, event as c_int, callback);
+            Owned::optional(before)
+        }
     }
 }
 

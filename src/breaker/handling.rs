@@ -12,7 +12,7 @@ use crate::host::{Owned, Raised, ThreadState, ffi};
 /// The thread is attached, `tstate` is its state, and its current frame is published.
 #[cold]
 #[inline(never)]
-pub unsafe fn handle(tstate: ThreadState) -> Result<(), Raised> {
+pub(crate) unsafe fn handle(tstate: ThreadState) -> Result<(), Raised> {
     // SAFETY: the caller's promise.
     unsafe {
         let breaker = EvalBreaker::of(tstate);

@@ -14,11 +14,11 @@ static_assertions::assert_eq_size!(core::ffi::c_ulong, usize);
 
 /// An interpreter's lock (`struct _gil_runtime_state`), borrowed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct HostGil(*mut ffi::_gil_runtime_state);
+pub(crate) struct HostGil(*mut ffi::_gil_runtime_state);
 
 /// The host's threads, and the queues of one lock.
 #[derive(Clone, Copy)]
-pub struct Host {
+pub(crate) struct Host {
     queues: Queues,
     interval: *mut core::ffi::c_ulong,
 }
@@ -87,7 +87,7 @@ impl World for Host {
 }
 
 impl HostGil {
-    pub fn from_ptr(gil: *mut ffi::_gil_runtime_state) -> HostGil {
+    pub(crate) fn from_ptr(gil: *mut ffi::_gil_runtime_state) -> HostGil {
         HostGil(gil)
     }
 
@@ -96,20 +96,20 @@ impl HostGil {
     /// # Safety
     /// The interpreter is live.
     #[inline(always)]
-    pub unsafe fn of(interp: *mut ffi::PyInterpreterState) -> HostGil {
+    pub(crate) unsafe fn of(interp: *mut ffi::PyInterpreterState) -> HostGil {
         // SAFETY: the caller's promise.
         HostGil(unsafe { (*interp).ceval.gil })
     }
 
     #[inline(always)]
-    pub fn as_ptr(self) -> *mut ffi::_gil_runtime_state {
+    pub(crate) fn as_ptr(self) -> *mut ffi::_gil_runtime_state {
         self.0
     }
 
     /// # Safety
     /// The lock's memory outlives the result's use.
     #[inline(always)]
-    pub unsafe fn lock(self) -> Gil<'static, Host> {
+    pub(crate) unsafe fn lock(self) -> Gil<'static, Host> {
         // SAFETY: the caller's promise; the fields are changed atomically, and have these sizes.
         unsafe {
             let queues = Queues::of(self.0);
@@ -127,7 +127,7 @@ impl HostGil {
     ///
     /// # Safety
     /// The lock's memory is live, or this is null.
-    pub unsafe fn is_created(self) -> bool {
+    pub(crate) unsafe fn is_created(self) -> bool {
         // SAFETY: the caller's promise.
         !self.0.is_null()
             && unsafe { AtomicI32::from_ptr(&raw mut (*self.0).locked).load(Ordering::Acquire) >= 0 }
@@ -138,7 +138,7 @@ impl HostGil {
     /// # Safety
     /// The lock is live.
     #[cfg(py_gil_disabled)]
-    pub unsafe fn is_enabled(self) -> bool {
+    pub(crate) unsafe fn is_enabled(self) -> bool {
         // SAFETY: the caller's promise.
         unsafe { self.enabled().load(Ordering::Relaxed) != 0 }
     }
@@ -148,7 +148,7 @@ impl HostGil {
     /// # Safety
     /// The lock is live.
     #[cfg(py_gil_disabled)]
-    pub unsafe fn enabled(self) -> &'static AtomicI32 {
+    pub(crate) unsafe fn enabled(self) -> &'static AtomicI32 {
         // SAFETY: the caller's promise.
         unsafe { AtomicI32::from_ptr(&raw mut (*self.0).enabled) }
     }

@@ -170,7 +170,7 @@ pub(super) unsafe fn are_calls_for(interp: *mut ffi::PyInterpreterState) -> bool
 ///
 /// # Safety
 /// The thread is attached and `tstate` is its state.
-pub unsafe fn make(tstate: ThreadState) -> Result<(), Raised> {
+pub(crate) unsafe fn make(tstate: ThreadState) -> Result<(), Raised> {
     // SAFETY: the caller's promise.
     unsafe {
         let interp = tstate.interp();

@@ -21,7 +21,7 @@ type Path = [c_char; ffi::_Py_MAX_SCRIPT_PATH_SIZE as usize];
 /// # Safety
 /// The thread is attached and `tstate` is its state.
 #[inline]
-pub unsafe fn run_pending_script(tstate: ThreadState) {
+pub(crate) unsafe fn run_pending_script(tstate: ThreadState) {
     // SAFETY: the caller's promise; another process may change the field at any time.
     unsafe {
         let support = &raw mut (*tstate.as_ptr()).remote_debugger_support;

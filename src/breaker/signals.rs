@@ -9,7 +9,7 @@ use crate::host::{Raised, ThreadState, ffi};
 ///
 /// # Safety
 /// The thread is attached and `tstate` is its state.
-pub unsafe fn handle(tstate: ThreadState) -> Result<(), Raised> {
+pub(crate) unsafe fn handle(tstate: ThreadState) -> Result<(), Raised> {
     // SAFETY: the caller's promise.
     unsafe {
         tstate.check();

@@ -7,10 +7,10 @@ use super::host_gil::{Host, HostGil, must_exit};
 #[cfg(not(py_gil_disabled))]
 use super::pending;
 use super::requests::ensure_not_null;
+#[cfg(not(py_gil_disabled))]
+use super::version;
 use super::word::{EvalBreaker, Event};
 use crate::host::{ThreadState, ffi};
-#[cfg(not(py_gil_disabled))]
-use crate::instrument::version;
 
 /// Ends what the calling thread can do: it sleeps until the process ends, as nobody above it on its
 /// stack could be told (`_PyThreadState_HangThread`).
@@ -28,7 +28,7 @@ unsafe fn hang(tstate: ThreadState) -> ! {
 ///
 /// # Safety
 /// The thread state is live; no thread is attached with it, and the calling thread has no other lock.
-pub unsafe fn take(tstate: ThreadState) {
+pub(crate) unsafe fn take(tstate: ThreadState) {
     // SAFETY: the caller's promise. What the host ends waits for this thread, or is never freed.
     unsafe {
         if must_exit(tstate) {
@@ -88,7 +88,7 @@ unsafe fn give_up(lock: Gil<'static, Host>) {
 ///
 /// # Safety
 /// The interpreter is live, and `tstate` is the state of the calling thread.
-pub unsafe fn drop(interp: *mut ffi::PyInterpreterState, tstate: ThreadState, finally: bool) {
+pub(crate) unsafe fn drop(interp: *mut ffi::PyInterpreterState, tstate: ThreadState, finally: bool) {
     // SAFETY: the caller's promise.
     unsafe {
         let gil = HostGil::of(interp);

@@ -27,7 +27,7 @@ const HEADROOM: c_int = 50;
 /// The thread is attached.
 #[cold]
 #[inline(never)]
-pub unsafe fn check_python_recursion(tstate: ThreadState) -> Result<(), Raised> {
+pub(crate) unsafe fn check_python_recursion(tstate: ThreadState) -> Result<(), Raised> {
     // SAFETY: the caller's promise.
     unsafe {
         let remaining = (*tstate.as_ptr()).py_recursion_remaining;

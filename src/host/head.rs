@@ -13,14 +13,14 @@ use super::ffi::{self, PyObject, PyTypeObject};
 /// # Safety
 /// `object` is live.
 #[inline(always)]
-pub unsafe fn type_of(object: *mut PyObject) -> *mut PyTypeObject {
+pub(crate) unsafe fn type_of(object: *mut PyObject) -> *mut PyTypeObject {
     // SAFETY: the object is live.
     unsafe { (*object).ob_type }
 }
 
 /// The head of an object of the given type that is a static of this library, and so immortal
 /// (`_PyObject_HEAD_INIT`).
-pub const fn static_head(type_: *mut PyTypeObject) -> PyObject {
+pub(crate) const fn static_head(type_: *mut PyTypeObject) -> PyObject {
     // SAFETY: integers and a pointer, for which zero is a value.
     let mut head: PyObject = unsafe { core::mem::zeroed() };
     head.ob_type = type_;
@@ -46,7 +46,7 @@ pub const fn static_head(type_: *mut PyTypeObject) -> PyObject {
 /// # Safety
 /// `object` is live.
 #[inline(always)]
-pub unsafe fn is_exact(object: *mut PyObject, type_: *mut PyTypeObject) -> bool {
+pub(crate) unsafe fn is_exact(object: *mut PyObject, type_: *mut PyTypeObject) -> bool {
     // SAFETY: the object is live.
     unsafe { type_of(object) == type_ }
 }
@@ -57,7 +57,7 @@ pub unsafe fn is_exact(object: *mut PyObject, type_: *mut PyTypeObject) -> bool 
 /// `object` is live, or its memory is kept for readers.
 #[cfg(py_gil_disabled)]
 #[inline(always)]
-pub unsafe fn gc_bits(object: *mut PyObject) -> u8 {
+pub(crate) unsafe fn gc_bits(object: *mut PyObject) -> u8 {
     // SAFETY: the caller's promise; other threads change the bits atomically.
     unsafe { AtomicU8::from_ptr(&raw mut (*object).ob_gc_bits).load(Ordering::Relaxed) }
 }
@@ -67,7 +67,7 @@ pub unsafe fn gc_bits(object: *mut PyObject) -> u8 {
 /// # Safety
 /// `type_` is live.
 #[inline(always)]
-pub unsafe fn type_flags(type_: *mut PyTypeObject) -> u64 {
+pub(crate) unsafe fn type_flags(type_: *mut PyTypeObject) -> u64 {
     // SAFETY: the type is live; other threads change flags atomically.
     unsafe { AtomicU64::from_ptr(&raw mut (*type_).tp_flags).load(Ordering::Relaxed) }
 }
@@ -78,7 +78,7 @@ pub unsafe fn type_flags(type_: *mut PyTypeObject) -> u64 {
 /// # Safety
 /// `object` is live.
 #[inline(always)]
-pub unsafe fn has_feature(object: *mut PyObject, flag: u32) -> bool {
+pub(crate) unsafe fn has_feature(object: *mut PyObject, flag: u32) -> bool {
     // SAFETY: the object is live.
     unsafe { type_flags(type_of(object)) & u64::from(flag) != 0 }
 }
@@ -88,7 +88,7 @@ pub unsafe fn has_feature(object: *mut PyObject, flag: u32) -> bool {
 /// # Safety
 /// `type_` is live.
 #[inline(always)]
-pub unsafe fn type_version(type_: *mut PyTypeObject) -> u32 {
+pub(crate) unsafe fn type_version(type_: *mut PyTypeObject) -> u32 {
     // SAFETY: the type is live; other threads change the version atomically.
     unsafe { AtomicU32::from_ptr(&raw mut (*type_).tp_version_tag).load(Ordering::Relaxed) }
 }

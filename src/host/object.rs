@@ -7,7 +7,7 @@ use core::sync::atomic::{AtomicIsize, AtomicPtr, Ordering};
 
 use super::FREE_THREADED;
 use super::ffi::{self, PyObject};
-pub use super::head::*;
+pub(crate) use super::head::*;
 use super::owned::{Owned, PyResult, Raised, check};
 use super::slot::Slot;
 use super::stackref::StackRef;
@@ -17,7 +17,7 @@ use super::stackref::StackRef;
 /// # Safety
 /// `object` is live and variable-sized.
 #[inline(always)]
-pub unsafe fn size(object: *mut PyObject) -> isize {
+pub(crate) unsafe fn size(object: *mut PyObject) -> isize {
     // SAFETY: the caller's promise; free-threaded lists change it atomically.
     unsafe {
         AtomicIsize::from_ptr(&raw mut (*object.cast::<ffi::PyVarObject>()).ob_size).load(Ordering::Relaxed)
@@ -29,7 +29,7 @@ pub unsafe fn size(object: *mut PyObject) -> isize {
 /// # Safety
 /// `object` is live and variable-sized, and has that many items.
 #[inline(always)]
-pub unsafe fn set_size(object: *mut PyObject, size: isize) {
+pub(crate) unsafe fn set_size(object: *mut PyObject, size: isize) {
     // SAFETY: the caller's promise; other threads may read the size of a list.
     unsafe {
         AtomicIsize::from_ptr(&raw mut (*object.cast::<ffi::PyVarObject>()).ob_size)
@@ -59,7 +59,7 @@ pub(crate) unsafe fn optional_item(mapping: *mut PyObject, key: *mut PyObject) -
 /// # Safety
 /// `tuple` is a live tuple.
 #[inline(always)]
-pub unsafe fn tuple_items(tuple: *mut PyObject) -> *mut *mut PyObject {
+pub(crate) unsafe fn tuple_items(tuple: *mut PyObject) -> *mut *mut PyObject {
     // SAFETY: the caller's promise.
     unsafe { (&raw mut (*tuple.cast::<ffi::PyTupleObject>()).ob_item).cast() }
 }
@@ -69,7 +69,7 @@ pub unsafe fn tuple_items(tuple: *mut PyObject) -> *mut *mut PyObject {
 /// # Safety
 /// `tuple` is a live tuple longer than `index`.
 #[inline(always)]
-pub unsafe fn tuple_item(tuple: *mut PyObject, index: usize) -> *mut PyObject {
+pub(crate) unsafe fn tuple_item(tuple: *mut PyObject, index: usize) -> *mut PyObject {
     // SAFETY: the caller's promise.
     unsafe { *tuple_items(tuple).add(index) }
 }
@@ -79,7 +79,7 @@ pub unsafe fn tuple_item(tuple: *mut PyObject, index: usize) -> *mut PyObject {
 /// # Safety
 /// `tuple` is a live tuple.
 #[inline(always)]
-pub unsafe fn tuple_size(tuple: *mut PyObject) -> usize {
+pub(crate) unsafe fn tuple_size(tuple: *mut PyObject) -> usize {
     // SAFETY: the caller's promise; sizes are not negative.
     unsafe { size(tuple) as usize }
 }
@@ -89,7 +89,7 @@ pub unsafe fn tuple_size(tuple: *mut PyObject) -> usize {
 /// # Safety
 /// `tuple` is a live tuple and outlives the slice.
 #[inline(always)]
-pub unsafe fn tuple_slice<'a>(tuple: *mut PyObject) -> &'a [*mut PyObject] {
+pub(crate) unsafe fn tuple_slice<'a>(tuple: *mut PyObject) -> &'a [*mut PyObject] {
     // SAFETY: the caller's promise.
     unsafe { core::slice::from_raw_parts(tuple_items(tuple), tuple_size(tuple)) }
 }
@@ -101,7 +101,7 @@ pub unsafe fn tuple_slice<'a>(tuple: *mut PyObject) -> &'a [*mut PyObject] {
 /// # Safety
 /// `list` is a live list; in free-threaded hosts locked or not shared.
 #[inline(always)]
-pub unsafe fn list_items(list: *mut PyObject) -> *mut *mut PyObject {
+pub(crate) unsafe fn list_items(list: *mut PyObject) -> *mut *mut PyObject {
     // SAFETY: the caller's promise.
     unsafe { (*list.cast::<ffi::PyListObject>()).ob_item }
 }
@@ -113,7 +113,7 @@ pub unsafe fn list_items(list: *mut PyObject) -> *mut *mut PyObject {
 /// thread is attached; in free-threaded hosts, where a list that grows may let go of other things, its
 /// frames are published.
 #[inline(always)]
-pub unsafe fn list_append(list: *mut PyObject, item: *mut PyObject) -> Result<(), Raised> {
+pub(crate) unsafe fn list_append(list: *mut PyObject, item: *mut PyObject) -> Result<(), Raised> {
     // SAFETY: the caller's promise; below `allocated` there is room. Readers without the lock see the size
     // after the slot.
     unsafe {
@@ -137,7 +137,7 @@ pub unsafe fn list_append(list: *mut PyObject, item: *mut PyObject) -> Result<()
 /// # Safety
 /// `int` is a live int.
 #[inline(always)]
-pub unsafe fn long_tag(int: *mut PyObject) -> usize {
+pub(crate) unsafe fn long_tag(int: *mut PyObject) -> usize {
     // SAFETY: the caller's promise.
     unsafe { (*int.cast::<ffi::PyLongObject>()).long_value.lv_tag }
 }
@@ -147,7 +147,7 @@ pub unsafe fn long_tag(int: *mut PyObject) -> usize {
 /// # Safety
 /// `int` is a live int.
 #[inline(always)]
-pub unsafe fn long_is_compact(int: *mut PyObject) -> bool {
+pub(crate) unsafe fn long_is_compact(int: *mut PyObject) -> bool {
     // SAFETY: the caller's promise.
     unsafe { long_tag(int) < (2 << ffi::NON_SIZE_BITS) }
 }
@@ -157,7 +157,7 @@ pub unsafe fn long_is_compact(int: *mut PyObject) -> bool {
 /// # Safety
 /// `int` is a live compact int.
 #[inline(always)]
-pub unsafe fn long_compact_value(int: *mut PyObject) -> isize {
+pub(crate) unsafe fn long_compact_value(int: *mut PyObject) -> isize {
     // SAFETY: the caller's promise.
     unsafe {
         let sign = 1 - (long_tag(int) & ffi::SIGN_MASK as usize) as isize;
@@ -170,7 +170,7 @@ pub unsafe fn long_compact_value(int: *mut PyObject) -> isize {
 /// # Safety
 /// `int` is a live int.
 #[inline(always)]
-pub unsafe fn long_is_non_negative_compact(int: *mut PyObject) -> bool {
+pub(crate) unsafe fn long_is_non_negative_compact(int: *mut PyObject) -> bool {
     // SAFETY: the caller's promise.
     unsafe { long_tag(int) & !(ffi::IMMORTALITY_BIT_MASK as usize) <= (1 << ffi::NON_SIZE_BITS) }
 }
@@ -182,7 +182,7 @@ pub unsafe fn long_is_non_negative_compact(int: *mut PyObject) -> bool {
 /// # Safety
 /// `float` is a live float.
 #[inline(always)]
-pub unsafe fn float_value(float: *mut PyObject) -> f64 {
+pub(crate) unsafe fn float_value(float: *mut PyObject) -> f64 {
     // SAFETY: the caller's promise.
     unsafe { (*float.cast::<ffi::PyFloatObject>()).ob_fval }
 }
@@ -202,7 +202,7 @@ unsafe fn cell_slot(cell: *mut PyObject) -> *mut *mut PyObject {
 /// # Safety
 /// `cell` is a live cell; the thread is attached, and `publish` publishes its frame.
 #[inline(always)]
-pub unsafe fn cell_value(cell: *mut PyObject, publish: impl Fn()) -> Option<StackRef> {
+pub(crate) unsafe fn cell_value(cell: *mut PyObject, publish: impl Fn()) -> Option<StackRef> {
     // SAFETY: the caller's promise.
     unsafe {
         let value = Slot::at(cell_slot(cell)).load(&publish);
@@ -222,7 +222,11 @@ pub unsafe fn cell_value(cell: *mut PyObject, publish: impl Fn()) -> Option<Stac
 /// # Safety
 /// `cell` is a live cell; the caller owns `value`; the thread is attached, and `publish` publishes its frame.
 #[inline(always)]
-pub unsafe fn cell_swap(cell: *mut PyObject, value: *mut PyObject, publish: impl FnOnce()) -> *mut PyObject {
+pub(crate) unsafe fn cell_swap(
+    cell: *mut PyObject,
+    value: *mut PyObject,
+    publish: impl FnOnce(),
+) -> *mut PyObject {
     // SAFETY: the caller's promise.
     unsafe {
         super::lock::with_short_lock(cell, publish, || {
@@ -244,7 +248,7 @@ const MANAGED_DICT_WORDS: isize = if cfg!(py_gil_disabled) { -1 } else { -3 };
 /// # Safety
 /// `object` is live and its type has `Py_TPFLAGS_MANAGED_DICT`.
 #[inline(always)]
-pub unsafe fn managed_dict_slot(object: *mut PyObject) -> *mut *mut ffi::PyDictObject {
+pub(crate) unsafe fn managed_dict_slot(object: *mut PyObject) -> *mut *mut ffi::PyDictObject {
     // SAFETY: the dictionary pointer is a word before the object's header.
     unsafe { object.cast::<*mut ffi::PyDictObject>().offset(MANAGED_DICT_WORDS) }
 }
@@ -254,7 +258,7 @@ pub unsafe fn managed_dict_slot(object: *mut PyObject) -> *mut *mut ffi::PyDictO
 /// # Safety
 /// As for [`managed_dict_slot`].
 #[inline(always)]
-pub unsafe fn managed_dict(object: *mut PyObject) -> *mut ffi::PyDictObject {
+pub(crate) unsafe fn managed_dict(object: *mut PyObject) -> *mut ffi::PyDictObject {
     // SAFETY: the caller's promise; other threads publish it with release order.
     unsafe { AtomicPtr::from_ptr(managed_dict_slot(object)).load(Ordering::Acquire) }
 }
@@ -264,7 +268,7 @@ pub unsafe fn managed_dict(object: *mut PyObject) -> *mut ffi::PyDictObject {
 /// # Safety
 /// `object` is live and its type has `Py_TPFLAGS_INLINE_VALUES`.
 #[inline(always)]
-pub unsafe fn inline_values(object: *mut PyObject) -> *mut ffi::PyDictValues {
+pub(crate) unsafe fn inline_values(object: *mut PyObject) -> *mut ffi::PyDictValues {
     // SAFETY: the values start right after the type's basic size.
     unsafe { object.cast::<u8>().offset((*type_of(object)).tp_basicsize).cast() }
 }

@@ -17,7 +17,7 @@ pub(super) const RELEASE: Ordering =
 /// A place that holds a reference, or null: an attribute of an object, or a value in a table.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(transparent)]
-pub struct Slot(pub(super) *mut *mut PyObject);
+pub(crate) struct Slot(pub(super) *mut *mut PyObject);
 
 impl Slot {
     /// The slot `offset` bytes into `object`.
@@ -25,14 +25,14 @@ impl Slot {
     /// # Safety
     /// The object has one there.
     #[inline(always)]
-    pub unsafe fn of_object(object: *mut PyObject, offset: u16) -> Slot {
+    pub(crate) unsafe fn of_object(object: *mut PyObject, offset: u16) -> Slot {
         // SAFETY: the caller's promise.
         Slot(unsafe { object.byte_add(offset.into()).cast() })
     }
 
     /// The slot at an address.
     #[inline(always)]
-    pub fn at(address: *mut *mut PyObject) -> Slot {
+    pub(crate) fn at(address: *mut *mut PyObject) -> Slot {
         Slot(address)
     }
 
@@ -42,7 +42,7 @@ impl Slot {
     /// # Safety
     /// The slot is in a live object or table; the thread is attached, and `publish` publishes its frame.
     #[inline(always)]
-    pub unsafe fn load(self, publish: impl FnOnce()) -> Option<StackRef> {
+    pub(crate) unsafe fn load(self, publish: impl FnOnce()) -> Option<StackRef> {
         // SAFETY: the slot holds null or a live object.
         unsafe {
             let value = AtomicPtr::from_ptr(self.0).load(ACQUIRE);
@@ -91,7 +91,7 @@ impl Slot {
     /// The slot is in a live object or table, which in free-threaded hosts is locked; the caller owns
     /// `value`.
     #[inline(always)]
-    pub unsafe fn replace(self, value: *mut PyObject) -> *mut PyObject {
+    pub(crate) unsafe fn replace(self, value: *mut PyObject) -> *mut PyObject {
         // SAFETY: the caller's promise: nobody else writes.
         unsafe {
             let old = *self.0;
@@ -105,7 +105,7 @@ impl Slot {
     /// # Safety
     /// The slot is in a live object or table.
     #[inline(always)]
-    pub unsafe fn is_empty(self) -> bool {
+    pub(crate) unsafe fn is_empty(self) -> bool {
         // SAFETY: the caller's promise.
         unsafe { AtomicPtr::from_ptr(self.0).load(ACQUIRE).is_null() }
     }

@@ -71,7 +71,7 @@ unsafe fn handler(callback: *mut PyObject) -> PyResult {
 ///
 /// # Safety
 /// The thread is attached; `callback` is live or null.
-pub unsafe fn handlers(callback: *mut PyObject) -> PyResult<(*mut PyObject, *mut PyObject)> {
+pub(crate) unsafe fn handlers(callback: *mut PyObject) -> PyResult<(*mut PyObject, *mut PyObject)> {
     if callback.is_null() {
         return Ok((null_mut(), null_mut()));
     }
@@ -83,7 +83,7 @@ pub unsafe fn handlers(callback: *mut PyObject) -> PyResult<(*mut PyObject, *mut
 }
 
 /// The callback that a program has registered: what is behind a handler, anything else itself.
-pub fn unwrap_handler(registered: Owned) -> Owned {
+pub(crate) fn unwrap_handler(registered: Owned) -> Owned {
     // SAFETY: owned, so live; a handler keeps its callback.
     unsafe {
         if !is_exact(registered.as_ptr(), &raw mut HANDLER_TYPE) {

@@ -18,7 +18,7 @@ use crate::seams;
 
 /// Whether a tool has returned `DISABLE`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Reply {
+pub(crate) enum Reply {
     Done,
     Disable,
 }
@@ -30,7 +30,7 @@ pub enum Reply {
 /// # Safety
 /// The thread is attached, not tracing, and its frames are published; the objects are live.
 #[inline(always)]
-pub unsafe fn call_tool(
+pub(crate) unsafe fn call_tool(
     tstate: ThreadState,
     tool: Tool,
     event: Event,
@@ -75,7 +75,11 @@ unsafe fn suspended<T>(tstate: ThreadState, event: Event, action: impl FnOnce() 
 /// # Safety
 /// The thread is attached.
 #[cold]
-pub unsafe fn refuse_disable(interp: *mut ffi::PyInterpreterState, tool: Tool, event: Event) -> Raised {
+pub(crate) unsafe fn refuse_disable(
+    interp: *mut ffi::PyInterpreterState,
+    tool: Tool,
+    event: Event,
+) -> Raised {
     // SAFETY: the caller's promise.
     unsafe {
         let name = event.name().as_ptr();
@@ -282,7 +286,7 @@ unsafe fn told_at(
 /// # Safety
 /// The code object is live, and the line is of its table.
 #[inline(always)]
-pub unsafe fn line_number(code: Code, line: Line) -> c_int {
+pub(crate) unsafe fn line_number(code: Code, line: Line) -> c_int {
     // SAFETY: the caller's promise.
     line.distance().map_or(-1, |distance| unsafe { (*code.as_ptr()).co_firstlineno } + distance)
 }
@@ -292,7 +296,7 @@ pub unsafe fn line_number(code: Code, line: Line) -> c_int {
 /// # Safety
 /// The frame is live and runs the instruction, which has a line event.
 #[inline]
-pub unsafe fn under_line(frame: Frame, unit: CodeUnit) -> u8 {
+pub(crate) unsafe fn under_line(frame: Frame, unit: CodeUnit) -> u8 {
     // SAFETY: the caller's promise; a line event was put there with a table of lines.
     unsafe {
         let lines = Monitoring::of(frame.code()).and_then(|data| data.lines()).unwrap_unchecked();

@@ -14,7 +14,7 @@ macro_rules! exception_events {
         /// # Safety
         /// The thread is attached, an exception is set, and `frame` is current and published.
         #[inline]
-        pub unsafe fn $name(tstate: ThreadState, frame: Frame, instr: CodeUnit) {
+        pub(crate) unsafe fn $name(tstate: ThreadState, frame: Frame, instr: CodeUnit) {
             // SAFETY: the caller's promise.
             unsafe {
                 if is_watched(tstate, ffi::$event) {
@@ -43,7 +43,7 @@ exception_events! {
 /// # Safety
 /// The thread is attached, `exception` is live, and `frame` is current and published.
 #[inline]
-pub unsafe fn handled(
+pub(crate) unsafe fn handled(
     tstate: ThreadState,
     frame: Frame,
     instr: CodeUnit,
@@ -63,7 +63,7 @@ pub unsafe fn handled(
 ///
 /// # Safety
 /// The thread is attached, no exception is set, `value` is live, and `frame` is current and published.
-pub unsafe fn stop_iteration(
+pub(crate) unsafe fn stop_iteration(
     tstate: ThreadState,
     frame: Frame,
     instr: CodeUnit,

@@ -23,7 +23,7 @@ type Interpreter = *mut ffi::PyInterpreterState;
 /// # Safety
 /// The interpreter is live and the thread attached.
 #[inline(always)]
-pub unsafe fn tools_for(interp: Interpreter, event: Event) -> ToolSet {
+pub(crate) unsafe fn tools_for(interp: Interpreter, event: Event) -> ToolSet {
     debug_assert!(event.number() < UNGROUPED_EVENTS);
     // SAFETY: the caller's promise.
     unsafe { monitors::of_interpreter(interp).tools(event) }
@@ -33,7 +33,7 @@ pub unsafe fn tools_for(interp: Interpreter, event: Event) -> ToolSet {
 ///
 /// # Safety
 /// The interpreter is live and the thread attached.
-pub unsafe fn events_of(interp: Interpreter, tool: Tool) -> EventSet {
+pub(crate) unsafe fn events_of(interp: Interpreter, tool: Tool) -> EventSet {
     // SAFETY: the caller's promise.
     unsafe { monitors::of_interpreter(interp).events(tool) }
 }
@@ -42,7 +42,7 @@ pub unsafe fn events_of(interp: Interpreter, tool: Tool) -> EventSet {
 ///
 /// # Safety
 /// The code object is live and the thread attached.
-pub unsafe fn local_events_of(code: Code, tool: Tool) -> EventSet {
+pub(crate) unsafe fn local_events_of(code: Code, tool: Tool) -> EventSet {
     // SAFETY: the caller's promise.
     unsafe { Monitoring::of(code).map_or(EventSet::NONE, |data| data.local().load().events(tool)) }
 }
@@ -52,7 +52,7 @@ pub unsafe fn local_events_of(code: Code, tool: Tool) -> EventSet {
 ///
 /// # Safety
 /// The interpreter is live.
-pub unsafe fn name_slot<'a>(interp: Interpreter, tool: Tool) -> &'a AtomicPtr<PyObject> {
+pub(crate) unsafe fn name_slot<'a>(interp: Interpreter, tool: Tool) -> &'a AtomicPtr<PyObject> {
     // SAFETY: the caller's promise; there is a slot for each tool.
     unsafe { AtomicPtr::from_ptr(&raw mut (*interp).monitoring_tool_names[tool.number()]) }
 }
@@ -73,7 +73,7 @@ unsafe fn check_in_use(interp: Interpreter, tool: Tool) -> PyResult<()> {
 ///
 /// # Safety
 /// The thread is attached and the world is stopped.
-pub unsafe fn set_events(tstate: ThreadState, tool: Tool, events: EventSet) -> PyResult<()> {
+pub(crate) unsafe fn set_events(tstate: ThreadState, tool: Tool, events: EventSet) -> PyResult<()> {
     // SAFETY: the caller's promise.
     unsafe {
         let interp = tstate.interp();
@@ -94,7 +94,7 @@ pub unsafe fn set_events(tstate: ThreadState, tool: Tool, events: EventSet) -> P
 ///
 /// # Safety
 /// The thread is attached, `code` is live, and the world is stopped.
-pub unsafe fn set_local_events(
+pub(crate) unsafe fn set_local_events(
     interp: Interpreter,
     code: Code,
     tool: Tool,
@@ -127,7 +127,7 @@ pub unsafe fn set_local_events(
 ///
 /// # Safety
 /// The thread is attached.
-pub unsafe fn clear(tstate: ThreadState, tool: Tool) -> PyResult<()> {
+pub(crate) unsafe fn clear(tstate: ThreadState, tool: Tool) -> PyResult<()> {
     // SAFETY: the caller's promise.
     unsafe {
         let interp = tstate.interp();
@@ -149,7 +149,7 @@ pub unsafe fn clear(tstate: ThreadState, tool: Tool) -> PyResult<()> {
 ///
 /// # Safety
 /// The thread is attached.
-pub unsafe fn restart_events(tstate: ThreadState) -> PyResult<()> {
+pub(crate) unsafe fn restart_events(tstate: ThreadState) -> PyResult<()> {
     // SAFETY: the caller's promise.
     unsafe {
         let interp = tstate.interp();
@@ -178,7 +178,7 @@ unsafe fn callback_slot(interp: Interpreter, tool: Tool, event: Event) -> *mut *
 /// # Safety
 /// The interpreter is live and the thread attached.
 #[inline(always)]
-pub unsafe fn callback(interp: Interpreter, tool: Tool, event: Event) -> Option<StackRef> {
+pub(crate) unsafe fn callback(interp: Interpreter, tool: Tool, event: Event) -> Option<StackRef> {
     // SAFETY: the caller's promise; what is in the slot stays there at least until the world is stopped.
     unsafe {
         let callback = *callback_slot(interp, tool, event);
@@ -196,7 +196,7 @@ unsafe fn swap_callback(interp: Interpreter, tool: Tool, event: Event, new: *mut
 ///
 /// # Safety
 /// The interpreter is live and the thread attached.
-pub unsafe fn remove_callback(interp: Interpreter, tool: Tool, event: Event) {
+pub(crate) unsafe fn remove_callback(interp: Interpreter, tool: Tool, event: Event) {
     // SAFETY: the caller's promise. What a destructor does comes when the world runs again.
     unsafe { drop(with_world_stopped(interp, || swap_callback(interp, tool, event, null_mut()))) }
 }
@@ -206,7 +206,7 @@ pub unsafe fn remove_callback(interp: Interpreter, tool: Tool, event: Event) {
 ///
 /// # Safety
 /// The thread is attached; `callback` is live or null.
-pub unsafe fn register_callback(
+pub(crate) unsafe fn register_callback(
     interp: Interpreter,
     tool: Tool,
     event: Event,

@@ -26,7 +26,7 @@ type Interpreter = *mut ffi::PyInterpreterState;
 /// What is at a location.
 #[derive(Clone, Copy)]
 pub(crate) struct Location {
-    pub base: Instruction,
+    pub(crate) base: Instruction,
     layers: Layers,
 }
 
@@ -71,7 +71,7 @@ unsafe fn under_executor(code: Code, number: usize) -> (u8, usize) {
 
 /// A code object's own bytecode, with nothing on top.
 #[derive(Clone, Copy)]
-pub struct Bytecode {
+pub(crate) struct Bytecode {
     code: Code,
     units: usize,
 }
@@ -79,7 +79,7 @@ pub struct Bytecode {
 impl Bytecode {
     /// # Safety
     /// The code object is live, and stays so while the result is used; nobody else instruments it.
-    pub unsafe fn of(code: Code) -> Bytecode {
+    pub(crate) unsafe fn of(code: Code) -> Bytecode {
         // SAFETY: the caller's promise.
         Bytecode { code, units: unsafe { size(code.object()) } as usize }
     }
@@ -122,7 +122,7 @@ unsafe fn copies(code: Code) -> impl Iterator<Item = CodeUnit> {
 /// # Safety
 /// The code object is live and locked, or the world is stopped; there is an instruction.
 #[cfg(py_gil_disabled)]
-pub unsafe fn shown(code: Code, index: usize) -> (Instruction, u8) {
+pub(crate) unsafe fn shown(code: Code, index: usize) -> (Instruction, u8) {
     // SAFETY: the caller's promise.
     let Location { base, layers } = unsafe { location(code, index) };
     (base, look(base.opcode, layers).top)
@@ -251,7 +251,7 @@ impl Writer<'_> {
 /// # Safety
 /// The thread is attached, the world is stopped, the code object is live and was instrumented, and there
 /// is an instruction with that event at `index`.
-pub unsafe fn disable(interp: Interpreter, code: Code, index: usize, event: Event, tool: Tool) {
+pub(crate) unsafe fn disable(interp: Interpreter, code: Code, index: usize, event: Event, tool: Tool) {
     debug_assert!(event.is_local());
     // SAFETY: the caller's promise.
     unsafe {
@@ -276,7 +276,7 @@ pub unsafe fn disable(interp: Interpreter, code: Code, index: usize, event: Even
 ///
 /// # Safety
 /// The thread is attached and the code object live; it is locked or the world is stopped.
-pub unsafe fn instrument(code: Code, interp: Interpreter) -> PyResult<()> {
+pub(crate) unsafe fn instrument(code: Code, interp: Interpreter) -> PyResult<()> {
     // SAFETY: the caller's promise.
     unsafe {
         invalidate_executors(code, interp);
@@ -417,7 +417,7 @@ impl LineReader {
 ///
 /// # Safety
 /// As for [`instrument`].
-pub unsafe fn instrument_if_outdated(code: Code, interp: Interpreter) -> PyResult<()> {
+pub(crate) unsafe fn instrument_if_outdated(code: Code, interp: Interpreter) -> PyResult<()> {
     // SAFETY: the caller's promise.
     unsafe {
         if version::of_code(code) == version::global(interp) {
@@ -431,7 +431,7 @@ pub unsafe fn instrument_if_outdated(code: Code, interp: Interpreter) -> PyResul
 ///
 /// # Safety
 /// The thread is attached and the world is stopped.
-pub unsafe fn instrument_all_running(interp: Interpreter) -> PyResult<()> {
+pub(crate) unsafe fn instrument_all_running(interp: Interpreter) -> PyResult<()> {
     // SAFETY: the caller's promise; frames link to live frames.
     unsafe {
         ThreadState::with_all(interp, |mut threads| {

@@ -9,7 +9,7 @@ use crate::instrument::exceptions;
 
 /// Where the interpreter goes on.
 #[derive(Clone, Copy, Debug)]
-pub enum Resume {
+pub(crate) enum Resume {
     /// At this instruction of this frame, which is published.
     At(Frame, CodeUnit),
     /// It leaves, with the exception set.
@@ -21,7 +21,7 @@ pub enum Resume {
 ///
 /// # Safety
 /// The thread is attached, an exception is set, and `frame` is current and published.
-pub unsafe fn error(tstate: ThreadState, frame: Frame, next: CodeUnit) -> Resume {
+pub(crate) unsafe fn error(tstate: ThreadState, frame: Frame, next: CodeUnit) -> Resume {
     // SAFETY: the caller's promise.
     unsafe {
         record(tstate, frame, next);
@@ -34,7 +34,7 @@ pub unsafe fn error(tstate: ThreadState, frame: Frame, next: CodeUnit) -> Resume
 ///
 /// # Safety
 /// As for [`error`].
-pub unsafe fn exception_unwind(tstate: ThreadState, frame: Frame, next: CodeUnit) -> Resume {
+pub(crate) unsafe fn exception_unwind(tstate: ThreadState, frame: Frame, next: CodeUnit) -> Resume {
     let (mut frame, mut next) = (frame, next);
     // SAFETY: the caller's promise; the caller of a frame is published.
     unsafe {
@@ -54,7 +54,7 @@ pub unsafe fn exception_unwind(tstate: ThreadState, frame: Frame, next: CodeUnit
 ///
 /// # Safety
 /// As for [`error`].
-pub unsafe fn drop_frame(tstate: ThreadState, frame: Frame, _next: CodeUnit) -> Resume {
+pub(crate) unsafe fn drop_frame(tstate: ThreadState, frame: Frame, _next: CodeUnit) -> Resume {
     // SAFETY: the caller's promise.
     unsafe {
         match leave(tstate, frame) {
@@ -238,7 +238,7 @@ impl TableReader<'_> {
 /// # Safety
 /// The thread is attached, `frame` is current, its stack ends at `sp`.
 #[cold]
-pub unsafe fn unknown_opcode(frame: Frame, sp: *mut StackRef, instr: CodeUnit) {
+pub(crate) unsafe fn unknown_opcode(frame: Frame, sp: *mut StackRef, instr: CodeUnit) {
     // SAFETY: the caller's promise.
     unsafe {
         frame.set_stack_pointer(sp);

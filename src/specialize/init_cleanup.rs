@@ -9,7 +9,7 @@ use crate::host::{PyObject, empty_tuple, ffi, frame};
 
 /// A constant that the host reads; nobody ever writes it.
 #[repr(transparent)]
-pub struct Constant<T>(pub(crate) T);
+pub(crate) struct Constant<T>(pub(crate) T);
 
 // SAFETY: never written, and the objects that it names are immortal.
 unsafe impl<T> Sync for Constant<T> {}

@@ -8,9 +8,9 @@ const ALTERNATING: u16 = 0x5555;
 
 /// The first counters of instructions.
 #[derive(Debug, Clone, Copy)]
-pub struct Counters {
-    pub adaptive: BackoffCounter,
-    pub jump_backward: BackoffCounter,
+pub(crate) struct Counters {
+    pub(crate) adaptive: BackoffCounter,
+    pub(crate) jump_backward: BackoffCounter,
 }
 
 impl Counters {
@@ -19,13 +19,13 @@ impl Counters {
     const DISABLED: Counters =
         Counters { adaptive: BackoffCounter::UNREACHABLE, jump_backward: BackoffCounter::UNREACHABLE };
 
-    pub fn enabled() -> Counters {
+    pub(crate) fn enabled() -> Counters {
         Counters { adaptive: BackoffCounter::WARMUP, jump_backward: thresholds::get().jump_backward }
     }
 
     /// What the cache of a new instruction begins with: a counter, or a branch history.
     #[inline]
-    pub fn first_unit(self, opcode: u8) -> u16 {
+    pub(crate) fn first_unit(self, opcode: u8) -> u16 {
         match opcode {
             opcode::JUMP_BACKWARD => self.jump_backward.bits(),
             opcode::POP_JUMP_IF_FALSE
@@ -41,7 +41,7 @@ impl Counters {
 ///
 /// # Safety
 /// The interpreter is live.
-pub unsafe fn fresh_counter(interp: *mut ffi::PyInterpreterState) -> BackoffCounter {
+pub(crate) unsafe fn fresh_counter(interp: *mut ffi::PyInterpreterState) -> BackoffCounter {
     #[cfg(not(py_gil_disabled))]
     let _ = interp;
     #[cfg(py_gil_disabled)]

@@ -12,7 +12,7 @@ use crate::instrument::writer;
 use crate::specialize::quicken::Counters;
 
 /// Where the memory of copies comes from.
-pub trait Memory {
+pub(crate) trait Memory {
     /// A block of so many bytes, or null.
     fn allocate(&self, bytes: usize) -> *mut u8;
     /// Frees a block that nobody has seen.
@@ -39,18 +39,18 @@ impl Memory for Host {
 
 /// A copy that is there now.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Found {
-    pub copy: CodeUnit,
-    pub is_new: bool,
+pub(crate) struct Found {
+    pub(crate) copy: CodeUnit,
+    pub(crate) is_new: bool,
     /// The array that was too short. Other threads may still be reading it.
-    pub outgrown: Option<Copies>,
+    pub(crate) outgrown: Option<Copies>,
 }
 
 /// The copy at `index`; if there is none, one that `fill` writes.
 ///
 /// # Safety
 /// The code object is live and locked.
-pub unsafe fn find_or_make(
+pub(crate) unsafe fn find_or_make(
     code: Code,
     index: usize,
     memory: &impl Memory,

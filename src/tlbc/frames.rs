@@ -8,7 +8,7 @@ use crate::seams;
 ///
 /// # Safety
 /// The thread is attached, `frame` is its current one, published, and not part way through an instruction.
-pub unsafe fn use_own_copy(tstate: ThreadState, frame: Frame) -> PyResult<()> {
+pub(crate) unsafe fn use_own_copy(tstate: ThreadState, frame: Frame) -> PyResult<()> {
     // SAFETY: the caller's promise. The thread may have waited for its copy, and the frame may have been moved
     // meanwhile: where it is, is asked afterwards.
     unsafe {
@@ -28,7 +28,7 @@ pub unsafe fn use_own_copy(tstate: ThreadState, frame: Frame) -> PyResult<()> {
 ///
 /// # Safety
 /// The frame is live and executes code; no thread runs it, and the world is stopped.
-pub unsafe fn use_main_copy(frame: Frame) {
+pub(crate) unsafe fn use_main_copy(frame: Frame) {
     // SAFETY: the caller's promise.
     unsafe { frame.change_copy(0, frame.code().bytecode()) }
 }

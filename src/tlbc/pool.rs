@@ -19,7 +19,7 @@ const FIRST_WORDS: usize = 32;
 ///
 /// # Safety
 /// The pool is that of a live interpreter.
-pub unsafe fn count_change(pool: Pool) {
+pub(crate) unsafe fn count_change(pool: Pool) {
     // SAFETY: the caller's promise; nobody writes the number in another way.
     unsafe {
         AtomicU32::from_ptr(&raw mut (*pool).tlbc_generation).fetch_add(1, Ordering::Relaxed);

@@ -29,7 +29,7 @@ pub(crate) enum Answer {
 /// begin with code object and offset. All are borrowed.
 pub(crate) struct Call {
     /// What has happened, a `PyTrace_*`.
-    pub what: c_int,
+    pub(crate) what: c_int,
     arguments: *const *mut PyObject,
 }
 
@@ -39,7 +39,7 @@ impl Call {
     /// # Safety
     /// The event has it.
     #[inline(always)]
-    pub unsafe fn argument(&self, index: usize) -> *mut PyObject {
+    pub(crate) unsafe fn argument(&self, index: usize) -> *mut PyObject {
         // SAFETY: the caller's promise.
         unsafe { *self.arguments.add(index) }
     }
@@ -49,7 +49,7 @@ impl Call {
     /// # Safety
     /// The event has one.
     #[inline(always)]
-    pub unsafe fn value(&self) -> *mut PyObject {
+    pub(crate) unsafe fn value(&self) -> *mut PyObject {
         // SAFETY: the caller's promise.
         unsafe { self.argument(2) }
     }
@@ -90,12 +90,12 @@ unsafe extern "C" fn enter<H: Handler>(
 pub(crate) struct Subscription {
     enter: ffi::vectorcallfunc,
     what: u32,
-    pub events: &'static [Event],
+    pub(crate) events: &'static [Event],
 }
 
 impl Subscription {
     /// `H` is to be called at each of `events`, and to tell the function that `what` has happened.
-    pub const fn new<H: Handler>(what: u32, events: &'static [Event]) -> Subscription {
+    pub(crate) const fn new<H: Handler>(what: u32, events: &'static [Event]) -> Subscription {
         Subscription { enter: Some(enter::<H>), what, events }
     }
 }
@@ -130,7 +130,11 @@ pub(super) unsafe fn register_all(tool: Tool, subscriptions: &[Subscription]) ->
             (&raw mut (*object).vectorcall).write(subscription.enter);
             (&raw mut (*object).what).write(subscription.what as c_int);
             for event in subscription.events {
-                drop(seams::instrumentation::register_callback(tool, *event, callback.as_ptr()));
+                drop(seams::instrumentation::register_callback(
+                    tool.number(),
+                    event.number(),
+                    callback.as_ptr(),
+                ));
             }
         }
     }

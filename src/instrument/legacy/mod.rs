@@ -7,7 +7,7 @@
 //! The functions belong to threads, the two tools to the interpreter: the tool's callbacks are
 //! registered once, and its events are on while any thread has a function.
 
-pub mod handler;
+pub(crate) mod handler;
 mod profile;
 pub(crate) mod trace;
 
@@ -175,7 +175,7 @@ unsafe fn update_events<K: Kind>(interp: *mut ffi::PyInterpreterState) -> PyResu
             0 => EventSet::NONE,
             _ => K::EVERYWHERE,
         };
-        seams::instrumentation::set_events(K::TOOL, events)?;
+        seams::instrumentation::set_events(K::TOOL.number(), events.bits())?;
     }
     Ok(())
 }

@@ -234,9 +234,10 @@ pub(super) unsafe fn want_opcodes_of_innermost_frame(tstate: ThreadState) -> PyR
 unsafe fn want_opcodes_in(code: Code, enable: bool) -> PyResult<()> {
     // SAFETY: the code object is live.
     unsafe {
-        let events = seams::instrumentation::local_events(code, Tool::SYS_TRACE)?;
+        let tool = Tool::SYS_TRACE.number();
+        let events = EventSet::from_bits(seams::instrumentation::local_events(code, tool)?);
         if let Some(wanted) = with_opcodes(events, enable) {
-            seams::instrumentation::set_local_events(code, Tool::SYS_TRACE, wanted)?;
+            seams::instrumentation::set_local_events(code, tool, wanted.bits())?;
         }
     }
     Ok(())
