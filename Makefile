@@ -117,7 +117,7 @@ symbols: python ## compare reval's symbols with those of the objects that it rep
 test: python symbols ## what a developer wants to know in a few minutes
 	cargo fmt --check
 	cargo fmt --check --manifest-path host/hacl/Cargo.toml
-	cargo fmt --check --manifest-path tests/tsan/Cargo.toml
+	tests/architecture
 	$(hosted) cargo clippy --all-targets -- -D warnings
 	$(hosted) cargo test
 ifneq ($(kind),other)
