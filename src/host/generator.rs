@@ -134,8 +134,6 @@ impl Generator {
     ///
     /// # Safety
     /// The generator is new and has room for the frame, which is published and not used any more.
-    // Large, and with one caller: RETURN_GENERATOR is 300 bytes smaller without it.
-    #[inline(never)]
     pub(crate) unsafe fn adopt(self, frame: Frame) {
         // SAFETY: the caller's promise; the references move, and what was borrowed becomes owned.
         unsafe {
