@@ -155,6 +155,9 @@ impl HostGil {
 }
 
 /// Whether the program is ending and the thread must not attach (`_PyThreadState_MustExit`).
+///
+/// # Safety
+/// The thread state is live.
 #[inline]
 pub(super) unsafe fn must_exit(tstate: ThreadState) -> bool {
     // SAFETY: the thread state is live.

@@ -70,6 +70,9 @@ pub(super) fn is_main_interpreter(interp: *mut ffi::PyInterpreterState) -> bool 
 
 /// Ends the process if `tstate` is null, in the name of the C function `caller`
 /// (`_Py_EnsureTstateNotNULL`).
+///
+/// # Safety
+/// The process may end here.
 #[inline]
 pub(crate) unsafe fn ensure_not_null(tstate: ThreadState, caller: &CStr) {
     if tstate.as_ptr().is_null() {
@@ -87,6 +90,9 @@ pub(crate) unsafe fn ensure_not_null(tstate: ThreadState, caller: &CStr) {
 
 /// On debug hosts, ends the process in the name of the C function `caller` if no thread is attached
 /// (`_Py_AssertHoldsTstate`).
+///
+/// # Safety
+/// The process may end here.
 #[inline]
 pub(super) unsafe fn check_attached(caller: &CStr) {
     if cfg!(py_debug) {

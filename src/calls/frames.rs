@@ -105,8 +105,7 @@ unsafe fn push_out_of_line(
 ///
 /// # Safety
 /// As for [`push_owned`].
-// Large, and with one caller: CALL_FUNCTION_EX is 700 bytes smaller without it.
-#[inline(never)]
+#[inline(never)] // It is large and has one caller: the handler of CALL_FUNCTION_EX is 700 bytes smaller without it.
 pub(crate) unsafe fn push_frame_for_ex(
     tstate: ThreadState,
     func: StackRef,

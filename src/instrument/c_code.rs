@@ -54,6 +54,9 @@ const MOST_ARGUMENTS: usize = 4;
 
 /// Tells the tools in `state` of `event` at `offset`, which they see as `place`, with `values`. Those who
 /// disable it are taken out of the state.
+///
+/// # Safety
+/// The thread is attached, `state` is active and of this event, and the objects are live.
 pub(crate) unsafe fn fire(
     state: State,
     event: Event,
@@ -91,6 +94,9 @@ pub(crate) unsafe fn fire(
 }
 
 /// Like [`fire`], with the exception that is set as the value. It stays set unless a tool raises.
+///
+/// # Safety
+/// As for [`fire`].
 pub(crate) unsafe fn fire_exception(
     state: State,
     event: Event,

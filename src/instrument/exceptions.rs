@@ -82,6 +82,9 @@ pub(crate) unsafe fn stop_iteration(
 }
 
 /// Whether some tool wants `event` wherever it happens in the interpreter.
+///
+/// # Safety
+/// The thread is attached and `tstate` its state; `event` is an ungrouped one.
 #[inline(always)]
 pub(crate) unsafe fn is_watched(tstate: ThreadState, event: u32) -> bool {
     // SAFETY: the interpreter is live, and the table has an entry for every ungrouped event.

@@ -31,6 +31,9 @@ pub(crate) struct Location {
 }
 
 /// Looks through everything on top of the instruction at `index`.
+///
+/// # Safety
+/// The code object is live and has an instruction there; no thread instruments it meanwhile.
 #[inline(always)]
 pub(crate) unsafe fn location(code: Code, index: usize) -> Location {
     // SAFETY: the callers' promise: the code object is live, and there is an instruction.

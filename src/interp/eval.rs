@@ -9,6 +9,9 @@ use crate::host::{Frame, Owned, PyObject, PyResult, Raised, StackRef, ThreadStat
 use crate::seams;
 
 /// Runs a frame in the installed evaluator (`_PyEval_EvalFrame`).
+///
+/// # Safety
+/// The thread is attached and `tstate` its state; the frame is complete, published and not linked yet.
 #[inline(always)]
 pub(crate) unsafe fn eval_frame(tstate: ThreadState, frame: Frame, throw: c_int) -> *mut PyObject {
     // SAFETY: the caller's promise.
@@ -84,6 +87,9 @@ pub(crate) unsafe fn call_with_pairs(
 
 /// A function of the code object `code`, named after it. The arguments, which may be null except
 /// for code and globals, are borrowed.
+///
+/// # Safety
+/// The thread is attached; each argument is null, where that is allowed, or live.
 #[inline(never)]
 pub(crate) unsafe fn make_function(
     code: *mut PyObject,

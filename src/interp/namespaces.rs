@@ -98,6 +98,11 @@ unsafe fn is_proxy(locals: &Owned) -> bool {
     unsafe { is_exact(locals.as_ptr(), &raw mut ffi::PyFrameLocalsProxy_Type) }
 }
 
+/// The locals of the innermost frame, which keeps them alive: a namespace, or for optimized functions a snapshot
+/// that the next call updates. Fails with SystemError if there is no frame.
+///
+/// # Safety
+/// The thread is attached.
 pub(crate) unsafe fn borrowed_locals() -> PyResult<*mut PyObject> {
     // SAFETY: the thread is attached; the frame is complete, and its object live while it is.
     unsafe {
@@ -120,6 +125,11 @@ pub(crate) unsafe fn borrowed_locals() -> PyResult<*mut PyObject> {
     }
 }
 
+/// The locals of the innermost frame: a namespace, or for optimized functions a new snapshot. Fails with SystemError
+/// if there is no frame.
+///
+/// # Safety
+/// The thread is attached.
 pub(crate) unsafe fn new_locals() -> PyResult {
     // SAFETY: the thread is attached; the frame is complete.
     unsafe {

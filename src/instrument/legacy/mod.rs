@@ -181,6 +181,9 @@ unsafe fn update_events<K: Kind>(interp: *mut ffi::PyInterpreterState) -> PyResu
 }
 
 /// Sets the function of one thread.
+///
+/// # Safety
+/// The calling thread is attached, `tstate` is live and of the same interpreter, `object` is live or null.
 pub(crate) unsafe fn set<K: Kind>(
     tstate: ThreadState,
     function: ffi::Py_tracefunc,
@@ -204,6 +207,9 @@ pub(crate) unsafe fn set<K: Kind>(
 }
 
 /// Sets the functions of all threads of the interpreter, or of none if memory is short.
+///
+/// # Safety
+/// The thread is attached to the interpreter; `object` is live or null.
 pub(crate) unsafe fn set_all<K: Kind>(
     interp: *mut ffi::PyInterpreterState,
     function: ffi::Py_tracefunc,
