@@ -74,7 +74,7 @@ pub unsafe extern "C" fn _PyEval_ThreadsInitialized() -> c_int {
 /// As for [`_PyEval_ThreadsInitialized`].
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn PyEval_ThreadsInitialized() -> c_int {
-    // SAFETY: the caller's promise.
+    // SAFETY: the contract of this function.
     unsafe { _PyEval_ThreadsInitialized() }
 }
 
@@ -232,7 +232,7 @@ pub unsafe extern "C" fn PyEval_AcquireThread(tstate: *mut ffi::PyThreadState) {
 /// The thread is attached and `tstate` is its state.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn PyEval_ReleaseThread(tstate: *mut ffi::PyThreadState) {
-    // SAFETY: the caller's promise.
+    // SAFETY: the contract of this function.
     unsafe {
         ThreadState::from_ptr(tstate).check();
         ffi::_PyThreadState_Detach(tstate);
@@ -247,7 +247,7 @@ pub unsafe extern "C" fn PyEval_ReleaseThread(tstate: *mut ffi::PyThreadState) {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn PyEval_SaveThread() -> *mut ffi::PyThreadState {
     let tstate = ThreadState::current().as_ptr();
-    // SAFETY: the caller's promise.
+    // SAFETY: the contract of this function.
     unsafe { ffi::_PyThreadState_Detach(tstate) };
     tstate
 }
@@ -356,7 +356,7 @@ pub unsafe extern "C" fn _PyEval_AddPendingCall(
 /// The main interpreter is live; `func` is not null. Any thread may call this, attached or not.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn Py_AddPendingCall(func: ffi::_Py_pending_call_func, arg: *mut c_void) -> c_int {
-    // SAFETY: the caller's promise.
+    // SAFETY: the contract of this function.
     unsafe { _PyEval_AddPendingCall(ffi::_PyInterpreterState_Main(), func, arg, pending::MAIN_THREAD_ONLY) }
 }
 

@@ -1,5 +1,5 @@
-//! Telling tools (`sys.monitoring`) what happens to exceptions. Source: `ceval.c`; calling the tools
-//! themselves is `instrumentation.c`'s part.
+//! Events of exceptions: they are raised, leave frames, are handled. These functions are parts of `ceval.o`, so they call
+//! the tools, which is the part of `instrumentation.o`, through [`crate::seams`].
 //!
 //! A tool that raises puts its exception in the place of the one it was told about. Only [`handled`]
 //! and [`stop_iteration`], which may go on without an exception, say so.

@@ -54,7 +54,7 @@ pub unsafe extern "C" fn _PyEval_Vector(
 /// The thread is attached; `f` is a live frame object whose frame is complete and not running.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn PyEval_EvalFrame(f: *mut ffi::PyFrameObject) -> *mut PyObject {
-    // SAFETY: the caller's promise.
+    // SAFETY: the contract of this function.
     unsafe { PyEval_EvalFrameEx(f, 0) }
 }
 
