@@ -4,10 +4,12 @@
 //! Replaces no object of the host; used by every engine.
 
 #[macro_use]
-pub mod instructions;
-pub mod counter;
-pub mod metadata;
-pub mod opcode;
-pub mod thresholds;
+pub(crate) mod instructions;
+pub(crate) mod counter;
+// The tests compare all of it with the host's tables; engines need a part.
+#[cfg_attr(not(test), allow(dead_code))]
+pub(crate) mod metadata;
+pub(crate) mod opcode;
+pub(crate) mod thresholds;
 
-pub use counter::BackoffCounter;
+pub(crate) use counter::BackoffCounter;

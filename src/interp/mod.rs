@@ -1,8 +1,11 @@
 //! The tier-1 interpreter: one handler per opcode, entry from C, unwinding.
 //!
-//! Replaces `ceval.o`, with `crate::ops` (the instruction bodies) and `crate::api` (the C API).
+//! Replaces `ceval.o`, with `crate::ops` (the instruction bodies) and `crate::calls` (frames, arguments, recursion).
 
 pub mod entry;
+pub mod eval;
+pub mod namespaces;
+pub mod settings;
 pub mod unwind;
 
 #[cfg(feature = "tail-call")]

@@ -1,10 +1,11 @@
 //! Operators.
 
-use crate::api;
+use super::tables;
 use crate::bytecode::opcode;
 use crate::engine::{Engine, Exit, Op, Settled};
 use crate::host::object::{float_value, long_compact_value, long_tag};
 use crate::host::{PyObject, StackRef, ThreadState, ffi, is_small_int, numbers, refcount, small_int};
+use crate::seams;
 
 use super::adaptive::specialize;
 use super::exact::{Exact, close_exact, settle_exact, settle_exact_object, topmost};
@@ -17,13 +18,8 @@ pub unsafe fn specialize_binary_op<E: Engine>(e: &mut E, counter: u16, []: [Stac
     // SAFETY: the instruction has two inputs.
     unsafe {
         specialize(e, counter, |e| {
-            ffi::_Py_Specialize_BinaryOp(
-                e.peek(2).raw(),
-                e.peek(1).raw(),
-                e.this_instr().as_ptr(),
-                e.oparg() as _,
-                e.frame().local_slot(0).cast(),
-            );
+            let locals = e.frame().local_slot(0);
+            seams::specialize::binary_op(e.peek(2), e.peek(1), e.this_instr(), e.oparg(), locals);
         })
     }
 }
@@ -37,7 +33,7 @@ pub unsafe fn binary_op<E: Engine>(e: &mut E, [left, right]: [StackRef; 2]) -> O
         let result = if e.oparg() == ffi::NB_SUBSCR as usize {
             item_of(left.object(), right.object())
         } else {
-            let operator = *api::tables::_PyEval_BinaryOps.get_unchecked(e.oparg());
+            let operator = *tables::BINARY_OPERATORS.get_unchecked(e.oparg());
             operator(left.object(), right.object())
         };
         if result.is_null() {

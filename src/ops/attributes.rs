@@ -1,11 +1,9 @@
 //! Attributes, `super()` and special methods.
 
-use core::ffi::c_int;
-
 use super::adaptive::specialize;
 use super::frames::{enter_frame, save_return_offset};
 use super::guards::guard;
-use crate::api::names::{_Py_LoadAttr_StackRefSteal, _PyEval_SpecialMethodCanSuggest, special_method};
+use super::special_methods::{has_other_kind, special_method};
 use crate::engine::{Engine, Exit, Op, Settled};
 use crate::host::dict::{Dict, DictKeys, InlineValues, Slot, UnicodeEntry, lazy_dict_slot};
 use crate::host::lock::{try_lock, unlock};
@@ -13,6 +11,7 @@ use crate::host::object::{has_feature, managed_dict, type_of, type_version};
 use crate::host::{
     CodeUnit, FREE_THREADED, Frame, PyObject, PyTypeObject, StackRef, ThreadState, ffi, refcount,
 };
+use crate::seams;
 
 // --- guards on the owner, the topmost value ----------------------------------------------------
 
@@ -103,7 +102,7 @@ pub unsafe fn specialize_load_attr<E: Engine>(e: &mut E, counter: u16, []: [Stac
     unsafe {
         specialize(e, counter, |e| {
             let name = e.name(e.oparg() >> 1);
-            ffi::_Py_Specialize_LoadAttr(e.peek(1).raw(), e.this_instr().as_ptr(), name);
+            seams::specialize::load_attr(e.peek(1), e.this_instr(), name);
         })
     }
 }
@@ -118,9 +117,7 @@ pub unsafe fn load_attr<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
         let name = e.name(e.oparg() >> 1);
         e.publish();
         if e.oparg() & 1 != 0 {
-            let owner = e.peek(1).raw();
-            let attr = _Py_LoadAttr_StackRefSteal(e.tstate().as_ptr(), owner, name, e.sp().cast());
-            let attr = StackRef::from_raw(attr);
+            let attr = find_method(e.tstate(), e.peek(1), name, e.sp());
             if attr.is_null() {
                 e.pop();
                 return Err(Exit::Error);
@@ -346,7 +343,7 @@ pub unsafe fn specialize_store_attr<E: Engine>(e: &mut E, counter: u16, []: [Sta
     unsafe {
         specialize(e, counter, |e| {
             let name = e.name(e.oparg());
-            ffi::_Py_Specialize_StoreAttr(e.peek(1).raw(), e.this_instr().as_ptr(), name);
+            seams::specialize::store_attr(e.peek(1), e.this_instr(), name);
         })
     }
 }
@@ -519,7 +516,7 @@ unsafe fn missing_special_method(owner: *mut PyObject, index: usize) {
     // SAFETY: the index is in the table, and both messages are formats for one object.
     unsafe {
         let method = special_method(index);
-        let can_suggest = _PyEval_SpecialMethodCanSuggest(owner, index as c_int) != 0;
+        let can_suggest = has_other_kind(owner, index as u32);
         let message = if can_suggest { method.error_suggestion } else { method.error };
         ffi::PyErr_Format(ffi::PyExc_TypeError, message, owner);
     }
@@ -533,12 +530,7 @@ pub unsafe fn specialize_load_super_attr<E: Engine>(e: &mut E, counter: u16, []:
     // SAFETY: the instruction has three inputs.
     unsafe {
         specialize(e, counter, |e| {
-            ffi::_Py_Specialize_LoadSuperAttr(
-                e.peek(3).raw(),
-                e.peek(2).raw(),
-                e.this_instr().as_ptr(),
-                (e.oparg() & 1) as c_int,
-            );
+            seams::specialize::load_super_attr(e.peek(3), e.peek(2), e.this_instr(), e.oparg() & 1 != 0);
         })
     }
 }
@@ -619,29 +611,20 @@ impl SuperCall {
     #[cold]
     #[inline(never)]
     unsafe fn run_with_events(self, tstate: ThreadState, frame: Frame, instr: CodeUnit) -> *mut PyObject {
-        let (tstate, frame, instr) = (tstate.as_ptr(), frame.as_ptr(), instr.as_ptr());
-        let missing = &raw mut ffi::_PyInstrumentation_MISSING;
-        let argument = if self.explicit { self.class } else { missing };
+        let argument = if self.explicit { self.class } else { seams::instrumentation::missing() };
+        let arguments = [self.callable, argument];
         // SAFETY: the objects are live and the frame is published.
         unsafe {
-            let fire = |event: u32| {
-                ffi::_Py_call_instrumentation_2args(
-                    tstate,
-                    event as c_int,
-                    frame,
-                    instr,
-                    self.callable,
-                    argument,
-                )
-            };
-            if fire(ffi::PY_MONITORING_EVENT_CALL) != 0 {
+            let fire =
+                |event: u32| seams::instrumentation::event_with_two(tstate, event, frame, instr, arguments);
+            if fire(ffi::PY_MONITORING_EVENT_CALL).is_err() {
                 return core::ptr::null_mut();
             }
             let object = self.call();
             if object.is_null() {
-                let event = ffi::PY_MONITORING_EVENT_C_RAISE as c_int;
-                ffi::_Py_call_instrumentation_exc2(tstate, event, frame, instr, self.callable, argument);
-            } else if fire(ffi::PY_MONITORING_EVENT_C_RETURN) < 0 {
+                let event = ffi::PY_MONITORING_EVENT_C_RAISE;
+                seams::instrumentation::event_with_exception(tstate, event, frame, instr, arguments);
+            } else if fire(ffi::PY_MONITORING_EVENT_C_RETURN).is_err() {
                 refcount::decref(object);
                 return core::ptr::null_mut();
             }
@@ -719,5 +702,81 @@ unsafe fn find_super_method(
         let wanted = if is_generic { &raw mut is_method } else { core::ptr::null_mut() };
         let attr = ffi::_PySuper_Lookup(class, this, name, wanted);
         (attr, is_method != 0)
+    }
+}
+
+// --- methods and attributes for calls ----------------------------------------------------------
+
+/// Loads `owner.name` for a call. Consumes `owner`. Returns a new reference: a method's function, with the
+/// owner's reference put to `self_or_null`; or any other attribute, with the empty reference put there; or, with
+/// an exception set, the empty reference, and again that.
+///
+/// # Safety
+/// The thread is attached and `tstate` is its state; its frame is published, and what `owner` refers to stays
+/// alive although not counted; `name` is a live string; `self_or_null` can be written.
+pub(crate) unsafe fn find_method(
+    tstate: ThreadState,
+    owner: StackRef,
+    name: *mut PyObject,
+    self_or_null: *mut StackRef,
+) -> StackRef {
+    // SAFETY: the caller's promise. The references are unlinked in reverse order before they go.
+    unsafe {
+        let mut method = VisibleRef::new(StackRef::NULL.raw());
+        method.link(tstate);
+        let mut this = VisibleRef::new(owner.raw());
+        this.link(tstate);
+        // The method stays empty on failure, so that the result tells nothing new.
+        ffi::_PyObject_GetMethodStackRef(tstate.as_ptr(), this.slot(), name, method.slot());
+        *self_or_null = StackRef::from_raw(this.unlink(tstate));
+        StackRef::from_raw(method.unlink(tstate))
+    }
+}
+
+/// A reference in a C frame that the garbage collector of a free-threaded host must find, since it may
+/// be deferred (`_PyCStackRef`). Links are pointers into it: it must not move while it is linked.
+#[repr(transparent)]
+struct VisibleRef(ffi::_PyCStackRef);
+
+impl VisibleRef {
+    #[inline(always)]
+    fn new(reference: ffi::_PyStackRef) -> VisibleRef {
+        VisibleRef(ffi::_PyCStackRef {
+            ref_: reference,
+            #[cfg(py_gil_disabled)]
+            next: core::ptr::null_mut(),
+        })
+    }
+
+    #[inline(always)]
+    fn slot(&mut self) -> *mut ffi::_PyStackRef {
+        &raw mut self.0.ref_
+    }
+
+    /// Shows the reference to the collector.
+    #[inline(always)]
+    unsafe fn link(&mut self, tstate: ThreadState) {
+        #[cfg(not(py_gil_disabled))]
+        let _ = tstate;
+        #[cfg(py_gil_disabled)]
+        // SAFETY: the list is the thread's own.
+        unsafe {
+            let head = &raw mut (*tstate.implementation()).c_stack_refs;
+            self.0.next = *head;
+            *head = &raw mut self.0;
+        }
+    }
+
+    /// Ends what [`VisibleRef::link`] began; the reference is the caller's again.
+    #[inline(always)]
+    unsafe fn unlink(&mut self, tstate: ThreadState) -> ffi::_PyStackRef {
+        #[cfg(not(py_gil_disabled))]
+        let _ = tstate;
+        #[cfg(py_gil_disabled)]
+        // SAFETY: this is the reference linked last.
+        unsafe {
+            (*tstate.implementation()).c_stack_refs = self.0.next;
+        }
+        self.0.ref_
     }
 }

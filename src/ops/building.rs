@@ -4,10 +4,10 @@ use core::mem::MaybeUninit;
 use core::ptr::null_mut;
 
 use super::exact::topmost;
-use crate::api;
+use super::{calls, tables};
 use crate::engine::{Engine, Exit, Op, Settled};
 use crate::host::object::{self, is_exact, type_of};
-use crate::host::{FREE_THREADED, PyObject, Raised, StackRef, ThreadState, ffi, refcount};
+use crate::host::{FREE_THREADED, PyObject, PyResult, Raised, StackRef, ThreadState, ffi, refcount};
 use crate::raise;
 
 // --- helpers -----------------------------------------------------------------------------------
@@ -76,12 +76,11 @@ unsafe fn with_objects(
     // SAFETY: the scratch memory has the size that the host wants, with a place before the first object
     // that callees may use; what it returns is given back with that place.
     unsafe {
-        let objects = ffi::_PyObjectArray_FromStackRefArray(values.cast(), count as isize, scratch.add(1));
-        if objects.is_null() {
-            return ffi::PyErr_NoMemory();
-        }
+        let Ok(objects) = borrow_array(values, count, scratch.add(1)) else {
+            return core::ptr::null_mut();
+        };
         let result = action(objects);
-        ffi::_PyObjectArray_Free(objects.sub(1), scratch);
+        free_array(objects.sub(1), scratch);
         result
     }
 }
@@ -337,7 +336,7 @@ pub unsafe fn dict_merge<E: Engine>(e: &mut E, [mapping]: [StackRef; 1]) -> Op<S
         let status = ffi::_PyDict_MergeEx(dict, mapping.object(), NO_DUPLICATES);
         if status < 0 {
             let callable = e.peek(4 + e.oparg()).object();
-            ffi::_PyEval_FormatKwargsError(e.tstate().as_ptr(), callable, mapping.object());
+            calls::spread::explain_keywords_error(callable, mapping.object());
         }
         settle_status(e, mapping, status)
     }
@@ -398,7 +397,7 @@ pub unsafe fn convert_value<E: Engine>(e: &mut E, [value]: [StackRef; 1]) -> Op<
     // SAFETY: the argument is the index of a conversion; the input is ours.
     unsafe {
         e.publish();
-        let convert = api::tables::_PyEval_ConversionFuncs.get_unchecked(e.oparg()).unwrap_unchecked();
+        let convert = tables::CONVERSIONS.get_unchecked(e.oparg()).unwrap_unchecked();
         let result = convert(value.object());
         e.settle_object(topmost::<E, 1>(e), result)
     }
@@ -431,5 +430,51 @@ pub unsafe fn build_template<E: Engine>(
         e.publish();
         let template = ffi::_PyTemplate_Build(strings.object(), interpolations.object());
         e.settle_object(topmost::<E, 2>(e), template)
+    }
+}
+
+// --- arrays of objects -------------------------------------------------------------------------
+
+/// How many arguments an instruction has room for on the C stack (`MAX_STACKREF_SCRATCH`).
+const MAX_STACKREF_SCRATCH: usize = 10;
+
+/// The objects that `count` stack references name, borrowed, as an array for a vectorcall: `scratch` if they fit,
+/// else new memory, with a writable slot before the first one. Fails with MemoryError. The slot before the array
+/// goes to [`free_array`].
+///
+/// # Safety
+/// The thread is attached; `input` holds that many references, and `scratch` has room for ten objects and one
+/// more before.
+pub(crate) unsafe fn borrow_array(
+    input: *const StackRef,
+    count: usize,
+    scratch: *mut *mut PyObject,
+) -> PyResult<*mut *mut PyObject> {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let mut array = scratch;
+        if count > MAX_STACKREF_SCRATCH {
+            let memory = ffi::PyMem_Malloc((count + 1) * size_of::<*mut PyObject>());
+            if memory.is_null() {
+                ffi::PyErr_NoMemory();
+                return Err(Raised);
+            }
+            array = memory.cast::<*mut PyObject>().add(1);
+        }
+        for index in 0..count {
+            *array.add(index) = (*input.add(index)).object();
+        }
+        Ok(array)
+    }
+}
+
+/// Frees `array`, the memory that [`borrow_array`] has returned a part of, unless it is `scratch`.
+///
+/// # Safety
+/// The thread is attached; both are the start of the memory, one slot before the first object.
+pub(crate) unsafe fn free_array(array: *mut *mut PyObject, scratch: *mut *mut PyObject) {
+    if array != scratch {
+        // SAFETY: the caller's promise.
+        unsafe { ffi::PyMem_Free(array.cast()) }
     }
 }

@@ -7,6 +7,7 @@ use super::guards::guard;
 use crate::engine::{Engine, Exit, Op, Settled};
 use crate::host::object::{float_value, is_exact, long_compact_value, long_tag, size};
 use crate::host::{PyObject, StackRef, false_, ffi, refcount, true_};
+use crate::seams;
 
 // --- truth -------------------------------------------------------------------------------------
 
@@ -16,7 +17,7 @@ pub unsafe fn specialize_to_bool<E: Engine>(e: &mut E, counter: u16, []: [StackR
     // SAFETY: the instruction has an input.
     unsafe {
         specialize(e, counter, |e| {
-            ffi::_Py_Specialize_ToBool(e.peek(1).raw(), e.this_instr().as_ptr());
+            seams::specialize::to_bool(e.peek(1), e.this_instr());
         })
     }
 }
@@ -134,12 +135,7 @@ pub unsafe fn specialize_compare_op<E: Engine>(e: &mut E, counter: u16, []: [Sta
     // SAFETY: the instruction has two inputs.
     unsafe {
         specialize(e, counter, |e| {
-            ffi::_Py_Specialize_CompareOp(
-                e.peek(2).raw(),
-                e.peek(1).raw(),
-                e.this_instr().as_ptr(),
-                e.oparg() as _,
-            );
+            seams::specialize::compare_op(e.peek(2), e.peek(1), e.this_instr(), e.oparg());
         })
     }
 }
@@ -237,7 +233,7 @@ pub unsafe fn specialize_contains_op<E: Engine>(e: &mut E, counter: u16, []: [St
     // SAFETY: the instruction has two inputs.
     unsafe {
         specialize(e, counter, |e| {
-            ffi::_Py_Specialize_ContainsOp(e.peek(1).raw(), e.this_instr().as_ptr());
+            seams::specialize::contains_op(e.peek(1), e.this_instr());
         })
     }
 }

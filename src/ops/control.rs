@@ -4,15 +4,15 @@
 use core::ptr::NonNull;
 
 use super::guards::guard;
-use crate::api;
-use crate::breaker::{requests, word::EvalBreaker};
+use crate::breaker::word::EvalBreaker;
 use crate::bytecode::{BackoffCounter, opcode};
+use crate::calls::frames;
 use crate::engine::{Engine, Exit, Op};
 #[cfg(py_tier2)]
 use crate::host::{CodeUnit, Frame, Raised, ThreadState};
 use crate::host::{FREE_THREADED, StackRef, ffi};
 use crate::instrument::version;
-use crate::interp::unwind;
+use crate::seams;
 use crate::specialize::{jump_backward, resume};
 #[cfg(py_gil_disabled)]
 use crate::tlbc;
@@ -55,7 +55,7 @@ pub unsafe fn check_periodic<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
         e.tstate().quiescent();
         if EvalBreaker::of(e.tstate()).load().has_events() {
             e.publish();
-            if requests::handle(e.tstate()).is_err() {
+            if seams::ceval_gil::handle_pending(e.tstate()).is_err() {
                 return Err(Exit::ErrorNoPop);
             }
         }
@@ -108,7 +108,7 @@ pub unsafe fn maybe_instrument<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
             let wanted = EvalBreaker::of(e.tstate()).load().version();
             if version::of_code(e.code()) != wanted {
                 e.publish();
-                if ffi::_Py_Instrument(e.code().as_ptr(), e.tstate().interp()) != 0 {
+                if seams::instrumentation::instrument(e.code(), e.tstate().interp()).is_err() {
                     return Err(Exit::ErrorNoPop);
                 }
                 e.set_next(e.this_instr());
@@ -160,7 +160,7 @@ pub unsafe fn return_value<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
         }
         tstate.leave_python_call();
         tstate.set_current_frame(caller);
-        api::frames::clear_and_pop(tstate, dying);
+        frames::clear_and_pop(tstate, dying);
         let caller = tstate.current_frame();
         let offset = (*caller.as_ptr()).return_offset;
         e.switch_frame(caller, caller.instr().add(offset as isize));
@@ -190,7 +190,7 @@ pub unsafe fn interpreter_exit<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
         let entry = e.frame();
         let result = e.pop().into_object();
         e.tstate().set_current_frame(entry.previous());
-        unwind::restore_executor(e.tstate(), entry);
+        frames::restore_executor(e.tstate(), entry);
         Err(Exit::Return(result))
     }
 }
@@ -372,7 +372,7 @@ mod executors {
             let status = ffi::_PyOptimizer_Optimize(frame.as_ptr(), start, &raw mut executor, 0);
             let unit = instr.add(1);
             if status > 0 {
-                unit.set_word(BackoffCounter::jump_backward().bits());
+                unit.set_word(crate::bytecode::thresholds::get().jump_backward.bits());
                 return Ok(NonNull::new(executor));
             }
             unit.set_word(BackoffCounter::from_bits(unit.word()).restart().bits());

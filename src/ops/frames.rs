@@ -1,7 +1,7 @@
 //! Entering frames of Python functions.
 
 use super::guards::guard;
-use crate::api;
+use crate::calls::recursion;
 use crate::engine::{Engine, Exit, Op};
 use crate::host::{Frame, StackRef};
 
@@ -47,7 +47,7 @@ pub(super) unsafe fn enter_frame<E: Engine, T>(e: &mut E, frame: Frame) -> Op<T>
     // SAFETY: the caller's promise.
     unsafe {
         link(e, frame);
-        if e.tstate().enter_python_call() && api::recursion::check_python_recursion(e.tstate()).is_err() {
+        if e.tstate().enter_python_call() && recursion::check_python_recursion(e.tstate()).is_err() {
             return Err(Exit::DropFrame);
         }
     }

@@ -1,6 +1,7 @@
 //! Generators, coroutines and asynchronous iteration.
 
 use super::adaptive::specialize;
+use super::awaiting;
 use super::control::leaving;
 use super::frames::enter_frame;
 use super::guards::guard;
@@ -9,8 +10,11 @@ use crate::engine::{Engine, Exit, Op, Settled};
 use crate::host::function::VECTORCALL_ARGUMENTS_OFFSET;
 use crate::host::generator::Generator;
 use crate::host::object::{is_exact, type_of};
+use crate::host::owned::into_host;
 use crate::host::{Code, CodeUnit, Frame, Owned, PyObject, StackRef, ThreadState, ffi, refcount};
-use crate::{api, raise};
+use crate::instrument::exceptions;
+use crate::raise;
+use crate::seams;
 
 // --- making, resuming and suspending -----------------------------------------------------------
 
@@ -66,7 +70,7 @@ pub unsafe fn yield_value<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
 #[inline(always)]
 pub unsafe fn specialize_send<E: Engine>(e: &mut E, counter: u16, []: [StackRef; 0]) -> Op {
     // SAFETY: the instruction has two inputs.
-    unsafe { specialize(e, counter, |e| ffi::_Py_Specialize_Send(e.peek(2).raw(), e.this_instr().as_ptr())) }
+    unsafe { specialize(e, counter, |e| seams::specialize::send(e.peek(2), e.this_instr())) }
 }
 
 /// Sends the topmost value to the receiver below it, which stays, and replaces it by what the receiver
@@ -127,7 +131,7 @@ unsafe fn returned_value(tstate: ThreadState, frame: Frame, instr: CodeUnit) -> 
     // SAFETY: the frame is published.
     unsafe {
         if ffi::_PyErr_ExceptionMatches(tstate.as_ptr(), ffi::PyExc_StopIteration) != 0 {
-            api::monitor::raise(tstate, frame, instr);
+            exceptions::raise(tstate, frame, instr);
         }
         let mut value = core::ptr::null_mut();
         if ffi::_PyGen_FetchStopIterationValue(&raw mut value) == 0 { value } else { core::ptr::null_mut() }
@@ -187,7 +191,7 @@ unsafe fn reraise_live<E: Engine, T>(e: &mut E, exception: *mut PyObject) -> Op<
     // SAFETY: the exception is live, and the frame published.
     unsafe {
         ffi::_PyErr_SetRaisedException(e.tstate().as_ptr(), refcount::new_ref(exception));
-        api::monitor::reraise(e.tstate(), e.frame(), e.this_instr());
+        exceptions::reraise(e.tstate(), e.frame(), e.this_instr());
     }
     Err(Exit::Unwind)
 }
@@ -237,8 +241,8 @@ pub unsafe fn get_awaitable<E: Engine>(e: &mut E, [iterable]: [StackRef; 1]) -> 
     // SAFETY: the input is ours.
     unsafe {
         e.publish();
-        let iterator = api::iteration::_PyEval_GetAwaitable(iterable.object(), e.oparg() as _);
-        e.settle_object([iterable], iterator)
+        let iterator = awaiting::awaitable_iterator(iterable.object(), e.oparg() as _);
+        e.settle_object([iterable], into_host(iterator))
     }
 }
 
@@ -310,8 +314,8 @@ pub unsafe fn get_anext<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op<[StackRef
     // SAFETY: the instruction has an input.
     unsafe {
         e.publish();
-        let awaitable = api::iteration::_PyEval_GetANext(e.peek(1).object());
-        if awaitable.is_null() { Err(Exit::ErrorNoPop) } else { Ok([StackRef::steal(awaitable)]) }
+        let awaitable = awaiting::next_awaitable(e.peek(1).object());
+        awaitable.map_or(Err(Exit::ErrorNoPop), |awaitable| Ok([StackRef::steal(awaitable.into_ptr())]))
     }
 }
 

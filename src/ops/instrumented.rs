@@ -3,16 +3,15 @@
 //! An event calls Python code, which may raise, and may move the frame to another instruction (a
 //! debugger's jump). Events on calls are in [`super::calls`].
 
-use core::ffi::c_int;
-
 use super::control::{record_branch, run_original};
 use super::{attributes, generators, iteration};
-use crate::api;
 use crate::engine::{Engine, Exit, Op, Settled};
 use crate::host::generator::is_generator;
 use crate::host::object::is_exact;
-use crate::host::{CodeUnit, PyObject, StackRef, ffi};
+use crate::host::{CodeUnit, StackRef, ffi};
 use crate::instrument::calls::under_line;
+use crate::instrument::exceptions;
+use crate::seams;
 
 // --- jumps and branches ------------------------------------------------------------------------
 
@@ -22,28 +21,21 @@ use crate::instrument::calls::under_line;
 unsafe fn jump<E: Engine>(e: &mut E, event: u32, source: CodeUnit, target: CodeUnit) -> Op {
     // SAFETY: both are in the frame's bytecode.
     unsafe {
-        let tstate = e.tstate().as_ptr();
-        if (*tstate).tracing != 0 {
+        let tstate = e.tstate();
+        if (*tstate.as_ptr()).tracing != 0 {
             e.set_next(target);
             return Ok([]);
         }
         e.publish();
-        let next = ffi::_Py_call_instrumentation_jump(
-            e.this_instr().as_ptr(),
-            tstate,
-            event as c_int,
-            e.frame().as_ptr(),
-            source.as_ptr(),
-            target.as_ptr(),
-        );
+        let next = seams::instrumentation::jump(tstate, event, e.frame(), e.this_instr(), source, target);
         e.reload_sp();
-        if next.is_null() {
+        let Ok(next) = next else {
             // The exception is raised where the jump would have led: a tool that has moved the frame
             // before it raised wants that.
             e.set_next(target.add(1));
             return Err(Exit::ErrorNoPop);
-        }
-        e.set_next(CodeUnit::from_ptr(next));
+        };
+        e.set_next(next);
     }
     Ok([])
 }
@@ -209,7 +201,7 @@ unsafe fn stop_iteration<E: Engine>(e: &mut E, value: StackRef) -> Op {
     // SAFETY: the value is on the stack.
     unsafe {
         e.publish();
-        api::monitor::stop_iteration(e.tstate(), e.frame(), e.this_instr(), value.object())
+        exceptions::stop_iteration(e.tstate(), e.frame(), e.this_instr(), value.object())
             .map_or(Err(Exit::ErrorNoPop), |()| Ok([]))
     }
 }
@@ -223,11 +215,10 @@ pub unsafe fn monitor_resume<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
     // SAFETY: the frame is published.
     unsafe {
         e.publish();
-        let (frame, this) = (e.frame(), e.this_instr());
-        let event = c_int::from(e.oparg() > 0);
-        let status = ffi::_Py_call_instrumentation(e.tstate().as_ptr(), event, frame.as_ptr(), this.as_ptr());
+        let event = u32::from(e.oparg() > 0);
+        let result = seams::instrumentation::event(e.tstate(), event, e.frame(), e.this_instr());
         e.reload_sp();
-        if status != 0 {
+        if result.is_err() {
             return Err(Exit::ErrorNoPop);
         }
         follow(e)
@@ -253,12 +244,10 @@ unsafe fn value_event<E: Engine>(e: &mut E, event: u32) -> Op {
     // SAFETY: the instruction has an input, which stays.
     unsafe {
         e.publish();
-        let (frame, this) = (e.frame().as_ptr(), e.this_instr().as_ptr());
-        let value: *mut PyObject = e.peek(1).object();
-        let tstate = e.tstate().as_ptr();
-        let status = ffi::_Py_call_instrumentation_arg(tstate, event as c_int, frame, this, value);
+        let value = e.peek(1).object();
+        let result = seams::instrumentation::event_with(e.tstate(), event, e.frame(), e.this_instr(), value);
         e.reload_sp();
-        if status != 0 {
+        if result.is_err() {
             return Err(Exit::ErrorNoPop);
         }
     }
@@ -303,15 +292,11 @@ pub unsafe fn instrumented_line<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
             return run_original(e, under_line(frame, this));
         }
         e.publish();
-        let previous = e.previous_instr().as_ptr();
-        let tstate = e.tstate().as_ptr();
-        let original = ffi::_Py_call_instrumentation_line(tstate, frame.as_ptr(), this.as_ptr(), previous);
+        let original = seams::instrumentation::line(e.tstate(), frame, this, e.previous_instr());
         e.reload_sp();
-        if original < 0 {
-            return Err(Exit::ErrorNoPop);
-        }
+        let Ok(original) = original else { return Err(Exit::ErrorNoPop) };
         follow(e)?;
-        run_original(e, original as u8)
+        run_original(e, original)
     }
 }
 
@@ -321,12 +306,9 @@ pub unsafe fn instrumented_instruction<E: Engine>(e: &mut E, []: [StackRef; 0]) 
     // SAFETY: the frame is published.
     unsafe {
         e.publish();
-        let (frame, this) = (e.frame().as_ptr(), e.this_instr().as_ptr());
-        let original = ffi::_Py_call_instrumentation_instruction(e.tstate().as_ptr(), frame, this);
+        let original = seams::instrumentation::instruction(e.tstate(), e.frame(), e.this_instr());
         e.reload_sp();
-        if original < 0 {
-            return Err(Exit::ErrorNoPop);
-        }
-        run_original(e, original as u8)
+        let Ok(original) = original else { return Err(Exit::ErrorNoPop) };
+        run_original(e, original)
     }
 }

@@ -17,7 +17,9 @@ use crate::host::{
     CodeUnit, FREE_THREADED, Frame, PyObject, Raised, StackRef, ThreadState, ffi, is_small_int, numbers,
     refcount, small_int,
 };
-use crate::{api, raise};
+use crate::instrument::exceptions;
+use crate::raise;
+use crate::seams;
 
 /// Replaces the topmost value by its iterator.
 #[inline(always)]
@@ -68,7 +70,7 @@ pub unsafe fn specialize_for_iter<E: Engine>(e: &mut E, counter: u16, []: [Stack
     // SAFETY: the instruction has an input.
     unsafe {
         specialize(e, counter, |e| {
-            ffi::_Py_Specialize_ForIter(e.peek(1).raw(), e.this_instr().as_ptr(), e.oparg() as _);
+            seams::specialize::for_iter(e.peek(1), e.this_instr(), e.oparg());
         })
     }
 }
@@ -116,7 +118,7 @@ unsafe fn forget_stop_iteration(tstate: ThreadState, frame: Frame, instr: CodeUn
         if ffi::_PyErr_ExceptionMatches(tstate.as_ptr(), ffi::PyExc_StopIteration) == 0 {
             return Err(Raised);
         }
-        api::monitor::raise(tstate, frame, instr);
+        exceptions::raise(tstate, frame, instr);
         ffi::_PyErr_Clear(tstate.as_ptr());
         Ok(())
     }

@@ -1,6 +1,6 @@
 //! Local variables, cells, constants, and moving values on the stack.
 
-use crate::api;
+use super::unbound;
 use crate::engine::{Engine, Exit, Op, Settled};
 use crate::host::object::{cell_swap, cell_value, tuple_item};
 use crate::host::{StackRef, ffi, refcount, small_int};
@@ -66,7 +66,7 @@ pub unsafe fn load_fast_check<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op<[St
         let value = e.frame().local(e.oparg());
         if value.is_null() {
             e.publish();
-            api::errors::unbound_local(e.code(), e.oparg());
+            unbound::unbound_local(e.code(), e.oparg());
             return Err(Exit::Error);
         }
         Ok([value.dup()])
@@ -104,7 +104,7 @@ pub unsafe fn delete_fast<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
         let old = e.frame().local(e.oparg());
         if old.is_null() {
             e.publish();
-            api::errors::unbound_local(e.code(), e.oparg());
+            unbound::unbound_local(e.code(), e.oparg());
             return Err(Exit::Error);
         }
         e.frame().set_local(e.oparg(), StackRef::NULL);
@@ -195,7 +195,7 @@ pub unsafe fn load_deref<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op<[StackRe
     unsafe {
         let Some(value) = cell_value(e.frame().local(e.oparg()).object(), || e.publish()) else {
             e.publish();
-            ffi::_PyEval_FormatExcUnbound(e.tstate().as_ptr(), e.code().as_ptr(), e.oparg() as _);
+            unbound::unbound(e.tstate(), e.code(), e.oparg());
             return Err(Exit::Error);
         };
         Ok([value])
@@ -225,7 +225,7 @@ pub unsafe fn delete_deref<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
         let old = cell_swap(e.frame().local(e.oparg()).object(), core::ptr::null_mut(), || e.publish());
         e.publish();
         if old.is_null() {
-            ffi::_PyEval_FormatExcUnbound(e.tstate().as_ptr(), e.code().as_ptr(), e.oparg() as _);
+            unbound::unbound(e.tstate(), e.code(), e.oparg());
             return Err(Exit::Error);
         }
         refcount::decref(old);

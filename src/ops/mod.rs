@@ -8,22 +8,28 @@
 
 mod adaptive;
 mod arithmetic;
-mod attributes;
-mod building;
-mod calls;
+pub(crate) mod attributes;
+pub(crate) mod awaiting;
+pub(crate) mod building;
+pub(crate) mod calls;
 mod comparisons;
 mod control;
 mod exact;
-mod exceptions;
+pub(crate) mod exceptions;
 mod frames;
 mod generators;
 mod guards;
+pub(crate) mod imports;
 mod instrumented;
 mod iteration;
 mod locals;
-mod names;
-mod subscripts;
-mod unpacking;
+pub(crate) mod matching;
+pub(crate) mod names;
+pub(crate) mod special_methods;
+pub(crate) mod subscripts;
+pub(crate) mod tables;
+pub(crate) mod unbound;
+pub(crate) mod unpacking;
 
 pub use arithmetic::*;
 pub use attributes::*;

@@ -1,17 +1,18 @@
 //! Names in modules, classes and builtins; imports.
 
-use core::ptr::null_mut;
-
 use super::adaptive::specialize;
 use super::guards::guard;
-use crate::api::imports::{_PyEval_ImportFrom, _PyEval_ImportName};
-use crate::api::names::{_PyEval_LoadGlobalStackRef, _PyEval_LoadName, optional_item, undefined_name};
+use super::{imports, unbound};
 use crate::engine::{Engine, Exit, Op, Settled};
 use crate::host::dict::{Dict, DictKeys};
-use crate::host::object::tuple_item;
+use crate::host::object::{optional_item, tuple_item};
 use crate::host::owned::into_host;
+use crate::host::owned::{check, exception_is_set};
 use crate::host::{Frame, Owned, PyObject, PyResult, Raised, StackRef, ThreadState, ffi};
 use crate::raise;
+use crate::seams;
+use core::ffi::CStr;
+use core::ptr::null_mut;
 
 /// A new reference that an out-of-line helper gave, as what an instruction without inputs pushes.
 #[inline(always)]
@@ -41,7 +42,7 @@ pub unsafe fn load_name<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op<[StackRef
     unsafe {
         e.publish();
         let name = e.name(e.oparg());
-        pushed(_PyEval_LoadName(e.tstate().as_ptr(), e.frame().as_ptr(), name))
+        pushed(into_host(find_name(e.tstate(), e.frame(), name)))
     }
 }
 
@@ -179,12 +180,8 @@ pub unsafe fn specialize_load_global<E: Engine>(e: &mut E, counter: u16, []: [St
     // SAFETY: the code has that name.
     unsafe {
         specialize(e, counter, |e| {
-            ffi::_Py_Specialize_LoadGlobal(
-                e.frame().globals(),
-                e.frame().builtins(),
-                e.this_instr().as_ptr(),
-                e.name(e.oparg() >> 1),
-            );
+            let name = e.name(e.oparg() >> 1);
+            seams::specialize::load_global(e.frame().globals(), e.frame().builtins(), e.this_instr(), name);
         })
     }
 }
@@ -207,7 +204,7 @@ unsafe fn load_global_into<E: Engine>(e: &mut E, slot: *mut StackRef, name: *mut
     // SAFETY: the frame is published, and the slot is the one after its topmost value.
     unsafe {
         let frame = e.frame();
-        _PyEval_LoadGlobalStackRef(frame.globals(), frame.builtins(), name, slot.cast());
+        find_global(frame.globals(), frame.builtins(), name, slot);
         if (*slot).is_null() {
             return Err(Exit::Error);
         }
@@ -381,7 +378,7 @@ unsafe fn load_from_class_or_cell(
             return Ok(value);
         }
         Owned::optional(ffi::PyCell_Get(frame.local(index).object())).ok_or_else(|| {
-            ffi::_PyEval_FormatExcUnbound(tstate.as_ptr(), code, index as _);
+            unbound::unbound(tstate, frame.code(), index);
             Raised
         })
     }
@@ -395,14 +392,9 @@ pub unsafe fn import_name<E: Engine>(e: &mut E, [level, fromlist]: [StackRef; 2]
     // SAFETY: the code has that name; the inputs are ours.
     unsafe {
         e.publish();
-        let module = _PyEval_ImportName(
-            e.tstate().as_ptr(),
-            e.frame().as_ptr(),
-            e.name(e.oparg()),
-            fromlist.object(),
-            level.object(),
-        );
-        e.settle_object([fromlist, level], module)
+        let module =
+            imports::import_name(e.tstate(), e.frame(), e.name(e.oparg()), fromlist.object(), level.object());
+        e.settle_object([fromlist, level], into_host(module))
     }
 }
 
@@ -413,6 +405,92 @@ pub unsafe fn import_from<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op<[StackR
     unsafe {
         e.publish();
         let module = e.peek(1).object();
-        pushed(_PyEval_ImportFrom(e.tstate().as_ptr(), module, e.name(e.oparg())))
+        pushed(into_host(imports::import_from(module, e.name(e.oparg()))))
+    }
+}
+
+// --- finding names -----------------------------------------------------------------------------
+
+/// Raises NameError for `name`.
+///
+/// # Safety
+/// The thread is attached, its frame published, and `name` is a live string.
+#[cold]
+pub(crate) unsafe fn undefined_name(tstate: ThreadState, name: *mut PyObject) -> Raised {
+    const MESSAGE: &CStr = c"name '%.200s' is not defined";
+    // SAFETY: the caller's promise; the format takes the name.
+    unsafe {
+        unbound::raise_about(tstate, ffi::PyExc_NameError, MESSAGE, name);
+    }
+    Raised
+}
+
+/// Looks `name` up in the locals, globals and builtins of `frame`. Raises NameError, SystemError if the frame
+/// has no mapping of locals, or whatever the mappings raise.
+///
+/// # Safety
+/// The thread is attached and `tstate` is its state; `frame` is live and published; `name` is a live string.
+pub(crate) unsafe fn find_name(tstate: ThreadState, frame: Frame, name: *mut PyObject) -> PyResult {
+    // SAFETY: the caller's promise; globals are a dictionary or of a subclass.
+    unsafe {
+        if frame.locals_mapping().is_null() {
+            return Err(raise!(PyExc_SystemError, c"no locals found"));
+        }
+        if let Some(value) = optional_item(frame.locals_mapping(), name)? {
+            return Ok(value);
+        }
+        let mut value = core::ptr::null_mut();
+        check(ffi::PyDict_GetItemRef(frame.globals(), name, &raw mut value))?;
+        if let Some(value) = Owned::optional(value) {
+            return Ok(value);
+        }
+        optional_item(frame.builtins(), name)?.ok_or_else(|| undefined_name(tstate, name))
+    }
+}
+
+/// Looks `name` up in `globals` and `builtins`, and puts a new reference (or the empty reference, with an
+/// exception set) to `place`. All arguments are borrowed. Raises NameError, or whatever namespaces that are not
+/// exact dictionaries raise.
+///
+/// # Safety
+/// The thread is attached and its frame published; `name` is a live string; `place` can be written.
+pub(crate) unsafe fn find_global(
+    globals: *mut PyObject,
+    builtins: *mut PyObject,
+    name: *mut PyObject,
+    place: *mut StackRef,
+) {
+    let dicts = [globals, builtins].map(|namespace| Dict::from_ptr(namespace.cast()));
+    // SAFETY: the caller's promise.
+    unsafe {
+        if dicts[0].is_exact() && dicts[1].is_exact() {
+            ffi::_PyDict_LoadGlobalStackRef(globals.cast(), builtins.cast(), name, place.cast());
+            // Not found is no error to a dictionary.
+            if (*place).is_null() && !exception_is_set() {
+                undefined_name(ThreadState::current(), name);
+            }
+        } else {
+            *place = match load_global_from_mappings(globals, builtins, name) {
+                Ok(value) => StackRef::steal(value.into_ptr()),
+                Err(Raised) => StackRef::NULL,
+            };
+        }
+    }
+}
+
+#[cold]
+unsafe fn load_global_from_mappings(
+    globals: *mut PyObject,
+    builtins: *mut PyObject,
+    name: *mut PyObject,
+) -> PyResult {
+    // SAFETY: the caller's promise.
+    unsafe {
+        for namespace in [globals, builtins] {
+            if let Some(value) = optional_item(namespace, name)? {
+                return Ok(value);
+            }
+        }
+        Err(undefined_name(ThreadState::current(), name))
     }
 }

@@ -1,9 +1,5 @@
 //! Subscription and slicing.
 
-use core::ffi::c_int;
-use core::ptr::null_mut;
-use core::sync::atomic::{AtomicPtr, Ordering};
-
 use super::adaptive::specialize;
 use super::exact::{Exact, close_exact, topmost};
 use super::frames::save_return_offset;
@@ -12,8 +8,15 @@ use crate::engine::{Engine, Exit, Op, Settled};
 use crate::host::object::{is_exact, list_items, long_compact_value, long_is_compact};
 use crate::host::object::{long_is_non_negative_compact, size, tuple_item, tuple_size};
 use crate::host::object::{type_flags, type_of};
+use crate::host::owned::exception_is_set;
 use crate::host::text::{ascii_string, unicode_char, unicode_length};
 use crate::host::{Code, FREE_THREADED, Frame, PyObject, StackRef, ffi, lock, none, refcount};
+use crate::host::{PyResult, Raised};
+use crate::seams;
+use core::ffi::CStr;
+use core::ffi::c_int;
+use core::ptr::null_mut;
+use core::sync::atomic::{AtomicPtr, Ordering};
 
 // --- reading -----------------------------------------------------------------------------------
 
@@ -331,7 +334,7 @@ pub unsafe fn specialize_store_subscr<E: Engine>(e: &mut E, counter: u16, []: [S
     // SAFETY: the instruction has three inputs.
     unsafe {
         specialize(e, counter, |e| {
-            ffi::_Py_Specialize_StoreSubscr(e.peek(2).raw(), e.peek(1).raw(), e.this_instr().as_ptr());
+            seams::specialize::store_subscr(e.peek(2), e.peek(1), e.this_instr());
         })
     }
 }
@@ -480,5 +483,48 @@ unsafe fn settle_status<E: Engine, const N: usize>(
     unsafe {
         e.consume(inputs);
         if status != 0 { Err(Exit::Error) } else { Ok(Settled::new()) }
+    }
+}
+
+// --- slice indices of C code -------------------------------------------------------------------
+
+/// The value of a slice index other than None, clipped to what an index can be: `message` is what
+/// TypeError says of an object that is none.
+unsafe fn index_value(object: *mut PyObject, message: &CStr) -> PyResult<isize> {
+    // SAFETY: the object is live and the thread attached, by the callers' promise.
+    unsafe {
+        if ffi::PyIndex_Check(object) == 0 {
+            ffi::PyErr_SetString(ffi::PyExc_TypeError, message.as_ptr());
+            return Err(Raised);
+        }
+        // Without an exception for overflow, the host clips.
+        match ffi::PyNumber_AsSsize_t(object, core::ptr::null_mut()) {
+            -1 if exception_is_set() => Err(Raised),
+            value => Ok(value),
+        }
+    }
+}
+
+/// The value of a slice index other than None. Fails with TypeError if `object` is none.
+///
+/// # Safety
+/// `object` is live, the thread is attached.
+pub(crate) unsafe fn slice_index(object: *mut PyObject) -> PyResult<isize> {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let message = c"slice indices must be integers or None or have an __index__ method";
+        index_value(object, message)
+    }
+}
+
+/// As [`slice_index`], where None is not allowed.
+///
+/// # Safety
+/// As for [`slice_index`].
+pub(crate) unsafe fn slice_index_not_none(object: *mut PyObject) -> PyResult<isize> {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let message = c"slice indices must be integers or have an __index__ method";
+        index_value(object, message)
     }
 }

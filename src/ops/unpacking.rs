@@ -3,10 +3,16 @@
 use super::adaptive::specialize;
 use super::exact::topmost;
 use super::guards::guard;
-use crate::api::{matching, unpacking};
+use super::matching;
 use crate::engine::{Engine, Exit, Op, Settled};
 use crate::host::object::{has_feature, list_items, size, tuple_item, tuple_items, tuple_size};
+use crate::host::object::{is_exact, set_size, type_of};
+use crate::host::owned::exception_is_set;
+use crate::host::{Owned, PyResult, Raised, ThreadState};
 use crate::host::{PyObject, StackRef, ffi, lock, refcount};
+use crate::raise;
+use crate::seams;
+use core::ffi::c_int;
 
 // --- unpacking ---------------------------------------------------------------------------------
 
@@ -16,7 +22,7 @@ pub unsafe fn specialize_unpack_sequence<E: Engine>(e: &mut E, counter: u16, []:
     // SAFETY: the instruction has an input.
     unsafe {
         specialize(e, counter, |e| {
-            ffi::_Py_Specialize_UnpackSequence(e.peek(1).raw(), e.this_instr().as_ptr(), e.oparg() as _);
+            seams::specialize::unpack_sequence(e.peek(1), e.this_instr(), e.oparg());
         })
     }
 }
@@ -46,15 +52,9 @@ unsafe fn unpack<E: Engine>(e: &mut E, before: usize, after: core::ffi::c_int, c
         let iterable = e.pop().into_object();
         e.publish();
         let top = e.sp().add(count);
-        let done = unpacking::_PyEval_UnpackIterableStackRef(
-            e.tstate().as_ptr(),
-            iterable,
-            before as _,
-            after,
-            top.cast(),
-        );
+        let unpacked = unpack_iterable(e.tstate(), iterable, before as _, after, top);
         refcount::decref(iterable);
-        if done == 0 {
+        if unpacked.is_err() {
             return Err(Exit::Error);
         }
         e.set_sp(top);
@@ -140,11 +140,8 @@ pub unsafe fn match_keys<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op<[StackRe
     unsafe {
         e.publish();
         let (subject, keys) = (e.peek(2).object(), e.peek(1).object());
-        let values = matching::_PyEval_MatchKeys(e.tstate().as_ptr(), subject, keys);
-        if values.is_null() {
-            return Err(Exit::ErrorNoPop);
-        }
-        Ok([StackRef::steal(values)])
+        let values = matching::match_keys(subject, keys);
+        values.map_or(Err(Exit::ErrorNoPop), |values| Ok([StackRef::steal(values.into_ptr())]))
     }
 }
 
@@ -154,21 +151,201 @@ pub unsafe fn match_class<E: Engine>(e: &mut E, [subject, class, names]: [StackR
     // SAFETY: the inputs are ours.
     unsafe {
         e.publish();
-        let attributes = matching::_PyEval_MatchClass(
-            e.tstate().as_ptr(),
-            subject.object(),
-            class.object(),
-            e.oparg() as _,
-            names.object(),
-        );
-        let result = if !attributes.is_null() {
-            StackRef::steal(attributes)
-        } else if e.tstate().raised().is_null() {
-            StackRef::none()
-        } else {
+        let (subject, class, names) = (subject.object(), class.object(), names.object());
+        let Ok(attributes) = matching::match_class(subject, class, e.oparg() as _, names) else {
             e.consume(topmost::<E, 3>(e));
             return Err(Exit::Error);
         };
+        let result = attributes.map_or(StackRef::none(), |attributes| StackRef::steal(attributes.into_ptr()));
         e.settle(topmost::<E, 3>(e), [result])
+    }
+}
+
+// --- items of an iterable ----------------------------------------------------------------------
+
+/// Unpacks `iterable` into the slots below `top`, the first item topmost: `before` items or, unless `after` is -1,
+/// `before` items, a list, and `after` items. On failure the slots stay empty.
+///
+/// # Safety
+/// The thread is attached and its frame published; `iterable` is live, and below `top` is room for the items.
+pub(crate) unsafe fn unpack_iterable(
+    tstate: ThreadState,
+    iterable: *mut PyObject,
+    before: c_int,
+    after: c_int,
+    top: *mut StackRef,
+) -> PyResult<()> {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let iterator = iterator(tstate, iterable)?;
+        let mut values = Values { top, count: 0 };
+        match after {
+            -1 => take_all(iterable, &iterator, before, &mut values)?,
+            after => take_some(&iterator, before, after, &mut values)?,
+        }
+        values.keep();
+    }
+    Ok(())
+}
+
+/// Values stored on a stack from the top down. Dropping them closes them, the last one first.
+struct Values {
+    /// The slot of the last value.
+    top: *mut StackRef,
+    count: usize,
+}
+
+impl Values {
+    /// Stores one more.
+    ///
+    /// # Safety
+    /// There is room for it.
+    unsafe fn push(&mut self, value: Owned) {
+        // SAFETY: the caller's promise; the stack takes the reference over.
+        unsafe {
+            self.top = self.top.sub(1);
+            *self.top = StackRef::steal(value.into_ptr());
+        }
+        self.count += 1;
+    }
+
+    /// Leaves the values where they are.
+    fn keep(self) {
+        core::mem::forget(self);
+    }
+}
+
+impl Drop for Values {
+    fn drop(&mut self) {
+        for _ in 0..self.count {
+            // SAFETY: that many values have been stored from here up.
+            unsafe {
+                (*self.top).close();
+                self.top = self.top.add(1);
+            }
+        }
+    }
+}
+
+/// `iter(iterable)`, with a message about unpacking.
+unsafe fn iterator(tstate: ThreadState, iterable: *mut PyObject) -> PyResult {
+    // SAFETY: the object is live and the thread attached, as the caller of the API promised.
+    unsafe {
+        let iterator = Owned::from_host(ffi::PyObject_GetIter(iterable));
+        if iterator.is_err()
+            && ffi::_PyErr_ExceptionMatches(tstate.as_ptr(), ffi::PyExc_TypeError) != 0
+            && (*type_of(iterable)).tp_iter.is_none()
+            && ffi::PySequence_Check(iterable) == 0
+        {
+            raise!(
+                PyExc_TypeError,
+                c"cannot unpack non-iterable %.200s object",
+                (*type_of(iterable)).tp_name
+            );
+        }
+        iterator
+    }
+}
+
+/// `next(iterator)`; none at its end.
+unsafe fn next(iterator: &Owned) -> PyResult<Option<Owned>> {
+    // SAFETY: the reference is live and the thread attached.
+    match unsafe { Owned::optional(ffi::PyIter_Next(iterator.as_ptr())) } {
+        None if exception_is_set() => Err(Raised),
+        item => Ok(item),
+    }
+}
+
+/// The items of a form without a star: exactly `expected`.
+unsafe fn take_all(
+    iterable: *mut PyObject,
+    iterator: &Owned,
+    expected: c_int,
+    values: &mut Values,
+) -> PyResult<()> {
+    // SAFETY: the caller of the API has promised room for them.
+    unsafe {
+        for got in 0..expected {
+            let Some(item) = next(iterator)? else {
+                return Err(raise!(
+                    PyExc_ValueError,
+                    c"not enough values to unpack (expected %d, got %d)",
+                    expected,
+                    got
+                ));
+            };
+            values.push(item);
+        }
+        match next(iterator)? {
+            None => Ok(()),
+            Some(item) => {
+                drop(item);
+                Err(too_many(iterable, expected))
+            }
+        }
+    }
+}
+
+/// The items of a form with a star: `before`, a list, `after`.
+unsafe fn take_some(iterator: &Owned, before: c_int, after: c_int, values: &mut Values) -> PyResult<()> {
+    // SAFETY: the caller of the API has promised room for them; the new list is nobody else's, and has
+    // the items that move from its end to the stack.
+    unsafe {
+        for got in 0..before {
+            let Some(item) = next(iterator)? else {
+                return Err(raise!(
+                    PyExc_ValueError,
+                    c"not enough values to unpack (expected at least %d, got %d)",
+                    before + after,
+                    got
+                ));
+            };
+            values.push(item);
+        }
+        let rest = Owned::from_host(ffi::PySequence_List(iterator.as_ptr()))?;
+        let list = rest.as_ptr();
+        values.push(rest);
+        let length = size(list);
+        let starred = length - after as isize;
+        if starred < 0 {
+            return Err(raise!(
+                PyExc_ValueError,
+                c"not enough values to unpack (expected at least %d, got %zd)",
+                before + after,
+                before as isize + length
+            ));
+        }
+        for index in starred..length {
+            values.push(Owned::from_host(*list_items(list).offset(index))?);
+        }
+        set_size(list, starred);
+        Ok(())
+    }
+}
+
+/// There was an item more than expected. How many there are is told where a look suffices.
+#[cold]
+unsafe fn too_many(iterable: *mut PyObject, expected: c_int) -> Raised {
+    // SAFETY: the object is live and the thread attached, as the caller of the API promised.
+    unsafe {
+        let length = if is_exact(iterable, &raw mut ffi::PyDict_Type) {
+            ffi::PyDict_Size(iterable)
+        } else if is_exact(iterable, &raw mut ffi::PyList_Type)
+            || is_exact(iterable, &raw mut ffi::PyTuple_Type)
+        {
+            size(iterable)
+        } else {
+            0
+        };
+        // It may have shrunk since.
+        if length > expected as isize {
+            return raise!(
+                PyExc_ValueError,
+                c"too many values to unpack (expected %d, got %zd)",
+                expected,
+                length
+            );
+        }
+        raise!(PyExc_ValueError, c"too many values to unpack (expected %d)", expected)
     }
 }

@@ -2,7 +2,8 @@
 
 use super::Operands;
 use crate::engine::{Engine, Exit, Op};
-use crate::host::{CodeUnit, Frame, PyObject, StackRef, ThreadState, ffi, refcount};
+use crate::host::{CodeUnit, Frame, PyObject, PyResult, Raised, StackRef, ThreadState, ffi, refcount};
+use crate::seams;
 
 /// What the tools are told about a call. All borrowed; the frame is published.
 #[derive(Clone, Copy)]
@@ -20,7 +21,7 @@ impl CallSite {
     #[inline(always)]
     pub fn new<E: Engine>(e: &E, callable: *mut PyObject, argument: *mut PyObject) -> CallSite {
         e.publish();
-        let argument = if argument.is_null() { &raw mut ffi::_PyInstrumentation_MISSING } else { argument };
+        let argument = if argument.is_null() { seams::instrumentation::missing() } else { argument };
         CallSite { tstate: e.tstate(), frame: e.frame(), instr: e.this_instr(), callable, argument }
     }
 
@@ -46,8 +47,8 @@ impl CallSite {
     pub unsafe fn begins(self) -> Op {
         // SAFETY: the caller's promise.
         match unsafe { self.fire(ffi::PY_MONITORING_EVENT_CALL) } {
-            0 => Ok([]),
-            _ => Err(Exit::ErrorNoPop),
+            Ok(()) => Ok([]),
+            Err(Raised) => Err(Exit::ErrorNoPop),
         }
     }
 
@@ -61,15 +62,14 @@ impl CallSite {
         // SAFETY: the caller's promise.
         unsafe {
             if result.is_null() {
-                ffi::_Py_call_instrumentation_exc2(
-                    self.tstate.as_ptr(),
-                    ffi::PY_MONITORING_EVENT_C_RAISE as _,
-                    self.frame.as_ptr(),
-                    self.instr.as_ptr(),
-                    self.callable,
-                    self.argument,
+                seams::instrumentation::event_with_exception(
+                    self.tstate,
+                    ffi::PY_MONITORING_EVENT_C_RAISE,
+                    self.frame,
+                    self.instr,
+                    [self.callable, self.argument],
                 );
-            } else if self.fire(ffi::PY_MONITORING_EVENT_C_RETURN) < 0 {
+            } else if self.fire(ffi::PY_MONITORING_EVENT_C_RETURN).is_err() {
                 refcount::decref(result);
                 return core::ptr::null_mut();
             }
@@ -78,17 +78,11 @@ impl CallSite {
     }
 
     #[inline(always)]
-    unsafe fn fire(self, event: u32) -> core::ffi::c_int {
+    unsafe fn fire(self, event: u32) -> PyResult<()> {
+        let arguments = [self.callable, self.argument];
         // SAFETY: the frame is published, and what the site names is live.
         unsafe {
-            ffi::_Py_call_instrumentation_2args(
-                self.tstate.as_ptr(),
-                event as _,
-                self.frame.as_ptr(),
-                self.instr.as_ptr(),
-                self.callable,
-                self.argument,
-            )
+            seams::instrumentation::event_with_two(self.tstate, event, self.frame, self.instr, arguments)
         }
     }
 }

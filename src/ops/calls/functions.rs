@@ -1,9 +1,9 @@
 //! Making functions, and functions that are instructions.
 
-use crate::api;
 use crate::engine::{Engine, Exit, Op, Settled};
 use crate::host::function::Function;
 use crate::host::{Code, Owned, PyResult, StackRef, ffi};
+use core::mem::offset_of;
 
 /// Makes a function of a code object.
 #[inline(always)]
@@ -29,7 +29,7 @@ pub unsafe fn set_function_attribute<E: Engine>(e: &mut E, []: [StackRef; 0]) ->
         let function = e.pop();
         let attribute = e.peek(1).into_object();
         e.poke(1, function);
-        let offset = *api::calls::_Py_FunctionAttributeOffsets.get_unchecked(e.oparg());
+        let offset = *FUNCTION_ATTRIBUTES.get_unchecked(e.oparg());
         *function.object().byte_add(offset).cast() = attribute;
         if e.oparg() == ffi::MAKE_FUNCTION_ANNOTATE as usize
             && let Some(annotate) = Function::cast(attribute)
@@ -81,3 +81,17 @@ pub unsafe fn call_intrinsic_2<E: Engine>(e: &mut E, [left, right]: [StackRef; 2
         e.settle_object([right, left], result)
     }
 }
+
+// --- attributes --------------------------------------------------------------------------------
+
+/// Where a function object keeps what SET_FUNCTION_ATTRIBUTE gives it, by the instruction's argument
+/// (`MAKE_FUNCTION_*`); zero for what is no such argument.
+pub(crate) static FUNCTION_ATTRIBUTES: [usize; ffi::MAKE_FUNCTION_ANNOTATE as usize + 1] = {
+    let mut offsets = [0; ffi::MAKE_FUNCTION_ANNOTATE as usize + 1];
+    offsets[ffi::MAKE_FUNCTION_DEFAULTS as usize] = offset_of!(ffi::PyFunctionObject, func_defaults);
+    offsets[ffi::MAKE_FUNCTION_KWDEFAULTS as usize] = offset_of!(ffi::PyFunctionObject, func_kwdefaults);
+    offsets[ffi::MAKE_FUNCTION_ANNOTATIONS as usize] = offset_of!(ffi::PyFunctionObject, func_annotations);
+    offsets[ffi::MAKE_FUNCTION_CLOSURE as usize] = offset_of!(ffi::PyFunctionObject, func_closure);
+    offsets[ffi::MAKE_FUNCTION_ANNOTATE as usize] = offset_of!(ffi::PyFunctionObject, func_annotate);
+    offsets
+};

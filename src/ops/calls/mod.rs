@@ -6,10 +6,10 @@
 
 mod builtins;
 mod events;
-mod functions;
+pub(crate) mod functions;
 mod operands;
 mod python;
-mod spread;
+pub(crate) mod spread;
 
 pub use builtins::*;
 pub use events::*;
@@ -20,9 +20,11 @@ pub use spread::*;
 use super::adaptive::specialize;
 use super::frames::{enter_frame, save_return_offset};
 use super::guards::guard;
+use crate::calls::frames;
 use crate::engine::{Engine, Exit, Op};
 use crate::host::function::{Function, Method};
-use crate::host::{Frame, PyObject, StackRef, ffi};
+use crate::host::{Frame, PyObject, StackRef};
+use crate::seams;
 use operands::Operands;
 
 /// The body of CALL's specializing step.
@@ -32,8 +34,8 @@ unsafe fn specialize_operands<E: Engine, const KW: bool>(e: &mut E, counter: u16
     unsafe {
         specialize(e, counter, |e| {
             let operands = Operands::<KW>::of(e);
-            let specializer = if KW { ffi::_Py_Specialize_CallKw } else { ffi::_Py_Specialize_Call };
-            specializer(operands.callable().raw(), e.this_instr().as_ptr(), operands.total() as _);
+            let specializer = if KW { seams::specialize::call_kw } else { seams::specialize::call };
+            specializer(operands.callable(), e.this_instr(), operands.total());
         })
     }
 }
@@ -118,18 +120,18 @@ unsafe fn make_frame<E: Engine, const KW: bool>(
     // callable and the arguments move to the frame, or are given up without one.
     unsafe {
         e.publish();
-        let frame = ffi::_PyEvalFramePushAndInit(
-            e.tstate().as_ptr(),
-            operands.callable().raw(),
+        let frame = frames::push_owned(
+            e.tstate(),
+            operands.callable(),
             function.new_locals(),
-            operands.first().cast(),
+            operands.first(),
             operands.positional(),
             operands.names().object(),
-            e.frame().as_ptr(),
+            e.frame(),
         );
         e.set_sp(operands.base());
         e.close_at(operands.names(), e.sp());
-        if frame.is_null() { Err(Exit::Error) } else { Ok(Frame::from_ptr(frame)) }
+        frame.map_err(|_| Exit::Error)
     }
 }
 

@@ -3,7 +3,7 @@
 use core::sync::atomic::{AtomicPtr, Ordering};
 
 use super::{Operands, expand, make_frame};
-use crate::api;
+use crate::calls::frames;
 use crate::engine::{Engine, Exit, Op};
 use crate::host::function::{Function, Method};
 use crate::host::object::{has_feature, type_version};
@@ -11,6 +11,7 @@ use crate::host::{Code, Frame, PyObject, PyTypeObject, StackRef, ffi};
 use crate::ops::frames::save_return_offset;
 use crate::ops::guards::guard;
 use crate::raise;
+use crate::seams;
 
 #[inline(always)]
 unsafe fn guard_function_version<E: Engine, const KW: bool>(e: &mut E, version: u32) -> Op {
@@ -187,7 +188,7 @@ unsafe fn replace_by_frame<E: Engine, const KW: bool>(e: &mut E, operands: Opera
 /// The code that checks what `__init__` has returned, in a frame below it.
 #[inline(always)]
 fn init_cleanup() -> Code {
-    Code::from_ptr((&raw const ffi::_Py_InitCleanup).cast_mut().cast())
+    seams::specialize::init_cleanup()
 }
 
 /// The callable is a class of this version, which has a Python `__init__` and nothing else that a call
@@ -230,24 +231,24 @@ pub unsafe fn create_init_frame<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
         e.publish();
         let cleanup = Frame::push_trampoline_unchecked(e.tstate(), init_cleanup(), 1, e.frame());
         cleanup.set_local(0, operands.self_or_null().dup());
-        let frame = ffi::_PyEvalFramePushAndInit(
-            e.tstate().as_ptr(),
-            operands.callable().raw(),
+        let frame = frames::push_owned(
+            e.tstate(),
+            operands.callable(),
             core::ptr::null_mut(),
-            operands.first().cast(),
+            operands.first(),
             operands.total(),
             core::ptr::null_mut(),
-            cleanup.as_ptr(),
+            cleanup,
         );
         e.set_sp(operands.base());
-        if frame.is_null() {
+        let Ok(frame) = frame else {
             e.publish();
-            api::frames::clear_and_pop(e.tstate(), cleanup);
+            frames::clear_and_pop(e.tstate(), cleanup);
             return Err(Exit::Error);
-        }
+        };
         save_return_offset(e, [])?;
         e.tstate().enter_python_call();
-        replace_by_frame(e, operands, Frame::from_ptr(frame))
+        replace_by_frame(e, operands, frame)
     }
 }
 

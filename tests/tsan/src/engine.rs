@@ -1,7 +1,7 @@
 //! The evaluator's registers, in memory.
 
-use reval::engine::Engine;
-use reval::host::{CodeUnit, Frame, StackRef, ThreadState};
+use crate::engine::Engine;
+use crate::host::{CodeUnit, Frame, StackRef, ThreadState};
 
 /// An engine that runs single micro-ops.
 pub struct Registers {

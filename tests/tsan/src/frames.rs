@@ -2,17 +2,17 @@
 
 use core::ffi::c_int;
 
-use reval::bytecode::opcode::*;
-use reval::engine::{Engine, Exit, Op};
-use reval::host::{Code, CodeUnit, Frame, Owned, PyObject, StackRef, ThreadState, ffi};
-use reval::instrument::data::{Monitoring, TableKind};
-use reval::instrument::events::{Event, Tool, ToolSet};
-use reval::instrument::layout::{Layers, strip};
-use reval::instrument::{opcodes, tools};
-use reval::ops;
+use crate::bytecode::opcode::*;
+use crate::engine::{Engine, Exit, Op};
+use crate::host::{Code, CodeUnit, Frame, Owned, PyObject, StackRef, ThreadState, ffi};
+use crate::instrument::data::{Monitoring, TableKind};
+use crate::instrument::events::{Event, Tool, ToolSet};
+use crate::instrument::layout::{Layers, strip};
+use crate::instrument::{opcodes, tools};
+use crate::ops;
 
-use crate::engine::Registers;
-use crate::random::Random;
+use super::engine::Registers;
+use super::random::Random;
 
 /// The tool that never disables an event.
 pub const FAITHFUL: i32 = 0;

@@ -1,6 +1,6 @@
 //! Exceptions for names and variables that have no value. Source: `ceval.c`.
 
-use core::ffi::{CStr, c_char, c_int};
+use core::ffi::{CStr, c_int};
 
 use crate::host::object::tuple_item;
 use crate::host::{Code, PyObject, ThreadState, ffi};
@@ -19,40 +19,36 @@ pub unsafe fn unbound_local(code: Code, index: usize) {
     // SAFETY: the caller's promise.
     unsafe {
         let name = tuple_item((*code.as_ptr()).co_localsplusnames, index);
-        let tstate = ThreadState::current().as_ptr();
-        _PyEval_FormatExcCheckArg(tstate, ffi::PyExc_UnboundLocalError, UNBOUND_LOCAL.as_ptr(), name);
+        raise_about(ThreadState::current(), ffi::PyExc_UnboundLocalError, UNBOUND_LOCAL, name);
     }
 }
 
-/// Sets `exc` with a message about `obj`, a str. Stands for the host's symbol of this name (`ceval.c`).
-///
-/// `format_str` has one `%s`, for the text of `obj`. A NameError also gets `obj` as its `name`, from
-/// which suggestions are made later. All arguments are borrowed. Sets another exception if `obj` has
-/// no text, and none at all if it is null.
+/// Sets `exception` with a message about `object`, a str: `format` has one `%s`, for its text. A NameError also
+/// gets `object` as its `name`, from which suggestions are made later. Sets another exception if `object` has no
+/// text, and none at all if it is null.
 ///
 /// # Safety
-/// The thread is attached and `tstate` its state, no exception is set, `exc` is an exception class,
-/// `format_str` a format as described, and `obj` null or live.
+/// The thread is attached and `tstate` its state, no exception is set, `exception` is an exception class, `format`
+/// a format as described, and `object` null or live.
 #[cold]
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn _PyEval_FormatExcCheckArg(
-    tstate: *mut ffi::PyThreadState,
-    exc: *mut PyObject,
-    format_str: *const c_char,
-    obj: *mut PyObject,
+pub(crate) unsafe fn raise_about(
+    tstate: ThreadState,
+    exception: *mut PyObject,
+    format: &CStr,
+    object: *mut PyObject,
 ) {
     // SAFETY: the caller's promise.
     unsafe {
-        if obj.is_null() {
+        if object.is_null() {
             return;
         }
-        let text = ffi::PyUnicode_AsUTF8(obj);
+        let text = ffi::PyUnicode_AsUTF8(object);
         if text.is_null() {
             return;
         }
-        ffi::_PyErr_Format(tstate, exc, format_str, text);
-        if exc == ffi::PyExc_NameError {
-            name_the_exception(obj);
+        ffi::_PyErr_Format(tstate.as_ptr(), exception, format.as_ptr(), text);
+        if exception == ffi::PyExc_NameError {
+            name_the_exception(object);
         }
     }
 }
@@ -72,32 +68,26 @@ unsafe fn name_the_exception(name: *mut PyObject) {
     }
 }
 
-/// Sets the exception for an unbound variable: UnboundLocalError for a local (also one in a cell),
-/// NameError for a free variable. Stands for the host's symbol of this name (`ceval.c`).
-///
-/// An exception that is set already stays. `co` is borrowed.
+/// Sets the exception for the unbound variable `index` of `code`: UnboundLocalError for a local (also one in a
+/// cell), NameError for a free variable. An exception that is set already stays.
 ///
 /// # Safety
-/// The thread is attached and `tstate` its state; `co` is live and has a local `oparg`.
+/// The thread is attached and `tstate` its state; `code` is live and has that variable.
 #[cold]
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn _PyEval_FormatExcUnbound(
-    tstate: *mut ffi::PyThreadState,
-    co: *mut ffi::PyCodeObject,
-    oparg: c_int,
-) {
+pub(crate) unsafe fn unbound(tstate: ThreadState, code: Code, index: usize) {
     // SAFETY: the caller's promise.
     unsafe {
-        if !ThreadState::from_ptr(tstate).raised().is_null() {
+        if !tstate.raised().is_null() {
             return;
         }
+        let co = code.as_ptr();
         let first_free = (*co).co_nlocalsplus - (*co).co_nfreevars;
-        let (exception, message) = if oparg < first_free {
+        let (exception, message) = if (index as c_int) < first_free {
             (ffi::PyExc_UnboundLocalError, UNBOUND_LOCAL)
         } else {
             (ffi::PyExc_NameError, UNBOUND_FREE)
         };
-        let name = tuple_item((*co).co_localsplusnames, oparg as usize);
-        _PyEval_FormatExcCheckArg(tstate, exception, message.as_ptr(), name);
+        let name = tuple_item((*co).co_localsplusnames, index);
+        raise_about(tstate, exception, message, name);
     }
 }

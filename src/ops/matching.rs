@@ -3,27 +3,16 @@
 use core::ptr::null_mut;
 
 use crate::host::object::{has_feature, is_exact, tuple_items, tuple_slice, type_flags, type_of};
-use crate::host::owned::{check, into_host};
-use crate::host::{Owned, PyObject, PyResult, PyTypeObject, Raised, ffi, none};
+use crate::host::owned::check;
+use crate::host::{Owned, PyObject, PyResult, PyTypeObject, ffi, none};
 use crate::raise;
 
-/// `_PyEval_MatchKeys` of `ceval.o`: the values of a mapping pattern's `keys` (a tuple) in `map`, both
-/// borrowed. Returns a new reference to a tuple of them, or to None if a key is missing; null with an
-/// exception set.
+/// The values of a mapping pattern's `keys` (a tuple) in `map`, both borrowed: a tuple of them, or None if a key is
+/// missing.
 ///
 /// # Safety
 /// Both are live; the thread is attached and its frames published.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn _PyEval_MatchKeys(
-    _tstate: *mut ffi::PyThreadState,
-    map: *mut PyObject,
-    keys: *mut PyObject,
-) -> *mut PyObject {
-    // SAFETY: the caller's promise.
-    into_host(unsafe { match_keys(map, keys) })
-}
-
-unsafe fn match_keys(map: *mut PyObject, keys: *mut PyObject) -> PyResult {
+pub(crate) unsafe fn match_keys(map: *mut PyObject, keys: *mut PyObject) -> PyResult {
     // SAFETY: the caller of the API has promised live objects; the new tuple has a place for each value,
     // and takes it over.
     unsafe {
@@ -94,28 +83,7 @@ unsafe fn is_first(seen: &Owned, item: *mut PyObject) -> PyResult<bool> {
     }
 }
 
-/// `_PyEval_MatchClass` of `ceval.o`: the attributes that a class pattern asks for: of the first `nargs`
-/// names of the class's `__match_args__`, and of `names` (a tuple). All objects are borrowed. Returns a
-/// new tuple; null, with or without an exception set, if `subject` does not match.
-///
-/// # Safety
-/// The objects are live; the thread is attached and its frames published.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn _PyEval_MatchClass(
-    _tstate: *mut ffi::PyThreadState,
-    subject: *mut PyObject,
-    class: *mut PyObject,
-    nargs: ffi::Py_ssize_t,
-    names: *mut PyObject,
-) -> *mut PyObject {
-    // SAFETY: the caller's promise.
-    match unsafe { match_class(subject, class, nargs, names) } {
-        Ok(Some(attributes)) => attributes.into_ptr(),
-        Ok(None) | Err(Raised) => null_mut(),
-    }
-}
-
-unsafe fn match_class(
+pub(crate) unsafe fn match_class(
     subject: *mut PyObject,
     class: *mut PyObject,
     nargs: isize,

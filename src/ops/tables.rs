@@ -5,13 +5,12 @@ use core::ffi::c_uint;
 use crate::host::ffi::*;
 
 /// A binary operator: takes two borrowed references, returns a new one, or null with an exception set.
-type BinaryFunction = unsafe extern "C" fn(*mut PyObject, *mut PyObject) -> *mut PyObject;
+pub(crate) type BinaryFunction = unsafe extern "C" fn(*mut PyObject, *mut PyObject) -> *mut PyObject;
 
-const OPERATORS: usize = NB_OPARG_LAST as usize + 1;
+pub(crate) const OPERATORS: usize = NB_OPARG_LAST as usize + 1;
 
 /// The functions behind BINARY_OP, by its argument (`NB_*` in `opcode.h`).
-#[unsafe(no_mangle)]
-pub static _PyEval_BinaryOps: [BinaryFunction; OPERATORS] = by_index(&[
+pub(crate) static BINARY_OPERATORS: [BinaryFunction; OPERATORS] = by_index(&[
     (NB_ADD, PyNumber_Add),
     (NB_AND, PyNumber_And),
     (NB_FLOOR_DIVIDE, PyNumber_FloorDivide),
@@ -58,8 +57,7 @@ const fn by_index(operators: &[(c_uint, BinaryFunction); OPERATORS]) -> [BinaryF
 
 /// The functions behind CONVERT_VALUE, by its argument (`FVC_*` in `opcode_utils.h`; `FVC_NONE` has
 /// none). Each takes a borrowed reference and returns a new `str`, or null with an exception set.
-#[unsafe(no_mangle)]
-pub static _PyEval_ConversionFuncs: [conversion_func; FVC_ASCII as usize + 1] = {
+pub(crate) static CONVERSIONS: [conversion_func; FVC_ASCII as usize + 1] = {
     let mut table: [conversion_func; FVC_ASCII as usize + 1] = [None; FVC_ASCII as usize + 1];
     table[FVC_STR as usize] = Some(PyObject_Str);
     table[FVC_REPR as usize] = Some(PyObject_Repr);

@@ -4,7 +4,7 @@
 //! The C stack of a thread has a hard limit one margin above its end and a soft limit two margins
 //! above it. Past the soft one calls raise RecursionError, past the hard one the process ends.
 
-use core::ffi::{CStr, c_char, c_int, c_void};
+use core::ffi::{c_char, c_int};
 
 use crate::host::{Raised, ThreadState, ffi};
 use crate::raise;
@@ -27,7 +27,7 @@ const HEADROOM: c_int = 50;
 /// The thread is attached.
 #[cold]
 #[inline(never)]
-pub unsafe fn check_python_recursion(tstate: ThreadState) -> Result<(), Raised> {
+pub(crate) unsafe fn check_python_recursion(tstate: ThreadState) -> Result<(), Raised> {
     // SAFETY: the caller's promise.
     unsafe {
         let remaining = (*tstate.as_ptr()).py_recursion_remaining;
@@ -58,40 +58,14 @@ unsafe fn with_headroom<T>(tstate: ThreadState, raise: impl FnOnce() -> T) -> T 
     }
 }
 
-/// The C convention of [`check_python_recursion`]: -1 with RecursionError set if no Python calls
-/// remain, else 0. Ends the process far beyond the limit. Stands for the host's symbol of this name
-/// (`ceval.c`).
+/// Changes the interpreter's limit of nested Python calls, for every thread; the calls that a thread is in still
+/// count.
 ///
 /// # Safety
-/// The thread is attached and `tstate` is its state.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn _Py_CheckRecursiveCallPy(tstate: *mut ffi::PyThreadState) -> c_int {
-    // SAFETY: the caller's promise.
-    let result = unsafe { check_python_recursion(ThreadState::from_ptr(tstate)) };
-    if result.is_err() { -1 } else { 0 }
-}
-
-/// The interpreter's limit of nested Python calls. Stands for the host's symbol of this name
-/// (`ceval.c`).
-///
-/// # Safety
-/// The thread is attached.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn Py_GetRecursionLimit() -> c_int {
-    // SAFETY: the caller's promise.
-    unsafe { (*ThreadState::current().interp()).ceval.recursion_limit }
-}
-
-/// Changes the interpreter's limit of nested Python calls, for every thread; the calls that a thread
-/// is in still count. Stands for the host's symbol of this name (`ceval.c`).
-///
-/// # Safety
-/// The thread is attached.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn Py_SetRecursionLimit(new_limit: c_int) {
+/// The thread is attached to the interpreter.
+pub(crate) unsafe fn set_limit(interp: *mut ffi::PyInterpreterState, new_limit: c_int) {
     // SAFETY: the caller's promise; the other threads stand still while their states are changed.
     unsafe {
-        let interp = ThreadState::current().interp();
         ffi::_PyEval_StopTheWorld(interp);
         (*interp).ceval.recursion_limit = new_limit;
         ThreadState::for_each(interp, |thread| {
@@ -133,12 +107,9 @@ fn stack_pointer() -> usize {
 /// # Safety
 /// The thread is attached.
 #[inline(always)]
-pub unsafe fn enter_recursive_call(tstate: ThreadState, place: &CStr) -> bool {
+pub(crate) unsafe fn enter_recursive_call(tstate: ThreadState, place: *const c_char) -> bool {
     // SAFETY: the caller's promise.
-    unsafe {
-        is_past_soft_limit(tstate, stack_pointer())
-            && _Py_CheckRecursiveCall(tstate.as_ptr(), place.as_ptr()) != 0
-    }
+    unsafe { is_past_soft_limit(tstate, stack_pointer()) && overflow(tstate, place).is_err() }
 }
 
 /// Whether `here` is between the soft limit and the end of the stack. Below that the limits cannot
@@ -150,20 +121,14 @@ unsafe fn is_past_soft_limit(tstate: ThreadState, here: usize) -> bool {
     here < limit && here >= limit.wrapping_sub(2 * STACK_MARGIN_BYTES)
 }
 
-/// Sets RecursionError, since the soft limit of the C stack is passed; `place` (a C string) ends the
-/// message. Gives -1, or 0 if the limit does not hold for now. Past the hard limit the process ends.
-/// Stands for the host's symbol of this name (`ceval.c`).
+/// Fails with RecursionError, since the soft limit of the C stack is passed, unless the limit does not hold for
+/// now; `place` (a C string) ends the message. Past the hard limit the process ends.
 ///
 /// # Safety
 /// The thread is attached and `tstate` is its state.
 #[cold]
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn _Py_CheckRecursiveCall(
-    tstate: *mut ffi::PyThreadState,
-    place: *const c_char,
-) -> c_int {
+pub(crate) unsafe fn overflow(tstate: ThreadState, place: *const c_char) -> Result<(), Raised> {
     let here = stack_pointer();
-    let tstate = ThreadState::from_ptr(tstate);
     // SAFETY: the caller's promise.
     unsafe {
         let limits = tstate.implementation();
@@ -172,12 +137,11 @@ pub unsafe extern "C" fn _Py_CheckRecursiveCall(
             unrecoverable(kilobytes_used, place);
         }
         if (*tstate.as_ptr()).recursion_headroom != 0 {
-            return 0;
+            return Ok(());
         }
-        with_headroom(tstate, || {
-            raise!(PyExc_RecursionError, c"Stack overflow (used %d kB)%s", kilobytes_used, place);
-        });
-        -1
+        Err(with_headroom(tstate, || {
+            raise!(PyExc_RecursionError, c"Stack overflow (used %d kB)%s", kilobytes_used, place)
+        }))
     }
 }
 
@@ -198,16 +162,14 @@ unsafe fn unrecoverable(kilobytes_used: c_int, place: *const c_char) -> ! {
     }
 }
 
-/// Ends the process if the hard limit of the C stack is passed, for calls that must not raise. Stands
-/// for the host's symbol of this name (`ceval.c`).
+/// Ends the process if the hard limit of the C stack is passed.
 ///
 /// # Safety
 /// `tstate` is the calling thread's state.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn _Py_EnterRecursiveCallUnchecked(tstate: *mut ffi::PyThreadState) {
+pub(crate) unsafe fn check_hard_limit(tstate: ThreadState) {
     // SAFETY: the caller's promise.
     unsafe {
-        if stack_pointer() < (*ThreadState::from_ptr(tstate).implementation()).c_stack_hard_limit {
+        if stack_pointer() < (*tstate.implementation()).c_stack_hard_limit {
             ffi::_Py_FatalErrorFunc(
                 c"_Py_EnterRecursiveCallUnchecked".as_ptr(),
                 c"Unchecked stack overflow.".as_ptr(),
@@ -216,54 +178,27 @@ pub unsafe extern "C" fn _Py_EnterRecursiveCallUnchecked(tstate: *mut ffi::PyThr
     }
 }
 
-/// Whether the C stack has come within `margin_count` margins of its soft limit (1 or 0); sets the
-/// limits first if that has not been done. Stands for the host's symbol of this name (`ceval.c`).
+/// Whether the C stack has come within `margin_count` margins of its soft limit (1 or 0); sets the limits first if
+/// that has not been done.
 ///
 /// # Safety
 /// `tstate` is the calling thread's state.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn _Py_ReachedRecursionLimitWithMargin(
-    tstate: *mut ffi::PyThreadState,
-    margin_count: c_int,
-) -> c_int {
+pub(crate) unsafe fn is_near_limit(tstate: ThreadState, margin_count: c_int) -> bool {
     let here = stack_pointer();
-    let limits = ThreadState::from_ptr(tstate).implementation();
+    let limits = tstate.implementation();
     let margin = (margin_count as isize as usize).wrapping_mul(STACK_MARGIN_BYTES);
     // SAFETY: the caller's promise.
     unsafe {
         if here > (*limits).c_stack_soft_limit.wrapping_add(margin) {
-            return 0;
+            return false;
         }
         if (*limits).c_stack_hard_limit == 0 {
-            _Py_InitializeRecursionLimits(tstate);
+            initialize(tstate);
         }
         let limit = (*limits).c_stack_soft_limit;
-        let reached =
-            here <= limit.wrapping_add(margin) && here >= limit.wrapping_sub(2 * STACK_MARGIN_BYTES);
-        c_int::from(reached)
+        here <= limit.wrapping_add(margin) && here >= limit.wrapping_sub(2 * STACK_MARGIN_BYTES)
     }
 }
-
-/// Sets RecursionError if the C stack is used up, which is nonzero, else 0; `place` (a C string) ends
-/// the message. Stands for the host's symbol of this name (`ceval.c`).
-///
-/// # Safety
-/// The thread is attached.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn Py_EnterRecursiveCall(place: *const c_char) -> c_int {
-    let tstate = ThreadState::current();
-    // SAFETY: the caller's promise.
-    unsafe {
-        let overflow = is_past_soft_limit(tstate, stack_pointer())
-            && _Py_CheckRecursiveCall(tstate.as_ptr(), place) != 0;
-        c_int::from(overflow)
-    }
-}
-
-/// Ends what [`Py_EnterRecursiveCall`] began; nothing, since the stack tells its depth by itself.
-/// Stands for the host's symbol of this name (`ceval.c`).
-#[unsafe(no_mangle)]
-pub extern "C" fn Py_LeaveRecursiveCall() {}
 
 /// The ends of a thread's C stack, which grows downwards from `top`.
 struct StackBounds {
@@ -307,14 +242,11 @@ const ASSUMED_STACK_SIZE: usize = if cfg!(target_arch = "s390x") {
     4_000_000
 };
 
-/// Sets the limits of the calling thread's C stack from what the system says about it. Stands for the
-/// host's symbol of this name (`ceval.c`).
+/// Sets the limits of the calling thread's C stack from what the system says about it.
 ///
 /// # Safety
 /// `tstate` is the calling thread's state.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn _Py_InitializeRecursionLimits(tstate: *mut ffi::PyThreadState) {
-    let tstate = ThreadState::from_ptr(tstate);
+pub(crate) unsafe fn initialize(tstate: ThreadState) {
     let bounds = StackBounds::of_current_thread(stack_pointer());
     // SAFETY: the caller's promise.
     unsafe {
@@ -324,45 +256,34 @@ pub unsafe extern "C" fn _Py_InitializeRecursionLimits(tstate: *mut ffi::PyThrea
     }
 }
 
-/// Says which memory the thread uses as its C stack from now on. Gives 0, or -1 with ValueError set
-/// if it is too small. Stands for the host's symbol of this name (`ceval.c`).
+/// Notes which memory the thread uses as its C stack from now on. Fails with ValueError if it is too small.
 ///
 /// # Safety
 /// The thread is attached; `tstate` is the state of a thread that runs on the given stack.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn PyUnstable_ThreadState_SetStackProtection(
-    tstate: *mut ffi::PyThreadState,
-    stack_start_addr: *mut c_void,
-    stack_size: usize,
-) -> c_int {
-    let base = stack_start_addr as usize;
+pub(crate) unsafe fn protect(tstate: ThreadState, base: usize, size: usize) -> Result<(), Raised> {
     // SAFETY: the caller's promise.
     unsafe {
-        if stack_size < MIN_STACK_SIZE {
-            raise!(PyExc_ValueError, c"stack_size must be at least %zu bytes", MIN_STACK_SIZE);
-            return -1;
+        if size < MIN_STACK_SIZE {
+            return Err(raise!(PyExc_ValueError, c"stack_size must be at least %zu bytes", MIN_STACK_SIZE));
         }
-        StackBounds { base, top: base.wrapping_add(stack_size) }.protect(ThreadState::from_ptr(tstate));
+        StackBounds { base, top: base.wrapping_add(size) }.protect(tstate);
     }
-    0
+    Ok(())
 }
 
-/// Goes back to the stack that the thread had in the beginning. Stands for the host's symbol of this
-/// name (`ceval.c`).
+/// Goes back to the stack that the thread had in the beginning.
 ///
 /// # Safety
 /// `tstate` is the calling thread's state.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn PyUnstable_ThreadState_ResetStackProtection(tstate: *mut ffi::PyThreadState) {
-    let thread = ThreadState::from_ptr(tstate);
+pub(crate) unsafe fn unprotect(tstate: ThreadState) {
     // SAFETY: the caller's promise.
     unsafe {
         let (base, top) =
-            ((*thread.implementation()).c_stack_init_base, (*thread.implementation()).c_stack_init_top);
+            ((*tstate.implementation()).c_stack_init_base, (*tstate.implementation()).c_stack_init_top);
         if top == 0 {
-            _Py_InitializeRecursionLimits(tstate);
+            initialize(tstate);
         } else {
-            StackBounds { base, top }.protect(thread);
+            StackBounds { base, top }.protect(tstate);
         }
     }
 }

@@ -1,12 +1,11 @@
-//! Telling tools (`sys.monitoring`) what happens to exceptions. Source: `ceval.c`; calling the tools
-//! themselves is `instrumentation.c`'s part.
+//! Events of exceptions: they are raised, leave frames, are handled. These functions are parts of `ceval.o`, so they call
+//! the tools, which is the part of `instrumentation.o`, through [`crate::seams`].
 //!
 //! A tool that raises puts its exception in the place of the one it was told about. Only [`handled`]
 //! and [`stop_iteration`], which may go on without an exception, say so.
 
-use core::ffi::c_int;
-
 use crate::host::{CodeUnit, Frame, Owned, PyObject, Raised, ThreadState, ffi};
+use crate::seams;
 
 macro_rules! exception_events {
     ($($(#[$doc:meta])* $name:ident = $event:ident;)*) => {$(
@@ -15,7 +14,7 @@ macro_rules! exception_events {
         /// # Safety
         /// The thread is attached, an exception is set, and `frame` is current and published.
         #[inline]
-        pub unsafe fn $name(tstate: ThreadState, frame: Frame, instr: CodeUnit) {
+        pub(crate) unsafe fn $name(tstate: ThreadState, frame: Frame, instr: CodeUnit) {
             // SAFETY: the caller's promise.
             unsafe {
                 if is_watched(tstate, ffi::$event) {
@@ -44,7 +43,7 @@ exception_events! {
 /// # Safety
 /// The thread is attached, `exception` is live, and `frame` is current and published.
 #[inline]
-pub unsafe fn handled(
+pub(crate) unsafe fn handled(
     tstate: ThreadState,
     frame: Frame,
     instr: CodeUnit,
@@ -64,7 +63,7 @@ pub unsafe fn handled(
 ///
 /// # Safety
 /// The thread is attached, no exception is set, `value` is live, and `frame` is current and published.
-pub unsafe fn stop_iteration(
+pub(crate) unsafe fn stop_iteration(
     tstate: ThreadState,
     frame: Frame,
     instr: CodeUnit,
@@ -82,37 +81,12 @@ pub unsafe fn stop_iteration(
     }
 }
 
-/// Fires RAISE, for the JIT. Stands for the host's symbol of this name (`ceval.c`).
-///
-/// Takes and returns no references. If a tool raises, its exception replaces the one that is set.
-///
-/// # Safety
-/// The thread is attached and `tstate` its state, an exception is set, `frame` is current and published,
-/// and `instr` is in its bytecode.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn _PyEval_MonitorRaise(
-    tstate: *mut ffi::PyThreadState,
-    frame: *mut ffi::_PyInterpreterFrame,
-    instr: *mut ffi::_Py_CODEUNIT,
-) {
-    // SAFETY: the caller's promise.
-    unsafe { raise(ThreadState::from_ptr(tstate), Frame::from_ptr(frame), CodeUnit::from_ptr(instr)) }
-}
-
-/// Whether no tool of the interpreter wants PY_UNWIND events. Stands for the host's symbol of this name
-/// (`ceval.c`); cannot fail.
-///
-/// # Safety
-/// `tstate` is the attached thread's state.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn _PyEval_NoToolsForUnwind(tstate: *mut ffi::PyThreadState) -> bool {
-    // SAFETY: the caller's promise.
-    unsafe { !is_watched(ThreadState::from_ptr(tstate), ffi::PY_MONITORING_EVENT_PY_UNWIND) }
-}
-
 /// Whether some tool wants `event` wherever it happens in the interpreter.
+///
+/// # Safety
+/// The thread is attached and `tstate` its state; `event` is an ungrouped one.
 #[inline(always)]
-unsafe fn is_watched(tstate: ThreadState, event: u32) -> bool {
+pub(crate) unsafe fn is_watched(tstate: ThreadState, event: u32) -> bool {
     // SAFETY: the interpreter is live, and the table has an entry for every ungrouped event.
     unsafe { (*tstate.interp()).monitors.tools[event as usize] != 0 }
 }
@@ -155,14 +129,5 @@ unsafe fn call_tools(
     argument: *mut PyObject,
 ) -> Result<(), Raised> {
     // SAFETY: the callers' promise.
-    let status = unsafe {
-        ffi::_Py_call_instrumentation_arg(
-            tstate.as_ptr(),
-            event as c_int,
-            frame.as_ptr(),
-            instr.as_ptr(),
-            argument,
-        )
-    };
-    if status == 0 { Ok(()) } else { Err(Raised) }
+    unsafe { seams::instrumentation::event_with(tstate, event, frame, instr, argument) }
 }

@@ -16,7 +16,7 @@ use crate::host::{Code, Frame, Owned, PyObject, PyResult, Raised, StackRef, empt
 /// Whoever binds them takes each value, or gives it up, exactly once. `# Safety` of the methods: the
 /// values at the indices are there, live, and neither taken nor given up yet.
 #[allow(clippy::missing_safety_doc)] // said once, above
-pub trait Arguments: Copy {
+pub(crate) trait Arguments: Copy {
     /// How many positional ones there are.
     fn positional(self) -> usize;
     /// One value as a reference for the frame.
@@ -41,7 +41,7 @@ pub trait Arguments: Copy {
 
 /// Arguments whose references pass to the frame.
 #[derive(Clone, Copy)]
-pub struct OwnedArguments {
+pub(crate) struct OwnedArguments {
     values: *const StackRef,
     positional: usize,
 }
@@ -51,7 +51,7 @@ impl OwnedArguments {
     /// The array holds that many live references, and one more for each keyword of the call; it stays
     /// while the call is bound, but none of its references is used again.
     #[inline(always)]
-    pub unsafe fn new(values: *const StackRef, positional: usize) -> OwnedArguments {
+    pub(crate) unsafe fn new(values: *const StackRef, positional: usize) -> OwnedArguments {
         OwnedArguments { values, positional }
     }
 }
@@ -95,7 +95,7 @@ impl Arguments for OwnedArguments {
 
 /// Arguments that the caller keeps alive and goes on to own.
 #[derive(Clone, Copy)]
-pub struct BorrowedArguments {
+pub(crate) struct BorrowedArguments {
     objects: *const *mut PyObject,
     positional: usize,
 }
@@ -105,7 +105,7 @@ impl BorrowedArguments {
     /// The array holds that many live objects, and one more for each keyword of the call; array and
     /// objects stay while the call is bound.
     #[inline(always)]
-    pub unsafe fn new(objects: *const *mut PyObject, positional: usize) -> BorrowedArguments {
+    pub(crate) unsafe fn new(objects: *const *mut PyObject, positional: usize) -> BorrowedArguments {
         BorrowedArguments { objects, positional }
     }
 }
@@ -148,7 +148,7 @@ impl Arguments for BorrowedArguments {
 /// The thread is attached; `frame` is initialized for `function` and its `code`, except for the
 /// locals. `kwnames` is null or the tuple of the call's keywords.
 #[inline(always)]
-pub unsafe fn bind<A: Arguments>(
+pub(crate) unsafe fn bind<A: Arguments>(
     frame: Frame,
     function: *mut ffi::PyFunctionObject,
     code: Code,

@@ -1,36 +1,18 @@
 //! Import statements. Source: `ceval.c`.
 
-use super::names::optional_item;
-use crate::host::object::{has_feature, is_exact, type_of};
-use crate::host::owned::{check, exception_is_set, into_host};
-use crate::host::{Frame, Owned, PyObject, PyResult, PyTypeObject, Raised, ffi, none};
+use crate::host::object::{has_feature, is_exact, optional_item, type_of};
+use crate::host::owned::{check, exception_is_set};
+use crate::host::{Frame, Owned, PyObject, PyResult, PyTypeObject, Raised, ThreadState, ffi, none};
 use crate::raise;
 
 // --- import name -------------------------------------------------------------------------------
 
-/// `import name`, with `fromlist` and `level`, by the `__import__` of the frame's builtins. Stands for
-/// the host's symbol of this name (`ceval.c`).
-///
-/// All arguments are borrowed. Returns a new reference, or null with an exception set: ImportError if
-/// there is no `__import__`, or whatever the import raises.
+/// What `__import__` of the builtins of `frame` returns for a module `name`. All arguments are borrowed.
 ///
 /// # Safety
-/// The thread is attached and `tstate` is its state; `frame` is live and published; the objects are
-/// live.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn _PyEval_ImportName(
-    tstate: *mut ffi::PyThreadState,
-    frame: *mut ffi::_PyInterpreterFrame,
-    name: *mut PyObject,
-    fromlist: *mut PyObject,
-    level: *mut PyObject,
-) -> *mut PyObject {
-    // SAFETY: the caller's promise.
-    into_host(unsafe { import_name((*tstate).interp, Frame::from_ptr(frame), name, fromlist, level) })
-}
-
-unsafe fn import_name(
-    interp: *mut ffi::PyInterpreterState,
+/// The thread is attached and `tstate` is its state, `frame` is current and published, and the objects are live.
+pub(crate) unsafe fn import_name(
+    tstate: ThreadState,
     frame: Frame,
     name: *mut PyObject,
     fromlist: *mut PyObject,
@@ -42,7 +24,7 @@ unsafe fn import_name(
             .ok_or_else(|| raise!(PyExc_ImportError, c"__import__ not found"))?;
         let globals = frame.globals();
         let locals = if frame.locals_mapping().is_null() { none() } else { frame.locals_mapping() };
-        if ffi::_PyImport_IsDefaultImportFunc(interp, import.as_ptr()) == 0 {
+        if ffi::_PyImport_IsDefaultImportFunc(tstate.interp(), import.as_ptr()) == 0 {
             let arguments = [name, globals, locals, fromlist, level];
             return Owned::from_host(ffi::PyObject_Vectorcall(
                 import.as_ptr(),
@@ -62,27 +44,11 @@ unsafe fn import_name(
 
 // --- from module import name -------------------------------------------------------------------
 
-/// `from module import name`: the attribute of the module, or else the submodule of that name, which a
-/// circular import may have left in `sys.modules` only. Stands for the host's symbol of this name
-/// (`ceval.c`).
-///
-/// All arguments are borrowed. Returns a new reference, or null with an exception set, ImportError in
-/// the usual case.
+/// `name` of `module`: an attribute, or else a submodule. Fails with ImportError.
 ///
 /// # Safety
-/// The thread is attached and `tstate` is its state, its frame published; the objects are live and
-/// `name` is a string.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn _PyEval_ImportFrom(
-    _tstate: *mut ffi::PyThreadState,
-    module: *mut PyObject,
-    name: *mut PyObject,
-) -> *mut PyObject {
-    // SAFETY: the caller's promise.
-    into_host(unsafe { import_from(module, name) })
-}
-
-unsafe fn import_from(module: *mut PyObject, name: *mut PyObject) -> PyResult {
+/// The thread is attached, its frames are published, and the objects are live.
+pub(crate) unsafe fn import_from(module: *mut PyObject, name: *mut PyObject) -> PyResult {
     // SAFETY: the caller's promise.
     unsafe {
         if let Some(value) = optional_attribute(module, name)? {

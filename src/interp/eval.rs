@@ -2,145 +2,96 @@
 
 use core::ffi::c_int;
 
-use super::arguments::BorrowedArguments;
-use super::frames;
+use crate::calls::arguments::BorrowedArguments;
+use crate::calls::frames;
 use crate::host::object::tuple_items;
-use crate::host::owned::into_host;
 use crate::host::{Frame, Owned, PyObject, PyResult, Raised, StackRef, ThreadState, ffi, refcount};
-use crate::interp::entry::_PyEval_EvalFrameDefault;
+use crate::seams;
 
 /// Runs a frame in the installed evaluator (`_PyEval_EvalFrame`).
+///
+/// # Safety
+/// The thread is attached and `tstate` its state; the frame is complete, published and not linked yet.
 #[inline(always)]
-unsafe fn eval_frame(tstate: ThreadState, frame: Frame, throw: c_int) -> *mut PyObject {
+pub(crate) unsafe fn eval_frame(tstate: ThreadState, frame: Frame, throw: c_int) -> *mut PyObject {
     // SAFETY: the caller's promise.
     unsafe {
         match (*tstate.interp()).eval_frame {
-            None => _PyEval_EvalFrameDefault(tstate.as_ptr(), frame.as_ptr(), throw),
+            None => seams::ceval::eval_frame_default(tstate, frame, throw),
             Some(evaluator) => evaluator(tstate.as_ptr(), frame.as_ptr(), throw),
         }
     }
 }
 
-/// Calls `func` with `argcount` positional arguments from `args`, then one for each name in the tuple
-/// `kwnames` (null: none); `locals` (may be null) is the namespace of code that wants one. All are
-/// borrowed. Gives a new reference, or null with an exception set. Stands for the host's symbol of this
-/// name (`ceval.c`).
+/// Calls `func` with `argcount` positional arguments from `args`, then one for each name in the tuple `kwnames`
+/// (null: none); `locals` (may be null) is the namespace of code that wants one. All are borrowed.
 ///
 /// # Safety
 /// The thread is attached and `tstate` is its state; everything is live.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn _PyEval_Vector(
-    tstate: *mut ffi::PyThreadState,
+pub(crate) unsafe fn call(
+    tstate: ThreadState,
     func: *mut ffi::PyFunctionObject,
     locals: *mut PyObject,
     args: *const *mut PyObject,
     argcount: usize,
     kwnames: *mut PyObject,
-) -> *mut PyObject {
-    let tstate = ThreadState::from_ptr(tstate);
+) -> PyResult {
     // SAFETY: the caller's promise.
     unsafe {
         refcount::xincref(locals);
         let function = StackRef::new(func.cast());
         let args = BorrowedArguments::new(args, argcount);
-        match frames::push(tstate, function, locals, args, kwnames, Frame::NULL) {
-            Ok(frame) => eval_frame(tstate, frame, 0),
-            Err(Raised) => core::ptr::null_mut(),
-        }
+        let frame = frames::push(tstate, function, locals, args, kwnames, Frame::NULL)?;
+        Owned::from_host(eval_frame(tstate, frame, 0))
     }
 }
 
-/// Runs the frame of `f`; kept for old programs. Gives a new reference, or null with an exception set.
-/// Stands for the host's symbol of this name (`ceval.c`).
+/// Runs the code object `code` in these namespaces; `locals` may be null. All are borrowed.
 ///
 /// # Safety
-/// The thread is attached; `f` is a live frame object whose frame is complete and not running.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn PyEval_EvalFrame(f: *mut ffi::PyFrameObject) -> *mut PyObject {
-    // SAFETY: the caller's promise.
-    unsafe { PyEval_EvalFrameEx(f, 0) }
-}
-
-/// Like [`PyEval_EvalFrame`]; a nonzero `throwflag` raises the thread's exception in the frame. Stands
-/// for the host's symbol of this name (`ceval.c`).
-///
-/// # Safety
-/// As for [`PyEval_EvalFrame`].
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn PyEval_EvalFrameEx(f: *mut ffi::PyFrameObject, throwflag: c_int) -> *mut PyObject {
-    // SAFETY: the caller's promise.
-    unsafe { eval_frame(ThreadState::current(), Frame::from_ptr((*f).f_frame), throwflag) }
-}
-
-/// Runs the code object `co` with these namespaces, as `exec` does; null `locals` are the globals. All
-/// are borrowed. Gives a new reference, or null with an exception set. Stands for the host's symbol of
-/// this name (`ceval.c`).
-///
-/// # Safety
-/// The thread is attached; everything is live.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn PyEval_EvalCode(
-    co: *mut PyObject,
+/// The thread is attached; everything is live, and `globals` is a dictionary.
+pub(crate) unsafe fn run_code(
+    code: *mut PyObject,
     globals: *mut PyObject,
     locals: *mut PyObject,
-) -> *mut PyObject {
+) -> PyResult {
     let none = core::ptr::null_mut();
     // SAFETY: the caller's promise.
     unsafe {
-        let Ok(function) = make_function(co, globals, none, none, none) else {
-            return core::ptr::null_mut();
-        };
+        let function = make_function(code, globals, none, none, none)?;
         let locals = if locals.is_null() { globals } else { locals };
         let function_object = function.as_ptr().cast();
-        _PyEval_Vector(ThreadState::current().as_ptr(), function_object, locals, core::ptr::null(), 0, none)
+        call(ThreadState::current(), function_object, locals, core::ptr::null(), 0, none)
     }
 }
 
-/// Runs the code object `_co` with these namespaces and arguments: `argcount` positional ones, `kwcount`
-/// pairs of name and value, `defcount` defaults, and, or null, a dictionary of keyword-only defaults
-/// and a tuple of cells. All are borrowed. Gives a new reference, or null with an exception set. Stands
-/// for the host's symbol of this name (`ceval.c`).
+/// Calls `function` with positional arguments, and with keywords in pairs of name and value: pointers to
+/// borrowed objects, and how many arguments or pairs there are.
 ///
 /// # Safety
-/// The thread is attached; everything is live.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn PyEval_EvalCodeEx(
-    _co: *mut PyObject,
-    globals: *mut PyObject,
+/// The thread is attached, and everything is live.
+pub(crate) unsafe fn call_with_pairs(
+    function: &Owned,
     locals: *mut PyObject,
-    args: *const *mut PyObject,
-    argcount: c_int,
-    kws: *const *mut PyObject,
-    kwcount: c_int,
-    defs: *const *mut PyObject,
-    defcount: c_int,
-    kwdefs: *mut PyObject,
-    closure: *mut PyObject,
-) -> *mut PyObject {
-    // SAFETY: the caller's promise.
+    (args, argcount): (*const *mut PyObject, usize),
+    (pairs, count): (*const *mut PyObject, usize),
+) -> PyResult {
+    // SAFETY: the contract of this function.
     unsafe {
-        let call = || -> PyResult {
-            let defaults = Owned::from_host(ffi::_PyTuple_FromArray(defs, defcount as isize))?;
-            let function = make_function(_co, globals, defaults.as_ptr(), kwdefs, closure)?;
-            let keywords = Keywords::new(args, argcount as usize, kws, kwcount as usize)?;
-            let locals = if locals.is_null() { globals } else { locals };
-            Owned::from_host(_PyEval_Vector(
-                ThreadState::current().as_ptr(),
-                function.as_ptr().cast(),
-                locals,
-                keywords.values,
-                argcount as usize,
-                keywords.names.as_ref().map_or(core::ptr::null_mut(), Owned::as_ptr),
-            ))
-        };
-        into_host(call())
+        let keywords = Keywords::new(args, argcount, pairs, count)?;
+        let names = keywords.names.as_ref().map_or(core::ptr::null_mut(), Owned::as_ptr);
+        let function = function.as_ptr().cast();
+        call(ThreadState::current(), function, locals, keywords.values, argcount, names)
     }
 }
 
 /// A function of the code object `code`, named after it. The arguments, which may be null except
 /// for code and globals, are borrowed.
+///
+/// # Safety
+/// The thread is attached; each argument is null, where that is allowed, or live.
 #[inline(never)]
-unsafe fn make_function(
+pub(crate) unsafe fn make_function(
     code: *mut PyObject,
     globals: *mut PyObject,
     defaults: *mut PyObject,
@@ -191,7 +142,7 @@ unsafe fn give_up_builtins(builtins: *mut PyObject) {
     }
 }
 
-/// The arguments of a call as [`_PyEval_Vector`] wants them, borrowed from pairs of name and value.
+/// The arguments of a call as [`call`] wants them, borrowed from pairs of name and value.
 struct Keywords {
     names: Option<Owned>,
     values: *const *mut PyObject,

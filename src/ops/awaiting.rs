@@ -3,29 +3,20 @@
 use core::ffi::c_int;
 
 use crate::host::object::{is_exact, type_of};
-use crate::host::owned::into_host;
-use crate::host::{Owned, PyObject, PyResult, PyTypeObject, ThreadState, ffi};
+use crate::host::{Owned, PyObject, PyResult, PyTypeObject, ffi};
 use crate::raise;
 
-/// The iterator that `await` runs for `iterable`. Stands for the host's symbol of this name (`ceval.c`).
-///
-/// `oparg` says what is awaited: 1 and 2 are the results of `__aenter__` and `__aexit__`. `iterable` is
-/// borrowed. Returns a new reference, or null with an exception set: TypeError for what cannot be
-/// awaited, RuntimeError for a coroutine that something awaits already.
+/// The iterator that `await` runs for `iterable`. `oparg` says what is awaited: 1 and 2 are the results of
+/// `__aenter__` and `__aexit__`. Fails with TypeError for what cannot be awaited, RuntimeError for a coroutine that
+/// something awaits already.
 ///
 /// # Safety
 /// The thread is attached, its current frame published, and `iterable` is live.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn _PyEval_GetAwaitable(iterable: *mut PyObject, oparg: c_int) -> *mut PyObject {
-    // SAFETY: the caller's promise.
-    into_host(unsafe { awaitable_iterator(iterable, oparg) })
-}
-
-unsafe fn awaitable_iterator(iterable: *mut PyObject, oparg: c_int) -> PyResult {
+pub(crate) unsafe fn awaitable_iterator(iterable: *mut PyObject, oparg: c_int) -> PyResult {
     // SAFETY: the object is live.
     unsafe {
         let iterator = Owned::from_host(ffi::_PyCoro_GetAwaitableIter(iterable)).inspect_err(|_| {
-            _PyEval_FormatAwaitableError(ThreadState::current().as_ptr(), type_of(iterable), oparg);
+            explain_not_awaitable(type_of(iterable), oparg);
         })?;
         if is_exact(iterator.as_ptr(), &raw mut ffi::PyCoro_Type)
             && let Some(awaited) = Owned::optional(ffi::_PyGen_yf(iterator.as_ptr().cast()))
@@ -38,21 +29,13 @@ unsafe fn awaitable_iterator(iterable: *mut PyObject, oparg: c_int) -> PyResult 
     }
 }
 
-/// Replaces the exception for something that cannot be awaited by one that says where it came from,
-/// if that was `__aenter__` (`oparg` 1) or `__aexit__` (2). Stands for the host's symbol of this name
-/// (`ceval.c`).
-///
-/// `type_` is the type of what cannot be awaited, borrowed.
+/// Replaces the exception for something that cannot be awaited by one that says where it came from, if that was
+/// `__aenter__` (`oparg` 1) or `__aexit__` (2).
 ///
 /// # Safety
-/// The thread is attached and `tstate` its state, an exception is set, and `type_` is live.
+/// The thread is attached, an exception is set, and `type_`, that of what cannot be awaited, is live.
 #[cold]
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn _PyEval_FormatAwaitableError(
-    _tstate: *mut ffi::PyThreadState,
-    type_: *mut PyTypeObject,
-    oparg: c_int,
-) {
+pub(crate) unsafe fn explain_not_awaitable(type_: *mut PyTypeObject, oparg: c_int) {
     // SAFETY: the caller's promise.
     unsafe {
         let methods = (*type_).tp_as_async;
@@ -80,20 +63,11 @@ pub unsafe extern "C" fn _PyEval_FormatAwaitableError(
     }
 }
 
-/// What `async for` awaits to get the next item of `aiter`. Stands for the host's symbol of this name
-/// (`ceval.c`).
-///
-/// `aiter` is borrowed. Returns a new reference, or null with an exception set.
+/// What `async for` awaits to get the next item of `aiter`.
 ///
 /// # Safety
 /// The thread is attached, its current frame published, and `aiter` is live.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn _PyEval_GetANext(aiter: *mut PyObject) -> *mut PyObject {
-    // SAFETY: the caller's promise.
-    into_host(unsafe { next_awaitable(aiter) })
-}
-
-unsafe fn next_awaitable(aiter: *mut PyObject) -> PyResult {
+pub(crate) unsafe fn next_awaitable(aiter: *mut PyObject) -> PyResult {
     // SAFETY: the object is live.
     unsafe {
         let type_ = type_of(aiter);

@@ -15,7 +15,7 @@ use crate::host::{Code, Frame, PyObject, PyResult, Raised, StackRef, ThreadState
 /// # Safety
 /// The thread is attached, and all of these are live.
 #[inline(always)]
-pub(super) unsafe fn push<A: Arguments>(
+pub(crate) unsafe fn push<A: Arguments>(
     tstate: ThreadState,
     function: StackRef,
     locals: *mut PyObject,
@@ -36,7 +36,7 @@ pub(super) unsafe fn push<A: Arguments>(
         match arguments::bind(frame, callee, code, args, kwnames) {
             Ok(()) => Ok(frame),
             Err(Raised) => {
-                _PyEval_FrameClearAndPop(tstate.as_ptr(), frame.as_ptr());
+                clear_and_pop_seldom(tstate, frame);
                 Err(Raised)
             }
         }
@@ -63,48 +63,50 @@ unsafe fn no_memory<A: Arguments>(
     Raised
 }
 
-/// The C convention of a new frame: null if an exception is set.
+/// [`push`] out of line, for `argcount` positional values in `args` and one for each name in `kwnames` after them,
+/// which it takes over.
+///
+/// # Safety
+/// As for [`push`].
 #[inline(always)]
-fn into_host(frame: PyResult<Frame>) -> *mut ffi::_PyInterpreterFrame {
+pub(crate) unsafe fn push_owned(
+    tstate: ThreadState,
+    function: StackRef,
+    locals: *mut PyObject,
+    args: *const StackRef,
+    argcount: usize,
+    kwnames: *mut PyObject,
+    previous: Frame,
+) -> PyResult<Frame> {
+    // SAFETY: the contract of this function.
+    let frame = unsafe { push_out_of_line(tstate, function, locals, args, argcount, kwnames, previous) };
+    if frame.is_null() { Err(Raised) } else { Ok(Frame::from_ptr(frame)) }
+}
+
+/// As [`push_owned`]. A pointer is returned in one register, which makes the handlers of calls smaller.
+#[inline(never)]
+unsafe fn push_out_of_line(
+    tstate: ThreadState,
+    function: StackRef,
+    locals: *mut PyObject,
+    args: *const StackRef,
+    argcount: usize,
+    kwnames: *mut PyObject,
+    previous: Frame,
+) -> *mut ffi::_PyInterpreterFrame {
+    // SAFETY: the contract of `push_owned`.
+    let frame =
+        unsafe { push(tstate, function, locals, OwnedArguments::new(args, argcount), kwnames, previous) };
     frame.map_or(core::ptr::null_mut(), Frame::as_ptr)
 }
 
-/// Makes the frame of a call of `func`: `argcount` positional values in `args`, then one for each
-/// name in the tuple `kwnames` (null: none). Takes over `func`, `locals` (may be null) and the values,
-/// on failure too; borrows `kwnames`. Gives the frame, not linked yet, or null with an exception set.
-/// Stands for the host's symbol of this name (`ceval.c`).
-///
-/// # Safety
-/// The thread is attached and `tstate` is its state; `func` is a function, and everything is live.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn _PyEvalFramePushAndInit(
-    tstate: *mut ffi::PyThreadState,
-    func: ffi::_PyStackRef,
-    locals: *mut PyObject,
-    args: *const ffi::_PyStackRef,
-    argcount: usize,
-    kwnames: *mut PyObject,
-    previous: *mut ffi::_PyInterpreterFrame,
-) -> *mut ffi::_PyInterpreterFrame {
-    // SAFETY: the caller's promise.
-    unsafe {
-        into_host(push(
-            ThreadState::from_ptr(tstate),
-            StackRef::from_raw(func),
-            locals,
-            OwnedArguments::new(args.cast(), argcount),
-            kwnames,
-            Frame::from_ptr(previous),
-        ))
-    }
-}
-
-/// Like [`_PyEvalFramePushAndInit`], for arguments in a tuple of length `nargs` and a dictionary (null:
+/// Like [`push_owned`], for arguments in a tuple of length `nargs` and a dictionary (null:
 /// none), which it takes over as well (`_PyEvalFramePushAndInit_Ex`).
 ///
 /// # Safety
-/// As for [`_PyEvalFramePushAndInit`].
-pub unsafe fn push_frame_for_ex(
+/// As for [`push_owned`].
+#[inline(never)] // It is large and has one caller: the handler of CALL_FUNCTION_EX is 700 bytes smaller without it.
+pub(crate) unsafe fn push_frame_for_ex(
     tstate: ThreadState,
     func: StackRef,
     locals: *mut PyObject,
@@ -112,7 +114,7 @@ pub unsafe fn push_frame_for_ex(
     callargs: *mut PyObject,
     kwargs: *mut PyObject,
     previous: Frame,
-) -> *mut ffi::_PyInterpreterFrame {
+) -> PyResult<Frame> {
     // SAFETY: the caller's promise.
     unsafe {
         let frame = if kwargs.is_null() || ffi::PyDict_Size(kwargs) == 0 {
@@ -123,7 +125,7 @@ pub unsafe fn push_frame_for_ex(
         };
         refcount::decref(callargs);
         refcount::xdecref(kwargs);
-        into_host(frame)
+        frame
     }
 }
 
@@ -164,13 +166,13 @@ unsafe fn push_unpacked(
 /// Gives up everything in a frame that is over and frees its memory: pops it off the data stack, or
 /// leaves it to its generator. A frame object that lives on takes the contents over.
 ///
-/// For returning; elsewhere [`_PyEval_FrameClearAndPop`] does the same out of line.
+/// For returning; elsewhere [`clear_and_pop_seldom`] does the same out of line.
 ///
 /// # Safety
 /// The thread is attached. `frame` is not linked any more, so that no destructor sees it, but
 /// published, and, if a thread owns it, the last one on the data stack.
 #[inline(always)]
-pub unsafe fn clear_and_pop(tstate: ThreadState, frame: Frame) {
+pub(crate) unsafe fn clear_and_pop(tstate: ThreadState, frame: Frame) {
     // SAFETY: the caller's promise.
     unsafe {
         let fields = frame.as_ptr();
@@ -228,67 +230,32 @@ unsafe fn clear_generator_frame(tstate: ThreadState, frame: Frame) {
     }
 }
 
-/// Out of line [`clear_and_pop`]. Stands for the host's symbol of this name (`ceval.c`).
+/// Out of line [`clear_and_pop`].
 ///
 /// # Safety
-/// As for [`clear_and_pop`]; `tstate` is the attached thread's state.
+/// As for [`clear_and_pop`].
 #[inline(never)]
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn _PyEval_FrameClearAndPop(
-    tstate: *mut ffi::PyThreadState,
-    frame: *mut ffi::_PyInterpreterFrame,
-) {
+pub(crate) unsafe fn clear_and_pop_seldom(tstate: ThreadState, frame: Frame) {
     // SAFETY: the caller's promise.
-    unsafe { clear_and_pop(ThreadState::from_ptr(tstate), Frame::from_ptr(frame)) }
+    unsafe { clear_and_pop(tstate, frame) }
 }
 
-// --- Arguments of C functions ------------------------------------------------------------------
+// --- Entry frames ------------------------------------------------------------------------------
 
-/// How many arguments an instruction has room for on the C stack (`MAX_STACKREF_SCRATCH`).
-const MAX_STACKREF_SCRATCH: usize = 10;
-
-/// The objects that `nargs` stack references name, borrowed, as an array for a vectorcall: `scratch` if
-/// they fit, else new memory. A writable slot is before the first one. Gives null with MemoryError
-/// set. Whoever called hands the slot before the array to [`_PyObjectArray_Free`]. Stands for the
-/// host's symbol of this name (`ceval.c`).
+/// Gives the thread back the executor that called into the evaluator, if one did; the entry frame
+/// kept it alive in its only local.
 ///
 /// # Safety
-/// The thread is attached; `input` holds that many references, and `scratch` has room for ten objects
-/// and one more before.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn _PyObjectArray_FromStackRefArray(
-    input: *mut ffi::_PyStackRef,
-    nargs: ffi::Py_ssize_t,
-    scratch: *mut *mut PyObject,
-) -> *mut *mut PyObject {
-    let nargs = nargs as usize;
-    // SAFETY: the caller's promise.
+/// The thread is attached, and `entry` is a live entry frame that is not linked any more.
+#[inline(always)]
+pub(crate) unsafe fn restore_executor(tstate: ThreadState, entry: Frame) {
+    // SAFETY: the caller's promise. Whatever called the evaluator from an executor holds another
+    // reference to it, so closing this one frees nothing.
     unsafe {
-        let mut array = scratch;
-        if nargs > MAX_STACKREF_SCRATCH {
-            let memory = ffi::PyMem_Malloc((nargs + 1) * size_of::<*mut PyObject>());
-            if memory.is_null() {
-                ffi::PyErr_NoMemory();
-                return core::ptr::null_mut();
-            }
-            array = memory.cast::<*mut PyObject>().add(1);
+        let executor = entry.local(0);
+        if !executor.is_null() {
+            (*tstate.as_ptr()).current_executor = executor.object();
+            executor.close();
         }
-        for index in 0..nargs {
-            *array.add(index) = (*input.cast::<StackRef>().add(index)).object();
-        }
-        array
-    }
-}
-
-/// Frees `array`, the memory that [`_PyObjectArray_FromStackRefArray`] gave a part of, unless it is
-/// `scratch`. Stands for the host's symbol of this name (`ceval.c`).
-///
-/// # Safety
-/// The thread is attached; both are the start of the memory, one slot before the first object.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn _PyObjectArray_Free(array: *mut *mut PyObject, scratch: *mut *mut PyObject) {
-    if array != scratch {
-        // SAFETY: the caller's promise.
-        unsafe { ffi::PyMem_Free(array.cast()) }
     }
 }
