@@ -39,9 +39,26 @@ pub enum Operand {
     Unused,
 }
 
+impl Step {
+    /// How many code units of cache it reads or skips.
+    pub const fn units(&self) -> isize {
+        match *self {
+            Step::Skip(units) => units as isize,
+            Step::Op { operands, .. } => {
+                let (mut units, mut index) = (0, 0);
+                while index < operands.len() {
+                    units += operands[index].units() as isize;
+                    index += 1;
+                }
+                units
+            }
+        }
+    }
+}
+
 impl Operand {
     /// Its length in code units.
-    pub fn units(self) -> usize {
+    pub const fn units(self) -> usize {
         match self {
             Operand::Units(units) => units as usize,
             Operand::Unused => 1,
@@ -51,36 +68,22 @@ impl Operand {
 
 impl Instruction {
     /// The number of code units of cache after the instruction.
-    pub fn cache_units(&self) -> usize {
-        let units = |step: &Step| match step {
-            Step::Skip(units) => isize::from(*units),
-            Step::Op { operands, .. } => operands.iter().map(|operand| operand.units() as isize).sum(),
-        };
-        self.steps.iter().map(units).sum::<isize>() as usize
+    pub const fn cache_units(&self) -> usize {
+        let (mut units, mut index) = (0, 0);
+        while index < self.steps.len() {
+            units += self.steps[index].units();
+            index += 1;
+        }
+        units as usize
     }
 }
 
 macro_rules! step {
-    (unused / $n:tt) => {
-        Step::Skip($n)
+    (() skip $($n:tt)+) => {
+        Step::Skip($($n)+)
     };
-    (rewind / $n:tt) => {
-        Step::Skip(-$n)
-    };
-    (top ($op:ident)) => {
-        Step::Op { name: stringify!($op), argument: Argument::High, operands: &[] }
-    };
-    (bottom ($op:ident)) => {
-        Step::Op { name: stringify!($op), argument: Argument::Low, operands: &[] }
-    };
-    ($op:ident / [$($unit:tt)+]) => {
-        Step::Op { name: stringify!($op), argument: Argument::Whole, operands: &[$(operand!($unit)),+] }
-    };
-    ($op:ident / $n:tt) => {
-        Step::Op { name: stringify!($op), argument: Argument::Whole, operands: &[Operand::Units($n)] }
-    };
-    ($op:ident) => {
-        Step::Op { name: stringify!($op), argument: Argument::Whole, operands: &[] }
+    (() run $op:ident $part:ident [$($operand:tt)*]) => {
+        Step::Op { name: stringify!($op), argument: Argument::$part, operands: &[$(operand!($operand)),*] }
     };
 }
 
@@ -94,25 +97,27 @@ macro_rules! operand {
 }
 
 macro_rules! family {
-    ($family:ident) => {
-        Some(opcode::$family)
-    };
     () => {
         None
+    };
+    ($family:ident) => {
+        Some(opcode::$family)
     };
 }
 
 macro_rules! instructions {
-    ($($name:ident $(: $family:ident)? = $($step:ident $(/ $units:tt)? $(($inner:ident))?),+;)*) => {
+    ($({ $name:ident ($($family:ident)?) [$($step:tt)+] })*) => {
         /// Every instruction of the host's bytecode.
-        pub static INSTRUCTIONS: &[Instruction] = &[$(
-            Instruction {
+        pub static INSTRUCTIONS: &[Instruction] = &[$($name),*];
+
+        $(
+            pub const $name: Instruction = Instruction {
                 name: stringify!($name),
                 opcode: opcode::$name,
                 family: family!($($family)?),
-                steps: &[$(step!($step $(/ $units)? $(($inner))?)),+],
-            },
-        )*];
+                steps: &[$(for_step!(step () $step)),+],
+            };
+        )*
     };
 }
 for_each_instruction!(instructions);
@@ -221,7 +226,7 @@ mod tests {
         let mut expanded = Vec::new();
         for step in row.steps {
             match *step {
-                Step::Skip(units) => offset += isize::from(units),
+                Step::Skip(_) => {}
                 Step::Op { name, argument, operands } => {
                     let host_name = format!("_{}", name.to_uppercase());
                     let in_tier_1_only = name.starts_with("specialize_");
@@ -246,9 +251,9 @@ mod tests {
                         };
                         push(kind.to_owned(), at);
                     }
-                    offset += operands.iter().map(|operand| operand.units() as isize).sum::<isize>();
                 }
             }
+            offset += step.units();
         }
         expanded
     }

@@ -1,19 +1,18 @@
 //! Dispatch by one loop around a `match`, for compilers without guaranteed tail calls.
 
 use super::unwind::{self, Resume};
-use super::{Tier1, steps, units};
-use crate::bytecode::opcode;
-use crate::engine::{Engine, Exit, Op};
+use super::{Tier1, instructions};
+use crate::bytecode::{metadata, opcode};
+use crate::engine::Exit;
 use crate::host::{CodeUnit, Frame, PyObject, ThreadState};
 
 macro_rules! instruction_loop {
-    ($($name:ident $(: $family:ident)? = $($step:ident $(/ $units:tt)? $(($inner:ident))?),+;)*) => {
+    ($({ $name:ident $family:tt $steps:tt })*) => {
         /// Runs `frame` from `next` until the entry frame below it returns.
         ///
         /// # Safety
         /// The thread is attached; `frame` is its current one, published, with an entry frame below it,
         /// and `next` is in its bytecode.
-        #[allow(unused_assignments, unused_mut, unused_variables)]
         pub unsafe fn interpret(tstate: ThreadState, frame: Frame, next: CodeUnit) -> *mut PyObject {
             let (mut frame, mut next) = (frame, next);
             // SAFETY: the caller's promise; each turn of the loop runs one instruction.
@@ -23,18 +22,10 @@ macro_rules! instruction_loop {
                 loop {
                     let (mut e, result, family) = match opcode {
                         $(opcode::$name => {
-                            #[inline(always)]
-                            unsafe fn body<E: Engine>(e: &mut E) -> Op<()> {
-                                // SAFETY: the engine was made for this instruction.
-                                unsafe {
-                                    let mut at = 1;
-                                    steps!(e, at; $($step $(/ $units)? $(($inner))?),+);
-                                }
-                                Ok(())
-                            }
-                            let mut e = Tier1::begin(frame, sp, tstate, next, oparg, units!($($step $(/ $units)? $(($inner))?),+));
-                            let result = body(&mut e);
-                            (e, result, family!($($family)?))
+                            let units = const { 1 + metadata::$name.cache_units() as isize };
+                            let mut e = Tier1::begin(frame, sp, tstate, next, oparg, units);
+                            let result = instructions::$name(&mut e);
+                            (e, result, family!($family))
                         })*
                         _ => {
                             let e = Tier1::begin(frame, sp, tstate, next, oparg, 1);
@@ -89,10 +80,10 @@ macro_rules! instruction_loop {
 
 /// The opcode that a failed guard falls back to.
 macro_rules! family {
-    ($family:ident) => {
+    (($family:ident)) => {
         opcode::$family
     };
-    () => {
+    (()) => {
         opcode::RESERVED
     };
 }

@@ -3,6 +3,7 @@
 //! Replaces `ceval.o`, with `crate::ops` (the instruction bodies) and `crate::api` (the C API).
 
 pub mod entry;
+mod instructions;
 pub mod unwind;
 
 #[cfg(feature = "tail-call")]
@@ -168,110 +169,3 @@ impl Engine for Tier1 {
         self.next = next;
     }
 }
-
-/// The body of an instruction: its steps as code. `$e` is the engine, `$at` the current offset in
-/// code units from the instruction.
-macro_rules! steps {
-    ($e:ident, $at:ident;) => {};
-    ($e:ident, $at:ident; unused / $n:tt $(, $($rest:tt)*)?) => {
-        $at += $n;
-        $crate::interp::steps!($e, $at; $($($rest)*)?);
-    };
-    ($e:ident, $at:ident; rewind / $n:tt $(, $($rest:tt)*)?) => {
-        $at -= $n;
-        $crate::interp::steps!($e, $at; $($($rest)*)?);
-    };
-    ($e:ident, $at:ident; $op:ident / 1 $(, $($rest:tt)*)?) => {
-        let operand: u16 = $crate::engine::Engine::this_instr($e).add($at).read();
-        $crate::engine::run_with($e, operand, $crate::ops::$op)?;
-        $at += 1;
-        $crate::interp::steps!($e, $at; $($($rest)*)?);
-    };
-    ($e:ident, $at:ident; $op:ident / 2 $(, $($rest:tt)*)?) => {
-        let operand: u32 = $crate::engine::Engine::this_instr($e).add($at).read();
-        $crate::engine::run_with($e, operand, $crate::ops::$op)?;
-        $at += 2;
-        $crate::interp::steps!($e, $at; $($($rest)*)?);
-    };
-    ($e:ident, $at:ident; $op:ident / 4 $(, $($rest:tt)*)?) => {
-        let operand: *mut $crate::host::PyObject = $crate::engine::Engine::this_instr($e).add($at).read();
-        $crate::engine::run_with($e, operand, $crate::ops::$op)?;
-        $at += 4;
-        $crate::interp::steps!($e, $at; $($($rest)*)?);
-    };
-    ($e:ident, $at:ident; $op:ident / [$($unit:tt)+] $(, $($rest:tt)*)?) => {
-        let operands = $crate::interp::operands!($e, $at; () $($unit)+);
-        $crate::engine::run_with($e, operands, $crate::ops::$op)?;
-        $crate::interp::steps!($e, $at; $($($rest)*)?);
-    };
-    ($e:ident, $at:ident; top($op:ident) $(, $($rest:tt)*)?) => {
-        let oparg = $crate::engine::Engine::oparg($e);
-        $crate::engine::Engine::set_oparg($e, oparg >> 4);
-        $crate::engine::run($e, $crate::ops::$op)?;
-        $crate::engine::Engine::set_oparg($e, oparg);
-        $crate::interp::steps!($e, $at; $($($rest)*)?);
-    };
-    ($e:ident, $at:ident; bottom($op:ident) $(, $($rest:tt)*)?) => {
-        let oparg = $crate::engine::Engine::oparg($e);
-        $crate::engine::Engine::set_oparg($e, oparg & 15);
-        $crate::engine::run($e, $crate::ops::$op)?;
-        $crate::engine::Engine::set_oparg($e, oparg);
-        $crate::interp::steps!($e, $at; $($($rest)*)?);
-    };
-    ($e:ident, $at:ident; $op:ident $(, $($rest:tt)*)?) => {
-        $crate::engine::run($e, $crate::ops::$op)?;
-        $crate::interp::steps!($e, $at; $($($rest)*)?);
-    };
-}
-pub(crate) use steps;
-
-/// Several cached operands as a tuple.
-macro_rules! operands {
-    ($e:ident, $at:ident; ($($done:expr,)*)) => { ($($done,)*) };
-    ($e:ident, $at:ident; ($($done:expr,)*) unused $($rest:tt)*) => {{
-        $at += 1;
-        $crate::interp::operands!($e, $at; ($($done,)*) $($rest)*)
-    }};
-    ($e:ident, $at:ident; ($($done:expr,)*) 1 $($rest:tt)*) => {{
-        let operand: u16 = $crate::engine::Engine::this_instr($e).add($at).read();
-        $at += 1;
-        $crate::interp::operands!($e, $at; ($($done,)* operand,) $($rest)*)
-    }};
-    ($e:ident, $at:ident; ($($done:expr,)*) 2 $($rest:tt)*) => {{
-        let operand: u32 = $crate::engine::Engine::this_instr($e).add($at).read();
-        $at += 2;
-        $crate::interp::operands!($e, $at; ($($done,)* operand,) $($rest)*)
-    }};
-    ($e:ident, $at:ident; ($($done:expr,)*) 4 $($rest:tt)*) => {{
-        let operand: *mut $crate::host::PyObject = $crate::engine::Engine::this_instr($e).add($at).read();
-        $at += 4;
-        $crate::interp::operands!($e, $at; ($($done,)* operand,) $($rest)*)
-    }};
-}
-pub(crate) use operands;
-
-/// The number of code units of an instruction with these steps.
-macro_rules! units {
-    ($($step:ident $(/ $units:tt)? $(($inner:ident))?),+) => {
-        1 $(+ $crate::interp::step_units!($step $(/ $units)?))+
-    };
-}
-pub(crate) use units;
-
-macro_rules! step_units {
-    (rewind / $n:tt) => { -$n };
-    ($step:ident / [$($unit:tt)+]) => { 0 $(+ $crate::interp::operand_units!($unit))+ };
-    ($step:ident / $n:tt) => { $n };
-    ($step:ident) => { 0 };
-}
-pub(crate) use step_units;
-
-macro_rules! operand_units {
-    (unused) => {
-        1
-    };
-    ($n:tt) => {
-        $n
-    };
-}
-pub(crate) use operand_units;
