@@ -6,6 +6,12 @@
 //! the number of values depends on the argument (see [`Engine::sp`]). Micro-ops with a cached
 //! operand take it as second parameter.
 //!
+//! There are two kinds of engines and so two kinds of micro-ops:
+//! - Every [`Engine`] can run a micro-op that asks for no more and returns an [`Op`]: these can be part of
+//!   a trace.
+//! - An engine that reads bytecode, instruction by instruction, is a [`BytecodeEngine`]. It can also run
+//!   micro-ops that look at the next instruction, jump, or leave by a [`BytecodeExit`].
+//!
 //! Rules of the stack, which every body keeps:
 //! - A body owns its inputs. It leaves with [`Exit::Error`] after it has given up all of them, or
 //!   with [`Exit::ErrorNoPop`] or [`Exit::Deopt`] with all of them still whole on the stack.
@@ -21,25 +27,36 @@
 //! thread's current one, the inputs are the topmost values of its stack, and operands are those of
 //! the instruction being run.
 
+use core::convert::Infallible;
+
+use crate::bytecode::opcode;
 #[cfg(not(py_debug))]
 use crate::host::refcount;
 use crate::host::{Code, CodeUnit, Frame, PyObject, StackRef, ThreadState};
 
-/// How a micro-op ends when it does not just go on to the next one.
+// --- how a micro-op ends -----------------------------------------------------------------------
+
+/// How a micro-op ends when it does not just go on to the next one: what every engine understands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exit {
-    /// The specialization does not hold here: run the family's generic instruction instead.
-    /// Nothing has happened yet.
+    /// A guard failed: run the family's generic instruction instead. Nothing has happened yet.
     Deopt,
     /// An exception is set and the inputs are gone.
     Error,
     /// An exception is set and the inputs are still on the stack.
     ErrorNoPop,
+}
+
+/// How a micro-op ends that only an engine for bytecode can run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BytecodeExit {
+    /// As any other micro-op.
+    Exit(Exit),
     /// An exception is set, and its traceback and events have been taken care of already.
     Unwind,
     /// An exception is set, and the current frame, which has not begun to run, is to be dropped.
     DropFrame,
-    /// The instruction is over: continue at [`Engine::next`], skipping its remaining micro-ops.
+    /// The instruction is over: continue at [`BytecodeEngine::next`], skipping its remaining micro-ops.
     Dispatch,
     /// Read this instruction again (it has just been changed) and run it with the same argument.
     Again,
@@ -49,67 +66,167 @@ pub enum Exit {
     Return(*mut PyObject),
 }
 
-/// What a micro-op gives.
-pub type Op<T = [StackRef; 0]> = Result<T, Exit>;
-
-/// The results of a micro-op, bottom first.
-pub trait Outputs {
-    const COUNT: usize;
-    /// Puts the results where they belong.
-    ///
-    /// # Safety
-    /// `base` is the slot of the lowest one.
-    unsafe fn store(self, base: *mut StackRef);
-}
-
-impl<const M: usize> Outputs for [StackRef; M] {
-    const COUNT: usize = M;
+impl From<Exit> for BytecodeExit {
     #[inline(always)]
-    unsafe fn store(self, base: *mut StackRef) {
-        // SAFETY: the caller's promise.
-        unsafe { base.cast::<[StackRef; M]>().write(self) }
+    fn from(exit: Exit) -> BytecodeExit {
+        BytecodeExit::Exit(exit)
     }
 }
 
-/// Results that [`Engine::settle`] has put in place already.
+/// What a micro-op returns that can be part of a trace.
+pub type Op<T = [StackRef; 0]> = Result<T, Exit>;
+
+/// What a micro-op returns that cannot.
+pub type BytecodeOp<T = [StackRef; 0]> = Result<T, BytecodeExit>;
+
+/// The ways in which a micro-op may end.
+pub trait Exits: Copy {
+    /// Whether the micro-op has given up its inputs.
+    fn has_consumed_inputs(self) -> bool;
+}
+
+impl Exits for Exit {
+    #[inline(always)]
+    fn has_consumed_inputs(self) -> bool {
+        self == Exit::Error
+    }
+}
+
+impl Exits for BytecodeExit {
+    #[inline(always)]
+    fn has_consumed_inputs(self) -> bool {
+        self == BytecodeExit::Exit(Exit::Error)
+    }
+}
+
+// --- what a micro-op leaves --------------------------------------------------------------------
+
+/// The results of a micro-op, bottom first.
+pub trait Outputs<E> {
+    const COUNT: usize;
+    /// Puts the results where they belong, and the stack pointer above them.
+    ///
+    /// # Safety
+    /// `base` is the slot of the lowest one.
+    unsafe fn leave(self, e: &mut E, base: *mut StackRef);
+}
+
+impl<E: Engine, const M: usize> Outputs<E> for [StackRef; M] {
+    const COUNT: usize = M;
+    #[inline(always)]
+    unsafe fn leave(self, e: &mut E, base: *mut StackRef) {
+        // SAFETY: the instruction's stack effect covers the results.
+        unsafe {
+            base.cast::<[StackRef; M]>().write(self);
+            e.set_sp(base.add(M));
+        }
+    }
+}
+
+/// Results that are in place already.
 pub struct Settled<const M: usize>(());
 
 impl<const M: usize> Settled<M> {
     /// For a micro-op that has put its results in place itself.
-    #[allow(clippy::new_without_default)] // no value to speak of: a claim that must be made on purpose
+    ///
+    /// # Safety
+    /// The slots of the inputs, and those above that the results need, hold M live references.
     #[inline(always)]
-    pub fn new() -> Settled<M> {
+    pub unsafe fn new() -> Settled<M> {
         Settled(())
     }
 }
 
-impl<const M: usize> Outputs for Settled<M> {
+impl<E: Engine, const M: usize> Outputs<E> for Settled<M> {
     const COUNT: usize = M;
     #[inline(always)]
-    unsafe fn store(self, _base: *mut StackRef) {}
+    unsafe fn leave(self, e: &mut E, base: *mut StackRef) {
+        // SAFETY: the results are there.
+        unsafe { e.set_sp(base.add(M)) }
+    }
 }
+
+/// The result of a micro-op that ends its instruction, and may do the work of the STORE_FAST after it too.
+pub enum PushedOrStored<T, S> {
+    Pushed(T),
+    /// The result is in the variable, and nothing is left on the stack.
+    Stored(S),
+}
+
+impl<E: Engine, T: Outputs<E>> Outputs<E> for PushedOrStored<T, E::NextStore> {
+    const COUNT: usize = T::COUNT;
+    #[inline(always)]
+    unsafe fn leave(self, e: &mut E, base: *mut StackRef) {
+        // SAFETY: the caller's promise; a STORE_FAST follows, since there is a value that says so.
+        unsafe {
+            match self {
+                PushedOrStored::Pushed(results) => results.leave(e, base),
+                PushedOrStored::Stored(_) => {
+                    e.set_sp(base);
+                    e.skip_next();
+                }
+            }
+        }
+    }
+}
+
+/// The STORE_FAST after the instruction being run, for an engine that looks ahead.
+pub trait NextStore: Copy {
+    /// The local variable that it stores to.
+    fn local(self) -> usize;
+}
+
+/// Read from bytecode.
+#[derive(Clone, Copy)]
+pub struct StoreFast {
+    local: usize,
+}
+
+impl NextStore for StoreFast {
+    #[inline(always)]
+    fn local(self) -> usize {
+        self.local
+    }
+}
+
+/// For engines that do not look ahead.
+impl NextStore for Infallible {
+    fn local(self) -> usize {
+        match self {}
+    }
+}
+
+// --- engines -----------------------------------------------------------------------------------
 
 /// A way to run micro-ops: the tier-1 interpreter and, later, the micro-op interpreter and the
 /// stencils of the JIT. Methods are inlined into every instruction, so that the engine itself
 /// dissolves into registers.
-pub trait Engine: Sized {
+///
+/// # Safety
+/// While a micro-op runs, the thread that [`Engine::tstate`] names is attached, [`Engine::frame`] is its
+/// current frame, [`Engine::this_instr`] is in the frame's bytecode and what the frame has as its
+/// instruction, and every slot of the frame's stack below [`Engine::sp`] holds a live reference.
+pub unsafe trait Engine: Sized {
+    /// What [`Engine::next_store`] returns; [`Infallible`] for an engine that does not look ahead.
+    type NextStore: NextStore;
+
     fn frame(&self) -> Frame;
     fn tstate(&self) -> ThreadState;
     /// The argument of the instruction.
     fn oparg(&self) -> usize;
-    fn set_oparg(&mut self, oparg: usize);
     /// The instruction being run.
     fn this_instr(&self) -> CodeUnit;
-    /// What the frame had as its instruction before this one: line events want to know.
-    fn previous_instr(&self) -> CodeUnit;
-    /// The instruction to be run after this one.
-    fn next(&self) -> CodeUnit;
-    fn set_next(&mut self, instr: CodeUnit);
+    /// The number of code units of the instruction being run, its cache included.
+    fn units(&self) -> usize;
     /// One past the topmost value. While a micro-op with N inputs runs, they are below it still.
     fn sp(&self) -> *mut StackRef;
     /// For micro-ops that take and leave a number of values that depends on the argument, and so
     /// have no declared inputs or outputs.
-    fn set_sp(&mut self, sp: *mut StackRef);
+    ///
+    /// # Safety
+    /// Every slot of the frame's stack below `sp` holds a live reference, or is given one before the
+    /// micro-op ends.
+    unsafe fn set_sp(&mut self, sp: *mut StackRef);
     /// Continue in another frame: its stack pointer is read from it, the next instruction is given.
     ///
     /// # Safety
@@ -121,6 +238,30 @@ pub trait Engine: Sized {
     fn give_frame(&mut self, frame: Frame);
     /// The frame that was handed over last.
     fn take_frame(&mut self) -> Frame;
+
+    /// The next instruction, if that is a STORE_FAST and the engine looks ahead. A micro-op may do its work,
+    /// and says so with [`PushedOrStored`].
+    #[inline(always)]
+    fn next_store(&self) -> Option<Self::NextStore> {
+        None
+    }
+    /// The local variable of the STORE_FAST that follows, for instructions that are specialized only in front
+    /// of one.
+    ///
+    /// # Safety
+    /// This is such an instruction.
+    unsafe fn following_store(&self) -> usize;
+    /// The work of the next instruction, one without a cache, is done. An engine whose trace does not have it
+    /// need do nothing.
+    ///
+    /// # Safety
+    /// There is such an instruction.
+    unsafe fn skip_next(&mut self);
+    /// Leaves the frame at the instruction that ran before this one.
+    ///
+    /// # Safety
+    /// That was in the same frame.
+    unsafe fn stay_at_previous_instr(&mut self);
 
     /// The value `depth` places below the top (1 is the topmost).
     ///
@@ -276,10 +417,10 @@ pub trait Engine: Sized {
         // which the instruction's stack effect covers).
         unsafe {
             let base = self.sp().sub(N);
-            outputs.store(base);
+            base.cast::<[StackRef; M]>().write(outputs);
             self.close_inputs_at(inputs, base.add(M));
+            Ok(Settled::new())
         }
-        Ok(Settled::new())
     }
 
     /// Gives up all inputs before failing with [`Exit::Error`].
@@ -327,6 +468,23 @@ pub trait Engine: Sized {
             self.settle(inputs, [StackRef::steal(object)])
         }
     }
+}
+
+/// An engine that reads bytecode: it knows which instruction is next, and can go on elsewhere.
+///
+/// # Safety
+/// [`BytecodeEngine::next`] is in the frame's bytecode.
+pub unsafe trait BytecodeEngine: Engine {
+    fn set_oparg(&mut self, oparg: usize);
+    /// What the frame had as its instruction before this one: line events want to know.
+    fn previous_instr(&self) -> CodeUnit;
+    /// The instruction to be run after this one.
+    fn next(&self) -> CodeUnit;
+    /// Goes on at another instruction.
+    ///
+    /// # Safety
+    /// It is one of the frame's bytecode.
+    unsafe fn set_next(&mut self, instr: CodeUnit);
 
     /// Jumps: the next instruction is `offset` units after the one that would have been next.
     ///
@@ -337,6 +495,14 @@ pub trait Engine: Sized {
         // SAFETY: the caller's promise.
         unsafe { self.set_next(self.next().add(offset)) }
     }
+
+    /// [`Engine::next_store`], from bytecode.
+    #[inline(always)]
+    fn read_next_store(&self) -> Option<StoreFast> {
+        // SAFETY: an instruction follows.
+        let (opcode, local) = unsafe { self.next().decode() };
+        (opcode == opcode::STORE_FAST).then_some(StoreFast { local })
+    }
 }
 
 /// Runs a micro-op and moves the stack pointer over its inputs and outputs.
@@ -344,15 +510,15 @@ pub trait Engine: Sized {
 /// # Safety
 /// As for the micro-op.
 #[inline(always)]
-pub unsafe fn run<E: Engine, O: Outputs, const N: usize>(
+pub unsafe fn run<E: Engine, O: Outputs<E>, X: Exits, const N: usize>(
     e: &mut E,
-    micro_op: unsafe fn(&mut E, [StackRef; N]) -> Op<O>,
-) -> Op<()> {
+    micro_op: unsafe fn(&mut E, [StackRef; N]) -> Result<O, X>,
+) -> Result<(), X> {
     // SAFETY: the caller's promise.
     unsafe {
         let inputs = e.sp().sub(N).cast::<[StackRef; N]>().read();
         let result = micro_op(e, inputs);
-        finish::<E, O, N>(e, result)
+        finish::<E, O, X, N>(e, result)
     }
 }
 
@@ -361,39 +527,38 @@ pub unsafe fn run<E: Engine, O: Outputs, const N: usize>(
 /// # Safety
 /// As for the micro-op.
 #[inline(always)]
-pub unsafe fn run_with<E: Engine, A, O: Outputs, const N: usize>(
+pub unsafe fn run_with<E: Engine, A, O: Outputs<E>, X: Exits, const N: usize>(
     e: &mut E,
     operand: A,
-    micro_op: unsafe fn(&mut E, A, [StackRef; N]) -> Op<O>,
-) -> Op<()> {
+    micro_op: unsafe fn(&mut E, A, [StackRef; N]) -> Result<O, X>,
+) -> Result<(), X> {
     // SAFETY: the caller's promise.
     unsafe {
         let inputs = e.sp().sub(N).cast::<[StackRef; N]>().read();
         let result = micro_op(e, operand, inputs);
-        finish::<E, O, N>(e, result)
+        finish::<E, O, X, N>(e, result)
     }
 }
 
 #[inline(always)]
-unsafe fn finish<E: Engine, O: Outputs, const N: usize>(e: &mut E, result: Op<O>) -> Op<()> {
+unsafe fn finish<E: Engine, O: Outputs<E>, X: Exits, const N: usize>(
+    e: &mut E,
+    result: Result<O, X>,
+) -> Result<(), X> {
     // SAFETY: the stack held N inputs, and has room for the outputs by the instruction's effect.
     unsafe {
         match result {
             Ok(outputs) => {
-                if N + O::COUNT > 0 {
-                    let base = e.sp().sub(N);
-                    outputs.store(base);
-                    e.set_sp(base.add(O::COUNT));
-                }
+                let base = e.sp().sub(N);
+                outputs.leave(e, base);
                 Ok(())
             }
-            Err(Exit::Error) => {
-                if N > 0 {
+            Err(exit) => {
+                if exit.has_consumed_inputs() {
                     e.set_sp(e.sp().sub(N));
                 }
-                Err(Exit::Error)
+                Err(exit)
             }
-            Err(exit) => Err(exit),
         }
     }
 }

@@ -4,7 +4,7 @@
 // The contract of every instruction is the one of its micro-ops, in `crate::engine`.
 #![allow(clippy::missing_safety_doc)]
 
-use crate::engine::{Engine, Op, run, run_with};
+use crate::engine::{BytecodeEngine, BytecodeOp, Exits, run, run_with};
 use crate::host::PyObject;
 use crate::ops;
 
@@ -12,7 +12,7 @@ macro_rules! instructions {
     ($({ $name:ident $family:tt [$($step:tt)+] })*) => {
         $(
             #[inline(always)]
-            pub unsafe fn $name<E: Engine>(e: &mut E) -> Op<()> {
+            pub unsafe fn $name<E: BytecodeEngine>(e: &mut E) -> BytecodeOp<()> {
                 // SAFETY: the engine was made for this instruction, so its cache has what the row says.
                 unsafe {
                     let mut at = 1;
@@ -78,7 +78,11 @@ macro_rules! operand_type {
 
 /// Runs a micro-op with another argument than the instruction's.
 #[inline(always)]
-fn with_oparg<E: Engine>(e: &mut E, oparg: usize, micro_op: impl FnOnce(&mut E) -> Op<()>) -> Op<()> {
+fn with_oparg<E: BytecodeEngine, X: Exits>(
+    e: &mut E,
+    oparg: usize,
+    micro_op: impl FnOnce(&mut E) -> Result<(), X>,
+) -> Result<(), X> {
     let whole = e.oparg();
     e.set_oparg(oparg);
     micro_op(e)?;

@@ -3,7 +3,7 @@
 use super::unwind::{self, Resume};
 use super::{Tier1, instructions};
 use crate::bytecode::{metadata, opcode};
-use crate::engine::Exit;
+use crate::engine::{BytecodeExit, Exit};
 use crate::host::{CodeUnit, Frame, PyObject, ThreadState};
 
 macro_rules! instruction_loop {
@@ -22,7 +22,7 @@ macro_rules! instruction_loop {
                 loop {
                     let (mut e, result, family) = match opcode {
                         $(opcode::$name => {
-                            let units = const { 1 + metadata::$name.cache_units() as isize };
+                            let units = const { 1 + metadata::$name.cache_units() };
                             let mut e = Tier1::begin(frame, sp, tstate, next, oparg, units);
                             let result = instructions::$name(&mut e);
                             (e, result, family!($family))
@@ -30,41 +30,41 @@ macro_rules! instruction_loop {
                         _ => {
                             let e = Tier1::begin(frame, sp, tstate, next, oparg, 1);
                             unwind::unknown_opcode(frame, sp, next);
-                            (e, Err(Exit::Error), opcode)
+                            (e, Err(BytecodeExit::Exit(Exit::Error)), opcode)
                         }
                     };
                     let resume = match result {
-                        Ok(()) | Err(Exit::Dispatch) => {
+                        Ok(()) | Err(BytecodeExit::Dispatch) => {
                             e.check_stack(opcode);
                             (frame, sp, next) = (e.frame, e.sp, e.next);
                             (opcode, oparg) = next.decode();
                             continue;
                         }
-                        Err(Exit::Deopt) => {
+                        Err(BytecodeExit::Exit(Exit::Deopt)) => {
                             opcode = family;
                             sp = e.sp;
                             continue;
                         }
-                        Err(Exit::Again) => {
+                        Err(BytecodeExit::Again) => {
                             (sp, next) = (e.sp, e.this);
                             opcode = next.opcode();
                             continue;
                         }
-                        Err(Exit::As(original)) => {
+                        Err(BytecodeExit::As(original)) => {
                             (frame, sp, next, oparg) = (e.frame, e.sp, e.next, e.oparg);
                             opcode = original;
                             continue;
                         }
-                        Err(Exit::Return(result)) => return result,
-                        Err(Exit::Error | Exit::ErrorNoPop) => {
+                        Err(BytecodeExit::Return(result)) => return result,
+                        Err(BytecodeExit::Exit(Exit::Error | Exit::ErrorNoPop)) => {
                             e.frame.set_stack_pointer(e.sp);
                             unwind::error(tstate, e.frame, e.next)
                         }
-                        Err(Exit::Unwind) => {
+                        Err(BytecodeExit::Unwind) => {
                             e.frame.set_stack_pointer(e.sp);
                             unwind::exception_unwind(tstate, e.frame, e.next)
                         }
-                        Err(Exit::DropFrame) => {
+                        Err(BytecodeExit::DropFrame) => {
                             e.frame.set_stack_pointer(e.sp);
                             unwind::drop_frame(tstate, e.frame, e.next)
                         }

@@ -15,7 +15,7 @@ mod dispatch;
 
 pub use dispatch::interpret;
 
-use crate::engine::Engine;
+use crate::engine::{BytecodeEngine, Engine, StoreFast};
 use crate::host::{CodeUnit, Frame, StackRef, ThreadState};
 
 /// The registers of tier 1 while one instruction runs. Lives in machine registers: everything that
@@ -29,6 +29,8 @@ pub struct Tier1 {
     previous: CodeUnit,
     next: CodeUnit,
     oparg: usize,
+    /// Of the instruction, in code units.
+    units: usize,
     /// On the way from the micro-op that made it to the one that enters it.
     new_frame: Frame,
     #[cfg(py_debug)]
@@ -57,7 +59,7 @@ impl Tier1 {
         tstate: ThreadState,
         this: CodeUnit,
         oparg: usize,
-        units: isize,
+        units: usize,
     ) -> Tier1 {
         // SAFETY: the caller's promise.
         unsafe {
@@ -65,7 +67,7 @@ impl Tier1 {
             frame.set_instr(this);
             #[cfg(py_debug)]
             frame.set_stack_pointer(core::ptr::null_mut());
-            let next = this.add(units);
+            let next = this.add(units as isize);
             Tier1 {
                 frame,
                 sp,
@@ -74,6 +76,7 @@ impl Tier1 {
                 previous,
                 next,
                 oparg,
+                units,
                 new_frame: Frame::NULL,
                 #[cfg(py_debug)]
                 start: Start { frame, sp, next },
@@ -112,7 +115,10 @@ impl Tier1 {
     }
 }
 
-impl Engine for Tier1 {
+// SAFETY: `Tier1::begin` asks for all of this, and instructions keep it.
+unsafe impl Engine for Tier1 {
+    type NextStore = StoreFast;
+
     #[inline(always)]
     fn frame(&self) -> Frame {
         self.frame
@@ -126,32 +132,27 @@ impl Engine for Tier1 {
         self.oparg
     }
     #[inline(always)]
-    fn set_oparg(&mut self, oparg: usize) {
-        self.oparg = oparg;
-    }
-    #[inline(always)]
     fn this_instr(&self) -> CodeUnit {
         self.this
     }
     #[inline(always)]
-    fn previous_instr(&self) -> CodeUnit {
-        self.previous
-    }
-    #[inline(always)]
-    fn next(&self) -> CodeUnit {
-        self.next
-    }
-    #[inline(always)]
-    fn set_next(&mut self, instr: CodeUnit) {
-        self.next = instr;
+    fn units(&self) -> usize {
+        self.units
     }
     #[inline(always)]
     fn sp(&self) -> *mut StackRef {
         self.sp
     }
     #[inline(always)]
-    fn set_sp(&mut self, sp: *mut StackRef) {
+    unsafe fn set_sp(&mut self, sp: *mut StackRef) {
         self.sp = sp;
+    }
+    #[inline(always)]
+    unsafe fn switch_frame(&mut self, frame: Frame, next: CodeUnit) {
+        self.frame = frame;
+        // SAFETY: the frame is live and published.
+        self.sp = unsafe { frame.stack_pointer() };
+        self.next = next;
     }
     #[inline(always)]
     fn give_frame(&mut self, frame: Frame) {
@@ -162,10 +163,42 @@ impl Engine for Tier1 {
         self.new_frame
     }
     #[inline(always)]
-    unsafe fn switch_frame(&mut self, frame: Frame, next: CodeUnit) {
-        self.frame = frame;
-        // SAFETY: the frame is live and published.
-        self.sp = unsafe { frame.stack_pointer() };
-        self.next = next;
+    fn next_store(&self) -> Option<StoreFast> {
+        self.read_next_store()
+    }
+    #[inline(always)]
+    unsafe fn following_store(&self) -> usize {
+        // SAFETY: a STORE_FAST follows.
+        unsafe { self.next.decode().1 }
+    }
+    #[inline(always)]
+    unsafe fn skip_next(&mut self) {
+        // SAFETY: an instruction without a cache follows.
+        self.next = unsafe { self.next.add(1) };
+    }
+    #[inline(always)]
+    unsafe fn stay_at_previous_instr(&mut self) {
+        // SAFETY: the frame was at that instruction a moment ago.
+        unsafe { self.frame.set_instr(self.previous) }
+    }
+}
+
+// SAFETY: as above.
+unsafe impl BytecodeEngine for Tier1 {
+    #[inline(always)]
+    fn set_oparg(&mut self, oparg: usize) {
+        self.oparg = oparg;
+    }
+    #[inline(always)]
+    fn previous_instr(&self) -> CodeUnit {
+        self.previous
+    }
+    #[inline(always)]
+    fn next(&self) -> CodeUnit {
+        self.next
+    }
+    #[inline(always)]
+    unsafe fn set_next(&mut self, instr: CodeUnit) {
+        self.next = instr;
     }
 }

@@ -4,7 +4,7 @@
 use super::unwind::{self, Resume};
 use super::{Tier1, instructions};
 use crate::bytecode::{metadata, opcode};
-use crate::engine::Exit;
+use crate::engine::{BytecodeExit, Exit};
 use crate::host::{CodeUnit, Frame, PyObject, StackRef, ThreadState};
 
 /// One instruction. The calling convention keeps the first four parameters in registers that calls
@@ -70,7 +70,7 @@ macro_rules! handlers {
                 ) -> *mut PyObject {
                     // SAFETY: handlers are entered with the registers of the instruction at `this`.
                     unsafe {
-                        let units = const { 1 + metadata::$name.cache_units() as isize };
+                        let units = const { 1 + metadata::$name.cache_units() };
                         let mut e = Tier1::begin(frame, sp, tstate, this, oparg, units);
                         finish!($name, instructions::$name(&mut e), e, $family)
                     }
@@ -99,23 +99,27 @@ macro_rules! handlers {
 macro_rules! finish {
     ($name:ident, $result:expr, $e:ident, $family:tt) => {
         match $result {
-            Ok(()) | Err(Exit::Dispatch) => {
+            Ok(()) | Err(BytecodeExit::Dispatch) => {
                 $e.check_stack(opcode::$name);
                 let (opcode, oparg) = $e.next.decode();
                 become handler_of(opcode)($e.frame, $e.sp, $e.tstate, $e.next, oparg)
             }
-            Err(Exit::Deopt) => deopt!($e, $family),
-            Err(Exit::Error | Exit::ErrorNoPop) => {
+            Err(BytecodeExit::Exit(Exit::Deopt)) => deopt!($e, $family),
+            Err(BytecodeExit::Exit(Exit::Error | Exit::ErrorNoPop)) => {
                 become error($e.frame, $e.sp, $e.tstate, $e.next, $e.oparg)
             }
-            Err(Exit::Unwind) => become exception_unwind($e.frame, $e.sp, $e.tstate, $e.next, $e.oparg),
-            Err(Exit::DropFrame) => become drop_frame($e.frame, $e.sp, $e.tstate, $e.next, $e.oparg),
-            Err(Exit::Again) => {
+            Err(BytecodeExit::Unwind) => {
+                become exception_unwind($e.frame, $e.sp, $e.tstate, $e.next, $e.oparg)
+            }
+            Err(BytecodeExit::DropFrame) => become drop_frame($e.frame, $e.sp, $e.tstate, $e.next, $e.oparg),
+            Err(BytecodeExit::Again) => {
                 let opcode = $e.this.opcode();
                 become handler_of(opcode)($e.frame, $e.sp, $e.tstate, $e.this, $e.oparg)
             }
-            Err(Exit::As(opcode)) => become handler_of(opcode)($e.frame, $e.sp, $e.tstate, $e.next, $e.oparg),
-            Err(Exit::Return(result)) => result,
+            Err(BytecodeExit::As(opcode)) => {
+                become handler_of(opcode)($e.frame, $e.sp, $e.tstate, $e.next, $e.oparg)
+            }
+            Err(BytecodeExit::Return(result)) => result,
         }
     };
 }

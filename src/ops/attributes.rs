@@ -6,7 +6,7 @@ use super::adaptive::specialize;
 use super::frames::{enter_frame, save_return_offset};
 use super::guards::guard;
 use crate::api::names::{_Py_LoadAttr_StackRefSteal, _PyEval_SpecialMethodCanSuggest, special_method};
-use crate::engine::{Engine, Exit, Op, Settled};
+use crate::engine::{BytecodeEngine, BytecodeOp, Engine, Exit, Op, Settled};
 use crate::host::dict::{Dict, DictKeys, InlineValues, Slot, UnicodeEntry, lazy_dict_slot};
 use crate::host::lock::{try_lock, unlock};
 use crate::host::object::{has_feature, managed_dict, type_of, type_version};
@@ -98,7 +98,11 @@ pub unsafe fn check_attr_method_lazy_dict<E: Engine>(e: &mut E, offset: u16, []:
 
 /// Looks for a specialized form of `owner.name` when the counter says so.
 #[inline(always)]
-pub unsafe fn specialize_load_attr<E: Engine>(e: &mut E, counter: u16, []: [StackRef; 0]) -> Op {
+pub unsafe fn specialize_load_attr<E: BytecodeEngine>(
+    e: &mut E,
+    counter: u16,
+    []: [StackRef; 0],
+) -> BytecodeOp {
     // SAFETY: the instruction has an owner and names an attribute.
     unsafe {
         specialize(e, counter, |e| {
@@ -313,11 +317,11 @@ pub unsafe fn load_attr_property_frame<E: Engine>(
 /// Calls the `__getattribute__` of the owner's class. The operands are the versions of the type and of
 /// the function, and the function.
 #[inline(always)]
-pub unsafe fn load_attr_getattribute_overridden<E: Engine>(
+pub unsafe fn load_attr_getattribute_overridden<E: BytecodeEngine>(
     e: &mut E,
     (version, function_version, function): (u32, u32, *mut PyObject),
     []: [StackRef; 0],
-) -> Op {
+) -> BytecodeOp {
     // SAFETY: the specializer caches functions of two arguments only, which the type keeps alive. The
     // owner moves to the new frame.
     unsafe {
@@ -341,7 +345,11 @@ pub unsafe fn load_attr_getattribute_overridden<E: Engine>(
 
 /// Looks for a specialized form of `owner.name = value` when the counter says so.
 #[inline(always)]
-pub unsafe fn specialize_store_attr<E: Engine>(e: &mut E, counter: u16, []: [StackRef; 0]) -> Op {
+pub unsafe fn specialize_store_attr<E: BytecodeEngine>(
+    e: &mut E,
+    counter: u16,
+    []: [StackRef; 0],
+) -> BytecodeOp {
     // SAFETY: the instruction has an owner and names an attribute.
     unsafe {
         specialize(e, counter, |e| {
@@ -529,7 +537,11 @@ unsafe fn missing_special_method(owner: *mut PyObject, index: usize) {
 
 /// Looks for a specialized form of `super().name` when the counter says so.
 #[inline(always)]
-pub unsafe fn specialize_load_super_attr<E: Engine>(e: &mut E, counter: u16, []: [StackRef; 0]) -> Op {
+pub unsafe fn specialize_load_super_attr<E: BytecodeEngine>(
+    e: &mut E,
+    counter: u16,
+    []: [StackRef; 0],
+) -> BytecodeOp {
     // SAFETY: the instruction has three inputs.
     unsafe {
         specialize(e, counter, |e| {

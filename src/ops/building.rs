@@ -260,8 +260,8 @@ pub unsafe fn set_add<E: Engine>(e: &mut E, [value]: [StackRef; 1]) -> Op<Settle
         if ffi::_PySet_AddTakeRef(set.cast(), value.into_object()) != 0 {
             return Err(Exit::Error);
         }
+        Ok(Settled::new())
     }
-    Ok(Settled::new())
 }
 
 #[cold]

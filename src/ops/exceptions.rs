@@ -1,14 +1,14 @@
 //! Raising, matching and leaving exceptions; `with`.
 
 use crate::api;
-use crate::engine::{Engine, Exit, Op, Settled};
+use crate::engine::{BytecodeExit, BytecodeOp, Engine, Exit, Op, Settled};
 use crate::host::function::VECTORCALL_ARGUMENTS_OFFSET;
 use crate::host::object::type_of;
 use crate::host::{Owned, PyObject, StackRef, ffi, refcount};
 
 /// Raises: the argument says whether there is an exception on the stack (1), and a cause above it (2).
 #[inline(always)]
-pub unsafe fn raise_varargs<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
+pub unsafe fn raise_varargs<E: Engine>(e: &mut E, []: [StackRef; 0]) -> BytecodeOp {
     // SAFETY: the stack has as many values as the argument says, which become the callee's.
     unsafe {
         let cause = if e.oparg() == 2 { e.pop().into_object() } else { core::ptr::null_mut() };
@@ -16,16 +16,16 @@ pub unsafe fn raise_varargs<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
         e.publish();
         if api::exceptions::raise_statement(e.tstate(), exception, cause) {
             api::monitor::reraise(e.tstate(), e.frame(), e.this_instr());
-            return Err(Exit::Unwind);
+            return Err(BytecodeExit::Unwind);
         }
     }
-    Err(Exit::Error)
+    Err(Exit::Error.into())
 }
 
 /// Raises the topmost value once more, at the end of a handler. If there is an argument, the offset of
 /// the instruction that raised it first is as many places below.
 #[inline(always)]
-pub unsafe fn reraise<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
+pub unsafe fn reraise<E: Engine>(e: &mut E, []: [StackRef; 0]) -> BytecodeOp {
     // SAFETY: the topmost value is an exception, and the one that the argument leads to a tagged integer.
     unsafe {
         let exception = e.pop().into_object();
@@ -37,7 +37,7 @@ pub unsafe fn reraise<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
         ffi::_PyErr_SetRaisedException(e.tstate().as_ptr(), exception);
         api::monitor::reraise(e.tstate(), e.frame(), e.this_instr());
     }
-    Err(Exit::Unwind)
+    Err(BytecodeExit::Unwind)
 }
 
 /// Makes the topmost value the exception being handled, and puts the one before below it (or None).
@@ -62,8 +62,8 @@ pub unsafe fn pop_except<E: Engine>(e: &mut E, [before]: [StackRef; 1]) -> Op<Se
         *handled = if before.is_none() { core::ptr::null_mut() } else { before.into_object() };
         e.publish_at(e.sp().sub(1));
         refcount::xdecref(ended);
+        Ok(Settled::new())
     }
-    Ok(Settled::new())
 }
 
 /// Replaces the type at the top, after `except`, by whether the exception below it is of that type.

@@ -5,7 +5,7 @@ use super::control::leaving;
 use super::frames::enter_frame;
 use super::guards::guard;
 use super::iteration::set_return_offset;
-use crate::engine::{Engine, Exit, Op, Settled};
+use crate::engine::{BytecodeEngine, BytecodeExit, BytecodeOp, Engine, Exit, Op, Settled};
 use crate::host::function::VECTORCALL_ARGUMENTS_OFFSET;
 use crate::host::generator::Generator;
 use crate::host::object::{is_exact, type_of};
@@ -27,7 +27,7 @@ pub unsafe fn return_generator<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
         if generator.is_null() {
             return Err(Exit::ErrorNoPop);
         }
-        frame.set_instr(e.next());
+        frame.set_instr(e.this_instr().add(1));
         Generator::from_ptr(generator).adopt(frame);
         tstate.leave_python_call();
         let caller = frame.previous();
@@ -52,7 +52,7 @@ pub unsafe fn yield_value<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
     unsafe {
         let value = e.pop();
         let (tstate, frame) = (e.tstate(), e.frame());
-        frame.set_instr(e.next());
+        frame.set_instr(e.this_instr().add(1));
         e.publish();
         tstate.leave_python_call();
         let caller = Generator::of_frame(frame).suspend(tstate, e.oparg() != 0);
@@ -64,7 +64,7 @@ pub unsafe fn yield_value<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
 
 /// Looks for a specialized form of sending to the receiver when the counter says so.
 #[inline(always)]
-pub unsafe fn specialize_send<E: Engine>(e: &mut E, counter: u16, []: [StackRef; 0]) -> Op {
+pub unsafe fn specialize_send<E: BytecodeEngine>(e: &mut E, counter: u16, []: [StackRef; 0]) -> BytecodeOp {
     // SAFETY: the instruction has two inputs.
     unsafe { specialize(e, counter, |e| ffi::_Py_Specialize_Send(e.peek(2).raw(), e.this_instr().as_ptr())) }
 }
@@ -72,7 +72,7 @@ pub unsafe fn specialize_send<E: Engine>(e: &mut E, counter: u16, []: [StackRef;
 /// Sends the topmost value to the receiver below it, which stays, and replaces it by what the receiver
 /// yields. If the receiver returns instead, replaces it by the value returned, and jumps.
 #[inline(always)]
-pub unsafe fn send<E: Engine>(e: &mut E, [value]: [StackRef; 1]) -> Op<Settled<1>> {
+pub unsafe fn send<E: BytecodeEngine>(e: &mut E, [value]: [StackRef; 1]) -> BytecodeOp<Settled<1>> {
     // SAFETY: the receiver is live; a suspended generator can be resumed, by the engine itself if no
     // other evaluator is installed.
     unsafe {
@@ -92,11 +92,11 @@ pub unsafe fn send<E: Engine>(e: &mut E, [value]: [StackRef; 1]) -> Op<Settled<1
             result = returned_value(e.tstate(), e.frame(), e.this_instr());
             if result.is_null() {
                 e.consume([value]);
-                return Err(Exit::Error);
+                return Err(Exit::Error.into());
             }
             e.jump_by(e.oparg() as isize);
         }
-        e.settle([value], [StackRef::steal(result)])
+        Ok(e.settle([value], [StackRef::steal(result)])?)
     }
 }
 
@@ -158,8 +158,8 @@ pub unsafe fn end_send<E: Engine>(e: &mut E, [receiver, value]: [StackRef; 2]) -
     unsafe {
         e.poke(2, value);
         e.close_at(receiver, e.sp().sub(1));
+        Ok(Settled::new())
     }
-    Ok(Settled::new())
 }
 
 /// After an exception was thrown into a `yield from` or `await`: if the receiver has returned by it,
@@ -168,7 +168,7 @@ pub unsafe fn end_send<E: Engine>(e: &mut E, [receiver, value]: [StackRef; 2]) -
 pub unsafe fn cleanup_throw<E: Engine>(
     e: &mut E,
     [receiver, sent, exception]: [StackRef; 3],
-) -> Op<Settled<2>> {
+) -> BytecodeOp<Settled<2>> {
     // SAFETY: the topmost value is an exception; a StopIteration has a value, at worst None.
     unsafe {
         e.publish();
@@ -177,19 +177,19 @@ pub unsafe fn cleanup_throw<E: Engine>(
             return reraise_live(e, raised);
         }
         let value = StackRef::new((*raised.cast::<ffi::PyStopIterationObject>()).value);
-        e.settle([receiver, exception, sent], [StackRef::none(), value])
+        Ok(e.settle([receiver, exception, sent], [StackRef::none(), value])?)
     }
 }
 
 /// Raises once more an exception that is on the stack, and stays there for unwinding to take away.
 #[inline(always)]
-unsafe fn reraise_live<E: Engine, T>(e: &mut E, exception: *mut PyObject) -> Op<T> {
+unsafe fn reraise_live<E: Engine, T>(e: &mut E, exception: *mut PyObject) -> BytecodeOp<T> {
     // SAFETY: the exception is live, and the frame published.
     unsafe {
         ffi::_PyErr_SetRaisedException(e.tstate().as_ptr(), refcount::new_ref(exception));
         api::monitor::reraise(e.tstate(), e.frame(), e.this_instr());
     }
-    Err(Exit::Unwind)
+    Err(BytecodeExit::Unwind)
 }
 
 // --- what can be iterated and awaited ----------------------------------------------------------
@@ -260,8 +260,8 @@ pub unsafe fn get_aiter<E: Engine>(e: &mut E, [iterable]: [StackRef; 1]) -> Op<S
             return Err(Exit::Error);
         }
         e.poke(1, StackRef::steal(iterator));
+        Ok(Settled::new())
     }
-    Ok(Settled::new())
 }
 
 type Unary = unsafe extern "C" fn(*mut PyObject) -> *mut PyObject;
@@ -318,7 +318,10 @@ pub unsafe fn get_anext<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op<[StackRef
 /// At an exception in `async for`: StopAsyncIteration ends the loop, and it and the iterator are
 /// dropped; any other goes on.
 #[inline(always)]
-pub unsafe fn end_async_for<E: Engine>(e: &mut E, [iterator, exception]: [StackRef; 2]) -> Op<Settled<0>> {
+pub unsafe fn end_async_for<E: Engine>(
+    e: &mut E,
+    [iterator, exception]: [StackRef; 2],
+) -> BytecodeOp<Settled<0>> {
     // SAFETY: the topmost value is an exception; the inputs are ours.
     unsafe {
         e.publish();
@@ -326,6 +329,6 @@ pub unsafe fn end_async_for<E: Engine>(e: &mut E, [iterator, exception]: [StackR
         if ffi::PyErr_GivenExceptionMatches(raised, ffi::PyExc_StopAsyncIteration) == 0 {
             return reraise_live(e, raised);
         }
-        e.settle([exception, iterator], [])
+        Ok(e.settle([exception, iterator], [])?)
     }
 }

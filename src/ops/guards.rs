@@ -10,6 +10,20 @@ pub(super) fn guard(holds: bool) -> Op {
     if holds { Ok([]) } else { Err(Exit::Deopt) }
 }
 
+/// Goes on if one of two things holds.
+///
+/// The empty assembly keeps the two tests apart. LLVM would make one jump of them, for which it would always
+/// compute both (measured: six instructions more for a condition that is True).
+#[inline(always)]
+pub(super) fn guard_either(first: bool, second: impl FnOnce() -> bool) -> Op {
+    if first {
+        return Ok([]);
+    }
+    // SAFETY: the assembly does nothing.
+    unsafe { core::arch::asm!("", options(nomem, nostack, preserves_flags)) };
+    guard(second())
+}
+
 /// Goes on only if the value `depth` places below the top is exactly of `type_`.
 #[inline(always)]
 unsafe fn guard_type<E: Engine>(e: &mut E, depth: usize, type_: *mut PyTypeObject) -> Op {
@@ -65,7 +79,9 @@ pub unsafe fn guard_tos_any_set<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
     // SAFETY: the instruction has an input.
     unsafe {
         let object = e.peek(1).object();
-        guard(is_exact(object, &raw mut ffi::PySet_Type) || is_exact(object, &raw mut ffi::PyFrozenSet_Type))
+        guard_either(is_exact(object, &raw mut ffi::PySet_Type), || {
+            is_exact(object, &raw mut ffi::PyFrozenSet_Type)
+        })
     }
 }
 

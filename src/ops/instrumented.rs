@@ -8,7 +8,7 @@ use core::ffi::c_int;
 use super::control::{record_branch, run_original};
 use super::{attributes, generators, iteration};
 use crate::api;
-use crate::engine::{Engine, Exit, Op, Settled};
+use crate::engine::{BytecodeEngine, BytecodeExit, BytecodeOp, Engine, Exit, Op, Settled};
 use crate::host::generator::is_generator;
 use crate::host::object::is_exact;
 use crate::host::{CodeUnit, PyObject, StackRef, ffi};
@@ -19,7 +19,7 @@ use crate::instrument::calls::under_line;
 /// Goes on at `target`, after telling the tools that control goes from `source` to it, unless one of
 /// them runs just now.
 #[inline(always)]
-unsafe fn jump<E: Engine>(e: &mut E, event: u32, source: CodeUnit, target: CodeUnit) -> Op {
+unsafe fn jump<E: BytecodeEngine>(e: &mut E, event: u32, source: CodeUnit, target: CodeUnit) -> BytecodeOp {
     // SAFETY: both are in the frame's bytecode.
     unsafe {
         let tstate = e.tstate().as_ptr();
@@ -41,7 +41,7 @@ unsafe fn jump<E: Engine>(e: &mut E, event: u32, source: CodeUnit, target: CodeU
             // The exception is raised where the jump would have led: a tool that has moved the frame
             // before it raised wants that.
             e.set_next(target.add(1));
-            return Err(Exit::ErrorNoPop);
+            return Err(Exit::ErrorNoPop.into());
         }
         e.set_next(CodeUnit::from_ptr(next));
     }
@@ -50,7 +50,7 @@ unsafe fn jump<E: Engine>(e: &mut E, event: u32, source: CodeUnit, target: CodeU
 
 /// A jump ahead.
 #[inline(always)]
-pub unsafe fn instrumented_jump_forward<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
+pub unsafe fn instrumented_jump_forward<E: BytecodeEngine>(e: &mut E, []: [StackRef; 0]) -> BytecodeOp {
     // SAFETY: the argument leads to another instruction.
     unsafe {
         let target = e.next().add(e.oparg() as isize);
@@ -60,7 +60,7 @@ pub unsafe fn instrumented_jump_forward<E: Engine>(e: &mut E, []: [StackRef; 0])
 
 /// A jump back, after the periodic check.
 #[inline(always)]
-pub unsafe fn monitor_jump_backward<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
+pub unsafe fn monitor_jump_backward<E: BytecodeEngine>(e: &mut E, []: [StackRef; 0]) -> BytecodeOp {
     // SAFETY: the argument leads to another instruction.
     unsafe {
         let target = e.next().add(-(e.oparg() as isize));
@@ -70,7 +70,7 @@ pub unsafe fn monitor_jump_backward<E: Engine>(e: &mut E, []: [StackRef; 0]) -> 
 
 /// A branch, whose condition is off the stack already. The other way is NOT_TAKEN's event.
 #[inline(always)]
-unsafe fn branch<E: Engine>(e: &mut E, taken: bool) -> Op {
+unsafe fn branch<E: BytecodeEngine>(e: &mut E, taken: bool) -> BytecodeOp {
     // SAFETY: the argument leads to another instruction.
     unsafe {
         record_branch(e, taken);
@@ -84,7 +84,7 @@ unsafe fn branch<E: Engine>(e: &mut E, taken: bool) -> Op {
 
 /// A branch on True.
 #[inline(always)]
-pub unsafe fn instrumented_pop_jump_if_true<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
+pub unsafe fn instrumented_pop_jump_if_true<E: BytecodeEngine>(e: &mut E, []: [StackRef; 0]) -> BytecodeOp {
     // SAFETY: the instruction has one input, a bool, which needs no closing.
     unsafe {
         let condition = e.pop();
@@ -94,7 +94,7 @@ pub unsafe fn instrumented_pop_jump_if_true<E: Engine>(e: &mut E, []: [StackRef;
 
 /// A branch on False.
 #[inline(always)]
-pub unsafe fn instrumented_pop_jump_if_false<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
+pub unsafe fn instrumented_pop_jump_if_false<E: BytecodeEngine>(e: &mut E, []: [StackRef; 0]) -> BytecodeOp {
     // SAFETY: the instruction has one input, a bool, which needs no closing.
     unsafe {
         let condition = e.pop();
@@ -104,7 +104,7 @@ pub unsafe fn instrumented_pop_jump_if_false<E: Engine>(e: &mut E, []: [StackRef
 
 /// A branch on None.
 #[inline(always)]
-pub unsafe fn instrumented_pop_jump_if_none<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
+pub unsafe fn instrumented_pop_jump_if_none<E: BytecodeEngine>(e: &mut E, []: [StackRef; 0]) -> BytecodeOp {
     // SAFETY: the instruction has one input.
     unsafe {
         let is_none = pop_is_none(e);
@@ -114,7 +114,10 @@ pub unsafe fn instrumented_pop_jump_if_none<E: Engine>(e: &mut E, []: [StackRef;
 
 /// A branch on anything but None.
 #[inline(always)]
-pub unsafe fn instrumented_pop_jump_if_not_none<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
+pub unsafe fn instrumented_pop_jump_if_not_none<E: BytecodeEngine>(
+    e: &mut E,
+    []: [StackRef; 0],
+) -> BytecodeOp {
     // SAFETY: the instruction has one input.
     unsafe {
         let is_none = pop_is_none(e);
@@ -135,7 +138,7 @@ unsafe fn pop_is_none<E: Engine>(e: &mut E) -> bool {
 
 /// The way of a branch that goes straight on; the branch is the instruction before.
 #[inline(always)]
-pub unsafe fn instrumented_not_taken<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
+pub unsafe fn instrumented_not_taken<E: BytecodeEngine>(e: &mut E, []: [StackRef; 0]) -> BytecodeOp {
     // SAFETY: both are in the frame's bytecode.
     unsafe { jump(e, ffi::PY_MONITORING_EVENT_BRANCH_LEFT, e.previous_instr(), e.next()) }
 }
@@ -144,7 +147,7 @@ pub unsafe fn instrumented_not_taken<E: Engine>(e: &mut E, []: [StackRef; 0]) ->
 
 /// The start of a turn of a loop, or its end, which is POP_ITER's event.
 #[inline(always)]
-pub unsafe fn instrumented_for_iter<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
+pub unsafe fn instrumented_for_iter<E: BytecodeEngine>(e: &mut E, []: [StackRef; 0]) -> BytecodeOp {
     // SAFETY: the instruction has an input, and its effect covers the item, which is in its place
     // before a tool runs.
     unsafe {
@@ -156,7 +159,7 @@ pub unsafe fn instrumented_for_iter<E: Engine>(e: &mut E, []: [StackRef; 0]) -> 
 
 /// The end of a loop, left from the instruction before: its FOR_ITER.
 #[inline(always)]
-pub unsafe fn instrumented_pop_iter<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
+pub unsafe fn instrumented_pop_iter<E: BytecodeEngine>(e: &mut E, []: [StackRef; 0]) -> BytecodeOp {
     // SAFETY: the instruction has one input.
     unsafe {
         jump(e, ffi::PY_MONITORING_EVENT_BRANCH_RIGHT, e.previous_instr(), e.next())?;
@@ -168,7 +171,7 @@ pub unsafe fn instrumented_pop_iter<E: Engine>(e: &mut E, []: [StackRef; 0]) -> 
 
 /// The end of an asynchronous loop, left from the END_SEND that the argument leads back to.
 #[inline(always)]
-pub unsafe fn monitor_end_async_for<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
+pub unsafe fn monitor_end_async_for<E: BytecodeEngine>(e: &mut E, []: [StackRef; 0]) -> BytecodeOp {
     // SAFETY: the compiler has put the distance there.
     unsafe {
         let source = e.next().add(-(e.oparg() as isize));
@@ -181,7 +184,7 @@ pub unsafe fn monitor_end_async_for<E: Engine>(e: &mut E, []: [StackRef; 0]) -> 
 pub unsafe fn instrumented_end_for<E: Engine>(e: &mut E, [value]: [StackRef; 1]) -> Op<Settled<0>> {
     // SAFETY: the iterator is below the value.
     unsafe {
-        iteration::keep_at_loop(e);
+        e.stay_at_previous_instr();
         if is_generator(e.peek(2).object()) {
             stop_iteration(e, value)?;
         }
@@ -218,7 +221,7 @@ unsafe fn stop_iteration<E: Engine>(e: &mut E, value: StackRef) -> Op {
 
 /// A frame begins, or goes on after a `yield`.
 #[inline(always)]
-pub unsafe fn monitor_resume<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
+pub unsafe fn monitor_resume<E: BytecodeEngine>(e: &mut E, []: [StackRef; 0]) -> BytecodeOp {
     const { assert!(ffi::PY_MONITORING_EVENT_PY_START == 0 && ffi::PY_MONITORING_EVENT_PY_RESUME == 1) }
     // SAFETY: the frame is published.
     unsafe {
@@ -228,7 +231,7 @@ pub unsafe fn monitor_resume<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
         let status = ffi::_Py_call_instrumentation(e.tstate().as_ptr(), event, frame.as_ptr(), this.as_ptr());
         e.reload_sp();
         if status != 0 {
-            return Err(Exit::ErrorNoPop);
+            return Err(Exit::ErrorNoPop.into());
         }
         follow(e)
     }
@@ -236,12 +239,12 @@ pub unsafe fn monitor_resume<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
 
 /// Goes on where a tool has moved the frame to, if one has.
 #[inline(always)]
-unsafe fn follow<E: Engine>(e: &mut E) -> Op {
+unsafe fn follow<E: BytecodeEngine>(e: &mut E) -> BytecodeOp {
     // SAFETY: the frame is live.
     unsafe {
         if e.frame().instr() != e.this_instr() {
             e.set_next(e.frame().instr());
-            return Err(Exit::Dispatch);
+            return Err(BytecodeExit::Dispatch);
         }
     }
     Ok([])
@@ -274,7 +277,7 @@ pub unsafe fn return_value_event<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op 
 
 /// The frame yields the topmost value.
 #[inline(always)]
-pub unsafe fn yield_value_event<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
+pub unsafe fn yield_value_event<E: BytecodeEngine>(e: &mut E, []: [StackRef; 0]) -> BytecodeOp {
     // SAFETY: the instruction has an input.
     unsafe {
         value_event(e, ffi::PY_MONITORING_EVENT_PY_YIELD)?;
@@ -295,7 +298,7 @@ pub unsafe fn instrumented_load_super_attr<E: Engine>(e: &mut E, inputs: [StackR
 
 /// A new line, perhaps: then runs the instruction that was here.
 #[inline(always)]
-pub unsafe fn instrumented_line<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
+pub unsafe fn instrumented_line<E: BytecodeEngine>(e: &mut E, []: [StackRef; 0]) -> BytecodeOp {
     // SAFETY: the code has data about its lines, since this is what was put here.
     unsafe {
         let (frame, this) = (e.frame(), e.this_instr());
@@ -308,7 +311,7 @@ pub unsafe fn instrumented_line<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
         let original = ffi::_Py_call_instrumentation_line(tstate, frame.as_ptr(), this.as_ptr(), previous);
         e.reload_sp();
         if original < 0 {
-            return Err(Exit::ErrorNoPop);
+            return Err(Exit::ErrorNoPop.into());
         }
         follow(e)?;
         run_original(e, original as u8)
@@ -317,7 +320,7 @@ pub unsafe fn instrumented_line<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
 
 /// An instruction begins: then runs the one that was here.
 #[inline(always)]
-pub unsafe fn instrumented_instruction<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
+pub unsafe fn instrumented_instruction<E: BytecodeEngine>(e: &mut E, []: [StackRef; 0]) -> BytecodeOp {
     // SAFETY: the frame is published.
     unsafe {
         e.publish();
@@ -325,7 +328,7 @@ pub unsafe fn instrumented_instruction<E: Engine>(e: &mut E, []: [StackRef; 0]) 
         let original = ffi::_Py_call_instrumentation_instruction(e.tstate().as_ptr(), frame, this);
         e.reload_sp();
         if original < 0 {
-            return Err(Exit::ErrorNoPop);
+            return Err(Exit::ErrorNoPop.into());
         }
         run_original(e, original as u8)
     }

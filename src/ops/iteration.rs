@@ -6,8 +6,10 @@
 
 use super::adaptive::specialize;
 use super::guards::guard;
-use crate::bytecode::{BackoffCounter, opcode};
-use crate::engine::{Engine, Exit, Op, Settled};
+use crate::bytecode::BackoffCounter;
+use crate::engine::{
+    BytecodeEngine, BytecodeExit, BytecodeOp, Engine, Exit, NextStore, Op, PushedOrStored, Settled,
+};
 use crate::host::dict::is_readable;
 use crate::host::generator::Generator;
 #[cfg(not(py_gil_disabled))]
@@ -45,26 +47,24 @@ pub unsafe fn get_len<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op<[StackRef; 
     }
 }
 
-/// Drops what a generator has returned at the end of a loop.
+/// Drops what a generator has returned at the end of a loop. The frame stays at the instruction before this
+/// one, the loop's FOR_ITER, for POP_ITER to see.
 #[inline(always)]
 pub unsafe fn end_for<E: Engine>(e: &mut E, [value]: [StackRef; 1]) -> Op<Settled<0>> {
     // SAFETY: the input is ours.
     unsafe {
-        keep_at_loop(e);
+        e.stay_at_previous_instr();
         e.settle([value], [])
     }
 }
 
-/// Leaves the frame at the instruction before this one, the loop's FOR_ITER, for POP_ITER to see.
-#[inline(always)]
-pub(super) unsafe fn keep_at_loop<E: Engine>(e: &mut E) {
-    // SAFETY: the frame was at that instruction a moment ago.
-    unsafe { e.frame().set_instr(e.previous_instr()) }
-}
-
 /// Looks for a specialized form of the loop when the counter says so.
 #[inline(always)]
-pub unsafe fn specialize_for_iter<E: Engine>(e: &mut E, counter: u16, []: [StackRef; 0]) -> Op {
+pub unsafe fn specialize_for_iter<E: BytecodeEngine>(
+    e: &mut E,
+    counter: u16,
+    []: [StackRef; 0],
+) -> BytecodeOp {
     // SAFETY: the instruction has an input.
     unsafe {
         specialize(e, counter, |e| {
@@ -75,14 +75,14 @@ pub unsafe fn specialize_for_iter<E: Engine>(e: &mut E, counter: u16, []: [Stack
 
 /// Pushes the iterator's next item, or leaves the loop.
 #[inline(always)]
-pub unsafe fn for_iter<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op<[StackRef; 1]> {
+pub unsafe fn for_iter<E: BytecodeEngine>(e: &mut E, []: [StackRef; 0]) -> BytecodeOp<[StackRef; 1]> {
     // SAFETY: the topmost value is live; a type's function may be called with its instances.
     unsafe {
         let iterator = e.peek(1).object();
         e.publish();
         let Some(next) = (*type_of(iterator)).tp_iternext else {
             not_an_iterator(iterator);
-            return Err(Exit::ErrorNoPop);
+            return Err(Exit::ErrorNoPop.into());
         };
         let item = next(iterator);
         if !item.is_null() {
@@ -91,7 +91,7 @@ pub unsafe fn for_iter<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op<[StackRef;
         if !e.tstate().raised().is_null()
             && forget_stop_iteration(e.tstate(), e.frame(), e.this_instr()).is_err()
         {
-            return Err(Exit::ErrorNoPop);
+            return Err(Exit::ErrorNoPop.into());
         }
         leave_loop(e)
     }
@@ -124,10 +124,10 @@ unsafe fn forget_stop_iteration(tstate: ThreadState, frame: Frame, instr: CodeUn
 
 /// Jumps behind the loop's END_FOR.
 #[inline(always)]
-unsafe fn leave_loop<E: Engine, T>(e: &mut E) -> Op<T> {
+unsafe fn leave_loop<E: BytecodeEngine, T>(e: &mut E) -> BytecodeOp<T> {
     // SAFETY: the argument leads to END_FOR, and POP_ITER comes after it.
     unsafe { e.jump_by(e.oparg() as isize + 1) }
-    Err(Exit::Dispatch)
+    Err(BytecodeExit::Dispatch)
 }
 
 /// Goes on only if the topmost value is an iterator of exactly that type which no other thread can use.
@@ -184,7 +184,7 @@ unsafe fn list_iterator<E: Engine>(e: &mut E) -> *mut ffi::_PyListIterObject {
 
 /// Leaves the loop if the list has no more items.
 #[inline(always)]
-pub unsafe fn iter_jump_list<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
+pub unsafe fn iter_jump_list<E: BytecodeEngine>(e: &mut E, []: [StackRef; 0]) -> BytecodeOp {
     #[cfg(py_gil_disabled)]
     let _ = e;
     #[cfg(not(py_gil_disabled))]
@@ -206,7 +206,7 @@ pub unsafe fn iter_jump_list<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
 
 /// Pushes the list's next item.
 #[inline(always)]
-pub unsafe fn iter_next_list<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op<[StackRef; 1]> {
+pub unsafe fn iter_next_list<E: BytecodeEngine>(e: &mut E, []: [StackRef; 0]) -> BytecodeOp<[StackRef; 1]> {
     // SAFETY: the iterator's list has an item at its index.
     #[cfg(not(py_gil_disabled))]
     unsafe {
@@ -232,7 +232,7 @@ pub unsafe fn iter_next_list<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op<[Sta
                 Ok([StackRef::from_raw(item)])
             }
             // Another thread has got in the way.
-            _ => Err(Exit::Deopt),
+            _ => Err(Exit::Deopt.into()),
         }
     }
 }
@@ -248,7 +248,7 @@ pub unsafe fn iter_check_tuple<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
 
 /// Leaves the loop if the tuple has no more items.
 #[inline(always)]
-pub unsafe fn iter_jump_tuple<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
+pub unsafe fn iter_jump_tuple<E: BytecodeEngine>(e: &mut E, []: [StackRef; 0]) -> BytecodeOp {
     // SAFETY: a guard has shown what the iterator is; its tuple is null once it is exhausted, except in
     // free-threaded hosts, where others may still look at it.
     unsafe {
@@ -288,7 +288,7 @@ pub unsafe fn iter_check_range<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
 
 /// Leaves the loop if the range is at its end.
 #[inline(always)]
-pub unsafe fn iter_jump_range<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
+pub unsafe fn iter_jump_range<E: BytecodeEngine>(e: &mut E, []: [StackRef; 0]) -> BytecodeOp {
     // SAFETY: a guard has shown what the iterator is.
     unsafe {
         let iterator: *mut ffi::_PyRangeIterObject = e.peek(1).object().cast();
@@ -299,7 +299,10 @@ pub unsafe fn iter_jump_range<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
 /// Pushes the range's next int, or, if the next instruction would store it in place of an int that nobody
 /// else knows, makes it the value of that one.
 #[inline(always)]
-pub unsafe fn iter_next_range<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op<[StackRef; 1]> {
+pub unsafe fn iter_next_range<E: Engine>(
+    e: &mut E,
+    []: [StackRef; 0],
+) -> Op<PushedOrStored<[StackRef; 1], E::NextStore>> {
     // SAFETY: a guard has shown what the iterator is. The value after the last one is not used, and may
     // be beyond what fits.
     unsafe {
@@ -309,22 +312,30 @@ pub unsafe fn iter_next_range<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op<[St
         (*iterator).len -= 1;
         let value = value as isize;
         if is_small_int(value) {
-            return Ok([StackRef::immortal(small_int(value))]);
+            return Ok(PushedOrStored::Pushed([StackRef::immortal(small_int(value))]));
         }
         if !numbers::is_compact(value) {
             e.publish();
             let item = ffi::PyLong_FromSsize_t(value);
-            return if item.is_null() { Err(Exit::Error) } else { Ok([StackRef::steal(item)]) };
+            return if item.is_null() {
+                Err(Exit::Error)
+            } else {
+                Ok(PushedOrStored::Pushed([StackRef::steal(item)]))
+            };
         }
-        let (opcode, oparg) = e.next().decode();
-        if opcode == opcode::STORE_FAST && is_sole_int(e.frame().local(oparg)) {
-            numbers::set_compact(e.frame().local(oparg).object(), value);
-            e.set_next(e.next().add(1));
-            return Err(Exit::Dispatch);
+        if let Some(store) = e.next_store()
+            && is_sole_int(e.frame().local(store.local()))
+        {
+            numbers::set_compact(e.frame().local(store.local()).object(), value);
+            return Ok(PushedOrStored::Stored(store));
         }
         e.publish();
         let item = numbers::new_int(e.tstate(), value);
-        if item.is_null() { Err(Exit::Error) } else { Ok([StackRef::steal_mortal(item)]) }
+        if item.is_null() {
+            Err(Exit::Error)
+        } else {
+            Ok(PushedOrStored::Pushed([StackRef::steal_mortal(item)]))
+        }
     }
 }
 
@@ -363,7 +374,6 @@ pub unsafe fn for_iter_gen_frame<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op 
 pub(super) unsafe fn set_return_offset<E: Engine>(e: &mut E) {
     // SAFETY: the compiler keeps both forms within their 16 bits.
     unsafe {
-        let length = e.next().offset_from(e.this_instr());
-        (*e.frame().as_ptr()).return_offset = (length as usize + e.oparg()) as u16;
+        (*e.frame().as_ptr()).return_offset = (e.units() + e.oparg()) as u16;
     }
 }

@@ -6,7 +6,7 @@ use super::adaptive::specialize;
 use super::guards::guard;
 use crate::api::imports::{_PyEval_ImportFrom, _PyEval_ImportName};
 use crate::api::names::{_PyEval_LoadGlobalStackRef, _PyEval_LoadName, optional_item, undefined_name};
-use crate::engine::{Engine, Exit, Op, Settled};
+use crate::engine::{BytecodeEngine, BytecodeOp, Engine, Exit, Op, Settled};
 use crate::host::dict::{Dict, DictKeys};
 use crate::host::object::tuple_item;
 use crate::host::owned::into_host;
@@ -175,7 +175,11 @@ unsafe fn build_class(frame: Frame) -> PyResult {
 
 /// Looks for a specialized form of a global's load when the counter says so.
 #[inline(always)]
-pub unsafe fn specialize_load_global<E: Engine>(e: &mut E, counter: u16, []: [StackRef; 0]) -> Op {
+pub unsafe fn specialize_load_global<E: BytecodeEngine>(
+    e: &mut E,
+    counter: u16,
+    []: [StackRef; 0],
+) -> BytecodeOp {
     // SAFETY: the code has that name.
     unsafe {
         specialize(e, counter, |e| {
@@ -211,8 +215,8 @@ unsafe fn load_global_into<E: Engine>(e: &mut E, slot: *mut StackRef, name: *mut
         if (*slot).is_null() {
             return Err(Exit::Error);
         }
+        Ok(Settled::new())
     }
-    Ok(Settled::new())
 }
 
 /// The keys of a namespace if it still is a dictionary with the keys of that version.

@@ -8,7 +8,7 @@ use super::adaptive::specialize;
 use super::exact::{Exact, close_exact, topmost};
 use super::frames::save_return_offset;
 use super::guards::guard;
-use crate::engine::{Engine, Exit, Op, Settled};
+use crate::engine::{BytecodeEngine, BytecodeOp, Engine, Exit, Op, Settled};
 use crate::host::object::{is_exact, list_items, long_compact_value, long_is_compact};
 use crate::host::object::{long_is_non_negative_compact, size, tuple_item, tuple_size};
 use crate::host::object::{type_flags, type_of};
@@ -94,8 +94,8 @@ unsafe fn settle_item<E: Engine>(
         e.poke(2, item);
         close_exact(e, index, Exact::Int);
         e.close_seldom_at(container, e.sp().sub(1));
+        Ok(Settled::new())
     }
-    Ok(Settled::new())
 }
 
 /// `list[slice]`.
@@ -327,7 +327,11 @@ pub unsafe fn binary_op_subscr_init_call<E: Engine>(e: &mut E, [container, key]:
 
 /// Looks for a specialized form of `container[key] = value` when the counter says so.
 #[inline(always)]
-pub unsafe fn specialize_store_subscr<E: Engine>(e: &mut E, counter: u16, []: [StackRef; 0]) -> Op {
+pub unsafe fn specialize_store_subscr<E: BytecodeEngine>(
+    e: &mut E,
+    counter: u16,
+    []: [StackRef; 0],
+) -> BytecodeOp {
     // SAFETY: the instruction has three inputs.
     unsafe {
         specialize(e, counter, |e| {

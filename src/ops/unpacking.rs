@@ -4,7 +4,7 @@ use super::adaptive::specialize;
 use super::exact::topmost;
 use super::guards::guard;
 use crate::api::{matching, unpacking};
-use crate::engine::{Engine, Exit, Op, Settled};
+use crate::engine::{BytecodeEngine, BytecodeOp, Engine, Exit, Op, Settled};
 use crate::host::object::{has_feature, list_items, size, tuple_item, tuple_items, tuple_size};
 use crate::host::{PyObject, StackRef, ffi, lock, refcount};
 
@@ -12,7 +12,11 @@ use crate::host::{PyObject, StackRef, ffi, lock, refcount};
 
 /// Looks for a specialized form of unpacking a sequence when the counter says so.
 #[inline(always)]
-pub unsafe fn specialize_unpack_sequence<E: Engine>(e: &mut E, counter: u16, []: [StackRef; 0]) -> Op {
+pub unsafe fn specialize_unpack_sequence<E: BytecodeEngine>(
+    e: &mut E,
+    counter: u16,
+    []: [StackRef; 0],
+) -> BytecodeOp {
     // SAFETY: the instruction has an input.
     unsafe {
         specialize(e, counter, |e| {

@@ -254,7 +254,7 @@ pub unsafe fn call_list_append<E: Engine>(
             e.consume(inputs);
             return Err(Exit::Error);
         }
-        e.set_next(e.next().add(1));
+        e.skip_next();
         e.settle(inputs, [])
     }
 }

@@ -1,7 +1,7 @@
 //! Calls that tell the tools of `sys.monitoring`.
 
 use super::Operands;
-use crate::engine::{Engine, Exit, Op};
+use crate::engine::{BytecodeEngine, BytecodeOp, Engine, Exit, Op};
 use crate::host::{CodeUnit, Frame, PyObject, StackRef, ThreadState, ffi, refcount};
 
 /// What the tools are told about a call. All borrowed; the frame is published.
@@ -122,14 +122,14 @@ unsafe fn monitored_vectorcall<E: Engine, const KW: bool>(e: &E, operands: Opera
 
 /// Like `do_call`; the tools are told how a call into C ended.
 #[inline(always)]
-pub unsafe fn instrumented_do_call<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
+pub unsafe fn instrumented_do_call<E: BytecodeEngine>(e: &mut E, []: [StackRef; 0]) -> BytecodeOp {
     // SAFETY: the instruction is a CALL.
     unsafe { super::call::<E, false>(e, |e, operands| monitored_vectorcall(e, operands)) }
 }
 
 /// Like `do_call_kw`; the tools are told how a call into C ended.
 #[inline(always)]
-pub unsafe fn instrumented_do_call_kw<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
+pub unsafe fn instrumented_do_call_kw<E: BytecodeEngine>(e: &mut E, []: [StackRef; 0]) -> BytecodeOp {
     // SAFETY: the instruction is a CALL_KW.
     unsafe { super::call::<E, true>(e, |e, operands| monitored_vectorcall(e, operands)) }
 }

@@ -20,14 +20,14 @@ pub use spread::*;
 use super::adaptive::specialize;
 use super::frames::{enter_frame, save_return_offset};
 use super::guards::guard;
-use crate::engine::{Engine, Exit, Op};
+use crate::engine::{BytecodeEngine, BytecodeOp, Engine, Exit, Op};
 use crate::host::function::{Function, Method};
 use crate::host::{Frame, PyObject, StackRef, ffi};
 use operands::Operands;
 
 /// The body of CALL's specializing step.
 #[inline(always)]
-unsafe fn specialize_operands<E: Engine, const KW: bool>(e: &mut E, counter: u16) -> Op {
+unsafe fn specialize_operands<E: BytecodeEngine, const KW: bool>(e: &mut E, counter: u16) -> BytecodeOp {
     // SAFETY: the operands are on the stack, and the specializer is that of the instruction's family.
     unsafe {
         specialize(e, counter, |e| {
@@ -40,14 +40,18 @@ unsafe fn specialize_operands<E: Engine, const KW: bool>(e: &mut E, counter: u16
 
 /// Looks for a specialized form of a call when the counter says so.
 #[inline(always)]
-pub unsafe fn specialize_call<E: Engine>(e: &mut E, counter: u16, []: [StackRef; 0]) -> Op {
+pub unsafe fn specialize_call<E: BytecodeEngine>(e: &mut E, counter: u16, []: [StackRef; 0]) -> BytecodeOp {
     // SAFETY: the instruction is a CALL.
     unsafe { specialize_operands::<E, false>(e, counter) }
 }
 
 /// Looks for a specialized form of a call with keywords when the counter says so.
 #[inline(always)]
-pub unsafe fn specialize_call_kw<E: Engine>(e: &mut E, counter: u16, []: [StackRef; 0]) -> Op {
+pub unsafe fn specialize_call_kw<E: BytecodeEngine>(
+    e: &mut E,
+    counter: u16,
+    []: [StackRef; 0],
+) -> BytecodeOp {
     // SAFETY: the instruction is a CALL_KW.
     unsafe { specialize_operands::<E, true>(e, counter) }
 }
@@ -150,10 +154,10 @@ unsafe fn finish<E: Engine, const KW: bool>(e: &mut E, operands: Operands<KW>, r
 
 /// Calls a callable of any kind. `vectorcall` does it for what is not entered as a frame.
 #[inline(always)]
-unsafe fn call<E: Engine, const KW: bool>(
+unsafe fn call<E: BytecodeEngine, const KW: bool>(
     e: &mut E,
     vectorcall: impl FnOnce(&E, Operands<KW>) -> *mut PyObject,
-) -> Op {
+) -> BytecodeOp {
     // SAFETY: the operands are on the stack.
     unsafe {
         let operands = Operands::<KW>::of(e);
@@ -164,20 +168,20 @@ unsafe fn call<E: Engine, const KW: bool>(
         }
         e.publish();
         let result = vectorcall(e, operands);
-        finish(e, operands, result)
+        Ok(finish(e, operands, result)?)
     }
 }
 
 /// Calls a callable of any kind; the frame of a Python function is entered, without a call in C.
 #[inline(always)]
-pub unsafe fn do_call<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
+pub unsafe fn do_call<E: BytecodeEngine>(e: &mut E, []: [StackRef; 0]) -> BytecodeOp {
     // SAFETY: the instruction is a CALL, and the frame is published when the function is called.
     unsafe { call::<E, false>(e, |e, operands| operands.vectorcall(e.tstate())) }
 }
 
 /// [`do_call`] with keywords.
 #[inline(always)]
-pub unsafe fn do_call_kw<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
+pub unsafe fn do_call_kw<E: BytecodeEngine>(e: &mut E, []: [StackRef; 0]) -> BytecodeOp {
     // SAFETY: the instruction is a CALL_KW, and the frame is published when the function is called.
     unsafe { call::<E, true>(e, |e, operands| operands.vectorcall(e.tstate())) }
 }

@@ -4,7 +4,7 @@
 use super::events::CallSite;
 use super::inlinable;
 use crate::api;
-use crate::engine::{Engine, Exit, Op, Settled};
+use crate::engine::{BytecodeEngine, BytecodeOp, Engine, Exit, Op, Settled};
 use crate::host::function::{Function, Method};
 use crate::host::object::{is_exact, tuple_item, tuple_size};
 use crate::host::{Frame, StackRef, ffi};
@@ -36,10 +36,10 @@ pub unsafe fn make_callargs_a_tuple<E: Engine>(e: &mut E, []: [StackRef; 0]) -> 
 
 /// Calls with a tuple of arguments; the frame of a Python function is entered, without a call in C.
 #[inline(always)]
-pub unsafe fn do_call_function_ex<E: Engine>(
+pub unsafe fn do_call_function_ex<E: BytecodeEngine>(
     e: &mut E,
     [callable, null, arguments, keywords]: [StackRef; 4],
-) -> Op<Settled<1>> {
+) -> BytecodeOp<Settled<1>> {
     // SAFETY: the inputs are ours. The references to callable, arguments and keywords move to the
     // frame, or are given up without one.
     unsafe {
@@ -59,7 +59,7 @@ pub unsafe fn do_call_function_ex<E: Engine>(
                 e.frame(),
             );
             if frame.is_null() {
-                return Err(Exit::Error);
+                return Err(Exit::Error.into());
             }
             e.set_sp(base);
             save_return_offset(e, [])?;
@@ -67,7 +67,7 @@ pub unsafe fn do_call_function_ex<E: Engine>(
         }
         e.publish();
         let result = ffi::PyObject_Call(callable.object(), arguments.object(), keywords.object());
-        e.settle_object([keywords, arguments, null, callable], result)
+        Ok(e.settle_object([keywords, arguments, null, callable], result)?)
     }
 }
 
