@@ -2,9 +2,9 @@
 //!
 //! A *micro-op* is a function `unsafe fn(&mut impl Engine, [StackRef; N]) -> Op<[StackRef; M]>`: it
 //! gets the topmost N values of the evaluation stack (the last one is the topmost) and returns the M
-//! values that take their place. The engine moves the stack pointer; the body never does, unless
-//! the number of values depends on the argument (see [`Engine::sp`]). Micro-ops with a cached
-//! operand take it as second parameter.
+//! values that take their place. Values that it only looks at are [`Kept`]. If a number depends on the
+//! instruction's argument, there are [`Many`] inputs or [`SettledMany`] results. The engine moves the stack
+//! pointer. Micro-ops with a cached operand take it as second parameter.
 //!
 //! There are two kinds of engines and so two kinds of micro-ops:
 //! - Every [`Engine`] can run a micro-op that asks for no more and returns an [`Op`]: these can be part of
@@ -28,6 +28,7 @@
 //! the instruction being run.
 
 use core::convert::Infallible;
+use core::marker::PhantomData;
 
 use crate::bytecode::opcode;
 #[cfg(not(py_debug))]
@@ -99,11 +100,139 @@ impl Exits for BytecodeExit {
     }
 }
 
+// --- what a micro-op finds ---------------------------------------------------------------------
+
+/// Values on top of the stack.
+pub trait Values: Sized {
+    /// How many there are, for an instruction with this argument.
+    fn count(oparg: usize) -> usize;
+    /// The slot of the lowest one, if the topmost is below `top`.
+    ///
+    /// # Safety
+    /// The stack has that many there.
+    #[inline(always)]
+    unsafe fn base(top: *mut StackRef, oparg: usize) -> *mut StackRef {
+        // SAFETY: the caller's promise.
+        unsafe { top.sub(Self::count(oparg)) }
+    }
+    /// The values below `top`.
+    ///
+    /// # Safety
+    /// The stack has that many there.
+    unsafe fn below(top: *mut StackRef, oparg: usize) -> Self;
+}
+
+impl<const N: usize> Values for [StackRef; N] {
+    #[inline(always)]
+    fn count(_oparg: usize) -> usize {
+        N
+    }
+    #[inline(always)]
+    unsafe fn below(top: *mut StackRef, _oparg: usize) -> Self {
+        // SAFETY: the caller's promise.
+        unsafe { top.sub(N).cast::<[StackRef; N]>().read() }
+    }
+}
+
+/// A number that depends on the instruction's argument.
+pub trait Count {
+    fn of(oparg: usize) -> usize;
+}
+
+/// The argument itself.
+pub struct Oparg;
+
+impl Count for Oparg {
+    #[inline(always)]
+    fn of(oparg: usize) -> usize {
+        oparg
+    }
+}
+
+/// As many values as `C` says, where they are on the stack.
+pub struct Many<C> {
+    base: *mut StackRef,
+    count: usize,
+    kind: PhantomData<C>,
+}
+
+impl<C: Count> Many<C> {
+    /// The slot of the lowest one.
+    #[inline(always)]
+    pub fn base(&self) -> *mut StackRef {
+        self.base
+    }
+    #[inline(always)]
+    pub fn count(&self) -> usize {
+        self.count
+    }
+}
+
+impl<C: Count> Values for Many<C> {
+    #[inline(always)]
+    fn count(oparg: usize) -> usize {
+        C::of(oparg)
+    }
+    #[inline(always)]
+    unsafe fn below(top: *mut StackRef, oparg: usize) -> Self {
+        let count = C::of(oparg);
+        // SAFETY: the caller's promise.
+        Many { base: unsafe { top.sub(count) }, count, kind: PhantomData }
+    }
+}
+
+/// Values that a micro-op looks at, and may change, but that stay on the stack.
+pub struct Kept<V>(pub V);
+
+/// What a micro-op finds on the stack: values that it takes, and perhaps others below, which stay.
+pub trait Inputs: Sized {
+    /// What it takes.
+    type Taken: Values;
+    /// What it looks at below.
+    type Kept: Values;
+    /// Reads them.
+    ///
+    /// # Safety
+    /// They are below `sp`.
+    unsafe fn read(sp: *mut StackRef, oparg: usize) -> Self;
+}
+
+impl<V: Values> Inputs for V {
+    type Taken = V;
+    type Kept = [StackRef; 0];
+    #[inline(always)]
+    unsafe fn read(sp: *mut StackRef, oparg: usize) -> Self {
+        // SAFETY: the caller's promise.
+        unsafe { V::below(sp, oparg) }
+    }
+}
+
+impl<K: Values> Inputs for Kept<K> {
+    type Taken = [StackRef; 0];
+    type Kept = K;
+    #[inline(always)]
+    unsafe fn read(sp: *mut StackRef, oparg: usize) -> Self {
+        // SAFETY: the caller's promise.
+        Kept(unsafe { K::below(sp, oparg) })
+    }
+}
+
+impl<K: Values, V: Values> Inputs for (Kept<K>, V) {
+    type Taken = V;
+    type Kept = K;
+    #[inline(always)]
+    unsafe fn read(sp: *mut StackRef, oparg: usize) -> Self {
+        // SAFETY: the caller's promise.
+        unsafe { (Kept(K::below(V::base(sp, oparg), oparg)), V::below(sp, oparg)) }
+    }
+}
+
 // --- what a micro-op leaves --------------------------------------------------------------------
 
 /// The results of a micro-op, bottom first.
 pub trait Outputs<E> {
-    const COUNT: usize;
+    /// How many there are, for an instruction with this argument.
+    fn count(oparg: usize) -> usize;
     /// Puts the results where they belong, and the stack pointer above them.
     ///
     /// # Safety
@@ -112,7 +241,10 @@ pub trait Outputs<E> {
 }
 
 impl<E: Engine, const M: usize> Outputs<E> for [StackRef; M] {
-    const COUNT: usize = M;
+    #[inline(always)]
+    fn count(_oparg: usize) -> usize {
+        M
+    }
     #[inline(always)]
     unsafe fn leave(self, e: &mut E, base: *mut StackRef) {
         // SAFETY: the instruction's stack effect covers the results.
@@ -138,11 +270,46 @@ impl<const M: usize> Settled<M> {
 }
 
 impl<E: Engine, const M: usize> Outputs<E> for Settled<M> {
-    const COUNT: usize = M;
+    #[inline(always)]
+    fn count(_oparg: usize) -> usize {
+        M
+    }
     #[inline(always)]
     unsafe fn leave(self, e: &mut E, base: *mut StackRef) {
         // SAFETY: the results are there.
         unsafe { e.set_sp(base.add(M)) }
+    }
+}
+
+/// As many results as `C` says, in place already.
+pub struct SettledMany<C> {
+    top: *mut StackRef,
+    kind: PhantomData<C>,
+}
+
+impl<C: Count> SettledMany<C> {
+    /// For a micro-op that has put its results in place itself, the topmost one below `top`.
+    ///
+    /// # Safety
+    /// As for [`Settled::new`]; there are as many results as `C` says.
+    #[inline(always)]
+    pub unsafe fn up_to(top: *mut StackRef) -> SettledMany<C> {
+        SettledMany { top, kind: PhantomData }
+    }
+}
+
+impl<E: Engine, C: Count> Outputs<E> for SettledMany<C> {
+    #[inline(always)]
+    fn count(oparg: usize) -> usize {
+        C::of(oparg)
+    }
+    #[inline(always)]
+    unsafe fn leave(self, e: &mut E, base: *mut StackRef) {
+        // SAFETY: the results are there.
+        unsafe {
+            debug_assert_eq!(self.top, base.add(C::of(e.oparg())));
+            e.set_sp(self.top);
+        }
     }
 }
 
@@ -154,7 +321,10 @@ pub enum PushedOrStored<T, S> {
 }
 
 impl<E: Engine, T: Outputs<E>> Outputs<E> for PushedOrStored<T, E::NextStore> {
-    const COUNT: usize = T::COUNT;
+    #[inline(always)]
+    fn count(oparg: usize) -> usize {
+        T::count(oparg)
+    }
     #[inline(always)]
     unsafe fn leave(self, e: &mut E, base: *mut StackRef) {
         // SAFETY: the caller's promise; a STORE_FAST follows, since there is a value that says so.
@@ -220,8 +390,7 @@ pub unsafe trait Engine: Sized {
     fn units(&self) -> usize;
     /// One past the topmost value. While a micro-op with N inputs runs, they are below it still.
     fn sp(&self) -> *mut StackRef;
-    /// For micro-ops that take and leave a number of values that depends on the argument, and so
-    /// have no declared inputs or outputs.
+    /// For the engine's own use, and for micro-ops that go on in another frame.
     ///
     /// # Safety
     /// Every slot of the frame's stack below `sp` holds a live reference, or is given one before the
@@ -510,15 +679,15 @@ pub unsafe trait BytecodeEngine: Engine {
 /// # Safety
 /// As for the micro-op.
 #[inline(always)]
-pub unsafe fn run<E: Engine, O: Outputs<E>, X: Exits, const N: usize>(
+pub unsafe fn run<E: Engine, I: Inputs, O: Outputs<E>, X: Exits>(
     e: &mut E,
-    micro_op: unsafe fn(&mut E, [StackRef; N]) -> Result<O, X>,
+    micro_op: unsafe fn(&mut E, I) -> Result<O, X>,
 ) -> Result<(), X> {
     // SAFETY: the caller's promise.
     unsafe {
-        let inputs = e.sp().sub(N).cast::<[StackRef; N]>().read();
+        let inputs = I::read(e.sp(), e.oparg());
         let result = micro_op(e, inputs);
-        finish::<E, O, X, N>(e, result)
+        finish::<E, I, O, X>(e, result)
     }
 }
 
@@ -527,35 +696,35 @@ pub unsafe fn run<E: Engine, O: Outputs<E>, X: Exits, const N: usize>(
 /// # Safety
 /// As for the micro-op.
 #[inline(always)]
-pub unsafe fn run_with<E: Engine, A, O: Outputs<E>, X: Exits, const N: usize>(
+pub unsafe fn run_with<E: Engine, A, I: Inputs, O: Outputs<E>, X: Exits>(
     e: &mut E,
     operand: A,
-    micro_op: unsafe fn(&mut E, A, [StackRef; N]) -> Result<O, X>,
+    micro_op: unsafe fn(&mut E, A, I) -> Result<O, X>,
 ) -> Result<(), X> {
     // SAFETY: the caller's promise.
     unsafe {
-        let inputs = e.sp().sub(N).cast::<[StackRef; N]>().read();
+        let inputs = I::read(e.sp(), e.oparg());
         let result = micro_op(e, operand, inputs);
-        finish::<E, O, X, N>(e, result)
+        finish::<E, I, O, X>(e, result)
     }
 }
 
 #[inline(always)]
-unsafe fn finish<E: Engine, O: Outputs<E>, X: Exits, const N: usize>(
+unsafe fn finish<E: Engine, I: Inputs, O: Outputs<E>, X: Exits>(
     e: &mut E,
     result: Result<O, X>,
 ) -> Result<(), X> {
-    // SAFETY: the stack held N inputs, and has room for the outputs by the instruction's effect.
+    // SAFETY: the stack held the inputs, and has room for the outputs by the instruction's effect.
     unsafe {
         match result {
             Ok(outputs) => {
-                let base = e.sp().sub(N);
+                let base = I::Taken::base(e.sp(), e.oparg());
                 outputs.leave(e, base);
                 Ok(())
             }
             Err(exit) => {
                 if exit.has_consumed_inputs() {
-                    e.set_sp(e.sp().sub(N));
+                    e.set_sp(I::Taken::base(e.sp(), e.oparg()));
                 }
                 Err(exit)
             }

@@ -20,7 +20,7 @@ macro_rules! instruction_loop {
                 let mut sp = frame.stack_pointer();
                 let (mut opcode, mut oparg) = next.decode();
                 loop {
-                    let (mut e, result, family) = match opcode {
+                    let (e, result, family) = match opcode {
                         $(opcode::$name => {
                             let units = const { 1 + metadata::$name.cache_units() };
                             let mut e = Tier1::begin(frame, sp, tstate, next, oparg, units);

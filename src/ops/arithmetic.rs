@@ -1,7 +1,7 @@
 //! Operators.
 
 use crate::api;
-use crate::engine::{BytecodeEngine, BytecodeOp, Engine, Exit, NextStore, Op, PushedOrStored, Settled};
+use crate::engine::{BytecodeEngine, BytecodeOp, Engine, Exit, Kept, NextStore, Op, PushedOrStored, Settled};
 use crate::host::object::{float_value, long_compact_value, long_tag};
 use crate::host::{PyObject, StackRef, ThreadState, ffi, is_small_int, numbers, refcount, small_int};
 
@@ -86,13 +86,13 @@ unsafe fn specialization(descriptor: *mut PyObject) -> *const ffi::_PyBinaryOpSp
 pub unsafe fn guard_binary_op_extend<E: Engine>(
     e: &mut E,
     descriptor: *mut PyObject,
-    []: [StackRef; 0],
+    Kept([left, right]): Kept<[StackRef; 2]>,
 ) -> Op {
     // SAFETY: the specializer has put a complete description into the cache.
     unsafe {
         e.publish();
         let applies = (*specialization(descriptor)).guard.unwrap_unchecked();
-        guard(applies(e.peek(2).object(), e.peek(1).object()) != 0)
+        guard(applies(left.object(), right.object()) != 0)
     }
 }
 

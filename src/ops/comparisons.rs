@@ -4,7 +4,7 @@ use super::adaptive::specialize;
 use super::arithmetic::are_compact;
 use super::exact::{Exact, settle_exact, topmost};
 use super::guards::{guard, guard_either};
-use crate::engine::{BytecodeEngine, BytecodeOp, Engine, Exit, Op, Settled};
+use crate::engine::{BytecodeEngine, BytecodeOp, Engine, Exit, Kept, Op, Settled};
 use crate::host::object::{float_value, is_exact, long_compact_value, long_tag, size};
 use crate::host::{PyObject, StackRef, false_, ffi, refcount, true_};
 
@@ -45,9 +45,7 @@ pub unsafe fn replace_with_true<E: Engine>(e: &mut E, [value]: [StackRef; 1]) ->
 
 /// A bool stays as it is.
 #[inline(always)]
-pub unsafe fn to_bool_bool<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
-    // SAFETY: the instruction has an input.
-    let value = unsafe { e.peek(1) };
+pub unsafe fn to_bool_bool<E: Engine>(_e: &mut E, Kept([value]): Kept<[StackRef; 1]>) -> Op {
     guard_either(value.is_true(), || value.is_false())
 }
 

@@ -7,7 +7,7 @@ use super::guards::guard;
 use crate::api;
 use crate::breaker::{requests, word::EvalBreaker};
 use crate::bytecode::{BackoffCounter, opcode};
-use crate::engine::{BytecodeEngine, BytecodeExit, BytecodeOp, Engine, Exit, Op};
+use crate::engine::{BytecodeEngine, BytecodeExit, BytecodeOp, Engine, Exit, Op, Settled};
 #[cfg(py_tier2)]
 use crate::host::{CodeUnit, Frame, Raised, ThreadState};
 use crate::host::{FREE_THREADED, StackRef, ffi};
@@ -143,12 +143,13 @@ pub unsafe fn resume_check<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
 
 /// Leaves the frame, and pushes the topmost value in the calling one.
 #[inline(always)]
-pub unsafe fn return_value<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
+pub unsafe fn return_value<E: Engine>(e: &mut E, [value]: [StackRef; 1]) -> Op<Settled<1>> {
     // SAFETY: the value is the last one on the stack, and nothing of the frame backs it any more. The
-    // frame is not the thread's current one when its destructors run.
+    // frame is not the thread's current one when its destructors run. The value is the result in the other
+    // frame.
     unsafe {
-        let value = leaving(e.pop());
-        e.publish();
+        let value = leaving(value);
+        e.publish_at(e.sp().sub(1));
         let (tstate, dying) = (e.tstate(), e.frame());
         let caller = dying.previous();
         // The value waits on top of what the caller has published; where the collector has to see it, since
@@ -167,8 +168,8 @@ pub unsafe fn return_value<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
         if !FREE_THREADED {
             e.set_sp(e.sp().add(1));
         }
+        Ok(Settled::new())
     }
-    Ok([])
 }
 
 /// A value that leaves its frame, and with it whatever a borrowed reference relied on
@@ -184,11 +185,11 @@ pub(super) unsafe fn leaving(value: StackRef) -> StackRef {
 
 /// Leaves the evaluator with the topmost value.
 #[inline(always)]
-pub unsafe fn interpreter_exit<E: Engine>(e: &mut E, []: [StackRef; 0]) -> BytecodeOp {
+pub unsafe fn interpreter_exit<E: Engine>(e: &mut E, [value]: [StackRef; 1]) -> BytecodeOp {
     // SAFETY: only entry frames have this instruction, and what was called has left its value.
     unsafe {
         let entry = e.frame();
-        let result = e.pop().into_object();
+        let result = value.into_object();
         e.tstate().set_current_frame(entry.previous());
         unwind::restore_executor(e.tstate(), entry);
         Err(BytecodeExit::Return(result))

@@ -1,7 +1,7 @@
 //! Raising, matching and leaving exceptions; `with`.
 
 use crate::api;
-use crate::engine::{BytecodeExit, BytecodeOp, Engine, Exit, Op, Settled};
+use crate::engine::{BytecodeExit, BytecodeOp, Engine, Exit, Kept, Op, Settled};
 use crate::host::function::VECTORCALL_ARGUMENTS_OFFSET;
 use crate::host::object::type_of;
 use crate::host::{Owned, PyObject, StackRef, ffi, refcount};
@@ -68,11 +68,14 @@ pub unsafe fn pop_except<E: Engine>(e: &mut E, [before]: [StackRef; 1]) -> Op<Se
 
 /// Replaces the type at the top, after `except`, by whether the exception below it is of that type.
 #[inline(always)]
-pub unsafe fn check_exc_match<E: Engine>(e: &mut E, [match_type]: [StackRef; 1]) -> Op<Settled<1>> {
+pub unsafe fn check_exc_match<E: Engine>(
+    e: &mut E,
+    (Kept([exception]), [match_type]): (Kept<[StackRef; 1]>, [StackRef; 1]),
+) -> Op<Settled<1>> {
     // SAFETY: the instruction has two inputs, and the exception stays.
     unsafe {
         e.publish();
-        let exception = e.peek(2).object();
+        let exception = exception.object();
         if api::exceptions::_PyEval_CheckExceptTypeValid(e.tstate().as_ptr(), match_type.object()) < 0 {
             return Err(Exit::ErrorNoPop);
         }
@@ -113,12 +116,15 @@ pub unsafe fn check_eg_match<E: Engine>(e: &mut E, [exception, match_type]: [Sta
 /// method and its `self` (or nothing), the offset of the raising instruction, the exception handled
 /// before, and the exception, which all stay.
 #[inline(always)]
-pub unsafe fn with_except_start<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op<[StackRef; 1]> {
+pub unsafe fn with_except_start<E: Engine>(
+    e: &mut E,
+    Kept([method, receiver, lasti, _, exception]): Kept<[StackRef; 5]>,
+) -> Op<[StackRef; 1]> {
     // SAFETY: the instruction has five inputs.
     unsafe {
         e.publish();
-        debug_assert!(e.peek(3).is_tagged_int());
-        let result = call_exit(e.peek(5).object(), e.peek(4), e.peek(1).object());
+        debug_assert!(lasti.is_tagged_int());
+        let result = call_exit(method.object(), receiver, exception.object());
         if result.is_null() { Err(Exit::ErrorNoPop) } else { Ok([StackRef::steal(result)]) }
     }
 }

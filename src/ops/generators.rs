@@ -5,7 +5,7 @@ use super::control::leaving;
 use super::frames::enter_frame;
 use super::guards::guard;
 use super::iteration::set_return_offset;
-use crate::engine::{BytecodeEngine, BytecodeExit, BytecodeOp, Engine, Exit, Op, Settled};
+use crate::engine::{BytecodeEngine, BytecodeExit, BytecodeOp, Engine, Exit, Kept, Op, Settled};
 use crate::host::function::VECTORCALL_ARGUMENTS_OFFSET;
 use crate::host::generator::Generator;
 use crate::host::object::{is_exact, type_of};
@@ -47,19 +47,19 @@ const RESUMER_UNITS: isize = 2;
 /// Suspends the generator, and pushes the topmost value in the frame that has resumed it. The argument
 /// is 1 for the `yield` inside `yield from` and `await`.
 #[inline(always)]
-pub unsafe fn yield_value<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
-    // SAFETY: a generator owns the frame, and goes on after this instruction. The value leaves it.
+pub unsafe fn yield_value<E: Engine>(e: &mut E, [value]: [StackRef; 1]) -> Op<Settled<1>> {
+    // SAFETY: a generator owns the frame, and goes on after this instruction. The value leaves it, and is the
+    // result in the other frame.
     unsafe {
-        let value = e.pop();
         let (tstate, frame) = (e.tstate(), e.frame());
         frame.set_instr(e.this_instr().add(1));
-        e.publish();
+        e.publish_at(e.sp().sub(1));
         tstate.leave_python_call();
         let caller = Generator::of_frame(frame).suspend(tstate, e.oparg() != 0);
         e.switch_frame(caller, caller.instr().add(RESUMER_UNITS));
         e.push(leaving(value));
+        Ok(Settled::new())
     }
-    Ok([])
 }
 
 /// Looks for a specialized form of sending to the receiver when the counter says so.
@@ -72,16 +72,19 @@ pub unsafe fn specialize_send<E: BytecodeEngine>(e: &mut E, counter: u16, []: [S
 /// Sends the topmost value to the receiver below it, which stays, and replaces it by what the receiver
 /// yields. If the receiver returns instead, replaces it by the value returned, and jumps.
 #[inline(always)]
-pub unsafe fn send<E: BytecodeEngine>(e: &mut E, [value]: [StackRef; 1]) -> BytecodeOp<Settled<1>> {
+pub unsafe fn send<E: BytecodeEngine>(
+    e: &mut E,
+    (Kept([receiver]), [value]): (Kept<[StackRef; 1]>, [StackRef; 1]),
+) -> BytecodeOp<Settled<1>> {
     // SAFETY: the receiver is live; a suspended generator can be resumed, by the engine itself if no
     // other evaluator is installed.
     unsafe {
-        let receiver = e.peek(2).object();
+        let receiver = receiver.object();
         if !e.tstate().has_custom_eval_frame()
             && let Some(generator) = Generator::exact_or_coroutine(receiver)
             && generator.is_suspended()
         {
-            e.pop();
+            e.set_sp(e.sp().sub(1));
             generator.resume(e.tstate(), leaving(value), e.frame());
             set_return_offset(e);
             return enter_frame(e, generator.frame());
@@ -137,10 +140,13 @@ unsafe fn returned_value(tstate: ThreadState, frame: Frame, instr: CodeUnit) -> 
 /// Prepares the receiver, a generator or coroutine, to run in the evaluator itself: moves the topmost
 /// value into its frame.
 #[inline(always)]
-pub unsafe fn send_gen_frame<E: Engine>(e: &mut E, [value]: [StackRef; 1]) -> Op {
+pub unsafe fn send_gen_frame<E: Engine>(
+    e: &mut E,
+    (Kept([receiver]), [value]): (Kept<[StackRef; 1]>, [StackRef; 1]),
+) -> Op {
     // SAFETY: the receiver is live; nobody else resumes a generator that is suspended.
     unsafe {
-        let Some(generator) = Generator::exact_or_coroutine(e.peek(2).object()) else {
+        let Some(generator) = Generator::exact_or_coroutine(receiver.object()) else {
             return Err(Exit::Deopt);
         };
         guard(generator.is_suspended())?;
@@ -306,11 +312,11 @@ unsafe fn check_asynchronous_iterator(iterator: *mut PyObject) -> *mut PyObject 
 
 /// Pushes what is to be awaited for the next item of the asynchronous iterator at the top, which stays.
 #[inline(always)]
-pub unsafe fn get_anext<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op<[StackRef; 1]> {
+pub unsafe fn get_anext<E: Engine>(e: &mut E, Kept([iterator]): Kept<[StackRef; 1]>) -> Op<[StackRef; 1]> {
     // SAFETY: the instruction has an input.
     unsafe {
         e.publish();
-        let awaitable = api::iteration::_PyEval_GetANext(e.peek(1).object());
+        let awaitable = api::iteration::_PyEval_GetANext(iterator.object());
         if awaitable.is_null() { Err(Exit::ErrorNoPop) } else { Ok([StackRef::steal(awaitable)]) }
     }
 }

@@ -8,7 +8,7 @@ use core::ffi::c_int;
 use super::control::{record_branch, run_original};
 use super::{attributes, generators, iteration};
 use crate::api;
-use crate::engine::{BytecodeEngine, BytecodeExit, BytecodeOp, Engine, Exit, Op, Settled};
+use crate::engine::{BytecodeEngine, BytecodeExit, BytecodeOp, Engine, Exit, Kept, Op, Settled};
 use crate::host::generator::is_generator;
 use crate::host::object::is_exact;
 use crate::host::{CodeUnit, PyObject, StackRef, ffi};
@@ -147,11 +147,14 @@ pub unsafe fn instrumented_not_taken<E: BytecodeEngine>(e: &mut E, []: [StackRef
 
 /// The start of a turn of a loop, or its end, which is POP_ITER's event.
 #[inline(always)]
-pub unsafe fn instrumented_for_iter<E: BytecodeEngine>(e: &mut E, []: [StackRef; 0]) -> BytecodeOp {
+pub unsafe fn instrumented_for_iter<E: BytecodeEngine>(
+    e: &mut E,
+    Kept([iterator]): Kept<[StackRef; 1]>,
+) -> BytecodeOp {
     // SAFETY: the instruction has an input, and its effect covers the item, which is in its place
     // before a tool runs.
     unsafe {
-        let [item] = iteration::for_iter(e, [])?;
+        let [item] = iteration::for_iter(e, Kept([iterator]))?;
         e.push(item);
         jump(e, ffi::PY_MONITORING_EVENT_BRANCH_LEFT, e.this_instr(), e.next())
     }
@@ -181,11 +184,14 @@ pub unsafe fn monitor_end_async_for<E: BytecodeEngine>(e: &mut E, []: [StackRef;
 
 /// A generator's return value at the end of a loop: the StopIteration that was not raised.
 #[inline(always)]
-pub unsafe fn instrumented_end_for<E: Engine>(e: &mut E, [value]: [StackRef; 1]) -> Op<Settled<0>> {
+pub unsafe fn instrumented_end_for<E: Engine>(
+    e: &mut E,
+    (Kept([iterator]), [value]): (Kept<[StackRef; 1]>, [StackRef; 1]),
+) -> Op<Settled<0>> {
     // SAFETY: the iterator is below the value.
     unsafe {
         e.stay_at_previous_instr();
-        if is_generator(e.peek(2).object()) {
+        if is_generator(iterator.object()) {
             stop_iteration(e, value)?;
         }
         e.settle([value], [])
@@ -252,12 +258,12 @@ unsafe fn follow<E: BytecodeEngine>(e: &mut E) -> BytecodeOp {
 
 /// Tells the tools of an event with the topmost value.
 #[inline(always)]
-unsafe fn value_event<E: Engine>(e: &mut E, event: u32) -> Op {
+unsafe fn value_event<E: Engine>(e: &mut E, value: StackRef, event: u32) -> Op {
     // SAFETY: the instruction has an input, which stays.
     unsafe {
         e.publish();
         let (frame, this) = (e.frame().as_ptr(), e.this_instr().as_ptr());
-        let value: *mut PyObject = e.peek(1).object();
+        let value: *mut PyObject = value.object();
         let tstate = e.tstate().as_ptr();
         let status = ffi::_Py_call_instrumentation_arg(tstate, event as c_int, frame, this, value);
         e.reload_sp();
@@ -270,17 +276,20 @@ unsafe fn value_event<E: Engine>(e: &mut E, event: u32) -> Op {
 
 /// The frame returns the topmost value.
 #[inline(always)]
-pub unsafe fn return_value_event<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
+pub unsafe fn return_value_event<E: Engine>(e: &mut E, Kept([value]): Kept<[StackRef; 1]>) -> Op {
     // SAFETY: the instruction has an input.
-    unsafe { value_event(e, ffi::PY_MONITORING_EVENT_PY_RETURN) }
+    unsafe { value_event(e, value, ffi::PY_MONITORING_EVENT_PY_RETURN) }
 }
 
 /// The frame yields the topmost value.
 #[inline(always)]
-pub unsafe fn yield_value_event<E: BytecodeEngine>(e: &mut E, []: [StackRef; 0]) -> BytecodeOp {
+pub unsafe fn yield_value_event<E: BytecodeEngine>(
+    e: &mut E,
+    Kept([value]): Kept<[StackRef; 1]>,
+) -> BytecodeOp {
     // SAFETY: the instruction has an input.
     unsafe {
-        value_event(e, ffi::PY_MONITORING_EVENT_PY_YIELD)?;
+        value_event(e, value, ffi::PY_MONITORING_EVENT_PY_YIELD)?;
         follow(e)
     }
 }

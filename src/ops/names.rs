@@ -6,7 +6,7 @@ use super::adaptive::specialize;
 use super::guards::guard;
 use crate::api::imports::{_PyEval_ImportFrom, _PyEval_ImportName};
 use crate::api::names::{_PyEval_LoadGlobalStackRef, _PyEval_LoadName, optional_item, undefined_name};
-use crate::engine::{BytecodeEngine, BytecodeOp, Engine, Exit, Op, Settled};
+use crate::engine::{BytecodeEngine, BytecodeOp, Count, Engine, Exit, Kept, Op, Settled, SettledMany};
 use crate::host::dict::{Dict, DictKeys};
 use crate::host::object::tuple_item;
 use crate::host::owned::into_host;
@@ -284,17 +284,26 @@ pub unsafe fn load_global_module<E: Engine>(
 
 /// Pushes an empty slot if the low bit of the argument is set.
 #[inline(always)]
-pub unsafe fn push_null_conditional<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
-    let count = e.oparg() & 1;
+pub unsafe fn push_null_conditional<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op<SettledMany<NoneOrOne>> {
     // SAFETY: the instruction's stack effect covers the slot, if there is to be one.
     unsafe {
+        let count = NoneOrOne::of(e.oparg());
         if count != 0 {
             *e.sp() = StackRef::NULL;
         }
         // Without a jump around it, which the usual case would have to take.
-        e.set_sp(e.sp().add(count));
+        Ok(SettledMany::up_to(e.sp().add(count)))
     }
-    Ok([])
+}
+
+/// One value if the lowest bit of the argument is set.
+pub struct NoneOrOne;
+
+impl Count for NoneOrOne {
+    #[inline(always)]
+    fn of(oparg: usize) -> usize {
+        oparg & 1
+    }
 }
 
 /// Binds a global name to the topmost value.
@@ -412,11 +421,11 @@ pub unsafe fn import_name<E: Engine>(e: &mut E, [level, fromlist]: [StackRef; 2]
 
 /// Pushes a name of the module that stays below it.
 #[inline(always)]
-pub unsafe fn import_from<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op<[StackRef; 1]> {
+pub unsafe fn import_from<E: Engine>(e: &mut E, Kept([module]): Kept<[StackRef; 1]>) -> Op<[StackRef; 1]> {
     // SAFETY: the code has that name, and the module is on the stack.
     unsafe {
         e.publish();
-        let module = e.peek(1).object();
+        let module = module.object();
         pushed(_PyEval_ImportFrom(e.tstate().as_ptr(), module, e.name(e.oparg())))
     }
 }

@@ -8,7 +8,7 @@ use super::adaptive::specialize;
 use super::exact::{Exact, close_exact, topmost};
 use super::frames::save_return_offset;
 use super::guards::guard;
-use crate::engine::{BytecodeEngine, BytecodeOp, Engine, Exit, Op, Settled};
+use crate::engine::{BytecodeEngine, BytecodeOp, Engine, Exit, Kept, Op, Settled};
 use crate::host::object::{is_exact, list_items, long_compact_value, long_is_compact};
 use crate::host::object::{long_is_non_negative_compact, size, tuple_item, tuple_size};
 use crate::host::object::{type_flags, type_of};
@@ -286,10 +286,13 @@ unsafe fn read_getitem(cache: *mut ffi::_specialization_cache) -> (*mut ffi::PyF
 
 /// The container's type has a `__getitem__` that is a Python function, and there is room for its frame.
 #[inline(always)]
-pub unsafe fn binary_op_subscr_check_func<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
+pub unsafe fn binary_op_subscr_check_func<E: Engine>(
+    e: &mut E,
+    Kept([container, _]): Kept<[StackRef; 2]>,
+) -> Op {
     // SAFETY: the instruction has two inputs.
     unsafe {
-        let function = getitem_of(e.peek(2)).ok_or(Exit::Deopt)?;
+        let function = getitem_of(container).ok_or(Exit::Deopt)?;
         guard_stack_space(e, function)
     }
 }

@@ -4,7 +4,7 @@
 use super::events::CallSite;
 use super::inlinable;
 use crate::api;
-use crate::engine::{BytecodeEngine, BytecodeOp, Engine, Exit, Op, Settled};
+use crate::engine::{BytecodeEngine, BytecodeOp, Engine, Exit, Kept, Op, Settled};
 use crate::host::function::{Function, Method};
 use crate::host::object::{is_exact, tuple_item, tuple_size};
 use crate::host::{Frame, StackRef, ffi};
@@ -12,15 +12,17 @@ use crate::ops::frames::{enter_frame, save_return_offset};
 
 /// Replaces the arguments by a tuple of them.
 #[inline(always)]
-pub unsafe fn make_callargs_a_tuple<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
+pub unsafe fn make_callargs_a_tuple<E: Engine>(
+    e: &mut E,
+    Kept([callable, _, arguments, _]): Kept<[StackRef; 4]>,
+) -> Op {
     // SAFETY: the operands are on the stack.
     unsafe {
-        let arguments = e.peek(2);
         if is_exact(arguments.object(), &raw mut ffi::PyTuple_Type) {
             return Ok([]);
         }
         e.publish();
-        let (callable, tstate) = (e.peek(4).object(), e.tstate().as_ptr());
+        let (callable, tstate) = (callable.object(), e.tstate().as_ptr());
         if api::calls::_Py_Check_ArgsIterable(tstate, callable, arguments.object()) < 0 {
             return Err(Exit::ErrorNoPop);
         }
