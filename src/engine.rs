@@ -231,6 +231,8 @@ impl<K: Values, V: Values> Inputs for (Kept<K>, V) {
 
 /// The results of a micro-op, bottom first.
 pub trait Outputs<E> {
+    /// Whether nothing of the instruction may come after it.
+    const ENDS_INSTRUCTION: bool = false;
     /// How many there are, for an instruction with this argument.
     fn count(oparg: usize) -> usize;
     /// Puts the results where they belong, and the stack pointer above them.
@@ -321,6 +323,7 @@ pub enum PushedOrStored<T, S> {
 }
 
 impl<E: Engine, T: Outputs<E>> Outputs<E> for PushedOrStored<T, E::NextStore> {
+    const ENDS_INSTRUCTION: bool = true;
     #[inline(always)]
     fn count(oparg: usize) -> usize {
         T::count(oparg)

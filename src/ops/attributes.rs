@@ -355,7 +355,7 @@ pub unsafe fn load_attr_getattribute_overridden<E: BytecodeEngine>(
     e: &mut E,
     (version, function_version, function): (u32, u32, *mut PyObject),
     [owner]: [StackRef; 1],
-) -> BytecodeOp {
+) -> BytecodeOp<Settled<1>> {
     // SAFETY: the specializer caches functions of two arguments only, which the type keeps alive. The
     // owner moves to the new frame.
     unsafe {

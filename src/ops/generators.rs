@@ -17,7 +17,7 @@ use crate::{api, raise};
 /// Moves the frame into a new generator or coroutine, leaves it, and pushes the generator in the
 /// calling frame.
 #[inline(always)]
-pub unsafe fn return_generator<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
+pub unsafe fn return_generator<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op<[StackRef; 1]> {
     // SAFETY: the frame is a function's and has nothing on its stack; the generator goes on after this
     // instruction.
     unsafe {
@@ -35,9 +35,8 @@ pub unsafe fn return_generator<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
         tstate.set_current_frame(caller);
         let offset = (*caller.as_ptr()).return_offset;
         e.switch_frame(caller, caller.instr().add(offset as isize));
-        e.push(StackRef::steal_mortal(generator));
+        Ok([StackRef::steal_mortal(generator)])
     }
-    Ok([])
 }
 
 /// Units of FOR_ITER and of SEND: a generator that yields goes back to what follows the one that has

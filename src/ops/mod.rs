@@ -21,6 +21,7 @@ mod guards;
 mod instrumented;
 mod iteration;
 mod locals;
+pub mod metadata;
 mod names;
 mod subscripts;
 mod unpacking;
