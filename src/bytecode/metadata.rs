@@ -39,9 +39,26 @@ pub enum Operand {
     Unused,
 }
 
+impl Step {
+    /// How many code units of cache it reads or skips.
+    pub const fn units(&self) -> isize {
+        match *self {
+            Step::Skip(units) => units as isize,
+            Step::Op { operands, .. } => {
+                let (mut units, mut index) = (0, 0);
+                while index < operands.len() {
+                    units += operands[index].units() as isize;
+                    index += 1;
+                }
+                units
+            }
+        }
+    }
+}
+
 impl Operand {
     /// Its length in code units.
-    pub fn units(self) -> usize {
+    pub const fn units(self) -> usize {
         match self {
             Operand::Units(units) => units as usize,
             Operand::Unused => 1,
@@ -51,36 +68,22 @@ impl Operand {
 
 impl Instruction {
     /// The number of code units of cache after the instruction.
-    pub fn cache_units(&self) -> usize {
-        let units = |step: &Step| match step {
-            Step::Skip(units) => isize::from(*units),
-            Step::Op { operands, .. } => operands.iter().map(|operand| operand.units() as isize).sum(),
-        };
-        self.steps.iter().map(units).sum::<isize>() as usize
+    pub const fn cache_units(&self) -> usize {
+        let (mut units, mut index) = (0, 0);
+        while index < self.steps.len() {
+            units += self.steps[index].units();
+            index += 1;
+        }
+        units as usize
     }
 }
 
 macro_rules! step {
-    (unused / $n:tt) => {
-        Step::Skip($n)
+    (() skip $($n:tt)+) => {
+        Step::Skip($($n)+)
     };
-    (rewind / $n:tt) => {
-        Step::Skip(-$n)
-    };
-    (top ($op:ident)) => {
-        Step::Op { name: stringify!($op), argument: Argument::High, operands: &[] }
-    };
-    (bottom ($op:ident)) => {
-        Step::Op { name: stringify!($op), argument: Argument::Low, operands: &[] }
-    };
-    ($op:ident / [$($unit:tt)+]) => {
-        Step::Op { name: stringify!($op), argument: Argument::Whole, operands: &[$(operand!($unit)),+] }
-    };
-    ($op:ident / $n:tt) => {
-        Step::Op { name: stringify!($op), argument: Argument::Whole, operands: &[Operand::Units($n)] }
-    };
-    ($op:ident) => {
-        Step::Op { name: stringify!($op), argument: Argument::Whole, operands: &[] }
+    (() run $op:ident $part:ident [$($operand:tt)*]) => {
+        Step::Op { name: stringify!($op), argument: Argument::$part, operands: &[$(operand!($operand)),*] }
     };
 }
 
@@ -94,25 +97,27 @@ macro_rules! operand {
 }
 
 macro_rules! family {
-    ($family:ident) => {
-        Some(opcode::$family)
-    };
     () => {
         None
+    };
+    ($family:ident) => {
+        Some(opcode::$family)
     };
 }
 
 macro_rules! instructions {
-    ($($name:ident $(: $family:ident)? = $($step:ident $(/ $units:tt)? $(($inner:ident))?),+;)*) => {
+    ($({ $name:ident ($($family:ident)?) [$($step:tt)+] })*) => {
         /// Every instruction of the host's bytecode.
-        pub static INSTRUCTIONS: &[Instruction] = &[$(
-            Instruction {
+        pub static INSTRUCTIONS: &[Instruction] = &[$($name),*];
+
+        $(
+            pub const $name: Instruction = Instruction {
                 name: stringify!($name),
                 opcode: opcode::$name,
                 family: family!($($family)?),
-                steps: &[$(step!($step $(/ $units)? $(($inner))?)),+],
-            },
-        )*];
+                steps: &[$(for_step!(step () $step)),+],
+            };
+        )*
     };
 }
 for_each_instruction!(instructions);
@@ -131,6 +136,7 @@ mod tests {
     use std::fmt::Debug;
 
     use super::*;
+    use crate::bytecode::host_tables::c_table;
 
     /// What rows say about each name, or the host.
     type Table<T> = BTreeMap<String, T>;
@@ -161,18 +167,6 @@ mod tests {
         INSTRUCTIONS.iter().filter_map(|row| Some((row.name.to_owned(), entry(row)?))).collect()
     }
 
-    /// The lines `[NAME] = …` of a C table in one of the host's headers.
-    fn c_table(header: &str, table: &str) -> Table<String> {
-        let path = format!("{}/{header}", env!("REVAL_HOST_INCLUDE"));
-        let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"));
-        let start = text.rfind(&format!("{table}[")).unwrap_or_else(|| panic!("no {table} in {path}"));
-        let body = &text[start..start + text[start..].find("\n};").expect("the table ends")];
-        body.lines()
-            .filter_map(|line| line.trim().strip_prefix('[')?.split_once("] = "))
-            .map(|(name, value)| (name.to_owned(), value.trim_end_matches(',').to_owned()))
-            .collect()
-    }
-
     #[test]
     fn every_opcode_of_the_host_has_one_row() {
         let path = format!("{}/opcode_ids.h", env!("REVAL_HOST_INCLUDE"));
@@ -199,17 +193,18 @@ mod tests {
     #[test]
     fn caches_are_the_hosts() {
         let caches = c_table("internal/pycore_opcode_metadata.h", "_PyOpcode_Caches");
-        let is_compared = |row: &Instruction| {
-            !row.name.starts_with("INSTRUMENTED_")
-                && !["JUMP_BACKWARD_JIT", "JUMP_BACKWARD_NO_JIT"].contains(&row.name)
-        };
-        let rows = of_rows(|row| is_compared(row).then(|| row.cache_units().to_string()));
-        // The host's table is indexed by the generic opcode; 0 if it is not mentioned.
+        let generic = c_table("internal/pycore_opcode_metadata.h", "_PyOpcode_Deopt");
+        let rows = of_rows(|row| Some(row.cache_units().to_string()));
+        // The host's table is indexed by generic opcodes that are not instrumented; 0 if it has no entry.
         let host = of_rows(|row| {
-            let generic = row.family.map_or(row.name, name_of);
-            is_compared(row).then(|| caches.get(generic).map_or("0", String::as_str).to_owned())
+            let generic = &generic[row.name];
+            let plain = generic.strip_prefix("INSTRUMENTED_").unwrap_or(generic);
+            Some(caches.get(plain).map_or("0", String::as_str).to_owned())
         });
         assert_same(&rows, &host);
+        let instrumented =
+            host.iter().filter(|(name, units)| name.starts_with("INSTRUMENTED_") && *units != "0");
+        assert!(instrumented.count() > 5, "too few instrumented instructions with a cache");
     }
 
     #[test]
@@ -254,7 +249,7 @@ mod tests {
         let mut expanded = Vec::new();
         for step in row.steps {
             match *step {
-                Step::Skip(units) => offset += isize::from(units),
+                Step::Skip(_) => {}
                 Step::Op { name, argument, operands } => {
                     let host_name = format!("_{}", name.to_uppercase());
                     let in_tier_1_only = name.starts_with("specialize_");
@@ -279,9 +274,9 @@ mod tests {
                         };
                         push(kind.to_owned(), at);
                     }
-                    offset += operands.iter().map(|operand| operand.units() as isize).sum::<isize>();
                 }
             }
+            offset += step.units();
         }
         expanded
     }

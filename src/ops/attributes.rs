@@ -4,7 +4,7 @@ use super::adaptive::specialize;
 use super::frames::{enter_frame, save_return_offset};
 use super::guards::guard;
 use super::special_methods::{has_other_kind, special_method};
-use crate::engine::{Engine, Exit, Op, Settled};
+use crate::engine::{BytecodeEngine, BytecodeOp, Count, Engine, Exit, Kept, Op, Settled, SettledMany};
 use crate::host::dict::{Dict, DictKeys, InlineValues, Slot, UnicodeEntry, lazy_dict_slot};
 use crate::host::lock::{try_lock, unlock};
 use crate::host::object::{has_feature, managed_dict, type_of, type_version};
@@ -17,17 +17,25 @@ use crate::seams;
 
 /// The owner's type is unchanged since the cache was filled.
 #[inline(always)]
-pub unsafe fn guard_type_version<E: Engine>(e: &mut E, version: u32, []: [StackRef; 0]) -> Op {
+pub unsafe fn guard_type_version<E: Engine>(
+    _e: &mut E,
+    version: u32,
+    Kept([owner]): Kept<[StackRef; 1]>,
+) -> Op {
     // SAFETY: the instruction has an owner.
-    unsafe { guard(type_version(e.peek(1).type_()) == version) }
+    unsafe { guard(type_version(owner.type_()) == version) }
 }
 
 /// Like `guard_type_version`, and locks the owner for the rest of the instruction.
 #[inline(always)]
-pub unsafe fn guard_type_version_and_lock<E: Engine>(e: &mut E, version: u32, []: [StackRef; 0]) -> Op {
+pub unsafe fn guard_type_version_and_lock<E: Engine>(
+    _e: &mut E,
+    version: u32,
+    Kept([owner]): Kept<[StackRef; 1]>,
+) -> Op {
     // SAFETY: the instruction has an owner.
     unsafe {
-        let owner = e.peek(1).object();
+        let owner = owner.object();
         guard(try_lock(owner))?;
         guard_locked(type_version(type_of(owner)) == version, owner)
     }
@@ -45,10 +53,14 @@ unsafe fn guard_locked(holds: bool, object: *mut PyObject) -> Op {
 
 /// The owner is a class, unchanged since the cache was filled.
 #[inline(always)]
-pub unsafe fn check_attr_class<E: Engine>(e: &mut E, version: u32, []: [StackRef; 0]) -> Op {
+pub unsafe fn check_attr_class<E: Engine>(
+    _e: &mut E,
+    version: u32,
+    Kept([owner]): Kept<[StackRef; 1]>,
+) -> Op {
     // SAFETY: the instruction has an owner.
     unsafe {
-        let owner = e.peek(1).object();
+        let owner = owner.object();
         guard(has_feature(owner, ffi::Py_TPFLAGS_TYPE_SUBCLASS))?;
         guard(type_version(owner.cast()) == version)
     }
@@ -56,48 +68,66 @@ pub unsafe fn check_attr_class<E: Engine>(e: &mut E, version: u32, []: [StackRef
 
 /// The owner's attributes are inside the object.
 #[inline(always)]
-pub unsafe fn check_managed_object_has_values<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
+pub unsafe fn check_managed_object_has_values<E: Engine>(
+    _e: &mut E,
+    Kept([owner]): Kept<[StackRef; 1]>,
+) -> Op {
     // SAFETY: the type, which has been checked, has inline values.
-    unsafe { guard(InlineValues::of(e.peek(1).object()).are_valid()) }
+    unsafe { guard(InlineValues::of(owner.object()).are_valid()) }
 }
 
 /// The owner's attributes are inside the object: those it has are in its type's shared keys.
 #[inline(always)]
-pub unsafe fn guard_dorv_values_inst_attr_from_dict<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
+pub unsafe fn guard_dorv_values_inst_attr_from_dict<E: Engine>(
+    e: &mut E,
+    Kept([owner]): Kept<[StackRef; 1]>,
+) -> Op {
     // SAFETY: the type, which has been checked, has inline values.
-    unsafe { check_managed_object_has_values(e, []) }
+    unsafe { check_managed_object_has_values(e, Kept([owner])) }
 }
 
 /// No instance of the owner's type has gained a new attribute name since the cache was filled.
 #[inline(always)]
-pub unsafe fn guard_keys_version<E: Engine>(e: &mut E, version: u32, []: [StackRef; 0]) -> Op {
+pub unsafe fn guard_keys_version<E: Engine>(
+    _e: &mut E,
+    version: u32,
+    Kept([owner]): Kept<[StackRef; 1]>,
+) -> Op {
     // SAFETY: the type, which has been checked, has shared keys.
-    unsafe { guard(DictKeys::shared_by(e.peek(1).type_()).version() == version) }
+    unsafe { guard(DictKeys::shared_by(owner.type_()).version() == version) }
 }
 
 /// The owner, which is locked, has its attributes inside the object and nobody else sees them as a
 /// dictionary.
 #[inline(always)]
-pub unsafe fn guard_dorv_no_dict<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
+pub unsafe fn guard_dorv_no_dict<E: Engine>(_e: &mut E, Kept([owner]): Kept<[StackRef; 1]>) -> Op {
     // SAFETY: the type, which has been checked, has inline values and a managed dictionary.
     unsafe {
-        let owner = e.peek(1).object();
+        let owner = owner.object();
         guard_locked(managed_dict(owner).is_null() && InlineValues::of(owner).are_valid(), owner)
     }
 }
 
 /// The owner has no dictionary yet that could hide the method.
 #[inline(always)]
-pub unsafe fn check_attr_method_lazy_dict<E: Engine>(e: &mut E, offset: u16, []: [StackRef; 0]) -> Op {
+pub unsafe fn check_attr_method_lazy_dict<E: Engine>(
+    _e: &mut E,
+    offset: u16,
+    Kept([owner]): Kept<[StackRef; 1]>,
+) -> Op {
     // SAFETY: instances of the type, which has been checked, have the slot.
-    unsafe { guard(lazy_dict_slot(e.peek(1).object(), offset).is_empty()) }
+    unsafe { guard(lazy_dict_slot(owner.object(), offset).is_empty()) }
 }
 
 // --- LOAD_ATTR ---------------------------------------------------------------------------------
 
 /// Looks for a specialized form of `owner.name` when the counter says so.
 #[inline(always)]
-pub unsafe fn specialize_load_attr<E: Engine>(e: &mut E, counter: u16, []: [StackRef; 0]) -> Op {
+pub unsafe fn specialize_load_attr<E: BytecodeEngine>(
+    e: &mut E,
+    counter: u16,
+    []: [StackRef; 0],
+) -> BytecodeOp {
     // SAFETY: the instruction has an owner and names an attribute.
     unsafe {
         specialize(e, counter, |e| {
@@ -110,7 +140,7 @@ pub unsafe fn specialize_load_attr<E: Engine>(e: &mut E, counter: u16, []: [Stac
 /// Replaces the owner by `owner.name`. With the low bit of the argument set, a call follows: pushes
 /// a method's function and the owner as its `self`, or any other attribute and an empty slot.
 #[inline(always)]
-pub unsafe fn load_attr<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
+pub unsafe fn load_attr<E: Engine>(e: &mut E, [_]: [StackRef; 1]) -> Op<SettledMany<OneOrTwo>> {
     // SAFETY: the instruction has an owner and names an attribute; its reference is given up or, for
     // a method, moves to the slot above.
     unsafe {
@@ -119,22 +149,30 @@ pub unsafe fn load_attr<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
         if e.oparg() & 1 != 0 {
             let attr = find_method(e.tstate(), e.peek(1), name, e.sp());
             if attr.is_null() {
-                e.pop();
                 return Err(Exit::Error);
             }
             e.poke(1, attr);
-            e.set_sp(e.sp().add(1));
+            Ok(SettledMany::up_to(e.sp().add(1)))
         } else {
             let attr = ffi::PyObject_GetAttr(e.peek(1).object(), name);
-            let owner = e.pop();
-            e.close_at(owner, e.sp());
+            e.close_at(e.peek(1), e.sp().sub(1));
             if attr.is_null() {
                 return Err(Exit::Error);
             }
-            e.push(StackRef::steal(attr));
+            e.poke(1, StackRef::steal(attr));
+            Ok(SettledMany::up_to(e.sp()))
         }
     }
-    Ok([])
+}
+
+/// One value, or two if the lowest bit of the argument is set.
+pub struct OneOrTwo;
+
+impl Count for OneOrTwo {
+    #[inline(always)]
+    fn of(oparg: usize) -> usize {
+        1 + (oparg & 1)
+    }
 }
 
 /// Replaces the owner by what is in `slot`, if there is something.
@@ -310,16 +348,16 @@ pub unsafe fn load_attr_property_frame<E: Engine>(
 /// Calls the `__getattribute__` of the owner's class. The operands are the versions of the type and of
 /// the function, and the function.
 #[inline(always)]
-pub unsafe fn load_attr_getattribute_overridden<E: Engine>(
+pub unsafe fn load_attr_getattribute_overridden<E: BytecodeEngine>(
     e: &mut E,
     (version, function_version, function): (u32, u32, *mut PyObject),
-    []: [StackRef; 0],
-) -> Op {
+    [owner]: [StackRef; 1],
+) -> BytecodeOp<Settled<1>> {
     // SAFETY: the specializer caches functions of two arguments only, which the type keeps alive. The
     // owner moves to the new frame.
     unsafe {
         guard(!e.tstate().has_custom_eval_frame())?;
-        guard_type_version(e, version, [])?;
+        guard_type_version(e, version, Kept([owner]))?;
         let callee = function.cast::<ffi::PyFunctionObject>();
         guard((*callee).func_version == function_version)?;
         let code = (*callee).func_code.cast::<ffi::PyCodeObject>();
@@ -327,7 +365,8 @@ pub unsafe fn load_attr_getattribute_overridden<E: Engine>(
         guard(e.tstate().has_stack_space((*code).co_framesize as usize))?;
         let name = e.name(e.oparg() >> 1);
         let frame = Frame::push_unchecked(e.tstate(), StackRef::new(function), 2, e.frame());
-        frame.set_local(0, e.pop());
+        frame.set_local(0, owner);
+        e.set_sp(e.sp().sub(1));
         frame.set_local(1, StackRef::new(name));
         save_return_offset(e, [])?;
         enter_frame(e, frame)
@@ -338,7 +377,11 @@ pub unsafe fn load_attr_getattribute_overridden<E: Engine>(
 
 /// Looks for a specialized form of `owner.name = value` when the counter says so.
 #[inline(always)]
-pub unsafe fn specialize_store_attr<E: Engine>(e: &mut E, counter: u16, []: [StackRef; 0]) -> Op {
+pub unsafe fn specialize_store_attr<E: BytecodeEngine>(
+    e: &mut E,
+    counter: u16,
+    []: [StackRef; 0],
+) -> BytecodeOp {
     // SAFETY: the instruction has an owner and names an attribute.
     unsafe {
         specialize(e, counter, |e| {
@@ -493,7 +536,7 @@ pub unsafe fn insert_null<E: Engine>(_e: &mut E, [this]: [StackRef; 1]) -> Op<[S
 /// Looks a special method of the topmost value up, for a call: puts a function into the empty slot
 /// below its `self`, or something bound already into that slot and nothing above.
 #[inline(always)]
-pub unsafe fn load_special<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
+pub unsafe fn load_special<E: Engine>(e: &mut E, Kept([_, this]): Kept<[StackRef; 2]>) -> Op {
     // SAFETY: the two slots are on the stack; the argument is an index into the table.
     unsafe {
         e.publish();
@@ -501,7 +544,7 @@ pub unsafe fn load_special<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
         let status = ffi::_PyObject_LookupSpecialMethod(special_method(e.oparg()).name, slots);
         if status <= 0 {
             if status == 0 {
-                missing_special_method(e.peek(1).object(), e.oparg());
+                missing_special_method(this.object(), e.oparg());
             }
             return Err(Exit::ErrorNoPop);
         }
@@ -526,7 +569,11 @@ unsafe fn missing_special_method(owner: *mut PyObject, index: usize) {
 
 /// Looks for a specialized form of `super().name` when the counter says so.
 #[inline(always)]
-pub unsafe fn specialize_load_super_attr<E: Engine>(e: &mut E, counter: u16, []: [StackRef; 0]) -> Op {
+pub unsafe fn specialize_load_super_attr<E: BytecodeEngine>(
+    e: &mut E,
+    counter: u16,
+    []: [StackRef; 0],
+) -> BytecodeOp {
     // SAFETY: the instruction has three inputs.
     unsafe {
         specialize(e, counter, |e| {

@@ -5,44 +5,44 @@ use core::ptr::null_mut;
 
 use super::exact::topmost;
 use super::{calls, tables};
-use crate::engine::{Engine, Exit, Op, Settled};
+use crate::engine::{Count, Engine, Exit, Kept, Many, Op, Oparg, Settled};
 use crate::host::object::{self, is_exact, type_of};
 use crate::host::{FREE_THREADED, PyObject, PyResult, Raised, StackRef, ThreadState, ffi, refcount};
 use crate::raise;
 
 // --- helpers -----------------------------------------------------------------------------------
 
-/// Ends a micro-op that takes `count` values, which does not declare them, and leaves one: gives the
-/// values up, the topmost first, and pushes `result`, which may be null with an exception set.
+/// Ends a micro-op that takes many values and leaves one: gives the values up, the topmost first, and puts
+/// `result`, which may be null with an exception set, in their place.
 #[inline(always)]
-unsafe fn replace<E: Engine>(e: &mut E, count: usize, result: *mut PyObject) -> Op {
-    // SAFETY: the stack has that many values, which are ours, and so is the result.
+unsafe fn replace<E: Engine, C: Count>(e: &E, values: Many<C>, result: *mut PyObject) -> Op<Settled<1>> {
+    // SAFETY: the values are the topmost ones and ours, and so is the result.
     unsafe {
-        for _ in 0..count {
-            let value = e.pop();
-            e.close_at(value, e.sp());
+        let mut top = e.sp();
+        for _ in 0..values.count() {
+            top = top.sub(1);
+            e.close_at(*top, top);
         }
         if result.is_null() {
             return Err(Exit::Error);
         }
-        e.push(StackRef::steal(result));
+        *top = StackRef::steal(result);
+        Ok(Settled::new())
     }
-    Ok([])
 }
 
-/// Ends a micro-op whose host function took over the `count` topmost values, unless it gave null with an
-/// exception set: replaces them by `result`.
+/// Ends a micro-op whose host function took over the values, unless it returned null with an exception set:
+/// puts `result` in their place.
 #[inline(always)]
-unsafe fn replace_stolen<E: Engine>(e: &mut E, count: usize, result: *mut PyObject) -> Op {
-    // SAFETY: the stack had that many values, and the result is ours.
+unsafe fn replace_stolen<C: Count>(values: Many<C>, result: *mut PyObject) -> Op<Settled<1>> {
+    // SAFETY: the values were the topmost ones, and the result is ours.
     unsafe {
         if result.is_null() {
             return Err(Exit::ErrorNoPop);
         }
-        e.set_sp(e.sp().sub(count));
-        e.push(StackRef::steal(result));
+        *values.base() = StackRef::steal(result);
+        Ok(Settled::new())
     }
-    Ok([])
 }
 
 /// Ends a micro-op that adds the topmost value to a container below: gives it up, and fails if the host's
@@ -89,50 +89,48 @@ unsafe fn with_objects(
 
 /// A list of the `oparg` topmost values.
 #[inline(always)]
-pub unsafe fn build_list<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
-    let count = e.oparg();
-    // SAFETY: the stack has that many values, which are ours.
+pub unsafe fn build_list<E: Engine>(e: &mut E, values: Many<Oparg>) -> Op<Settled<1>> {
+    let count = values.count();
+    // SAFETY: the values are ours.
     unsafe {
         e.publish();
-        let list = ffi::_PyList_FromStackRefStealOnSuccess(e.sp().sub(count).cast(), count as isize);
-        replace_stolen(e, count, list)
+        let list = ffi::_PyList_FromStackRefStealOnSuccess(values.base().cast(), count as isize);
+        replace_stolen(values, list)
     }
 }
 
 /// A tuple of the `oparg` topmost values.
 #[inline(always)]
-pub unsafe fn build_tuple<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
-    let count = e.oparg();
-    // SAFETY: the stack has that many values, which are ours.
+pub unsafe fn build_tuple<E: Engine>(e: &mut E, values: Many<Oparg>) -> Op<Settled<1>> {
+    let count = values.count();
+    // SAFETY: the values are ours.
     unsafe {
         e.publish();
-        let tuple = ffi::_PyTuple_FromStackRefStealOnSuccess(e.sp().sub(count).cast(), count as isize);
-        replace_stolen(e, count, tuple)
+        let tuple = ffi::_PyTuple_FromStackRefStealOnSuccess(values.base().cast(), count as isize);
+        replace_stolen(values, tuple)
     }
 }
 
 /// A set of the `oparg` topmost values.
 #[inline(always)]
-pub unsafe fn build_set<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
-    let count = e.oparg();
-    // SAFETY: the stack has that many values, which are ours.
+pub unsafe fn build_set<E: Engine>(e: &mut E, values: Many<Oparg>) -> Op<Settled<1>> {
+    let count = values.count();
+    // SAFETY: the values are ours.
     unsafe {
         e.publish();
         let set = ffi::PySet_New(null_mut());
         if set.is_null() {
-            return replace(e, count, set);
+            return replace(e, values, set);
         }
-        let base = e.sp().sub(count);
-        let filled = fill_set(set, base, count);
-        e.set_sp(base);
-        if filled.is_err() {
-            e.publish();
+        let base = values.base();
+        if fill_set(set, base, count).is_err() {
+            e.publish_at(base);
             refcount::decref(set);
             return Err(Exit::Error);
         }
-        e.push(StackRef::steal_mortal(set));
+        *base = StackRef::steal_mortal(set);
+        Ok(Settled::new())
     }
-    Ok([])
 }
 
 /// Moves `count` values into a set, in order; after a failure the rest is given up.
@@ -155,13 +153,22 @@ unsafe fn fill_set(set: *mut PyObject, values: *mut StackRef, count: usize) -> R
 
 /// A dict of the `oparg` topmost pairs of key and value.
 #[inline(always)]
-pub unsafe fn build_map<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
-    let pairs = e.oparg();
-    // SAFETY: the stack has that many pairs, which are ours.
+pub unsafe fn build_map<E: Engine>(e: &mut E, values: Many<Pairs>) -> Op<Settled<1>> {
+    // SAFETY: the values are ours.
     unsafe {
         e.publish();
-        let map = map_of(e.sp().sub(2 * pairs), pairs);
-        replace(e, 2 * pairs, map)
+        let map = map_of(values.base(), values.count() / 2);
+        replace(e, values, map)
+    }
+}
+
+/// As many pairs as the argument says.
+pub struct Pairs;
+
+impl Count for Pairs {
+    #[inline(always)]
+    fn of(oparg: usize) -> usize {
+        2 * oparg
     }
 }
 
@@ -177,25 +184,28 @@ unsafe fn map_of(values: *mut StackRef, pairs: usize) -> *mut PyObject {
 
 /// A slice of two or three values.
 #[inline(always)]
-pub unsafe fn build_slice<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
-    let count = e.oparg();
-    // SAFETY: the stack has that many values, which are ours.
+pub unsafe fn build_slice<E: Engine>(e: &mut E, values: Many<Oparg>) -> Op<Settled<1>> {
+    let count = values.count();
+    // SAFETY: the values are ours.
     unsafe {
         let step = if count == 3 { e.peek(1).object() } else { null_mut() };
         let (start, stop) = (e.peek(count).object(), e.peek(count - 1).object());
         e.publish();
         let slice = ffi::PySlice_New(start, stop, step);
-        replace(e, count, slice)
+        replace(e, values, slice)
     }
 }
 
 // --- adding to containers ----------------------------------------------------------------------
 
-// The container is `oparg` values below those that are added.
+// The container is the `oparg`-th value below those that are added.
 
 /// Appends the topmost value to a list of a comprehension or display.
 #[inline(always)]
-pub unsafe fn list_append<E: Engine>(e: &mut E, [value]: [StackRef; 1]) -> Op<Settled<0>> {
+pub unsafe fn list_append<E: Engine>(
+    e: &mut E,
+    (Kept(_), [value]): (Kept<Many<Oparg>>, [StackRef; 1]),
+) -> Op<Settled<0>> {
     // SAFETY: the input is ours; nobody else knows the list yet, which takes it over.
     unsafe {
         let list = e.peek(1 + e.oparg()).object();
@@ -211,7 +221,10 @@ pub unsafe fn list_append<E: Engine>(e: &mut E, [value]: [StackRef; 1]) -> Op<Se
 
 /// Appends the items of an iterable to a list.
 #[inline(always)]
-pub unsafe fn list_extend<E: Engine>(e: &mut E, [iterable]: [StackRef; 1]) -> Op<Settled<0>> {
+pub unsafe fn list_extend<E: Engine>(
+    e: &mut E,
+    (Kept(_), [iterable]): (Kept<Many<Oparg>>, [StackRef; 1]),
+) -> Op<Settled<0>> {
     // SAFETY: the input is ours. The result is None, which is immortal.
     unsafe {
         e.publish();
@@ -246,7 +259,10 @@ unsafe fn explain_star(tstate: ThreadState, iterable: *mut PyObject) {
 
 /// Adds the topmost value to a set of a comprehension or display.
 #[inline(always)]
-pub unsafe fn set_add<E: Engine>(e: &mut E, [value]: [StackRef; 1]) -> Op<Settled<0>> {
+pub unsafe fn set_add<E: Engine>(
+    e: &mut E,
+    (Kept(_), [value]): (Kept<Many<Oparg>>, [StackRef; 1]),
+) -> Op<Settled<0>> {
     // SAFETY: the input is ours; a set takes it over, off the stack.
     unsafe {
         let set = e.peek(1 + e.oparg()).object();
@@ -259,8 +275,8 @@ pub unsafe fn set_add<E: Engine>(e: &mut E, [value]: [StackRef; 1]) -> Op<Settle
         if ffi::_PySet_AddTakeRef(set.cast(), value.into_object()) != 0 {
             return Err(Exit::Error);
         }
+        Ok(Settled::new())
     }
-    Ok(Settled::new())
 }
 
 #[cold]
@@ -274,7 +290,10 @@ unsafe fn raise_not_a_set(object: *mut PyObject) {
 
 /// Adds the items of an iterable to a set.
 #[inline(always)]
-pub unsafe fn set_update<E: Engine>(e: &mut E, [iterable]: [StackRef; 1]) -> Op<Settled<0>> {
+pub unsafe fn set_update<E: Engine>(
+    e: &mut E,
+    (Kept(_), [iterable]): (Kept<Many<Oparg>>, [StackRef; 1]),
+) -> Op<Settled<0>> {
     // SAFETY: the input is ours.
     unsafe {
         e.publish();
@@ -285,7 +304,10 @@ pub unsafe fn set_update<E: Engine>(e: &mut E, [iterable]: [StackRef; 1]) -> Op<
 
 /// Sets the two topmost values as key and value in a dict of a comprehension or display.
 #[inline(always)]
-pub unsafe fn map_add<E: Engine>(e: &mut E, [key, value]: [StackRef; 2]) -> Op {
+pub unsafe fn map_add<E: Engine>(
+    e: &mut E,
+    (Kept(_), [key, value]): (Kept<Many<Oparg>>, [StackRef; 2]),
+) -> Op {
     // SAFETY: the inputs are ours; the dict takes them over, off the stack.
     unsafe {
         let dict = e.peek(2 + e.oparg()).object();
@@ -299,7 +321,10 @@ pub unsafe fn map_add<E: Engine>(e: &mut E, [key, value]: [StackRef; 2]) -> Op {
 
 /// Updates a dict from a mapping.
 #[inline(always)]
-pub unsafe fn dict_update<E: Engine>(e: &mut E, [mapping]: [StackRef; 1]) -> Op<Settled<0>> {
+pub unsafe fn dict_update<E: Engine>(
+    e: &mut E,
+    (Kept(_), [mapping]): (Kept<Many<Oparg>>, [StackRef; 1]),
+) -> Op<Settled<0>> {
     // SAFETY: the input is ours.
     unsafe {
         e.publish();
@@ -326,7 +351,10 @@ unsafe fn explain_mapping(tstate: ThreadState, mapping: *mut PyObject) {
 /// Updates the dict of a call's keyword arguments from a mapping with other keys. The callable, three
 /// values below the dict, is for the message.
 #[inline(always)]
-pub unsafe fn dict_merge<E: Engine>(e: &mut E, [mapping]: [StackRef; 1]) -> Op<Settled<0>> {
+pub unsafe fn dict_merge<E: Engine>(
+    e: &mut E,
+    (Kept(_), [mapping]): (Kept<Many<DownToCallable>>, [StackRef; 1]),
+) -> Op<Settled<0>> {
     /// Asks the host to raise for a key that is there already.
     const NO_DUPLICATES: core::ffi::c_int = 2;
     // SAFETY: the input is ours.
@@ -342,17 +370,27 @@ pub unsafe fn dict_merge<E: Engine>(e: &mut E, [mapping]: [StackRef; 1]) -> Op<S
     }
 }
 
+/// What DICT_MERGE has below the mapping, down to the callable.
+pub struct DownToCallable;
+
+impl Count for DownToCallable {
+    #[inline(always)]
+    fn of(oparg: usize) -> usize {
+        3 + oparg
+    }
+}
+
 // --- strings and templates ---------------------------------------------------------------------
 
 /// The `oparg` topmost strings as one.
 #[inline(always)]
-pub unsafe fn build_string<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
-    let count = e.oparg();
-    // SAFETY: the stack has that many strings, which are ours.
+pub unsafe fn build_string<E: Engine>(e: &mut E, values: Many<Oparg>) -> Op<Settled<1>> {
+    let count = values.count();
+    // SAFETY: the values are strings, and ours.
     unsafe {
         e.publish();
-        let string = join(e.sp().sub(count), count);
-        replace(e, count, string)
+        let string = join(values.base(), count);
+        replace(e, values, string)
     }
 }
 
@@ -406,16 +444,26 @@ pub unsafe fn convert_value<E: Engine>(e: &mut E, [value]: [StackRef; 1]) -> Op<
 /// An interpolation of a template: value, expression, and a format specification if the argument's lowest
 /// bit says so. The bits from the third on are the conversion.
 #[inline(always)]
-pub unsafe fn build_interpolation<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
+pub unsafe fn build_interpolation<E: Engine>(e: &mut E, values: Many<InterpolationParts>) -> Op<Settled<1>> {
     let (has_format, conversion) = (e.oparg() & 1, e.oparg() >> 2);
-    // SAFETY: the stack has that many values, which are ours.
+    // SAFETY: the values are ours.
     unsafe {
         let format = if has_format == 1 { e.peek(1).object() } else { str_constant!(_py_empty) };
         let expression = e.peek(1 + has_format).object();
         let value = e.peek(2 + has_format).object();
         e.publish();
         let interpolation = ffi::_PyInterpolation_Build(value, expression, conversion as _, format);
-        replace(e, 2 + has_format, interpolation)
+        replace(e, values, interpolation)
+    }
+}
+
+/// Value and expression, and a format specification if the argument's lowest bit says so.
+pub struct InterpolationParts;
+
+impl Count for InterpolationParts {
+    #[inline(always)]
+    fn of(oparg: usize) -> usize {
+        2 + (oparg & 1)
     }
 }
 

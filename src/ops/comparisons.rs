@@ -3,8 +3,8 @@
 use super::adaptive::specialize;
 use super::arithmetic::are_compact;
 use super::exact::{Exact, settle_exact, topmost};
-use super::guards::guard;
-use crate::engine::{Engine, Exit, Op, Settled};
+use super::guards::{guard, guard_either};
+use crate::engine::{BytecodeEngine, BytecodeOp, Engine, Exit, Kept, Op, Settled};
 use crate::host::object::{float_value, is_exact, long_compact_value, long_tag, size};
 use crate::host::{PyObject, StackRef, false_, ffi, refcount, true_};
 use crate::seams;
@@ -13,7 +13,11 @@ use crate::seams;
 
 /// Looks for a specialized form of `bool(value)` when the counter says so.
 #[inline(always)]
-pub unsafe fn specialize_to_bool<E: Engine>(e: &mut E, counter: u16, []: [StackRef; 0]) -> Op {
+pub unsafe fn specialize_to_bool<E: BytecodeEngine>(
+    e: &mut E,
+    counter: u16,
+    []: [StackRef; 0],
+) -> BytecodeOp {
     // SAFETY: the instruction has an input.
     unsafe {
         specialize(e, counter, |e| {
@@ -42,10 +46,8 @@ pub unsafe fn replace_with_true<E: Engine>(e: &mut E, [value]: [StackRef; 1]) ->
 
 /// A bool stays as it is.
 #[inline(always)]
-pub unsafe fn to_bool_bool<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
-    // SAFETY: the instruction has an input.
-    let value = unsafe { e.peek(1) };
-    guard(value.is_true() || value.is_false())
+pub unsafe fn to_bool_bool<E: Engine>(_e: &mut E, Kept([value]): Kept<[StackRef; 1]>) -> Op {
+    guard_either(value.is_true(), || value.is_false())
 }
 
 /// `value != 0` for an int.
@@ -131,7 +133,11 @@ fn holds<T: PartialOrd>(oparg: usize, left: T, right: T) -> bool {
 
 /// Looks for a specialized form of a comparison when the counter says so.
 #[inline(always)]
-pub unsafe fn specialize_compare_op<E: Engine>(e: &mut E, counter: u16, []: [StackRef; 0]) -> Op {
+pub unsafe fn specialize_compare_op<E: BytecodeEngine>(
+    e: &mut E,
+    counter: u16,
+    []: [StackRef; 0],
+) -> BytecodeOp {
     // SAFETY: the instruction has two inputs.
     unsafe {
         specialize(e, counter, |e| {
@@ -229,7 +235,11 @@ pub unsafe fn compare_op_str<E: Engine>(e: &mut E, [left, right]: [StackRef; 2])
 
 /// Looks for a specialized form of `left in right` when the counter says so.
 #[inline(always)]
-pub unsafe fn specialize_contains_op<E: Engine>(e: &mut E, counter: u16, []: [StackRef; 0]) -> Op {
+pub unsafe fn specialize_contains_op<E: BytecodeEngine>(
+    e: &mut E,
+    counter: u16,
+    []: [StackRef; 0],
+) -> BytecodeOp {
     // SAFETY: the instruction has two inputs.
     unsafe {
         specialize(e, counter, |e| {

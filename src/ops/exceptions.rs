@@ -1,6 +1,6 @@
 //! Raising, matching and leaving exceptions; `with`.
 
-use crate::engine::{Engine, Exit, Op, Settled};
+use crate::engine::{BytecodeExit, BytecodeOp, Engine, Exit, Kept, Op, Settled};
 use crate::host::function::VECTORCALL_ARGUMENTS_OFFSET;
 use crate::host::object::type_of;
 use crate::host::object::{has_feature, is_exact, tuple_item, tuple_size, tuple_slice, type_flags};
@@ -11,7 +11,7 @@ use crate::raise;
 
 /// Raises: the argument says whether there is an exception on the stack (1), and a cause above it (2).
 #[inline(always)]
-pub unsafe fn raise_varargs<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
+pub unsafe fn raise_varargs<E: Engine>(e: &mut E, []: [StackRef; 0]) -> BytecodeOp {
     // SAFETY: the stack has as many values as the argument says, which become the callee's.
     unsafe {
         let cause = if e.oparg() == 2 { e.pop().into_object() } else { core::ptr::null_mut() };
@@ -19,16 +19,16 @@ pub unsafe fn raise_varargs<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
         e.publish();
         if raise_statement(e.tstate(), exception, cause) {
             events::reraise(e.tstate(), e.frame(), e.this_instr());
-            return Err(Exit::Unwind);
+            return Err(BytecodeExit::Unwind);
         }
     }
-    Err(Exit::Error)
+    Err(Exit::Error.into())
 }
 
 /// Raises the topmost value once more, at the end of a handler. If there is an argument, the offset of
 /// the instruction that raised it first is as many places below.
 #[inline(always)]
-pub unsafe fn reraise<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
+pub unsafe fn reraise<E: Engine>(e: &mut E, []: [StackRef; 0]) -> BytecodeOp {
     // SAFETY: the topmost value is an exception, and the one that the argument leads to a tagged integer.
     unsafe {
         let exception = e.pop().into_object();
@@ -40,7 +40,7 @@ pub unsafe fn reraise<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
         ffi::_PyErr_SetRaisedException(e.tstate().as_ptr(), exception);
         events::reraise(e.tstate(), e.frame(), e.this_instr());
     }
-    Err(Exit::Unwind)
+    Err(BytecodeExit::Unwind)
 }
 
 /// Makes the topmost value the exception being handled, and puts the one before below it (or None).
@@ -65,17 +65,20 @@ pub unsafe fn pop_except<E: Engine>(e: &mut E, [before]: [StackRef; 1]) -> Op<Se
         *handled = if before.is_none() { core::ptr::null_mut() } else { before.into_object() };
         e.publish_at(e.sp().sub(1));
         refcount::xdecref(ended);
+        Ok(Settled::new())
     }
-    Ok(Settled::new())
 }
 
 /// Replaces the type at the top, after `except`, by whether the exception below it is of that type.
 #[inline(always)]
-pub unsafe fn check_exc_match<E: Engine>(e: &mut E, [match_type]: [StackRef; 1]) -> Op<Settled<1>> {
+pub unsafe fn check_exc_match<E: Engine>(
+    e: &mut E,
+    (Kept([exception]), [match_type]): (Kept<[StackRef; 1]>, [StackRef; 1]),
+) -> Op<Settled<1>> {
     // SAFETY: the instruction has two inputs, and the exception stays.
     unsafe {
         e.publish();
-        let exception = e.peek(2).object();
+        let exception = exception.object();
         if check_types(match_type.object()).is_err() {
             return Err(Exit::ErrorNoPop);
         }
@@ -115,12 +118,15 @@ pub unsafe fn check_eg_match<E: Engine>(e: &mut E, [exception, match_type]: [Sta
 /// method and its `self` (or nothing), the offset of the raising instruction, the exception handled
 /// before, and the exception, which all stay.
 #[inline(always)]
-pub unsafe fn with_except_start<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op<[StackRef; 1]> {
+pub unsafe fn with_except_start<E: Engine>(
+    e: &mut E,
+    Kept([method, receiver, lasti, _, exception]): Kept<[StackRef; 5]>,
+) -> Op<[StackRef; 1]> {
     // SAFETY: the instruction has five inputs.
     unsafe {
         e.publish();
-        debug_assert!(e.peek(3).is_tagged_int());
-        let result = call_exit(e.peek(5).object(), e.peek(4), e.peek(1).object());
+        debug_assert!(lasti.is_tagged_int());
+        let result = call_exit(method.object(), receiver, exception.object());
         if result.is_null() { Err(Exit::ErrorNoPop) } else { Ok([StackRef::steal(result)]) }
     }
 }

@@ -1,7 +1,7 @@
 //! Local variables, cells, constants, and moving values on the stack.
 
 use super::unbound;
-use crate::engine::{Engine, Exit, Op, Settled};
+use crate::engine::{Engine, Exit, Kept, Many, Op, Oparg, Settled};
 use crate::host::object::{cell_swap, cell_value, tuple_item};
 use crate::host::{StackRef, ffi, refcount, small_int};
 use crate::specialize;
@@ -27,19 +27,19 @@ pub unsafe fn push_null<E: Engine>(_e: &mut E, []: [StackRef; 0]) -> Op<[StackRe
 
 /// Pushes the value `oparg` places below the top once more.
 #[inline(always)]
-pub unsafe fn copy<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op<[StackRef; 1]> {
-    // SAFETY: the stack has that many values.
-    unsafe { Ok([e.peek(e.oparg()).dup()]) }
+pub unsafe fn copy<E: Engine>(_e: &mut E, Kept(values): Kept<Many<Oparg>>) -> Op<[StackRef; 1]> {
+    // SAFETY: there is at least one value.
+    unsafe { Ok([(*values.base()).dup()]) }
 }
 
 /// Swaps the topmost value with the one `oparg` places below the top.
 #[inline(always)]
-pub unsafe fn swap<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
-    // SAFETY: the stack has that many values.
+pub unsafe fn swap<E: Engine>(e: &mut E, Kept(values): Kept<Many<Oparg>>) -> Op {
+    // SAFETY: there are at least two values.
     unsafe {
-        let (top, other) = (e.peek(1), e.peek(e.oparg()));
+        let (top, other) = (e.peek(1), *values.base());
         e.poke(1, other);
-        e.poke(e.oparg(), top);
+        *values.base() = top;
     }
     Ok([])
 }

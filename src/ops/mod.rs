@@ -24,6 +24,9 @@ mod instrumented;
 mod iteration;
 mod locals;
 pub(crate) mod matching;
+// The tests compare it with the host's tables; it is for engines that run traces.
+#[allow(dead_code)]
+pub(crate) mod metadata;
 pub(crate) mod names;
 pub(crate) mod special_methods;
 pub(crate) mod subscripts;

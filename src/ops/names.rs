@@ -3,7 +3,7 @@
 use super::adaptive::specialize;
 use super::guards::guard;
 use super::{imports, unbound};
-use crate::engine::{Engine, Exit, Op, Settled};
+use crate::engine::{BytecodeEngine, BytecodeOp, Count, Engine, Exit, Kept, Op, Settled, SettledMany};
 use crate::host::dict::{Dict, DictKeys};
 use crate::host::object::{optional_item, tuple_item};
 use crate::host::owned::into_host;
@@ -176,7 +176,11 @@ unsafe fn build_class(frame: Frame) -> PyResult {
 
 /// Looks for a specialized form of a global's load when the counter says so.
 #[inline(always)]
-pub unsafe fn specialize_load_global<E: Engine>(e: &mut E, counter: u16, []: [StackRef; 0]) -> Op {
+pub unsafe fn specialize_load_global<E: BytecodeEngine>(
+    e: &mut E,
+    counter: u16,
+    []: [StackRef; 0],
+) -> BytecodeOp {
     // SAFETY: the code has that name.
     unsafe {
         specialize(e, counter, |e| {
@@ -208,8 +212,8 @@ unsafe fn load_global_into<E: Engine>(e: &mut E, slot: *mut StackRef, name: *mut
         if (*slot).is_null() {
             return Err(Exit::Error);
         }
+        Ok(Settled::new())
     }
-    Ok(Settled::new())
 }
 
 /// The keys of a namespace if it still is a dictionary with the keys of that version.
@@ -277,17 +281,26 @@ pub unsafe fn load_global_module<E: Engine>(
 
 /// Pushes an empty slot if the low bit of the argument is set.
 #[inline(always)]
-pub unsafe fn push_null_conditional<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
-    let count = e.oparg() & 1;
+pub unsafe fn push_null_conditional<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op<SettledMany<NoneOrOne>> {
     // SAFETY: the instruction's stack effect covers the slot, if there is to be one.
     unsafe {
+        let count = NoneOrOne::of(e.oparg());
         if count != 0 {
             *e.sp() = StackRef::NULL;
         }
         // Without a jump around it, which the usual case would have to take.
-        e.set_sp(e.sp().add(count));
+        Ok(SettledMany::up_to(e.sp().add(count)))
     }
-    Ok([])
+}
+
+/// One value if the lowest bit of the argument is set.
+pub struct NoneOrOne;
+
+impl Count for NoneOrOne {
+    #[inline(always)]
+    fn of(oparg: usize) -> usize {
+        oparg & 1
+    }
 }
 
 /// Binds a global name to the topmost value.
@@ -400,12 +413,11 @@ pub unsafe fn import_name<E: Engine>(e: &mut E, [level, fromlist]: [StackRef; 2]
 
 /// Pushes a name of the module that stays below it.
 #[inline(always)]
-pub unsafe fn import_from<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op<[StackRef; 1]> {
+pub unsafe fn import_from<E: Engine>(e: &mut E, Kept([module]): Kept<[StackRef; 1]>) -> Op<[StackRef; 1]> {
     // SAFETY: the code has that name, and the module is on the stack.
     unsafe {
         e.publish();
-        let module = e.peek(1).object();
-        pushed(into_host(imports::import_from(module, e.name(e.oparg()))))
+        pushed(into_host(imports::import_from(module.object(), e.name(e.oparg()))))
     }
 }
 

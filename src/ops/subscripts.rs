@@ -4,7 +4,7 @@ use super::adaptive::specialize;
 use super::exact::{Exact, close_exact, topmost};
 use super::frames::save_return_offset;
 use super::guards::guard;
-use crate::engine::{Engine, Exit, Op, Settled};
+use crate::engine::{BytecodeEngine, BytecodeOp, Engine, Exit, Kept, Op, Settled};
 use crate::host::object::{is_exact, list_items, long_compact_value, long_is_compact};
 use crate::host::object::{long_is_non_negative_compact, size, tuple_item, tuple_size};
 use crate::host::object::{type_flags, type_of};
@@ -97,8 +97,8 @@ unsafe fn settle_item<E: Engine>(
         e.poke(2, item);
         close_exact(e, index, Exact::Int);
         e.close_seldom_at(container, e.sp().sub(1));
+        Ok(Settled::new())
     }
-    Ok(Settled::new())
 }
 
 /// `list[slice]`.
@@ -289,10 +289,13 @@ unsafe fn read_getitem(cache: *mut ffi::_specialization_cache) -> (*mut ffi::PyF
 
 /// The container's type has a `__getitem__` that is a Python function, and there is room for its frame.
 #[inline(always)]
-pub unsafe fn binary_op_subscr_check_func<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
+pub unsafe fn binary_op_subscr_check_func<E: Engine>(
+    e: &mut E,
+    Kept([container, _]): Kept<[StackRef; 2]>,
+) -> Op {
     // SAFETY: the instruction has two inputs.
     unsafe {
-        let function = getitem_of(e.peek(2)).ok_or(Exit::Deopt)?;
+        let function = getitem_of(container).ok_or(Exit::Deopt)?;
         guard_stack_space(e, function)
     }
 }
@@ -330,7 +333,11 @@ pub unsafe fn binary_op_subscr_init_call<E: Engine>(e: &mut E, [container, key]:
 
 /// Looks for a specialized form of `container[key] = value` when the counter says so.
 #[inline(always)]
-pub unsafe fn specialize_store_subscr<E: Engine>(e: &mut E, counter: u16, []: [StackRef; 0]) -> Op {
+pub unsafe fn specialize_store_subscr<E: BytecodeEngine>(
+    e: &mut E,
+    counter: u16,
+    []: [StackRef; 0],
+) -> BytecodeOp {
     // SAFETY: the instruction has three inputs.
     unsafe {
         specialize(e, counter, |e| {

@@ -4,7 +4,7 @@ use super::adaptive::specialize;
 use super::exact::topmost;
 use super::guards::guard;
 use super::matching;
-use crate::engine::{Engine, Exit, Op, Settled};
+use crate::engine::{BytecodeEngine, BytecodeOp, Count, Engine, Exit, Kept, Op, Oparg, Settled, SettledMany};
 use crate::host::object::{has_feature, list_items, size, tuple_item, tuple_items, tuple_size};
 use crate::host::object::{is_exact, set_size, type_of};
 use crate::host::owned::exception_is_set;
@@ -18,7 +18,11 @@ use core::ffi::c_int;
 
 /// Looks for a specialized form of unpacking a sequence when the counter says so.
 #[inline(always)]
-pub unsafe fn specialize_unpack_sequence<E: Engine>(e: &mut E, counter: u16, []: [StackRef; 0]) -> Op {
+pub unsafe fn specialize_unpack_sequence<E: BytecodeEngine>(
+    e: &mut E,
+    counter: u16,
+    []: [StackRef; 0],
+) -> BytecodeOp {
     // SAFETY: the instruction has an input.
     unsafe {
         specialize(e, counter, |e| {
@@ -29,37 +33,52 @@ pub unsafe fn specialize_unpack_sequence<E: Engine>(e: &mut E, counter: u16, []:
 
 /// Puts the `oparg` items of an iterable in its place, the first one topmost.
 #[inline(always)]
-pub unsafe fn unpack_sequence<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
+pub unsafe fn unpack_sequence<E: Engine>(e: &mut E, [iterable]: [StackRef; 1]) -> Op<SettledMany<Oparg>> {
     let count = e.oparg();
-    // SAFETY: the instruction has an input, and the stack has room for that many values.
-    unsafe { unpack(e, count, -1, count) }
+    // SAFETY: the input is ours, and the stack has room for that many values.
+    unsafe { unpack(e, iterable, count, -1) }
 }
 
 /// Puts the items of an iterable in its place, the first one topmost: as many as the low byte of the
 /// argument says, a list, and as many as the other bytes say.
 #[inline(always)]
-pub unsafe fn unpack_ex<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
+pub unsafe fn unpack_ex<E: Engine>(e: &mut E, [iterable]: [StackRef; 1]) -> Op<SettledMany<ItemsAndRest>> {
     let (before, after) = (e.oparg() & 0xFF, e.oparg() >> 8);
-    // SAFETY: the instruction has an input, and the stack has room for that many values.
-    unsafe { unpack(e, before, after as _, before + 1 + after) }
+    // SAFETY: the input is ours, and the stack has room for that many values.
+    unsafe { unpack(e, iterable, before, after as _) }
 }
 
-/// Pops an iterable and pushes its items, `count` values in all.
+/// What UNPACK_EX leaves.
+pub struct ItemsAndRest;
+
+impl Count for ItemsAndRest {
+    #[inline(always)]
+    fn of(oparg: usize) -> usize {
+        (oparg & 0xFF) + 1 + (oparg >> 8)
+    }
+}
+
+/// Puts the items of an iterable, the topmost value, in its place.
 #[inline(always)]
-unsafe fn unpack<E: Engine>(e: &mut E, before: usize, after: core::ffi::c_int, count: usize) -> Op {
+unsafe fn unpack<E: Engine, C: Count>(
+    e: &mut E,
+    iterable: StackRef,
+    before: usize,
+    after: core::ffi::c_int,
+) -> Op<SettledMany<C>> {
     // SAFETY: the caller's promise.
     unsafe {
-        let iterable = e.pop().into_object();
-        e.publish();
-        let top = e.sp().add(count);
+        let iterable = iterable.into_object();
+        let base = e.sp().sub(1);
+        e.publish_at(base);
+        let top = base.add(C::of(e.oparg()));
         let unpacked = unpack_iterable(e.tstate(), iterable, before as _, after, top);
         refcount::decref(iterable);
         if unpacked.is_err() {
             return Err(Exit::Error);
         }
-        e.set_sp(top);
+        Ok(SettledMany::up_to(top))
     }
-    Ok([])
 }
 
 /// A tuple of two items.
@@ -77,43 +96,52 @@ pub unsafe fn unpack_sequence_two_tuple<E: Engine>(e: &mut E, [sequence]: [Stack
 
 /// A tuple of `oparg` items.
 #[inline(always)]
-pub unsafe fn unpack_sequence_tuple<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
-    // SAFETY: a guard has shown that the topmost value is a tuple, which keeps its items alive.
+pub unsafe fn unpack_sequence_tuple<E: Engine>(
+    e: &mut E,
+    [sequence]: [StackRef; 1],
+) -> Op<SettledMany<Oparg>> {
+    // SAFETY: a guard has shown that the input, which is ours, is a tuple. It keeps its items alive.
     unsafe {
-        let tuple = e.peek(1).object();
+        let tuple = sequence.object();
         guard(tuple_size(tuple) == e.oparg())?;
-        let sequence = e.pop();
-        push_items(e, tuple_items(tuple));
-        e.close_at(sequence, e.sp());
+        let top = place_items(e, tuple_items(tuple));
+        e.close_at(sequence, top);
+        Ok(SettledMany::up_to(top))
     }
-    Ok([])
 }
 
 /// A list of `oparg` items.
 #[inline(always)]
-pub unsafe fn unpack_sequence_list<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
-    // SAFETY: a guard has shown that the topmost value is a list, whose items stay while it is locked.
+pub unsafe fn unpack_sequence_list<E: Engine>(
+    e: &mut E,
+    [sequence]: [StackRef; 1],
+) -> Op<SettledMany<Oparg>> {
+    // SAFETY: a guard has shown that the input, which is ours, is a list. Its items stay while it is locked.
     unsafe {
-        let list = e.peek(1).object();
+        let list = sequence.object();
         guard(lock::try_lock(list))?;
         if size(list) as usize != e.oparg() {
             lock::unlock(list);
             return Err(Exit::Deopt);
         }
-        let sequence = e.pop();
-        push_items(e, list_items(list));
+        let top = place_items(e, list_items(list));
         lock::unlock(list);
-        e.close_at(sequence, e.sp());
+        e.close_at(sequence, top);
+        Ok(SettledMany::up_to(top))
     }
-    Ok([])
 }
 
-/// Pushes `oparg` items, the first one topmost.
+/// Puts `oparg` items in the place of the topmost value, the first one topmost. Returns where they end.
 #[inline(always)]
-unsafe fn push_items<E: Engine>(e: &mut E, items: *mut *mut PyObject) {
-    for index in (0..e.oparg()).rev() {
-        // SAFETY: there are that many, and the stack has room for them.
-        unsafe { e.push(StackRef::new(*items.add(index))) };
+unsafe fn place_items<E: Engine>(e: &mut E, items: *mut *mut PyObject) -> *mut StackRef {
+    // SAFETY: there are that many, and the stack has room for them.
+    unsafe {
+        let mut top = e.sp().sub(1);
+        for index in (0..e.oparg()).rev() {
+            *top = StackRef::new(*items.add(index));
+            top = top.add(1);
+        }
+        top
     }
 }
 
@@ -121,26 +149,34 @@ unsafe fn push_items<E: Engine>(e: &mut E, items: *mut *mut PyObject) {
 
 /// Pushes whether the topmost value is a mapping to patterns.
 #[inline(always)]
-pub unsafe fn match_mapping<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op<[StackRef; 1]> {
+pub unsafe fn match_mapping<E: Engine>(
+    _e: &mut E,
+    Kept([subject]): Kept<[StackRef; 1]>,
+) -> Op<[StackRef; 1]> {
     // SAFETY: the instruction has a subject.
-    unsafe { Ok([StackRef::bool(has_feature(e.peek(1).object(), ffi::Py_TPFLAGS_MAPPING))]) }
+    unsafe { Ok([StackRef::bool(has_feature(subject.object(), ffi::Py_TPFLAGS_MAPPING))]) }
 }
 
 /// Pushes whether the topmost value is a sequence to patterns.
 #[inline(always)]
-pub unsafe fn match_sequence<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op<[StackRef; 1]> {
+pub unsafe fn match_sequence<E: Engine>(
+    _e: &mut E,
+    Kept([subject]): Kept<[StackRef; 1]>,
+) -> Op<[StackRef; 1]> {
     // SAFETY: the instruction has a subject.
-    unsafe { Ok([StackRef::bool(has_feature(e.peek(1).object(), ffi::Py_TPFLAGS_SEQUENCE))]) }
+    unsafe { Ok([StackRef::bool(has_feature(subject.object(), ffi::Py_TPFLAGS_SEQUENCE))]) }
 }
 
 /// Pushes a tuple of the values of a mapping's keys, or None if one is missing.
 #[inline(always)]
-pub unsafe fn match_keys<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op<[StackRef; 1]> {
+pub unsafe fn match_keys<E: Engine>(
+    e: &mut E,
+    Kept([subject, keys]): Kept<[StackRef; 2]>,
+) -> Op<[StackRef; 1]> {
     // SAFETY: the topmost values are the subject and a tuple of keys; they stay.
     unsafe {
         e.publish();
-        let (subject, keys) = (e.peek(2).object(), e.peek(1).object());
-        let values = matching::match_keys(subject, keys);
+        let values = matching::match_keys(subject.object(), keys.object());
         values.map_or(Err(Exit::ErrorNoPop), |values| Ok([StackRef::steal(values.into_ptr())]))
     }
 }

@@ -1,8 +1,8 @@
 //! Calls that tell the tools of `sys.monitoring`.
 
 use super::Operands;
-use crate::engine::{Engine, Exit, Op};
-use crate::host::{CodeUnit, Frame, PyObject, PyResult, Raised, StackRef, ThreadState, ffi, refcount};
+use crate::engine::{BytecodeEngine, BytecodeOp, Engine, Exit, Kept, Op, Settled};
+use crate::host::{CodeUnit, Frame, PyObject, PyResult, Raised, ThreadState, ffi, refcount};
 use crate::seams;
 
 /// What the tools are told about a call. All borrowed; the frame is published.
@@ -89,16 +89,16 @@ impl CallSite {
 
 /// Tells the tools that a call is about to begin.
 #[inline(always)]
-pub unsafe fn monitor_call<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
+pub unsafe fn monitor_call<E: Engine>(e: &mut E, Kept(operands): Kept<Operands<false>>) -> Op {
     // SAFETY: the instruction is a CALL.
-    unsafe { CallSite::of(e, Operands::<false>::of(e)).begins() }
+    unsafe { CallSite::of(e, operands).begins() }
 }
 
 /// Tells the tools that a call with keywords is about to begin.
 #[inline(always)]
-pub unsafe fn monitor_call_kw<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
+pub unsafe fn monitor_call_kw<E: Engine>(e: &mut E, Kept(operands): Kept<Operands<true>>) -> Op {
     // SAFETY: the instruction is a CALL_KW.
-    unsafe { CallSite::of(e, Operands::<true>::of(e)).begins() }
+    unsafe { CallSite::of(e, operands).begins() }
 }
 
 /// Calls what is not entered as a frame, and gives up the operands.
@@ -116,14 +116,20 @@ unsafe fn monitored_vectorcall<E: Engine, const KW: bool>(e: &E, operands: Opera
 
 /// Like `do_call`; the tools are told how a call into C ended.
 #[inline(always)]
-pub unsafe fn instrumented_do_call<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
+pub unsafe fn instrumented_do_call<E: BytecodeEngine>(
+    e: &mut E,
+    operands: Operands<false>,
+) -> BytecodeOp<Settled<1>> {
     // SAFETY: the instruction is a CALL.
-    unsafe { super::call::<E, false>(e, |e, operands| monitored_vectorcall(e, operands)) }
+    unsafe { super::call(e, operands, |e, operands| monitored_vectorcall(e, operands)) }
 }
 
 /// Like `do_call_kw`; the tools are told how a call into C ended.
 #[inline(always)]
-pub unsafe fn instrumented_do_call_kw<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
+pub unsafe fn instrumented_do_call_kw<E: BytecodeEngine>(
+    e: &mut E,
+    operands: Operands<true>,
+) -> BytecodeOp<Settled<1>> {
     // SAFETY: the instruction is a CALL_KW.
-    unsafe { super::call::<E, true>(e, |e, operands| monitored_vectorcall(e, operands)) }
+    unsafe { super::call(e, operands, |e, operands| monitored_vectorcall(e, operands)) }
 }

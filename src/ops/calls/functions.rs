@@ -22,25 +22,28 @@ pub unsafe fn make_function<E: Engine>(e: &mut E, [code]: [StackRef; 1]) -> Op<S
 
 /// Gives a new function its defaults, closure or annotations: which of them, says the argument.
 #[inline(always)]
-pub unsafe fn set_function_attribute<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
+pub unsafe fn set_function_attribute<E: Engine>(
+    e: &mut E,
+    [attribute, function]: [StackRef; 2],
+) -> Op<Settled<1>> {
     // SAFETY: the topmost value is a function that nobody else has seen, without that attribute; the
     // value below moves into it. The compiler uses arguments of the table only.
     unsafe {
-        let function = e.pop();
-        let attribute = e.peek(1).into_object();
-        e.poke(1, function);
+        let attribute = attribute.into_object();
+        e.poke(2, function);
         let offset = *FUNCTION_ATTRIBUTES.get_unchecked(e.oparg());
         *function.object().byte_add(offset).cast() = attribute;
         if e.oparg() == ffi::MAKE_FUNCTION_ANNOTATE as usize
             && let Some(annotate) = Function::cast(attribute)
         {
-            e.publish();
+            e.publish_at(e.sp().sub(1));
             if name_annotate(Function::from_object(function.object()), annotate).is_err() {
-                return Err(Exit::ErrorNoPop);
+                e.close_at(function, e.sp().sub(2));
+                return Err(Exit::Error);
             }
         }
+        Ok(Settled::new())
     }
-    Ok([])
 }
 
 /// Names the function that makes the annotations after the one that they are for.

@@ -5,7 +5,7 @@
 
 use core::mem::MaybeUninit;
 
-use crate::engine::Engine;
+use crate::engine::Values;
 use crate::host::function::{Definition, vectorcall};
 use crate::host::object::tuple_size;
 use crate::host::{PyObject, PyTypeObject, StackRef, ThreadState, ffi};
@@ -16,23 +16,32 @@ const SCRATCH: usize = 10;
 /// The topmost values of the stack of a frame that is about to call. From below: the callable; `self`,
 /// or an empty slot; the arguments; with `KW`, a tuple of names for as many of the last arguments.
 #[derive(Clone, Copy)]
-pub(super) struct Operands<const KW: bool> {
+pub struct Operands<const KW: bool> {
     /// The slot of the first argument that is not `self`.
     arguments: *mut StackRef,
     count: usize,
 }
 
+impl<const KW: bool> Values for Operands<KW> {
+    #[inline(always)]
+    fn count(oparg: usize) -> usize {
+        2 + oparg + KW as usize
+    }
+    #[inline(always)]
+    unsafe fn base(top: *mut StackRef, oparg: usize) -> *mut StackRef {
+        // SAFETY: the caller's promise. LLVM sees that this is the base of what `below` returns.
+        unsafe { Self::below(top, oparg).base() }
+    }
+    #[inline(always)]
+    unsafe fn below(top: *mut StackRef, oparg: usize) -> Self {
+        // SAFETY: the caller's promise.
+        Operands { arguments: unsafe { top.sub(oparg + KW as usize) }, count: oparg }
+    }
+}
+
 /// `# Safety` of all methods: the operands are still on the stack.
 #[allow(clippy::missing_safety_doc)] // said once, above
 impl<const KW: bool> Operands<KW> {
-    /// The operands of the instruction being run, a CALL or, with `KW`, a CALL_KW.
-    #[inline(always)]
-    pub unsafe fn of<E: Engine>(e: &E) -> Operands<KW> {
-        let count = e.oparg();
-        // SAFETY: the operands are on the stack.
-        Operands { arguments: unsafe { e.sp().sub(count + KW as usize) }, count }
-    }
-
     /// The slot of the lowest operand.
     #[inline(always)]
     pub unsafe fn base(self) -> *mut StackRef {

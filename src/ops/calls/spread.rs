@@ -4,7 +4,7 @@
 use super::events::CallSite;
 use super::inlinable;
 use crate::calls::frames;
-use crate::engine::{Engine, Exit, Op, Settled};
+use crate::engine::{BytecodeEngine, BytecodeOp, Engine, Exit, Kept, Op, Settled};
 use crate::host::function::{Function, Method};
 use crate::host::object::{has_feature, tuple_slice, type_of};
 use crate::host::object::{is_exact, tuple_item, tuple_size};
@@ -15,16 +15,17 @@ use crate::raise;
 
 /// Replaces the arguments by a tuple of them.
 #[inline(always)]
-pub unsafe fn make_callargs_a_tuple<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
+pub unsafe fn make_callargs_a_tuple<E: Engine>(
+    e: &mut E,
+    Kept([callable, _, arguments, _]): Kept<[StackRef; 4]>,
+) -> Op {
     // SAFETY: the operands are on the stack.
     unsafe {
-        let arguments = e.peek(2);
         if is_exact(arguments.object(), &raw mut ffi::PyTuple_Type) {
             return Ok([]);
         }
         e.publish();
-        let callable = e.peek(4).object();
-        if check_iterable(callable, arguments.object()).is_err() {
+        if check_iterable(callable.object(), arguments.object()).is_err() {
             return Err(Exit::ErrorNoPop);
         }
         let tuple = ffi::PySequence_Tuple(arguments.object());
@@ -39,10 +40,10 @@ pub unsafe fn make_callargs_a_tuple<E: Engine>(e: &mut E, []: [StackRef; 0]) -> 
 
 /// Calls with a tuple of arguments; the frame of a Python function is entered, without a call in C.
 #[inline(always)]
-pub unsafe fn do_call_function_ex<E: Engine>(
+pub unsafe fn do_call_function_ex<E: BytecodeEngine>(
     e: &mut E,
     [callable, null, arguments, keywords]: [StackRef; 4],
-) -> Op<Settled<1>> {
+) -> BytecodeOp<Settled<1>> {
     // SAFETY: the inputs are ours. The references to callable, arguments and keywords move to the
     // frame, or are given up without one.
     unsafe {
@@ -61,14 +62,14 @@ pub unsafe fn do_call_function_ex<E: Engine>(
                 keywords,
                 e.frame(),
             );
-            let Ok(frame) = frame else { return Err(Exit::Error) };
+            let Ok(frame) = frame else { return Err(Exit::Error.into()) };
             e.set_sp(base);
             save_return_offset(e, [])?;
             return enter_frame(e, frame);
         }
         e.publish();
         let result = ffi::PyObject_Call(callable.object(), arguments.object(), keywords.object());
-        e.settle_object([keywords, arguments, null, callable], result)
+        Ok(e.settle_object([keywords, arguments, null, callable], result)?)
     }
 }
 
