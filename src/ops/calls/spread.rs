@@ -14,7 +14,7 @@ use crate::ops::frames::{enter_frame, save_return_offset};
 #[inline(always)]
 pub unsafe fn make_callargs_a_tuple<E: Engine>(
     e: &mut E,
-    Kept([callable, _, arguments, _]): Kept<[StackRef; 4]>,
+    Kept([_, _, arguments, _]): Kept<[StackRef; 4]>,
 ) -> Op {
     // SAFETY: the operands are on the stack.
     unsafe {
@@ -22,7 +22,7 @@ pub unsafe fn make_callargs_a_tuple<E: Engine>(
             return Ok([]);
         }
         e.publish();
-        let (callable, tstate) = (callable.object(), e.tstate().as_ptr());
+        let (callable, tstate) = (e.peek(4).object(), e.tstate().as_ptr());
         if api::calls::_Py_Check_ArgsIterable(tstate, callable, arguments.object()) < 0 {
             return Err(Exit::ErrorNoPop);
         }
