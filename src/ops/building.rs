@@ -18,15 +18,15 @@ use crate::raise;
 unsafe fn replace<E: Engine, C: Count>(e: &E, values: Many<C>, result: *mut PyObject) -> Op<Settled<1>> {
     // SAFETY: the values are the topmost ones and ours, and so is the result.
     unsafe {
-        let mut top = e.sp();
-        for _ in 0..values.count() {
+        let (mut top, base) = (e.sp(), values.base());
+        while top != base {
             top = top.sub(1);
             e.close_at(*top, top);
         }
         if result.is_null() {
             return Err(Exit::Error);
         }
-        *top = StackRef::steal(result);
+        *base = StackRef::steal(result);
         Ok(Settled::new())
     }
 }

@@ -17,7 +17,7 @@ use crate::raise;
 #[inline(always)]
 pub unsafe fn make_callargs_a_tuple<E: Engine>(
     e: &mut E,
-    Kept([callable, _, arguments, _]): Kept<[StackRef; 4]>,
+    Kept([_, _, arguments, _]): Kept<[StackRef; 4]>,
 ) -> Op {
     // SAFETY: the operands are on the stack.
     unsafe {
@@ -25,7 +25,7 @@ pub unsafe fn make_callargs_a_tuple<E: Engine>(
             return Ok([]);
         }
         e.publish();
-        if check_iterable(callable.object(), arguments.object()).is_err() {
+        if check_iterable(e.peek(4).object(), arguments.object()).is_err() {
             return Err(Exit::ErrorNoPop);
         }
         let tuple = ffi::PySequence_Tuple(arguments.object());
