@@ -119,13 +119,10 @@ pub unsafe fn build_set<E: Engine>(e: &mut E, values: Many<Oparg>) -> Op<Settled
     unsafe {
         e.publish();
         let set = ffi::PySet_New(null_mut());
-        if set.is_null() {
-            return replace(e, values, set);
-        }
         let base = values.base();
         if fill_set(set, base, count).is_err() {
             e.publish_at(base);
-            refcount::decref(set);
+            refcount::xdecref(set);
             return Err(Exit::Error);
         }
         *base = StackRef::steal_mortal(set);
@@ -133,10 +130,10 @@ pub unsafe fn build_set<E: Engine>(e: &mut E, values: Many<Oparg>) -> Op<Settled
     }
 }
 
-/// Moves `count` values into a set, in order; after a failure the rest is given up.
+/// Moves `count` values into a set, in order. Fails without a set, too; after a failure the rest is given up.
 #[inline(never)]
 unsafe fn fill_set(set: *mut PyObject, values: *mut StackRef, count: usize) -> Result<(), Raised> {
-    let mut result = Ok(());
+    let mut result = if set.is_null() { Err(Raised) } else { Ok(()) };
     for index in 0..count {
         // SAFETY: the values are on the published stack, where each slot is empty once its value is out.
         unsafe {
