@@ -182,7 +182,7 @@ impl<C: Count> Values for Many<C> {
 }
 
 /// Values that a micro-op looks at, and may change, but that stay on the stack.
-pub(crate) struct Kept<V>(pub V);
+pub(crate) struct Kept<V>(pub(crate) V);
 
 /// What a micro-op finds on the stack: values that it takes, and perhaps others below, which stay.
 pub(crate) trait Inputs: Sized {

@@ -9,7 +9,7 @@ fn header(name: &str) -> String {
 }
 
 /// The lines `[NAME] = …` of a C table in one of the host's headers.
-pub fn c_table(name: &str, table: &str) -> BTreeMap<String, String> {
+pub(crate) fn c_table(name: &str, table: &str) -> BTreeMap<String, String> {
     let text = header(name);
     let start = text.rfind(&format!("{table}[")).unwrap_or_else(|| panic!("no {table} in {name}"));
     let body = &text[start..start + text[start..].find("\n};").expect("the table ends")];
@@ -23,7 +23,7 @@ pub fn c_table(name: &str, table: &str) -> BTreeMap<String, String> {
 type Formula = Box<dyn Fn(usize) -> isize>;
 
 /// The cases `case NAME: return …;` of a C function of an argument `oparg` in one of the host's headers.
-pub fn c_switch(name: &str, function: &str) -> BTreeMap<String, Formula> {
+pub(crate) fn c_switch(name: &str, function: &str) -> BTreeMap<String, Formula> {
     let text = header(name);
     let start = text.rfind(&format!("{function}(")).unwrap_or_else(|| panic!("no {function} in {name}"));
     let body = &text[start..start + text[start..].find("\n}").expect("the function ends")];

@@ -5,17 +5,17 @@ use super::opcode;
 
 /// A row of the instruction table.
 #[derive(Debug)]
-pub struct Instruction {
-    pub name: &'static str,
-    pub opcode: u8,
+pub(crate) struct Instruction {
+    pub(crate) name: &'static str,
+    pub(crate) opcode: u8,
     /// The generic instruction that runs when a guard fails; none for generic ones.
-    pub family: Option<u8>,
-    pub steps: &'static [Step],
+    pub(crate) family: Option<u8>,
+    pub(crate) steps: &'static [Step],
 }
 
 /// One step of an instruction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Step {
+pub(crate) enum Step {
     /// Code units of cache that are not read (negative: read once more by the next step).
     Skip(i8),
     /// A micro-op, with the sizes of its cached operands in code units.
@@ -24,7 +24,7 @@ pub enum Step {
 
 /// Which part of the instruction's argument a micro-op gets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Argument {
+pub(crate) enum Argument {
     Whole,
     High,
     Low,
@@ -32,7 +32,7 @@ pub enum Argument {
 
 /// A part of the inline cache that a micro-op looks at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Operand {
+pub(crate) enum Operand {
     /// A value of that many code units.
     Units(u8),
     /// A unit between two values.
@@ -41,7 +41,7 @@ pub enum Operand {
 
 impl Step {
     /// How many code units of cache it reads or skips.
-    pub const fn units(&self) -> isize {
+    pub(crate) const fn units(&self) -> isize {
         match *self {
             Step::Skip(units) => units as isize,
             Step::Op { operands, .. } => {
@@ -58,7 +58,7 @@ impl Step {
 
 impl Operand {
     /// Its length in code units.
-    pub const fn units(self) -> usize {
+    pub(crate) const fn units(self) -> usize {
         match self {
             Operand::Units(units) => units as usize,
             Operand::Unused => 1,
@@ -68,7 +68,7 @@ impl Operand {
 
 impl Instruction {
     /// The number of code units of cache after the instruction.
-    pub const fn cache_units(&self) -> usize {
+    pub(crate) const fn cache_units(&self) -> usize {
         let (mut units, mut index) = (0, 0);
         while index < self.steps.len() {
             units += self.steps[index].units();
@@ -108,10 +108,10 @@ macro_rules! family {
 macro_rules! instructions {
     ($({ $name:ident ($($family:ident)?) [$($step:tt)+] })*) => {
         /// Every instruction of the host's bytecode.
-        pub static INSTRUCTIONS: &[Instruction] = &[$($name),*];
+        pub(crate) static INSTRUCTIONS: &[Instruction] = &[$($name),*];
 
         $(
-            pub const $name: Instruction = Instruction {
+            pub(crate) const $name: Instruction = Instruction {
                 name: stringify!($name),
                 opcode: opcode::$name,
                 family: family!($($family)?),
@@ -124,7 +124,7 @@ for_each_instruction!(instructions);
 
 /// The name of an opcode, for the messages of tests.
 #[cfg(test)]
-pub fn name_of(opcode: u8) -> &'static str {
+pub(crate) fn name_of(opcode: u8) -> &'static str {
     INSTRUCTIONS.iter().find(|row| row.opcode == opcode).map_or("an opcode without a row", |row| row.name)
 }
 

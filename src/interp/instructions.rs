@@ -12,7 +12,7 @@ macro_rules! instructions {
     ($({ $name:ident $family:tt [$($step:tt)+] })*) => {
         $(
             #[inline(always)]
-            pub unsafe fn $name<E: BytecodeEngine>(e: &mut E) -> BytecodeOp<()> {
+            pub(crate) unsafe fn $name<E: BytecodeEngine>(e: &mut E) -> BytecodeOp<()> {
                 // SAFETY: the engine was made for this instruction, so its cache has what the row says.
                 unsafe {
                     let mut at = 1;

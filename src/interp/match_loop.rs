@@ -13,7 +13,7 @@ macro_rules! instruction_loop {
         /// # Safety
         /// The thread is attached; `frame` is its current one, published, with an entry frame below it,
         /// and `next` is in its bytecode.
-        pub unsafe fn interpret(tstate: ThreadState, frame: Frame, next: CodeUnit) -> *mut PyObject {
+        pub(crate) unsafe fn interpret(tstate: ThreadState, frame: Frame, next: CodeUnit) -> *mut PyObject {
             let (mut frame, mut next) = (frame, next);
             // SAFETY: the caller's promise; each turn of the loop runs one instruction.
             unsafe {

@@ -2,12 +2,12 @@
 //!
 //! Replaces `ceval.o`, with `crate::ops` (the instruction bodies) and `crate::calls` (frames, arguments, recursion).
 
-pub mod entry;
-pub mod eval;
+pub(crate) mod entry;
+pub(crate) mod eval;
 mod instructions;
-pub mod namespaces;
-pub mod settings;
-pub mod unwind;
+pub(crate) mod namespaces;
+pub(crate) mod settings;
+pub(crate) mod unwind;
 
 #[cfg(feature = "tail-call")]
 #[path = "tail.rs"]
@@ -16,14 +16,14 @@ mod dispatch;
 #[path = "match_loop.rs"]
 mod dispatch;
 
-pub use dispatch::interpret;
+pub(crate) use dispatch::interpret;
 
 use crate::engine::{BytecodeEngine, Engine, StoreFast};
 use crate::host::{CodeUnit, Frame, StackRef, ThreadState};
 
 /// The registers of tier 1 while one instruction runs. Lives in machine registers: everything that
 /// borrows it is inlined.
-pub struct Tier1 {
+pub(crate) struct Tier1 {
     frame: Frame,
     sp: *mut StackRef,
     tstate: ThreadState,
@@ -56,7 +56,7 @@ impl Tier1 {
     /// The frame is the attached thread's current one and not published any more; `this` is in its
     /// bytecode, and the stack is as the instruction expects it.
     #[inline(always)]
-    pub unsafe fn begin(
+    pub(crate) unsafe fn begin(
         frame: Frame,
         sp: *mut StackRef,
         tstate: ThreadState,

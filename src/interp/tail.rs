@@ -9,7 +9,7 @@ use crate::host::{CodeUnit, Frame, PyObject, StackRef, ThreadState};
 
 /// One instruction. The calling convention keeps the first four parameters in registers that calls
 /// into the host preserve.
-pub type Handler = unsafe extern "rust-preserve-none" fn(
+pub(crate) type Handler = unsafe extern "rust-preserve-none" fn(
     Frame,
     *mut StackRef,
     ThreadState,
@@ -39,7 +39,7 @@ fn handler_of(opcode: u8) -> Handler {
 /// # Safety
 /// The thread is attached; `frame` is its current one, published, with an entry frame below it, and
 /// `next` is in its bytecode.
-pub unsafe fn interpret(tstate: ThreadState, frame: Frame, next: CodeUnit) -> *mut PyObject {
+pub(crate) unsafe fn interpret(tstate: ThreadState, frame: Frame, next: CodeUnit) -> *mut PyObject {
     // SAFETY: the caller's promise.
     unsafe { run_handlers(frame, frame.stack_pointer(), tstate, next) }
 }
@@ -83,7 +83,7 @@ macro_rules! handlers {
             use super::*;
 
             $(
-                pub unsafe extern "rust-preserve-none" fn $name(
+                pub(crate) unsafe extern "rust-preserve-none" fn $name(
                     frame: Frame,
                     sp: *mut StackRef,
                     tstate: ThreadState,
@@ -99,7 +99,7 @@ macro_rules! handlers {
                 }
             )*
 
-            pub unsafe extern "rust-preserve-none" fn unknown(
+            pub(crate) unsafe extern "rust-preserve-none" fn unknown(
                 frame: Frame,
                 sp: *mut StackRef,
                 tstate: ThreadState,

@@ -13,7 +13,7 @@ use super::subscripts::item_of;
 
 /// Looks for a specialized form of `left op right` when the counter says so.
 #[inline(always)]
-pub unsafe fn specialize_binary_op<E: BytecodeEngine>(
+pub(crate) unsafe fn specialize_binary_op<E: BytecodeEngine>(
     e: &mut E,
     counter: u16,
     []: [StackRef; 0],
@@ -29,7 +29,7 @@ pub unsafe fn specialize_binary_op<E: BytecodeEngine>(
 
 /// `left op right` by the operator's general function.
 #[inline(always)]
-pub unsafe fn binary_op<E: Engine>(e: &mut E, [left, right]: [StackRef; 2]) -> Op<Settled<1>> {
+pub(crate) unsafe fn binary_op<E: Engine>(e: &mut E, [left, right]: [StackRef; 2]) -> Op<Settled<1>> {
     // SAFETY: the argument is an index into the table of operators; the inputs are ours.
     unsafe {
         e.publish();
@@ -49,7 +49,7 @@ pub unsafe fn binary_op<E: Engine>(e: &mut E, [left, right]: [StackRef; 2]) -> O
 
 /// `~value`.
 #[inline(always)]
-pub unsafe fn unary_invert<E: Engine>(e: &mut E, [value]: [StackRef; 1]) -> Op<Settled<1>> {
+pub(crate) unsafe fn unary_invert<E: Engine>(e: &mut E, [value]: [StackRef; 1]) -> Op<Settled<1>> {
     // SAFETY: the input is ours.
     unsafe {
         e.publish();
@@ -60,7 +60,7 @@ pub unsafe fn unary_invert<E: Engine>(e: &mut E, [value]: [StackRef; 1]) -> Op<S
 
 /// `-value`.
 #[inline(always)]
-pub unsafe fn unary_negative<E: Engine>(e: &mut E, [value]: [StackRef; 1]) -> Op<Settled<1>> {
+pub(crate) unsafe fn unary_negative<E: Engine>(e: &mut E, [value]: [StackRef; 1]) -> Op<Settled<1>> {
     // SAFETY: the input is ours.
     unsafe {
         e.publish();
@@ -79,7 +79,7 @@ unsafe fn specialization(descriptor: *mut PyObject) -> *const ffi::_PyBinaryOpSp
 
 /// Both inputs are what the specialization is for.
 #[inline(always)]
-pub unsafe fn guard_binary_op_extend<E: Engine>(
+pub(crate) unsafe fn guard_binary_op_extend<E: Engine>(
     e: &mut E,
     descriptor: *mut PyObject,
     Kept([left, right]): Kept<[StackRef; 2]>,
@@ -94,7 +94,7 @@ pub unsafe fn guard_binary_op_extend<E: Engine>(
 
 /// `left op right` by the specialization's own function.
 #[inline(always)]
-pub unsafe fn binary_op_extend<E: Engine>(
+pub(crate) unsafe fn binary_op_extend<E: Engine>(
     e: &mut E,
     descriptor: *mut PyObject,
     [left, right]: [StackRef; 2],
@@ -112,7 +112,10 @@ pub unsafe fn binary_op_extend<E: Engine>(
 
 /// left + right for strings.
 #[inline(always)]
-pub unsafe fn binary_op_add_unicode<E: Engine>(e: &mut E, [left, right]: [StackRef; 2]) -> Op<Settled<1>> {
+pub(crate) unsafe fn binary_op_add_unicode<E: Engine>(
+    e: &mut E,
+    [left, right]: [StackRef; 2],
+) -> Op<Settled<1>> {
     // SAFETY: guards have shown that both inputs, which are ours, are strings.
     unsafe {
         e.publish();
@@ -124,7 +127,7 @@ pub unsafe fn binary_op_add_unicode<E: Engine>(e: &mut E, [left, right]: [StackR
 /// `left = left + right` for a string in a local variable: does the work of the STORE_FAST that follows
 /// too. With the reference on the stack out of the way, the string can often grow where it is.
 #[inline(always)]
-pub unsafe fn binary_op_inplace_add_unicode<E: Engine>(e: &mut E, [left, right]: [StackRef; 2]) -> Op {
+pub(crate) unsafe fn binary_op_inplace_add_unicode<E: Engine>(e: &mut E, [left, right]: [StackRef; 2]) -> Op {
     // SAFETY: guards have shown that both inputs, which are ours, are strings; the specializer has seen
     // that the next instruction is a STORE_FAST, whose argument is a local of the frame. That local
     // keeps the left string alive.
@@ -288,7 +291,7 @@ macro_rules! float_operators {
         $(
             $(#[$doc])*
             #[inline(always)]
-            pub unsafe fn $name<E: Engine>(e: &mut E, inputs: [StackRef; 2]) -> Op<Number<E>> {
+            pub(crate) unsafe fn $name<E: Engine>(e: &mut E, inputs: [StackRef; 2]) -> Op<Number<E>> {
                 // SAFETY: guards have shown that both inputs are floats.
                 unsafe {
                     let [left, right] = inputs.map(|input| float_value(input.object()));
@@ -340,7 +343,7 @@ macro_rules! int_operators {
         $(
             $(#[$doc])*
             #[inline(always)]
-            pub unsafe fn $name<E: Engine>(e: &mut E, [left, right]: [StackRef; 2]) -> Op<Number<E>> {
+            pub(crate) unsafe fn $name<E: Engine>(e: &mut E, [left, right]: [StackRef; 2]) -> Op<Number<E>> {
                 // SAFETY: guards have shown that both inputs are ints. Compact values have at most
                 // 30 bits, so the operators cannot overflow.
                 unsafe {

@@ -17,7 +17,7 @@ use crate::seams;
 
 /// The owner's type is unchanged since the cache was filled.
 #[inline(always)]
-pub unsafe fn guard_type_version<E: Engine>(
+pub(crate) unsafe fn guard_type_version<E: Engine>(
     _e: &mut E,
     version: u32,
     Kept([owner]): Kept<[StackRef; 1]>,
@@ -28,7 +28,7 @@ pub unsafe fn guard_type_version<E: Engine>(
 
 /// Like `guard_type_version`, and locks the owner for the rest of the instruction.
 #[inline(always)]
-pub unsafe fn guard_type_version_and_lock<E: Engine>(
+pub(crate) unsafe fn guard_type_version_and_lock<E: Engine>(
     _e: &mut E,
     version: u32,
     Kept([owner]): Kept<[StackRef; 1]>,
@@ -53,7 +53,7 @@ unsafe fn guard_locked(holds: bool, object: *mut PyObject) -> Op {
 
 /// The owner is a class, unchanged since the cache was filled.
 #[inline(always)]
-pub unsafe fn check_attr_class<E: Engine>(
+pub(crate) unsafe fn check_attr_class<E: Engine>(
     _e: &mut E,
     version: u32,
     Kept([owner]): Kept<[StackRef; 1]>,
@@ -68,7 +68,7 @@ pub unsafe fn check_attr_class<E: Engine>(
 
 /// The owner's attributes are inside the object.
 #[inline(always)]
-pub unsafe fn check_managed_object_has_values<E: Engine>(
+pub(crate) unsafe fn check_managed_object_has_values<E: Engine>(
     _e: &mut E,
     Kept([owner]): Kept<[StackRef; 1]>,
 ) -> Op {
@@ -78,7 +78,7 @@ pub unsafe fn check_managed_object_has_values<E: Engine>(
 
 /// The owner's attributes are inside the object: those it has are in its type's shared keys.
 #[inline(always)]
-pub unsafe fn guard_dorv_values_inst_attr_from_dict<E: Engine>(
+pub(crate) unsafe fn guard_dorv_values_inst_attr_from_dict<E: Engine>(
     e: &mut E,
     Kept([owner]): Kept<[StackRef; 1]>,
 ) -> Op {
@@ -88,7 +88,7 @@ pub unsafe fn guard_dorv_values_inst_attr_from_dict<E: Engine>(
 
 /// No instance of the owner's type has gained a new attribute name since the cache was filled.
 #[inline(always)]
-pub unsafe fn guard_keys_version<E: Engine>(
+pub(crate) unsafe fn guard_keys_version<E: Engine>(
     _e: &mut E,
     version: u32,
     Kept([owner]): Kept<[StackRef; 1]>,
@@ -100,7 +100,7 @@ pub unsafe fn guard_keys_version<E: Engine>(
 /// The owner, which is locked, has its attributes inside the object and nobody else sees them as a
 /// dictionary.
 #[inline(always)]
-pub unsafe fn guard_dorv_no_dict<E: Engine>(_e: &mut E, Kept([owner]): Kept<[StackRef; 1]>) -> Op {
+pub(crate) unsafe fn guard_dorv_no_dict<E: Engine>(_e: &mut E, Kept([owner]): Kept<[StackRef; 1]>) -> Op {
     // SAFETY: the type, which has been checked, has inline values and a managed dictionary.
     unsafe {
         let owner = owner.object();
@@ -110,7 +110,7 @@ pub unsafe fn guard_dorv_no_dict<E: Engine>(_e: &mut E, Kept([owner]): Kept<[Sta
 
 /// The owner has no dictionary yet that could hide the method.
 #[inline(always)]
-pub unsafe fn check_attr_method_lazy_dict<E: Engine>(
+pub(crate) unsafe fn check_attr_method_lazy_dict<E: Engine>(
     _e: &mut E,
     offset: u16,
     Kept([owner]): Kept<[StackRef; 1]>,
@@ -123,7 +123,7 @@ pub unsafe fn check_attr_method_lazy_dict<E: Engine>(
 
 /// Looks for a specialized form of `owner.name` when the counter says so.
 #[inline(always)]
-pub unsafe fn specialize_load_attr<E: BytecodeEngine>(
+pub(crate) unsafe fn specialize_load_attr<E: BytecodeEngine>(
     e: &mut E,
     counter: u16,
     []: [StackRef; 0],
@@ -140,7 +140,7 @@ pub unsafe fn specialize_load_attr<E: BytecodeEngine>(
 /// Replaces the owner by `owner.name`. With the low bit of the argument set, a call follows: pushes
 /// a method's function and the owner as its `self`, or any other attribute and an empty slot.
 #[inline(always)]
-pub unsafe fn load_attr<E: Engine>(e: &mut E, [_]: [StackRef; 1]) -> Op<SettledMany<OneOrTwo>> {
+pub(crate) unsafe fn load_attr<E: Engine>(e: &mut E, [_]: [StackRef; 1]) -> Op<SettledMany<OneOrTwo>> {
     // SAFETY: the instruction has an owner and names an attribute; its reference is given up or, for
     // a method, moves to the slot above.
     unsafe {
@@ -166,7 +166,7 @@ pub unsafe fn load_attr<E: Engine>(e: &mut E, [_]: [StackRef; 1]) -> Op<SettledM
 }
 
 /// One value, or two if the lowest bit of the argument is set.
-pub struct OneOrTwo;
+pub(crate) struct OneOrTwo;
 
 impl Count for OneOrTwo {
     #[inline(always)]
@@ -187,7 +187,7 @@ unsafe fn load_slot<E: Engine>(e: &mut E, owner: StackRef, slot: Slot) -> Op<Set
 
 /// Loads an attribute that is inside the object, `offset` bytes into it.
 #[inline(always)]
-pub unsafe fn load_attr_instance_value<E: Engine>(
+pub(crate) unsafe fn load_attr_instance_value<E: Engine>(
     e: &mut E,
     offset: u16,
     [owner]: [StackRef; 1],
@@ -198,14 +198,22 @@ pub unsafe fn load_attr_instance_value<E: Engine>(
 
 /// Loads an attribute that the class has a slot for, `offset` bytes into the object.
 #[inline(always)]
-pub unsafe fn load_attr_slot<E: Engine>(e: &mut E, offset: u16, [owner]: [StackRef; 1]) -> Op<Settled<1>> {
+pub(crate) unsafe fn load_attr_slot<E: Engine>(
+    e: &mut E,
+    offset: u16,
+    [owner]: [StackRef; 1],
+) -> Op<Settled<1>> {
     // SAFETY: a guard has shown that the slot is there.
     unsafe { load_slot(e, owner, Slot::of_object(owner.object(), offset)) }
 }
 
 /// Loads an attribute from the instance's dictionary, where it was at index `hint` before.
 #[inline(always)]
-pub unsafe fn load_attr_with_hint<E: Engine>(e: &mut E, hint: u16, [owner]: [StackRef; 1]) -> Op<Settled<1>> {
+pub(crate) unsafe fn load_attr_with_hint<E: Engine>(
+    e: &mut E,
+    hint: u16,
+    [owner]: [StackRef; 1],
+) -> Op<Settled<1>> {
     // SAFETY: the type, which has been checked, has a managed dictionary.
     unsafe {
         let dict = Dict::from_ptr(managed_dict(owner.object()));
@@ -221,7 +229,7 @@ pub unsafe fn load_attr_with_hint<E: Engine>(e: &mut E, hint: u16, [owner]: [Sta
 
 /// Loads a module's global; the operands are the version of its keys and the index there.
 #[inline(always)]
-pub unsafe fn load_attr_module<E: Engine>(
+pub(crate) unsafe fn load_attr_module<E: Engine>(
     e: &mut E,
     (version, index): (u32, u16),
     [owner]: [StackRef; 1],
@@ -252,7 +260,7 @@ unsafe fn load_cached<E: Engine>(e: &mut E, attr: *mut PyObject, owner: StackRef
 
 /// Loads an attribute of a class.
 #[inline(always)]
-pub unsafe fn load_attr_class<E: Engine>(
+pub(crate) unsafe fn load_attr_class<E: Engine>(
     e: &mut E,
     attr: *mut PyObject,
     [owner]: [StackRef; 1],
@@ -263,7 +271,7 @@ pub unsafe fn load_attr_class<E: Engine>(
 
 /// Loads a class attribute that is no descriptor through an instance that has no dictionary.
 #[inline(always)]
-pub unsafe fn load_attr_nondescriptor_no_dict<E: Engine>(
+pub(crate) unsafe fn load_attr_nondescriptor_no_dict<E: Engine>(
     e: &mut E,
     attr: *mut PyObject,
     [owner]: [StackRef; 1],
@@ -274,7 +282,7 @@ pub unsafe fn load_attr_nondescriptor_no_dict<E: Engine>(
 
 /// Loads a class attribute that is no descriptor through an instance that has its attributes inside.
 #[inline(always)]
-pub unsafe fn load_attr_nondescriptor_with_values<E: Engine>(
+pub(crate) unsafe fn load_attr_nondescriptor_with_values<E: Engine>(
     e: &mut E,
     attr: *mut PyObject,
     [owner]: [StackRef; 1],
@@ -292,7 +300,7 @@ unsafe fn load_method(method: *mut PyObject, owner: StackRef) -> Op<[StackRef; 2
 
 /// Loads a method for a call, from an instance that has no dictionary.
 #[inline(always)]
-pub unsafe fn load_attr_method_no_dict<E: Engine>(
+pub(crate) unsafe fn load_attr_method_no_dict<E: Engine>(
     _e: &mut E,
     method: *mut PyObject,
     [owner]: [StackRef; 1],
@@ -303,7 +311,7 @@ pub unsafe fn load_attr_method_no_dict<E: Engine>(
 
 /// Loads a method for a call, from an instance that has its attributes inside.
 #[inline(always)]
-pub unsafe fn load_attr_method_with_values<E: Engine>(
+pub(crate) unsafe fn load_attr_method_with_values<E: Engine>(
     _e: &mut E,
     method: *mut PyObject,
     [owner]: [StackRef; 1],
@@ -314,7 +322,7 @@ pub unsafe fn load_attr_method_with_values<E: Engine>(
 
 /// Loads a method for a call, from an instance that has no dictionary yet.
 #[inline(always)]
-pub unsafe fn load_attr_method_lazy_dict<E: Engine>(
+pub(crate) unsafe fn load_attr_method_lazy_dict<E: Engine>(
     _e: &mut E,
     method: *mut PyObject,
     [owner]: [StackRef; 1],
@@ -325,7 +333,7 @@ pub unsafe fn load_attr_method_lazy_dict<E: Engine>(
 
 /// Makes a frame for the getter of a property, with the owner as its argument.
 #[inline(always)]
-pub unsafe fn load_attr_property_frame<E: Engine>(
+pub(crate) unsafe fn load_attr_property_frame<E: Engine>(
     e: &mut E,
     getter: *mut PyObject,
     [owner]: [StackRef; 1],
@@ -348,7 +356,7 @@ pub unsafe fn load_attr_property_frame<E: Engine>(
 /// Calls the `__getattribute__` of the owner's class. The operands are the versions of the type and of
 /// the function, and the function.
 #[inline(always)]
-pub unsafe fn load_attr_getattribute_overridden<E: BytecodeEngine>(
+pub(crate) unsafe fn load_attr_getattribute_overridden<E: BytecodeEngine>(
     e: &mut E,
     (version, function_version, function): (u32, u32, *mut PyObject),
     [owner]: [StackRef; 1],
@@ -377,7 +385,7 @@ pub unsafe fn load_attr_getattribute_overridden<E: BytecodeEngine>(
 
 /// Looks for a specialized form of `owner.name = value` when the counter says so.
 #[inline(always)]
-pub unsafe fn specialize_store_attr<E: BytecodeEngine>(
+pub(crate) unsafe fn specialize_store_attr<E: BytecodeEngine>(
     e: &mut E,
     counter: u16,
     []: [StackRef; 0],
@@ -393,7 +401,7 @@ pub unsafe fn specialize_store_attr<E: BytecodeEngine>(
 
 /// `owner.name = value`.
 #[inline(always)]
-pub unsafe fn store_attr<E: Engine>(e: &mut E, [value, owner]: [StackRef; 2]) -> Op<Settled<0>> {
+pub(crate) unsafe fn store_attr<E: Engine>(e: &mut E, [value, owner]: [StackRef; 2]) -> Op<Settled<0>> {
     // SAFETY: the code has that name; the inputs are ours.
     unsafe {
         e.publish();
@@ -423,7 +431,7 @@ unsafe fn finish_store<E: Engine>(e: &mut E, owner: StackRef, old: *mut PyObject
 
 /// Stores an attribute inside the object, `offset` bytes into it.
 #[inline(always)]
-pub unsafe fn store_attr_instance_value<E: Engine>(
+pub(crate) unsafe fn store_attr_instance_value<E: Engine>(
     e: &mut E,
     offset: u16,
     [value, owner]: [StackRef; 2],
@@ -443,7 +451,7 @@ pub unsafe fn store_attr_instance_value<E: Engine>(
 
 /// Stores an attribute that the class has a slot for, `offset` bytes into the object.
 #[inline(always)]
-pub unsafe fn store_attr_slot<E: Engine>(e: &mut E, offset: u16, [value, owner]: [StackRef; 2]) -> Op {
+pub(crate) unsafe fn store_attr_slot<E: Engine>(e: &mut E, offset: u16, [value, owner]: [StackRef; 2]) -> Op {
     // SAFETY: a guard has shown that the slot is there.
     unsafe {
         let object = owner.object();
@@ -456,7 +464,11 @@ pub unsafe fn store_attr_slot<E: Engine>(e: &mut E, offset: u16, [value, owner]:
 
 /// Stores an attribute in the instance's dictionary, where it was at index `hint` before.
 #[inline(always)]
-pub unsafe fn store_attr_with_hint<E: Engine>(e: &mut E, hint: u16, [value, owner]: [StackRef; 2]) -> Op {
+pub(crate) unsafe fn store_attr_with_hint<E: Engine>(
+    e: &mut E,
+    hint: u16,
+    [value, owner]: [StackRef; 2],
+) -> Op {
     // SAFETY: the type, which has been checked, has a managed dictionary.
     unsafe {
         let dict = Dict::from_ptr(managed_dict(owner.object()));
@@ -512,7 +524,7 @@ unsafe fn notify_modified(dict: Dict, name: *mut PyObject, value: *mut PyObject)
 
 /// `del owner.name`.
 #[inline(always)]
-pub unsafe fn delete_attr<E: Engine>(e: &mut E, [owner]: [StackRef; 1]) -> Op<Settled<0>> {
+pub(crate) unsafe fn delete_attr<E: Engine>(e: &mut E, [owner]: [StackRef; 1]) -> Op<Settled<0>> {
     // SAFETY: the code has that name; the input is ours.
     unsafe {
         e.publish();
@@ -529,14 +541,14 @@ pub unsafe fn delete_attr<E: Engine>(e: &mut E, [owner]: [StackRef; 1]) -> Op<Se
 
 /// Puts an empty slot below the topmost value.
 #[inline(always)]
-pub unsafe fn insert_null<E: Engine>(_e: &mut E, [this]: [StackRef; 1]) -> Op<[StackRef; 2]> {
+pub(crate) unsafe fn insert_null<E: Engine>(_e: &mut E, [this]: [StackRef; 1]) -> Op<[StackRef; 2]> {
     Ok([StackRef::NULL, this])
 }
 
 /// Looks a special method of the topmost value up, for a call: puts a function into the empty slot
 /// below its `self`, or something bound already into that slot and nothing above.
 #[inline(always)]
-pub unsafe fn load_special<E: Engine>(e: &mut E, Kept([_, this]): Kept<[StackRef; 2]>) -> Op {
+pub(crate) unsafe fn load_special<E: Engine>(e: &mut E, Kept([_, this]): Kept<[StackRef; 2]>) -> Op {
     // SAFETY: the two slots are on the stack; the argument is an index into the table.
     unsafe {
         e.publish();
@@ -569,7 +581,7 @@ unsafe fn missing_special_method(owner: *mut PyObject, index: usize) {
 
 /// Looks for a specialized form of `super().name` when the counter says so.
 #[inline(always)]
-pub unsafe fn specialize_load_super_attr<E: BytecodeEngine>(
+pub(crate) unsafe fn specialize_load_super_attr<E: BytecodeEngine>(
     e: &mut E,
     counter: u16,
     []: [StackRef; 0],
@@ -584,7 +596,7 @@ pub unsafe fn specialize_load_super_attr<E: BytecodeEngine>(
 
 /// `super(class, self).name`, or `super().name` without bit 1 of the argument.
 #[inline(always)]
-pub unsafe fn load_super_attr<E: Engine>(e: &mut E, inputs: [StackRef; 3]) -> Op<[StackRef; 1]> {
+pub(crate) unsafe fn load_super_attr<E: Engine>(e: &mut E, inputs: [StackRef; 3]) -> Op<[StackRef; 1]> {
     // SAFETY: the micro-op's contract.
     unsafe { load_super(e, inputs, false) }
 }
@@ -692,7 +704,7 @@ unsafe fn guard_super(callable: StackRef, class: StackRef) -> Op {
 
 /// `super().name` without making a `super` object.
 #[inline(always)]
-pub unsafe fn load_super_attr_attr<E: Engine>(
+pub(crate) unsafe fn load_super_attr_attr<E: Engine>(
     e: &mut E,
     [callable, class, this]: [StackRef; 3],
 ) -> Op<Settled<1>> {
@@ -708,7 +720,7 @@ pub unsafe fn load_super_attr_attr<E: Engine>(
 
 /// `super().name` for a call: a function and its `self`, or something else and an empty slot.
 #[inline(always)]
-pub unsafe fn load_super_attr_method<E: Engine>(
+pub(crate) unsafe fn load_super_attr_method<E: Engine>(
     e: &mut E,
     [callable, class, this]: [StackRef; 3],
 ) -> Op<Settled<2>> {

@@ -89,7 +89,7 @@ unsafe fn with_objects(
 
 /// A list of the `oparg` topmost values.
 #[inline(always)]
-pub unsafe fn build_list<E: Engine>(e: &mut E, values: Many<Oparg>) -> Op<Settled<1>> {
+pub(crate) unsafe fn build_list<E: Engine>(e: &mut E, values: Many<Oparg>) -> Op<Settled<1>> {
     let count = values.count();
     // SAFETY: the values are ours.
     unsafe {
@@ -101,7 +101,7 @@ pub unsafe fn build_list<E: Engine>(e: &mut E, values: Many<Oparg>) -> Op<Settle
 
 /// A tuple of the `oparg` topmost values.
 #[inline(always)]
-pub unsafe fn build_tuple<E: Engine>(e: &mut E, values: Many<Oparg>) -> Op<Settled<1>> {
+pub(crate) unsafe fn build_tuple<E: Engine>(e: &mut E, values: Many<Oparg>) -> Op<Settled<1>> {
     let count = values.count();
     // SAFETY: the values are ours.
     unsafe {
@@ -113,7 +113,7 @@ pub unsafe fn build_tuple<E: Engine>(e: &mut E, values: Many<Oparg>) -> Op<Settl
 
 /// A set of the `oparg` topmost values.
 #[inline(always)]
-pub unsafe fn build_set<E: Engine>(e: &mut E, values: Many<Oparg>) -> Op<Settled<1>> {
+pub(crate) unsafe fn build_set<E: Engine>(e: &mut E, values: Many<Oparg>) -> Op<Settled<1>> {
     let count = values.count();
     // SAFETY: the values are ours.
     unsafe {
@@ -150,7 +150,7 @@ unsafe fn fill_set(set: *mut PyObject, values: *mut StackRef, count: usize) -> R
 
 /// A dict of the `oparg` topmost pairs of key and value.
 #[inline(always)]
-pub unsafe fn build_map<E: Engine>(e: &mut E, values: Many<Pairs>) -> Op<Settled<1>> {
+pub(crate) unsafe fn build_map<E: Engine>(e: &mut E, values: Many<Pairs>) -> Op<Settled<1>> {
     // SAFETY: the values are ours.
     unsafe {
         e.publish();
@@ -160,7 +160,7 @@ pub unsafe fn build_map<E: Engine>(e: &mut E, values: Many<Pairs>) -> Op<Settled
 }
 
 /// As many pairs as the argument says.
-pub struct Pairs;
+pub(crate) struct Pairs;
 
 impl Count for Pairs {
     #[inline(always)]
@@ -181,7 +181,7 @@ unsafe fn map_of(values: *mut StackRef, pairs: usize) -> *mut PyObject {
 
 /// A slice of two or three values.
 #[inline(always)]
-pub unsafe fn build_slice<E: Engine>(e: &mut E, values: Many<Oparg>) -> Op<Settled<1>> {
+pub(crate) unsafe fn build_slice<E: Engine>(e: &mut E, values: Many<Oparg>) -> Op<Settled<1>> {
     let count = values.count();
     // SAFETY: the values are ours.
     unsafe {
@@ -199,7 +199,7 @@ pub unsafe fn build_slice<E: Engine>(e: &mut E, values: Many<Oparg>) -> Op<Settl
 
 /// Appends the topmost value to a list of a comprehension or display.
 #[inline(always)]
-pub unsafe fn list_append<E: Engine>(
+pub(crate) unsafe fn list_append<E: Engine>(
     e: &mut E,
     (Kept(_), [value]): (Kept<Many<Oparg>>, [StackRef; 1]),
 ) -> Op<Settled<0>> {
@@ -218,7 +218,7 @@ pub unsafe fn list_append<E: Engine>(
 
 /// Appends the items of an iterable to a list.
 #[inline(always)]
-pub unsafe fn list_extend<E: Engine>(
+pub(crate) unsafe fn list_extend<E: Engine>(
     e: &mut E,
     (Kept(_), [iterable]): (Kept<Many<Oparg>>, [StackRef; 1]),
 ) -> Op<Settled<0>> {
@@ -256,7 +256,7 @@ unsafe fn explain_star(tstate: ThreadState, iterable: *mut PyObject) {
 
 /// Adds the topmost value to a set of a comprehension or display.
 #[inline(always)]
-pub unsafe fn set_add<E: Engine>(
+pub(crate) unsafe fn set_add<E: Engine>(
     e: &mut E,
     (Kept(_), [value]): (Kept<Many<Oparg>>, [StackRef; 1]),
 ) -> Op<Settled<0>> {
@@ -287,7 +287,7 @@ unsafe fn raise_not_a_set(object: *mut PyObject) {
 
 /// Adds the items of an iterable to a set.
 #[inline(always)]
-pub unsafe fn set_update<E: Engine>(
+pub(crate) unsafe fn set_update<E: Engine>(
     e: &mut E,
     (Kept(_), [iterable]): (Kept<Many<Oparg>>, [StackRef; 1]),
 ) -> Op<Settled<0>> {
@@ -301,7 +301,7 @@ pub unsafe fn set_update<E: Engine>(
 
 /// Sets the two topmost values as key and value in a dict of a comprehension or display.
 #[inline(always)]
-pub unsafe fn map_add<E: Engine>(
+pub(crate) unsafe fn map_add<E: Engine>(
     e: &mut E,
     (Kept(_), [key, value]): (Kept<Many<Oparg>>, [StackRef; 2]),
 ) -> Op {
@@ -318,7 +318,7 @@ pub unsafe fn map_add<E: Engine>(
 
 /// Updates a dict from a mapping.
 #[inline(always)]
-pub unsafe fn dict_update<E: Engine>(
+pub(crate) unsafe fn dict_update<E: Engine>(
     e: &mut E,
     (Kept(_), [mapping]): (Kept<Many<Oparg>>, [StackRef; 1]),
 ) -> Op<Settled<0>> {
@@ -348,7 +348,7 @@ unsafe fn explain_mapping(tstate: ThreadState, mapping: *mut PyObject) {
 /// Updates the dict of a call's keyword arguments from a mapping with other keys. The callable, three
 /// values below the dict, is for the message.
 #[inline(always)]
-pub unsafe fn dict_merge<E: Engine>(
+pub(crate) unsafe fn dict_merge<E: Engine>(
     e: &mut E,
     (Kept(_), [mapping]): (Kept<Many<DownToCallable>>, [StackRef; 1]),
 ) -> Op<Settled<0>> {
@@ -368,7 +368,7 @@ pub unsafe fn dict_merge<E: Engine>(
 }
 
 /// What DICT_MERGE has below the mapping, down to the callable.
-pub struct DownToCallable;
+pub(crate) struct DownToCallable;
 
 impl Count for DownToCallable {
     #[inline(always)]
@@ -381,7 +381,7 @@ impl Count for DownToCallable {
 
 /// The `oparg` topmost strings as one.
 #[inline(always)]
-pub unsafe fn build_string<E: Engine>(e: &mut E, values: Many<Oparg>) -> Op<Settled<1>> {
+pub(crate) unsafe fn build_string<E: Engine>(e: &mut E, values: Many<Oparg>) -> Op<Settled<1>> {
     let count = values.count();
     // SAFETY: the values are strings, and ours.
     unsafe {
@@ -403,7 +403,7 @@ unsafe fn join(strings: *mut StackRef, count: usize) -> *mut PyObject {
 
 /// `format(value)`; a string stays as it is.
 #[inline(always)]
-pub unsafe fn format_simple<E: Engine>(e: &mut E, [value]: [StackRef; 1]) -> Op<Settled<1>> {
+pub(crate) unsafe fn format_simple<E: Engine>(e: &mut E, [value]: [StackRef; 1]) -> Op<Settled<1>> {
     // SAFETY: the input is ours.
     unsafe {
         if is_exact(value.object(), &raw mut ffi::PyUnicode_Type) {
@@ -417,7 +417,7 @@ pub unsafe fn format_simple<E: Engine>(e: &mut E, [value]: [StackRef; 1]) -> Op<
 
 /// `format(value, spec)`.
 #[inline(always)]
-pub unsafe fn format_with_spec<E: Engine>(e: &mut E, [value, spec]: [StackRef; 2]) -> Op<Settled<1>> {
+pub(crate) unsafe fn format_with_spec<E: Engine>(e: &mut E, [value, spec]: [StackRef; 2]) -> Op<Settled<1>> {
     // SAFETY: the inputs are ours.
     unsafe {
         e.publish();
@@ -428,7 +428,7 @@ pub unsafe fn format_with_spec<E: Engine>(e: &mut E, [value, spec]: [StackRef; 2
 
 /// `str(value)`, `repr(value)` or `ascii(value)`, as the argument says.
 #[inline(always)]
-pub unsafe fn convert_value<E: Engine>(e: &mut E, [value]: [StackRef; 1]) -> Op<Settled<1>> {
+pub(crate) unsafe fn convert_value<E: Engine>(e: &mut E, [value]: [StackRef; 1]) -> Op<Settled<1>> {
     // SAFETY: the argument is the index of a conversion; the input is ours.
     unsafe {
         e.publish();
@@ -441,7 +441,10 @@ pub unsafe fn convert_value<E: Engine>(e: &mut E, [value]: [StackRef; 1]) -> Op<
 /// An interpolation of a template: value, expression, and a format specification if the argument's lowest
 /// bit says so. The bits from the third on are the conversion.
 #[inline(always)]
-pub unsafe fn build_interpolation<E: Engine>(e: &mut E, values: Many<InterpolationParts>) -> Op<Settled<1>> {
+pub(crate) unsafe fn build_interpolation<E: Engine>(
+    e: &mut E,
+    values: Many<InterpolationParts>,
+) -> Op<Settled<1>> {
     let (has_format, conversion) = (e.oparg() & 1, e.oparg() >> 2);
     // SAFETY: the values are ours.
     unsafe {
@@ -455,7 +458,7 @@ pub unsafe fn build_interpolation<E: Engine>(e: &mut E, values: Many<Interpolati
 }
 
 /// Value and expression, and a format specification if the argument's lowest bit says so.
-pub struct InterpolationParts;
+pub(crate) struct InterpolationParts;
 
 impl Count for InterpolationParts {
     #[inline(always)]
@@ -466,7 +469,7 @@ impl Count for InterpolationParts {
 
 /// A template of a tuple of strings and a tuple of interpolations.
 #[inline(always)]
-pub unsafe fn build_template<E: Engine>(
+pub(crate) unsafe fn build_template<E: Engine>(
     e: &mut E,
     [strings, interpolations]: [StackRef; 2],
 ) -> Op<Settled<1>> {

@@ -19,14 +19,14 @@ use crate::tlbc;
 
 /// An inline cache entry where an instruction should be: the bytecode is broken.
 #[inline(always)]
-pub unsafe fn cache<E: Engine>(_e: &mut E, []: [StackRef; 0]) -> Op {
+pub(crate) unsafe fn cache<E: Engine>(_e: &mut E, []: [StackRef; 0]) -> Op {
     // SAFETY: C strings; does not return.
     unsafe { ffi::_Py_FatalErrorFunc(c"_PyEval_EvalFrameDefault".as_ptr(), c"Executing a cache.".as_ptr()) }
 }
 
 /// An opcode that nothing emits.
 #[inline(always)]
-pub unsafe fn reserved<E: Engine>(_e: &mut E, []: [StackRef; 0]) -> Op {
+pub(crate) unsafe fn reserved<E: Engine>(_e: &mut E, []: [StackRef; 0]) -> Op {
     // SAFETY: C strings; does not return.
     unsafe {
         ffi::_Py_FatalErrorFunc(
@@ -38,7 +38,7 @@ pub unsafe fn reserved<E: Engine>(_e: &mut E, []: [StackRef; 0]) -> Op {
 
 /// Extends the argument of the instruction that follows by eight bits from below, and runs it.
 #[inline(always)]
-pub unsafe fn extended_arg<E: BytecodeEngine>(e: &mut E, []: [StackRef; 0]) -> BytecodeOp {
+pub(crate) unsafe fn extended_arg<E: BytecodeEngine>(e: &mut E, []: [StackRef; 0]) -> BytecodeOp {
     // SAFETY: an instruction follows.
     let (opcode, oparg) = unsafe { e.next().decode() };
     e.set_oparg(e.oparg() << 8 | oparg);
@@ -49,7 +49,7 @@ pub unsafe fn extended_arg<E: BytecodeEngine>(e: &mut E, []: [StackRef; 0]) -> B
 
 /// Handles what other threads and signals ask of this one.
 #[inline(always)]
-pub unsafe fn check_periodic<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
+pub(crate) unsafe fn check_periodic<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
     // SAFETY: the thread is attached; the frame is published before anything runs.
     unsafe {
         e.tstate().quiescent();
@@ -66,7 +66,7 @@ pub unsafe fn check_periodic<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
 /// The periodic check, except on the way down a chain of `yield from` and `await`, whose innermost
 /// frame makes it.
 #[inline(always)]
-pub unsafe fn check_periodic_if_not_yield_from<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
+pub(crate) unsafe fn check_periodic_if_not_yield_from<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
     let location = e.oparg() & ffi::RESUME_OPARG_LOCATION_MASK as usize;
     if location < ffi::RESUME_AFTER_YIELD_FROM as usize {
         // SAFETY: the engine's promise.
@@ -80,7 +80,7 @@ pub unsafe fn check_periodic_if_not_yield_from<E: Engine>(e: &mut E, []: [StackR
 
 /// Goes on in this thread's own copy of the bytecode, in free-threaded hosts.
 #[inline(always)]
-pub unsafe fn load_bytecode<E: BytecodeEngine>(e: &mut E, []: [StackRef; 0]) -> BytecodeOp {
+pub(crate) unsafe fn load_bytecode<E: BytecodeEngine>(e: &mut E, []: [StackRef; 0]) -> BytecodeOp {
     #[cfg(not(py_gil_disabled))]
     let _ = e;
     #[cfg(py_gil_disabled)]
@@ -101,7 +101,7 @@ pub unsafe fn load_bytecode<E: BytecodeEngine>(e: &mut E, []: [StackRef; 0]) -> 
 /// Instruments the code for the tools of now, and begins anew if that changed it. Code that a tool runs
 /// is left alone; but free-threaded hosts, where a copy may be new, check always.
 #[inline(always)]
-pub unsafe fn maybe_instrument<E: BytecodeEngine>(e: &mut E, []: [StackRef; 0]) -> BytecodeOp {
+pub(crate) unsafe fn maybe_instrument<E: BytecodeEngine>(e: &mut E, []: [StackRef; 0]) -> BytecodeOp {
     // SAFETY: the frame is published before the code is changed.
     unsafe {
         if FREE_THREADED || (*e.tstate().as_ptr()).tracing == 0 {
@@ -121,7 +121,7 @@ pub unsafe fn maybe_instrument<E: BytecodeEngine>(e: &mut E, []: [StackRef; 0]) 
 
 /// Becomes RESUME_CHECK, unless a tool runs.
 #[inline(always)]
-pub unsafe fn quicken_resume<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
+pub(crate) unsafe fn quicken_resume<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
     // SAFETY: the instruction may be another one that falls back to RESUME: then nothing happens.
     unsafe { resume::specialize(e.this_instr(), e.tstate()) }
     Ok([])
@@ -129,7 +129,7 @@ pub unsafe fn quicken_resume<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
 
 /// Nothing is asked of the thread, and the code is instrumented as it should be.
 #[inline(always)]
-pub unsafe fn resume_check<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
+pub(crate) unsafe fn resume_check<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
     // SAFETY: the code is live.
     unsafe {
         guard(EvalBreaker::of(e.tstate()).load().is_quiet_at(version::of_code(e.code())))?;
@@ -143,7 +143,7 @@ pub unsafe fn resume_check<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
 
 /// Leaves the frame, and pushes the topmost value in the calling one.
 #[inline(always)]
-pub unsafe fn return_value<E: Engine>(e: &mut E, [value]: [StackRef; 1]) -> Op<Settled<1>> {
+pub(crate) unsafe fn return_value<E: Engine>(e: &mut E, [value]: [StackRef; 1]) -> Op<Settled<1>> {
     // SAFETY: the value is the last one on the stack, and nothing of the frame backs it any more. The
     // frame is not the thread's current one when its destructors run. The value is the result in the other
     // frame.
@@ -185,7 +185,7 @@ pub(super) unsafe fn leaving(value: StackRef) -> StackRef {
 
 /// Leaves the evaluator with the topmost value.
 #[inline(always)]
-pub unsafe fn interpreter_exit<E: Engine>(e: &mut E, [value]: [StackRef; 1]) -> BytecodeOp {
+pub(crate) unsafe fn interpreter_exit<E: Engine>(e: &mut E, [value]: [StackRef; 1]) -> BytecodeOp {
     // SAFETY: only entry frames have this instruction, and what was called has left its value.
     unsafe {
         let entry = e.frame();
@@ -221,7 +221,10 @@ unsafe fn branch<E: BytecodeEngine>(e: &mut E, taken: bool) {
 
 /// Jumps if the topmost value, a bool, is True.
 #[inline(always)]
-pub unsafe fn pop_jump_if_true<E: BytecodeEngine>(e: &mut E, [condition]: [StackRef; 1]) -> BytecodeOp {
+pub(crate) unsafe fn pop_jump_if_true<E: BytecodeEngine>(
+    e: &mut E,
+    [condition]: [StackRef; 1],
+) -> BytecodeOp {
     // SAFETY: the engine's promise; bools need no closing.
     unsafe { branch(e, condition.is_true()) }
     Ok([])
@@ -229,7 +232,10 @@ pub unsafe fn pop_jump_if_true<E: BytecodeEngine>(e: &mut E, [condition]: [Stack
 
 /// Jumps if the topmost value, a bool, is False.
 #[inline(always)]
-pub unsafe fn pop_jump_if_false<E: BytecodeEngine>(e: &mut E, [condition]: [StackRef; 1]) -> BytecodeOp {
+pub(crate) unsafe fn pop_jump_if_false<E: BytecodeEngine>(
+    e: &mut E,
+    [condition]: [StackRef; 1],
+) -> BytecodeOp {
     // SAFETY: the engine's promise; bools need no closing.
     unsafe { branch(e, condition.is_false()) }
     Ok([])
@@ -237,7 +243,7 @@ pub unsafe fn pop_jump_if_false<E: BytecodeEngine>(e: &mut E, [condition]: [Stac
 
 /// Replaces the topmost value by whether it is None.
 #[inline(always)]
-pub unsafe fn is_none<E: Engine>(e: &mut E, [value]: [StackRef; 1]) -> Op<[StackRef; 1]> {
+pub(crate) unsafe fn is_none<E: Engine>(e: &mut E, [value]: [StackRef; 1]) -> Op<[StackRef; 1]> {
     let is_none = value.is_none();
     if !is_none {
         // SAFETY: the input is ours.
@@ -248,7 +254,7 @@ pub unsafe fn is_none<E: Engine>(e: &mut E, [value]: [StackRef; 1]) -> Op<[Stack
 
 /// Jumps ahead.
 #[inline(always)]
-pub unsafe fn jump_forward<E: BytecodeEngine>(e: &mut E, []: [StackRef; 0]) -> BytecodeOp {
+pub(crate) unsafe fn jump_forward<E: BytecodeEngine>(e: &mut E, []: [StackRef; 0]) -> BytecodeOp {
     // SAFETY: the argument leads to another instruction.
     unsafe { e.jump_by(e.oparg() as isize) }
     Ok([])
@@ -256,7 +262,10 @@ pub unsafe fn jump_forward<E: BytecodeEngine>(e: &mut E, []: [StackRef; 0]) -> B
 
 /// Jumps back, without the periodic check.
 #[inline(always)]
-pub unsafe fn jump_backward_no_interrupt<E: BytecodeEngine>(e: &mut E, []: [StackRef; 0]) -> BytecodeOp {
+pub(crate) unsafe fn jump_backward_no_interrupt<E: BytecodeEngine>(
+    e: &mut E,
+    []: [StackRef; 0],
+) -> BytecodeOp {
     // SAFETY: the argument leads to another instruction.
     unsafe { e.jump_by(-(e.oparg() as isize)) }
     Ok([])
@@ -264,7 +273,7 @@ pub unsafe fn jump_backward_no_interrupt<E: BytecodeEngine>(e: &mut E, []: [Stac
 
 /// Becomes the form of JUMP_BACKWARD for interpreters with or without a JIT.
 #[inline(always)]
-pub unsafe fn specialize_jump_backward<E: BytecodeEngine>(e: &mut E, []: [StackRef; 0]) -> BytecodeOp {
+pub(crate) unsafe fn specialize_jump_backward<E: BytecodeEngine>(e: &mut E, []: [StackRef; 0]) -> BytecodeOp {
     // SAFETY: the instruction may be another one that falls back to this one: then nothing happens.
     let changed = unsafe { jump_backward::specialize(e.this_instr(), e.tstate().interp()) };
     if changed { Err(BytecodeExit::Again) } else { Ok([]) }
@@ -274,7 +283,7 @@ pub unsafe fn specialize_jump_backward<E: BytecodeEngine>(e: &mut E, []: [StackR
 
 /// Makes and runs an executor for the loop that begins here, when the counter says so.
 #[inline(always)]
-pub unsafe fn jit<E: BytecodeEngine>(e: &mut E, []: [StackRef; 0]) -> BytecodeOp {
+pub(crate) unsafe fn jit<E: BytecodeEngine>(e: &mut E, []: [StackRef; 0]) -> BytecodeOp {
     #[cfg(py_tier2)]
     // SAFETY: the instruction has a counter.
     unsafe {
@@ -297,7 +306,7 @@ pub unsafe fn jit<E: BytecodeEngine>(e: &mut E, []: [StackRef; 0]) -> BytecodeOp
 /// Runs the executor that was put in the place of this instruction. If something is asked of the
 /// thread, runs the instruction itself, so that its periodic check sees to it.
 #[inline(always)]
-pub unsafe fn enter_executor<E: BytecodeEngine>(e: &mut E, []: [StackRef; 0]) -> BytecodeOp {
+pub(crate) unsafe fn enter_executor<E: BytecodeEngine>(e: &mut E, []: [StackRef; 0]) -> BytecodeOp {
     #[cfg(not(py_tier2))]
     // SAFETY: C strings; does not return.
     unsafe {
@@ -361,7 +370,7 @@ mod executors {
     /// The thread is attached, `frame` is current and published, and `instr` is in its bytecode.
     #[cold]
     #[inline(never)]
-    pub unsafe fn make(
+    pub(crate) unsafe fn make(
         frame: Frame,
         instr: CodeUnit,
         oparg: usize,
@@ -394,7 +403,7 @@ mod executors {
 
     /// Runs an executor, and goes on where it stops.
     #[inline(always)]
-    pub unsafe fn run<E: Engine>(e: &mut E, executor: NonNull<ffi::_PyExecutorObject>) -> BytecodeOp {
+    pub(crate) unsafe fn run<E: Engine>(e: &mut E, executor: NonNull<ffi::_PyExecutorObject>) -> BytecodeOp {
         // SAFETY: the executor is valid, and its code expects the engine's registers.
         unsafe {
             let next = call(e.frame(), e.sp(), e.tstate(), executor.as_ptr());

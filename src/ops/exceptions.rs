@@ -11,7 +11,7 @@ use crate::raise;
 
 /// Raises: the argument says whether there is an exception on the stack (1), and a cause above it (2).
 #[inline(always)]
-pub unsafe fn raise_varargs<E: Engine>(e: &mut E, []: [StackRef; 0]) -> BytecodeOp {
+pub(crate) unsafe fn raise_varargs<E: Engine>(e: &mut E, []: [StackRef; 0]) -> BytecodeOp {
     // SAFETY: the stack has as many values as the argument says, which become the callee's.
     unsafe {
         let cause = if e.oparg() == 2 { e.pop().into_object() } else { core::ptr::null_mut() };
@@ -28,7 +28,7 @@ pub unsafe fn raise_varargs<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Bytecode
 /// Raises the topmost value once more, at the end of a handler. If there is an argument, the offset of
 /// the instruction that raised it first is as many places below.
 #[inline(always)]
-pub unsafe fn reraise<E: Engine>(e: &mut E, []: [StackRef; 0]) -> BytecodeOp {
+pub(crate) unsafe fn reraise<E: Engine>(e: &mut E, []: [StackRef; 0]) -> BytecodeOp {
     // SAFETY: the topmost value is an exception, and the one that the argument leads to a tagged integer.
     unsafe {
         let exception = e.pop().into_object();
@@ -45,7 +45,7 @@ pub unsafe fn reraise<E: Engine>(e: &mut E, []: [StackRef; 0]) -> BytecodeOp {
 
 /// Makes the topmost value the exception being handled, and puts the one before below it (or None).
 #[inline(always)]
-pub unsafe fn push_exc_info<E: Engine>(e: &mut E, [exception]: [StackRef; 1]) -> Op<[StackRef; 2]> {
+pub(crate) unsafe fn push_exc_info<E: Engine>(e: &mut E, [exception]: [StackRef; 1]) -> Op<[StackRef; 2]> {
     // SAFETY: the thread's stack of handled exceptions owns its items.
     unsafe {
         let handled = &raw mut (*(*e.tstate().as_ptr()).exc_info).exc_value;
@@ -57,7 +57,7 @@ pub unsafe fn push_exc_info<E: Engine>(e: &mut E, [exception]: [StackRef; 1]) ->
 
 /// Ends a handler: the topmost value is the exception that was being handled before (or None).
 #[inline(always)]
-pub unsafe fn pop_except<E: Engine>(e: &mut E, [before]: [StackRef; 1]) -> Op<Settled<0>> {
+pub(crate) unsafe fn pop_except<E: Engine>(e: &mut E, [before]: [StackRef; 1]) -> Op<Settled<0>> {
     // SAFETY: the input becomes the thread's, and what it replaces is given up.
     unsafe {
         let handled = &raw mut (*(*e.tstate().as_ptr()).exc_info).exc_value;
@@ -71,7 +71,7 @@ pub unsafe fn pop_except<E: Engine>(e: &mut E, [before]: [StackRef; 1]) -> Op<Se
 
 /// Replaces the type at the top, after `except`, by whether the exception below it is of that type.
 #[inline(always)]
-pub unsafe fn check_exc_match<E: Engine>(
+pub(crate) unsafe fn check_exc_match<E: Engine>(
     e: &mut E,
     (Kept([exception]), [match_type]): (Kept<[StackRef; 1]>, [StackRef; 1]),
 ) -> Op<Settled<1>> {
@@ -90,7 +90,10 @@ pub unsafe fn check_exc_match<E: Engine>(
 /// Replaces an exception and the type above it, after `except*`, by the rest for other handlers and
 /// the group that this one handles (each None if there is nothing).
 #[inline(always)]
-pub unsafe fn check_eg_match<E: Engine>(e: &mut E, [exception, match_type]: [StackRef; 2]) -> Op<Settled<2>> {
+pub(crate) unsafe fn check_eg_match<E: Engine>(
+    e: &mut E,
+    [exception, match_type]: [StackRef; 2],
+) -> Op<Settled<2>> {
     // SAFETY: the inputs are ours. The group stays alive on the stack when it becomes the exception
     // being handled.
     unsafe {
@@ -118,7 +121,7 @@ pub unsafe fn check_eg_match<E: Engine>(e: &mut E, [exception, match_type]: [Sta
 /// method and its `self` (or nothing), the offset of the raising instruction, the exception handled
 /// before, and the exception, which all stay.
 #[inline(always)]
-pub unsafe fn with_except_start<E: Engine>(
+pub(crate) unsafe fn with_except_start<E: Engine>(
     e: &mut E,
     Kept([method, receiver, lasti, _, exception]): Kept<[StackRef; 5]>,
 ) -> Op<[StackRef; 1]> {
@@ -163,7 +166,7 @@ unsafe fn call_exit(method: *mut PyObject, receiver: StackRef, exception: *mut P
 /// The thread is attached, its current frame published, no exception set, and the caller owns `exc`
 /// and `cause`.
 #[inline(never)]
-pub unsafe fn raise_statement(tstate: ThreadState, exc: *mut PyObject, cause: *mut PyObject) -> bool {
+pub(crate) unsafe fn raise_statement(tstate: ThreadState, exc: *mut PyObject, cause: *mut PyObject) -> bool {
     // SAFETY: the caller's promise.
     unsafe {
         let Some(exc) = Owned::optional(exc) else { return raise_again(tstate) };
@@ -322,18 +325,18 @@ pub(crate) unsafe fn check_star_types(right: *mut PyObject) -> Result<(), Raised
 }
 
 /// What `except*` makes of an exception.
-pub struct Split {
+pub(crate) struct Split {
     /// The part that the handler is for, as an exception group; None if there is none.
-    pub matched: Owned,
+    pub(crate) matched: Owned,
     /// What goes on to the next handler; None if that is nothing.
-    pub rest: Owned,
+    pub(crate) rest: Owned,
 }
 
 /// Splits an exception (or None: nothing is left) by the type of an `except*` handler of `frame`.
 ///
 /// # Safety
 /// The thread is attached, `frame` is current and published, and both objects are live.
-pub unsafe fn split_by_type(
+pub(crate) unsafe fn split_by_type(
     frame: Frame,
     exception: *mut PyObject,
     match_type: *mut PyObject,

@@ -7,14 +7,14 @@ use crate::host::{Frame, StackRef};
 
 /// No evaluator but the default one is installed (PEP 523), so Python calls may stay in it.
 #[inline(always)]
-pub unsafe fn check_pep_523<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
+pub(crate) unsafe fn check_pep_523<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
     // SAFETY: the thread is attached.
     unsafe { guard(!e.tstate().has_custom_eval_frame()) }
 }
 
 /// Remembers where the callee returns to.
 #[inline(always)]
-pub unsafe fn save_return_offset<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
+pub(crate) unsafe fn save_return_offset<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
     // SAFETY: the frame is live; instructions are short.
     unsafe {
         (*e.frame().as_ptr()).return_offset = e.units() as u16;
@@ -25,7 +25,7 @@ pub unsafe fn save_return_offset<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op 
 /// Links the frame that this instruction has made, and goes on in it. A check before has made sure that a
 /// call more is not too deep.
 #[inline(always)]
-pub unsafe fn push_frame<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
+pub(crate) unsafe fn push_frame<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
     // SAFETY: the instruction has just made the frame.
     unsafe {
         let frame = e.take_frame();

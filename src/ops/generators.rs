@@ -21,7 +21,7 @@ use crate::seams;
 /// Moves the frame into a new generator or coroutine, leaves it, and pushes the generator in the
 /// calling frame.
 #[inline(always)]
-pub unsafe fn return_generator<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op<[StackRef; 1]> {
+pub(crate) unsafe fn return_generator<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op<[StackRef; 1]> {
     // SAFETY: the frame is a function's and has nothing on its stack; the generator goes on after this
     // instruction.
     unsafe {
@@ -50,7 +50,7 @@ const RESUMER_UNITS: isize = 2;
 /// Suspends the generator, and pushes the topmost value in the frame that has resumed it. The argument
 /// is 1 for the `yield` inside `yield from` and `await`.
 #[inline(always)]
-pub unsafe fn yield_value<E: Engine>(e: &mut E, [value]: [StackRef; 1]) -> Op<Settled<1>> {
+pub(crate) unsafe fn yield_value<E: Engine>(e: &mut E, [value]: [StackRef; 1]) -> Op<Settled<1>> {
     // SAFETY: a generator owns the frame, and goes on after this instruction. The value leaves it, and is the
     // result in the other frame.
     unsafe {
@@ -67,7 +67,11 @@ pub unsafe fn yield_value<E: Engine>(e: &mut E, [value]: [StackRef; 1]) -> Op<Se
 
 /// Looks for a specialized form of sending to the receiver when the counter says so.
 #[inline(always)]
-pub unsafe fn specialize_send<E: BytecodeEngine>(e: &mut E, counter: u16, []: [StackRef; 0]) -> BytecodeOp {
+pub(crate) unsafe fn specialize_send<E: BytecodeEngine>(
+    e: &mut E,
+    counter: u16,
+    []: [StackRef; 0],
+) -> BytecodeOp {
     // SAFETY: the instruction has two inputs.
     unsafe { specialize(e, counter, |e| seams::specialize::send(e.peek(2), e.this_instr())) }
 }
@@ -75,7 +79,7 @@ pub unsafe fn specialize_send<E: BytecodeEngine>(e: &mut E, counter: u16, []: [S
 /// Sends the topmost value to the receiver below it, which stays, and replaces it by what the receiver
 /// yields. If the receiver returns instead, replaces it by the value returned, and jumps.
 #[inline(always)]
-pub unsafe fn send<E: BytecodeEngine>(
+pub(crate) unsafe fn send<E: BytecodeEngine>(
     e: &mut E,
     (Kept([receiver]), [value]): (Kept<[StackRef; 1]>, [StackRef; 1]),
 ) -> BytecodeOp<Settled<1>> {
@@ -143,7 +147,7 @@ unsafe fn returned_value(tstate: ThreadState, frame: Frame, instr: CodeUnit) -> 
 /// Prepares the receiver, a generator or coroutine, to run in the evaluator itself: moves the topmost
 /// value into its frame.
 #[inline(always)]
-pub unsafe fn send_gen_frame<E: Engine>(
+pub(crate) unsafe fn send_gen_frame<E: Engine>(
     e: &mut E,
     (Kept([receiver]), [value]): (Kept<[StackRef; 1]>, [StackRef; 1]),
 ) -> Op {
@@ -162,7 +166,7 @@ pub unsafe fn send_gen_frame<E: Engine>(
 
 /// Drops the receiver below the value that it has returned.
 #[inline(always)]
-pub unsafe fn end_send<E: Engine>(e: &mut E, [receiver, value]: [StackRef; 2]) -> Op<Settled<1>> {
+pub(crate) unsafe fn end_send<E: Engine>(e: &mut E, [receiver, value]: [StackRef; 2]) -> Op<Settled<1>> {
     // SAFETY: both inputs are ours; the value is in its place before the receiver goes.
     unsafe {
         e.poke(2, value);
@@ -174,7 +178,7 @@ pub unsafe fn end_send<E: Engine>(e: &mut E, [receiver, value]: [StackRef; 2]) -
 /// After an exception was thrown into a `yield from` or `await`: if the receiver has returned by it,
 /// leaves what END_SEND expects, None and the value; else raises it once more.
 #[inline(always)]
-pub unsafe fn cleanup_throw<E: Engine>(
+pub(crate) unsafe fn cleanup_throw<E: Engine>(
     e: &mut E,
     [receiver, sent, exception]: [StackRef; 3],
 ) -> BytecodeOp<Settled<2>> {
@@ -206,7 +210,7 @@ unsafe fn reraise_live<E: Engine, T>(e: &mut E, exception: *mut PyObject) -> Byt
 /// Replaces the topmost value by what `yield from` resumes: generators and, in coroutines, coroutines
 /// as they are, of anything else its iterator.
 #[inline(always)]
-pub unsafe fn get_yield_from_iter<E: Engine>(e: &mut E, [iterable]: [StackRef; 1]) -> Op<Settled<1>> {
+pub(crate) unsafe fn get_yield_from_iter<E: Engine>(e: &mut E, [iterable]: [StackRef; 1]) -> Op<Settled<1>> {
     // SAFETY: the input is ours; when it stays it is in its place already.
     unsafe {
         let object = iterable.object();
@@ -242,7 +246,7 @@ unsafe fn may_await(code: Code) -> bool {
 /// Replaces the topmost value by the iterator that `await` runs for it. The argument is 1 and 2 for the
 /// results of `__aenter__` and `__aexit__`.
 #[inline(always)]
-pub unsafe fn get_awaitable<E: Engine>(e: &mut E, [iterable]: [StackRef; 1]) -> Op<Settled<1>> {
+pub(crate) unsafe fn get_awaitable<E: Engine>(e: &mut E, [iterable]: [StackRef; 1]) -> Op<Settled<1>> {
     // SAFETY: the input is ours.
     unsafe {
         e.publish();
@@ -253,7 +257,7 @@ pub unsafe fn get_awaitable<E: Engine>(e: &mut E, [iterable]: [StackRef; 1]) -> 
 
 /// Replaces the topmost value by its asynchronous iterator.
 #[inline(always)]
-pub unsafe fn get_aiter<E: Engine>(e: &mut E, [iterable]: [StackRef; 1]) -> Op<Settled<1>> {
+pub(crate) unsafe fn get_aiter<E: Engine>(e: &mut E, [iterable]: [StackRef; 1]) -> Op<Settled<1>> {
     // SAFETY: the input is ours, and given up before its iterator is looked at.
     unsafe {
         e.publish();
@@ -315,7 +319,10 @@ unsafe fn check_asynchronous_iterator(iterator: *mut PyObject) -> *mut PyObject 
 
 /// Pushes what is to be awaited for the next item of the asynchronous iterator at the top, which stays.
 #[inline(always)]
-pub unsafe fn get_anext<E: Engine>(e: &mut E, Kept([iterator]): Kept<[StackRef; 1]>) -> Op<[StackRef; 1]> {
+pub(crate) unsafe fn get_anext<E: Engine>(
+    e: &mut E,
+    Kept([iterator]): Kept<[StackRef; 1]>,
+) -> Op<[StackRef; 1]> {
     // SAFETY: the instruction has an input.
     unsafe {
         e.publish();
@@ -327,7 +334,7 @@ pub unsafe fn get_anext<E: Engine>(e: &mut E, Kept([iterator]): Kept<[StackRef; 
 /// At an exception in `async for`: StopAsyncIteration ends the loop, and it and the iterator are
 /// dropped; any other goes on.
 #[inline(always)]
-pub unsafe fn end_async_for<E: Engine>(
+pub(crate) unsafe fn end_async_for<E: Engine>(
     e: &mut E,
     [iterator, exception]: [StackRef; 2],
 ) -> BytecodeOp<Settled<0>> {

@@ -36,7 +36,7 @@ macro_rules! type_guards {
         $(
             $(#[$doc])*
             #[inline(always)]
-            pub unsafe fn $name<E: Engine>(_e: &mut E, Kept(values): Kept<[StackRef; $depth]>) -> Op {
+            pub(crate) unsafe fn $name<E: Engine>(_e: &mut E, Kept(values): Kept<[StackRef; $depth]>) -> Op {
                 // SAFETY: the instruction has at least that many inputs.
                 unsafe { guard_type(values[0], &raw mut ffi::$type_) }
             }
@@ -75,7 +75,7 @@ type_guards! {
 
 /// The topmost value is exactly a set or a frozenset.
 #[inline(always)]
-pub unsafe fn guard_tos_any_set<E: Engine>(_e: &mut E, Kept([value]): Kept<[StackRef; 1]>) -> Op {
+pub(crate) unsafe fn guard_tos_any_set<E: Engine>(_e: &mut E, Kept([value]): Kept<[StackRef; 1]>) -> Op {
     // SAFETY: the instruction has an input.
     unsafe {
         let object = value.object();
@@ -87,6 +87,6 @@ pub unsafe fn guard_tos_any_set<E: Engine>(_e: &mut E, Kept([value]): Kept<[Stac
 
 /// The slot below the top is empty: the call has no `self`.
 #[inline(always)]
-pub unsafe fn guard_nos_null<E: Engine>(_e: &mut E, Kept([nos, _]): Kept<[StackRef; 2]>) -> Op {
+pub(crate) unsafe fn guard_nos_null<E: Engine>(_e: &mut E, Kept([nos, _]): Kept<[StackRef; 2]>) -> Op {
     guard(nos.is_null())
 }

@@ -42,7 +42,10 @@ unsafe fn jump<E: BytecodeEngine>(e: &mut E, event: u32, source: CodeUnit, targe
 
 /// A jump ahead.
 #[inline(always)]
-pub unsafe fn instrumented_jump_forward<E: BytecodeEngine>(e: &mut E, []: [StackRef; 0]) -> BytecodeOp {
+pub(crate) unsafe fn instrumented_jump_forward<E: BytecodeEngine>(
+    e: &mut E,
+    []: [StackRef; 0],
+) -> BytecodeOp {
     // SAFETY: the argument leads to another instruction.
     unsafe {
         let target = e.next().add(e.oparg() as isize);
@@ -52,7 +55,7 @@ pub unsafe fn instrumented_jump_forward<E: BytecodeEngine>(e: &mut E, []: [Stack
 
 /// A jump back, after the periodic check.
 #[inline(always)]
-pub unsafe fn monitor_jump_backward<E: BytecodeEngine>(e: &mut E, []: [StackRef; 0]) -> BytecodeOp {
+pub(crate) unsafe fn monitor_jump_backward<E: BytecodeEngine>(e: &mut E, []: [StackRef; 0]) -> BytecodeOp {
     // SAFETY: the argument leads to another instruction.
     unsafe {
         let target = e.next().add(-(e.oparg() as isize));
@@ -76,7 +79,10 @@ unsafe fn branch<E: BytecodeEngine>(e: &mut E, taken: bool) -> BytecodeOp {
 
 /// A branch on True.
 #[inline(always)]
-pub unsafe fn instrumented_pop_jump_if_true<E: BytecodeEngine>(e: &mut E, []: [StackRef; 0]) -> BytecodeOp {
+pub(crate) unsafe fn instrumented_pop_jump_if_true<E: BytecodeEngine>(
+    e: &mut E,
+    []: [StackRef; 0],
+) -> BytecodeOp {
     // SAFETY: the instruction has one input, a bool, which needs no closing.
     unsafe {
         let condition = e.pop();
@@ -86,7 +92,10 @@ pub unsafe fn instrumented_pop_jump_if_true<E: BytecodeEngine>(e: &mut E, []: [S
 
 /// A branch on False.
 #[inline(always)]
-pub unsafe fn instrumented_pop_jump_if_false<E: BytecodeEngine>(e: &mut E, []: [StackRef; 0]) -> BytecodeOp {
+pub(crate) unsafe fn instrumented_pop_jump_if_false<E: BytecodeEngine>(
+    e: &mut E,
+    []: [StackRef; 0],
+) -> BytecodeOp {
     // SAFETY: the instruction has one input, a bool, which needs no closing.
     unsafe {
         let condition = e.pop();
@@ -96,7 +105,10 @@ pub unsafe fn instrumented_pop_jump_if_false<E: BytecodeEngine>(e: &mut E, []: [
 
 /// A branch on None.
 #[inline(always)]
-pub unsafe fn instrumented_pop_jump_if_none<E: BytecodeEngine>(e: &mut E, []: [StackRef; 0]) -> BytecodeOp {
+pub(crate) unsafe fn instrumented_pop_jump_if_none<E: BytecodeEngine>(
+    e: &mut E,
+    []: [StackRef; 0],
+) -> BytecodeOp {
     // SAFETY: the instruction has one input.
     unsafe {
         let is_none = pop_is_none(e);
@@ -106,7 +118,7 @@ pub unsafe fn instrumented_pop_jump_if_none<E: BytecodeEngine>(e: &mut E, []: [S
 
 /// A branch on anything but None.
 #[inline(always)]
-pub unsafe fn instrumented_pop_jump_if_not_none<E: BytecodeEngine>(
+pub(crate) unsafe fn instrumented_pop_jump_if_not_none<E: BytecodeEngine>(
     e: &mut E,
     []: [StackRef; 0],
 ) -> BytecodeOp {
@@ -130,7 +142,7 @@ unsafe fn pop_is_none<E: Engine>(e: &mut E) -> bool {
 
 /// The way of a branch that goes straight on; the branch is the instruction before.
 #[inline(always)]
-pub unsafe fn instrumented_not_taken<E: BytecodeEngine>(e: &mut E, []: [StackRef; 0]) -> BytecodeOp {
+pub(crate) unsafe fn instrumented_not_taken<E: BytecodeEngine>(e: &mut E, []: [StackRef; 0]) -> BytecodeOp {
     // SAFETY: both are in the frame's bytecode.
     unsafe { jump(e, ffi::PY_MONITORING_EVENT_BRANCH_LEFT, e.previous_instr(), e.next()) }
 }
@@ -139,7 +151,7 @@ pub unsafe fn instrumented_not_taken<E: BytecodeEngine>(e: &mut E, []: [StackRef
 
 /// The start of a turn of a loop, or its end, which is POP_ITER's event.
 #[inline(always)]
-pub unsafe fn instrumented_for_iter<E: BytecodeEngine>(
+pub(crate) unsafe fn instrumented_for_iter<E: BytecodeEngine>(
     e: &mut E,
     Kept([iterator]): Kept<[StackRef; 1]>,
 ) -> BytecodeOp {
@@ -154,7 +166,7 @@ pub unsafe fn instrumented_for_iter<E: BytecodeEngine>(
 
 /// The end of a loop, left from the instruction before: its FOR_ITER.
 #[inline(always)]
-pub unsafe fn instrumented_pop_iter<E: BytecodeEngine>(e: &mut E, []: [StackRef; 0]) -> BytecodeOp {
+pub(crate) unsafe fn instrumented_pop_iter<E: BytecodeEngine>(e: &mut E, []: [StackRef; 0]) -> BytecodeOp {
     // SAFETY: the instruction has one input.
     unsafe {
         jump(e, ffi::PY_MONITORING_EVENT_BRANCH_RIGHT, e.previous_instr(), e.next())?;
@@ -166,7 +178,7 @@ pub unsafe fn instrumented_pop_iter<E: BytecodeEngine>(e: &mut E, []: [StackRef;
 
 /// The end of an asynchronous loop, left from the END_SEND that the argument leads back to.
 #[inline(always)]
-pub unsafe fn monitor_end_async_for<E: BytecodeEngine>(e: &mut E, []: [StackRef; 0]) -> BytecodeOp {
+pub(crate) unsafe fn monitor_end_async_for<E: BytecodeEngine>(e: &mut E, []: [StackRef; 0]) -> BytecodeOp {
     // SAFETY: the compiler has put the distance there.
     unsafe {
         let source = e.next().add(-(e.oparg() as isize));
@@ -176,7 +188,7 @@ pub unsafe fn monitor_end_async_for<E: BytecodeEngine>(e: &mut E, []: [StackRef;
 
 /// A generator's return value at the end of a loop: the StopIteration that was not raised.
 #[inline(always)]
-pub unsafe fn instrumented_end_for<E: Engine>(
+pub(crate) unsafe fn instrumented_end_for<E: Engine>(
     e: &mut E,
     (Kept([iterator]), [value]): (Kept<[StackRef; 1]>, [StackRef; 1]),
 ) -> Op<Settled<0>> {
@@ -193,7 +205,7 @@ pub unsafe fn instrumented_end_for<E: Engine>(
 /// A generator's return value at the end of `yield from` or `await`: the StopIteration that was not
 /// raised.
 #[inline(always)]
-pub unsafe fn instrumented_end_send<E: Engine>(e: &mut E, inputs: [StackRef; 2]) -> Op<Settled<1>> {
+pub(crate) unsafe fn instrumented_end_send<E: Engine>(e: &mut E, inputs: [StackRef; 2]) -> Op<Settled<1>> {
     // SAFETY: the inputs are ours.
     unsafe {
         let [receiver, value] = inputs;
@@ -219,7 +231,7 @@ unsafe fn stop_iteration<E: Engine>(e: &mut E, value: StackRef) -> Op {
 
 /// A frame begins, or goes on after a `yield`.
 #[inline(always)]
-pub unsafe fn monitor_resume<E: BytecodeEngine>(e: &mut E, []: [StackRef; 0]) -> BytecodeOp {
+pub(crate) unsafe fn monitor_resume<E: BytecodeEngine>(e: &mut E, []: [StackRef; 0]) -> BytecodeOp {
     const { assert!(ffi::PY_MONITORING_EVENT_PY_START == 0 && ffi::PY_MONITORING_EVENT_PY_RESUME == 1) }
     // SAFETY: the frame is published.
     unsafe {
@@ -265,14 +277,14 @@ unsafe fn value_event<E: Engine>(e: &mut E, value: StackRef, event: u32) -> Op {
 
 /// The frame returns the topmost value.
 #[inline(always)]
-pub unsafe fn return_value_event<E: Engine>(e: &mut E, Kept([value]): Kept<[StackRef; 1]>) -> Op {
+pub(crate) unsafe fn return_value_event<E: Engine>(e: &mut E, Kept([value]): Kept<[StackRef; 1]>) -> Op {
     // SAFETY: the instruction has an input.
     unsafe { value_event(e, value, ffi::PY_MONITORING_EVENT_PY_RETURN) }
 }
 
 /// The frame yields the topmost value.
 #[inline(always)]
-pub unsafe fn yield_value_event<E: BytecodeEngine>(
+pub(crate) unsafe fn yield_value_event<E: BytecodeEngine>(
     e: &mut E,
     Kept([value]): Kept<[StackRef; 1]>,
 ) -> BytecodeOp {
@@ -287,7 +299,10 @@ pub unsafe fn yield_value_event<E: BytecodeEngine>(
 
 /// An attribute of `super(...)`, whose call is an event.
 #[inline(always)]
-pub unsafe fn instrumented_load_super_attr<E: Engine>(e: &mut E, inputs: [StackRef; 3]) -> Op<[StackRef; 1]> {
+pub(crate) unsafe fn instrumented_load_super_attr<E: Engine>(
+    e: &mut E,
+    inputs: [StackRef; 3],
+) -> Op<[StackRef; 1]> {
     // SAFETY: the inputs are those of the plain form.
     unsafe { attributes::load_super(e, inputs, true) }
 }
@@ -296,7 +311,7 @@ pub unsafe fn instrumented_load_super_attr<E: Engine>(e: &mut E, inputs: [StackR
 
 /// A new line, perhaps: then runs the instruction that was here.
 #[inline(always)]
-pub unsafe fn instrumented_line<E: BytecodeEngine>(e: &mut E, []: [StackRef; 0]) -> BytecodeOp {
+pub(crate) unsafe fn instrumented_line<E: BytecodeEngine>(e: &mut E, []: [StackRef; 0]) -> BytecodeOp {
     // SAFETY: the code has data about its lines, since this is what was put here.
     unsafe {
         let (frame, this) = (e.frame(), e.this_instr());
@@ -314,7 +329,7 @@ pub unsafe fn instrumented_line<E: BytecodeEngine>(e: &mut E, []: [StackRef; 0])
 
 /// An instruction begins: then runs the one that was here.
 #[inline(always)]
-pub unsafe fn instrumented_instruction<E: BytecodeEngine>(e: &mut E, []: [StackRef; 0]) -> BytecodeOp {
+pub(crate) unsafe fn instrumented_instruction<E: BytecodeEngine>(e: &mut E, []: [StackRef; 0]) -> BytecodeOp {
     // SAFETY: the frame is published.
     unsafe {
         e.publish();

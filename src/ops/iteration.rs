@@ -25,7 +25,7 @@ use crate::seams;
 
 /// Replaces the topmost value by its iterator.
 #[inline(always)]
-pub unsafe fn get_iter<E: Engine>(e: &mut E, [iterable]: [StackRef; 1]) -> Op<Settled<1>> {
+pub(crate) unsafe fn get_iter<E: Engine>(e: &mut E, [iterable]: [StackRef; 1]) -> Op<Settled<1>> {
     // SAFETY: the input is ours.
     unsafe {
         e.publish();
@@ -36,7 +36,7 @@ pub unsafe fn get_iter<E: Engine>(e: &mut E, [iterable]: [StackRef; 1]) -> Op<Se
 
 /// Pushes the length of the topmost value, which stays.
 #[inline(always)]
-pub unsafe fn get_len<E: Engine>(e: &mut E, Kept([value]): Kept<[StackRef; 1]>) -> Op<[StackRef; 1]> {
+pub(crate) unsafe fn get_len<E: Engine>(e: &mut E, Kept([value]): Kept<[StackRef; 1]>) -> Op<[StackRef; 1]> {
     // SAFETY: the instruction has an input.
     unsafe {
         e.publish();
@@ -52,7 +52,7 @@ pub unsafe fn get_len<E: Engine>(e: &mut E, Kept([value]): Kept<[StackRef; 1]>) 
 /// Drops what a generator has returned at the end of a loop. The frame stays at the instruction before this
 /// one, the loop's FOR_ITER, for POP_ITER to see.
 #[inline(always)]
-pub unsafe fn end_for<E: Engine>(e: &mut E, [value]: [StackRef; 1]) -> Op<Settled<0>> {
+pub(crate) unsafe fn end_for<E: Engine>(e: &mut E, [value]: [StackRef; 1]) -> Op<Settled<0>> {
     // SAFETY: the input is ours.
     unsafe {
         e.stay_at_previous_instr();
@@ -62,7 +62,7 @@ pub unsafe fn end_for<E: Engine>(e: &mut E, [value]: [StackRef; 1]) -> Op<Settle
 
 /// Looks for a specialized form of the loop when the counter says so.
 #[inline(always)]
-pub unsafe fn specialize_for_iter<E: BytecodeEngine>(
+pub(crate) unsafe fn specialize_for_iter<E: BytecodeEngine>(
     e: &mut E,
     counter: u16,
     []: [StackRef; 0],
@@ -77,7 +77,7 @@ pub unsafe fn specialize_for_iter<E: BytecodeEngine>(
 
 /// Pushes the iterator's next item, or leaves the loop.
 #[inline(always)]
-pub unsafe fn for_iter<E: BytecodeEngine>(
+pub(crate) unsafe fn for_iter<E: BytecodeEngine>(
     e: &mut E,
     Kept([iterator]): Kept<[StackRef; 1]>,
 ) -> BytecodeOp<[StackRef; 1]> {
@@ -171,7 +171,7 @@ unsafe fn guard_release<E: Engine>(e: &mut E, sequence: *mut PyObject) -> Op {
 
 /// The topmost value is an iterator over a list.
 #[inline(always)]
-pub unsafe fn iter_check_list<E: Engine>(_e: &mut E, Kept([iterator]): Kept<[StackRef; 1]>) -> Op {
+pub(crate) unsafe fn iter_check_list<E: Engine>(_e: &mut E, Kept([iterator]): Kept<[StackRef; 1]>) -> Op {
     // SAFETY: the topmost value is live; an iterator owns its list, also when it is exhausted, unless there
     // is a GIL.
     unsafe {
@@ -188,7 +188,7 @@ fn list_iterator(iterator: StackRef) -> *mut ffi::_PyListIterObject {
 
 /// Leaves the loop if the list has no more items.
 #[inline(always)]
-pub unsafe fn iter_jump_list<E: BytecodeEngine>(
+pub(crate) unsafe fn iter_jump_list<E: BytecodeEngine>(
     e: &mut E,
     Kept([iterator]): Kept<[StackRef; 1]>,
 ) -> BytecodeOp {
@@ -213,7 +213,7 @@ pub unsafe fn iter_jump_list<E: BytecodeEngine>(
 
 /// Pushes the list's next item.
 #[inline(always)]
-pub unsafe fn iter_next_list<E: BytecodeEngine>(
+pub(crate) unsafe fn iter_next_list<E: BytecodeEngine>(
     e: &mut E,
     Kept([iterator]): Kept<[StackRef; 1]>,
 ) -> BytecodeOp<[StackRef; 1]> {
@@ -253,14 +253,14 @@ pub unsafe fn iter_next_list<E: BytecodeEngine>(
 
 /// The topmost value is an iterator over a tuple.
 #[inline(always)]
-pub unsafe fn iter_check_tuple<E: Engine>(_e: &mut E, Kept([iterator]): Kept<[StackRef; 1]>) -> Op {
+pub(crate) unsafe fn iter_check_tuple<E: Engine>(_e: &mut E, Kept([iterator]): Kept<[StackRef; 1]>) -> Op {
     // SAFETY: the topmost value is live.
     unsafe { guard_iterator(iterator, &raw mut ffi::PyTupleIter_Type) }
 }
 
 /// Leaves the loop if the tuple has no more items.
 #[inline(always)]
-pub unsafe fn iter_jump_tuple<E: BytecodeEngine>(
+pub(crate) unsafe fn iter_jump_tuple<E: BytecodeEngine>(
     e: &mut E,
     Kept([iterator]): Kept<[StackRef; 1]>,
 ) -> BytecodeOp {
@@ -282,7 +282,7 @@ pub unsafe fn iter_jump_tuple<E: BytecodeEngine>(
 
 /// Pushes the tuple's next item.
 #[inline(always)]
-pub unsafe fn iter_next_tuple<E: Engine>(
+pub(crate) unsafe fn iter_next_tuple<E: Engine>(
     _e: &mut E,
     Kept([iterator]): Kept<[StackRef; 1]>,
 ) -> Op<[StackRef; 1]> {
@@ -299,14 +299,14 @@ pub unsafe fn iter_next_tuple<E: Engine>(
 
 /// The topmost value is an iterator over a range of machine integers.
 #[inline(always)]
-pub unsafe fn iter_check_range<E: Engine>(_e: &mut E, Kept([iterator]): Kept<[StackRef; 1]>) -> Op {
+pub(crate) unsafe fn iter_check_range<E: Engine>(_e: &mut E, Kept([iterator]): Kept<[StackRef; 1]>) -> Op {
     // SAFETY: the topmost value is live.
     unsafe { guard_iterator(iterator, &raw mut ffi::PyRangeIter_Type) }
 }
 
 /// Leaves the loop if the range is at its end.
 #[inline(always)]
-pub unsafe fn iter_jump_range<E: BytecodeEngine>(
+pub(crate) unsafe fn iter_jump_range<E: BytecodeEngine>(
     e: &mut E,
     Kept([iterator]): Kept<[StackRef; 1]>,
 ) -> BytecodeOp {
@@ -320,7 +320,7 @@ pub unsafe fn iter_jump_range<E: BytecodeEngine>(
 /// Pushes the range's next int, or, if the next instruction would store it in place of an int that nobody
 /// else knows, makes it the value of that one.
 #[inline(always)]
-pub unsafe fn iter_next_range<E: Engine>(
+pub(crate) unsafe fn iter_next_range<E: Engine>(
     e: &mut E,
     Kept([iterator]): Kept<[StackRef; 1]>,
 ) -> Op<PushedOrStored<[StackRef; 1], E::NextStore>> {
@@ -376,7 +376,7 @@ unsafe fn is_sole_int(variable: StackRef) -> bool {
 /// Prepares a generator to run in the evaluator itself. It comes back behind this
 /// instruction, or to the loop's END_FOR when it returns.
 #[inline(always)]
-pub unsafe fn for_iter_gen_frame<E: Engine>(e: &mut E, Kept([iterator]): Kept<[StackRef; 1]>) -> Op {
+pub(crate) unsafe fn for_iter_gen_frame<E: Engine>(e: &mut E, Kept([iterator]): Kept<[StackRef; 1]>) -> Op {
     // SAFETY: the topmost value is live; nobody else resumes a generator that is suspended.
     unsafe {
         guard_iterator(iterator, &raw mut ffi::PyGen_Type)?;

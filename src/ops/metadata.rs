@@ -8,24 +8,24 @@ use crate::host::{CodeUnit, Frame, PyObject, StackRef, ThreadState, ffi};
 
 /// A row of the table of micro-ops.
 #[derive(Debug)]
-pub struct MicroOp {
+pub(crate) struct MicroOp {
     /// The host's name, in lower case and without the underscore.
-    pub name: &'static str,
-    pub group: Group,
+    pub(crate) name: &'static str,
+    pub(crate) group: Group,
     /// Traces have copies of it for the arguments below this number.
-    pub copies: u8,
+    pub(crate) copies: u8,
     /// The number of code units that its operands from the inline cache have.
-    pub operand_units: usize,
+    pub(crate) operand_units: usize,
     /// What must have run before: of each group, one.
-    pub needs: &'static [&'static [&'static str]],
+    pub(crate) needs: &'static [&'static [&'static str]],
     /// The host's `HAS_…_FLAG`.
-    pub flags: u16,
-    pub effect: Effect,
+    pub(crate) flags: u16,
+    pub(crate) effect: Effect,
 }
 
 /// Which engines can run a micro-op.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Group {
+pub(crate) enum Group {
     Everywhere,
     /// It needs an engine that reads bytecode.
     Bytecode,
@@ -35,15 +35,15 @@ pub enum Group {
 
 /// What a micro-op does to the stack, as functions of the instruction's argument.
 #[derive(Debug, Clone, Copy)]
-pub struct Effect {
+pub(crate) struct Effect {
     /// How many values it looks at that stay, below those that it takes.
-    pub kept: fn(usize) -> usize,
+    pub(crate) kept: fn(usize) -> usize,
     /// How many it takes.
-    pub taken: fn(usize) -> usize,
+    pub(crate) taken: fn(usize) -> usize,
     /// How many it leaves.
-    pub left: fn(usize) -> usize,
+    pub(crate) left: fn(usize) -> usize,
     /// Whether it has to be the last one of its instruction.
-    pub ends_instruction: bool,
+    pub(crate) ends_instruction: bool,
 }
 
 /// What the type of a body says, if every engine can run it.
@@ -175,7 +175,7 @@ macro_rules! micro_ops {
      bytecode { $({ $tier1:ident [$($tier1_operands:tt)?] [$(($($tier1_need:ident)+))*] })* }
      traces { $({ $trace:ident ($taken:literal, $left:literal) [$(($($trace_need:ident)+))*] [$($trace_flag:tt)*] })* }) => {
         /// Every micro-op that the host knows, and every step of an instruction.
-        pub static MICRO_OPS: &[MicroOp] = &[
+        pub(crate) static MICRO_OPS: &[MicroOp] = &[
             $({
                 const BODY: (Effect, usize) = body!(everywhere everywhere_with AnyEngine $name [$($operands)?]);
                 MicroOp {

@@ -37,7 +37,7 @@ fn done(result: PyResult<()>) -> Op {
 
 /// Pushes what the name means in locals, globals or builtins.
 #[inline(always)]
-pub unsafe fn load_name<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op<[StackRef; 1]> {
+pub(crate) unsafe fn load_name<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op<[StackRef; 1]> {
     // SAFETY: the code has that name.
     unsafe {
         e.publish();
@@ -48,7 +48,7 @@ pub unsafe fn load_name<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op<[StackRef
 
 /// Binds the name to the topmost value, in locals.
 #[inline(always)]
-pub unsafe fn store_name<E: Engine>(e: &mut E, [value]: [StackRef; 1]) -> Op<Settled<0>> {
+pub(crate) unsafe fn store_name<E: Engine>(e: &mut E, [value]: [StackRef; 1]) -> Op<Settled<0>> {
     // SAFETY: the code has that name; the input is ours.
     unsafe {
         e.publish();
@@ -80,7 +80,7 @@ unsafe fn store_local(frame: Frame, name: *mut PyObject, value: *mut PyObject) -
 
 /// Unbinds the name in locals.
 #[inline(always)]
-pub unsafe fn delete_name<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
+pub(crate) unsafe fn delete_name<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
     // SAFETY: the code has that name.
     unsafe {
         e.publish();
@@ -106,7 +106,7 @@ unsafe fn delete_local(tstate: ThreadState, frame: Frame, name: *mut PyObject) -
 
 /// Pushes the mapping of locals.
 #[inline(always)]
-pub unsafe fn load_locals<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op<[StackRef; 1]> {
+pub(crate) unsafe fn load_locals<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op<[StackRef; 1]> {
     // SAFETY: the frame keeps the mapping alive.
     unsafe {
         let locals = e.frame().locals_mapping();
@@ -128,7 +128,7 @@ unsafe fn missing_locals() -> Raised {
 
 /// Makes sure that locals have `__annotations__`.
 #[inline(always)]
-pub unsafe fn setup_annotations<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
+pub(crate) unsafe fn setup_annotations<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
     // SAFETY: the frame is published.
     unsafe {
         e.publish();
@@ -155,7 +155,7 @@ unsafe fn ensure_annotations(locals: *mut PyObject) -> PyResult<()> {
 
 /// Pushes `__build_class__`.
 #[inline(always)]
-pub unsafe fn load_build_class<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op<[StackRef; 1]> {
+pub(crate) unsafe fn load_build_class<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op<[StackRef; 1]> {
     // SAFETY: the frame is published.
     unsafe {
         e.publish();
@@ -176,7 +176,7 @@ unsafe fn build_class(frame: Frame) -> PyResult {
 
 /// Looks for a specialized form of a global's load when the counter says so.
 #[inline(always)]
-pub unsafe fn specialize_load_global<E: BytecodeEngine>(
+pub(crate) unsafe fn specialize_load_global<E: BytecodeEngine>(
     e: &mut E,
     counter: u16,
     []: [StackRef; 0],
@@ -193,7 +193,7 @@ pub unsafe fn specialize_load_global<E: BytecodeEngine>(
 /// Pushes a global or builtin. With the low bit of the argument set, a call follows, for which another
 /// micro-op pushes an empty slot.
 #[inline(always)]
-pub unsafe fn load_global<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op<Settled<1>> {
+pub(crate) unsafe fn load_global<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op<Settled<1>> {
     // SAFETY: the code has that name; the instruction's stack effect covers the slot.
     unsafe {
         e.publish();
@@ -231,7 +231,7 @@ unsafe fn guard_namespace(namespace: *mut PyObject, version: u16) -> Op<DictKeys
 
 /// The globals have the same keys as when the cache was filled.
 #[inline(always)]
-pub unsafe fn guard_globals_version<E: Engine>(e: &mut E, version: u16, []: [StackRef; 0]) -> Op {
+pub(crate) unsafe fn guard_globals_version<E: Engine>(e: &mut E, version: u16, []: [StackRef; 0]) -> Op {
     // SAFETY: the frame is live.
     unsafe {
         guard_namespace(e.frame().globals(), version)?;
@@ -259,7 +259,7 @@ unsafe fn load_entry<E: Engine>(
 
 /// Pushes a builtin; the operands are the version of the builtins' keys and the index there.
 #[inline(always)]
-pub unsafe fn load_global_builtins<E: Engine>(
+pub(crate) unsafe fn load_global_builtins<E: Engine>(
     e: &mut E,
     (version, index): (u16, u16),
     []: [StackRef; 0],
@@ -270,7 +270,7 @@ pub unsafe fn load_global_builtins<E: Engine>(
 
 /// Pushes a global; the operands are the version of the globals' keys and the index there.
 #[inline(always)]
-pub unsafe fn load_global_module<E: Engine>(
+pub(crate) unsafe fn load_global_module<E: Engine>(
     e: &mut E,
     (version, index): (u16, u16),
     []: [StackRef; 0],
@@ -281,7 +281,10 @@ pub unsafe fn load_global_module<E: Engine>(
 
 /// Pushes an empty slot if the low bit of the argument is set.
 #[inline(always)]
-pub unsafe fn push_null_conditional<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op<SettledMany<NoneOrOne>> {
+pub(crate) unsafe fn push_null_conditional<E: Engine>(
+    e: &mut E,
+    []: [StackRef; 0],
+) -> Op<SettledMany<NoneOrOne>> {
     // SAFETY: the instruction's stack effect covers the slot, if there is to be one.
     unsafe {
         let count = NoneOrOne::of(e.oparg());
@@ -294,7 +297,7 @@ pub unsafe fn push_null_conditional<E: Engine>(e: &mut E, []: [StackRef; 0]) -> 
 }
 
 /// One value if the lowest bit of the argument is set.
-pub struct NoneOrOne;
+pub(crate) struct NoneOrOne;
 
 impl Count for NoneOrOne {
     #[inline(always)]
@@ -305,7 +308,7 @@ impl Count for NoneOrOne {
 
 /// Binds a global name to the topmost value.
 #[inline(always)]
-pub unsafe fn store_global<E: Engine>(e: &mut E, [value]: [StackRef; 1]) -> Op<Settled<0>> {
+pub(crate) unsafe fn store_global<E: Engine>(e: &mut E, [value]: [StackRef; 1]) -> Op<Settled<0>> {
     // SAFETY: the code has that name; the input is ours.
     unsafe {
         e.publish();
@@ -320,7 +323,7 @@ pub unsafe fn store_global<E: Engine>(e: &mut E, [value]: [StackRef; 1]) -> Op<S
 
 /// Unbinds a global name.
 #[inline(always)]
-pub unsafe fn delete_global<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
+pub(crate) unsafe fn delete_global<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
     // SAFETY: the code has that name.
     unsafe {
         e.publish();
@@ -340,7 +343,10 @@ pub unsafe fn delete_global<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
 
 /// Replaces a mapping by what it has under the name, or else by the global or builtin of that name.
 #[inline(always)]
-pub unsafe fn load_from_dict_or_globals<E: Engine>(e: &mut E, [mapping]: [StackRef; 1]) -> Op<Settled<1>> {
+pub(crate) unsafe fn load_from_dict_or_globals<E: Engine>(
+    e: &mut E,
+    [mapping]: [StackRef; 1],
+) -> Op<Settled<1>> {
     // SAFETY: the code has that name; the input is ours, and gives its slot to the result.
     unsafe {
         e.publish();
@@ -365,7 +371,10 @@ pub unsafe fn load_from_dict_or_globals<E: Engine>(e: &mut E, [mapping]: [StackR
 /// Replaces a class's namespace by what it has under the name of a variable, or else by what the
 /// variable's cell holds.
 #[inline(always)]
-pub unsafe fn load_from_dict_or_deref<E: Engine>(e: &mut E, [namespace]: [StackRef; 1]) -> Op<Settled<1>> {
+pub(crate) unsafe fn load_from_dict_or_deref<E: Engine>(
+    e: &mut E,
+    [namespace]: [StackRef; 1],
+) -> Op<Settled<1>> {
     // SAFETY: the local is a cell; the input is ours once there is a result.
     unsafe {
         e.publish();
@@ -401,7 +410,7 @@ unsafe fn load_from_class_or_cell(
 
 /// Replaces the level and the list of names by the imported module.
 #[inline(always)]
-pub unsafe fn import_name<E: Engine>(e: &mut E, [level, fromlist]: [StackRef; 2]) -> Op<Settled<1>> {
+pub(crate) unsafe fn import_name<E: Engine>(e: &mut E, [level, fromlist]: [StackRef; 2]) -> Op<Settled<1>> {
     // SAFETY: the code has that name; the inputs are ours.
     unsafe {
         e.publish();
@@ -413,7 +422,10 @@ pub unsafe fn import_name<E: Engine>(e: &mut E, [level, fromlist]: [StackRef; 2]
 
 /// Pushes a name of the module that stays below it.
 #[inline(always)]
-pub unsafe fn import_from<E: Engine>(e: &mut E, Kept([module]): Kept<[StackRef; 1]>) -> Op<[StackRef; 1]> {
+pub(crate) unsafe fn import_from<E: Engine>(
+    e: &mut E,
+    Kept([module]): Kept<[StackRef; 1]>,
+) -> Op<[StackRef; 1]> {
     // SAFETY: the code has that name, and the module is on the stack.
     unsafe {
         e.publish();

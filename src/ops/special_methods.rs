@@ -11,7 +11,7 @@ const METHODS: usize = ffi::SPECIAL_MAX as usize + 1;
 /// The type of [`SPECIAL_METHODS`]; an array to C.
 #[derive(Clone, Copy)]
 #[repr(transparent)]
-pub struct SpecialMethods([ffi::_Py_SpecialMethod; METHODS]);
+pub(crate) struct SpecialMethods([ffi::_Py_SpecialMethod; METHODS]);
 
 // SAFETY: its pointers are to constants, and to strings of the host that are immortal.
 unsafe impl Sync for SpecialMethods {}

@@ -33,7 +33,7 @@ unsafe fn index_of(int: StackRef) -> Option<usize> {
 
 /// `list[index]`.
 #[inline(always)]
-pub unsafe fn binary_op_subscr_list_int<E: Engine>(
+pub(crate) unsafe fn binary_op_subscr_list_int<E: Engine>(
     e: &mut E,
     [list, index]: [StackRef; 2],
 ) -> Op<Settled<1>> {
@@ -58,7 +58,7 @@ pub unsafe fn binary_op_subscr_list_int<E: Engine>(
 
 /// `tuple[index]`.
 #[inline(always)]
-pub unsafe fn binary_op_subscr_tuple_int<E: Engine>(
+pub(crate) unsafe fn binary_op_subscr_tuple_int<E: Engine>(
     e: &mut E,
     [tuple, index]: [StackRef; 2],
 ) -> Op<Settled<1>> {
@@ -72,7 +72,7 @@ pub unsafe fn binary_op_subscr_tuple_int<E: Engine>(
 
 /// `string[index]`, if that is an ASCII character.
 #[inline(always)]
-pub unsafe fn binary_op_subscr_str_int<E: Engine>(
+pub(crate) unsafe fn binary_op_subscr_str_int<E: Engine>(
     e: &mut E,
     [string, index]: [StackRef; 2],
 ) -> Op<Settled<1>> {
@@ -103,7 +103,7 @@ unsafe fn settle_item<E: Engine>(
 
 /// `list[slice]`.
 #[inline(always)]
-pub unsafe fn binary_op_subscr_list_slice<E: Engine>(
+pub(crate) unsafe fn binary_op_subscr_list_slice<E: Engine>(
     e: &mut E,
     [list, slice]: [StackRef; 2],
 ) -> Op<Settled<1>> {
@@ -117,7 +117,10 @@ pub unsafe fn binary_op_subscr_list_slice<E: Engine>(
 
 /// `dict[key]`.
 #[inline(always)]
-pub unsafe fn binary_op_subscr_dict<E: Engine>(e: &mut E, [dict, key]: [StackRef; 2]) -> Op<Settled<1>> {
+pub(crate) unsafe fn binary_op_subscr_dict<E: Engine>(
+    e: &mut E,
+    [dict, key]: [StackRef; 2],
+) -> Op<Settled<1>> {
     // SAFETY: a guard has shown that `dict` is one; the inputs are ours.
     unsafe {
         e.publish();
@@ -142,7 +145,7 @@ unsafe fn value_of(dict: *mut PyObject, key: *mut PyObject) -> *mut PyObject {
 
 /// `container[start:stop]`.
 #[inline(always)]
-pub unsafe fn binary_slice<E: Engine>(
+pub(crate) unsafe fn binary_slice<E: Engine>(
     e: &mut E,
     [container, start, stop]: [StackRef; 3],
 ) -> Op<[StackRef; 1]> {
@@ -289,7 +292,7 @@ unsafe fn read_getitem(cache: *mut ffi::_specialization_cache) -> (*mut ffi::PyF
 
 /// The container's type has a `__getitem__` that is a Python function, and there is room for its frame.
 #[inline(always)]
-pub unsafe fn binary_op_subscr_check_func<E: Engine>(
+pub(crate) unsafe fn binary_op_subscr_check_func<E: Engine>(
     e: &mut E,
     Kept([container, _]): Kept<[StackRef; 2]>,
 ) -> Op {
@@ -313,7 +316,7 @@ unsafe fn guard_stack_space<E: Engine>(e: &E, function: *mut ffi::PyFunctionObje
 /// Makes a frame for the call of that function. (The function is looked at
 /// again, since the stack has no room to remember it; another thread may have changed the type.)
 #[inline(always)]
-pub unsafe fn binary_op_subscr_init_call<E: Engine>(e: &mut E, [container, key]: [StackRef; 2]) -> Op {
+pub(crate) unsafe fn binary_op_subscr_init_call<E: Engine>(e: &mut E, [container, key]: [StackRef; 2]) -> Op {
     // SAFETY: there is room for the frame, and it takes over the inputs as its first locals.
     unsafe {
         let function = getitem_of(container).ok_or(Exit::Deopt)?;
@@ -333,7 +336,7 @@ pub unsafe fn binary_op_subscr_init_call<E: Engine>(e: &mut E, [container, key]:
 
 /// Looks for a specialized form of `container[key] = value` when the counter says so.
 #[inline(always)]
-pub unsafe fn specialize_store_subscr<E: BytecodeEngine>(
+pub(crate) unsafe fn specialize_store_subscr<E: BytecodeEngine>(
     e: &mut E,
     counter: u16,
     []: [StackRef; 0],
@@ -348,7 +351,10 @@ pub unsafe fn specialize_store_subscr<E: BytecodeEngine>(
 
 /// `container[key] = value`.
 #[inline(always)]
-pub unsafe fn store_subscr<E: Engine>(e: &mut E, [value, container, key]: [StackRef; 3]) -> Op<Settled<0>> {
+pub(crate) unsafe fn store_subscr<E: Engine>(
+    e: &mut E,
+    [value, container, key]: [StackRef; 3],
+) -> Op<Settled<0>> {
     // SAFETY: the inputs are ours.
     unsafe {
         e.publish();
@@ -359,7 +365,7 @@ pub unsafe fn store_subscr<E: Engine>(e: &mut E, [value, container, key]: [Stack
 
 /// `dict[key] = value`.
 #[inline(always)]
-pub unsafe fn store_subscr_dict<E: Engine>(e: &mut E, [value, dict, key]: [StackRef; 3]) -> Op {
+pub(crate) unsafe fn store_subscr_dict<E: Engine>(e: &mut E, [value, dict, key]: [StackRef; 3]) -> Op {
     // SAFETY: a guard has shown that `dict` is one. It takes over key and value, which leave the stack
     // first; the dict itself stays there.
     unsafe {
@@ -373,7 +379,7 @@ pub unsafe fn store_subscr_dict<E: Engine>(e: &mut E, [value, dict, key]: [Stack
 
 /// `list[index] = value`.
 #[inline(always)]
-pub unsafe fn store_subscr_list_int<E: Engine>(e: &mut E, [value, list, index]: [StackRef; 3]) -> Op {
+pub(crate) unsafe fn store_subscr_list_int<E: Engine>(e: &mut E, [value, list, index]: [StackRef; 3]) -> Op {
     // SAFETY: guards have shown that `list` and `index` are a list and an int. The list takes over the
     // value, and the item that was there becomes ours.
     unsafe {
@@ -398,7 +404,7 @@ pub unsafe fn store_subscr_list_int<E: Engine>(e: &mut E, [value, list, index]: 
 
 /// `container[start:stop] = value`.
 #[inline(always)]
-pub unsafe fn store_slice<E: Engine>(e: &mut E, [value, container, start, stop]: [StackRef; 4]) -> Op {
+pub(crate) unsafe fn store_slice<E: Engine>(e: &mut E, [value, container, start, stop]: [StackRef; 4]) -> Op {
     // SAFETY: the inputs are ours; the bounds are given up or move into the slice, the others stay on the
     // stack meanwhile.
     unsafe {
@@ -469,7 +475,7 @@ unsafe fn set_part(
 
 /// `del container[key]`.
 #[inline(always)]
-pub unsafe fn delete_subscr<E: Engine>(e: &mut E, [container, key]: [StackRef; 2]) -> Op<Settled<0>> {
+pub(crate) unsafe fn delete_subscr<E: Engine>(e: &mut E, [container, key]: [StackRef; 2]) -> Op<Settled<0>> {
     // SAFETY: the inputs are ours.
     unsafe {
         e.publish();

@@ -15,7 +15,7 @@ const UNBOUND_FREE: &CStr =
 /// The thread is attached, the current frame published, and `code` is live and has that local.
 #[cold]
 #[inline(never)]
-pub unsafe fn unbound_local(code: Code, index: usize) {
+pub(crate) unsafe fn unbound_local(code: Code, index: usize) {
     // SAFETY: the caller's promise.
     unsafe {
         let name = tuple_item((*code.as_ptr()).co_localsplusnames, index);

@@ -18,7 +18,7 @@ use core::ffi::c_int;
 
 /// Looks for a specialized form of unpacking a sequence when the counter says so.
 #[inline(always)]
-pub unsafe fn specialize_unpack_sequence<E: BytecodeEngine>(
+pub(crate) unsafe fn specialize_unpack_sequence<E: BytecodeEngine>(
     e: &mut E,
     counter: u16,
     []: [StackRef; 0],
@@ -33,7 +33,10 @@ pub unsafe fn specialize_unpack_sequence<E: BytecodeEngine>(
 
 /// Puts the `oparg` items of an iterable in its place, the first one topmost.
 #[inline(always)]
-pub unsafe fn unpack_sequence<E: Engine>(e: &mut E, [iterable]: [StackRef; 1]) -> Op<SettledMany<Oparg>> {
+pub(crate) unsafe fn unpack_sequence<E: Engine>(
+    e: &mut E,
+    [iterable]: [StackRef; 1],
+) -> Op<SettledMany<Oparg>> {
     let count = e.oparg();
     // SAFETY: the input is ours, and the stack has room for that many values.
     unsafe { unpack(e, iterable, count, -1) }
@@ -42,14 +45,17 @@ pub unsafe fn unpack_sequence<E: Engine>(e: &mut E, [iterable]: [StackRef; 1]) -
 /// Puts the items of an iterable in its place, the first one topmost: as many as the low byte of the
 /// argument says, a list, and as many as the other bytes say.
 #[inline(always)]
-pub unsafe fn unpack_ex<E: Engine>(e: &mut E, [iterable]: [StackRef; 1]) -> Op<SettledMany<ItemsAndRest>> {
+pub(crate) unsafe fn unpack_ex<E: Engine>(
+    e: &mut E,
+    [iterable]: [StackRef; 1],
+) -> Op<SettledMany<ItemsAndRest>> {
     let (before, after) = (e.oparg() & 0xFF, e.oparg() >> 8);
     // SAFETY: the input is ours, and the stack has room for that many values.
     unsafe { unpack(e, iterable, before, after as _) }
 }
 
 /// What UNPACK_EX leaves.
-pub struct ItemsAndRest;
+pub(crate) struct ItemsAndRest;
 
 impl Count for ItemsAndRest {
     #[inline(always)]
@@ -83,7 +89,10 @@ unsafe fn unpack<E: Engine, C: Count>(
 
 /// A tuple of two items.
 #[inline(always)]
-pub unsafe fn unpack_sequence_two_tuple<E: Engine>(e: &mut E, [sequence]: [StackRef; 1]) -> Op<Settled<2>> {
+pub(crate) unsafe fn unpack_sequence_two_tuple<E: Engine>(
+    e: &mut E,
+    [sequence]: [StackRef; 1],
+) -> Op<Settled<2>> {
     // SAFETY: a guard has shown that the input, which is ours, is a tuple.
     unsafe {
         let tuple = sequence.object();
@@ -96,7 +105,7 @@ pub unsafe fn unpack_sequence_two_tuple<E: Engine>(e: &mut E, [sequence]: [Stack
 
 /// A tuple of `oparg` items.
 #[inline(always)]
-pub unsafe fn unpack_sequence_tuple<E: Engine>(
+pub(crate) unsafe fn unpack_sequence_tuple<E: Engine>(
     e: &mut E,
     [sequence]: [StackRef; 1],
 ) -> Op<SettledMany<Oparg>> {
@@ -112,7 +121,7 @@ pub unsafe fn unpack_sequence_tuple<E: Engine>(
 
 /// A list of `oparg` items.
 #[inline(always)]
-pub unsafe fn unpack_sequence_list<E: Engine>(
+pub(crate) unsafe fn unpack_sequence_list<E: Engine>(
     e: &mut E,
     [sequence]: [StackRef; 1],
 ) -> Op<SettledMany<Oparg>> {
@@ -149,7 +158,7 @@ unsafe fn place_items<E: Engine>(e: &mut E, items: *mut *mut PyObject) -> *mut S
 
 /// Pushes whether the topmost value is a mapping to patterns.
 #[inline(always)]
-pub unsafe fn match_mapping<E: Engine>(
+pub(crate) unsafe fn match_mapping<E: Engine>(
     _e: &mut E,
     Kept([subject]): Kept<[StackRef; 1]>,
 ) -> Op<[StackRef; 1]> {
@@ -159,7 +168,7 @@ pub unsafe fn match_mapping<E: Engine>(
 
 /// Pushes whether the topmost value is a sequence to patterns.
 #[inline(always)]
-pub unsafe fn match_sequence<E: Engine>(
+pub(crate) unsafe fn match_sequence<E: Engine>(
     _e: &mut E,
     Kept([subject]): Kept<[StackRef; 1]>,
 ) -> Op<[StackRef; 1]> {
@@ -169,7 +178,7 @@ pub unsafe fn match_sequence<E: Engine>(
 
 /// Pushes a tuple of the values of a mapping's keys, or None if one is missing.
 #[inline(always)]
-pub unsafe fn match_keys<E: Engine>(
+pub(crate) unsafe fn match_keys<E: Engine>(
     e: &mut E,
     Kept([subject, keys]): Kept<[StackRef; 2]>,
 ) -> Op<[StackRef; 1]> {
@@ -183,7 +192,10 @@ pub unsafe fn match_keys<E: Engine>(
 
 /// A tuple of the attributes that a class pattern asks for, or None if the subject does not match.
 #[inline(always)]
-pub unsafe fn match_class<E: Engine>(e: &mut E, [subject, class, names]: [StackRef; 3]) -> Op<Settled<1>> {
+pub(crate) unsafe fn match_class<E: Engine>(
+    e: &mut E,
+    [subject, class, names]: [StackRef; 3],
+) -> Op<Settled<1>> {
     // SAFETY: the inputs are ours.
     unsafe {
         e.publish();

@@ -44,7 +44,7 @@ unsafe fn guard_method(operands: Operands<false>, receiver: StackRef, flags: u32
 
 /// Calls a type that has a C function for that.
 #[inline(always)]
-pub unsafe fn call_builtin_class<E: Engine>(e: &mut E, operands: Operands<false>) -> Op<Settled<1>> {
+pub(crate) unsafe fn call_builtin_class<E: Engine>(e: &mut E, operands: Operands<false>) -> Op<Settled<1>> {
     // SAFETY: the operands are on the stack.
     unsafe {
         let type_ = operands.callable().object();
@@ -59,7 +59,7 @@ pub unsafe fn call_builtin_class<E: Engine>(e: &mut E, operands: Operands<false>
 
 /// Calls a built-in function of one argument.
 #[inline(always)]
-pub unsafe fn call_builtin_o<E: Engine>(e: &mut E, operands: Operands<false>) -> Op<Settled<1>> {
+pub(crate) unsafe fn call_builtin_o<E: Engine>(e: &mut E, operands: Operands<false>) -> Op<Settled<1>> {
     // SAFETY: the operands are on the stack.
     unsafe {
         guard(operands.total() == 1)?;
@@ -92,7 +92,7 @@ unsafe fn close_and_finish<E: Engine, const N: usize>(
 
 /// Calls a built-in function with an array of arguments.
 #[inline(always)]
-pub unsafe fn call_builtin_fast<E: Engine>(e: &mut E, operands: Operands<false>) -> Op<Settled<1>> {
+pub(crate) unsafe fn call_builtin_fast<E: Engine>(e: &mut E, operands: Operands<false>) -> Op<Settled<1>> {
     // SAFETY: the operands are on the stack.
     unsafe {
         let (function, definition) = guard_builtin(operands, ffi::METH_FASTCALL)?;
@@ -104,7 +104,7 @@ pub unsafe fn call_builtin_fast<E: Engine>(e: &mut E, operands: Operands<false>)
 
 /// Calls a built-in function with an array of arguments and no keywords.
 #[inline(always)]
-pub unsafe fn call_builtin_fast_with_keywords<E: Engine>(
+pub(crate) unsafe fn call_builtin_fast_with_keywords<E: Engine>(
     e: &mut E,
     operands: Operands<false>,
 ) -> Op<Settled<1>> {
@@ -119,7 +119,7 @@ pub unsafe fn call_builtin_fast_with_keywords<E: Engine>(
 
 /// Calls a method without arguments.
 #[inline(always)]
-pub unsafe fn call_method_descriptor_noargs<E: Engine>(
+pub(crate) unsafe fn call_method_descriptor_noargs<E: Engine>(
     e: &mut E,
     operands: Operands<false>,
 ) -> Op<Settled<1>> {
@@ -136,7 +136,10 @@ pub unsafe fn call_method_descriptor_noargs<E: Engine>(
 
 /// Calls a method with one argument.
 #[inline(always)]
-pub unsafe fn call_method_descriptor_o<E: Engine>(e: &mut E, operands: Operands<false>) -> Op<Settled<1>> {
+pub(crate) unsafe fn call_method_descriptor_o<E: Engine>(
+    e: &mut E,
+    operands: Operands<false>,
+) -> Op<Settled<1>> {
     // SAFETY: the operands are on the stack.
     unsafe {
         guard(operands.total() == 2)?;
@@ -150,7 +153,10 @@ pub unsafe fn call_method_descriptor_o<E: Engine>(e: &mut E, operands: Operands<
 
 /// Calls a method with an array of arguments.
 #[inline(always)]
-pub unsafe fn call_method_descriptor_fast<E: Engine>(e: &mut E, operands: Operands<false>) -> Op<Settled<1>> {
+pub(crate) unsafe fn call_method_descriptor_fast<E: Engine>(
+    e: &mut E,
+    operands: Operands<false>,
+) -> Op<Settled<1>> {
     // SAFETY: the operands are on the stack.
     unsafe {
         guard(operands.total() > 0)?;
@@ -163,7 +169,7 @@ pub unsafe fn call_method_descriptor_fast<E: Engine>(e: &mut E, operands: Operan
 
 /// Calls a method with an array of arguments and no keywords.
 #[inline(always)]
-pub unsafe fn call_method_descriptor_fast_with_keywords<E: Engine>(
+pub(crate) unsafe fn call_method_descriptor_fast_with_keywords<E: Engine>(
     e: &mut E,
     operands: Operands<false>,
 ) -> Op<Settled<1>> {
@@ -181,14 +187,20 @@ pub unsafe fn call_method_descriptor_fast_with_keywords<E: Engine>(
 
 /// The callable is `len`.
 #[inline(always)]
-pub unsafe fn guard_callable_len<E: Engine>(e: &mut E, Kept([callable, _, _]): Kept<[StackRef; 3]>) -> Op {
+pub(crate) unsafe fn guard_callable_len<E: Engine>(
+    e: &mut E,
+    Kept([callable, _, _]): Kept<[StackRef; 3]>,
+) -> Op {
     // SAFETY: the call has one argument and no `self`.
     unsafe { guard(callable.object() == (*e.tstate().interp()).callable_cache.len) }
 }
 
 /// `len(argument)`.
 #[inline(always)]
-pub unsafe fn call_len<E: Engine>(e: &mut E, [callable, null, argument]: [StackRef; 3]) -> Op<Settled<1>> {
+pub(crate) unsafe fn call_len<E: Engine>(
+    e: &mut E,
+    [callable, null, argument]: [StackRef; 3],
+) -> Op<Settled<1>> {
     // SAFETY: the inputs are ours; small ints are immortal.
     unsafe {
         e.publish();
@@ -211,7 +223,7 @@ pub unsafe fn call_len<E: Engine>(e: &mut E, [callable, null, argument]: [StackR
 
 /// `isinstance(instance, class)`.
 #[inline(always)]
-pub unsafe fn call_isinstance<E: Engine>(e: &mut E, operands: Operands<false>) -> Op<Settled<1>> {
+pub(crate) unsafe fn call_isinstance<E: Engine>(e: &mut E, operands: Operands<false>) -> Op<Settled<1>> {
     // SAFETY: the operands are on the stack; with two arguments they are the topmost.
     unsafe {
         guard(operands.total() == 2)?;
@@ -234,7 +246,7 @@ pub unsafe fn call_isinstance<E: Engine>(e: &mut E, operands: Operands<false>) -
 
 /// `list.append(receiver, value)` and the POP_TOP after it, which would drop the result.
 #[inline(always)]
-pub unsafe fn call_list_append<E: Engine>(
+pub(crate) unsafe fn call_list_append<E: Engine>(
     e: &mut E,
     [callable, receiver, value]: [StackRef; 3],
 ) -> Op<Settled<0>> {
@@ -268,13 +280,16 @@ fn guard_callable(callable: StackRef, type_: *mut PyTypeObject) -> Op {
 
 /// The callable is `str`.
 #[inline(always)]
-pub unsafe fn guard_callable_str_1<E: Engine>(_e: &mut E, Kept([callable, _, _]): Kept<[StackRef; 3]>) -> Op {
+pub(crate) unsafe fn guard_callable_str_1<E: Engine>(
+    _e: &mut E,
+    Kept([callable, _, _]): Kept<[StackRef; 3]>,
+) -> Op {
     guard_callable(callable, &raw mut ffi::PyUnicode_Type)
 }
 
 /// The callable is `tuple`.
 #[inline(always)]
-pub unsafe fn guard_callable_tuple_1<E: Engine>(
+pub(crate) unsafe fn guard_callable_tuple_1<E: Engine>(
     _e: &mut E,
     Kept([callable, _, _]): Kept<[StackRef; 3]>,
 ) -> Op {
@@ -283,7 +298,7 @@ pub unsafe fn guard_callable_tuple_1<E: Engine>(
 
 /// The callable is `type`.
 #[inline(always)]
-pub unsafe fn guard_callable_type_1<E: Engine>(
+pub(crate) unsafe fn guard_callable_type_1<E: Engine>(
     _e: &mut E,
     Kept([callable, _, _]): Kept<[StackRef; 3]>,
 ) -> Op {
@@ -292,7 +307,7 @@ pub unsafe fn guard_callable_type_1<E: Engine>(
 
 /// `str(argument)`. Like the other types here, `str` is immortal and not given up.
 #[inline(always)]
-pub unsafe fn call_str_1<E: Engine>(e: &mut E, [_, null, argument]: [StackRef; 3]) -> Op<Settled<1>> {
+pub(crate) unsafe fn call_str_1<E: Engine>(e: &mut E, [_, null, argument]: [StackRef; 3]) -> Op<Settled<1>> {
     // SAFETY: the inputs are ours.
     unsafe {
         e.publish();
@@ -303,7 +318,10 @@ pub unsafe fn call_str_1<E: Engine>(e: &mut E, [_, null, argument]: [StackRef; 3
 
 /// `tuple(argument)`.
 #[inline(always)]
-pub unsafe fn call_tuple_1<E: Engine>(e: &mut E, [_, null, argument]: [StackRef; 3]) -> Op<Settled<1>> {
+pub(crate) unsafe fn call_tuple_1<E: Engine>(
+    e: &mut E,
+    [_, null, argument]: [StackRef; 3],
+) -> Op<Settled<1>> {
     // SAFETY: the inputs are ours.
     unsafe {
         e.publish();
@@ -314,7 +332,7 @@ pub unsafe fn call_tuple_1<E: Engine>(e: &mut E, [_, null, argument]: [StackRef;
 
 /// `type(argument)`.
 #[inline(always)]
-pub unsafe fn call_type_1<E: Engine>(e: &mut E, [_, null, argument]: [StackRef; 3]) -> Op<Settled<1>> {
+pub(crate) unsafe fn call_type_1<E: Engine>(e: &mut E, [_, null, argument]: [StackRef; 3]) -> Op<Settled<1>> {
     // SAFETY: the inputs are ours.
     unsafe {
         let type_ = StackRef::new(type_of(argument.object()).cast());

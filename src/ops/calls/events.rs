@@ -19,7 +19,7 @@ pub(super) struct CallSite {
 impl CallSite {
     /// Publishes the frame, which is about to make the call. `argument` is null if there is none.
     #[inline(always)]
-    pub fn new<E: Engine>(e: &E, callable: *mut PyObject, argument: *mut PyObject) -> CallSite {
+    pub(crate) fn new<E: Engine>(e: &E, callable: *mut PyObject, argument: *mut PyObject) -> CallSite {
         e.publish();
         let argument = if argument.is_null() { seams::instrumentation::missing() } else { argument };
         CallSite { tstate: e.tstate(), frame: e.frame(), instr: e.this_instr(), callable, argument }
@@ -44,7 +44,7 @@ impl CallSite {
     /// # Safety
     /// The frame is published, and what the site names is live.
     #[inline(always)]
-    pub unsafe fn begins(self) -> Op {
+    pub(crate) unsafe fn begins(self) -> Op {
         // SAFETY: the caller's promise.
         match unsafe { self.fire(ffi::PY_MONITORING_EVENT_CALL) } {
             Ok(()) => Ok([]),
@@ -58,7 +58,7 @@ impl CallSite {
     /// # Safety
     /// As for [`CallSite::begins`]; the caller owns `result`, or it is null with an exception set.
     #[inline(always)]
-    pub unsafe fn ends(self, result: *mut PyObject) -> *mut PyObject {
+    pub(crate) unsafe fn ends(self, result: *mut PyObject) -> *mut PyObject {
         // SAFETY: the caller's promise.
         unsafe {
             if result.is_null() {
@@ -89,14 +89,14 @@ impl CallSite {
 
 /// Tells the tools that a call is about to begin.
 #[inline(always)]
-pub unsafe fn monitor_call<E: Engine>(e: &mut E, Kept(operands): Kept<Operands<false>>) -> Op {
+pub(crate) unsafe fn monitor_call<E: Engine>(e: &mut E, Kept(operands): Kept<Operands<false>>) -> Op {
     // SAFETY: the instruction is a CALL.
     unsafe { CallSite::of(e, operands).begins() }
 }
 
 /// Tells the tools that a call with keywords is about to begin.
 #[inline(always)]
-pub unsafe fn monitor_call_kw<E: Engine>(e: &mut E, Kept(operands): Kept<Operands<true>>) -> Op {
+pub(crate) unsafe fn monitor_call_kw<E: Engine>(e: &mut E, Kept(operands): Kept<Operands<true>>) -> Op {
     // SAFETY: the instruction is a CALL_KW.
     unsafe { CallSite::of(e, operands).begins() }
 }
@@ -116,7 +116,7 @@ unsafe fn monitored_vectorcall<E: Engine, const KW: bool>(e: &E, operands: Opera
 
 /// Like `do_call`; the tools are told how a call into C ended.
 #[inline(always)]
-pub unsafe fn instrumented_do_call<E: BytecodeEngine>(
+pub(crate) unsafe fn instrumented_do_call<E: BytecodeEngine>(
     e: &mut E,
     operands: Operands<false>,
 ) -> BytecodeOp<Settled<1>> {
@@ -126,7 +126,7 @@ pub unsafe fn instrumented_do_call<E: BytecodeEngine>(
 
 /// Like `do_call_kw`; the tools are told how a call into C ended.
 #[inline(always)]
-pub unsafe fn instrumented_do_call_kw<E: BytecodeEngine>(
+pub(crate) unsafe fn instrumented_do_call_kw<E: BytecodeEngine>(
     e: &mut E,
     operands: Operands<true>,
 ) -> BytecodeOp<Settled<1>> {

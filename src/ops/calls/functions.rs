@@ -7,7 +7,7 @@ use core::mem::offset_of;
 
 /// Makes a function of a code object.
 #[inline(always)]
-pub unsafe fn make_function<E: Engine>(e: &mut E, [code]: [StackRef; 1]) -> Op<Settled<1>> {
+pub(crate) unsafe fn make_function<E: Engine>(e: &mut E, [code]: [StackRef; 1]) -> Op<Settled<1>> {
     // SAFETY: the input is a code object and ours.
     unsafe {
         e.publish();
@@ -22,7 +22,7 @@ pub unsafe fn make_function<E: Engine>(e: &mut E, [code]: [StackRef; 1]) -> Op<S
 
 /// Gives a new function its defaults, closure or annotations: which of them, says the argument.
 #[inline(always)]
-pub unsafe fn set_function_attribute<E: Engine>(
+pub(crate) unsafe fn set_function_attribute<E: Engine>(
     e: &mut E,
     [attribute, function]: [StackRef; 2],
 ) -> Op<Settled<1>> {
@@ -61,7 +61,7 @@ unsafe fn name_annotate(function: Function, annotate: Function) -> PyResult<()> 
 
 /// Calls one of the host's unary functions that are no built-ins.
 #[inline(always)]
-pub unsafe fn call_intrinsic_1<E: Engine>(e: &mut E, [value]: [StackRef; 1]) -> Op<Settled<1>> {
+pub(crate) unsafe fn call_intrinsic_1<E: Engine>(e: &mut E, [value]: [StackRef; 1]) -> Op<Settled<1>> {
     // SAFETY: the compiler uses indices of the table only; the input is ours.
     unsafe {
         e.publish();
@@ -74,7 +74,7 @@ pub unsafe fn call_intrinsic_1<E: Engine>(e: &mut E, [value]: [StackRef; 1]) -> 
 
 /// Calls one of the host's binary functions that are no built-ins.
 #[inline(always)]
-pub unsafe fn call_intrinsic_2<E: Engine>(e: &mut E, [left, right]: [StackRef; 2]) -> Op<Settled<1>> {
+pub(crate) unsafe fn call_intrinsic_2<E: Engine>(e: &mut E, [left, right]: [StackRef; 2]) -> Op<Settled<1>> {
     // SAFETY: the compiler uses indices of the table only; the inputs are ours.
     unsafe {
         e.publish();

@@ -11,11 +11,11 @@ mod operands;
 mod python;
 pub(crate) mod spread;
 
-pub use builtins::*;
-pub use events::*;
-pub use functions::*;
-pub use python::*;
-pub use spread::*;
+pub(crate) use builtins::*;
+pub(crate) use events::*;
+pub(crate) use functions::*;
+pub(crate) use python::*;
+pub(crate) use spread::*;
 
 use super::adaptive::specialize;
 use super::frames::{enter_frame, save_return_offset};
@@ -25,7 +25,7 @@ use crate::engine::{BytecodeEngine, BytecodeOp, Engine, Exit, Kept, Op, Settled,
 use crate::host::function::{Function, Method};
 use crate::host::{Frame, PyObject, StackRef};
 use crate::seams;
-pub use operands::Operands;
+pub(crate) use operands::Operands;
 
 /// The body of CALL's specializing step.
 #[inline(always)]
@@ -42,14 +42,18 @@ unsafe fn specialize_operands<E: BytecodeEngine, const KW: bool>(e: &mut E, coun
 
 /// Looks for a specialized form of a call when the counter says so.
 #[inline(always)]
-pub unsafe fn specialize_call<E: BytecodeEngine>(e: &mut E, counter: u16, []: [StackRef; 0]) -> BytecodeOp {
+pub(crate) unsafe fn specialize_call<E: BytecodeEngine>(
+    e: &mut E,
+    counter: u16,
+    []: [StackRef; 0],
+) -> BytecodeOp {
     // SAFETY: the instruction is a CALL.
     unsafe { specialize_operands::<E, false>(e, counter) }
 }
 
 /// Looks for a specialized form of a call with keywords when the counter says so.
 #[inline(always)]
-pub unsafe fn specialize_call_kw<E: BytecodeEngine>(
+pub(crate) unsafe fn specialize_call_kw<E: BytecodeEngine>(
     e: &mut E,
     counter: u16,
     []: [StackRef; 0],
@@ -86,14 +90,17 @@ unsafe fn expand_if_method<E: Engine, const KW: bool>(e: &mut E, operands: Opera
 
 /// If a bound method is called: its function and its `self` become the callable and the first argument.
 #[inline(always)]
-pub unsafe fn maybe_expand_method<E: Engine>(e: &mut E, Kept(operands): Kept<Operands<false>>) -> Op {
+pub(crate) unsafe fn maybe_expand_method<E: Engine>(e: &mut E, Kept(operands): Kept<Operands<false>>) -> Op {
     // SAFETY: the instruction is a CALL.
     unsafe { expand_if_method(e, operands) }
 }
 
 /// [`maybe_expand_method`] for calls with keywords.
 #[inline(always)]
-pub unsafe fn maybe_expand_method_kw<E: Engine>(e: &mut E, Kept(operands): Kept<Operands<true>>) -> Op {
+pub(crate) unsafe fn maybe_expand_method_kw<E: Engine>(
+    e: &mut E,
+    Kept(operands): Kept<Operands<true>>,
+) -> Op {
     // SAFETY: the instruction is a CALL_KW.
     unsafe { expand_if_method(e, operands) }
 }
@@ -174,14 +181,20 @@ unsafe fn call<E: BytecodeEngine, const KW: bool>(
 
 /// Calls a callable of any kind; the frame of a Python function is entered, without a call in C.
 #[inline(always)]
-pub unsafe fn do_call<E: BytecodeEngine>(e: &mut E, operands: Operands<false>) -> BytecodeOp<Settled<1>> {
+pub(crate) unsafe fn do_call<E: BytecodeEngine>(
+    e: &mut E,
+    operands: Operands<false>,
+) -> BytecodeOp<Settled<1>> {
     // SAFETY: the instruction is a CALL, and the frame is published when the function is called.
     unsafe { call(e, operands, |e, operands| operands.vectorcall(e.tstate())) }
 }
 
 /// [`do_call`] with keywords.
 #[inline(always)]
-pub unsafe fn do_call_kw<E: BytecodeEngine>(e: &mut E, operands: Operands<true>) -> BytecodeOp<Settled<1>> {
+pub(crate) unsafe fn do_call_kw<E: BytecodeEngine>(
+    e: &mut E,
+    operands: Operands<true>,
+) -> BytecodeOp<Settled<1>> {
     // SAFETY: the instruction is a CALL_KW, and the frame is published when the function is called.
     unsafe { call(e, operands, |e, operands| operands.vectorcall(e.tstate())) }
 }
@@ -197,14 +210,20 @@ unsafe fn guard_not_python<const KW: bool>(operands: Operands<KW>) -> Op {
 
 /// The callable is neither a Python function nor a bound method.
 #[inline(always)]
-pub unsafe fn check_is_not_py_callable<E: Engine>(_e: &mut E, Kept(operands): Kept<Operands<false>>) -> Op {
+pub(crate) unsafe fn check_is_not_py_callable<E: Engine>(
+    _e: &mut E,
+    Kept(operands): Kept<Operands<false>>,
+) -> Op {
     // SAFETY: the instruction is a CALL.
     unsafe { guard_not_python(operands) }
 }
 
 /// [`check_is_not_py_callable`] for calls with keywords.
 #[inline(always)]
-pub unsafe fn check_is_not_py_callable_kw<E: Engine>(_e: &mut E, Kept(operands): Kept<Operands<true>>) -> Op {
+pub(crate) unsafe fn check_is_not_py_callable_kw<E: Engine>(
+    _e: &mut E,
+    Kept(operands): Kept<Operands<true>>,
+) -> Op {
     // SAFETY: the instruction is a CALL_KW.
     unsafe { guard_not_python(operands) }
 }
@@ -221,14 +240,14 @@ unsafe fn call_out<E: Engine, const KW: bool>(e: &mut E, operands: Operands<KW>)
 
 /// Calls what is not Python code.
 #[inline(always)]
-pub unsafe fn call_non_py_general<E: Engine>(e: &mut E, operands: Operands<false>) -> Op<Settled<1>> {
+pub(crate) unsafe fn call_non_py_general<E: Engine>(e: &mut E, operands: Operands<false>) -> Op<Settled<1>> {
     // SAFETY: the instruction is a CALL.
     unsafe { call_out(e, operands) }
 }
 
 /// Calls what is not Python code, with keywords.
 #[inline(always)]
-pub unsafe fn call_kw_non_py<E: Engine>(e: &mut E, operands: Operands<true>) -> Op<Settled<1>> {
+pub(crate) unsafe fn call_kw_non_py<E: Engine>(e: &mut E, operands: Operands<true>) -> Op<Settled<1>> {
     // SAFETY: the instruction is a CALL_KW.
     unsafe { call_out(e, operands) }
 }

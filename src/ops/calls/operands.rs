@@ -16,7 +16,7 @@ const SCRATCH: usize = 10;
 /// The topmost values of the stack of a frame that is about to call. From below: the callable; `self`,
 /// or an empty slot; the arguments; with `KW`, a tuple of names for as many of the last arguments.
 #[derive(Clone, Copy)]
-pub struct Operands<const KW: bool> {
+pub(crate) struct Operands<const KW: bool> {
     /// The slot of the first argument that is not `self`.
     arguments: *mut StackRef,
     count: usize,
@@ -44,67 +44,67 @@ impl<const KW: bool> Values for Operands<KW> {
 impl<const KW: bool> Operands<KW> {
     /// The slot of the lowest operand.
     #[inline(always)]
-    pub unsafe fn base(self) -> *mut StackRef {
+    pub(crate) unsafe fn base(self) -> *mut StackRef {
         // SAFETY: the operands are on the stack.
         unsafe { self.arguments.sub(2) }
     }
 
     #[inline(always)]
-    pub unsafe fn callable(self) -> StackRef {
+    pub(crate) unsafe fn callable(self) -> StackRef {
         // SAFETY: the operands are on the stack.
         unsafe { *self.base() }
     }
 
     /// Replaces the callable, which the caller takes over.
     #[inline(always)]
-    pub unsafe fn set_callable(self, callable: StackRef) {
+    pub(crate) unsafe fn set_callable(self, callable: StackRef) {
         // SAFETY: the operands are on the stack.
         unsafe { *self.base() = callable }
     }
 
     #[inline(always)]
-    pub unsafe fn self_or_null(self) -> StackRef {
+    pub(crate) unsafe fn self_or_null(self) -> StackRef {
         // SAFETY: the operands are on the stack.
         unsafe { *self.arguments.sub(1) }
     }
 
     #[inline(always)]
-    pub unsafe fn has_self(self) -> bool {
+    pub(crate) unsafe fn has_self(self) -> bool {
         // SAFETY: the operands are on the stack.
         unsafe { !self.self_or_null().is_null() }
     }
 
     /// Fills the empty slot.
     #[inline(always)]
-    pub unsafe fn set_self(self, receiver: StackRef) {
+    pub(crate) unsafe fn set_self(self, receiver: StackRef) {
         // SAFETY: the operands are on the stack.
         unsafe { *self.arguments.sub(1) = receiver }
     }
 
     /// The slot of the first argument, `self` included.
     #[inline(always)]
-    pub unsafe fn first(self) -> *mut StackRef {
+    pub(crate) unsafe fn first(self) -> *mut StackRef {
         // SAFETY: the operands are on the stack. Counted from above, since who asks knows the total.
         unsafe { self.arguments.add(self.count).sub(self.total()) }
     }
 
     /// The number of arguments, `self` included.
     #[inline(always)]
-    pub unsafe fn total(self) -> usize {
+    pub(crate) unsafe fn total(self) -> usize {
         // SAFETY: the operands are on the stack.
         self.count + unsafe { self.has_self() } as usize
     }
 
     /// The names of the keyword arguments; null for none.
     #[inline(always)]
-    pub unsafe fn names(self) -> StackRef {
+    pub(crate) unsafe fn names(self) -> StackRef {
         // SAFETY: the operands are on the stack.
         if KW { unsafe { *self.arguments.add(self.count) } } else { StackRef::NULL }
     }
 
     /// The number of arguments that are not keywords, `self` included.
     #[inline(always)]
-    pub unsafe fn positional(self) -> usize {
+    pub(crate) unsafe fn positional(self) -> usize {
         // SAFETY: the operands are on the stack; names are a tuple.
         unsafe { self.total() - if KW { tuple_size(self.names().object()) } else { 0 } }
     }
@@ -112,7 +112,7 @@ impl<const KW: bool> Operands<KW> {
     /// Gives up all operands, topmost first. The published stack still has them, so the slots are
     /// emptied one by one.
     #[inline(always)]
-    pub unsafe fn close(self) {
+    pub(crate) unsafe fn close(self) {
         // SAFETY: the operands are on the published stack, and not used again.
         unsafe {
             let mut slot = self.arguments.add(self.count + KW as usize);
@@ -185,7 +185,7 @@ impl<const KW: bool> Operands<KW> {
 
     /// Calls the callable, whatever it is (`PyObject_Vectorcall`), and leaves the operands.
     #[inline(always)]
-    pub unsafe fn vectorcall_and_keep(self, tstate: ThreadState) -> *mut PyObject {
+    pub(crate) unsafe fn vectorcall_and_keep(self, tstate: ThreadState) -> *mut PyObject {
         // SAFETY: the operands are on the published stack of the attached thread.
         unsafe {
             self.with_objects(move |operands, objects, total| {
@@ -201,7 +201,7 @@ impl<const KW: bool> Operands<KW> {
 
     /// Calls the callable, whatever it is.
     #[inline(never)]
-    pub unsafe fn vectorcall(self, tstate: ThreadState) -> *mut PyObject {
+    pub(crate) unsafe fn vectorcall(self, tstate: ThreadState) -> *mut PyObject {
         // SAFETY: the operands are on the published stack.
         unsafe {
             let result = self.vectorcall_and_keep(tstate);
@@ -215,7 +215,7 @@ impl<const KW: bool> Operands<KW> {
 impl Operands<false> {
     /// Calls a type that has a function for that.
     #[inline(never)]
-    pub unsafe fn call_type(self, type_: *mut PyTypeObject) -> *mut PyObject {
+    pub(crate) unsafe fn call_type(self, type_: *mut PyTypeObject) -> *mut PyObject {
         // SAFETY: the operands are on the published stack, and the type has the function.
         unsafe {
             let result = self.with_objects(move |_, objects, total| {
@@ -228,7 +228,7 @@ impl Operands<false> {
 
     /// Calls a built-in function by `METH_FASTCALL`.
     #[inline(never)]
-    pub unsafe fn call_fast(self, function: Definition, receiver: *mut PyObject) -> *mut PyObject {
+    pub(crate) unsafe fn call_fast(self, function: Definition, receiver: *mut PyObject) -> *mut PyObject {
         // SAFETY: the operands are on the published stack.
         unsafe {
             let result =
@@ -240,7 +240,7 @@ impl Operands<false> {
 
     /// Calls a built-in function by `METH_FASTCALL | METH_KEYWORDS`.
     #[inline(never)]
-    pub unsafe fn call_fast_with_keywords(
+    pub(crate) unsafe fn call_fast_with_keywords(
         self,
         function: Definition,
         receiver: *mut PyObject,
@@ -257,7 +257,7 @@ impl Operands<false> {
 
     /// Calls a method by `METH_FASTCALL`; its receiver is the first argument.
     #[inline(never)]
-    pub unsafe fn call_method_fast(self, method: Definition) -> *mut PyObject {
+    pub(crate) unsafe fn call_method_fast(self, method: Definition) -> *mut PyObject {
         // SAFETY: the operands are on the published stack, and at least one is an argument.
         unsafe {
             let result = self
@@ -269,7 +269,7 @@ impl Operands<false> {
 
     /// Calls a method by `METH_FASTCALL | METH_KEYWORDS`; its receiver is the first argument.
     #[inline(never)]
-    pub unsafe fn call_method_fast_with_keywords(self, method: Definition) -> *mut PyObject {
+    pub(crate) unsafe fn call_method_fast_with_keywords(self, method: Definition) -> *mut PyObject {
         // SAFETY: the operands are on the published stack, and at least one is an argument.
         unsafe {
             let result = self.with_objects(move |_, objects, total| {

@@ -24,7 +24,7 @@ unsafe fn guard_function_version<const KW: bool>(operands: Operands<KW>, version
 
 /// The callable is a Python function of this version.
 #[inline(always)]
-pub unsafe fn check_function_version<E: Engine>(
+pub(crate) unsafe fn check_function_version<E: Engine>(
     _e: &mut E,
     version: u32,
     Kept(operands): Kept<Operands<false>>,
@@ -35,7 +35,7 @@ pub unsafe fn check_function_version<E: Engine>(
 
 /// [`check_function_version`] for calls with keywords.
 #[inline(always)]
-pub unsafe fn check_function_version_kw<E: Engine>(
+pub(crate) unsafe fn check_function_version_kw<E: Engine>(
     _e: &mut E,
     version: u32,
     Kept(operands): Kept<Operands<true>>,
@@ -56,7 +56,7 @@ unsafe fn guard_method_version<const KW: bool>(operands: Operands<KW>, version: 
 
 /// The callable is a bound method of a Python function of this version.
 #[inline(always)]
-pub unsafe fn check_method_version<E: Engine>(
+pub(crate) unsafe fn check_method_version<E: Engine>(
     _e: &mut E,
     version: u32,
     Kept(operands): Kept<Operands<false>>,
@@ -67,7 +67,7 @@ pub unsafe fn check_method_version<E: Engine>(
 
 /// [`check_method_version`] for calls with keywords.
 #[inline(always)]
-pub unsafe fn check_method_version_kw<E: Engine>(
+pub(crate) unsafe fn check_method_version_kw<E: Engine>(
     _e: &mut E,
     version: u32,
     Kept(operands): Kept<Operands<true>>,
@@ -87,21 +87,21 @@ unsafe fn expand_callable<E: Engine, const KW: bool>(e: &mut E, operands: Operan
 
 /// The function and the `self` of the bound method become the callable and the first argument.
 #[inline(always)]
-pub unsafe fn expand_method<E: Engine>(e: &mut E, Kept(operands): Kept<Operands<false>>) -> Op {
+pub(crate) unsafe fn expand_method<E: Engine>(e: &mut E, Kept(operands): Kept<Operands<false>>) -> Op {
     // SAFETY: the instruction is a CALL, and a guard has seen the method.
     unsafe { expand_callable(e, operands) }
 }
 
 /// [`expand_method`] for calls with keywords.
 #[inline(always)]
-pub unsafe fn expand_method_kw<E: Engine>(e: &mut E, Kept(operands): Kept<Operands<true>>) -> Op {
+pub(crate) unsafe fn expand_method_kw<E: Engine>(e: &mut E, Kept(operands): Kept<Operands<true>>) -> Op {
     // SAFETY: the instruction is a CALL_KW, and a guard has seen the method.
     unsafe { expand_callable(e, operands) }
 }
 
 /// The callable is a bound method.
 #[inline(always)]
-pub unsafe fn check_call_bound_method_exact_args<E: Engine>(
+pub(crate) unsafe fn check_call_bound_method_exact_args<E: Engine>(
     _e: &mut E,
     Kept(operands): Kept<Operands<false>>,
 ) -> Op {
@@ -111,7 +111,7 @@ pub unsafe fn check_call_bound_method_exact_args<E: Engine>(
 
 /// [`expand_method`], for a method whose function has not been looked at yet.
 #[inline(always)]
-pub unsafe fn init_call_bound_method_exact_args<E: Engine>(
+pub(crate) unsafe fn init_call_bound_method_exact_args<E: Engine>(
     e: &mut E,
     Kept(operands): Kept<Operands<false>>,
 ) -> Op {
@@ -128,7 +128,10 @@ unsafe fn function(operands: Operands<false>) -> Function {
 
 /// There are as many arguments as positional parameters.
 #[inline(always)]
-pub unsafe fn check_function_exact_args<E: Engine>(_e: &mut E, Kept(operands): Kept<Operands<false>>) -> Op {
+pub(crate) unsafe fn check_function_exact_args<E: Engine>(
+    _e: &mut E,
+    Kept(operands): Kept<Operands<false>>,
+) -> Op {
     // SAFETY: the operands are on the stack, and the function is live.
     unsafe {
         let parameters = (*function(operands).code().as_ptr()).co_argcount;
@@ -138,21 +141,21 @@ pub unsafe fn check_function_exact_args<E: Engine>(_e: &mut E, Kept(operands): K
 
 /// A frame for the function fits on the data stack as it is.
 #[inline(always)]
-pub unsafe fn check_stack_space<E: Engine>(e: &mut E, Kept(operands): Kept<Operands<false>>) -> Op {
+pub(crate) unsafe fn check_stack_space<E: Engine>(e: &mut E, Kept(operands): Kept<Operands<false>>) -> Op {
     // SAFETY: the operands are on the stack, and the function is live.
     unsafe { guard(e.tstate().has_stack_space((*function(operands).code().as_ptr()).co_framesize as usize)) }
 }
 
 /// A call more is not too deep.
 #[inline(always)]
-pub unsafe fn check_recursion_remaining<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
+pub(crate) unsafe fn check_recursion_remaining<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
     // SAFETY: the thread state is live.
     unsafe { guard((*e.tstate().as_ptr()).py_recursion_remaining > 1) }
 }
 
 /// Replaces the operands by a new frame for the function, the arguments being its first locals.
 #[inline(always)]
-pub unsafe fn init_call_py_exact_args<E: Engine>(e: &mut E, operands: Operands<false>) -> Op {
+pub(crate) unsafe fn init_call_py_exact_args<E: Engine>(e: &mut E, operands: Operands<false>) -> Op {
     // SAFETY: guards have shown that the callable is a function with that many parameters, and that the
     // frame fits. The references to all operands move to the frame.
     unsafe {
@@ -179,14 +182,14 @@ unsafe fn bind<E: Engine, const KW: bool>(e: &mut E, operands: Operands<KW>) -> 
 
 /// Replaces the operands by a new frame for the function, with the arguments bound to its parameters.
 #[inline(always)]
-pub unsafe fn py_frame_general<E: Engine>(e: &mut E, operands: Operands<false>) -> Op {
+pub(crate) unsafe fn py_frame_general<E: Engine>(e: &mut E, operands: Operands<false>) -> Op {
     // SAFETY: the instruction is a CALL, and a guard has seen the function.
     unsafe { bind(e, operands) }
 }
 
 /// [`py_frame_general`] with keywords.
 #[inline(always)]
-pub unsafe fn py_frame_kw<E: Engine>(e: &mut E, operands: Operands<true>) -> Op {
+pub(crate) unsafe fn py_frame_kw<E: Engine>(e: &mut E, operands: Operands<true>) -> Op {
     // SAFETY: the instruction is a CALL_KW, and a guard has seen the function.
     unsafe { bind(e, operands) }
 }
@@ -202,7 +205,7 @@ fn init_cleanup() -> Code {
 /// The callable is a class of this version, which has a Python `__init__` and nothing else that a call
 /// would run: makes the instance. `__init__` and the instance become the callable and the first argument.
 #[inline(always)]
-pub unsafe fn check_and_allocate_object<E: Engine>(
+pub(crate) unsafe fn check_and_allocate_object<E: Engine>(
     e: &mut E,
     version: u32,
     Kept(operands): Kept<Operands<false>>,
@@ -234,7 +237,7 @@ pub unsafe fn check_and_allocate_object<E: Engine>(
 /// Replaces the operands by a new frame for `__init__`, below which another frame keeps the instance,
 /// to return it.
 #[inline(always)]
-pub unsafe fn create_init_frame<E: Engine>(e: &mut E, operands: Operands<false>) -> Op {
+pub(crate) unsafe fn create_init_frame<E: Engine>(e: &mut E, operands: Operands<false>) -> Op {
     // SAFETY: the step before has put `__init__` and `self` on the stack, and has shown that both frames
     // fit.
     unsafe {
@@ -264,7 +267,7 @@ pub unsafe fn create_init_frame<E: Engine>(e: &mut E, operands: Operands<false>)
 
 /// Drops what `__init__` has returned, which has to be `None`.
 #[inline(always)]
-pub unsafe fn exit_init_check<E: Engine>(e: &mut E, [value]: [StackRef; 1]) -> Op {
+pub(crate) unsafe fn exit_init_check<E: Engine>(e: &mut E, [value]: [StackRef; 1]) -> Op {
     if value.is_none() {
         return Ok([]);
     }

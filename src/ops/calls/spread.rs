@@ -15,7 +15,7 @@ use crate::raise;
 
 /// Replaces the arguments by a tuple of them.
 #[inline(always)]
-pub unsafe fn make_callargs_a_tuple<E: Engine>(
+pub(crate) unsafe fn make_callargs_a_tuple<E: Engine>(
     e: &mut E,
     Kept([_, _, arguments, _]): Kept<[StackRef; 4]>,
 ) -> Op {
@@ -40,7 +40,7 @@ pub unsafe fn make_callargs_a_tuple<E: Engine>(
 
 /// Calls with a tuple of arguments; the frame of a Python function is entered, without a call in C.
 #[inline(always)]
-pub unsafe fn do_call_function_ex<E: BytecodeEngine>(
+pub(crate) unsafe fn do_call_function_ex<E: BytecodeEngine>(
     e: &mut E,
     [callable, null, arguments, keywords]: [StackRef; 4],
 ) -> BytecodeOp<Settled<1>> {
@@ -75,7 +75,7 @@ pub unsafe fn do_call_function_ex<E: BytecodeEngine>(
 
 /// Like [`do_call_function_ex`], but always by a call in C, and the tools are told of it.
 #[inline(always)]
-pub unsafe fn instrumented_do_call_function_ex<E: Engine>(
+pub(crate) unsafe fn instrumented_do_call_function_ex<E: Engine>(
     e: &mut E,
     [callable, null, arguments, keywords]: [StackRef; 4],
 ) -> Op<Settled<1>> {
