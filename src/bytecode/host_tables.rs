@@ -1,6 +1,31 @@
 //! For tests: tables of the host, from the text of its headers.
 
 use std::collections::BTreeMap;
+use std::fmt::Debug;
+
+/// What rows say about each name, or the host.
+pub(crate) type Table<T> = BTreeMap<String, T>;
+
+/// Compares two tables, and fails with one line for each name about which they differ.
+#[track_caller]
+pub(crate) fn assert_same<T: Debug + PartialEq>(rows: &Table<T>, host: &Table<T>) {
+    let mut differences: Vec<String> = rows
+        .iter()
+        .filter_map(|(name, found)| match host.get(name) {
+            None => Some(format!("{name} has a row and is not in the host's table")),
+            Some(expected) if expected != found => {
+                Some(format!("{name} is {expected:?} in the host, {found:?} in its row"))
+            }
+            Some(_) => None,
+        })
+        .collect();
+    differences.extend(
+        host.iter()
+            .filter(|(name, _)| !rows.contains_key(*name))
+            .map(|(name, value)| format!("{name} is {value:?} in the host and has no row")),
+    );
+    assert!(differences.is_empty(), "rows differ from the host:\n{}", differences.join("\n"));
+}
 
 /// The text of a header.
 fn header(name: &str) -> String {
@@ -9,7 +34,7 @@ fn header(name: &str) -> String {
 }
 
 /// The lines `[NAME] = …` of a C table in one of the host's headers.
-pub(crate) fn c_table(name: &str, table: &str) -> BTreeMap<String, String> {
+pub(crate) fn c_table(name: &str, table: &str) -> Table<String> {
     let text = header(name);
     let start = text.rfind(&format!("{table}[")).unwrap_or_else(|| panic!("no {table} in {name}"));
     let body = &text[start..start + text[start..].find("\n};").expect("the table ends")];
@@ -23,7 +48,7 @@ pub(crate) fn c_table(name: &str, table: &str) -> BTreeMap<String, String> {
 type Formula = Box<dyn Fn(usize) -> isize>;
 
 /// The cases `case NAME: return …;` of a C function of an argument `oparg` in one of the host's headers.
-pub(crate) fn c_switch(name: &str, function: &str) -> BTreeMap<String, Formula> {
+pub(crate) fn c_switch(name: &str, function: &str) -> Table<Formula> {
     let text = header(name);
     let start = text.rfind(&format!("{function}(")).unwrap_or_else(|| panic!("no {function} in {name}"));
     let body = &text[start..start + text[start..].find("\n}").expect("the function ends")];

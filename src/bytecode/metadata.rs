@@ -132,35 +132,8 @@ pub(crate) fn name_of(opcode: u8) -> &'static str {
 mod tests {
     //! The rows against the host's own tables, entry by entry.
 
-    use std::collections::BTreeMap;
-    use std::fmt::Debug;
-
     use super::*;
-    use crate::bytecode::host_tables::c_table;
-
-    /// What rows say about each name, or the host.
-    type Table<T> = BTreeMap<String, T>;
-
-    /// Compares two tables, and fails with one line for each name about which they differ.
-    #[track_caller]
-    fn assert_same<T: Debug + PartialEq>(rows: &Table<T>, host: &Table<T>) {
-        let mut differences: Vec<String> = rows
-            .iter()
-            .filter_map(|(name, found)| match host.get(name) {
-                None => Some(format!("{name} has a row and is not in the host's table")),
-                Some(expected) if expected != found => {
-                    Some(format!("{name} is {expected:?} in the host, {found:?} in its row"))
-                }
-                Some(_) => None,
-            })
-            .collect();
-        differences.extend(
-            host.iter()
-                .filter(|(name, _)| !rows.contains_key(*name))
-                .map(|(name, value)| format!("{name} is {value:?} in the host and has no row")),
-        );
-        assert!(differences.is_empty(), "rows differ from the host:\n{}", differences.join("\n"));
-    }
+    use crate::bytecode::host_tables::{Table, assert_same, c_table};
 
     /// What each row that is to be compared says.
     fn of_rows<T>(entry: impl Fn(&Instruction) -> Option<T>) -> Table<T> {

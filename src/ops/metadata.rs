@@ -299,7 +299,7 @@ mod tests {
     use std::collections::{BTreeMap, BTreeSet};
 
     use super::*;
-    use crate::bytecode::host_tables::{c_switch, c_table};
+    use crate::bytecode::host_tables::{Table, assert_same, c_switch, c_table};
     use crate::bytecode::metadata::{INSTRUCTIONS, Instruction, Step};
 
     const UOP_METADATA: &str = "internal/pycore_uop_metadata.h";
@@ -334,7 +334,7 @@ mod tests {
             "0" => 0,
             names => names.split(" | ").fold(0, |bits, name| bits | flag_of(name)),
         };
-        let host: BTreeMap<String, u16> = c_table(UOP_METADATA, "_PyUop_Flags")
+        let host: Table<u16> = c_table(UOP_METADATA, "_PyUop_Flags")
             .into_iter()
             .map(|(name, text)| (name, bits(&text)))
             .collect();
@@ -347,7 +347,7 @@ mod tests {
                 rows.insert(name, row.flags & !(ffi::HAS_ARG_FLAG as u16));
             }
         }
-        assert_eq!(rows, host);
+        assert_same(&rows, &host);
     }
 
     fn flag_of(name: &str) -> u16 {
@@ -372,12 +372,12 @@ mod tests {
 
     #[test]
     fn copies_are_the_hosts() {
-        let host: BTreeMap<String, u8> = c_table(UOP_METADATA, "_PyUop_Replication")
+        let host: Table<u8> = c_table(UOP_METADATA, "_PyUop_Replication")
             .into_iter()
             .map(|(name, count)| (name, count.parse().expect("a number")))
             .collect();
         let copied = MICRO_OPS.iter().filter(|row| row.copies > 0);
-        assert_eq!(copied.map(|row| (host_name(row.name), row.copies)).collect::<BTreeMap<_, _>>(), host);
+        assert_same(&copied.map(|row| (host_name(row.name), row.copies)).collect(), &host);
     }
 
     /// Arguments to try: small ones with all their bits, and one that is longer than a byte.
