@@ -125,7 +125,7 @@ test: need-test python symbols ## what a developer wants to know in a few minute
 	@tests/tested begin
 	cargo fmt --check
 	cargo fmt --check --manifest-path host/hacl/Cargo.toml
-	cargo fmt --check --manifest-path tests/tsan/Cargo.toml
+	tests/architecture
 	$(hosted) cargo clippy --all-targets -- -D warnings
 	$(hosted) cargo test
 ifneq ($(kind),other)

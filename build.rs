@@ -148,15 +148,8 @@ fn header(tier2: u32) {
     println!("cargo:rerun-if-changed=src");
     let mut config = cbindgen::Config::from_file("cbindgen.toml").expect("cbindgen.toml is valid");
     config.after_includes = Some(after_includes(tier2));
-    // The modules below these are found from there.
-    let builder = cbindgen::Builder::new()
-        .with_config(config)
-        .with_src("src/interp/entry.rs")
-        .with_src("src/api/mod.rs")
-        .with_src("src/breaker/mod.rs")
-        .with_src("src/instrument/mod.rs")
-        .with_src("src/specialize/mod.rs")
-        .with_src("src/tlbc/mod.rs");
+    // The modules below it are found from there.
+    let builder = cbindgen::Builder::new().with_config(config).with_src("src/exports/mod.rs");
     // OUT_DIR is <target>/<profile>/build/<package>/out; the header goes beside the library.
     let out = PathBuf::from(env::var_os("OUT_DIR").expect("set by cargo"));
     let out = out.ancestors().nth(3).expect("a folder of the profile").join("reval.h");

@@ -50,56 +50,6 @@ PyObject *_PyEval_EvalFrameDefault(PyThreadState *tstate,
                                    int throwflag);
 
 /*
- Zero if `args` can be spread by `func(*args)`; otherwise -1 with TypeError set. Stands for the
- host's symbol of this name (`ceval.c`). An exception that is set already is replaced. All arguments
- are borrowed.
-
- # Safety
- The thread is attached, `tstate` is its state, and the objects are live.
- */
-int _Py_Check_ArgsIterable(PyThreadState *_tstate, PyObject *func, PyObject *args);
-
-/*
- Makes the exception that merging `kwargs` into the keywords of a call of `func` has raised one about
- the call: TypeError for what is no mapping (AttributeError of a missing `keys`), or for a keyword
- that is there already (KeyError with the keyword). Others stay. Stands for the host's symbol of this
- name (`ceval.c`). All arguments are borrowed.
-
- # Safety
- The thread is attached with an exception set, `tstate` is its state, and the objects are live.
- */
-void _PyEval_FormatKwargsError(PyThreadState *_tstate,
-                               PyObject *func,
-                               PyObject *kwargs);
-
-/*
- Sets `exc` with a message about `obj`, a str. Stands for the host's symbol of this name (`ceval.c`).
-
- `format_str` has one `%s`, for the text of `obj`. A NameError also gets `obj` as its `name`, from
- which suggestions are made later. All arguments are borrowed. Sets another exception if `obj` has
- no text, and none at all if it is null.
-
- # Safety
- The thread is attached and `tstate` its state, no exception is set, `exc` is an exception class,
- `format_str` a format as described, and `obj` null or live.
- */
-void _PyEval_FormatExcCheckArg(PyThreadState *tstate,
-                               PyObject *exc,
-                               const char *format_str,
-                               PyObject *obj);
-
-/*
- Sets the exception for an unbound variable: UnboundLocalError for a local (also one in a cell),
- NameError for a free variable. Stands for the host's symbol of this name (`ceval.c`).
-
- An exception that is set already stays. `co` is borrowed.
-
- # Safety
- The thread is attached and `tstate` its state; `co` is live and has a local `oparg`.
- */
-void _PyEval_FormatExcUnbound(PyThreadState *tstate, PyCodeObject *co, int oparg);
-
-/*
  Calls `func` with `argcount` positional arguments from `args`, then one for each name in the tuple
  `kwnames` (null: none); `locals` (may be null) is the namespace of code that wants one. All are
  borrowed. Gives a new reference, or null with an exception set. Stands for the host's symbol of this
@@ -165,6 +115,161 @@ PyObject *PyEval_EvalCodeEx(PyObject *_co,
                             PyObject *closure);
 
 /*
+ Makes the frame of a call of `func`: `argcount` positional values in `args`, then one for each
+ name in the tuple `kwnames` (null: none). Takes over `func`, `locals` (may be null) and the values,
+ on failure too; borrows `kwnames`. Gives the frame, not linked yet, or null with an exception set.
+ Stands for the host's symbol of this name (`ceval.c`).
+
+ # Safety
+ The thread is attached and `tstate` is its state; `func` is a function, and everything is live.
+ */
+_PyInterpreterFrame *_PyEvalFramePushAndInit(PyThreadState *tstate,
+                                             _PyStackRef func,
+                                             PyObject *locals,
+                                             const _PyStackRef *args,
+                                             size_t argcount,
+                                             PyObject *kwnames,
+                                             _PyInterpreterFrame *previous);
+
+/*
+ Out of line [`clear_and_pop`]. Stands for the host's symbol of this name (`ceval.c`).
+
+ # Safety
+ As for [`clear_and_pop`]; `tstate` is the attached thread's state.
+ */
+void _PyEval_FrameClearAndPop(PyThreadState *tstate, _PyInterpreterFrame *frame);
+
+/*
+ Zero if `args` can be spread by `func(*args)`; otherwise -1 with TypeError set. Stands for the
+ host's symbol of this name (`ceval.c`). An exception that is set already is replaced. All arguments
+ are borrowed.
+
+ # Safety
+ The thread is attached, `tstate` is its state, and the objects are live.
+ */
+int _Py_Check_ArgsIterable(PyThreadState *_tstate, PyObject *func, PyObject *args);
+
+/*
+ Makes the exception that merging `kwargs` into the keywords of a call of `func` has raised one about
+ the call: TypeError for what is no mapping (AttributeError of a missing `keys`), or for a keyword
+ that is there already (KeyError with the keyword). Others stay. Stands for the host's symbol of this
+ name (`ceval.c`). All arguments are borrowed.
+
+ # Safety
+ The thread is attached with an exception set, `tstate` is its state, and the objects are live.
+ */
+void _PyEval_FormatKwargsError(PyThreadState *_tstate,
+                               PyObject *func,
+                               PyObject *kwargs);
+
+/*
+ The objects that `nargs` stack references name, borrowed, as an array for a vectorcall: `scratch` if
+ they fit, else new memory. A writable slot is before the first one. Gives null with MemoryError
+ set. Whoever called hands the slot before the array to [`_PyObjectArray_Free`]. Stands for the
+ host's symbol of this name (`ceval.c`).
+
+ # Safety
+ The thread is attached; `input` holds that many references, and `scratch` has room for ten objects
+ and one more before.
+ */
+PyObject **_PyObjectArray_FromStackRefArray(_PyStackRef *input,
+                                            Py_ssize_t nargs,
+                                            PyObject **scratch);
+
+/*
+ Frees `array`, the memory that [`_PyObjectArray_FromStackRefArray`] gave a part of, unless it is
+ `scratch`. Stands for the host's symbol of this name (`ceval.c`).
+
+ # Safety
+ The thread is attached; both are the start of the memory, one slot before the first object.
+ */
+void _PyObjectArray_Free(PyObject **array, PyObject **scratch);
+
+/*
+ Looks `name` up in the locals, globals and builtins of `frame`, as LOAD_NAME does. Stands for the
+ host's symbol of this name (`ceval.c`).
+
+ All arguments are borrowed. Returns a new reference, or null with an exception set: NameError, or
+ SystemError if the frame has no mapping of locals, or whatever the mappings raise.
+
+ # Safety
+ The thread is attached and `tstate` is its state; `frame` is live and published; `name` is a live
+ string.
+ */
+PyObject *_PyEval_LoadName(PyThreadState *tstate, _PyInterpreterFrame *frame, PyObject *name);
+
+/*
+ Looks `name` up in `globals` and `builtins`, as LOAD_GLOBAL does, and puts a new reference (or the
+ empty reference, with an exception set) to `writeto`. Stands for the host's symbol of this name
+ (`ceval.c`).
+
+ All arguments are borrowed. Raises NameError, or whatever namespaces that are not exact
+ dictionaries raise.
+
+ # Safety
+ The thread is attached and its frame published; `name` is a live string; `writeto` can be written.
+ */
+void _PyEval_LoadGlobalStackRef(PyObject *globals,
+                                PyObject *builtins,
+                                PyObject *name,
+                                _PyStackRef *writeto);
+
+/*
+ Loads `owner.name` for a call, as LOAD_ATTR does. Stands for the host's symbol of this name
+ (`ceval.c`).
+
+ Consumes `owner`. Returns a new reference: a method's function, with the owner's reference put to
+ `self_or_null`; or any other attribute, with the empty reference put there; or, with an exception
+ set, the empty reference, and again that.
+
+ # Safety
+ The thread is attached and `tstate` is its state; its frame is published, and what `owner` refers
+ to stays alive although not counted; `name` is a live string; `self_or_null` can be written.
+ */
+_PyStackRef _Py_LoadAttr_StackRefSteal(PyThreadState *tstate,
+                                       _PyStackRef owner,
+                                       PyObject *name,
+                                       _PyStackRef *self_or_null);
+
+/*
+ Whether an object without the special method `oparg` (one of the host's `SPECIAL_*`) has those of
+ the other kind of `with` statement: 1 or 0. Stands for the host's symbol of this name (`ceval.c`).
+
+ The object is borrowed. Sets no exception.
+
+ # Safety
+ The thread is attached with no exception set, and `object` is live.
+ */
+int _PyEval_SpecialMethodCanSuggest(PyObject *object, int oparg);
+
+/*
+ Sets `exc` with a message about `obj`, a str. Stands for the host's symbol of this name (`ceval.c`).
+
+ `format_str` has one `%s`, for the text of `obj`. A NameError also gets `obj` as its `name`, from
+ which suggestions are made later. All arguments are borrowed. Sets another exception if `obj` has
+ no text, and none at all if it is null.
+
+ # Safety
+ The thread is attached and `tstate` its state, no exception is set, `exc` is an exception class,
+ `format_str` a format as described, and `obj` null or live.
+ */
+void _PyEval_FormatExcCheckArg(PyThreadState *tstate,
+                               PyObject *exc,
+                               const char *format_str,
+                               PyObject *obj);
+
+/*
+ Sets the exception for an unbound variable: UnboundLocalError for a local (also one in a cell),
+ NameError for a free variable. Stands for the host's symbol of this name (`ceval.c`).
+
+ An exception that is set already stays. `co` is borrowed.
+
+ # Safety
+ The thread is attached and `tstate` its state; `co` is live and has a local `oparg`.
+ */
+void _PyEval_FormatExcUnbound(PyThreadState *tstate, PyCodeObject *co, int oparg);
+
+/*
  Checks that `right` may stand after `except`: a class of exceptions, or a tuple of such classes.
  Stands for the host's symbol of this name (`ceval.c`).
 
@@ -205,52 +310,26 @@ int _PyEval_ExceptionGroupMatch(_PyInterpreterFrame *frame,
                                 PyObject **rest);
 
 /*
- Makes the frame of a call of `func`: `argcount` positional values in `args`, then one for each
- name in the tuple `kwnames` (null: none). Takes over `func`, `locals` (may be null) and the values,
- on failure too; borrows `kwnames`. Gives the frame, not linked yet, or null with an exception set.
- Stands for the host's symbol of this name (`ceval.c`).
+ Fires RAISE, for the JIT. Stands for the host's symbol of this name (`ceval.c`).
+
+ Takes and returns no references. If a tool raises, its exception replaces the one that is set.
 
  # Safety
- The thread is attached and `tstate` is its state; `func` is a function, and everything is live.
+ The thread is attached and `tstate` its state, an exception is set, `frame` is current and published,
+ and `instr` is in its bytecode.
  */
-_PyInterpreterFrame *_PyEvalFramePushAndInit(PyThreadState *tstate,
-                                             _PyStackRef func,
-                                             PyObject *locals,
-                                             const _PyStackRef *args,
-                                             size_t argcount,
-                                             PyObject *kwnames,
-                                             _PyInterpreterFrame *previous);
+void _PyEval_MonitorRaise(PyThreadState *tstate,
+                          _PyInterpreterFrame *frame,
+                          _Py_CODEUNIT *instr);
 
 /*
- Out of line [`clear_and_pop`]. Stands for the host's symbol of this name (`ceval.c`).
+ Whether no tool of the interpreter wants PY_UNWIND events. Stands for the host's symbol of this name
+ (`ceval.c`); cannot fail.
 
  # Safety
- As for [`clear_and_pop`]; `tstate` is the attached thread's state.
+ `tstate` is the attached thread's state.
  */
-void _PyEval_FrameClearAndPop(PyThreadState *tstate, _PyInterpreterFrame *frame);
-
-/*
- The objects that `nargs` stack references name, borrowed, as an array for a vectorcall: `scratch` if
- they fit, else new memory. A writable slot is before the first one. Gives null with MemoryError
- set. Whoever called hands the slot before the array to [`_PyObjectArray_Free`]. Stands for the
- host's symbol of this name (`ceval.c`).
-
- # Safety
- The thread is attached; `input` holds that many references, and `scratch` has room for ten objects
- and one more before.
- */
-PyObject **_PyObjectArray_FromStackRefArray(_PyStackRef *input,
-                                            Py_ssize_t nargs,
-                                            PyObject **scratch);
-
-/*
- Frees `array`, the memory that [`_PyObjectArray_FromStackRefArray`] gave a part of, unless it is
- `scratch`. Stands for the host's symbol of this name (`ceval.c`).
-
- # Safety
- The thread is attached; both are the start of the memory, one slot before the first object.
- */
-void _PyObjectArray_Free(PyObject **array, PyObject **scratch);
+bool _PyEval_NoToolsForUnwind(PyThreadState *tstate);
 
 /*
  `import name`, with `fromlist` and `level`, by the `__import__` of the frame's builtins. Stands for
@@ -344,83 +423,38 @@ PyObject *_PyEval_MatchClass(PyThreadState *_tstate,
                              PyObject *names);
 
 /*
- Fires RAISE, for the JIT. Stands for the host's symbol of this name (`ceval.c`).
-
- Takes and returns no references. If a tool raises, its exception replaces the one that is set.
+ `_PyEval_SliceIndex` of `ceval.o`: converts a slice index (borrowed), and leaves `*place` as it is for
+ None. Returns 1, or 0 with an exception set.
 
  # Safety
- The thread is attached and `tstate` its state, an exception is set, `frame` is current and published,
- and `instr` is in its bytecode.
+ `object` is live, `place` may be written, the thread is attached.
  */
-void _PyEval_MonitorRaise(PyThreadState *tstate,
-                          _PyInterpreterFrame *frame,
-                          _Py_CODEUNIT *instr);
+int _PyEval_SliceIndex(PyObject *object,
+                       Py_ssize_t *place);
 
 /*
- Whether no tool of the interpreter wants PY_UNWIND events. Stands for the host's symbol of this name
- (`ceval.c`); cannot fail.
+ `_PyEval_SliceIndexNotNone` of `ceval.o`: converts a slice index (borrowed) where None is not allowed.
+ Returns 1, or 0 with an exception set.
 
  # Safety
- `tstate` is the attached thread's state.
+ `object` is live, `place` may be written, the thread is attached.
  */
-bool _PyEval_NoToolsForUnwind(PyThreadState *tstate);
+int _PyEval_SliceIndexNotNone(PyObject *object,
+                              Py_ssize_t *place);
 
 /*
- Looks `name` up in the locals, globals and builtins of `frame`, as LOAD_NAME does. Stands for the
- host's symbol of this name (`ceval.c`).
-
- All arguments are borrowed. Returns a new reference, or null with an exception set: NameError, or
- SystemError if the frame has no mapping of locals, or whatever the mappings raise.
+ `_PyEval_UnpackIterableStackRef` of `ceval.o`: stores the items of `iterable` (borrowed) below `top`,
+ the first one topmost. There must be `before` of them; or, unless `after` is -1, at least `before` and
+ `after`, those between becoming a list. Returns 1, or 0 with an exception set and nothing stored.
 
  # Safety
- The thread is attached and `tstate` is its state; `frame` is live and published; `name` is a live
- string.
+ The thread is attached and its frames published; there is room below `top`; `iterable` is live.
  */
-PyObject *_PyEval_LoadName(PyThreadState *tstate, _PyInterpreterFrame *frame, PyObject *name);
-
-/*
- Looks `name` up in `globals` and `builtins`, as LOAD_GLOBAL does, and puts a new reference (or the
- empty reference, with an exception set) to `writeto`. Stands for the host's symbol of this name
- (`ceval.c`).
-
- All arguments are borrowed. Raises NameError, or whatever namespaces that are not exact
- dictionaries raise.
-
- # Safety
- The thread is attached and its frame published; `name` is a live string; `writeto` can be written.
- */
-void _PyEval_LoadGlobalStackRef(PyObject *globals,
-                                PyObject *builtins,
-                                PyObject *name,
-                                _PyStackRef *writeto);
-
-/*
- Loads `owner.name` for a call, as LOAD_ATTR does. Stands for the host's symbol of this name
- (`ceval.c`).
-
- Consumes `owner`. Returns a new reference: a method's function, with the owner's reference put to
- `self_or_null`; or any other attribute, with the empty reference put there; or, with an exception
- set, the empty reference, and again that.
-
- # Safety
- The thread is attached and `tstate` is its state; its frame is published, and what `owner` refers
- to stays alive although not counted; `name` is a live string; `self_or_null` can be written.
- */
-_PyStackRef _Py_LoadAttr_StackRefSteal(PyThreadState *tstate,
-                                       _PyStackRef owner,
-                                       PyObject *name,
-                                       _PyStackRef *self_or_null);
-
-/*
- Whether an object without the special method `oparg` (one of the host's `SPECIAL_*`) has those of
- the other kind of `with` statement: 1 or 0. Stands for the host's symbol of this name (`ceval.c`).
-
- The object is borrowed. Sets no exception.
-
- # Safety
- The thread is attached with no exception set, and `object` is live.
- */
-int _PyEval_SpecialMethodCanSuggest(PyObject *object, int oparg);
+int _PyEval_UnpackIterableStackRef(PyThreadState *tstate,
+                                   PyObject *iterable,
+                                   int before,
+                                   int after,
+                                   _PyStackRef *top);
 
 /*
  The innermost frame that Python code may see: borrowed, null if none. Stands for the host's symbol
@@ -755,26 +789,6 @@ int PyEval_MergeCompilerFlags(PyCompilerFlags *flags);
 Py_ssize_t PyUnstable_Eval_RequestCodeExtraIndex(freefunc free);
 
 /*
- `_PyEval_SliceIndex` of `ceval.o`: converts a slice index (borrowed), and leaves `*place` as it is for
- None. Returns 1, or 0 with an exception set.
-
- # Safety
- `object` is live, `place` may be written, the thread is attached.
- */
-int _PyEval_SliceIndex(PyObject *object,
-                       Py_ssize_t *place);
-
-/*
- `_PyEval_SliceIndexNotNone` of `ceval.o`: converts a slice index (borrowed) where None is not allowed.
- Returns 1, or 0 with an exception set.
-
- # Safety
- `object` is live, `place` may be written, the thread is attached.
- */
-int _PyEval_SliceIndexNotNone(PyObject *object,
-                              Py_ssize_t *place);
-
-/*
  Makes `func` (null: none) the profile function of the calling thread, called with `arg` (null:
  none), of which it takes a reference. An exception of an audit hook is reported as unraisable.
  Stands for the host's symbol of this name (`ceval.c`).
@@ -837,20 +851,6 @@ void PyThreadState_LeaveTracing(PyThreadState *tstate);
  The thread is attached; `func` and the tuple `args` are live.
  */
 PyObject *_PyEval_CallTracing(PyObject *func, PyObject *args);
-
-/*
- `_PyEval_UnpackIterableStackRef` of `ceval.o`: stores the items of `iterable` (borrowed) below `top`,
- the first one topmost. There must be `before` of them; or, unless `after` is -1, at least `before` and
- `after`, those between becoming a list. Returns 1, or 0 with an exception set and nothing stored.
-
- # Safety
- The thread is attached and its frames published; there is room below `top`; `iterable` is live.
- */
-int _PyEval_UnpackIterableStackRef(PyThreadState *tstate,
-                                   PyObject *iterable,
-                                   int before,
-                                   int after,
-                                   _PyStackRef *top);
 
 /*
  Prepares the memory of an interpreter's GIL. Stands for the host's symbol of this name
@@ -973,108 +973,6 @@ int _PyEval_DisableGIL(PyThreadState *tstate);
 #endif
 
 /*
- Has `func(arg)` called soon in some thread of `interp`, or if `flags` says so in the main thread.
- Gives `_Py_ADD_PENDING_SUCCESS`, or `_Py_ADD_PENDING_FULL` if too many calls wait; sets no exception.
- The call gives 0, or -1 with an exception set. Stands for the host's symbol of this name
- (`pycore_ceval.h`); no references.
-
- # Safety
- The interpreter is live, the main one if it is to be the main thread; `func` is not null. Any thread
- may call this, attached or not.
- */
-_Py_add_pending_call_result _PyEval_AddPendingCall(PyInterpreterState *interp,
-                                                   _Py_pending_call_func func,
-                                                   void *arg,
-                                                   int flags);
-
-/*
- Has `func(arg)` called soon in the main thread. Gives 0, or -1 without an exception if too many calls
- wait. Stands for the host's symbol of this name (`ceval.h`); no references.
-
- # Safety
- The main interpreter is live; `func` is not null. Any thread may call this, attached or not.
- */
-int Py_AddPendingCall(_Py_pending_call_func func,
-                      void *arg);
-
-/*
- Makes all calls that wait, however many. Their exceptions are printed. Stands for the host's symbol of
- this name (`pycore_ceval.h`); no references.
-
- # Safety
- The thread is attached and `tstate` is its state.
- */
-void _Py_FinishPendingCalls(PyThreadState *tstate);
-
-/*
- Makes calls that wait, and in the main thread handles signals first. Gives 0, or -1 with an exception
- set. Stands for the host's symbol of this name (`pycore_ceval.h`); no references.
-
- # Safety
- The thread is attached and `tstate` is its state.
- */
-int _PyEval_MakePendingCalls(PyThreadState *tstate);
-
-/*
- Handles signals and makes calls that wait, in the main thread; elsewhere does nothing. Gives 0, or -1
- with an exception set. Stands for the host's symbol of this name (`ceval.h`); no references.
-
- # Safety
- The thread is attached.
- */
-int Py_MakePendingCalls(void);
-
-/*
- Runs the script that another process has asked the thread to run, if there is one. Gives 0; what goes
- wrong is reported as unraisable. Stands for the host's symbol of this name (`pycore_ceval.h`); no
- references.
-
- # Safety
- The thread is attached and `tstate` is its state.
- */
-int _PyRunRemoteDebugger(PyThreadState *tstate);
-
-/*
- Does what the eval breaker of the calling thread asks for: stopping, signals, pending calls,
- collecting garbage, dropping the GIL, an exception from another thread, a script from another process.
- Gives 0, or -1 with an exception set. Stands for the host's symbol of this name (`pycore_ceval.h`); no
- references.
-
- # Safety
- The thread is attached, `tstate` is its state, and its current frame is published.
- */
-int _Py_HandlePending(PyThreadState *tstate);
-
-/*
- Sets the events of `bit` for every thread of the interpreter. Stands for the host's symbol of this name
- (`pycore_ceval.h`); no references.
-
- # Safety
- The interpreter is live.
- */
-void _Py_set_eval_breaker_bit_all(PyInterpreterState *interp,
-                                  size_t bit);
-
-/*
- Undoes [`_Py_set_eval_breaker_bit_all`]. Stands for the host's symbol of this name (`pycore_ceval.h`);
- no references.
-
- # Safety
- The interpreter is live.
- */
-void _Py_unset_eval_breaker_bit_all(PyInterpreterState *interp,
-                                    size_t bit);
-
-/*
- Has the main thread look for signals soon. Stands for the host's symbol of this name
- (`pycore_ceval.h`).
-
- # Safety
- The main thread's state is live. Signal handlers may call this.
- */
-void _PyEval_SignalReceived(void);
-
-/*
  Takes the interpreter's GIL for the calling thread. Does not return if the program is ending. Stands
  for the host's symbol of this name (`pycore_ceval.h`); no references.
 
@@ -1150,63 +1048,192 @@ PyThreadState *PyEval_SaveThread(void);
 void PyEval_RestoreThread(PyThreadState *tstate);
 
 /*
- An iterator over the branches of `code` (borrowed): `co_branches()`. Stands for the host's symbol of this
- name (`pycore_code.h`).
+ Does what the eval breaker of the calling thread asks for: stopping, signals, pending calls,
+ collecting garbage, dropping the GIL, an exception from another thread, a script from another process.
+ Gives 0, or -1 with an exception set. Stands for the host's symbol of this name (`pycore_ceval.h`); no
+ references.
 
- A new reference; null with MemoryError.
+ # Safety
+ The thread is attached, `tstate` is its state, and its current frame is published.
+ */
+int _Py_HandlePending(PyThreadState *tstate);
+
+/*
+ Sets the events of `bit` for every thread of the interpreter. Stands for the host's symbol of this name
+ (`pycore_ceval.h`); no references.
+
+ # Safety
+ The interpreter is live.
+ */
+void _Py_set_eval_breaker_bit_all(PyInterpreterState *interp,
+                                  size_t bit);
+
+/*
+ Undoes [`_Py_set_eval_breaker_bit_all`]. Stands for the host's symbol of this name (`pycore_ceval.h`);
+ no references.
+
+ # Safety
+ The interpreter is live.
+ */
+void _Py_unset_eval_breaker_bit_all(PyInterpreterState *interp,
+                                    size_t bit);
+
+/*
+ Has the main thread look for signals soon. Stands for the host's symbol of this name
+ (`pycore_ceval.h`).
+
+ # Safety
+ The main thread's state is live. Signal handlers may call this.
+ */
+void _PyEval_SignalReceived(void);
+
+/*
+ Runs the script that another process has asked the thread to run, if there is one. Gives 0; what goes
+ wrong is reported as unraisable. Stands for the host's symbol of this name (`pycore_ceval.h`); no
+ references.
+
+ # Safety
+ The thread is attached and `tstate` is its state.
+ */
+int _PyRunRemoteDebugger(PyThreadState *tstate);
+
+/*
+ Has `func(arg)` called soon in some thread of `interp`, or if `flags` says so in the main thread.
+ Gives `_Py_ADD_PENDING_SUCCESS`, or `_Py_ADD_PENDING_FULL` if too many calls wait; sets no exception.
+ The call gives 0, or -1 with an exception set. Stands for the host's symbol of this name
+ (`pycore_ceval.h`); no references.
+
+ # Safety
+ The interpreter is live, the main one if it is to be the main thread; `func` is not null. Any thread
+ may call this, attached or not.
+ */
+_Py_add_pending_call_result _PyEval_AddPendingCall(PyInterpreterState *interp,
+                                                   _Py_pending_call_func func,
+                                                   void *arg,
+                                                   int flags);
+
+/*
+ Has `func(arg)` called soon in the main thread. Gives 0, or -1 without an exception if too many calls
+ wait. Stands for the host's symbol of this name (`ceval.h`); no references.
+
+ # Safety
+ The main interpreter is live; `func` is not null. Any thread may call this, attached or not.
+ */
+int Py_AddPendingCall(_Py_pending_call_func func,
+                      void *arg);
+
+/*
+ Makes all calls that wait, however many. Their exceptions are printed. Stands for the host's symbol of
+ this name (`pycore_ceval.h`); no references.
+
+ # Safety
+ The thread is attached and `tstate` is its state.
+ */
+void _Py_FinishPendingCalls(PyThreadState *tstate);
+
+/*
+ Makes calls that wait, and in the main thread handles signals first. Gives 0, or -1 with an exception
+ set. Stands for the host's symbol of this name (`pycore_ceval.h`); no references.
+
+ # Safety
+ The thread is attached and `tstate` is its state.
+ */
+int _PyEval_MakePendingCalls(PyThreadState *tstate);
+
+/*
+ Handles signals and makes calls that wait, in the main thread; elsewhere does nothing. Gives 0, or -1
+ with an exception set. Stands for the host's symbol of this name (`ceval.h`); no references.
+
+ # Safety
+ The thread is attached.
+ */
+int Py_MakePendingCalls(void);
+
+#if defined(Py_GIL_DISABLED)
+/*
+ The attached thread's copy of the bytecode of `code` (borrowed), which is made if need be; borrowed from the
+ code object. Stands for the host's symbol of this name (`pycore_code.h`).
+
+ Null with MemoryError.
 
  # Safety
  The thread is attached, `code` is live.
  */
-PyObject *_PyInstrumentation_BranchesIterator(PyCodeObject *code);
+_Py_CODEUNIT *_PyCode_GetTLBC(PyCodeObject *code);
+#endif
 
+#if defined(Py_GIL_DISABLED)
 /*
- Brings states up to date: `state_array[i]` for `event_types[i]`, unless `*version` says that they are.
- Cannot fail; gives 0. Stands for the host's symbol of this name (`cpython/monitoring.h`).
+ The index that a new thread of the interpreter gets: 0 if all share one copy. Stands for the host's symbol of
+ this name (`pycore_code.h`).
+
+ -1 with MemoryError (if a thread is attached that can have an exception).
 
  # Safety
- The thread is attached, and both arrays have `length` entries.
+ The interpreter is live.
  */
-int PyMonitoring_EnterScope(PyMonitoringState *state_array,
-                            uint64_t *version,
-                            const uint8_t *event_types,
-                            Py_ssize_t length);
+int32_t _Py_ReserveTLBCIndex(PyInterpreterState *interp);
+#endif
 
+#if defined(Py_GIL_DISABLED)
 /*
- Ends what `PyMonitoring_EnterScope` began: nothing today. Gives 0. Stands for the host's symbol of this
- name (`cpython/monitoring.h`).
- */
-int PyMonitoring_ExitScope(void);
-
-/*
- A line begins.
-
- Borrows `codelike`. Gives 0, or -1 with an exception: a tool's, or ValueError for an offset below zero.
- Stands for the host's symbol of this name (`cpython/monitoring.h`).
+ Gives the index of a thread back, whose copies the next one with that index goes on with; cannot fail.
+ Stands for the host's symbol of this name (`pycore_code.h`).
 
  # Safety
- The thread is attached, `state` is active and of this event, and `codelike` is live.
+ The thread state and its interpreter are live; it runs no Python code any more.
  */
-int _PyMonitoring_FireLineEvent(PyMonitoringState *state,
-                                PyObject *codelike,
-                                int32_t offset,
-                                int lineno);
+void _Py_ClearTLBCIndex(_PyThreadStateImpl *tstate);
+#endif
 
+#if defined(Py_GIL_DISABLED)
 /*
- An iteration ends with `value`, without the StopIteration that stands for it being raised: tools get
- one that is made of it.
+ Frees the copies that belong to no thread of the interpreter. Stands for the host's symbol of this name
+ (`pycore_code.h`).
 
- Borrows the objects. Gives 0, or -1 with an exception: a tool's, or ValueError for an offset below zero.
- Stands for the host's symbol of this name (`cpython/monitoring.h`).
+ 0, or -1 with MemoryError; then nothing is freed.
 
  # Safety
- The thread is attached, no exception is set, `state` is active and of this event, and the objects are
- live.
+ The thread is attached to the interpreter, and has not stopped the world.
  */
-int _PyMonitoring_FireStopIterationEvent(PyMonitoringState *state,
-                                         PyObject *codelike,
-                                         int32_t offset,
-                                         PyObject *value);
+int _Py_ClearUnusedTLBC(PyInterpreterState *interp);
+#endif
+
+#if defined(Py_GIL_DISABLED)
+/*
+ Takes the smallest free index out of the pool. Stands for the host's symbol of this name
+ (`pycore_index_pool.h`).
+
+ -1 with MemoryError (if a thread is attached that can have an exception).
+
+ # Safety
+ The pool is that of a live interpreter.
+ */
+int32_t _PyIndexPool_AllocIndex(_PyIndexPool *pool);
+#endif
+
+#if defined(Py_GIL_DISABLED)
+/*
+ Puts an index back into the pool, in constant time; cannot fail. Stands for the host's symbol of this name
+ (`pycore_index_pool.h`).
+
+ # Safety
+ The pool is that of a live interpreter; who had the index runs no Python code any more.
+ */
+void _PyIndexPool_FreeIndex(_PyIndexPool *pool,
+                            int32_t index);
+#endif
+
+#if defined(Py_GIL_DISABLED)
+/*
+ Frees what the pool has allocated, and leaves it as it was before the first thread. Stands for the host's
+ symbol of this name (`pycore_index_pool.h`).
+
+ # Safety
+ The pool is that of an interpreter which no other thread uses any more.
+ */
+void _PyIndexPool_Fini(_PyIndexPool *pool);
+#endif
 
 /*
  Tells tools of an event of `instr` that has no argument. Stands for the host's symbol of this name
@@ -1325,73 +1352,6 @@ int _Py_call_instrumentation_instruction(PyThreadState *tstate,
                                          _Py_CODEUNIT *instr);
 
 /*
- Makes `func` (null: none) the profile function of the thread `tstate`, called with `arg` (null: none),
- of which it takes a reference. Fails with -1 if an audit hook raises or memory is short. Stands for the
- host's symbol of this name (`pycore_ceval.h`).
-
- # Safety
- The calling thread is attached, `tstate` is live and of the same interpreter, and `arg` is live or
- null.
- */
-int _PyEval_SetProfile(PyThreadState *tstate,
-                       Py_tracefunc func,
-                       PyObject *arg);
-
-/*
- Like [`_PyEval_SetProfile`], for every thread of the interpreter. Stands for the host's symbol of this
- name (`pycore_ceval.h`).
-
- # Safety
- The calling thread is attached to `interp`; `arg` is live or null.
- */
-int _PyEval_SetProfileAllThreads(PyInterpreterState *interp,
-                                 Py_tracefunc func,
-                                 PyObject *arg);
-
-/*
- Makes `func` (null: none) the trace function of the thread `tstate`, called with `arg` (null: none),
- of which it takes a reference. Fails with -1 if an audit hook raises or memory is short. Stands for the
- host's symbol of this name (`pycore_ceval.h`).
-
- # Safety
- As for [`_PyEval_SetProfile`].
- */
-int _PyEval_SetTrace(PyThreadState *tstate,
-                     Py_tracefunc func,
-                     PyObject *arg);
-
-/*
- Like [`_PyEval_SetTrace`], for every thread of the interpreter. Stands for the host's symbol of this
- name (`pycore_ceval.h`).
-
- # Safety
- As for [`_PyEval_SetProfileAllThreads`].
- */
-int _PyEval_SetTraceAllThreads(PyInterpreterState *interp,
-                               Py_tracefunc func,
-                               PyObject *arg);
-
-/*
- Makes the trace function hear of every instruction of the code that `frame` runs, or not any more: what
- `f_trace_opcodes` stands for. Fails with -1 if memory is short. Stands for the host's symbol of this
- name (`pycore_ceval.h`).
-
- # Safety
- The calling thread is attached and `frame` live.
- */
-int _PyEval_SetOpcodeTrace(PyFrameObject *frame,
-                           bool enable);
-
-/*
- Makes the module `sys.monitoring`, a new reference; null with an exception set if memory is short. Stands
- for the host's symbol of this name (`sysmodule.c`).
-
- # Safety
- The thread is attached, and the interpreter is being set up.
- */
-PyObject *_Py_CreateMonitoringObject(void);
-
-/*
  Makes `events` those that a tool watches wherever they happen. Stands for the host's symbol of this
  name (`pycore_instruments.h`).
 
@@ -1455,6 +1415,17 @@ PyObject *_PyMonitoring_RegisterCallback(int tool_id,
 int _PyMonitoring_ClearToolId(int tool_id);
 
 /*
+ An iterator over the branches of `code` (borrowed): `co_branches()`. Stands for the host's symbol of this
+ name (`pycore_code.h`).
+
+ A new reference; null with MemoryError.
+
+ # Safety
+ The thread is attached, `code` is live.
+ */
+PyObject *_PyInstrumentation_BranchesIterator(PyCodeObject *code);
+
+/*
  Brings `code` (borrowed) up to date with what the interpreter's tools want. Stands for the host's
  symbol of this name (`pycore_code.h`).
 
@@ -1485,6 +1456,121 @@ _Py_CODEUNIT _Py_GetBaseCodeUnit(PyCodeObject *code,
  As for [`_Py_GetBaseCodeUnit`].
  */
 int _PyInstruction_GetLength(PyCodeObject *code, int offset);
+
+/*
+ Makes the module `sys.monitoring`, a new reference; null with an exception set if memory is short. Stands
+ for the host's symbol of this name (`sysmodule.c`).
+
+ # Safety
+ The thread is attached, and the interpreter is being set up.
+ */
+PyObject *_Py_CreateMonitoringObject(void);
+
+/*
+ Brings states up to date: `state_array[i]` for `event_types[i]`, unless `*version` says that they are.
+ Cannot fail; gives 0. Stands for the host's symbol of this name (`cpython/monitoring.h`).
+
+ # Safety
+ The thread is attached, and both arrays have `length` entries.
+ */
+int PyMonitoring_EnterScope(PyMonitoringState *state_array,
+                            uint64_t *version,
+                            const uint8_t *event_types,
+                            Py_ssize_t length);
+
+/*
+ Ends what `PyMonitoring_EnterScope` began: nothing today. Gives 0. Stands for the host's symbol of this
+ name (`cpython/monitoring.h`).
+ */
+int PyMonitoring_ExitScope(void);
+
+/*
+ A line begins.
+
+ Borrows `codelike`. Gives 0, or -1 with an exception: a tool's, or ValueError for an offset below zero.
+ Stands for the host's symbol of this name (`cpython/monitoring.h`).
+
+ # Safety
+ The thread is attached, `state` is active and of this event, and `codelike` is live.
+ */
+int _PyMonitoring_FireLineEvent(PyMonitoringState *state,
+                                PyObject *codelike,
+                                int32_t offset,
+                                int lineno);
+
+/*
+ An iteration ends with `value`, without the StopIteration that stands for it being raised: tools get
+ one that is made of it.
+
+ Borrows the objects. Gives 0, or -1 with an exception: a tool's, or ValueError for an offset below zero.
+ Stands for the host's symbol of this name (`cpython/monitoring.h`).
+
+ # Safety
+ The thread is attached, no exception is set, `state` is active and of this event, and the objects are
+ live.
+ */
+int _PyMonitoring_FireStopIterationEvent(PyMonitoringState *state,
+                                         PyObject *codelike,
+                                         int32_t offset,
+                                         PyObject *value);
+
+/*
+ Makes `func` (null: none) the profile function of the thread `tstate`, called with `arg` (null: none),
+ of which it takes a reference. Fails with -1 if an audit hook raises or memory is short. Stands for the
+ host's symbol of this name (`pycore_ceval.h`).
+
+ # Safety
+ The calling thread is attached, `tstate` is live and of the same interpreter, and `arg` is live or
+ null.
+ */
+int _PyEval_SetProfile(PyThreadState *tstate,
+                       Py_tracefunc func,
+                       PyObject *arg);
+
+/*
+ Like [`_PyEval_SetProfile`], for every thread of the interpreter. Stands for the host's symbol of this
+ name (`pycore_ceval.h`).
+
+ # Safety
+ The calling thread is attached to `interp`; `arg` is live or null.
+ */
+int _PyEval_SetProfileAllThreads(PyInterpreterState *interp,
+                                 Py_tracefunc func,
+                                 PyObject *arg);
+
+/*
+ Makes `func` (null: none) the trace function of the thread `tstate`, called with `arg` (null: none),
+ of which it takes a reference. Fails with -1 if an audit hook raises or memory is short. Stands for the
+ host's symbol of this name (`pycore_ceval.h`).
+
+ # Safety
+ As for [`_PyEval_SetProfile`].
+ */
+int _PyEval_SetTrace(PyThreadState *tstate,
+                     Py_tracefunc func,
+                     PyObject *arg);
+
+/*
+ Like [`_PyEval_SetTrace`], for every thread of the interpreter. Stands for the host's symbol of this
+ name (`pycore_ceval.h`).
+
+ # Safety
+ As for [`_PyEval_SetProfileAllThreads`].
+ */
+int _PyEval_SetTraceAllThreads(PyInterpreterState *interp,
+                               Py_tracefunc func,
+                               PyObject *arg);
+
+/*
+ Makes the trace function hear of every instruction of the code that `frame` runs, or not any more: what
+ `f_trace_opcodes` stands for. Fails with -1 if memory is short. Stands for the host's symbol of this
+ name (`pycore_ceval.h`).
+
+ # Safety
+ The calling thread is attached and `frame` live.
+ */
+int _PyEval_SetOpcodeTrace(PyFrameObject *frame,
+                           bool enable);
 
 /*
  Specializes a BINARY_OP with the operator `oparg` for these operands, in a frame with these locals.
@@ -1593,18 +1679,6 @@ void _Py_Specialize_LoadSuperAttr(_PyStackRef global_super,
                                   int load_method);
 
 /*
- Makes the counters and branch histories of new bytecode: `size` units of generic instructions, which
- nobody runs yet. Without `enable_counters`, it will never be specialized. Cannot fail. Stands for
- the host's symbol of this name (`specialize.c`).
-
- # Safety
- The bytecode is valid and the caller's alone; a thread is attached.
- */
-void _PyCode_Quicken(_Py_CODEUNIT *instructions,
-                     Py_ssize_t size,
-                     int enable_counters);
-
-/*
  Specializes a SEND to this receiver. Takes no references and cannot fail. Stands for the host's
  symbol of this name (`specialize.c`).
 
@@ -1661,91 +1735,17 @@ void _Py_Specialize_UnpackSequence(_PyStackRef seq,
                                    _Py_CODEUNIT *instr,
                                    int oparg);
 
-#if defined(Py_GIL_DISABLED)
 /*
- The attached thread's copy of the bytecode of `code` (borrowed), which is made if need be; borrowed from the
- code object. Stands for the host's symbol of this name (`pycore_code.h`).
-
- Null with MemoryError.
+ Makes the counters and branch histories of new bytecode: `size` units of generic instructions, which
+ nobody runs yet. Without `enable_counters`, it will never be specialized. Cannot fail. Stands for
+ the host's symbol of this name (`specialize.c`).
 
  # Safety
- The thread is attached, `code` is live.
+ The bytecode is valid and the caller's alone; a thread is attached.
  */
-_Py_CODEUNIT *_PyCode_GetTLBC(PyCodeObject *code);
-#endif
-
-#if defined(Py_GIL_DISABLED)
-/*
- Takes the smallest free index out of the pool. Stands for the host's symbol of this name
- (`pycore_index_pool.h`).
-
- -1 with MemoryError (if a thread is attached that can have an exception).
-
- # Safety
- The pool is that of a live interpreter.
- */
-int32_t _PyIndexPool_AllocIndex(_PyIndexPool *pool);
-#endif
-
-#if defined(Py_GIL_DISABLED)
-/*
- Puts an index back into the pool, in constant time; cannot fail. Stands for the host's symbol of this name
- (`pycore_index_pool.h`).
-
- # Safety
- The pool is that of a live interpreter; who had the index runs no Python code any more.
- */
-void _PyIndexPool_FreeIndex(_PyIndexPool *pool,
-                            int32_t index);
-#endif
-
-#if defined(Py_GIL_DISABLED)
-/*
- Frees what the pool has allocated, and leaves it as it was before the first thread. Stands for the host's
- symbol of this name (`pycore_index_pool.h`).
-
- # Safety
- The pool is that of an interpreter which no other thread uses any more.
- */
-void _PyIndexPool_Fini(_PyIndexPool *pool);
-#endif
-
-#if defined(Py_GIL_DISABLED)
-/*
- The index that a new thread of the interpreter gets: 0 if all share one copy. Stands for the host's symbol of
- this name (`pycore_code.h`).
-
- -1 with MemoryError (if a thread is attached that can have an exception).
-
- # Safety
- The interpreter is live.
- */
-int32_t _Py_ReserveTLBCIndex(PyInterpreterState *interp);
-#endif
-
-#if defined(Py_GIL_DISABLED)
-/*
- Gives the index of a thread back, whose copies the next one with that index goes on with; cannot fail.
- Stands for the host's symbol of this name (`pycore_code.h`).
-
- # Safety
- The thread state and its interpreter are live; it runs no Python code any more.
- */
-void _Py_ClearTLBCIndex(_PyThreadStateImpl *tstate);
-#endif
-
-#if defined(Py_GIL_DISABLED)
-/*
- Frees the copies that belong to no thread of the interpreter. Stands for the host's symbol of this name
- (`pycore_code.h`).
-
- 0, or -1 with MemoryError; then nothing is freed.
-
- # Safety
- The thread is attached to the interpreter, and has not stopped the world.
- */
-int _Py_ClearUnusedTLBC(PyInterpreterState *interp);
-#endif
+void _PyCode_Quicken(_Py_CODEUNIT *instructions,
+                     Py_ssize_t size,
+                     int enable_counters);
 
 #ifdef __cplusplus
 }  // extern "C"

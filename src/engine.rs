@@ -2,9 +2,15 @@
 //!
 //! A *micro-op* is a function `unsafe fn(&mut impl Engine, [StackRef; N]) -> Op<[StackRef; M]>`: it
 //! gets the topmost N values of the evaluation stack (the last one is the topmost) and returns the M
-//! values that take their place. The engine moves the stack pointer; the body never does, unless
-//! the number of values depends on the argument (see [`Engine::sp`]). Micro-ops with a cached
-//! operand take it as second parameter.
+//! values that take their place. Values that it only looks at are [`Kept`]. If a number depends on the
+//! instruction's argument, there are [`Many`] inputs or [`SettledMany`] results. The engine moves the stack
+//! pointer. Micro-ops with a cached operand take it as second parameter.
+//!
+//! There are two kinds of engines and so two kinds of micro-ops:
+//! - Every [`Engine`] can run a micro-op that asks for no more and returns an [`Op`]: these can be part of
+//!   a trace.
+//! - An engine that reads bytecode, instruction by instruction, is a [`BytecodeEngine`]. It can also run
+//!   micro-ops that look at the next instruction, jump, or leave by a [`BytecodeExit`].
 //!
 //! Rules of the stack, which every body keeps:
 //! - A body owns its inputs. It leaves with [`Exit::Error`] after it has given up all of them, or
@@ -21,25 +27,37 @@
 //! thread's current one, the inputs are the topmost values of its stack, and operands are those of
 //! the instruction being run.
 
+use core::convert::Infallible;
+use core::marker::PhantomData;
+
+use crate::bytecode::opcode;
 #[cfg(not(py_debug))]
 use crate::host::refcount;
 use crate::host::{Code, CodeUnit, Frame, PyObject, StackRef, ThreadState};
 
-/// How a micro-op ends when it does not just go on to the next one.
+// --- how a micro-op ends -----------------------------------------------------------------------
+
+/// How a micro-op ends when it does not just go on to the next one: what every engine understands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Exit {
-    /// The specialization does not hold here: run the family's generic instruction instead.
-    /// Nothing has happened yet.
+pub(crate) enum Exit {
+    /// A guard failed: run the family's generic instruction instead. Nothing has happened yet.
     Deopt,
     /// An exception is set and the inputs are gone.
     Error,
     /// An exception is set and the inputs are still on the stack.
     ErrorNoPop,
+}
+
+/// How a micro-op ends that only an engine for bytecode can run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum BytecodeExit {
+    /// As any other micro-op.
+    Exit(Exit),
     /// An exception is set, and its traceback and events have been taken care of already.
     Unwind,
     /// An exception is set, and the current frame, which has not begun to run, is to be dropped.
     DropFrame,
-    /// The instruction is over: continue at [`Engine::next`], skipping its remaining micro-ops.
+    /// The instruction is over: continue at [`BytecodeEngine::next`], skipping its remaining micro-ops.
     Dispatch,
     /// Read this instruction again (it has just been changed) and run it with the same argument.
     Again,
@@ -49,67 +67,338 @@ pub enum Exit {
     Return(*mut PyObject),
 }
 
-/// What a micro-op gives.
-pub type Op<T = [StackRef; 0]> = Result<T, Exit>;
-
-/// The results of a micro-op, bottom first.
-pub trait Outputs {
-    const COUNT: usize;
-    /// Puts the results where they belong.
-    ///
-    /// # Safety
-    /// `base` is the slot of the lowest one.
-    unsafe fn store(self, base: *mut StackRef);
-}
-
-impl<const M: usize> Outputs for [StackRef; M] {
-    const COUNT: usize = M;
+impl From<Exit> for BytecodeExit {
     #[inline(always)]
-    unsafe fn store(self, base: *mut StackRef) {
-        // SAFETY: the caller's promise.
-        unsafe { base.cast::<[StackRef; M]>().write(self) }
+    fn from(exit: Exit) -> BytecodeExit {
+        BytecodeExit::Exit(exit)
     }
 }
 
-/// Results that [`Engine::settle`] has put in place already.
-pub struct Settled<const M: usize>(());
+/// What a micro-op returns that can be part of a trace.
+pub(crate) type Op<T = [StackRef; 0]> = Result<T, Exit>;
+
+/// What a micro-op returns that cannot.
+pub(crate) type BytecodeOp<T = [StackRef; 0]> = Result<T, BytecodeExit>;
+
+/// The ways in which a micro-op may end.
+pub(crate) trait Exits: Copy {
+    /// Whether the micro-op has given up its inputs.
+    fn has_consumed_inputs(self) -> bool;
+}
+
+impl Exits for Exit {
+    #[inline(always)]
+    fn has_consumed_inputs(self) -> bool {
+        self == Exit::Error
+    }
+}
+
+impl Exits for BytecodeExit {
+    #[inline(always)]
+    fn has_consumed_inputs(self) -> bool {
+        self == BytecodeExit::Exit(Exit::Error)
+    }
+}
+
+// --- what a micro-op finds ---------------------------------------------------------------------
+
+/// Values on top of the stack.
+pub(crate) trait Values: Sized {
+    /// How many there are, for an instruction with this argument.
+    fn count(oparg: usize) -> usize;
+    /// The slot of the lowest one, if the topmost is below `top`.
+    ///
+    /// # Safety
+    /// The stack has that many there.
+    #[inline(always)]
+    unsafe fn base(top: *mut StackRef, oparg: usize) -> *mut StackRef {
+        // SAFETY: the caller's promise.
+        unsafe { top.sub(Self::count(oparg)) }
+    }
+    /// The values below `top`.
+    ///
+    /// # Safety
+    /// The stack has that many there.
+    unsafe fn below(top: *mut StackRef, oparg: usize) -> Self;
+}
+
+impl<const N: usize> Values for [StackRef; N] {
+    #[inline(always)]
+    fn count(_oparg: usize) -> usize {
+        N
+    }
+    #[inline(always)]
+    unsafe fn below(top: *mut StackRef, _oparg: usize) -> Self {
+        // SAFETY: the caller's promise.
+        unsafe { top.sub(N).cast::<[StackRef; N]>().read() }
+    }
+}
+
+/// A number that depends on the instruction's argument.
+pub(crate) trait Count {
+    fn of(oparg: usize) -> usize;
+}
+
+/// The argument itself.
+pub(crate) struct Oparg;
+
+impl Count for Oparg {
+    #[inline(always)]
+    fn of(oparg: usize) -> usize {
+        oparg
+    }
+}
+
+/// As many values as `C` says, where they are on the stack.
+pub(crate) struct Many<C> {
+    base: *mut StackRef,
+    count: usize,
+    kind: PhantomData<C>,
+}
+
+impl<C: Count> Many<C> {
+    /// The slot of the lowest one.
+    #[inline(always)]
+    pub(crate) fn base(&self) -> *mut StackRef {
+        self.base
+    }
+    #[inline(always)]
+    pub(crate) fn count(&self) -> usize {
+        self.count
+    }
+}
+
+impl<C: Count> Values for Many<C> {
+    #[inline(always)]
+    fn count(oparg: usize) -> usize {
+        C::of(oparg)
+    }
+    #[inline(always)]
+    unsafe fn below(top: *mut StackRef, oparg: usize) -> Self {
+        let count = C::of(oparg);
+        // SAFETY: the caller's promise.
+        Many { base: unsafe { top.sub(count) }, count, kind: PhantomData }
+    }
+}
+
+/// Values that a micro-op looks at, and may change, but that stay on the stack.
+pub(crate) struct Kept<V>(pub(crate) V);
+
+/// What a micro-op finds on the stack: values that it takes, and perhaps others below, which stay.
+pub(crate) trait Inputs: Sized {
+    /// What it takes.
+    type Taken: Values;
+    /// What it looks at below.
+    type Kept: Values;
+    /// Reads them.
+    ///
+    /// # Safety
+    /// They are below `sp`.
+    unsafe fn read(sp: *mut StackRef, oparg: usize) -> Self;
+}
+
+impl<V: Values> Inputs for V {
+    type Taken = V;
+    type Kept = [StackRef; 0];
+    #[inline(always)]
+    unsafe fn read(sp: *mut StackRef, oparg: usize) -> Self {
+        // SAFETY: the caller's promise.
+        unsafe { V::below(sp, oparg) }
+    }
+}
+
+impl<K: Values> Inputs for Kept<K> {
+    type Taken = [StackRef; 0];
+    type Kept = K;
+    #[inline(always)]
+    unsafe fn read(sp: *mut StackRef, oparg: usize) -> Self {
+        // SAFETY: the caller's promise.
+        Kept(unsafe { K::below(sp, oparg) })
+    }
+}
+
+impl<K: Values, V: Values> Inputs for (Kept<K>, V) {
+    type Taken = V;
+    type Kept = K;
+    #[inline(always)]
+    unsafe fn read(sp: *mut StackRef, oparg: usize) -> Self {
+        // SAFETY: the caller's promise.
+        unsafe { (Kept(K::below(V::base(sp, oparg), oparg)), V::below(sp, oparg)) }
+    }
+}
+
+// --- what a micro-op leaves --------------------------------------------------------------------
+
+/// The results of a micro-op, bottom first.
+pub(crate) trait Outputs<E> {
+    /// Whether nothing of the instruction may come after it.
+    const ENDS_INSTRUCTION: bool = false;
+    /// How many there are, for an instruction with this argument.
+    fn count(oparg: usize) -> usize;
+    /// Puts the results where they belong, and the stack pointer above them.
+    ///
+    /// # Safety
+    /// `base` is the slot of the lowest one.
+    unsafe fn leave(self, e: &mut E, base: *mut StackRef);
+}
+
+impl<E: Engine, const M: usize> Outputs<E> for [StackRef; M] {
+    #[inline(always)]
+    fn count(_oparg: usize) -> usize {
+        M
+    }
+    #[inline(always)]
+    unsafe fn leave(self, e: &mut E, base: *mut StackRef) {
+        // SAFETY: the instruction's stack effect covers the results.
+        unsafe {
+            base.cast::<[StackRef; M]>().write(self);
+            e.set_sp(base.add(M));
+        }
+    }
+}
+
+/// Results that are in place already.
+pub(crate) struct Settled<const M: usize>(());
 
 impl<const M: usize> Settled<M> {
     /// For a micro-op that has put its results in place itself.
-    #[allow(clippy::new_without_default)] // no value to speak of: a claim that must be made on purpose
+    ///
+    /// # Safety
+    /// The slots of the inputs, and those above that the results need, hold M live references.
     #[inline(always)]
-    pub fn new() -> Settled<M> {
+    pub(crate) unsafe fn new() -> Settled<M> {
         Settled(())
     }
 }
 
-impl<const M: usize> Outputs for Settled<M> {
-    const COUNT: usize = M;
+impl<E: Engine, const M: usize> Outputs<E> for Settled<M> {
     #[inline(always)]
-    unsafe fn store(self, _base: *mut StackRef) {}
+    fn count(_oparg: usize) -> usize {
+        M
+    }
+    #[inline(always)]
+    unsafe fn leave(self, e: &mut E, base: *mut StackRef) {
+        // SAFETY: the results are there.
+        unsafe { e.set_sp(base.add(M)) }
+    }
 }
+
+/// As many results as `C` says, in place already.
+pub(crate) struct SettledMany<C> {
+    top: *mut StackRef,
+    kind: PhantomData<C>,
+}
+
+impl<C: Count> SettledMany<C> {
+    /// For a micro-op that has put its results in place itself, the topmost one below `top`.
+    ///
+    /// # Safety
+    /// As for [`Settled::new`]; there are as many results as `C` says.
+    #[inline(always)]
+    pub(crate) unsafe fn up_to(top: *mut StackRef) -> SettledMany<C> {
+        SettledMany { top, kind: PhantomData }
+    }
+}
+
+impl<E: Engine, C: Count> Outputs<E> for SettledMany<C> {
+    #[inline(always)]
+    fn count(oparg: usize) -> usize {
+        C::of(oparg)
+    }
+    #[inline(always)]
+    unsafe fn leave(self, e: &mut E, base: *mut StackRef) {
+        // SAFETY: the results are there.
+        unsafe {
+            debug_assert_eq!(self.top, base.add(C::of(e.oparg())));
+            e.set_sp(self.top);
+        }
+    }
+}
+
+/// The result of a micro-op that ends its instruction, and may do the work of the STORE_FAST after it too.
+pub(crate) enum PushedOrStored<T, S> {
+    Pushed(T),
+    /// The result is in the variable, and nothing is left on the stack.
+    Stored(S),
+}
+
+impl<E: Engine, T: Outputs<E>> Outputs<E> for PushedOrStored<T, E::NextStore> {
+    const ENDS_INSTRUCTION: bool = true;
+    #[inline(always)]
+    fn count(oparg: usize) -> usize {
+        T::count(oparg)
+    }
+    #[inline(always)]
+    unsafe fn leave(self, e: &mut E, base: *mut StackRef) {
+        // SAFETY: the caller's promise; a STORE_FAST follows, since there is a value that says so.
+        unsafe {
+            match self {
+                PushedOrStored::Pushed(results) => results.leave(e, base),
+                PushedOrStored::Stored(_) => {
+                    e.set_sp(base);
+                    e.skip_next();
+                }
+            }
+        }
+    }
+}
+
+/// The STORE_FAST after the instruction being run, for an engine that looks ahead.
+pub(crate) trait NextStore: Copy {
+    /// The local variable that it stores to.
+    fn local(self) -> usize;
+}
+
+/// Read from bytecode.
+#[derive(Clone, Copy)]
+pub(crate) struct StoreFast {
+    local: usize,
+}
+
+impl NextStore for StoreFast {
+    #[inline(always)]
+    fn local(self) -> usize {
+        self.local
+    }
+}
+
+/// For engines that do not look ahead.
+impl NextStore for Infallible {
+    fn local(self) -> usize {
+        match self {}
+    }
+}
+
+// --- engines -----------------------------------------------------------------------------------
 
 /// A way to run micro-ops: the tier-1 interpreter and, later, the micro-op interpreter and the
 /// stencils of the JIT. Methods are inlined into every instruction, so that the engine itself
 /// dissolves into registers.
-pub trait Engine: Sized {
+///
+/// # Safety
+/// While a micro-op runs, the thread that [`Engine::tstate`] names is attached, [`Engine::frame`] is its
+/// current frame, [`Engine::this_instr`] is in the frame's bytecode and what the frame has as its
+/// instruction, and every slot of the frame's stack below [`Engine::sp`] holds a live reference.
+pub(crate) unsafe trait Engine: Sized {
+    /// What [`Engine::next_store`] returns; [`Infallible`] for an engine that does not look ahead.
+    type NextStore: NextStore;
+
     fn frame(&self) -> Frame;
     fn tstate(&self) -> ThreadState;
     /// The argument of the instruction.
     fn oparg(&self) -> usize;
-    fn set_oparg(&mut self, oparg: usize);
     /// The instruction being run.
     fn this_instr(&self) -> CodeUnit;
-    /// What the frame had as its instruction before this one: line events want to know.
-    fn previous_instr(&self) -> CodeUnit;
-    /// The instruction to be run after this one.
-    fn next(&self) -> CodeUnit;
-    fn set_next(&mut self, instr: CodeUnit);
+    /// The number of code units of the instruction being run, its cache included.
+    fn units(&self) -> usize;
     /// One past the topmost value. While a micro-op with N inputs runs, they are below it still.
     fn sp(&self) -> *mut StackRef;
-    /// For micro-ops that take and leave a number of values that depends on the argument, and so
-    /// have no declared inputs or outputs.
-    fn set_sp(&mut self, sp: *mut StackRef);
+    /// For the engine's own use, and for micro-ops that go on in another frame.
+    ///
+    /// # Safety
+    /// Every slot of the frame's stack below `sp` holds a live reference, or is given one before the
+    /// micro-op ends.
+    unsafe fn set_sp(&mut self, sp: *mut StackRef);
     /// Continue in another frame: its stack pointer is read from it, the next instruction is given.
     ///
     /// # Safety
@@ -121,6 +410,30 @@ pub trait Engine: Sized {
     fn give_frame(&mut self, frame: Frame);
     /// The frame that was handed over last.
     fn take_frame(&mut self) -> Frame;
+
+    /// The next instruction, if that is a STORE_FAST and the engine looks ahead. A micro-op may do its work,
+    /// and says so with [`PushedOrStored`].
+    #[inline(always)]
+    fn next_store(&self) -> Option<Self::NextStore> {
+        None
+    }
+    /// The local variable of the STORE_FAST that follows, for instructions that are specialized only in front
+    /// of one.
+    ///
+    /// # Safety
+    /// This is such an instruction.
+    unsafe fn following_store(&self) -> usize;
+    /// The work of the next instruction, one without a cache, is done. An engine whose trace does not have it
+    /// need do nothing.
+    ///
+    /// # Safety
+    /// There is such an instruction.
+    unsafe fn skip_next(&mut self);
+    /// Leaves the frame at the instruction that ran before this one.
+    ///
+    /// # Safety
+    /// That was in the same frame.
+    unsafe fn stay_at_previous_instr(&mut self);
 
     /// The value `depth` places below the top (1 is the topmost).
     ///
@@ -276,10 +589,10 @@ pub trait Engine: Sized {
         // which the instruction's stack effect covers).
         unsafe {
             let base = self.sp().sub(N);
-            outputs.store(base);
+            base.cast::<[StackRef; M]>().write(outputs);
             self.close_inputs_at(inputs, base.add(M));
+            Ok(Settled::new())
         }
-        Ok(Settled::new())
     }
 
     /// Gives up all inputs before failing with [`Exit::Error`].
@@ -327,6 +640,23 @@ pub trait Engine: Sized {
             self.settle(inputs, [StackRef::steal(object)])
         }
     }
+}
+
+/// An engine that reads bytecode: it knows which instruction is next, and can go on elsewhere.
+///
+/// # Safety
+/// [`BytecodeEngine::next`] is in the frame's bytecode.
+pub(crate) unsafe trait BytecodeEngine: Engine {
+    fn set_oparg(&mut self, oparg: usize);
+    /// What the frame had as its instruction before this one: line events want to know.
+    fn previous_instr(&self) -> CodeUnit;
+    /// The instruction to be run after this one.
+    fn next(&self) -> CodeUnit;
+    /// Goes on at another instruction.
+    ///
+    /// # Safety
+    /// It is one of the frame's bytecode.
+    unsafe fn set_next(&mut self, instr: CodeUnit);
 
     /// Jumps: the next instruction is `offset` units after the one that would have been next.
     ///
@@ -337,6 +667,14 @@ pub trait Engine: Sized {
         // SAFETY: the caller's promise.
         unsafe { self.set_next(self.next().add(offset)) }
     }
+
+    /// [`Engine::next_store`], from bytecode.
+    #[inline(always)]
+    fn read_next_store(&self) -> Option<StoreFast> {
+        // SAFETY: an instruction follows.
+        let (opcode, local) = unsafe { self.next().decode() };
+        (opcode == opcode::STORE_FAST).then_some(StoreFast { local })
+    }
 }
 
 /// Runs a micro-op and moves the stack pointer over its inputs and outputs.
@@ -344,15 +682,15 @@ pub trait Engine: Sized {
 /// # Safety
 /// As for the micro-op.
 #[inline(always)]
-pub unsafe fn run<E: Engine, O: Outputs, const N: usize>(
+pub(crate) unsafe fn run<E: Engine, I: Inputs, O: Outputs<E>, X: Exits>(
     e: &mut E,
-    micro_op: unsafe fn(&mut E, [StackRef; N]) -> Op<O>,
-) -> Op<()> {
+    micro_op: unsafe fn(&mut E, I) -> Result<O, X>,
+) -> Result<(), X> {
     // SAFETY: the caller's promise.
     unsafe {
-        let inputs = e.sp().sub(N).cast::<[StackRef; N]>().read();
+        let inputs = I::read(e.sp(), e.oparg());
         let result = micro_op(e, inputs);
-        finish::<E, O, N>(e, result)
+        finish::<E, I, O, X>(e, result)
     }
 }
 
@@ -361,39 +699,38 @@ pub unsafe fn run<E: Engine, O: Outputs, const N: usize>(
 /// # Safety
 /// As for the micro-op.
 #[inline(always)]
-pub unsafe fn run_with<E: Engine, A, O: Outputs, const N: usize>(
+pub(crate) unsafe fn run_with<E: Engine, A, I: Inputs, O: Outputs<E>, X: Exits>(
     e: &mut E,
     operand: A,
-    micro_op: unsafe fn(&mut E, A, [StackRef; N]) -> Op<O>,
-) -> Op<()> {
+    micro_op: unsafe fn(&mut E, A, I) -> Result<O, X>,
+) -> Result<(), X> {
     // SAFETY: the caller's promise.
     unsafe {
-        let inputs = e.sp().sub(N).cast::<[StackRef; N]>().read();
+        let inputs = I::read(e.sp(), e.oparg());
         let result = micro_op(e, operand, inputs);
-        finish::<E, O, N>(e, result)
+        finish::<E, I, O, X>(e, result)
     }
 }
 
 #[inline(always)]
-unsafe fn finish<E: Engine, O: Outputs, const N: usize>(e: &mut E, result: Op<O>) -> Op<()> {
-    // SAFETY: the stack held N inputs, and has room for the outputs by the instruction's effect.
+unsafe fn finish<E: Engine, I: Inputs, O: Outputs<E>, X: Exits>(
+    e: &mut E,
+    result: Result<O, X>,
+) -> Result<(), X> {
+    // SAFETY: the stack held the inputs, and has room for the outputs by the instruction's effect.
     unsafe {
         match result {
             Ok(outputs) => {
-                if N + O::COUNT > 0 {
-                    let base = e.sp().sub(N);
-                    outputs.store(base);
-                    e.set_sp(base.add(O::COUNT));
-                }
+                let base = I::Taken::base(e.sp(), e.oparg());
+                outputs.leave(e, base);
                 Ok(())
             }
-            Err(Exit::Error) => {
-                if N > 0 {
-                    e.set_sp(e.sp().sub(N));
+            Err(exit) => {
+                if exit.has_consumed_inputs() {
+                    e.set_sp(I::Taken::base(e.sp(), e.oparg()));
                 }
-                Err(Exit::Error)
+                Err(exit)
             }
-            Err(exit) => Err(exit),
         }
     }
 }

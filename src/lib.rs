@@ -18,16 +18,25 @@
 compile_error!("reval must be built with panic = \"abort\": no panic may cross the C boundary");
 
 #[macro_use]
-pub mod host;
+mod host;
 #[macro_use]
-pub mod bytecode;
-pub mod api;
-pub mod breaker;
-pub mod engine;
-pub mod instrument;
-pub mod interp;
-pub mod ops;
-pub mod specialize;
+mod bytecode;
+mod breaker;
+mod calls;
+mod engine;
+mod exports;
+mod instrument;
+mod interp;
+mod ops;
+mod seams;
+mod specialize;
 // Hosts with a GIL have nothing of the kind; its pure parts are tested with them, too.
 #[cfg(any(py_gil_disabled, test))]
-pub mod tlbc;
+mod tlbc;
+
+// The Rust half of tests/tsan: threads as the evaluator runs them, with ThreadSanitizer.
+#[cfg(feature = "stress")]
+#[path = "../tests/tsan/src/mod.rs"]
+mod stress;
+
+use host::owned::raise;

@@ -21,22 +21,22 @@ const SWITCHING: usize = 2;
 const FLAGS: usize = PARKED | SWITCHING;
 
 /// How ids must be aligned, to leave room for the flags.
-pub const HOLDER_ALIGNMENT: usize = FLAGS + 1;
+pub(crate) const HOLDER_ALIGNMENT: usize = FLAGS + 1;
 
 /// A thread that holds or wants the lock.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Holder(NonZeroUsize);
+pub(crate) struct Holder(NonZeroUsize);
 
 impl Holder {
     /// None if `id` is zero. It is a multiple of [`HOLDER_ALIGNMENT`].
     #[inline(always)]
-    pub fn new(id: usize) -> Option<Holder> {
+    pub(crate) fn new(id: usize) -> Option<Holder> {
         debug_assert!(id & FLAGS == 0);
         NonZeroUsize::new(id).map(Holder)
     }
 
     #[inline(always)]
-    pub fn id(self) -> usize {
+    pub(crate) fn id(self) -> usize {
         self.0.get()
     }
 
@@ -48,7 +48,7 @@ impl Holder {
 
 /// The two queues of a lock.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Queue {
+pub(crate) enum Queue {
     /// Threads that want the lock.
     Takers,
     /// Threads that have dropped it on request and wait until another one has it.
@@ -59,7 +59,7 @@ pub enum Queue {
 ///
 /// The methods that take closures run them while the queues are locked: they are short, and call nothing
 /// that could come back here.
-pub trait World {
+pub(crate) trait World {
     /// A moment to come.
     type Deadline: Copy;
 
@@ -79,6 +79,7 @@ pub trait World {
     /// Wakes every thread in `queue`.
     fn wake_all(&self, queue: Queue);
     /// Runs `action` while the queues are locked.
+    #[cfg_attr(py_gil_disabled, allow(dead_code))]
     fn with_queues<T>(&self, action: impl FnOnce() -> T) -> T;
 
     /// Asks `thread`, which is alive, to drop the lock; no more if not `wanted`.
@@ -91,11 +92,11 @@ pub trait World {
 
 /// The program is ending, and the thread cannot have the lock any more.
 #[derive(Debug, PartialEq, Eq)]
-pub struct MustExit;
+pub(crate) struct MustExit;
 
 /// The lock is not held, so nobody can drop it.
 #[derive(Debug, PartialEq, Eq)]
-pub struct NotLocked;
+pub(crate) struct NotLocked;
 
 /// For how long a taker waits before it asks.
 #[derive(Clone, Copy)]
@@ -107,21 +108,21 @@ struct Patience<D> {
 
 /// A lock, whose parts lie in memory that the host allocates and lets debuggers read.
 #[derive(Clone, Copy)]
-pub struct Gil<'a, W> {
-    pub word: &'a AtomicUsize,
+pub(crate) struct Gil<'a, W> {
+    pub(crate) word: &'a AtomicUsize,
     /// The thread that had the lock last, or has it.
-    pub last_holder: &'a AtomicUsize,
+    pub(crate) last_holder: &'a AtomicUsize,
     /// How often another thread got the lock than had it last. Changed by the holder.
-    pub switches: &'a AtomicUsize,
+    pub(crate) switches: &'a AtomicUsize,
     /// Whether it is held, for debuggers.
-    pub locked: &'a AtomicI32,
-    pub world: W,
+    pub(crate) locked: &'a AtomicI32,
+    pub(crate) world: W,
 }
 
 impl<W: World> Gil<'_, W> {
     /// Takes the lock for the calling thread, waiting until it can be had.
     #[inline]
-    pub fn take(&self, me: Holder) -> Result<(), MustExit> {
+    pub(crate) fn take(&self, me: Holder) -> Result<(), MustExit> {
         let uncontended = self.replace(FREE, me.id(), Ordering::Acquire);
         let switching = if uncontended { false } else { self.take_contended(me)? };
         self.locked.store(1, Ordering::Relaxed);
@@ -192,7 +193,7 @@ impl<W: World> Gil<'_, W> {
     ///
     /// The holder is `me` even if the lock was taken in the name of another thread state.
     #[inline]
-    pub fn drop_by(&self, me: Holder) -> Result<(), NotLocked> {
+    pub(crate) fn drop_by(&self, me: Holder) -> Result<(), NotLocked> {
         self.check_held()?;
         self.last_holder.store(me.id(), Ordering::Relaxed);
         if self.release(me) {
@@ -203,7 +204,7 @@ impl<W: World> Gil<'_, W> {
 
     /// Drops the lock in the name of no thread: the calling one, which may be gone as far as the host
     /// is concerned, will not take it again.
-    pub fn drop_finally(&self) -> Result<(), NotLocked> {
+    pub(crate) fn drop_finally(&self) -> Result<(), NotLocked> {
         self.check_held()?;
         self.locked.store(0, Ordering::Relaxed);
         self.release_contended(None);
@@ -212,7 +213,8 @@ impl<W: World> Gil<'_, W> {
 
     /// Runs `action` with the holder of the lock, if there is one; it stays the holder meanwhile. If there
     /// is none, whoever takes the lock next sees what the calling thread has written before.
-    pub fn with_holder(&self, action: impl Fn(Holder)) {
+    #[cfg_attr(py_gil_disabled, allow(dead_code))]
+    pub(crate) fn with_holder(&self, action: impl Fn(Holder)) {
         loop {
             // Not a load: this comes before the next taker's change of the word, or after it.
             let word = self.word.fetch_or(0, Ordering::AcqRel);

@@ -4,8 +4,9 @@
 use core::ffi::{c_int, c_ulong};
 use core::sync::atomic::{AtomicUsize, Ordering};
 
+use super::host_gil::HostGil;
 use super::queues::Queues;
-use super::threads::{self, HostGil};
+use super::threads;
 use crate::host::{ThreadState, ffi};
 
 /// Microseconds.
@@ -45,13 +46,11 @@ impl HostGil {
     }
 }
 
-/// Prepares the memory of an interpreter's GIL. Stands for the host's symbol of this name
-/// (`pycore_ceval.h`).
+/// Prepares the memory of an interpreter's GIL.
 ///
 /// # Safety
 /// The interpreter is being made.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn _PyEval_InitState(interp: *mut ffi::PyInterpreterState) {
+pub(crate) unsafe fn init_state(interp: *mut ffi::PyInterpreterState) {
     // SAFETY: the caller's promise.
     unsafe {
         let gil = &raw mut (*interp)._gil;
@@ -60,18 +59,16 @@ pub unsafe extern "C" fn _PyEval_InitState(interp: *mut ffi::PyInterpreterState)
     }
 }
 
-/// Gives the interpreter of `tstate` a GIL of its own, or the main interpreter's, and attaches the
-/// thread. Stands for the host's symbol of this name (`pycore_ceval.h`).
+/// Gives the interpreter of `tstate` a GIL of its own, or the main interpreter's, and attaches the thread.
 ///
 /// # Safety
 /// `tstate` is the first thread state of an interpreter without a GIL, and the calling thread is not
 /// attached. The main interpreter has a GIL of its own.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn _PyEval_InitGIL(tstate: *mut ffi::PyThreadState, own_gil: c_int) {
+pub(crate) unsafe fn create_gil(tstate: ThreadState, own_gil: bool) {
     // SAFETY: the caller's promise.
     unsafe {
-        let interp = (*tstate).interp;
-        let gil = if own_gil != 0 {
+        let interp = tstate.interp();
+        let gil = if own_gil {
             ffi::PyThread_init_thread();
             let gil = HostGil::from_ptr(&raw mut (*interp)._gil);
             #[cfg(py_gil_disabled)]
@@ -86,18 +83,16 @@ pub unsafe extern "C" fn _PyEval_InitGIL(tstate: *mut ffi::PyThreadState, own_gi
             HostGil::of(ffi::_PyInterpreterState_Main())
         };
         (*interp).ceval.gil = gil.as_ptr();
-        (*interp).ceval.own_gil = c_int::from(own_gil != 0);
-        ffi::_PyThreadState_Attach(tstate);
+        (*interp).ceval.own_gil = c_int::from(own_gil);
+        ffi::_PyThreadState_Attach(tstate.as_ptr());
     }
 }
 
-/// Takes the interpreter's GIL away, and ends it if it is the interpreter's own. Stands for the host's
-/// symbol of this name (`pycore_ceval.h`).
+/// Takes the interpreter's GIL away, and ends it if it is the interpreter's own.
 ///
 /// # Safety
 /// No thread of the interpreter will attach any more.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn _PyEval_FiniGIL(interp: *mut ffi::PyInterpreterState) {
+pub(crate) unsafe fn destroy_gil(interp: *mut ffi::PyInterpreterState) {
     // SAFETY: the caller's promise.
     unsafe {
         let gil = HostGil::of(interp);
@@ -111,93 +106,62 @@ pub unsafe extern "C" fn _PyEval_FiniGIL(interp: *mut ffi::PyInterpreterState) {
     }
 }
 
-/// What is left to do when the runtime ends: nothing. Stands for the host's symbol of this name
-/// (`pycore_ceval.h`).
-#[unsafe(no_mangle)]
-pub extern "C" fn _PyEval_Fini() {}
-
-/// Nothing: there is a GIL as soon as there is an interpreter. Stands for the host's symbol of this name
-/// (`ceval.h`), kept for old callers.
-#[unsafe(no_mangle)]
-pub extern "C" fn PyEval_InitThreads() {}
-
-/// Whether the main interpreter has its GIL. Stands for the host's symbol of this name
-/// (`pycore_ceval.h`).
+/// Whether the main interpreter has a GIL.
 ///
 /// # Safety
-/// The main interpreter, if there is one, is live.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn _PyEval_ThreadsInitialized() -> c_int {
+/// The main interpreter is not being made or ended.
+pub(crate) unsafe fn main_gil_exists() -> bool {
     // SAFETY: the caller's promise.
     unsafe {
         let main = ffi::_PyInterpreterState_Main();
-        c_int::from(!main.is_null() && HostGil::of(main).is_created())
+        !main.is_null() && HostGil::of(main).is_created()
     }
 }
 
-/// Whether the main interpreter has its GIL. Stands for the host's symbol of this name, which is left of
-/// an old C API.
-///
-/// # Safety
-/// As for [`_PyEval_ThreadsInitialized`].
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn PyEval_ThreadsInitialized() -> c_int {
-    // SAFETY: the caller's promise.
-    unsafe { _PyEval_ThreadsInitialized() }
-}
-
-/// Makes the GIL of the main interpreter and the lock of its pending calls anew in the child process
-/// after a fork, and takes the GIL. Stands for the host's symbol of this name (`pycore_ceval.h`); cannot
-/// fail.
+/// Makes the GIL and the lock of pending calls anew in the child after a fork, and takes the GIL.
 ///
 /// # Safety
 /// `tstate` is the state of the process's only thread, in the main interpreter.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn _PyEval_ReInitThreads(tstate: *mut ffi::PyThreadState) -> ffi::PyStatus {
-    // SAFETY: the caller's promise. A status of zeros is success.
+pub(crate) unsafe fn after_fork(tstate: ThreadState) {
+    // SAFETY: the caller's promise.
     unsafe {
-        let interp = (*tstate).interp;
+        let interp = tstate.interp();
         let gil = HostGil::of(interp);
         if gil.is_created() {
             gil.create();
-            threads::take(ThreadState::from_ptr(tstate));
+            threads::take(tstate);
             (*interp).ceval.pending.mutex = core::mem::zeroed();
         }
-        core::mem::zeroed()
     }
 }
 
-/// Changes the interval, in microseconds, after which a thread that waits for the interpreter's GIL asks
-/// for it. Stands for the host's symbol of this name (`pycore_ceval.h`).
+/// Changes the interval after which a thread that waits for the GIL of the interpreter asks for it.
 ///
 /// # Safety
 /// The thread is attached.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn _PyEval_SetSwitchInterval(microseconds: c_ulong) {
+pub(crate) unsafe fn set_switch_interval(tstate: ThreadState, microseconds: c_ulong) {
     // SAFETY: the caller's promise.
     unsafe {
-        let gil = HostGil::of(ThreadState::current().interp());
+        let gil = HostGil::of(tstate.interp());
         gil.interval().store(microseconds as usize, Ordering::Relaxed);
     }
 }
 
-/// The interval of [`_PyEval_SetSwitchInterval`]. Stands for the host's symbol of this name
-/// (`pycore_ceval.h`).
+/// The interval of [`set_switch_interval`], in microseconds.
 ///
 /// # Safety
 /// The thread is attached.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn _PyEval_GetSwitchInterval() -> c_ulong {
+pub(crate) unsafe fn switch_interval(tstate: ThreadState) -> c_ulong {
     // SAFETY: the caller's promise.
     unsafe {
-        let gil = HostGil::of(ThreadState::current().interp());
+        let gil = HostGil::of(tstate.interp());
         gil.interval().load(Ordering::Relaxed) as c_ulong
     }
 }
 
 /// The GIL of free-threaded hosts, which is needed while some module is loaded that relies on it.
 #[cfg(py_gil_disabled)]
-mod optional {
+pub(crate) mod optional {
     use super::*;
     use crate::breaker::word::{EvalBreaker, Event};
 
@@ -213,20 +177,18 @@ mod optional {
         }
     }
 
-    /// Asks for the GIL of the calling thread's interpreter to be needed until one of the two functions
-    /// below is called. Gives 1 if it was not needed before, else 0. Stands for the host's symbol of this
-    /// name (`pycore_ceval.h`).
+    /// Asks for the GIL to be needed until one of the two functions below is called. Returns whether it was not
+    /// needed before.
     ///
     /// # Safety
     /// The thread is attached and `tstate` is its state.
-    #[unsafe(no_mangle)]
-    pub unsafe extern "C" fn _PyEval_EnableGILTransient(tstate: *mut ffi::PyThreadState) -> c_int {
+    pub(crate) unsafe fn need_for_now(tstate: ThreadState) -> bool {
         // SAFETY: the caller's promise. Whoever holds the GIL, or has stopped the world, may change it.
         unsafe {
-            let Some(gil) = changeable(ThreadState::from_ptr(tstate)) else { return 0 };
+            let Some(gil) = changeable(tstate) else { return false };
             let requests = gil.enabled().load(Ordering::Relaxed);
             match requests {
-                PERMANENT => return 0,
+                PERMANENT => return false,
                 0 => {}
                 _ if requests == PERMANENT - 1 => ffi::_Py_FatalErrorFunc(
                     c"_PyEval_EnableGILTransient".as_ptr(),
@@ -234,58 +196,54 @@ mod optional {
                 ),
                 _ => {
                     gil.enabled().store(requests + 1, Ordering::Relaxed);
-                    return 0;
+                    return false;
                 }
             }
             // What it means to be attached changes, so nobody is while it does.
-            ffi::_PyThreadState_Detach(tstate);
+            ffi::_PyThreadState_Detach(tstate.as_ptr());
             let runtime = &raw mut ffi::_PyRuntime;
             ffi::_PyEval_StopTheWorldAll(runtime);
             let before = gil.enabled().fetch_add(1, Ordering::Relaxed);
             ffi::_PyEval_StartTheWorldAll(runtime);
-            ffi::_PyThreadState_Attach(tstate);
-            c_int::from(before == 0)
+            ffi::_PyThreadState_Attach(tstate.as_ptr());
+            before == 0
         }
     }
 
-    /// Makes the GIL, which [`_PyEval_EnableGILTransient`] has turned on, needed for ever. Gives 1, or 0
-    /// if it was so already. Stands for the host's symbol of this name (`pycore_ceval.h`).
+    /// Makes the GIL, which [`need_for_now`] has turned on, needed for ever. Returns whether it was not so
+    /// already.
     ///
     /// # Safety
-    /// As for [`_PyEval_EnableGILTransient`]; the thread holds the GIL.
-    #[unsafe(no_mangle)]
-    pub unsafe extern "C" fn _PyEval_EnableGILPermanent(tstate: *mut ffi::PyThreadState) -> c_int {
+    /// As for [`need_for_now`]; the thread holds the GIL.
+    pub(crate) unsafe fn need_for_ever(tstate: ThreadState) -> bool {
         // SAFETY: the caller's promise.
         unsafe {
-            let Some(gil) = changeable(ThreadState::from_ptr(tstate)) else { return 0 };
-            c_int::from(gil.enabled().swap(PERMANENT, Ordering::Relaxed) != PERMANENT)
+            let Some(gil) = changeable(tstate) else { return false };
+            gil.enabled().swap(PERMANENT, Ordering::Relaxed) != PERMANENT
         }
     }
 
-    /// Takes back what [`_PyEval_EnableGILTransient`] asked for. Gives 1 if the GIL is not needed any
-    /// more, else 0. Stands for the host's symbol of this name (`pycore_ceval.h`).
+    /// Takes back what [`need_for_now`] asked for. Returns whether the GIL is not needed any more.
     ///
     /// # Safety
-    /// As for [`_PyEval_EnableGILPermanent`].
-    #[unsafe(no_mangle)]
-    pub unsafe extern "C" fn _PyEval_DisableGIL(tstate: *mut ffi::PyThreadState) -> c_int {
+    /// As for [`need_for_ever`].
+    pub(crate) unsafe fn need_no_more(tstate: ThreadState) -> bool {
         // SAFETY: the caller's promise.
         unsafe {
-            let tstate = ThreadState::from_ptr(tstate);
-            let Some(gil) = changeable(tstate) else { return 0 };
+            let Some(gil) = changeable(tstate) else { return false };
             let requests = gil.enabled().load(Ordering::Relaxed);
             if requests == PERMANENT {
-                return 0;
+                return false;
             }
             gil.enabled().store(requests - 1, Ordering::Relaxed);
             if requests > 1 {
-                return 0;
+                return false;
             }
             // Those that wait for it find that they do not need it. The thread stays attached, and
             // nobody waits for it to make way.
             threads::drop(tstate.interp(), tstate, true);
             EvalBreaker::of(tstate).clear(Event::GIL_DROP_REQUEST);
-            1
+            true
         }
     }
 }

@@ -5,28 +5,33 @@
 //! - [`gil`]: the lock itself, over atomics and two queues of sleeping threads; no host in it, so that
 //!   `model` can try every interleaving.
 //! - [`queues`]: those queues, in the host's struct.
-//! - [`threads`]: the lock as the host knows it: attaching and detaching threads.
+//! - [`host_gil`]: the lock in the host's structures, with the host's threads.
+//! - [`threads`]: taking and dropping it for a thread state.
 //! - [`lifecycle`]: making and ending an interpreter's lock, `fork`, the switch interval.
+//! - [`version`]: the version of the instrumentation in interpreter and threads.
 //! - [`pending`]: calls that other threads want made; [`signals`]: signals for the main thread.
-//! - [`requests`]: what a thread does when its breaker asks for something.
+//! - [`requests`]: asking threads for something; [`handling`]: what a thread does then.
 //! - [`remote`]: scripts that another process asks this one to run (PEP 768).
 //!
-//! The host and extension modules call the exported functions; in the crate, instruction bodies call
-//! [`requests::handle`].
+//! Called by C through [`crate::exports`], and by instruction bodies, for which [`crate::seams`] names
+//! [`handling::handle`].
 
-pub mod gil;
-pub mod lifecycle;
+pub(crate) mod gil;
+pub(crate) mod handling;
+pub(crate) mod host_gil;
+pub(crate) mod lifecycle;
 #[cfg(test)]
 mod model;
-pub mod pending;
+pub(crate) mod pending;
 mod queues;
-mod remote;
-pub mod requests;
-pub mod signals;
-pub mod threads;
-pub mod word;
+pub(crate) mod remote;
+pub(crate) mod requests;
+pub(crate) mod signals;
+pub(crate) mod threads;
+pub(crate) mod version;
+pub(crate) mod word;
 
 /// The atomics of [`gil`], for which its model has others.
 mod sync {
-    pub use core::sync::atomic::{AtomicI32, AtomicUsize, Ordering};
+    pub(crate) use core::sync::atomic::{AtomicI32, AtomicUsize, Ordering};
 }

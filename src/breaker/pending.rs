@@ -5,14 +5,15 @@
 use core::ffi::{c_int, c_void};
 use core::sync::atomic::{AtomicI32, Ordering};
 
-use super::requests;
 #[cfg(not(py_gil_disabled))]
-use super::threads::HostGil;
+use super::host_gil::HostGil;
+use super::requests::{self, is_main_interpreter, is_main_thread};
+use super::signals;
 use super::word::{EvalBreaker, Event};
-use crate::host::{FREE_THREADED, Owned, Raised, ThreadState, ffi, lock, owned};
+use crate::host::{FREE_THREADED, Owned, Raised, ThreadState, ffi, lock};
 
 /// Calls may run in the main thread only.
-const MAIN_THREAD_ONLY: c_int = ffi::_Py_PENDING_MAINTHREADONLY as c_int;
+pub(crate) const MAIN_THREAD_ONLY: c_int = ffi::_Py_PENDING_MAINTHREADONLY as c_int;
 /// The argument is memory to be freed after the call.
 const RAW_FREE: c_int = ffi::_Py_PENDING_RAWFREE as c_int;
 
@@ -21,7 +22,7 @@ const RAW_FREE: c_int = ffi::_Py_PENDING_RAWFREE as c_int;
 struct Calls(*mut ffi::_pending_calls);
 
 /// No more calls fit.
-struct Full;
+pub(crate) struct Full;
 
 /// The place in the ring after `place`.
 const fn following(place: c_int) -> c_int {
@@ -149,20 +150,6 @@ impl Drop for Handling {
     }
 }
 
-/// Whether the thread is the program's main one.
-#[inline]
-pub(super) fn is_main_thread() -> bool {
-    // SAFETY: has no preconditions.
-    unsafe { ffi::_Py_IsMainThread() != 0 }
-}
-
-/// Whether the interpreter is the main one.
-#[inline]
-pub(super) fn is_main_interpreter(interp: *mut ffi::PyInterpreterState) -> bool {
-    // SAFETY: has no preconditions.
-    interp == unsafe { ffi::_PyInterpreterState_Main() }
-}
-
 /// Whether calls wait which the calling thread, of the interpreter, might make.
 ///
 /// # Safety
@@ -183,7 +170,7 @@ pub(super) unsafe fn are_calls_for(interp: *mut ffi::PyInterpreterState) -> bool
 ///
 /// # Safety
 /// The thread is attached and `tstate` is its state.
-pub unsafe fn make(tstate: ThreadState) -> Result<(), Raised> {
+pub(crate) unsafe fn make(tstate: ThreadState) -> Result<(), Raised> {
     // SAFETY: the caller's promise.
     unsafe {
         let interp = tstate.interp();
@@ -231,23 +218,16 @@ unsafe fn announce(interp: *mut ffi::PyInterpreterState) {
     }
 }
 
-// --- the host's functions ------------------------------------------------------------------------
-
-/// Has `func(arg)` called soon in some thread of `interp`, or if `flags` says so in the main thread.
-/// Gives `_Py_ADD_PENDING_SUCCESS`, or `_Py_ADD_PENDING_FULL` if too many calls wait; sets no exception.
-/// The call gives 0, or -1 with an exception set. Stands for the host's symbol of this name
-/// (`pycore_ceval.h`); no references.
+/// Adds a call to the queue of `interp`, or with [`MAIN_THREAD_ONLY`] in `flags` to that of the main thread.
 ///
 /// # Safety
-/// The interpreter is live, the main one if it is to be the main thread; `func` is not null. Any thread
-/// may call this, attached or not.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn _PyEval_AddPendingCall(
+/// The interpreter is live; `func` may be called with `arg` later.
+pub(crate) unsafe fn add(
     interp: *mut ffi::PyInterpreterState,
     func: ffi::_Py_pending_call_func,
     arg: *mut c_void,
     flags: c_int,
-) -> ffi::_Py_add_pending_call_result {
+) -> Result<(), Full> {
     // SAFETY: the caller's promise; the main thread's state lives as long as the runtime.
     unsafe {
         let main_only = flags & MAIN_THREAD_ONLY != 0;
@@ -259,41 +239,24 @@ pub unsafe extern "C" fn _PyEval_AddPendingCall(
         } else {
             announce(interp);
         }
-        match added {
-            Ok(()) => ffi::_Py_ADD_PENDING_SUCCESS as ffi::_Py_add_pending_call_result,
-            Err(Full) => ffi::_Py_ADD_PENDING_FULL,
-        }
+        added
     }
 }
 
-/// Has `func(arg)` called soon in the main thread. Gives 0, or -1 without an exception if too many calls
-/// wait. Stands for the host's symbol of this name (`ceval.h`); no references.
-///
-/// # Safety
-/// The main interpreter is live; `func` is not null. Any thread may call this, attached or not.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn Py_AddPendingCall(func: ffi::_Py_pending_call_func, arg: *mut c_void) -> c_int {
-    // SAFETY: the caller's promise.
-    unsafe { _PyEval_AddPendingCall(ffi::_PyInterpreterState_Main(), func, arg, MAIN_THREAD_ONLY) }
-}
-
-/// Makes all calls that wait, however many. Their exceptions are printed. Stands for the host's symbol of
-/// this name (`pycore_ceval.h`); no references.
+/// Makes pending calls until there are none left.
 ///
 /// # Safety
 /// The thread is attached and `tstate` is its state.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn _Py_FinishPendingCalls(tstate: *mut ffi::PyThreadState) {
-    let thread = ThreadState::from_ptr(tstate);
+pub(crate) unsafe fn finish(tstate: ThreadState) {
     // SAFETY: the caller's promise.
     unsafe {
         requests::check_attached(c"_Py_FinishPendingCalls");
-        thread.check();
-        let interp = thread.interp();
+        tstate.check();
+        let interp = tstate.interp();
         let in_main = is_main_thread() && is_main_interpreter(interp);
         loop {
-            if make(thread).is_err() {
-                print_exception(thread);
+            if make(tstate).is_err() {
+                print_exception(tstate);
             }
             let mut left = Calls::of(interp).count().load(Ordering::Relaxed);
             if in_main {
@@ -318,34 +281,29 @@ unsafe fn print_exception(tstate: ThreadState) {
     }
 }
 
-/// Makes calls that wait, and in the main thread handles signals first. Gives 0, or -1 with an exception
-/// set. Stands for the host's symbol of this name (`pycore_ceval.h`); no references.
+/// Handles signals, then makes pending calls.
 ///
 /// # Safety
 /// The thread is attached and `tstate` is its state.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn _PyEval_MakePendingCalls(tstate: *mut ffi::PyThreadState) -> c_int {
-    let tstate = ThreadState::from_ptr(tstate);
+pub(crate) unsafe fn make_with_signals(tstate: ThreadState) -> Result<(), Raised> {
     // SAFETY: the caller's promise.
-    unsafe { owned::status(super::signals::handle(tstate).and_then(|()| make(tstate))) }
+    unsafe { signals::handle(tstate).and_then(|()| make(tstate)) }
 }
 
-/// Handles signals and makes calls that wait, in the main thread; elsewhere does nothing. Gives 0, or -1
-/// with an exception set. Stands for the host's symbol of this name (`ceval.h`); no references.
+/// As [`make_with_signals`], but nothing unless this is the main thread of the main interpreter.
 ///
 /// # Safety
-/// The thread is attached.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn Py_MakePendingCalls() -> c_int {
+/// The thread is attached, or the process ends.
+pub(crate) unsafe fn make_in_main_thread() -> Result<(), Raised> {
     // SAFETY: the caller's promise.
     unsafe {
         requests::check_attached(c"Py_MakePendingCalls");
         let tstate = ThreadState::current();
         tstate.check();
         if is_main_thread() && is_main_interpreter(tstate.interp()) {
-            _PyEval_MakePendingCalls(tstate.as_ptr())
+            make_with_signals(tstate)
         } else {
-            0
+            Ok(())
         }
     }
 }

@@ -29,10 +29,10 @@ static_assertions::assert_eq_size!(ffi::pthread_cond_t, libc::pthread_cond_t);
 
 /// A time on the clock that nobody sets.
 #[derive(Clone, Copy)]
-pub struct Deadline(libc::timespec);
+pub(crate) struct Deadline(libc::timespec);
 
 impl Deadline {
-    pub fn after(duration: Duration) -> Deadline {
+    pub(crate) fn after(duration: Duration) -> Deadline {
         let mut now = libc::timespec { tv_sec: 0, tv_nsec: 0 };
         // SAFETY: the pointer is good; this clock is always there.
         unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &raw mut now) };
@@ -44,7 +44,7 @@ impl Deadline {
 
 /// The queues of a lock, both under one mutex.
 #[derive(Clone, Copy)]
-pub struct Queues(*mut ffi::_gil_runtime_state);
+pub(crate) struct Queues(*mut ffi::_gil_runtime_state);
 
 /// The queues are locked.
 struct Locked(Queues);
@@ -53,7 +53,7 @@ impl Queues {
     /// # Safety
     /// The lock's memory outlives the result's use. All but [`Queues::create`] needs that to have run.
     #[inline(always)]
-    pub unsafe fn of(gil: *mut ffi::_gil_runtime_state) -> Queues {
+    pub(crate) unsafe fn of(gil: *mut ffi::_gil_runtime_state) -> Queues {
         Queues(gil)
     }
 
@@ -61,7 +61,7 @@ impl Queues {
     ///
     /// # Safety
     /// No other thread uses them.
-    pub unsafe fn create(self) {
+    pub(crate) unsafe fn create(self) {
         // SAFETY: the caller's promise; there is memory for each. These cannot fail on the platforms that
         // we know: they fill it in.
         unsafe {
@@ -82,7 +82,7 @@ impl Queues {
     /// # Safety
     /// The lock's memory outlives the result's use.
     #[inline(always)]
-    pub unsafe fn word(self) -> &'static AtomicUsize {
+    pub(crate) unsafe fn word(self) -> &'static AtomicUsize {
         // SAFETY: the caller's promise; after `create` it is only changed atomically.
         unsafe { &(*self.extra()).word }
     }
@@ -90,7 +90,7 @@ impl Queues {
     /// Sleeps in `queue` if `wanted` says so, until woken, perhaps for no reason. If `deadline` (none:
     /// never) comes first, runs `timed_out`. Both closures run while the queues are locked. Keeps `errno`:
     /// callers attach between a system call and the look at its result.
-    pub fn sleep(
+    pub(crate) fn sleep(
         self,
         queue: Queue,
         deadline: Option<Deadline>,
@@ -121,7 +121,7 @@ impl Queues {
 
     /// Wakes a thread in `queue`, after running `action` with whether there may be more of them. `action`
     /// runs while the queues are locked.
-    pub fn wake_one(self, queue: Queue, action: impl FnOnce(bool)) {
+    pub(crate) fn wake_one(self, queue: Queue, action: impl FnOnce(bool)) {
         let locked = Locked::new(self);
         // SAFETY: the condition variable is live. The queues stay locked: once they are not, the lock
         // may be gone.
@@ -135,14 +135,15 @@ impl Queues {
     }
 
     /// Wakes every thread in `queue`.
-    pub fn wake_all(self, queue: Queue) {
+    pub(crate) fn wake_all(self, queue: Queue) {
         let _locked = Locked::new(self);
         // SAFETY: the condition variable is live.
         unsafe { libc::pthread_cond_broadcast(self.bell(queue)) };
     }
 
     /// Runs `action` while the queues are locked.
-    pub fn locked<T>(self, action: impl FnOnce() -> T) -> T {
+    #[cfg_attr(py_gil_disabled, allow(dead_code))]
+    pub(crate) fn locked<T>(self, action: impl FnOnce() -> T) -> T {
         let _locked = Locked::new(self);
         action()
     }

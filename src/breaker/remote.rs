@@ -21,7 +21,7 @@ type Path = [c_char; ffi::_Py_MAX_SCRIPT_PATH_SIZE as usize];
 /// # Safety
 /// The thread is attached and `tstate` is its state.
 #[inline]
-pub unsafe fn run_pending_script(tstate: ThreadState) {
+pub(crate) unsafe fn run_pending_script(tstate: ThreadState) {
     // SAFETY: the caller's promise; another process may change the field at any time.
     unsafe {
         let support = &raw mut (*tstate.as_ptr()).remote_debugger_support;
@@ -109,17 +109,4 @@ unsafe fn run_source(source: &Owned) -> Result<(), Raised> {
         let result = ffi::PyRun_StringFlags(text, ffi::Py_file_input as c_int, globals, globals, no_flags);
         Owned::from_host(result).map(drop)
     }
-}
-
-/// Runs the script that another process has asked the thread to run, if there is one. Gives 0; what goes
-/// wrong is reported as unraisable. Stands for the host's symbol of this name (`pycore_ceval.h`); no
-/// references.
-///
-/// # Safety
-/// The thread is attached and `tstate` is its state.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn _PyRunRemoteDebugger(tstate: *mut ffi::PyThreadState) -> c_int {
-    // SAFETY: the caller's promise.
-    unsafe { run_pending_script(ThreadState::from_ptr(tstate)) };
-    0
 }

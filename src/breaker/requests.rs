@@ -1,98 +1,16 @@
-//! What a thread does when its eval breaker asks for something. Source: `pycore_ceval.h`.
+//! Asking threads for something, by their eval breakers. Source: `pycore_ceval.h`.
 
-use core::ffi::{CStr, c_int};
-use core::sync::atomic::{AtomicPtr, Ordering};
+use core::ffi::CStr;
 
-use super::word::{EvalBreaker, Event, Word};
-use super::{pending, remote, signals, threads};
-use crate::host::{Owned, Raised, ThreadState, ffi, owned};
-
-/// Does what is asked of the thread. What is asked while this goes on is done the next time.
-///
-/// # Safety
-/// The thread is attached, `tstate` is its state, and its current frame is published.
-#[cold]
-#[inline(never)]
-pub unsafe fn handle(tstate: ThreadState) -> Result<(), Raised> {
-    // SAFETY: the caller's promise.
-    unsafe {
-        let breaker = EvalBreaker::of(tstate);
-        let asked = breaker.load();
-        if asked.has(Event::PLEASE_STOP) {
-            breaker.clear(Event::PLEASE_STOP);
-            ffi::_PyThreadState_Suspend(tstate.as_ptr());
-            // Returns when the world goes on.
-            ffi::_PyThreadState_Attach(tstate.as_ptr());
-        }
-        if asked.has(Event::SIGNALS_PENDING) {
-            signals::handle(tstate)?;
-        }
-        if asked.has(Event::CALLS_TO_DO) {
-            pending::make(tstate)?;
-        }
-        #[cfg(py_gil_disabled)]
-        if asked.has(Event::EXPLICIT_MERGE) {
-            breaker.clear(Event::EXPLICIT_MERGE);
-            ffi::_Py_brc_merge_refcounts(tstate.as_ptr());
-        }
-        #[cfg(py_gil_disabled)]
-        if (*(*tstate.implementation()).qsbr).should_process {
-            ffi::_PyMem_ProcessDelayed(tstate.as_ptr());
-        }
-        housekeeping(tstate, asked);
-        if asked.has(Event::GIL_DROP_REQUEST) {
-            ffi::_PyThreadState_Detach(tstate.as_ptr());
-            // Other threads run.
-            ffi::_PyThreadState_Attach(tstate.as_ptr());
-        }
-        if asked.has(Event::ASYNC_EXCEPTION) {
-            breaker.clear(Event::ASYNC_EXCEPTION);
-            raise_sent_exception(tstate)?;
-        }
-        remote::run_pending_script(tstate);
-        Ok(())
-    }
-}
-
-/// Collects garbage and forgets executors, if that is asked.
-unsafe fn housekeeping(tstate: ThreadState, asked: Word) {
-    // SAFETY: the thread is attached.
-    unsafe {
-        let breaker = EvalBreaker::of(tstate);
-        if asked.has(Event::GC_SCHEDULED) {
-            breaker.clear(Event::GC_SCHEDULED);
-            ffi::_Py_RunGC(tstate.as_ptr());
-        }
-        #[cfg(py_tier2)]
-        if asked.has(Event::JIT_INVALIDATE_COLD) {
-            breaker.clear(Event::JIT_INVALIDATE_COLD);
-            ffi::_Py_Executors_InvalidateCold(tstate.interp());
-            (*tstate.interp()).trace_run_counter = ffi::JIT_CLEANUP_THRESHOLD as usize;
-        }
-    }
-}
-
-/// Sets the exception that another thread has sent to this one (`PyThreadState_SetAsyncExc`), if it has
-/// not been taken back.
-unsafe fn raise_sent_exception(tstate: ThreadState) -> Result<(), Raised> {
-    // SAFETY: the field is changed atomically; whoever takes the exception out owns it.
-    unsafe {
-        let field = AtomicPtr::from_ptr(&raw mut (*tstate.as_ptr()).async_exc);
-        let sent = field.swap(core::ptr::null_mut(), Ordering::SeqCst);
-        let Some(exception) = Owned::optional(sent) else { return Ok(()) };
-        ffi::_PyErr_SetNone(tstate.as_ptr(), exception.as_ptr());
-        Err(Raised)
-    }
-}
-
-// --- telling threads -----------------------------------------------------------------------------
+use super::word::{EvalBreaker, Event};
+use crate::host::{ThreadState, ffi};
 
 /// The breaker of the main thread.
 ///
 /// # Safety
 /// The runtime is initialized, and the main thread's state stays live.
 #[inline]
-pub(super) unsafe fn main_thread() -> EvalBreaker<'static> {
+pub(crate) unsafe fn main_thread() -> EvalBreaker<'static> {
     // SAFETY: the caller's promise.
     unsafe { EvalBreaker::of(ThreadState::from_ptr(ffi::_PyRuntime.main_tstate)) }
 }
@@ -131,56 +49,54 @@ pub(super) unsafe fn clear_here(tstate: ThreadState, event: Event) {
 ///
 /// # Safety
 /// The interpreter is live.
-pub(super) unsafe fn for_all(interp: *mut ffi::PyInterpreterState, change: impl Fn(EvalBreaker)) {
+pub(crate) unsafe fn for_all(interp: *mut ffi::PyInterpreterState, change: impl Fn(EvalBreaker)) {
     // SAFETY: the caller's promise; threads do not go while they are visited.
     unsafe { ThreadState::for_each(interp, |thread| change(EvalBreaker::of(thread))) }
 }
 
+/// Whether the thread is the program's main one.
+#[inline]
+pub(super) fn is_main_thread() -> bool {
+    // SAFETY: has no preconditions.
+    unsafe { ffi::_Py_IsMainThread() != 0 }
+}
+
+/// Whether the interpreter is the main one.
+#[inline]
+pub(super) fn is_main_interpreter(interp: *mut ffi::PyInterpreterState) -> bool {
+    // SAFETY: has no preconditions.
+    interp == unsafe { ffi::_PyInterpreterState_Main() }
+}
+
+/// Ends the process if `tstate` is null, in the name of the C function `caller`
+/// (`_Py_EnsureTstateNotNULL`).
+///
+/// # Safety
+/// The process may end here.
+#[inline]
+pub(crate) unsafe fn ensure_not_null(tstate: ThreadState, caller: &CStr) {
+    if tstate.as_ptr().is_null() {
+        // SAFETY: C strings; does not return.
+        unsafe {
+            ffi::_Py_FatalErrorFunc(
+                caller.as_ptr(),
+                c"the function must be called with the GIL held, after Python initialization and before \
+                  Python finalization, but the GIL is released (the current Python thread state is NULL)"
+                    .as_ptr(),
+            )
+        }
+    }
+}
+
 /// On debug hosts, ends the process in the name of the C function `caller` if no thread is attached
 /// (`_Py_AssertHoldsTstate`).
+///
+/// # Safety
+/// The process may end here.
 #[inline]
 pub(super) unsafe fn check_attached(caller: &CStr) {
     if cfg!(py_debug) {
         // SAFETY: a C string.
-        unsafe { threads::ensure_not_null(ThreadState::current(), caller) }
+        unsafe { ensure_not_null(ThreadState::current(), caller) }
     }
-}
-
-// --- the host's functions ------------------------------------------------------------------------
-
-/// Does what the eval breaker of the calling thread asks for: stopping, signals, pending calls,
-/// collecting garbage, dropping the GIL, an exception from another thread, a script from another process.
-/// Gives 0, or -1 with an exception set. Stands for the host's symbol of this name (`pycore_ceval.h`); no
-/// references.
-///
-/// # Safety
-/// The thread is attached, `tstate` is its state, and its current frame is published.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn _Py_HandlePending(tstate: *mut ffi::PyThreadState) -> c_int {
-    // SAFETY: the caller's promise.
-    unsafe { owned::status(handle(ThreadState::from_ptr(tstate))) }
-}
-
-/// Sets the events of `bit` for every thread of the interpreter. Stands for the host's symbol of this name
-/// (`pycore_ceval.h`); no references.
-///
-/// # Safety
-/// The interpreter is live.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn _Py_set_eval_breaker_bit_all(interp: *mut ffi::PyInterpreterState, bit: usize) {
-    let event = Event::from_bits(bit);
-    // SAFETY: the caller's promise.
-    unsafe { for_all(interp, |breaker| breaker.set(event)) }
-}
-
-/// Undoes [`_Py_set_eval_breaker_bit_all`]. Stands for the host's symbol of this name (`pycore_ceval.h`);
-/// no references.
-///
-/// # Safety
-/// The interpreter is live.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn _Py_unset_eval_breaker_bit_all(interp: *mut ffi::PyInterpreterState, bit: usize) {
-    let event = Event::from_bits(bit);
-    // SAFETY: the caller's promise.
-    unsafe { for_all(interp, |breaker| breaker.clear(event)) }
 }

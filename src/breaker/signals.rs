@@ -1,8 +1,7 @@
 //! Signals: noted wherever they arrive, handled in the main thread of the main interpreter. Source:
 //! `pycore_ceval.h`, `pycore_pystate.h`.
 
-use super::pending::{is_main_interpreter, is_main_thread};
-use super::requests;
+use super::requests::{is_main_interpreter, is_main_thread};
 use super::word::{EvalBreaker, Event};
 use crate::host::{Raised, ThreadState, ffi};
 
@@ -10,7 +9,7 @@ use crate::host::{Raised, ThreadState, ffi};
 ///
 /// # Safety
 /// The thread is attached and `tstate` is its state.
-pub unsafe fn handle(tstate: ThreadState) -> Result<(), Raised> {
+pub(crate) unsafe fn handle(tstate: ThreadState) -> Result<(), Raised> {
     // SAFETY: the caller's promise.
     unsafe {
         tstate.check();
@@ -26,15 +25,4 @@ pub unsafe fn handle(tstate: ThreadState) -> Result<(), Raised> {
         }
         Ok(())
     }
-}
-
-/// Has the main thread look for signals soon. Stands for the host's symbol of this name
-/// (`pycore_ceval.h`).
-///
-/// # Safety
-/// The main thread's state is live. Signal handlers may call this.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn _PyEval_SignalReceived() {
-    // SAFETY: the caller's promise.
-    unsafe { requests::main_thread() }.set(Event::SIGNALS_PENDING);
 }

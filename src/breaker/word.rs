@@ -19,53 +19,55 @@ const STEP: u32 = 1 << ffi::_PY_EVAL_EVENTS_BITS;
 
 /// Something asked of a thread, or several things.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Event(usize);
+pub(crate) struct Event(usize);
 
 impl Event {
     /// Another thread waits for the GIL.
-    pub const GIL_DROP_REQUEST: Event = Event(ffi::_PY_GIL_DROP_REQUEST_BIT as usize);
+    pub(crate) const GIL_DROP_REQUEST: Event = Event(ffi::_PY_GIL_DROP_REQUEST_BIT as usize);
     /// A signal has arrived; for the main thread.
-    pub const SIGNALS_PENDING: Event = Event(ffi::_PY_SIGNALS_PENDING_BIT as usize);
+    pub(crate) const SIGNALS_PENDING: Event = Event(ffi::_PY_SIGNALS_PENDING_BIT as usize);
     /// There are pending calls.
-    pub const CALLS_TO_DO: Event = Event(ffi::_PY_CALLS_TO_DO_BIT as usize);
+    pub(crate) const CALLS_TO_DO: Event = Event(ffi::_PY_CALLS_TO_DO_BIT as usize);
     /// An exception was sent to this thread.
-    pub const ASYNC_EXCEPTION: Event = Event(ffi::_PY_ASYNC_EXCEPTION_BIT as usize);
+    pub(crate) const ASYNC_EXCEPTION: Event = Event(ffi::_PY_ASYNC_EXCEPTION_BIT as usize);
     /// The collector is due.
-    pub const GC_SCHEDULED: Event = Event(ffi::_PY_GC_SCHEDULED_BIT as usize);
+    pub(crate) const GC_SCHEDULED: Event = Event(ffi::_PY_GC_SCHEDULED_BIT as usize);
     /// The world is to stop, or another process wants a script run.
-    pub const PLEASE_STOP: Event = Event(ffi::_PY_EVAL_PLEASE_STOP_BIT as usize);
+    pub(crate) const PLEASE_STOP: Event = Event(ffi::_PY_EVAL_PLEASE_STOP_BIT as usize);
     /// Other threads have left references for this one to count.
-    pub const EXPLICIT_MERGE: Event = Event(ffi::_PY_EVAL_EXPLICIT_MERGE_BIT as usize);
+    #[cfg(any(py_gil_disabled, test))]
+    pub(crate) const EXPLICIT_MERGE: Event = Event(ffi::_PY_EVAL_EXPLICIT_MERGE_BIT as usize);
     /// Executors that were not used lately are to go.
-    pub const JIT_INVALIDATE_COLD: Event = Event(ffi::_PY_EVAL_JIT_INVALIDATE_COLD_BIT as usize);
+    #[cfg(any(py_tier2, test))]
+    pub(crate) const JIT_INVALIDATE_COLD: Event = Event(ffi::_PY_EVAL_JIT_INVALIDATE_COLD_BIT as usize);
 
     /// The events of a C caller's bits; others are no business of such callers.
     #[inline]
-    pub const fn from_bits(bits: usize) -> Event {
+    pub(crate) const fn from_bits(bits: usize) -> Event {
         Event(bits & EVENTS)
     }
 }
 
 /// A version of the instrumentation, at the place in a word where it belongs.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub struct Version(usize);
+pub(crate) struct Version(usize);
 
 impl Version {
     /// From a field of the host that holds nothing but a version.
     #[inline(always)]
-    pub const fn from_field(field: usize) -> Version {
+    pub(crate) const fn from_field(field: usize) -> Version {
         debug_assert!(field & EVENTS == 0);
         Version(field)
     }
 
     /// As such a field holds it.
     #[inline(always)]
-    pub const fn field(self) -> usize {
+    pub(crate) const fn field(self) -> usize {
         self.0
     }
 
     /// The version `steps` later, if there are as many left: C has 32 bits for it.
-    pub fn later(self, steps: u32) -> Option<Version> {
+    pub(crate) fn later(self, steps: u32) -> Option<Version> {
         let version = u32::try_from(self.0).ok()?.checked_add(STEP.checked_mul(steps)?)?;
         Some(Version(version as usize))
     }
@@ -73,29 +75,29 @@ impl Version {
 
 /// What an eval breaker said at one moment.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Word(usize);
+pub(crate) struct Word(usize);
 
 impl Word {
     /// Whether anything at all is asked.
     #[inline(always)]
-    pub const fn has_events(self) -> bool {
+    pub(crate) const fn has_events(self) -> bool {
         self.0 & EVENTS != 0
     }
 
     /// Whether `event`, or one of several, is asked.
     #[inline(always)]
-    pub const fn has(self, event: Event) -> bool {
+    pub(crate) const fn has(self, event: Event) -> bool {
         self.0 & event.0 != 0
     }
 
     #[inline(always)]
-    pub const fn version(self) -> Version {
+    pub(crate) const fn version(self) -> Version {
         Version(self.0 & !EVENTS)
     }
 
     /// Whether nothing is asked and the version is this one: one comparison.
     #[inline(always)]
-    pub const fn is_quiet_at(self, version: Version) -> bool {
+    pub(crate) const fn is_quiet_at(self, version: Version) -> bool {
         self.0 == version.0
     }
 
@@ -107,31 +109,31 @@ impl Word {
 
 /// A thread's eval breaker.
 #[derive(Clone, Copy)]
-pub struct EvalBreaker<'a>(&'a AtomicUsize);
+pub(crate) struct EvalBreaker<'a>(&'a AtomicUsize);
 
 impl<'a> EvalBreaker<'a> {
     /// # Safety
     /// The thread state stays live while the result is used.
     #[inline(always)]
-    pub unsafe fn of(tstate: ThreadState) -> EvalBreaker<'a> {
+    pub(crate) unsafe fn of(tstate: ThreadState) -> EvalBreaker<'a> {
         // SAFETY: the caller's promise; everybody changes the word atomically.
         EvalBreaker(unsafe { AtomicUsize::from_ptr(&raw mut (*tstate.as_ptr()).eval_breaker) })
     }
 
     #[inline(always)]
-    pub fn load(self) -> Word {
+    pub(crate) fn load(self) -> Word {
         Word(self.0.load(Ordering::Relaxed))
     }
 
     /// Asks for `event`.
     #[inline]
-    pub fn set(self, event: Event) {
+    pub(crate) fn set(self, event: Event) {
         self.0.fetch_or(event.0, Ordering::SeqCst);
     }
 
     /// Asks for `event` no more. An event that is set meanwhile by somebody else may stay.
     #[inline]
-    pub fn clear(self, event: Event) {
+    pub(crate) fn clear(self, event: Event) {
         if self.load().has(event) {
             self.0.fetch_and(!event.0, Ordering::SeqCst);
         }
@@ -139,7 +141,7 @@ impl<'a> EvalBreaker<'a> {
 
     /// Makes the copy of the version follow the truth, whatever happens to the events meanwhile.
     #[inline]
-    pub fn set_version(self, version: Version) {
+    pub(crate) fn set_version(self, version: Version) {
         let mut word = self.load();
         while word.version() != version {
             let wanted = word.with_version(version).0;

@@ -1,7 +1,6 @@
 //! Counters with exponential backoff: in inline caches and, for tier 2, in side exits. Source:
 //! `pycore_backoff.h`, and `pycore_code.h` for the values that the specializer starts from.
 
-use super::thresholds;
 use crate::host::{CodeUnit, ffi};
 
 /// A countdown that triggers at zero and starts each time from a larger value
@@ -9,84 +8,74 @@ use crate::host::{CodeUnit, ffi};
 /// tier 2.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(transparent)]
-pub struct BackoffCounter(u16);
+pub(crate) struct BackoffCounter(u16);
 
 static_assertions::assert_eq_size!(BackoffCounter, ffi::_Py_BackoffCounter);
 
 const BACKOFF_BITS: u16 = ffi::BACKOFF_BITS as u16;
 /// The largest value of a counter.
-pub const MAX_VALUE: u16 = u16::MAX >> BACKOFF_BITS;
+pub(crate) const MAX_VALUE: u16 = u16::MAX >> BACKOFF_BITS;
 /// The largest backoff: from there on each failure starts the counter from its largest value.
-pub const MAX_BACKOFF: u16 = ffi::MAX_BACKOFF as u16;
+pub(crate) const MAX_BACKOFF: u16 = ffi::MAX_BACKOFF as u16;
 /// The backoff of a counter that never triggers.
 const UNREACHABLE_BACKOFF: u16 = ffi::UNREACHABLE_BACKOFF as u16;
 
 impl BackoffCounter {
     /// A counter that will trigger after `value` steps.
-    pub const fn new(value: u16, backoff: u16) -> BackoffCounter {
+    pub(crate) const fn new(value: u16, backoff: u16) -> BackoffCounter {
         debug_assert!(value <= MAX_VALUE && backoff <= MAX_BACKOFF);
         BackoffCounter((value << BACKOFF_BITS) | backoff)
     }
 
     /// A new instruction's counter: it is specialized the second time that it runs.
-    pub const WARMUP: BackoffCounter =
+    pub(crate) const WARMUP: BackoffCounter =
         BackoffCounter::new(ffi::ADAPTIVE_WARMUP_VALUE as u16, ffi::ADAPTIVE_WARMUP_BACKOFF as u16);
 
     /// The counter of an instruction that was just specialized, and counts misses from now on.
-    pub const COOLDOWN: BackoffCounter =
+    pub(crate) const COOLDOWN: BackoffCounter =
         BackoffCounter::new(ffi::ADAPTIVE_COOLDOWN_VALUE as u16, ffi::ADAPTIVE_COOLDOWN_BACKOFF as u16);
 
     /// A counter that never triggers, however often it is advanced.
-    pub const UNREACHABLE: BackoffCounter = BackoffCounter(UNREACHABLE_BACKOFF);
+    pub(crate) const UNREACHABLE: BackoffCounter = BackoffCounter(UNREACHABLE_BACKOFF);
 
     /// Whether this is [`BackoffCounter::UNREACHABLE`].
     #[inline(always)]
-    pub const fn is_unreachable(self) -> bool {
+    pub(crate) const fn is_unreachable(self) -> bool {
         self.0 == UNREACHABLE_BACKOFF
     }
 
-    /// The first counter of a `JUMP_BACKWARD`, and the one after a trace was made of it.
-    pub fn jump_backward() -> BackoffCounter {
-        thresholds::get().jump_backward
-    }
-
-    /// The first temperature of a side exit of a trace.
-    pub fn side_exit() -> BackoffCounter {
-        thresholds::get().side_exit
-    }
-
     #[inline(always)]
-    pub const fn from_bits(bits: u16) -> BackoffCounter {
+    pub(crate) const fn from_bits(bits: u16) -> BackoffCounter {
         BackoffCounter(bits)
     }
 
     #[inline(always)]
-    pub const fn bits(self) -> u16 {
+    pub(crate) const fn bits(self) -> u16 {
         self.0
     }
 
     /// Whether the countdown is over.
     #[inline(always)]
-    pub const fn triggers(self) -> bool {
+    pub(crate) const fn triggers(self) -> bool {
         // An unreachable counter has value zero too, but a backoff that no other counter has.
         self.0 < UNREACHABLE_BACKOFF
     }
 
     /// One step closer.
     #[inline(always)]
-    pub const fn advance(self) -> BackoffCounter {
+    pub(crate) const fn advance(self) -> BackoffCounter {
         BackoffCounter(self.0.wrapping_sub(1 << BACKOFF_BITS))
     }
 
     /// Keeps the counter from triggering at the next look, since the instruction is about to run
     /// once more and would count twice.
     #[inline(always)]
-    pub const fn pause(self) -> BackoffCounter {
+    pub(crate) const fn pause(self) -> BackoffCounter {
         BackoffCounter(self.0 | (1 << BACKOFF_BITS))
     }
 
     /// After a failure: starts again, from twice as much up to the limit.
-    pub const fn restart(self) -> BackoffCounter {
+    pub(crate) const fn restart(self) -> BackoffCounter {
         debug_assert!(!self.is_unreachable());
         let backoff = self.0 & ((1 << BACKOFF_BITS) - 1);
         let backoff = if backoff < MAX_BACKOFF { backoff + 1 } else { MAX_BACKOFF };
@@ -98,7 +87,7 @@ impl BackoffCounter {
     /// # Safety
     /// `instr` is an instruction with a counter.
     #[inline(always)]
-    pub unsafe fn load_at(instr: CodeUnit) -> BackoffCounter {
+    pub(crate) unsafe fn load_at(instr: CodeUnit) -> BackoffCounter {
         // SAFETY: the caller's promise.
         BackoffCounter(unsafe { instr.add(1).word() })
     }
@@ -108,7 +97,7 @@ impl BackoffCounter {
     /// # Safety
     /// `instr` is an instruction with a counter.
     #[inline(always)]
-    pub unsafe fn store_at(self, instr: CodeUnit) {
+    pub(crate) unsafe fn store_at(self, instr: CodeUnit) {
         // SAFETY: the caller's promise.
         unsafe { instr.add(1).set_word(self.0) }
     }
@@ -118,7 +107,7 @@ impl BackoffCounter {
     /// # Safety
     /// `instr` is an instruction with a counter.
     #[inline(always)]
-    pub unsafe fn advance_at(instr: CodeUnit) {
+    pub(crate) unsafe fn advance_at(instr: CodeUnit) {
         // SAFETY: the caller's promise.
         unsafe { BackoffCounter::load_at(instr).advance().store_at(instr) }
     }
@@ -129,7 +118,7 @@ impl BackoffCounter {
     /// # Safety
     /// `instr` is an instruction with a counter.
     #[inline(always)]
-    pub unsafe fn retreat_at(instr: CodeUnit) {
+    pub(crate) unsafe fn retreat_at(instr: CodeUnit) {
         // SAFETY: the caller's promise.
         unsafe {
             let counter = BackoffCounter::load_at(instr);
@@ -142,7 +131,7 @@ impl BackoffCounter {
     /// # Safety
     /// `instr` is an instruction with a counter.
     #[inline(always)]
-    pub unsafe fn pause_at(instr: CodeUnit) {
+    pub(crate) unsafe fn pause_at(instr: CodeUnit) {
         // SAFETY: the caller's promise.
         unsafe { BackoffCounter::load_at(instr).pause().store_at(instr) }
     }

@@ -12,11 +12,13 @@
 //! The split into micro-ops is the host's (`_PyOpcode_macro_expansion`), so that tier 2 can be built
 //! on the same functions; the names are the host's in lower case.
 
-/// Calls `$callback!` with all rows.
+/// Calls `$callback!` with all rows, taken apart: `{ NAME (FAMILY) [(step) (step) …] }` each, where a generic
+/// instruction has no family between its parentheses. [`for_step!`] takes a step apart.
 #[macro_export]
 macro_rules! for_each_instruction {
     ($callback:ident) => {
-        $callback! {
+        $crate::take_rows_apart! {
+            $callback;
             CACHE = cache;
             BINARY_SLICE = binary_slice;
             BUILD_TEMPLATE = build_template;
@@ -246,4 +248,31 @@ macro_rules! for_each_instruction {
             ENTER_EXECUTOR = enter_executor;
         }
     };
+}
+
+/// The grammar of a row.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! take_rows_apart {
+    ($callback:ident;
+     $($name:ident $(: $family:ident)? = $($step:ident $(/ $units:tt)? $(($inner:ident))?),+;)*) => {
+        $callback! { $({ $name ($($family)?) [$(($step $(/ $units)? $(($inner))?))+] })* }
+    };
+}
+
+/// The grammar of a step. Calls `$callback!` with `$context` and either `skip n`, for code units of cache that are
+/// not read (negative: read once more by the next step), or `run micro_op part [operands]`, where `part` is the
+/// part of the instruction's argument that the micro-op gets (`Whole`, `High` or `Low`), and `operands` the sizes
+/// in code units of what it gets from the cache, with `unused` for a unit between two of them.
+#[macro_export]
+macro_rules! for_step {
+    ($callback:ident $context:tt (unused / $n:tt)) => { $callback! { $context skip $n } };
+    ($callback:ident $context:tt (rewind / $n:tt)) => { $callback! { $context skip -$n } };
+    ($callback:ident $context:tt (top($op:ident))) => { $callback! { $context run $op High [] } };
+    ($callback:ident $context:tt (bottom($op:ident))) => { $callback! { $context run $op Low [] } };
+    ($callback:ident $context:tt ($op:ident / [$($unit:tt)+])) => {
+        $callback! { $context run $op Whole [$($unit)+] }
+    };
+    ($callback:ident $context:tt ($op:ident / $n:tt)) => { $callback! { $context run $op Whole [$n] } };
+    ($callback:ident $context:tt ($op:ident)) => { $callback! { $context run $op Whole [] } };
 }

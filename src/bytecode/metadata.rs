@@ -5,17 +5,17 @@ use super::opcode;
 
 /// A row of the instruction table.
 #[derive(Debug)]
-pub struct Instruction {
-    pub name: &'static str,
-    pub opcode: u8,
+pub(crate) struct Instruction {
+    pub(crate) name: &'static str,
+    pub(crate) opcode: u8,
     /// The generic instruction that runs when a guard fails; none for generic ones.
-    pub family: Option<u8>,
-    pub steps: &'static [Step],
+    pub(crate) family: Option<u8>,
+    pub(crate) steps: &'static [Step],
 }
 
 /// One step of an instruction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Step {
+pub(crate) enum Step {
     /// Code units of cache that are not read (negative: read once more by the next step).
     Skip(i8),
     /// A micro-op, with the sizes of its cached operands in code units.
@@ -24,7 +24,7 @@ pub enum Step {
 
 /// Which part of the instruction's argument a micro-op gets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Argument {
+pub(crate) enum Argument {
     Whole,
     High,
     Low,
@@ -32,16 +32,33 @@ pub enum Argument {
 
 /// A part of the inline cache that a micro-op looks at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Operand {
+pub(crate) enum Operand {
     /// A value of that many code units.
     Units(u8),
     /// A unit between two values.
     Unused,
 }
 
+impl Step {
+    /// How many code units of cache it reads or skips.
+    pub(crate) const fn units(&self) -> isize {
+        match *self {
+            Step::Skip(units) => units as isize,
+            Step::Op { operands, .. } => {
+                let (mut units, mut index) = (0, 0);
+                while index < operands.len() {
+                    units += operands[index].units() as isize;
+                    index += 1;
+                }
+                units
+            }
+        }
+    }
+}
+
 impl Operand {
     /// Its length in code units.
-    pub fn units(self) -> usize {
+    pub(crate) const fn units(self) -> usize {
         match self {
             Operand::Units(units) => units as usize,
             Operand::Unused => 1,
@@ -51,36 +68,22 @@ impl Operand {
 
 impl Instruction {
     /// The number of code units of cache after the instruction.
-    pub fn cache_units(&self) -> usize {
-        let units = |step: &Step| match step {
-            Step::Skip(units) => isize::from(*units),
-            Step::Op { operands, .. } => operands.iter().map(|operand| operand.units() as isize).sum(),
-        };
-        self.steps.iter().map(units).sum::<isize>() as usize
+    pub(crate) const fn cache_units(&self) -> usize {
+        let (mut units, mut index) = (0, 0);
+        while index < self.steps.len() {
+            units += self.steps[index].units();
+            index += 1;
+        }
+        units as usize
     }
 }
 
 macro_rules! step {
-    (unused / $n:tt) => {
-        Step::Skip($n)
+    (() skip $($n:tt)+) => {
+        Step::Skip($($n)+)
     };
-    (rewind / $n:tt) => {
-        Step::Skip(-$n)
-    };
-    (top ($op:ident)) => {
-        Step::Op { name: stringify!($op), argument: Argument::High, operands: &[] }
-    };
-    (bottom ($op:ident)) => {
-        Step::Op { name: stringify!($op), argument: Argument::Low, operands: &[] }
-    };
-    ($op:ident / [$($unit:tt)+]) => {
-        Step::Op { name: stringify!($op), argument: Argument::Whole, operands: &[$(operand!($unit)),+] }
-    };
-    ($op:ident / $n:tt) => {
-        Step::Op { name: stringify!($op), argument: Argument::Whole, operands: &[Operand::Units($n)] }
-    };
-    ($op:ident) => {
-        Step::Op { name: stringify!($op), argument: Argument::Whole, operands: &[] }
+    (() run $op:ident $part:ident [$($operand:tt)*]) => {
+        Step::Op { name: stringify!($op), argument: Argument::$part, operands: &[$(operand!($operand)),*] }
     };
 }
 
@@ -94,32 +97,34 @@ macro_rules! operand {
 }
 
 macro_rules! family {
-    ($family:ident) => {
-        Some(opcode::$family)
-    };
     () => {
         None
+    };
+    ($family:ident) => {
+        Some(opcode::$family)
     };
 }
 
 macro_rules! instructions {
-    ($($name:ident $(: $family:ident)? = $($step:ident $(/ $units:tt)? $(($inner:ident))?),+;)*) => {
+    ($({ $name:ident ($($family:ident)?) [$($step:tt)+] })*) => {
         /// Every instruction of the host's bytecode.
-        pub static INSTRUCTIONS: &[Instruction] = &[$(
-            Instruction {
+        pub(crate) static INSTRUCTIONS: &[Instruction] = &[$($name),*];
+
+        $(
+            pub(crate) const $name: Instruction = Instruction {
                 name: stringify!($name),
                 opcode: opcode::$name,
                 family: family!($($family)?),
-                steps: &[$(step!($step $(/ $units)? $(($inner))?)),+],
-            },
-        )*];
+                steps: &[$(for_step!(step () $step)),+],
+            };
+        )*
     };
 }
 for_each_instruction!(instructions);
 
 /// The name of an opcode, for the messages of tests.
 #[cfg(test)]
-pub fn name_of(opcode: u8) -> &'static str {
+pub(crate) fn name_of(opcode: u8) -> &'static str {
     INSTRUCTIONS.iter().find(|row| row.opcode == opcode).map_or("an opcode without a row", |row| row.name)
 }
 
@@ -127,50 +132,12 @@ pub fn name_of(opcode: u8) -> &'static str {
 mod tests {
     //! The rows against the host's own tables, entry by entry.
 
-    use std::collections::BTreeMap;
-    use std::fmt::Debug;
-
     use super::*;
-
-    /// What rows say about each name, or the host.
-    type Table<T> = BTreeMap<String, T>;
-
-    /// Compares two tables, and fails with one line for each name about which they differ.
-    #[track_caller]
-    fn assert_same<T: Debug + PartialEq>(rows: &Table<T>, host: &Table<T>) {
-        let mut differences: Vec<String> = rows
-            .iter()
-            .filter_map(|(name, found)| match host.get(name) {
-                None => Some(format!("{name} has a row and is not in the host's table")),
-                Some(expected) if expected != found => {
-                    Some(format!("{name} is {expected:?} in the host, {found:?} in its row"))
-                }
-                Some(_) => None,
-            })
-            .collect();
-        differences.extend(
-            host.iter()
-                .filter(|(name, _)| !rows.contains_key(*name))
-                .map(|(name, value)| format!("{name} is {value:?} in the host and has no row")),
-        );
-        assert!(differences.is_empty(), "rows differ from the host:\n{}", differences.join("\n"));
-    }
+    use crate::bytecode::host_tables::{Table, assert_same, c_table};
 
     /// What each row that is to be compared says.
     fn of_rows<T>(entry: impl Fn(&Instruction) -> Option<T>) -> Table<T> {
         INSTRUCTIONS.iter().filter_map(|row| Some((row.name.to_owned(), entry(row)?))).collect()
-    }
-
-    /// The lines `[NAME] = …` of a C table in one of the host's headers.
-    fn c_table(header: &str, table: &str) -> Table<String> {
-        let path = format!("{}/{header}", env!("REVAL_HOST_INCLUDE"));
-        let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"));
-        let start = text.rfind(&format!("{table}[")).unwrap_or_else(|| panic!("no {table} in {path}"));
-        let body = &text[start..start + text[start..].find("\n};").expect("the table ends")];
-        body.lines()
-            .filter_map(|line| line.trim().strip_prefix('[')?.split_once("] = "))
-            .map(|(name, value)| (name.to_owned(), value.trim_end_matches(',').to_owned()))
-            .collect()
     }
 
     #[test]
@@ -199,17 +166,18 @@ mod tests {
     #[test]
     fn caches_are_the_hosts() {
         let caches = c_table("internal/pycore_opcode_metadata.h", "_PyOpcode_Caches");
-        let is_compared = |row: &Instruction| {
-            !row.name.starts_with("INSTRUMENTED_")
-                && !["JUMP_BACKWARD_JIT", "JUMP_BACKWARD_NO_JIT"].contains(&row.name)
-        };
-        let rows = of_rows(|row| is_compared(row).then(|| row.cache_units().to_string()));
-        // The host's table is indexed by the generic opcode; 0 if it is not mentioned.
+        let generic = c_table("internal/pycore_opcode_metadata.h", "_PyOpcode_Deopt");
+        let rows = of_rows(|row| Some(row.cache_units().to_string()));
+        // The host's table is indexed by generic opcodes that are not instrumented; 0 if it has no entry.
         let host = of_rows(|row| {
-            let generic = row.family.map_or(row.name, name_of);
-            is_compared(row).then(|| caches.get(generic).map_or("0", String::as_str).to_owned())
+            let generic = &generic[row.name];
+            let plain = generic.strip_prefix("INSTRUMENTED_").unwrap_or(generic);
+            Some(caches.get(plain).map_or("0", String::as_str).to_owned())
         });
         assert_same(&rows, &host);
+        let instrumented =
+            host.iter().filter(|(name, units)| name.starts_with("INSTRUMENTED_") && *units != "0");
+        assert!(instrumented.count() > 5, "too few instrumented instructions with a cache");
     }
 
     #[test]
@@ -254,7 +222,7 @@ mod tests {
         let mut expanded = Vec::new();
         for step in row.steps {
             match *step {
-                Step::Skip(units) => offset += isize::from(units),
+                Step::Skip(_) => {}
                 Step::Op { name, argument, operands } => {
                     let host_name = format!("_{}", name.to_uppercase());
                     let in_tier_1_only = name.starts_with("specialize_");
@@ -279,9 +247,9 @@ mod tests {
                         };
                         push(kind.to_owned(), at);
                     }
-                    offset += operands.iter().map(|operand| operand.units() as isize).sum::<isize>();
                 }
             }
+            offset += step.units();
         }
         expanded
     }

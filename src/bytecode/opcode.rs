@@ -5,7 +5,7 @@
 use crate::host::ffi;
 
 macro_rules! numbers {
-    ($($name:ident $(: $family:ident)? = $($step:ident $(/ $units:tt)? $(($inner:ident))?),+;)*) => {
+    ($({ $name:ident $family:tt $steps:tt })*) => {
         $(pub const $name: u8 = ffi::$name as u8;)*
     };
 }

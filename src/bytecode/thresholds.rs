@@ -11,17 +11,17 @@ use crate::host::ffi;
 
 /// The first values of the counters of tier 2.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Thresholds {
-    /// Of a `JUMP_BACKWARD`: how many jumps until a trace is made of the loop.
-    pub jump_backward: BackoffCounter,
+pub(crate) struct Thresholds {
+    /// Of a `JUMP_BACKWARD`, also after a trace was made of it: how many jumps until a trace is made of the loop.
+    pub(crate) jump_backward: BackoffCounter,
     /// Of a side exit, its temperature: how many exits until a trace is made of what follows.
-    pub side_exit: BackoffCounter,
+    pub(crate) side_exit: BackoffCounter,
 }
 
 /// The thresholds of this process.
 ///
 /// The first call needs an attached thread of an interpreter that has its configuration.
-pub fn get() -> Thresholds {
+pub(crate) fn get() -> Thresholds {
     static THRESHOLDS: OnceLock<Thresholds> = OnceLock::new();
     *THRESHOLDS.get_or_init(|| {
         // SAFETY: the caller's promise; the configuration lives as long as its interpreter.

@@ -65,7 +65,7 @@ fn thread_id() -> usize {
 /// # Safety
 /// `object` is live, or its memory is kept for readers.
 #[inline(always)]
-pub unsafe fn is_own(object: *mut PyObject) -> bool {
+pub(crate) unsafe fn is_own(object: *mut PyObject) -> bool {
     // SAFETY: the caller's promise.
     KNOWS_THREADS && thread_id() == unsafe { owner(object) }.load(Ordering::Relaxed)
 }
@@ -75,7 +75,7 @@ pub unsafe fn is_own(object: *mut PyObject) -> bool {
 /// # Safety
 /// As for [`is_own`].
 #[inline(always)]
-pub unsafe fn is_immortal(object: *mut PyObject) -> bool {
+pub(crate) unsafe fn is_immortal(object: *mut PyObject) -> bool {
     // SAFETY: the caller's promise.
     unsafe { local(object).load(Ordering::Relaxed) == ffi::_Py_IMMORTAL_REFCNT_LOCAL }
 }
@@ -87,7 +87,7 @@ pub unsafe fn is_immortal(object: *mut PyObject) -> bool {
 /// # Safety
 /// `object` is live.
 #[inline(always)]
-pub unsafe fn is_unique(object: *mut PyObject) -> bool {
+pub(crate) unsafe fn is_unique(object: *mut PyObject) -> bool {
     // SAFETY: the caller's promise.
     unsafe {
         if !KNOWS_THREADS {
@@ -104,7 +104,7 @@ pub unsafe fn is_unique(object: *mut PyObject) -> bool {
 /// # Safety
 /// [`decrement`] has just said that there is more to do.
 #[inline(always)]
-pub unsafe fn is_over(object: *mut PyObject) -> bool {
+pub(crate) unsafe fn is_over(object: *mut PyObject) -> bool {
     // SAFETY: the caller's promise: if this thread owns the object, its own count is zero now.
     unsafe { is_own(object) && shared(object).load(Ordering::Acquire) == 0 }
 }
@@ -115,7 +115,7 @@ pub unsafe fn is_over(object: *mut PyObject) -> bool {
 /// # Safety
 /// Nobody else knows the object.
 #[inline(always)]
-pub unsafe fn set_first(object: *mut PyObject) {
+pub(crate) unsafe fn set_first(object: *mut PyObject) {
     // SAFETY: the caller's promise. Who has read the address before the object was freed may still look at
     // the counts.
     unsafe {
@@ -154,7 +154,7 @@ unsafe fn increment_own(object: *mut PyObject) -> bool {
 /// # Safety
 /// `object` is live.
 #[inline(always)]
-pub unsafe fn increment(object: *mut PyObject) {
+pub(crate) unsafe fn increment(object: *mut PyObject) {
     // SAFETY: the caller's promise.
     unsafe {
         if !KNOWS_THREADS {
@@ -171,7 +171,7 @@ pub unsafe fn increment(object: *mut PyObject) {
 /// # Safety
 /// The object's memory is kept for readers, of whom the caller is one.
 #[inline(always)]
-pub unsafe fn try_increment(object: *mut PyObject) -> bool {
+pub(crate) unsafe fn try_increment(object: *mut PyObject) -> bool {
     // SAFETY: the caller's promise.
     unsafe {
         if !KNOWS_THREADS {
@@ -196,7 +196,7 @@ unsafe fn try_increment_shared(object: *mut PyObject) -> bool {
 /// # Safety
 /// The caller owns a reference and gives it up.
 #[inline(always)]
-pub unsafe fn decrement(object: *mut PyObject) -> bool {
+pub(crate) unsafe fn decrement(object: *mut PyObject) -> bool {
     // SAFETY: the caller's promise.
     unsafe {
         let count = local(object).load(Ordering::Relaxed);
@@ -215,7 +215,7 @@ pub unsafe fn decrement(object: *mut PyObject) -> bool {
 ///
 /// # Safety
 /// [`decrement`] has just said so; the thread is attached and its frames published.
-pub unsafe fn finish(object: *mut PyObject) {
+pub(crate) unsafe fn finish(object: *mut PyObject) {
     // SAFETY: the caller's promise.
     unsafe {
         if !KNOWS_THREADS {

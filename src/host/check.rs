@@ -94,7 +94,7 @@ fn kind_text(version: u64, free_threaded: bool) -> String {
 }
 
 /// Why the running host is not the one the library was built for; nothing if it is.
-pub fn mismatch(running: &_Py_DebugOffsets) -> Option<String> {
+pub(crate) fn mismatch(running: &_Py_DebugOffsets) -> Option<String> {
     let built_free_threaded = cfg!(py_gil_disabled);
     let running_free_threaded = running.free_threaded != 0;
     if running.version != BUILT_VERSION || running_free_threaded != built_free_threaded {

@@ -11,16 +11,16 @@ use super::opcode_byte;
 /// hosts other threads read the same bytecode; with a GIL they compile to plain moves.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 #[repr(transparent)]
-pub struct CodeUnit(*mut ffi::_Py_CODEUNIT);
+pub(crate) struct CodeUnit(*mut ffi::_Py_CODEUNIT);
 
 impl CodeUnit {
     #[inline(always)]
-    pub fn from_ptr(unit: *mut ffi::_Py_CODEUNIT) -> CodeUnit {
+    pub(crate) fn from_ptr(unit: *mut ffi::_Py_CODEUNIT) -> CodeUnit {
         CodeUnit(unit)
     }
 
     #[inline(always)]
-    pub fn as_ptr(self) -> *mut ffi::_Py_CODEUNIT {
+    pub(crate) fn as_ptr(self) -> *mut ffi::_Py_CODEUNIT {
         self.0
     }
 
@@ -29,7 +29,7 @@ impl CodeUnit {
     /// # Safety
     /// The result is in the same bytecode, or one past its end.
     #[inline(always)]
-    pub unsafe fn add(self, n: isize) -> CodeUnit {
+    pub(crate) unsafe fn add(self, n: isize) -> CodeUnit {
         // SAFETY: the caller's promise.
         CodeUnit(unsafe { self.0.offset(n) })
     }
@@ -39,7 +39,7 @@ impl CodeUnit {
     /// # Safety
     /// Both are in the same bytecode.
     #[inline(always)]
-    pub unsafe fn offset_from(self, start: CodeUnit) -> isize {
+    pub(crate) unsafe fn offset_from(self, start: CodeUnit) -> isize {
         // SAFETY: the caller's promise.
         unsafe { self.0.offset_from(start.0) }
     }
@@ -49,7 +49,7 @@ impl CodeUnit {
     /// # Safety
     /// The unit is in live bytecode.
     #[inline(always)]
-    pub unsafe fn word(self) -> u16 {
+    pub(crate) unsafe fn word(self) -> u16 {
         // SAFETY: the caller's promise; relaxed atomics of a u16 are plain loads.
         unsafe { AtomicU16::from_ptr(self.0.cast()).load(Ordering::Relaxed) }
     }
@@ -59,7 +59,7 @@ impl CodeUnit {
     /// # Safety
     /// The unit is in live bytecode.
     #[inline(always)]
-    pub unsafe fn decode(self) -> (u8, usize) {
+    pub(crate) unsafe fn decode(self) -> (u8, usize) {
         // SAFETY: the caller's promise.
         unsafe {
             // Two loads are less work than one and taking it apart. Other threads may replace the opcode
@@ -81,7 +81,7 @@ impl CodeUnit {
     /// # Safety
     /// The unit is in live bytecode.
     #[inline(always)]
-    pub unsafe fn opcode(self) -> u8 {
+    pub(crate) unsafe fn opcode(self) -> u8 {
         // SAFETY: the caller's promise.
         unsafe { self.decode().0 }
     }
@@ -92,7 +92,7 @@ impl CodeUnit {
     /// # Safety
     /// The unit is an instruction in live bytecode, and both opcodes have the same caches.
     #[inline(always)]
-    pub unsafe fn replace_opcode(self, expected: u8, new: u8) -> bool {
+    pub(crate) unsafe fn replace_opcode(self, expected: u8, new: u8) -> bool {
         // SAFETY: the caller's promise.
         let opcode = unsafe { AtomicU8::from_ptr(self.0.cast()) };
         opcode_byte::replace(opcode, expected, new)
@@ -103,7 +103,7 @@ impl CodeUnit {
     /// # Safety
     /// The unit is an instruction in live bytecode; both opcodes have the same caches.
     #[inline(always)]
-    pub unsafe fn set_opcode(self, opcode: u8) {
+    pub(crate) unsafe fn set_opcode(self, opcode: u8) {
         // SAFETY: the caller's promise; the opcode is the unit's first byte.
         unsafe { AtomicU8::from_ptr(self.0.cast()).store(opcode, Ordering::Release) }
     }
@@ -113,7 +113,7 @@ impl CodeUnit {
     /// # Safety
     /// The unit is a cache entry in live bytecode.
     #[inline(always)]
-    pub unsafe fn set_word(self, word: u16) {
+    pub(crate) unsafe fn set_word(self, word: u16) {
         // SAFETY: the caller's promise.
         unsafe { AtomicU16::from_ptr(self.0.cast()).store(word, Ordering::Relaxed) }
     }
@@ -123,7 +123,7 @@ impl CodeUnit {
     /// # Safety
     /// The units from here are for such a value, and no other thread runs this copy of the bytecode.
     #[inline(always)]
-    pub unsafe fn write<T: CacheValue>(self, value: T) {
+    pub(crate) unsafe fn write<T: CacheValue>(self, value: T) {
         // SAFETY: the caller's promise.
         unsafe { self.0.cast::<T>().write_unaligned(value) }
     }
@@ -133,16 +133,14 @@ impl CodeUnit {
     /// # Safety
     /// The units from here hold such a value.
     #[inline(always)]
-    pub unsafe fn read<T: CacheValue>(self) -> T {
+    pub(crate) unsafe fn read<T: CacheValue>(self) -> T {
         // SAFETY: the caller's promise.
         unsafe { T::read(self) }
     }
 }
 
 /// What an inline cache may hold: plain old data of one, two or four code units.
-pub trait CacheValue: Copy {
-    const UNITS: usize = size_of::<Self>() / 2;
-
+pub(crate) trait CacheValue: Copy {
     /// [`CodeUnit::read`].
     ///
     /// # Safety
@@ -169,21 +167,21 @@ impl CacheValue for *mut PyObject {}
 /// A code object, borrowed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(transparent)]
-pub struct Code(*mut ffi::PyCodeObject);
+pub(crate) struct Code(*mut ffi::PyCodeObject);
 
 impl Code {
     #[inline(always)]
-    pub fn from_ptr(code: *mut ffi::PyCodeObject) -> Code {
+    pub(crate) fn from_ptr(code: *mut ffi::PyCodeObject) -> Code {
         Code(code)
     }
 
     #[inline(always)]
-    pub fn as_ptr(self) -> *mut ffi::PyCodeObject {
+    pub(crate) fn as_ptr(self) -> *mut ffi::PyCodeObject {
         self.0
     }
 
     #[inline(always)]
-    pub fn object(self) -> *mut PyObject {
+    pub(crate) fn object(self) -> *mut PyObject {
         self.0.cast()
     }
 
@@ -192,7 +190,7 @@ impl Code {
     /// # Safety
     /// The code object is live.
     #[inline(always)]
-    pub unsafe fn bytecode(self) -> CodeUnit {
+    pub(crate) unsafe fn bytecode(self) -> CodeUnit {
         // SAFETY: the code object is live.
         CodeUnit(unsafe { (&raw mut (*self.0).co_code_adaptive).cast() })
     }
@@ -202,7 +200,7 @@ impl Code {
     /// # Safety
     /// The code object is live and has that constant.
     #[inline(always)]
-    pub unsafe fn constant(self, index: usize) -> *mut PyObject {
+    pub(crate) unsafe fn constant(self, index: usize) -> *mut PyObject {
         // SAFETY: the caller's promise.
         unsafe { super::object::tuple_item((*self.0).co_consts, index) }
     }
@@ -212,7 +210,7 @@ impl Code {
     /// # Safety
     /// The code object is live and has that name.
     #[inline(always)]
-    pub unsafe fn name(self, index: usize) -> *mut PyObject {
+    pub(crate) unsafe fn name(self, index: usize) -> *mut PyObject {
         // SAFETY: the caller's promise.
         unsafe { super::object::tuple_item((*self.0).co_names, index) }
     }
@@ -222,7 +220,7 @@ impl Code {
     /// # Safety
     /// The code object is live.
     #[inline(always)]
-    pub unsafe fn nlocalsplus(self) -> usize {
+    pub(crate) unsafe fn nlocalsplus(self) -> usize {
         // SAFETY: the code object is live.
         unsafe { (*self.0).co_nlocalsplus as usize }
     }

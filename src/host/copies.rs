@@ -19,7 +19,7 @@ use super::ffi;
 /// # Safety
 /// The interpreter is live.
 #[inline]
-pub unsafe fn enabled(interp: *mut ffi::PyInterpreterState) -> bool {
+pub(crate) unsafe fn enabled(interp: *mut ffi::PyInterpreterState) -> bool {
     // SAFETY: the caller's promise; the setting never changes.
     unsafe { (*interp).config.tlbc_enabled != 0 }
 }
@@ -27,7 +27,7 @@ pub unsafe fn enabled(interp: *mut ffi::PyInterpreterState) -> bool {
 /// An array of copies, borrowed from a code object.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(transparent)]
-pub struct Copies(*mut ffi::_PyCodeArray);
+pub(crate) struct Copies(*mut ffi::_PyCodeArray);
 
 impl Copies {
     /// The copies of `code` (`_PyCode_GetTLBCArray`).
@@ -36,7 +36,7 @@ impl Copies {
     /// The code object is live. The result is good for as long as the thread makes no quiescent state known,
     /// or keeps others from adding copies.
     #[inline(always)]
-    pub unsafe fn of(code: Code) -> Copies {
+    pub(crate) unsafe fn of(code: Code) -> Copies {
         // SAFETY: the caller's promise; every code object has an array from its beginning.
         Copies(unsafe { AtomicPtr::from_ptr(&raw mut (*code.as_ptr()).co_tlbc).load(Ordering::Acquire) })
     }
@@ -46,18 +46,18 @@ impl Copies {
     /// # Safety
     /// The code object is live and locked. The array has the main copy and all others that `code` has; the
     /// caller hands over the array, and takes over the old one.
-    pub unsafe fn publish(self, code: Code) {
+    pub(crate) unsafe fn publish(self, code: Code) {
         // SAFETY: the caller's promise.
         unsafe { AtomicPtr::from_ptr(&raw mut (*code.as_ptr()).co_tlbc).store(self.0, Ordering::Release) }
     }
 
     #[inline(always)]
-    pub fn as_ptr(self) -> *mut ffi::_PyCodeArray {
+    pub(crate) fn as_ptr(self) -> *mut ffi::_PyCodeArray {
         self.0
     }
 
     /// The bytes of an array with `len` entries; none if there are too many.
-    pub fn bytes(len: usize) -> Option<usize> {
+    pub(crate) fn bytes(len: usize) -> Option<usize> {
         len.checked_mul(size_of::<*mut u8>())?.checked_add(offset_of!(ffi::_PyCodeArray, entries))
     }
 
@@ -66,7 +66,7 @@ impl Copies {
     /// # Safety
     /// The memory has [`Copies::bytes`]`(len)` bytes and nobody else knows it; `shorter` is valid, nobody
     /// changes it, and it is not longer.
-    pub unsafe fn from_shorter(memory: *mut u8, len: usize, shorter: Copies) -> Copies {
+    pub(crate) unsafe fn from_shorter(memory: *mut u8, len: usize, shorter: Copies) -> Copies {
         let copies = Copies(memory.cast());
         // SAFETY: the caller's promise.
         unsafe {
@@ -86,7 +86,7 @@ impl Copies {
     /// # Safety
     /// The array is valid.
     #[inline(always)]
-    pub unsafe fn places(self) -> usize {
+    pub(crate) unsafe fn places(self) -> usize {
         // SAFETY: the caller's promise; lengths are not negative and never change.
         unsafe { (*self.0).size as usize }
     }
@@ -102,7 +102,7 @@ impl Copies {
     /// # Safety
     /// The array is valid.
     #[inline(always)]
-    pub unsafe fn get(self, index: usize) -> Option<CodeUnit> {
+    pub(crate) unsafe fn get(self, index: usize) -> Option<CodeUnit> {
         // SAFETY: the caller's promise.
         let copy = unsafe { self.entries().get(index)?.load(Ordering::Acquire) };
         (!copy.is_null()).then(|| CodeUnit::from_ptr(copy))
@@ -113,7 +113,7 @@ impl Copies {
     /// # Safety
     /// The array is valid and has that copy.
     #[inline(always)]
-    pub unsafe fn get_unchecked(self, index: usize) -> CodeUnit {
+    pub(crate) unsafe fn get_unchecked(self, index: usize) -> CodeUnit {
         // SAFETY: the caller's promise.
         CodeUnit::from_ptr(unsafe { self.entries().get_unchecked(index).load(Ordering::Acquire) })
     }
@@ -123,7 +123,7 @@ impl Copies {
     /// # Safety
     /// The array is valid, its code object is locked or nobody else knows the array, and there is no such copy
     /// yet. The bytecode is complete, and the caller hands over its memory.
-    pub unsafe fn add(self, index: usize, copy: CodeUnit) -> bool {
+    pub(crate) unsafe fn add(self, index: usize, copy: CodeUnit) -> bool {
         // SAFETY: the caller's promise.
         let entry = unsafe { self.entries().get(index) };
         entry.inspect(|entry| entry.store(copy.as_ptr(), Ordering::Release)).is_some()
@@ -133,7 +133,7 @@ impl Copies {
     ///
     /// # Safety
     /// The array is valid and `index` is not 0; the world is stopped, and no frame is in that copy.
-    pub unsafe fn remove(self, index: usize) -> Option<CodeUnit> {
+    pub(crate) unsafe fn remove(self, index: usize) -> Option<CodeUnit> {
         debug_assert_ne!(index, 0, "the main copy is part of the code object");
         // SAFETY: the caller's promise.
         unsafe {
@@ -147,7 +147,7 @@ impl Copies {
     ///
     /// # Safety
     /// The array is valid, and so it stays while the iterator is used.
-    pub unsafe fn iter(self) -> impl Iterator<Item = (usize, CodeUnit)> {
+    pub(crate) unsafe fn iter(self) -> impl Iterator<Item = (usize, CodeUnit)> {
         // SAFETY: the caller's promise.
         unsafe { (0..self.places()).filter_map(move |index| Some((index, self.get(index)?))) }
     }

@@ -11,18 +11,14 @@ use core::ffi::c_int;
 use core::num::NonZeroU32;
 use core::sync::atomic::{AtomicIsize, AtomicPtr, AtomicU8, AtomicU32, AtomicU64, Ordering};
 
+#[cfg(py_gil_disabled)]
+use super::biased;
 use super::ffi::{self, PyObject, PyTypeObject};
 #[cfg(py_gil_disabled)]
 use super::object::gc_bits;
 use super::object::{inline_values, is_exact};
-use super::stackref::StackRef;
-#[cfg(py_gil_disabled)]
-use super::{biased, refcount};
-
-/// How a pointer is read that another thread may be replacing.
-const ACQUIRE: Ordering = if cfg!(py_gil_disabled) { Ordering::Acquire } else { Ordering::Relaxed };
-/// How a pointer is written that another thread may be reading.
-const RELEASE: Ordering = if cfg!(py_gil_disabled) { Ordering::Release } else { Ordering::Relaxed };
+use super::slot::ACQUIRE;
+pub(crate) use super::slot::Slot;
 
 /// A field that another thread may be changing.
 ///
@@ -49,21 +45,21 @@ unsafe fn load_u32(field: *mut u32) -> u32 {
 /// A dictionary, borrowed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(transparent)]
-pub struct Dict(*mut ffi::PyDictObject);
+pub(crate) struct Dict(*mut ffi::PyDictObject);
 
 impl Dict {
     #[inline(always)]
-    pub fn from_ptr(dict: *mut ffi::PyDictObject) -> Dict {
+    pub(crate) fn from_ptr(dict: *mut ffi::PyDictObject) -> Dict {
         Dict(dict)
     }
 
     #[inline(always)]
-    pub fn is_null(self) -> bool {
+    pub(crate) fn is_null(self) -> bool {
         self.0.is_null()
     }
 
     #[inline(always)]
-    pub fn object(self) -> *mut PyObject {
+    pub(crate) fn object(self) -> *mut PyObject {
         self.0.cast()
     }
 
@@ -72,7 +68,7 @@ impl Dict {
     /// # Safety
     /// The object is live.
     #[inline(always)]
-    pub unsafe fn is_exact(self) -> bool {
+    pub(crate) unsafe fn is_exact(self) -> bool {
         // SAFETY: the caller's promise.
         unsafe { is_exact(self.object(), &raw mut ffi::PyDict_Type) }
     }
@@ -82,7 +78,7 @@ impl Dict {
     /// # Safety
     /// The dictionary is live.
     #[inline(always)]
-    pub unsafe fn keys(self) -> DictKeys {
+    pub(crate) unsafe fn keys(self) -> DictKeys {
         // SAFETY: the caller's promise.
         DictKeys(unsafe { AtomicPtr::from_ptr(&raw mut (*self.0).ma_keys).load(ACQUIRE) })
     }
@@ -92,7 +88,7 @@ impl Dict {
     /// # Safety
     /// The dictionary is live.
     #[inline(always)]
-    pub unsafe fn watchers(self) -> c_int {
+    pub(crate) unsafe fn watchers(self) -> c_int {
         const MASK: u64 = (1 << ffi::DICT_MAX_WATCHERS) - 1;
         // SAFETY: the caller's promise.
         let tag = unsafe { AtomicU64::from_ptr(&raw mut (*self.0)._ma_watcher_tag).load(ACQUIRE) };
@@ -104,7 +100,7 @@ impl Dict {
     /// # Safety
     /// The dictionary is live.
     #[inline(always)]
-    pub unsafe fn is_readable(self) -> bool {
+    pub(crate) unsafe fn is_readable(self) -> bool {
         // SAFETY: the caller's promise.
         unsafe { is_readable(self.object()) }
     }
@@ -114,7 +110,7 @@ impl Dict {
     /// # Safety
     /// The dictionary is live, and locked.
     #[inline]
-    pub unsafe fn is_split(self) -> bool {
+    pub(crate) unsafe fn is_split(self) -> bool {
         // SAFETY: the caller's promise.
         unsafe { !(*self.0).ma_values.is_null() }
     }
@@ -123,7 +119,7 @@ impl Dict {
     ///
     /// # Safety
     /// The dictionary is live and exactly a `dict`, and locked; `key` is exactly a string.
-    pub unsafe fn index_of(self, key: *mut PyObject) -> Option<usize> {
+    pub(crate) unsafe fn index_of(self, key: *mut PyObject) -> Option<usize> {
         // SAFETY: the caller's promise; negative is none.
         unsafe { usize::try_from(ffi::_PyDict_LookupIndex(self.0, key)).ok() }
     }
@@ -133,7 +129,10 @@ impl Dict {
     ///
     /// # Safety
     /// The dictionary is live, and locked; `interp` is the attached thread's interpreter.
-    pub unsafe fn current_keys_version(self, interp: *mut ffi::PyInterpreterState) -> Option<NonZeroU32> {
+    pub(crate) unsafe fn current_keys_version(
+        self,
+        interp: *mut ffi::PyInterpreterState,
+    ) -> Option<NonZeroU32> {
         // SAFETY: the caller's promise.
         NonZeroU32::new(unsafe { ffi::_PyDict_GetKeysVersionForCurrentState(interp, self.0) })
     }
@@ -144,7 +143,7 @@ impl Dict {
     /// # Safety
     /// The dictionary is live, and locked.
     #[inline]
-    pub unsafe fn share(self) {
+    pub(crate) unsafe fn share(self) {
         #[cfg(py_gil_disabled)]
         // SAFETY: the caller's promise.
         unsafe {
@@ -159,7 +158,7 @@ impl Dict {
 /// # Safety
 /// The object is live.
 #[inline(always)]
-pub unsafe fn is_readable(object: *mut PyObject) -> bool {
+pub(crate) unsafe fn is_readable(object: *mut PyObject) -> bool {
     #[cfg(not(py_gil_disabled))]
     {
         let _ = object;
@@ -175,7 +174,7 @@ pub unsafe fn is_readable(object: *mut PyObject) -> bool {
 /// A table of keys (`PyDictKeysObject`), borrowed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(transparent)]
-pub struct DictKeys(*mut ffi::PyDictKeysObject);
+pub(crate) struct DictKeys(*mut ffi::PyDictKeysObject);
 
 impl DictKeys {
     /// The keys that the instances of a heap type with inline values share.
@@ -183,7 +182,7 @@ impl DictKeys {
     /// # Safety
     /// `type_` is such a type.
     #[inline(always)]
-    pub unsafe fn shared_by(type_: *mut PyTypeObject) -> DictKeys {
+    pub(crate) unsafe fn shared_by(type_: *mut PyTypeObject) -> DictKeys {
         // SAFETY: the caller's promise; these keys live as long as the type.
         DictKeys(unsafe { (*type_.cast::<ffi::PyHeapTypeObject>()).ht_cached_keys })
     }
@@ -194,7 +193,7 @@ impl DictKeys {
     /// # Safety
     /// The keys are live.
     #[inline(always)]
-    pub unsafe fn version(self) -> u32 {
+    pub(crate) unsafe fn version(self) -> u32 {
         // SAFETY: the caller's promise.
         unsafe { load_u32(&raw mut (*self.0).dk_version) }
     }
@@ -204,7 +203,7 @@ impl DictKeys {
     /// # Safety
     /// The keys are live and not of the general kind, and their dictionary is locked; `key` is
     /// exactly a string.
-    pub unsafe fn index_of(self, key: *mut PyObject) -> Option<usize> {
+    pub(crate) unsafe fn index_of(self, key: *mut PyObject) -> Option<usize> {
         // SAFETY: the caller's promise; negative is none.
         unsafe { usize::try_from(ffi::_PyDictKeys_StringLookup(self.0, key)).ok() }
     }
@@ -214,7 +213,7 @@ impl DictKeys {
     ///
     /// # Safety
     /// The keys are live and [shared](DictKeys::shared_by); `key` is exactly a string.
-    pub unsafe fn shared_index_of(self, key: *mut PyObject) -> Option<usize> {
+    pub(crate) unsafe fn shared_index_of(self, key: *mut PyObject) -> Option<usize> {
         // SAFETY: the caller's promise; negative is none.
         unsafe { usize::try_from(ffi::_PyDictKeys_StringLookupSplit(self.0, key)).ok() }
     }
@@ -225,7 +224,7 @@ impl DictKeys {
     ///
     /// # Safety
     /// As for [`DictKeys::shared_index_of`].
-    pub unsafe fn shared_index_and_version_of(self, key: *mut PyObject) -> (Option<usize>, u32) {
+    pub(crate) unsafe fn shared_index_and_version_of(self, key: *mut PyObject) -> (Option<usize>, u32) {
         let mut version = 0;
         // SAFETY: the caller's promise; negative is none.
         let index = unsafe { ffi::_PyDictKeys_StringLookupAndVersion(self.0, key, &raw mut version) };
@@ -237,7 +236,7 @@ impl DictKeys {
     /// # Safety
     /// The keys are live.
     #[inline(always)]
-    pub unsafe fn entry_count(self) -> usize {
+    pub(crate) unsafe fn entry_count(self) -> usize {
         // SAFETY: the caller's promise; counts are not negative.
         unsafe { AtomicIsize::from_ptr(&raw mut (*self.0).dk_nentries).load(Ordering::Relaxed) as usize }
     }
@@ -247,7 +246,7 @@ impl DictKeys {
     /// # Safety
     /// The keys are live.
     #[inline(always)]
-    pub unsafe fn kind(self) -> ffi::DictKeysKind {
+    pub(crate) unsafe fn kind(self) -> ffi::DictKeysKind {
         // SAFETY: the caller's promise; the kind never changes.
         unsafe { (*self.0).dk_kind.into() }
     }
@@ -257,7 +256,7 @@ impl DictKeys {
     /// # Safety
     /// The keys are live, not of the general kind, and have more than `index` entries.
     #[inline(always)]
-    pub unsafe fn unicode_entry(self, index: usize) -> UnicodeEntry {
+    pub(crate) unsafe fn unicode_entry(self, index: usize) -> UnicodeEntry {
         // SAFETY: the entries follow the hash table, whose size in bytes is a power of two.
         unsafe {
             let indices = (&raw mut (*self.0).dk_indices).cast::<u8>();
@@ -270,7 +269,7 @@ impl DictKeys {
 /// An entry of a table of strings.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(transparent)]
-pub struct UnicodeEntry(*mut ffi::PyDictUnicodeEntry);
+pub(crate) struct UnicodeEntry(*mut ffi::PyDictUnicodeEntry);
 
 impl UnicodeEntry {
     /// The key, borrowed; null for an unused entry.
@@ -278,7 +277,7 @@ impl UnicodeEntry {
     /// # Safety
     /// The entry is in a live table.
     #[inline(always)]
-    pub unsafe fn key(self) -> *mut PyObject {
+    pub(crate) unsafe fn key(self) -> *mut PyObject {
         // SAFETY: the caller's promise.
         unsafe { AtomicPtr::from_ptr(&raw mut (*self.0).me_key).load(Ordering::Relaxed) }
     }
@@ -288,108 +287,9 @@ impl UnicodeEntry {
     /// # Safety
     /// The entry is in a live table.
     #[inline(always)]
-    pub unsafe fn value(self) -> Slot {
+    pub(crate) unsafe fn value(self) -> Slot {
         // SAFETY: the caller's promise.
         Slot(unsafe { &raw mut (*self.0).me_value })
-    }
-}
-
-// --- slots -------------------------------------------------------------------------------------
-
-/// A place that holds a reference, or null: an attribute of an object, or a value in a table.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-#[repr(transparent)]
-pub struct Slot(*mut *mut PyObject);
-
-impl Slot {
-    /// The slot `offset` bytes into `object`.
-    ///
-    /// # Safety
-    /// The object has one there.
-    #[inline(always)]
-    pub unsafe fn of_object(object: *mut PyObject, offset: u16) -> Slot {
-        // SAFETY: the caller's promise.
-        Slot(unsafe { object.byte_add(offset.into()).cast() })
-    }
-
-    /// The slot at an address.
-    #[inline(always)]
-    pub fn at(address: *mut *mut PyObject) -> Slot {
-        Slot(address)
-    }
-
-    /// What is in the slot, as a new reference; `None` if that is null, or changes meanwhile under the
-    /// hands of another thread. In that case a destructor may run: `publish` is called before.
-    ///
-    /// # Safety
-    /// The slot is in a live object or table; the thread is attached, and `publish` publishes its frame.
-    #[inline(always)]
-    pub unsafe fn load(self, publish: impl FnOnce()) -> Option<StackRef> {
-        // SAFETY: the slot holds null or a live object.
-        unsafe {
-            let value = AtomicPtr::from_ptr(self.0).load(ACQUIRE);
-            if value.is_null() {
-                return None;
-            }
-            #[cfg(not(py_gil_disabled))]
-            {
-                let _ = publish;
-                Some(StackRef::new(value))
-            }
-            #[cfg(py_gil_disabled)]
-            self.try_load(value, publish)
-        }
-    }
-
-    /// A reference to `value`, which was in the slot a moment ago and which other threads may have
-    /// freed since (`_Py_TryIncrefCompareStackRef`). Its memory is kept for readers like us.
-    #[cfg(py_gil_disabled)]
-    #[inline(always)]
-    unsafe fn try_load(self, value: *mut PyObject, publish: impl FnOnce()) -> Option<StackRef> {
-        // SAFETY: what only the collector frees stays while we run, and so does an object of our own: if
-        // its count was zero, we would have freed it. Of any other only the count is touched before the
-        // slot has shown that it still is in use.
-        unsafe {
-            if refcount::is_deferred(value) {
-                return Some(StackRef::borrow_object(value));
-            }
-            if !biased::try_increment(value) {
-                return None;
-            }
-            if !biased::is_own(value) && AtomicPtr::from_ptr(self.0).load(Ordering::SeqCst) != value {
-                core::hint::cold_path();
-                publish();
-                StackRef::steal(value).close_seldom();
-                return None;
-            }
-            Some(StackRef::steal(value))
-        }
-    }
-
-    /// Puts `value` into the slot, which takes over the reference; the old value becomes the caller's
-    /// (null if there was none).
-    ///
-    /// # Safety
-    /// The slot is in a live object or table, which in free-threaded hosts is locked; the caller owns
-    /// `value`.
-    #[inline(always)]
-    pub unsafe fn replace(self, value: *mut PyObject) -> *mut PyObject {
-        // SAFETY: the caller's promise: nobody else writes.
-        unsafe {
-            let old = *self.0;
-            AtomicPtr::from_ptr(self.0).store(value, RELEASE);
-            old
-        }
-    }
-
-    /// Whether there is nothing in the slot.
-    ///
-    /// # Safety
-    /// The slot is in a live object or table.
-    #[inline(always)]
-    pub unsafe fn is_empty(self) -> bool {
-        // SAFETY: the caller's promise.
-        unsafe { AtomicPtr::from_ptr(self.0).load(ACQUIRE).is_null() }
     }
 }
 
@@ -399,7 +299,7 @@ impl Slot {
 /// (`PyDictValues`), borrowed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(transparent)]
-pub struct InlineValues(*mut ffi::PyDictValues);
+pub(crate) struct InlineValues(*mut ffi::PyDictValues);
 
 impl InlineValues {
     /// The values of `object`.
@@ -407,7 +307,7 @@ impl InlineValues {
     /// # Safety
     /// `object` is live and its type has `Py_TPFLAGS_INLINE_VALUES`.
     #[inline(always)]
-    pub unsafe fn of(object: *mut PyObject) -> InlineValues {
+    pub(crate) unsafe fn of(object: *mut PyObject) -> InlineValues {
         // SAFETY: the caller's promise.
         InlineValues(unsafe { inline_values(object) })
     }
@@ -417,7 +317,7 @@ impl InlineValues {
     /// # Safety
     /// The object is live.
     #[inline(always)]
-    pub unsafe fn are_valid(self) -> bool {
+    pub(crate) unsafe fn are_valid(self) -> bool {
         // SAFETY: the caller's promise.
         unsafe { load_u8(&raw mut (*self.0).valid) != 0 }
     }
@@ -426,7 +326,7 @@ impl InlineValues {
     ///
     /// # Safety
     /// The object is live and has that many values.
-    pub unsafe fn offset_in(self, object: *mut PyObject, index: usize) -> usize {
+    pub(crate) unsafe fn offset_in(self, object: *mut PyObject, index: usize) -> usize {
         // SAFETY: the caller's promise: the values follow the object.
         unsafe {
             let values = (&raw mut (*self.0).values).cast::<*mut PyObject>();
@@ -440,7 +340,7 @@ impl InlineValues {
     /// # Safety
     /// `slot` is one of these values; the object is locked.
     #[inline(always)]
-    pub unsafe fn append_to_order(self, slot: Slot) {
+    pub(crate) unsafe fn append_to_order(self, slot: Slot) {
         // SAFETY: the order is an array of bytes after the last value, long enough for all of them.
         unsafe {
             let values = (&raw mut (*self.0).values).cast::<*mut PyObject>();
@@ -453,7 +353,7 @@ impl InlineValues {
 }
 
 /// Where a managed dictionary is, from the object (`MANAGED_DICT_OFFSET`).
-pub const MANAGED_DICT_OFFSET: isize =
+pub(crate) const MANAGED_DICT_OFFSET: isize =
     if cfg!(py_gil_disabled) { -1 } else { -3 } * size_of::<*mut PyObject>() as isize;
 
 /// The slot of a dictionary that an object may or may not have yet. The offset is a distance from
@@ -462,7 +362,7 @@ pub const MANAGED_DICT_OFFSET: isize =
 /// # Safety
 /// `object` is live and has such a slot.
 #[inline(always)]
-pub unsafe fn lazy_dict_slot(object: *mut PyObject, offset: u16) -> Slot {
+pub(crate) unsafe fn lazy_dict_slot(object: *mut PyObject, offset: u16) -> Slot {
     Slot(object.wrapping_byte_offset(MANAGED_DICT_OFFSET + offset as isize).cast())
 }
 

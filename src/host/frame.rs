@@ -10,27 +10,27 @@ use super::thread::ThreadState;
 /// A frame (`_PyInterpreterFrame`), borrowed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(transparent)]
-pub struct Frame(*mut ffi::_PyInterpreterFrame);
+pub(crate) struct Frame(*mut ffi::_PyInterpreterFrame);
 
 /// Words of a frame before its locals (`FRAME_SPECIALS_SIZE`).
-pub const SPECIALS_SIZE: usize = (size_of::<ffi::_PyInterpreterFrame>() - 1) / size_of::<StackRef>();
+pub(crate) const SPECIALS_SIZE: usize = (size_of::<ffi::_PyInterpreterFrame>() - 1) / size_of::<StackRef>();
 
 impl Frame {
     /// No frame.
-    pub const NULL: Frame = Frame(core::ptr::null_mut());
+    pub(crate) const NULL: Frame = Frame(core::ptr::null_mut());
 
     #[inline(always)]
-    pub fn from_ptr(frame: *mut ffi::_PyInterpreterFrame) -> Frame {
+    pub(crate) fn from_ptr(frame: *mut ffi::_PyInterpreterFrame) -> Frame {
         Frame(frame)
     }
 
     #[inline(always)]
-    pub fn as_ptr(self) -> *mut ffi::_PyInterpreterFrame {
+    pub(crate) fn as_ptr(self) -> *mut ffi::_PyInterpreterFrame {
         self.0
     }
 
     #[inline(always)]
-    pub fn is_null(self) -> bool {
+    pub(crate) fn is_null(self) -> bool {
         self.0.is_null()
     }
 
@@ -39,7 +39,7 @@ impl Frame {
     /// # Safety
     /// The frame is live and executes code.
     #[inline(always)]
-    pub unsafe fn code(self) -> Code {
+    pub(crate) unsafe fn code(self) -> Code {
         // SAFETY: the caller's promise.
         unsafe { Code::from_ptr(StackRef::from_raw((*self.0).f_executable).object().cast()) }
     }
@@ -49,7 +49,7 @@ impl Frame {
     /// # Safety
     /// The frame is live and belongs to a function call.
     #[inline(always)]
-    pub unsafe fn function(self) -> *mut ffi::PyFunctionObject {
+    pub(crate) unsafe fn function(self) -> *mut ffi::PyFunctionObject {
         // SAFETY: the caller's promise.
         unsafe { StackRef::from_raw((*self.0).f_funcobj).object().cast() }
     }
@@ -60,7 +60,7 @@ impl Frame {
     /// # Safety
     /// The frame is live and executes code.
     #[inline(always)]
-    pub unsafe fn bytecode(self) -> CodeUnit {
+    pub(crate) unsafe fn bytecode(self) -> CodeUnit {
         // SAFETY: the caller's promise; the index names an existing copy.
         unsafe {
             #[cfg(not(py_gil_disabled))]
@@ -76,7 +76,7 @@ impl Frame {
     /// The frame is live and executes code.
     #[cfg(py_gil_disabled)]
     #[inline(always)]
-    pub unsafe fn copy_index(self) -> i32 {
+    pub(crate) unsafe fn copy_index(self) -> i32 {
         // SAFETY: the caller's promise.
         unsafe { (*self.0).tlbc_index }
     }
@@ -87,7 +87,7 @@ impl Frame {
     /// The frame is live, executes code, and is not part way through an instruction; `copy` is the one at
     /// `index`.
     #[cfg(py_gil_disabled)]
-    pub unsafe fn change_copy(self, index: i32, copy: CodeUnit) {
+    pub(crate) unsafe fn change_copy(self, index: i32, copy: CodeUnit) {
         // SAFETY: the caller's promise; all copies have one length.
         unsafe {
             let offset = self.instr().offset_from(self.bytecode());
@@ -101,7 +101,7 @@ impl Frame {
     /// # Safety
     /// The frame is live and has that local.
     #[inline(always)]
-    pub unsafe fn local_slot(self, index: usize) -> *mut StackRef {
+    pub(crate) unsafe fn local_slot(self, index: usize) -> *mut StackRef {
         // SAFETY: the caller's promise; localsplus is the head of a longer array.
         unsafe { (&raw mut (*self.0).localsplus).cast::<StackRef>().add(index) }
     }
@@ -111,7 +111,7 @@ impl Frame {
     /// # Safety
     /// As for [`Frame::local_slot`].
     #[inline(always)]
-    pub unsafe fn local(self, index: usize) -> StackRef {
+    pub(crate) unsafe fn local(self, index: usize) -> StackRef {
         // SAFETY: the caller's promise.
         unsafe { *self.local_slot(index) }
     }
@@ -121,7 +121,7 @@ impl Frame {
     /// # Safety
     /// As for [`Frame::local_slot`]; the caller has taken over the old value.
     #[inline(always)]
-    pub unsafe fn set_local(self, index: usize, value: StackRef) {
+    pub(crate) unsafe fn set_local(self, index: usize, value: StackRef) {
         // SAFETY: the caller's promise.
         unsafe { *self.local_slot(index) = value }
     }
@@ -131,7 +131,7 @@ impl Frame {
     /// # Safety
     /// The frame is live and executes code.
     #[inline(always)]
-    pub unsafe fn stack_base(self) -> *mut StackRef {
+    pub(crate) unsafe fn stack_base(self) -> *mut StackRef {
         // SAFETY: the caller's promise.
         unsafe { self.local_slot(self.code().nlocalsplus()) }
     }
@@ -141,7 +141,7 @@ impl Frame {
     /// # Safety
     /// The frame is live.
     #[inline(always)]
-    pub unsafe fn stack_pointer(self) -> *mut StackRef {
+    pub(crate) unsafe fn stack_pointer(self) -> *mut StackRef {
         // SAFETY: the caller's promise.
         unsafe { (*self.0).stackpointer.cast() }
     }
@@ -151,7 +151,7 @@ impl Frame {
     /// # Safety
     /// The frame is live, and every slot below `sp` holds a reference.
     #[inline(always)]
-    pub unsafe fn set_stack_pointer(self, sp: *mut StackRef) {
+    pub(crate) unsafe fn set_stack_pointer(self, sp: *mut StackRef) {
         // SAFETY: the caller's promise.
         unsafe { (*self.0).stackpointer = sp.cast() }
     }
@@ -161,7 +161,7 @@ impl Frame {
     /// # Safety
     /// The frame is live.
     #[inline(always)]
-    pub unsafe fn instr(self) -> CodeUnit {
+    pub(crate) unsafe fn instr(self) -> CodeUnit {
         // SAFETY: the caller's promise.
         CodeUnit::from_ptr(unsafe { (*self.0).instr_ptr })
     }
@@ -169,7 +169,7 @@ impl Frame {
     /// # Safety
     /// The frame is live, and `instr` is in its bytecode.
     #[inline(always)]
-    pub unsafe fn set_instr(self, instr: CodeUnit) {
+    pub(crate) unsafe fn set_instr(self, instr: CodeUnit) {
         // SAFETY: the caller's promise.
         unsafe { (*self.0).instr_ptr = instr.as_ptr() }
     }
@@ -177,7 +177,7 @@ impl Frame {
     /// # Safety
     /// The frame is live.
     #[inline(always)]
-    pub unsafe fn previous(self) -> Frame {
+    pub(crate) unsafe fn previous(self) -> Frame {
         // SAFETY: the caller's promise.
         Frame(unsafe { (*self.0).previous })
     }
@@ -185,7 +185,7 @@ impl Frame {
     /// # Safety
     /// The frame is live.
     #[inline(always)]
-    pub unsafe fn globals(self) -> *mut PyObject {
+    pub(crate) unsafe fn globals(self) -> *mut PyObject {
         // SAFETY: the caller's promise.
         unsafe { (*self.0).f_globals }
     }
@@ -193,7 +193,7 @@ impl Frame {
     /// # Safety
     /// The frame is live.
     #[inline(always)]
-    pub unsafe fn builtins(self) -> *mut PyObject {
+    pub(crate) unsafe fn builtins(self) -> *mut PyObject {
         // SAFETY: the caller's promise.
         unsafe { (*self.0).f_builtins }
     }
@@ -203,7 +203,7 @@ impl Frame {
     /// # Safety
     /// The frame is live.
     #[inline(always)]
-    pub unsafe fn locals_mapping(self) -> *mut PyObject {
+    pub(crate) unsafe fn locals_mapping(self) -> *mut PyObject {
         // SAFETY: the caller's promise.
         unsafe { (*self.0).f_locals }
     }
@@ -213,7 +213,7 @@ impl Frame {
     /// # Safety
     /// The frame is live.
     #[inline(always)]
-    pub unsafe fn owner(self) -> u32 {
+    pub(crate) unsafe fn owner(self) -> u32 {
         // SAFETY: the caller's promise.
         unsafe { (*self.0).owner as u32 }
     }
@@ -223,7 +223,7 @@ impl Frame {
     /// # Safety
     /// The frame is live.
     #[inline(always)]
-    pub unsafe fn is_entry(self) -> bool {
+    pub(crate) unsafe fn is_entry(self) -> bool {
         // SAFETY: the caller's promise.
         unsafe { self.owner() == ffi::FRAME_OWNED_BY_INTERPRETER }
     }
@@ -233,7 +233,7 @@ impl Frame {
     ///
     /// # Safety
     /// The frame is live.
-    pub unsafe fn is_incomplete(self) -> bool {
+    pub(crate) unsafe fn is_incomplete(self) -> bool {
         // SAFETY: the caller's promise.
         unsafe {
             if self.owner() >= ffi::FRAME_OWNED_BY_INTERPRETER {
@@ -250,7 +250,7 @@ impl Frame {
     ///
     /// # Safety
     /// The frame is live or null.
-    pub unsafe fn first_complete(self) -> Frame {
+    pub(crate) unsafe fn first_complete(self) -> Frame {
         let mut frame = self;
         // SAFETY: frames link to live frames.
         unsafe {
@@ -266,7 +266,7 @@ impl Frame {
     ///
     /// # Safety
     /// The frame is live, complete and published.
-    pub unsafe fn frame_object(self) -> *mut ffi::PyFrameObject {
+    pub(crate) unsafe fn frame_object(self) -> *mut ffi::PyFrameObject {
         // SAFETY: the caller's promise.
         unsafe {
             let object = (*self.0).frame_obj;
@@ -280,7 +280,7 @@ impl Frame {
     /// # Safety
     /// The memory holds a frame of `code`'s size; `function` runs `code`.
     #[inline(always)]
-    pub unsafe fn initialize(
+    pub(crate) unsafe fn initialize(
         self,
         tstate: ThreadState,
         function: StackRef,
@@ -348,7 +348,7 @@ impl Frame {
     /// # Safety
     /// [`ThreadState::has_stack_space`] has said yes for the function's code.
     #[inline(always)]
-    pub unsafe fn push_unchecked(
+    pub(crate) unsafe fn push_unchecked(
         tstate: ThreadState,
         function: StackRef,
         null_locals_from: usize,
@@ -370,7 +370,7 @@ impl Frame {
     /// # Safety
     /// As for [`Frame::push_unchecked`]; the caller fills the `depth` slots.
     #[inline(always)]
-    pub unsafe fn push_trampoline_unchecked(
+    pub(crate) unsafe fn push_trampoline_unchecked(
         tstate: ThreadState,
         code: Code,
         depth: usize,

@@ -16,27 +16,29 @@ macro_rules! handle {
         $(#[$doc])*
         #[derive(Clone, Copy, PartialEq, Eq, Debug)]
         #[repr(transparent)]
-        pub struct $name(*mut ffi::$struct);
+        pub(crate) struct $name(*mut ffi::$struct);
 
+        // Not every type needs all of these.
+        #[allow(dead_code)]
         impl $name {
             /// The object as one of these, if its type is exactly that.
             ///
             /// # Safety
             /// `object` is live.
             #[inline(always)]
-            pub unsafe fn cast(object: *mut PyObject) -> Option<$name> {
+            pub(crate) unsafe fn cast(object: *mut PyObject) -> Option<$name> {
                 // SAFETY: the caller's promise.
                 unsafe { is_exact(object, &raw mut ffi::$type_).then_some($name(object.cast())) }
             }
 
             /// The object as one of these, which it is known to be.
             #[inline(always)]
-            pub fn from_object(object: *mut PyObject) -> $name {
+            pub(crate) fn from_object(object: *mut PyObject) -> $name {
                 $name(object.cast())
             }
 
             #[inline(always)]
-            pub fn object(self) -> *mut PyObject {
+            pub(crate) fn object(self) -> *mut PyObject {
                 self.0.cast()
             }
         }
@@ -50,7 +52,7 @@ handle! {
 
 impl Function {
     #[inline(always)]
-    pub fn as_ptr(self) -> *mut ffi::PyFunctionObject {
+    pub(crate) fn as_ptr(self) -> *mut ffi::PyFunctionObject {
         self.0
     }
 
@@ -59,7 +61,7 @@ impl Function {
     /// # Safety
     /// The function is live.
     #[inline(always)]
-    pub unsafe fn code(self) -> Code {
+    pub(crate) unsafe fn code(self) -> Code {
         // SAFETY: the function is live.
         Code::from_ptr(unsafe { (*self.0).func_code.cast() })
     }
@@ -69,7 +71,7 @@ impl Function {
     /// # Safety
     /// The function is live.
     #[inline(always)]
-    pub unsafe fn version(self) -> u32 {
+    pub(crate) unsafe fn version(self) -> u32 {
         // SAFETY: the function is live; other threads change the version atomically.
         unsafe { AtomicU32::from_ptr(&raw mut (*self.0).func_version).load(Ordering::Relaxed) }
     }
@@ -79,7 +81,7 @@ impl Function {
     ///
     /// # Safety
     /// The function is live and the thread attached.
-    pub unsafe fn current_version(self) -> Option<u32> {
+    pub(crate) unsafe fn current_version(self) -> Option<u32> {
         // SAFETY: the caller's promise.
         let version = unsafe { ffi::_PyFunction_GetVersionForCurrentState(self.0) };
         (version >= ffi::FUNC_VERSION_FIRST_VALID).then_some(version)
@@ -91,7 +93,7 @@ impl Function {
     /// # Safety
     /// The function is live.
     #[inline(always)]
-    pub unsafe fn runs_its_code(self) -> bool {
+    pub(crate) unsafe fn runs_its_code(self) -> bool {
         // SAFETY: the function is live; the field is a nullable function pointer, which other threads
         // change atomically.
         unsafe {
@@ -106,7 +108,7 @@ impl Function {
     /// # Safety
     /// The function is live and the thread attached.
     #[inline(always)]
-    pub unsafe fn new_locals(self) -> *mut PyObject {
+    pub(crate) unsafe fn new_locals(self) -> *mut PyObject {
         // SAFETY: the function is live, and so are its code and globals.
         unsafe {
             if (*self.code().as_ptr()).co_flags & ffi::CO_OPTIMIZED as i32 != 0 {
@@ -129,7 +131,7 @@ impl Method {
     /// # Safety
     /// The method is live.
     #[inline(always)]
-    pub unsafe fn function(self) -> *mut PyObject {
+    pub(crate) unsafe fn function(self) -> *mut PyObject {
         // SAFETY: the method is live.
         unsafe { (*self.0).im_func }
     }
@@ -139,7 +141,7 @@ impl Method {
     /// # Safety
     /// The method is live.
     #[inline(always)]
-    pub unsafe fn receiver(self) -> *mut PyObject {
+    pub(crate) unsafe fn receiver(self) -> *mut PyObject {
         // SAFETY: the method is live.
         unsafe { (*self.0).im_self }
     }
@@ -156,7 +158,7 @@ impl CFunction {
     /// # Safety
     /// The function is live.
     #[inline(always)]
-    pub unsafe fn definition(self) -> Definition {
+    pub(crate) unsafe fn definition(self) -> Definition {
         // SAFETY: the function is live.
         Definition(unsafe { (*self.0).m_ml })
     }
@@ -167,7 +169,7 @@ impl CFunction {
     /// # Safety
     /// The function is live.
     #[inline(always)]
-    pub unsafe fn receiver(self) -> *mut PyObject {
+    pub(crate) unsafe fn receiver(self) -> *mut PyObject {
         // SAFETY: the function is live.
         unsafe { (*self.0).m_self }
     }
@@ -184,7 +186,7 @@ impl MethodDescriptor {
     /// # Safety
     /// The descriptor is live.
     #[inline(always)]
-    pub unsafe fn definition(self) -> Definition {
+    pub(crate) unsafe fn definition(self) -> Definition {
         // SAFETY: the descriptor is live.
         Definition(unsafe { (*self.0).d_method })
     }
@@ -194,7 +196,7 @@ impl MethodDescriptor {
     /// # Safety
     /// Both are live.
     #[inline(always)]
-    pub unsafe fn is_of(self, object: *mut PyObject) -> bool {
+    pub(crate) unsafe fn is_of(self, object: *mut PyObject) -> bool {
         // SAFETY: the caller's promise.
         unsafe { is_exact(object, (*self.0).d_common.d_type) }
     }
@@ -203,7 +205,7 @@ impl MethodDescriptor {
 /// The entry of a method table that a C function was made from (`PyMethodDef`).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(transparent)]
-pub struct Definition(*mut ffi::PyMethodDef);
+pub(crate) struct Definition(*mut ffi::PyMethodDef);
 
 impl Definition {
     /// The `METH_*` flags that say how the function is called; others say what it is bound to.
@@ -211,7 +213,7 @@ impl Definition {
     /// # Safety
     /// The definition belongs to a live object.
     #[inline]
-    pub unsafe fn convention(self) -> u32 {
+    pub(crate) unsafe fn convention(self) -> u32 {
         const CONVENTION: u32 = ffi::METH_VARARGS
             | ffi::METH_FASTCALL
             | ffi::METH_NOARGS
@@ -227,7 +229,7 @@ impl Definition {
     /// # Safety
     /// The definition belongs to a live object.
     #[inline]
-    pub unsafe fn has_function(self) -> bool {
+    pub(crate) unsafe fn has_function(self) -> bool {
         // SAFETY: the caller's promise.
         unsafe { (*self.0).ml_meth.is_some() }
     }
@@ -237,7 +239,7 @@ impl Definition {
     /// # Safety
     /// The definition belongs to a live object.
     #[inline(always)]
-    pub unsafe fn has_flags(self, flags: u32) -> bool {
+    pub(crate) unsafe fn has_flags(self, flags: u32) -> bool {
         // SAFETY: the caller's promise.
         unsafe { (*self.0).ml_flags == flags as i32 }
     }
@@ -248,7 +250,7 @@ impl Definition {
     /// # Safety
     /// The function has that convention, the objects are live and the frames published.
     #[inline(always)]
-    pub unsafe fn call(self, receiver: *mut PyObject, argument: *mut PyObject) -> *mut PyObject {
+    pub(crate) unsafe fn call(self, receiver: *mut PyObject, argument: *mut PyObject) -> *mut PyObject {
         // SAFETY: the caller's promise; a definition's function is not null.
         unsafe { (*self.0).ml_meth.unwrap_unchecked()(receiver, argument) }
     }
@@ -258,7 +260,7 @@ impl Definition {
     /// # Safety
     /// As for [`Definition::call`], with `count` arguments.
     #[inline(always)]
-    pub unsafe fn call_fast(
+    pub(crate) unsafe fn call_fast(
         self,
         receiver: *mut PyObject,
         arguments: *const *mut PyObject,
@@ -277,7 +279,7 @@ impl Definition {
     /// # Safety
     /// As for [`Definition::call_fast`].
     #[inline(always)]
-    pub unsafe fn call_fast_with_keywords(
+    pub(crate) unsafe fn call_fast_with_keywords(
         self,
         receiver: *mut PyObject,
         arguments: *const *mut PyObject,
@@ -297,7 +299,7 @@ impl Definition {
 /// # Safety
 /// `callable` is live.
 #[inline(always)]
-pub unsafe fn vectorcall_of(callable: *mut PyObject) -> ffi::vectorcallfunc {
+pub(crate) unsafe fn vectorcall_of(callable: *mut PyObject) -> ffi::vectorcallfunc {
     // SAFETY: the type is live; with the flag, its instances have the pointer at that offset.
     unsafe {
         let type_ = type_of(callable);
@@ -310,7 +312,7 @@ pub unsafe fn vectorcall_of(callable: *mut PyObject) -> ffi::vectorcallfunc {
 
 /// Says that a called function may use the slot before its first argument
 /// (`PY_VECTORCALL_ARGUMENTS_OFFSET`).
-pub const VECTORCALL_ARGUMENTS_OFFSET: usize = 1 << (usize::BITS - 1);
+pub(crate) const VECTORCALL_ARGUMENTS_OFFSET: usize = 1 << (usize::BITS - 1);
 
 /// Calls with an array of `positional` borrowed objects, and as many as `names` (a tuple or null) has
 /// after them (`_PyObject_VectorcallTstate`). A new reference, or null with an exception.
@@ -319,7 +321,7 @@ pub const VECTORCALL_ARGUMENTS_OFFSET: usize = 1 << (usize::BITS - 1);
 /// The thread is attached and its frames are published; all objects are live, and the slot before the
 /// array can be written.
 #[inline(always)]
-pub unsafe fn vectorcall(
+pub(crate) unsafe fn vectorcall(
     tstate: ThreadState,
     callable: *mut PyObject,
     objects: *mut *mut PyObject,

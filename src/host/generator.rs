@@ -12,11 +12,11 @@ use super::thread::ThreadState;
 /// of the object.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(transparent)]
-pub struct Generator(*mut ffi::PyGenObject);
+pub(crate) struct Generator(*mut ffi::PyGenObject);
 
 impl Generator {
     #[inline(always)]
-    pub fn from_ptr(generator: *mut PyObject) -> Generator {
+    pub(crate) fn from_ptr(generator: *mut PyObject) -> Generator {
         Generator(generator.cast())
     }
 
@@ -25,7 +25,7 @@ impl Generator {
     /// # Safety
     /// The object is live.
     #[inline(always)]
-    pub unsafe fn exact(object: *mut PyObject) -> Option<Generator> {
+    pub(crate) unsafe fn exact(object: *mut PyObject) -> Option<Generator> {
         // SAFETY: the caller's promise.
         unsafe { is_exact(object, &raw mut ffi::PyGen_Type).then_some(Generator(object.cast())) }
     }
@@ -35,7 +35,7 @@ impl Generator {
     /// # Safety
     /// The object is live.
     #[inline(always)]
-    pub unsafe fn exact_or_coroutine(object: *mut PyObject) -> Option<Generator> {
+    pub(crate) unsafe fn exact_or_coroutine(object: *mut PyObject) -> Option<Generator> {
         // SAFETY: the caller's promise.
         unsafe {
             let is_either =
@@ -49,13 +49,13 @@ impl Generator {
     /// # Safety
     /// A generator owns the frame.
     #[inline(always)]
-    pub unsafe fn of_frame(frame: Frame) -> Generator {
+    pub(crate) unsafe fn of_frame(frame: Frame) -> Generator {
         // SAFETY: the frame is a field of the generator.
         unsafe { Generator(frame.as_ptr().byte_sub(offset_of!(ffi::PyGenObject, gi_iframe)).cast()) }
     }
 
     #[inline(always)]
-    pub fn object(self) -> *mut PyObject {
+    pub(crate) fn object(self) -> *mut PyObject {
         self.0.cast()
     }
 
@@ -64,7 +64,7 @@ impl Generator {
     /// # Safety
     /// The generator is live.
     #[inline(always)]
-    pub unsafe fn frame(self) -> Frame {
+    pub(crate) unsafe fn frame(self) -> Frame {
         // SAFETY: the caller's promise.
         Frame::from_ptr(unsafe { &raw mut (*self.0).gi_iframe })
     }
@@ -74,7 +74,7 @@ impl Generator {
     /// # Safety
     /// The generator is live.
     #[inline(always)]
-    pub unsafe fn is_suspended(self) -> bool {
+    pub(crate) unsafe fn is_suspended(self) -> bool {
         // SAFETY: the caller's promise; the states before FRAME_EXECUTING are those.
         unsafe { i32::from((*self.0).gi_frame_state) < ffi::FRAME_EXECUTING }
     }
@@ -84,7 +84,7 @@ impl Generator {
     /// # Safety
     /// The generator is live.
     #[cfg(py_gil_disabled)]
-    pub unsafe fn has_ended(self) -> bool {
+    pub(crate) unsafe fn has_ended(self) -> bool {
         // SAFETY: the caller's promise; the states from FRAME_COMPLETED on are those.
         unsafe { i32::from((*self.0).gi_frame_state) >= ffi::FRAME_COMPLETED }
     }
@@ -95,7 +95,7 @@ impl Generator {
     /// # Safety
     /// The generator is suspended, the thread attached, and `caller` its current frame.
     #[inline(always)]
-    pub unsafe fn resume(self, tstate: ThreadState, sent: StackRef, caller: Frame) {
+    pub(crate) unsafe fn resume(self, tstate: ThreadState, sent: StackRef, caller: Frame) {
         // SAFETY: a suspended frame has room for the value; the exception state stays linked until the
         // generator is suspended again or ends.
         unsafe {
@@ -116,7 +116,7 @@ impl Generator {
     /// # Safety
     /// The generator's frame is the current frame of the attached thread, and published.
     #[inline(always)]
-    pub unsafe fn suspend(self, tstate: ThreadState, delegating: bool) -> Frame {
+    pub(crate) unsafe fn suspend(self, tstate: ThreadState, delegating: bool) -> Frame {
         // SAFETY: the generator was resumed, so its links are set.
         unsafe {
             let frame = self.frame();
@@ -134,7 +134,7 @@ impl Generator {
     ///
     /// # Safety
     /// The generator is new and has room for the frame, which is published and not used any more.
-    pub unsafe fn adopt(self, frame: Frame) {
+    pub(crate) unsafe fn adopt(self, frame: Frame) {
         // SAFETY: the caller's promise; the references move, and what was borrowed becomes owned.
         unsafe {
             let (from, to) = (frame.as_ptr(), self.frame().as_ptr());
@@ -175,7 +175,7 @@ impl Generator {
 /// # Safety
 /// The object is live.
 #[inline]
-pub unsafe fn is_generator(object: *mut PyObject) -> bool {
+pub(crate) unsafe fn is_generator(object: *mut PyObject) -> bool {
     // SAFETY: the caller's promise.
     unsafe {
         Generator::exact(object).is_some()

@@ -11,7 +11,7 @@ use super::ffi::{self, PyObject};
 /// # Safety
 /// `object` is live and stays so; the thread is attached.
 #[inline(always)]
-pub unsafe fn with_lock<T>(object: *mut PyObject, action: impl FnOnce() -> T) -> T {
+pub(crate) unsafe fn with_lock<T>(object: *mut PyObject, action: impl FnOnce() -> T) -> T {
     #[cfg(not(py_gil_disabled))]
     {
         let _ = object;
@@ -33,7 +33,11 @@ pub unsafe fn with_lock<T>(object: *mut PyObject, action: impl FnOnce() -> T) ->
 /// # Safety
 /// As for [`with_lock`], of both.
 #[inline(always)]
-pub unsafe fn with_locks<T>(first: *mut PyObject, second: *mut PyObject, action: impl FnOnce() -> T) -> T {
+pub(crate) unsafe fn with_locks<T>(
+    first: *mut PyObject,
+    second: *mut PyObject,
+    action: impl FnOnce() -> T,
+) -> T {
     #[cfg(not(py_gil_disabled))]
     {
         let _ = (first, second);
@@ -56,7 +60,7 @@ pub unsafe fn with_locks<T>(first: *mut PyObject, second: *mut PyObject, action:
 /// # Safety
 /// `object` is live; the thread is attached.
 #[inline(always)]
-pub unsafe fn try_lock(object: *mut PyObject) -> bool {
+pub(crate) unsafe fn try_lock(object: *mut PyObject) -> bool {
     #[cfg(not(py_gil_disabled))]
     {
         let _ = object;
@@ -74,7 +78,7 @@ pub unsafe fn try_lock(object: *mut PyObject) -> bool {
 /// # Safety
 /// This thread holds the lock.
 #[inline(always)]
-pub unsafe fn unlock(object: *mut PyObject) {
+pub(crate) unsafe fn unlock(object: *mut PyObject) {
     #[cfg(not(py_gil_disabled))]
     let _ = object;
     #[cfg(py_gil_disabled)]
@@ -107,7 +111,7 @@ unsafe fn state<'a>(object: *mut PyObject) -> &'a AtomicU8 {
 /// # Safety
 /// `object` is live and stays so; the thread is attached.
 #[inline(always)]
-pub unsafe fn with_short_lock<T>(
+pub(crate) unsafe fn with_short_lock<T>(
     object: *mut PyObject,
     prepare: impl FnOnce(),
     action: impl FnOnce() -> T,
@@ -133,7 +137,10 @@ pub unsafe fn with_short_lock<T>(
 /// The thread is attached to `interp`, holds no lock that others wait for while attached, and has not
 /// stopped the world already. `action` does not run Python code.
 #[inline]
-pub unsafe fn with_world_stopped<T>(interp: *mut ffi::PyInterpreterState, action: impl FnOnce() -> T) -> T {
+pub(crate) unsafe fn with_world_stopped<T>(
+    interp: *mut ffi::PyInterpreterState,
+    action: impl FnOnce() -> T,
+) -> T {
     // SAFETY: the caller's promise.
     unsafe {
         ffi::_PyEval_StopTheWorld(interp);
@@ -148,7 +155,7 @@ pub unsafe fn with_world_stopped<T>(interp: *mut ffi::PyInterpreterState, action
 /// # Safety
 /// The mutex is live, and the thread does not hold it.
 #[inline]
-pub unsafe fn with_mutex<T>(mutex: *mut ffi::PyMutex, action: impl FnOnce() -> T) -> T {
+pub(crate) unsafe fn with_mutex<T>(mutex: *mut ffi::PyMutex, action: impl FnOnce() -> T) -> T {
     // SAFETY: the caller's promise.
     unsafe {
         ffi::PyMutex_Lock(mutex);

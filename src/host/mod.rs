@@ -23,66 +23,67 @@ macro_rules! preserving_registers {
 }
 
 #[cfg(py_gil_disabled)]
-pub mod biased;
-pub mod check;
-pub mod code;
+pub(crate) mod biased;
+pub(crate) mod check;
+pub(crate) mod code;
 #[cfg(py_gil_disabled)]
-pub mod copies;
-pub mod dict;
-pub mod ffi;
-pub mod frame;
-pub mod function;
-pub mod generator;
+pub(crate) mod copies;
+pub(crate) mod dict;
+pub(crate) mod ffi;
+pub(crate) mod frame;
+pub(crate) mod function;
+pub(crate) mod generator;
+pub(crate) mod head;
 #[cfg(test)]
 mod layouts;
-pub mod lock;
-pub mod numbers;
-pub mod object;
-pub mod opcode_byte;
-pub mod owned;
-pub mod refcount;
-pub mod stackref;
-pub mod text;
-pub mod thread;
+pub(crate) mod lock;
+pub(crate) mod numbers;
+pub(crate) mod object;
+pub(crate) mod opcode_byte;
+pub(crate) mod owned;
+pub(crate) mod refcount;
+pub(crate) mod slot;
+pub(crate) mod stackref;
+pub(crate) mod text;
+pub(crate) mod thread;
 
-pub use code::{Code, CodeUnit};
-pub use ffi::{PyObject, PyTypeObject};
-pub use frame::Frame;
-pub use owned::{Owned, PyResult, Raised};
-pub use stackref::StackRef;
-pub use thread::ThreadState;
+pub(crate) use code::{Code, CodeUnit};
+pub(crate) use ffi::{PyObject, PyTypeObject};
+pub(crate) use frame::Frame;
+pub(crate) use owned::{Owned, PyResult, Raised};
+pub(crate) use stackref::StackRef;
+pub(crate) use thread::ThreadState;
 
 /// Whether the host has no GIL, so that other threads run at any time.
-pub const FREE_THREADED: bool = cfg!(py_gil_disabled);
+pub(crate) const FREE_THREADED: bool = cfg!(py_gil_disabled);
 
 /// `None`, borrowed.
 #[inline(always)]
-pub fn none() -> *mut PyObject {
+pub(crate) fn none() -> *mut PyObject {
     &raw mut ffi::_Py_NoneStruct
 }
 
 /// `True`, borrowed.
 #[inline(always)]
-pub fn true_() -> *mut PyObject {
+pub(crate) fn true_() -> *mut PyObject {
     (&raw mut ffi::_Py_TrueStruct).cast()
 }
 
 /// `False`, borrowed.
 #[inline(always)]
-pub fn false_() -> *mut PyObject {
+pub(crate) fn false_() -> *mut PyObject {
     (&raw mut ffi::_Py_FalseStruct).cast()
 }
 
 /// The empty tuple, borrowed and immortal.
 #[inline(always)]
-pub const fn empty_tuple() -> *mut PyObject {
+pub(crate) const fn empty_tuple() -> *mut PyObject {
     // SAFETY: only the address of a part of a static of the host is taken.
     unsafe { (&raw mut ffi::_PyRuntime.static_objects.singletons.tuple_empty).cast() }
 }
 
 /// An interned string of the host, borrowed and immortal. The name is the host's field: where C says
 /// `&_Py_ID(__enter__)`, this is `id!(_py___enter__)`.
-#[macro_export]
 macro_rules! id {
     ($field:ident) => {
         (&raw mut $crate::host::ffi::_PyRuntime.static_objects.singletons.strings.identifiers.$field)
@@ -91,7 +92,6 @@ macro_rules! id {
 }
 
 /// A string constant of the host, borrowed and immortal: `&_Py_STR(empty)` is `str_constant!(_py_empty)`.
-#[macro_export]
 macro_rules! str_constant {
     ($field:ident) => {
         (&raw mut $crate::host::ffi::_PyRuntime.static_objects.singletons.strings.literals.$field)
@@ -101,13 +101,13 @@ macro_rules! str_constant {
 
 /// Whether the host keeps an immortal `int` object for `value`.
 #[inline(always)]
-pub fn is_small_int(value: isize) -> bool {
+pub(crate) fn is_small_int(value: isize) -> bool {
     (-(ffi::_PY_NSMALLNEGINTS as isize)..ffi::_PY_NSMALLPOSINTS as isize).contains(&value)
 }
 
 /// The small `int` object for `value`, immortal (`_PyLong_SMALL_INTS`).
 #[inline(always)]
-pub fn small_int(value: isize) -> *mut PyObject {
+pub(crate) fn small_int(value: isize) -> *mut PyObject {
     debug_assert!(is_small_int(value));
     let index = value + ffi::_PY_NSMALLNEGINTS as isize;
     // SAFETY: the host's runtime is a static, and the index is within its table of small integers.

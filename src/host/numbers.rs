@@ -103,7 +103,7 @@ impl FreeList {
 /// # Safety
 /// `tstate` is the attached thread's.
 #[inline(always)]
-pub unsafe fn new_float(tstate: ThreadState, value: f64) -> *mut PyObject {
+pub(crate) unsafe fn new_float(tstate: ThreadState, value: f64) -> *mut PyObject {
     #[cfg(py_debug)]
     let _ = tstate;
     // SAFETY: the caller's promise.
@@ -126,7 +126,7 @@ pub unsafe fn new_float(tstate: ThreadState, value: f64) -> *mut PyObject {
 /// # Safety
 /// `tstate` is the attached thread's; [`is_compact`] holds of `value`, and it is no small int.
 #[inline(always)]
-pub unsafe fn new_int(tstate: ThreadState, value: isize) -> *mut PyObject {
+pub(crate) unsafe fn new_int(tstate: ThreadState, value: isize) -> *mut PyObject {
     #[cfg(py_debug)]
     let _ = tstate;
     // SAFETY: the caller's promise.
@@ -148,7 +148,7 @@ pub unsafe fn new_int(tstate: ThreadState, value: isize) -> *mut PyObject {
 /// # Safety
 /// `tstate` is the attached thread's.
 #[inline(always)]
-pub unsafe fn int(tstate: ThreadState, value: isize) -> *mut PyObject {
+pub(crate) unsafe fn int(tstate: ThreadState, value: isize) -> *mut PyObject {
     // SAFETY: the caller's promise; small ints are immortal.
     unsafe {
         if is_small_int(value) {
@@ -163,7 +163,7 @@ pub unsafe fn int(tstate: ThreadState, value: isize) -> *mut PyObject {
 
 /// Whether an int of this value has at most one digit.
 #[inline(always)]
-pub fn is_compact(value: isize) -> bool {
+pub(crate) fn is_compact(value: isize) -> bool {
     value.unsigned_abs() >> ffi::PyLong_SHIFT == 0
 }
 
@@ -172,7 +172,7 @@ pub fn is_compact(value: isize) -> bool {
 /// # Safety
 /// Nobody else knows the int, and [`is_compact`] holds of `value`.
 #[inline(always)]
-pub unsafe fn set_compact(int: *mut PyObject, value: isize) {
+pub(crate) unsafe fn set_compact(int: *mut PyObject, value: isize) {
     // SAFETY: the caller's promise; every int has room for a digit.
     unsafe {
         let long = &raw mut (*int.cast::<ffi::PyLongObject>()).long_value;
@@ -189,7 +189,7 @@ pub unsafe fn set_compact(int: *mut PyObject, value: isize) {
 /// said that there is more to do.
 #[cfg(not(py_debug))]
 #[inline(always)]
-pub unsafe fn free_float(tstate: ThreadState, float: *mut PyObject) -> bool {
+pub(crate) unsafe fn free_float(tstate: ThreadState, float: *mut PyObject) -> bool {
     // SAFETY: the caller's promise.
     unsafe { refcount::is_over(float) && FreeList::floats(tstate).give(float, ffi::Py_floats_MAXFREELIST) }
 }

@@ -3,107 +3,21 @@
 //! Accessors take borrowed pointers to live objects of the right type; that is the whole contract of
 //! each one, so the `# Safety` lines say only what is beyond it.
 
-#[cfg(py_gil_disabled)]
-use core::sync::atomic::AtomicU8;
-use core::sync::atomic::{AtomicIsize, AtomicPtr, AtomicU32, AtomicU64, Ordering};
+use core::sync::atomic::{AtomicIsize, AtomicPtr, Ordering};
 
 use super::FREE_THREADED;
-use super::dict::Slot;
-use super::ffi::{self, PyObject, PyTypeObject};
-use super::owned::Raised;
+use super::ffi::{self, PyObject};
+pub(crate) use super::head::*;
+use super::owned::{Owned, PyResult, Raised, check};
+use super::slot::Slot;
 use super::stackref::StackRef;
-
-/// The type of an object (`Py_TYPE`).
-///
-/// # Safety
-/// `object` is live.
-#[inline(always)]
-pub unsafe fn type_of(object: *mut PyObject) -> *mut PyTypeObject {
-    // SAFETY: the object is live.
-    unsafe { (*object).ob_type }
-}
-
-/// The head of an object of the given type that is a static of this library, and so immortal
-/// (`_PyObject_HEAD_INIT`).
-pub const fn static_head(type_: *mut PyTypeObject) -> PyObject {
-    // SAFETY: integers and a pointer, for which zero is a value.
-    let mut head: PyObject = unsafe { core::mem::zeroed() };
-    head.ob_type = type_;
-    #[cfg(not(py_gil_disabled))]
-    {
-        // SAFETY: every bit pattern is an integer.
-        let count = unsafe { &mut head.__bindgen_anon_1.__bindgen_anon_1 };
-        count.ob_refcnt = ffi::_Py_IMMORTAL_INITIAL_REFCNT;
-        count.ob_flags = (ffi::_Py_STATICALLY_ALLOCATED_FLAG | ffi::_Py_IMMORTAL_FLAGS) as u16;
-    }
-    #[cfg(py_gil_disabled)]
-    {
-        head.ob_ref_local = u32::MAX;
-        head.ob_flags = ffi::_Py_STATICALLY_ALLOCATED_FLAG as u16;
-        head.ob_gc_bits = ffi::_PyGC_BITS_DEFERRED as u8;
-    }
-    head
-}
-
-/// Whether the object's type is exactly `type_` (`Py_IS_TYPE`); with a host's static type:
-/// `is_exact(object, &raw mut ffi::PyLong_Type)`.
-///
-/// # Safety
-/// `object` is live.
-#[inline(always)]
-pub unsafe fn is_exact(object: *mut PyObject, type_: *mut PyTypeObject) -> bool {
-    // SAFETY: the object is live.
-    unsafe { type_of(object) == type_ }
-}
-
-/// What the collector of a free-threaded host notes of an object (`ob_gc_bits`, `_PyGC_BITS_*`).
-///
-/// # Safety
-/// `object` is live, or its memory is kept for readers.
-#[cfg(py_gil_disabled)]
-#[inline(always)]
-pub unsafe fn gc_bits(object: *mut PyObject) -> u8 {
-    // SAFETY: the caller's promise; other threads change the bits atomically.
-    unsafe { AtomicU8::from_ptr(&raw mut (*object).ob_gc_bits).load(Ordering::Relaxed) }
-}
-
-/// The flags of a type (`PyType_GetFlags`).
-///
-/// # Safety
-/// `type_` is live.
-#[inline(always)]
-pub unsafe fn type_flags(type_: *mut PyTypeObject) -> u64 {
-    // SAFETY: the type is live; other threads change flags atomically.
-    unsafe { AtomicU64::from_ptr(&raw mut (*type_).tp_flags).load(Ordering::Relaxed) }
-}
-
-/// Whether the object's type has `flag` (`PyType_HasFeature`): `PyList_Check` is
-/// `has_feature(object, ffi::Py_TPFLAGS_LIST_SUBCLASS)`.
-///
-/// # Safety
-/// `object` is live.
-#[inline(always)]
-pub unsafe fn has_feature(object: *mut PyObject, flag: u32) -> bool {
-    // SAFETY: the object is live.
-    unsafe { type_flags(type_of(object)) & u64::from(flag) != 0 }
-}
-
-/// The version of a type that inline caches compare (`tp_version_tag`).
-///
-/// # Safety
-/// `type_` is live.
-#[inline(always)]
-pub unsafe fn type_version(type_: *mut PyTypeObject) -> u32 {
-    // SAFETY: the type is live; other threads change the version atomically.
-    unsafe { AtomicU32::from_ptr(&raw mut (*type_).tp_version_tag).load(Ordering::Relaxed) }
-}
 
 /// `ob_size` of a variable-sized object (`Py_SIZE`).
 ///
 /// # Safety
 /// `object` is live and variable-sized.
 #[inline(always)]
-pub unsafe fn size(object: *mut PyObject) -> isize {
+pub(crate) unsafe fn size(object: *mut PyObject) -> isize {
     // SAFETY: the caller's promise; free-threaded lists change it atomically.
     unsafe {
         AtomicIsize::from_ptr(&raw mut (*object.cast::<ffi::PyVarObject>()).ob_size).load(Ordering::Relaxed)
@@ -115,11 +29,26 @@ pub unsafe fn size(object: *mut PyObject) -> isize {
 /// # Safety
 /// `object` is live and variable-sized, and has that many items.
 #[inline(always)]
-pub unsafe fn set_size(object: *mut PyObject, size: isize) {
+pub(crate) unsafe fn set_size(object: *mut PyObject, size: isize) {
     // SAFETY: the caller's promise; other threads may read the size of a list.
     unsafe {
         AtomicIsize::from_ptr(&raw mut (*object.cast::<ffi::PyVarObject>()).ob_size)
             .store(size, Ordering::Relaxed);
+    }
+}
+
+// --- mapping -----------------------------------------------------------------------------------
+
+/// `mapping[key]`, or nothing if the mapping has no such key (`PyMapping_GetOptionalItem`).
+///
+/// # Safety
+/// The thread is attached, its frame published, and both objects are live.
+pub(crate) unsafe fn optional_item(mapping: *mut PyObject, key: *mut PyObject) -> PyResult<Option<Owned>> {
+    let mut item = core::ptr::null_mut();
+    // SAFETY: the caller's promise; the item is a new reference.
+    unsafe {
+        check(ffi::PyMapping_GetOptionalItem(mapping, key, &raw mut item))?;
+        Ok(Owned::optional(item))
     }
 }
 
@@ -130,7 +59,7 @@ pub unsafe fn set_size(object: *mut PyObject, size: isize) {
 /// # Safety
 /// `tuple` is a live tuple.
 #[inline(always)]
-pub unsafe fn tuple_items(tuple: *mut PyObject) -> *mut *mut PyObject {
+pub(crate) unsafe fn tuple_items(tuple: *mut PyObject) -> *mut *mut PyObject {
     // SAFETY: the caller's promise.
     unsafe { (&raw mut (*tuple.cast::<ffi::PyTupleObject>()).ob_item).cast() }
 }
@@ -140,7 +69,7 @@ pub unsafe fn tuple_items(tuple: *mut PyObject) -> *mut *mut PyObject {
 /// # Safety
 /// `tuple` is a live tuple longer than `index`.
 #[inline(always)]
-pub unsafe fn tuple_item(tuple: *mut PyObject, index: usize) -> *mut PyObject {
+pub(crate) unsafe fn tuple_item(tuple: *mut PyObject, index: usize) -> *mut PyObject {
     // SAFETY: the caller's promise.
     unsafe { *tuple_items(tuple).add(index) }
 }
@@ -150,7 +79,7 @@ pub unsafe fn tuple_item(tuple: *mut PyObject, index: usize) -> *mut PyObject {
 /// # Safety
 /// `tuple` is a live tuple.
 #[inline(always)]
-pub unsafe fn tuple_size(tuple: *mut PyObject) -> usize {
+pub(crate) unsafe fn tuple_size(tuple: *mut PyObject) -> usize {
     // SAFETY: the caller's promise; sizes are not negative.
     unsafe { size(tuple) as usize }
 }
@@ -160,7 +89,7 @@ pub unsafe fn tuple_size(tuple: *mut PyObject) -> usize {
 /// # Safety
 /// `tuple` is a live tuple and outlives the slice.
 #[inline(always)]
-pub unsafe fn tuple_slice<'a>(tuple: *mut PyObject) -> &'a [*mut PyObject] {
+pub(crate) unsafe fn tuple_slice<'a>(tuple: *mut PyObject) -> &'a [*mut PyObject] {
     // SAFETY: the caller's promise.
     unsafe { core::slice::from_raw_parts(tuple_items(tuple), tuple_size(tuple)) }
 }
@@ -172,7 +101,7 @@ pub unsafe fn tuple_slice<'a>(tuple: *mut PyObject) -> &'a [*mut PyObject] {
 /// # Safety
 /// `list` is a live list; in free-threaded hosts locked or not shared.
 #[inline(always)]
-pub unsafe fn list_items(list: *mut PyObject) -> *mut *mut PyObject {
+pub(crate) unsafe fn list_items(list: *mut PyObject) -> *mut *mut PyObject {
     // SAFETY: the caller's promise.
     unsafe { (*list.cast::<ffi::PyListObject>()).ob_item }
 }
@@ -184,7 +113,7 @@ pub unsafe fn list_items(list: *mut PyObject) -> *mut *mut PyObject {
 /// thread is attached; in free-threaded hosts, where a list that grows may let go of other things, its
 /// frames are published.
 #[inline(always)]
-pub unsafe fn list_append(list: *mut PyObject, item: *mut PyObject) -> Result<(), Raised> {
+pub(crate) unsafe fn list_append(list: *mut PyObject, item: *mut PyObject) -> Result<(), Raised> {
     // SAFETY: the caller's promise; below `allocated` there is room. Readers without the lock see the size
     // after the slot.
     unsafe {
@@ -208,7 +137,7 @@ pub unsafe fn list_append(list: *mut PyObject, item: *mut PyObject) -> Result<()
 /// # Safety
 /// `int` is a live int.
 #[inline(always)]
-pub unsafe fn long_tag(int: *mut PyObject) -> usize {
+pub(crate) unsafe fn long_tag(int: *mut PyObject) -> usize {
     // SAFETY: the caller's promise.
     unsafe { (*int.cast::<ffi::PyLongObject>()).long_value.lv_tag }
 }
@@ -218,7 +147,7 @@ pub unsafe fn long_tag(int: *mut PyObject) -> usize {
 /// # Safety
 /// `int` is a live int.
 #[inline(always)]
-pub unsafe fn long_is_compact(int: *mut PyObject) -> bool {
+pub(crate) unsafe fn long_is_compact(int: *mut PyObject) -> bool {
     // SAFETY: the caller's promise.
     unsafe { long_tag(int) < (2 << ffi::NON_SIZE_BITS) }
 }
@@ -228,7 +157,7 @@ pub unsafe fn long_is_compact(int: *mut PyObject) -> bool {
 /// # Safety
 /// `int` is a live compact int.
 #[inline(always)]
-pub unsafe fn long_compact_value(int: *mut PyObject) -> isize {
+pub(crate) unsafe fn long_compact_value(int: *mut PyObject) -> isize {
     // SAFETY: the caller's promise.
     unsafe {
         let sign = 1 - (long_tag(int) & ffi::SIGN_MASK as usize) as isize;
@@ -241,7 +170,7 @@ pub unsafe fn long_compact_value(int: *mut PyObject) -> isize {
 /// # Safety
 /// `int` is a live int.
 #[inline(always)]
-pub unsafe fn long_is_non_negative_compact(int: *mut PyObject) -> bool {
+pub(crate) unsafe fn long_is_non_negative_compact(int: *mut PyObject) -> bool {
     // SAFETY: the caller's promise.
     unsafe { long_tag(int) & !(ffi::IMMORTALITY_BIT_MASK as usize) <= (1 << ffi::NON_SIZE_BITS) }
 }
@@ -253,7 +182,7 @@ pub unsafe fn long_is_non_negative_compact(int: *mut PyObject) -> bool {
 /// # Safety
 /// `float` is a live float.
 #[inline(always)]
-pub unsafe fn float_value(float: *mut PyObject) -> f64 {
+pub(crate) unsafe fn float_value(float: *mut PyObject) -> f64 {
     // SAFETY: the caller's promise.
     unsafe { (*float.cast::<ffi::PyFloatObject>()).ob_fval }
 }
@@ -273,7 +202,7 @@ unsafe fn cell_slot(cell: *mut PyObject) -> *mut *mut PyObject {
 /// # Safety
 /// `cell` is a live cell; the thread is attached, and `publish` publishes its frame.
 #[inline(always)]
-pub unsafe fn cell_value(cell: *mut PyObject, publish: impl Fn()) -> Option<StackRef> {
+pub(crate) unsafe fn cell_value(cell: *mut PyObject, publish: impl Fn()) -> Option<StackRef> {
     // SAFETY: the caller's promise.
     unsafe {
         let value = Slot::at(cell_slot(cell)).load(&publish);
@@ -293,7 +222,11 @@ pub unsafe fn cell_value(cell: *mut PyObject, publish: impl Fn()) -> Option<Stac
 /// # Safety
 /// `cell` is a live cell; the caller owns `value`; the thread is attached, and `publish` publishes its frame.
 #[inline(always)]
-pub unsafe fn cell_swap(cell: *mut PyObject, value: *mut PyObject, publish: impl FnOnce()) -> *mut PyObject {
+pub(crate) unsafe fn cell_swap(
+    cell: *mut PyObject,
+    value: *mut PyObject,
+    publish: impl FnOnce(),
+) -> *mut PyObject {
     // SAFETY: the caller's promise.
     unsafe {
         super::lock::with_short_lock(cell, publish, || {
@@ -315,7 +248,7 @@ const MANAGED_DICT_WORDS: isize = if cfg!(py_gil_disabled) { -1 } else { -3 };
 /// # Safety
 /// `object` is live and its type has `Py_TPFLAGS_MANAGED_DICT`.
 #[inline(always)]
-pub unsafe fn managed_dict_slot(object: *mut PyObject) -> *mut *mut ffi::PyDictObject {
+pub(crate) unsafe fn managed_dict_slot(object: *mut PyObject) -> *mut *mut ffi::PyDictObject {
     // SAFETY: the dictionary pointer is a word before the object's header.
     unsafe { object.cast::<*mut ffi::PyDictObject>().offset(MANAGED_DICT_WORDS) }
 }
@@ -325,7 +258,7 @@ pub unsafe fn managed_dict_slot(object: *mut PyObject) -> *mut *mut ffi::PyDictO
 /// # Safety
 /// As for [`managed_dict_slot`].
 #[inline(always)]
-pub unsafe fn managed_dict(object: *mut PyObject) -> *mut ffi::PyDictObject {
+pub(crate) unsafe fn managed_dict(object: *mut PyObject) -> *mut ffi::PyDictObject {
     // SAFETY: the caller's promise; other threads publish it with release order.
     unsafe { AtomicPtr::from_ptr(managed_dict_slot(object)).load(Ordering::Acquire) }
 }
@@ -335,7 +268,7 @@ pub unsafe fn managed_dict(object: *mut PyObject) -> *mut ffi::PyDictObject {
 /// # Safety
 /// `object` is live and its type has `Py_TPFLAGS_INLINE_VALUES`.
 #[inline(always)]
-pub unsafe fn inline_values(object: *mut PyObject) -> *mut ffi::PyDictValues {
+pub(crate) unsafe fn inline_values(object: *mut PyObject) -> *mut ffi::PyDictValues {
     // SAFETY: the values start right after the type's basic size.
     unsafe { object.cast::<u8>().offset((*type_of(object)).tp_basicsize).cast() }
 }

@@ -4,7 +4,7 @@
 use core::sync::atomic::{AtomicU8, Ordering};
 
 /// An atomic opcode; a trait so that the model checker's atomics can take its place.
-pub trait OpcodeByte {
+pub(crate) trait OpcodeByte {
     /// `AtomicU8::compare_exchange`.
     fn compare_exchange(&self, expected: u8, new: u8, success: Ordering, failure: Ordering)
     -> Result<u8, u8>;
@@ -26,7 +26,7 @@ impl OpcodeByte for AtomicU8 {
 /// Replaces the opcode `expected` by `new`, unless another thread (or instrumentation) has changed it
 /// meanwhile; says whether it did. Whoever sees the new opcode sees the caches that were written for it.
 #[inline(always)]
-pub fn replace(opcode: &impl OpcodeByte, expected: u8, new: u8) -> bool {
+pub(crate) fn replace(opcode: &impl OpcodeByte, expected: u8, new: u8) -> bool {
     opcode.compare_exchange(expected, new, Ordering::Release, Ordering::Relaxed).is_ok()
 }
 

@@ -12,7 +12,7 @@ use super::ffi::{self, PyObject};
 /// # Safety
 /// `object` is live.
 #[inline(always)]
-pub unsafe fn is_immortal(object: *mut PyObject) -> bool {
+pub(crate) unsafe fn is_immortal(object: *mut PyObject) -> bool {
     // SAFETY: the object is live.
     unsafe {
         #[cfg(not(py_gil_disabled))]
@@ -28,7 +28,7 @@ pub unsafe fn is_immortal(object: *mut PyObject) -> bool {
 /// # Safety
 /// `object` is live.
 #[inline(always)]
-pub unsafe fn is_deferred(object: *mut PyObject) -> bool {
+pub(crate) unsafe fn is_deferred(object: *mut PyObject) -> bool {
     #[cfg(not(py_gil_disabled))]
     {
         let _ = object;
@@ -37,7 +37,7 @@ pub unsafe fn is_deferred(object: *mut PyObject) -> bool {
     #[cfg(py_gil_disabled)]
     // SAFETY: the object is live; bits are set atomically.
     unsafe {
-        super::object::gc_bits(object) & ffi::_PyGC_BITS_DEFERRED as u8 != 0
+        super::head::gc_bits(object) & ffi::_PyGC_BITS_DEFERRED as u8 != 0
     }
 }
 
@@ -46,7 +46,7 @@ pub unsafe fn is_deferred(object: *mut PyObject) -> bool {
 /// # Safety
 /// `object` is live and the thread is attached.
 #[inline(always)]
-pub unsafe fn incref(object: *mut PyObject) {
+pub(crate) unsafe fn incref(object: *mut PyObject) {
     // SAFETY: the caller's promise.
     unsafe {
         #[cfg(not(any(py_debug, py_gil_disabled)))]
@@ -69,7 +69,7 @@ pub unsafe fn incref(object: *mut PyObject) {
 /// # Safety
 /// `object` is live and, with a GIL, mortal; the thread is attached.
 #[inline(always)]
-pub unsafe fn incref_mortal(object: *mut PyObject) {
+pub(crate) unsafe fn incref_mortal(object: *mut PyObject) {
     // SAFETY: the caller's promise.
     unsafe {
         #[cfg(not(any(py_debug, py_gil_disabled)))]
@@ -86,7 +86,7 @@ pub unsafe fn incref_mortal(object: *mut PyObject) {
 /// # Safety
 /// As for [`incref`], or null.
 #[inline(always)]
-pub unsafe fn xincref(object: *mut PyObject) {
+pub(crate) unsafe fn xincref(object: *mut PyObject) {
     if !object.is_null() {
         // SAFETY: not null, so live by the caller's promise.
         unsafe { incref(object) };
@@ -98,7 +98,7 @@ pub unsafe fn xincref(object: *mut PyObject) {
 /// # Safety
 /// As for [`incref`].
 #[inline(always)]
-pub unsafe fn new_ref(object: *mut PyObject) -> *mut PyObject {
+pub(crate) unsafe fn new_ref(object: *mut PyObject) -> *mut PyObject {
     // SAFETY: the caller's promise.
     unsafe { incref(object) };
     object
@@ -109,7 +109,7 @@ pub unsafe fn new_ref(object: *mut PyObject) -> *mut PyObject {
 /// # Safety
 /// The caller owns a reference and gives it up; the thread is attached and its frames published.
 #[inline(always)]
-pub unsafe fn decref(object: *mut PyObject) {
+pub(crate) unsafe fn decref(object: *mut PyObject) {
     // SAFETY: the caller's promise.
     unsafe {
         #[cfg(not(py_debug))]
@@ -126,7 +126,7 @@ pub unsafe fn decref(object: *mut PyObject) {
 /// # Safety
 /// As for [`decref`], and with a GIL the object is mortal.
 #[inline(always)]
-pub unsafe fn decref_mortal(object: *mut PyObject) {
+pub(crate) unsafe fn decref_mortal(object: *mut PyObject) {
     // SAFETY: the caller's promise.
     unsafe {
         #[cfg(not(py_debug))]
@@ -145,7 +145,7 @@ pub unsafe fn decref_mortal(object: *mut PyObject) {
 /// As for [`decref_mortal`].
 #[cfg(not(py_debug))]
 #[inline(always)]
-pub unsafe fn decrement(object: *mut PyObject) -> bool {
+pub(crate) unsafe fn decrement(object: *mut PyObject) -> bool {
     // SAFETY: the caller's promise.
     unsafe {
         #[cfg(not(py_gil_disabled))]
@@ -165,7 +165,7 @@ pub unsafe fn decrement(object: *mut PyObject) -> bool {
 /// As for [`release`].
 #[cfg(not(py_debug))]
 #[inline(always)]
-pub unsafe fn is_over(object: *mut PyObject) -> bool {
+pub(crate) unsafe fn is_over(object: *mut PyObject) -> bool {
     #[cfg(not(py_gil_disabled))]
     {
         let _ = object;
@@ -186,15 +186,15 @@ pub unsafe fn is_over(object: *mut PyObject) -> bool {
 /// [`decrement`] has just said so; the thread is attached and its frames published.
 #[cfg(not(py_debug))]
 #[inline(never)]
-pub unsafe extern "C" fn release(object: *mut PyObject) {
+pub(crate) unsafe extern "C" fn release(object: *mut PyObject) {
     // SAFETY: the caller's promise; every type has a destructor.
     unsafe {
         #[cfg(py_gil_disabled)]
         if !biased::is_over(object) {
             return biased::finish(object);
         }
-        let type_ = super::object::type_of(object);
-        if super::object::type_flags(type_) & u64::from(ffi::Py_TPFLAGS_HAVE_GC) != 0 || is_traced() {
+        let type_ = super::head::type_of(object);
+        if super::head::type_flags(type_) & u64::from(ffi::Py_TPFLAGS_HAVE_GC) != 0 || is_traced() {
             return ffi::_Py_Dealloc(object);
         }
         (*type_).tp_dealloc.unwrap_unchecked()(object)
@@ -207,7 +207,7 @@ preserving_registers! {
     ///
     /// # Safety
     /// As for [`release`].
-    pub unsafe fn release_seldom(object: *mut PyObject) {
+    pub(crate) unsafe fn release_seldom(object: *mut PyObject) {
         // SAFETY: the caller's promise.
         unsafe { release(object) }
     }
@@ -219,7 +219,7 @@ preserving_registers! {
 /// Nobody else knows the object.
 #[cfg(not(py_debug))]
 #[inline(always)]
-pub unsafe fn set_first(object: *mut PyObject) {
+pub(crate) unsafe fn set_first(object: *mut PyObject) {
     // SAFETY: the caller's promise. The word holds flags too, which a new object has none of.
     unsafe {
         #[cfg(not(py_gil_disabled))]
@@ -236,7 +236,7 @@ pub unsafe fn set_first(object: *mut PyObject) {
 /// The thread is attached.
 #[cfg(not(py_debug))]
 #[inline(always)]
-pub unsafe fn is_traced() -> bool {
+pub(crate) unsafe fn is_traced() -> bool {
     // SAFETY: the host's runtime is a static; the tracer changes with all threads stopped or detached.
     unsafe { (&raw const ffi::_PyRuntime.ref_tracer.tracer_func).read().is_some() }
 }
@@ -246,7 +246,7 @@ pub unsafe fn is_traced() -> bool {
 /// # Safety
 /// As for [`decref`], or null.
 #[inline(always)]
-pub unsafe fn xdecref(object: *mut PyObject) {
+pub(crate) unsafe fn xdecref(object: *mut PyObject) {
     if !object.is_null() {
         // SAFETY: not null, so owned by the caller's promise.
         unsafe { decref(object) };
@@ -259,7 +259,7 @@ pub unsafe fn xdecref(object: *mut PyObject) {
 /// # Safety
 /// `object` is live.
 #[inline(always)]
-pub unsafe fn is_unique(object: *mut PyObject) -> bool {
+pub(crate) unsafe fn is_unique(object: *mut PyObject) -> bool {
     // SAFETY: the object is live.
     unsafe {
         #[cfg(not(py_gil_disabled))]

@@ -15,71 +15,65 @@ const TAG_INT: usize = 3;
 /// A reference on the evaluation stack or in a local; layout of `_PyStackRef`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(transparent)]
-pub struct StackRef(usize);
+pub(crate) struct StackRef(usize);
 
 static_assertions::assert_eq_size!(StackRef, ffi::_PyStackRef, usize);
 
 impl StackRef {
     /// The empty slot (`PyStackRef_NULL`).
-    pub const NULL: StackRef = StackRef(TAG_UNCOUNTED);
-
-    /// The word itself, for stencils, debugging and the host's functions.
-    #[inline(always)]
-    pub fn bits(self) -> usize {
-        self.0
-    }
+    pub(crate) const NULL: StackRef = StackRef(TAG_UNCOUNTED);
 
     /// The host's type for this word.
     #[inline(always)]
-    pub fn raw(self) -> ffi::_PyStackRef {
+    pub(crate) fn raw(self) -> ffi::_PyStackRef {
         ffi::_PyStackRef { bits: self.0 }
     }
 
     /// The reference in a word of the host's; ownership moves with it.
     #[inline(always)]
-    pub fn from_raw(raw: ffi::_PyStackRef) -> StackRef {
+    pub(crate) fn from_raw(raw: ffi::_PyStackRef) -> StackRef {
         // SAFETY: the union has one word-sized member in every build.
         StackRef(unsafe { raw.bits })
     }
 
     /// A small integer in the word itself (`PyStackRef_TagInt`).
     #[inline(always)]
-    pub fn tag_int(value: isize) -> StackRef {
+    pub(crate) fn tag_int(value: isize) -> StackRef {
         StackRef(((value as usize) << 2) | TAG_INT)
     }
 
     /// The integer that [`StackRef::tag_int`] stored.
     #[inline(always)]
-    pub fn untag_int(self) -> isize {
+    pub(crate) fn untag_int(self) -> isize {
         debug_assert!(self.is_tagged_int());
         (self.0 as isize) >> 2
     }
 
     #[inline(always)]
-    pub fn is_tagged_int(self) -> bool {
+    pub(crate) fn is_tagged_int(self) -> bool {
         self.0 & TAG_INT == TAG_INT
     }
 
     #[inline(always)]
-    pub fn is_null(self) -> bool {
+    pub(crate) fn is_null(self) -> bool {
         self == StackRef::NULL
     }
 
     /// Whether this slot owns a reference count (`PyStackRef_RefcountOnObject`).
     #[inline(always)]
-    pub fn is_counted(self) -> bool {
+    pub(crate) fn is_counted(self) -> bool {
         self.0 & TAG_UNCOUNTED == 0
     }
 
     /// The object, borrowed (`PyStackRef_AsPyObjectBorrow`). Null for [`StackRef::NULL`].
     #[inline(always)]
-    pub fn object(self) -> *mut PyObject {
+    pub(crate) fn object(self) -> *mut PyObject {
         (self.0 & !TAG_UNCOUNTED) as *mut PyObject
     }
 
     /// Whether both are the same object, whoever counts it (`PyStackRef_Is`).
     #[inline(always)]
-    pub fn is(self, other: StackRef) -> bool {
+    pub(crate) fn is(self, other: StackRef) -> bool {
         self.0 & !TAG_UNCOUNTED == other.0 & !TAG_UNCOUNTED
     }
 
@@ -95,28 +89,28 @@ impl StackRef {
     }
 
     #[inline(always)]
-    pub fn is_none(self) -> bool {
+    pub(crate) fn is_none(self) -> bool {
         self.is_immortal(super::none())
     }
 
     #[inline(always)]
-    pub fn is_true(self) -> bool {
+    pub(crate) fn is_true(self) -> bool {
         self.is_immortal(super::true_())
     }
 
     #[inline(always)]
-    pub fn is_false(self) -> bool {
+    pub(crate) fn is_false(self) -> bool {
         self.is_immortal(super::false_())
     }
 
     #[inline(always)]
-    pub fn none() -> StackRef {
+    pub(crate) fn none() -> StackRef {
         StackRef(super::none() as usize | TAG_UNCOUNTED)
     }
 
     /// `True` or `False`.
     #[inline(always)]
-    pub fn bool(value: bool) -> StackRef {
+    pub(crate) fn bool(value: bool) -> StackRef {
         // What a comparison gives is hard to foretell, and the jump that often follows does so anyway.
         let object = core::hint::select_unpredictable(value, super::true_(), super::false_());
         StackRef(object as usize | TAG_UNCOUNTED)
@@ -127,7 +121,7 @@ impl StackRef {
     /// # Safety
     /// `object` is a live object and the caller owns a reference to it.
     #[inline(always)]
-    pub unsafe fn steal(object: *mut PyObject) -> StackRef {
+    pub(crate) unsafe fn steal(object: *mut PyObject) -> StackRef {
         debug_assert!(!object.is_null());
         #[cfg(not(py_gil_disabled))]
         {
@@ -147,7 +141,7 @@ impl StackRef {
     /// # Safety
     /// As for [`StackRef::steal`], and `object` is mortal.
     #[inline(always)]
-    pub unsafe fn steal_mortal(object: *mut PyObject) -> StackRef {
+    pub(crate) unsafe fn steal_mortal(object: *mut PyObject) -> StackRef {
         StackRef(object as usize)
     }
 
@@ -156,7 +150,7 @@ impl StackRef {
     /// # Safety
     /// `object` is a live object.
     #[inline(always)]
-    pub unsafe fn new(object: *mut PyObject) -> StackRef {
+    pub(crate) unsafe fn new(object: *mut PyObject) -> StackRef {
         // SAFETY: the object is live.
         unsafe {
             #[cfg(not(py_gil_disabled))]
@@ -177,7 +171,7 @@ impl StackRef {
     /// # Safety
     /// `object` is live and mortal.
     #[inline(always)]
-    pub unsafe fn new_mortal(object: *mut PyObject) -> StackRef {
+    pub(crate) unsafe fn new_mortal(object: *mut PyObject) -> StackRef {
         #[cfg(py_gil_disabled)]
         // SAFETY: the caller's promise.
         return unsafe { StackRef::new(object) };
@@ -193,8 +187,9 @@ impl StackRef {
     ///
     /// # Safety
     /// Something else keeps `object` alive for as long as the result is used.
+    #[cfg(py_gil_disabled)]
     #[inline(always)]
-    pub unsafe fn borrow_object(object: *mut PyObject) -> StackRef {
+    pub(crate) unsafe fn borrow_object(object: *mut PyObject) -> StackRef {
         StackRef(object as usize | TAG_UNCOUNTED)
     }
 
@@ -203,7 +198,7 @@ impl StackRef {
     /// # Safety
     /// `object` is immortal.
     #[inline(always)]
-    pub unsafe fn immortal(object: *mut PyObject) -> StackRef {
+    pub(crate) unsafe fn immortal(object: *mut PyObject) -> StackRef {
         StackRef(object as usize | TAG_UNCOUNTED)
     }
 
@@ -212,7 +207,7 @@ impl StackRef {
     /// # Safety
     /// The original stays where it is for as long as the result is used.
     #[inline(always)]
-    pub unsafe fn borrow(self) -> StackRef {
+    pub(crate) unsafe fn borrow(self) -> StackRef {
         StackRef(self.0 | TAG_UNCOUNTED)
     }
 
@@ -221,7 +216,7 @@ impl StackRef {
     /// # Safety
     /// The reference is live and not null.
     #[inline(always)]
-    pub unsafe fn dup(self) -> StackRef {
+    pub(crate) unsafe fn dup(self) -> StackRef {
         if self.is_counted() {
             // SAFETY: a counted reference is a live object.
             unsafe { refcount::incref_mortal(self.object()) };
@@ -235,7 +230,7 @@ impl StackRef {
     /// # Safety
     /// The reference is live and not null.
     #[inline(always)]
-    pub unsafe fn into_object(self) -> *mut PyObject {
+    pub(crate) unsafe fn into_object(self) -> *mut PyObject {
         let object = self.object();
         if !self.is_counted() {
             // SAFETY: the reference is live.
@@ -249,7 +244,7 @@ impl StackRef {
     /// # Safety
     /// The reference is live and not null.
     #[inline(always)]
-    pub unsafe fn new_object(self) -> *mut PyObject {
+    pub(crate) unsafe fn new_object(self) -> *mut PyObject {
         let object = self.object();
         // SAFETY: the reference is live.
         unsafe { refcount::incref(object) };
@@ -262,7 +257,7 @@ impl StackRef {
     /// # Safety
     /// The reference is live; null and tagged integers are allowed.
     #[inline(always)]
-    pub unsafe fn heap_safe(self) -> StackRef {
+    pub(crate) unsafe fn heap_safe(self) -> StackRef {
         if self.is_counted() || self.is_null() || self.is_tagged_int() {
             return self;
         }
@@ -277,23 +272,13 @@ impl StackRef {
         }
     }
 
-    /// A counted reference whatever this one was (`PyStackRef_AsStrongReference`). Consumes it.
-    ///
-    /// # Safety
-    /// The reference is live and not null.
-    #[inline(always)]
-    pub unsafe fn strong(self) -> StackRef {
-        // SAFETY: the caller's promise; into_object returns a reference we own.
-        unsafe { StackRef::steal(self.into_object()) }
-    }
-
     /// Gives the reference up; may run a destructor, so the frame must be published
     /// (`PyStackRef_XCLOSE`; null and tagged integers are fine).
     ///
     /// # Safety
     /// The reference is live and not used again; the thread is attached and its frames published.
     #[inline(always)]
-    pub unsafe fn close(self) {
+    pub(crate) unsafe fn close(self) {
         if self.is_counted() {
             // SAFETY: a counted reference is a live object and this slot owned one count.
             unsafe { refcount::decref_mortal(self.object()) };
@@ -306,7 +291,7 @@ impl StackRef {
     /// # Safety
     /// As for [`StackRef::close`].
     #[inline(always)]
-    pub unsafe fn close_seldom(self) {
+    pub(crate) unsafe fn close_seldom(self) {
         // SAFETY: the caller's promise.
         unsafe {
             #[cfg(not(py_debug))]
@@ -323,7 +308,7 @@ impl StackRef {
     /// # Safety
     /// The reference is a live object.
     #[inline(always)]
-    pub unsafe fn type_(self) -> *mut ffi::PyTypeObject {
+    pub(crate) unsafe fn type_(self) -> *mut ffi::PyTypeObject {
         // SAFETY: the caller's promise.
         unsafe { (*self.object()).ob_type }
     }

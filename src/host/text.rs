@@ -10,7 +10,7 @@ use super::ffi::{self, PyObject};
 /// # Safety
 /// `string` is a live string.
 #[inline(always)]
-pub unsafe fn unicode_length(string: *mut PyObject) -> usize {
+pub(crate) unsafe fn unicode_length(string: *mut PyObject) -> usize {
     // SAFETY: the caller's promise; lengths are not negative.
     unsafe { (*string.cast::<ffi::PyASCIIObject>()).length as usize }
 }
@@ -20,7 +20,7 @@ pub unsafe fn unicode_length(string: *mut PyObject) -> usize {
 /// # Safety
 /// `string` is live, exactly a `str`, and longer than `index`.
 #[inline(always)]
-pub unsafe fn unicode_char(string: *mut PyObject, index: usize) -> u32 {
+pub(crate) unsafe fn unicode_char(string: *mut PyObject, index: usize) -> u32 {
     // SAFETY: the characters follow the header, which is shorter for ASCII; a kind is the size of one.
     unsafe {
         let state = &(*string.cast::<ffi::PyASCIIObject>()).state;
@@ -40,7 +40,7 @@ pub unsafe fn unicode_char(string: *mut PyObject, index: usize) -> u32 {
 /// The string of one ASCII character, immortal; none for other characters
 /// (`_Py_SINGLETON(strings).ascii`).
 #[inline(always)]
-pub fn ascii_string(character: u32) -> Option<*mut PyObject> {
+pub(crate) fn ascii_string(character: u32) -> Option<*mut PyObject> {
     // SAFETY: only the address of a static of the host is taken.
     let strings = unsafe { &raw mut ffi::_PyRuntime.static_objects.singletons.strings.ascii };
     // SAFETY: the index is within the table.

@@ -13,7 +13,7 @@ use super::frame::Frame;
 /// A thread state (`PyThreadState`), borrowed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(transparent)]
-pub struct ThreadState(*mut ffi::PyThreadState);
+pub(crate) struct ThreadState(*mut ffi::PyThreadState);
 
 static_assertions::assert_eq_size!(usize, *mut u8);
 static_assertions::const_assert!(core::mem::offset_of!(ffi::_PyThreadStateImpl, base) == 0);
@@ -23,32 +23,32 @@ static_assertions::const_assert!(
 
 impl ThreadState {
     #[inline(always)]
-    pub fn from_ptr(tstate: *mut ffi::PyThreadState) -> ThreadState {
+    pub(crate) fn from_ptr(tstate: *mut ffi::PyThreadState) -> ThreadState {
         ThreadState(tstate)
     }
 
     /// The attached thread's state (`_PyThreadState_GET`).
     #[inline]
-    pub fn current() -> ThreadState {
+    pub(crate) fn current() -> ThreadState {
         // SAFETY: has no preconditions; null if no thread is attached.
         ThreadState(unsafe { ffi::PyThreadState_GetUnchecked() })
     }
 
     #[inline(always)]
-    pub fn as_ptr(self) -> *mut ffi::PyThreadState {
+    pub(crate) fn as_ptr(self) -> *mut ffi::PyThreadState {
         self.0
     }
 
     /// The larger structure that every thread state is the head of.
     #[inline(always)]
-    pub fn implementation(self) -> *mut ffi::_PyThreadStateImpl {
+    pub(crate) fn implementation(self) -> *mut ffi::_PyThreadStateImpl {
         self.0.cast()
     }
 
     /// # Safety
     /// The thread state is live.
     #[inline(always)]
-    pub unsafe fn interp(self) -> *mut ffi::PyInterpreterState {
+    pub(crate) unsafe fn interp(self) -> *mut ffi::PyInterpreterState {
         // SAFETY: the caller's promise.
         unsafe { (*self.0).interp }
     }
@@ -59,7 +59,7 @@ impl ThreadState {
     /// # Safety
     /// The thread state is not null.
     #[inline(always)]
-    pub unsafe fn check(self) {
+    pub(crate) unsafe fn check(self) {
         #[cfg(py_debug)]
         // SAFETY: the caller's promise; the function makes its assertions itself.
         unsafe {
@@ -70,7 +70,7 @@ impl ThreadState {
     /// # Safety
     /// The thread state is live.
     #[inline(always)]
-    pub unsafe fn current_frame(self) -> Frame {
+    pub(crate) unsafe fn current_frame(self) -> Frame {
         // SAFETY: the caller's promise.
         Frame::from_ptr(unsafe { (*self.0).current_frame })
     }
@@ -78,7 +78,7 @@ impl ThreadState {
     /// # Safety
     /// The thread state is live, and `frame` is live and published, or null.
     #[inline(always)]
-    pub unsafe fn set_current_frame(self, frame: Frame) {
+    pub(crate) unsafe fn set_current_frame(self, frame: Frame) {
         // SAFETY: the caller's promise.
         unsafe { (*self.0).current_frame = frame.as_ptr() }
     }
@@ -88,7 +88,7 @@ impl ThreadState {
     /// # Safety
     /// The thread state is live and attached.
     #[inline(always)]
-    pub unsafe fn raised(self) -> *mut PyObject {
+    pub(crate) unsafe fn raised(self) -> *mut PyObject {
         // SAFETY: the caller's promise.
         unsafe { (*self.0).current_exception }
     }
@@ -99,7 +99,7 @@ impl ThreadState {
     /// # Safety
     /// The thread state is live.
     #[inline(always)]
-    pub unsafe fn has_custom_eval_frame(self) -> bool {
+    pub(crate) unsafe fn has_custom_eval_frame(self) -> bool {
         // SAFETY: the caller's promise.
         unsafe { (*self.interp()).eval_frame.is_some() }
     }
@@ -109,7 +109,7 @@ impl ThreadState {
     /// # Safety
     /// The thread state is live and attached.
     #[inline(always)]
-    pub unsafe fn has_stack_space(self, size: usize) -> bool {
+    pub(crate) unsafe fn has_stack_space(self, size: usize) -> bool {
         // SAFETY: top and limit are null or in one chunk.
         unsafe {
             let (top, limit) = ((*self.0).datastack_top, (*self.0).datastack_limit);
@@ -122,7 +122,7 @@ impl ThreadState {
     /// # Safety
     /// [`ThreadState::has_stack_space`] has said yes.
     #[inline(always)]
-    pub unsafe fn take_stack_space(self, size: usize) -> Frame {
+    pub(crate) unsafe fn take_stack_space(self, size: usize) -> Frame {
         // SAFETY: the caller's promise.
         unsafe {
             let top = (*self.0).datastack_top;
@@ -137,7 +137,7 @@ impl ThreadState {
     /// # Safety
     /// The thread state is live and attached.
     #[inline(always)]
-    pub unsafe fn push_frame(self, size: usize) -> Frame {
+    pub(crate) unsafe fn push_frame(self, size: usize) -> Frame {
         // SAFETY: the caller's promise.
         unsafe {
             if self.has_stack_space(size) {
@@ -153,7 +153,7 @@ impl ThreadState {
     /// # Safety
     /// The thread state is live and attached; the frame is cleared.
     #[inline(always)]
-    pub unsafe fn pop_frame(self, frame: Frame) {
+    pub(crate) unsafe fn pop_frame(self, frame: Frame) {
         // SAFETY: the caller's promise; a frame on the stack is in some chunk.
         unsafe {
             let chunk = (*self.0).datastack_chunk;
@@ -172,7 +172,7 @@ impl ThreadState {
     /// # Safety
     /// The thread state is live and attached.
     #[inline(always)]
-    pub unsafe fn enter_python_call(self) -> bool {
+    pub(crate) unsafe fn enter_python_call(self) -> bool {
         // SAFETY: the caller's promise.
         unsafe {
             let remaining = (*self.0).py_recursion_remaining;
@@ -186,7 +186,7 @@ impl ThreadState {
     /// # Safety
     /// The thread state is live and attached.
     #[inline(always)]
-    pub unsafe fn leave_python_call(self) {
+    pub(crate) unsafe fn leave_python_call(self) {
         // SAFETY: the caller's promise.
         unsafe { (*self.0).py_recursion_remaining += 1 }
     }
@@ -195,7 +195,7 @@ impl ThreadState {
     ///
     /// # Safety
     /// The interpreter is live; `visit` neither detaches the thread nor makes or ends others.
-    pub unsafe fn for_each(interp: *mut ffi::PyInterpreterState, visit: impl FnMut(ThreadState)) {
+    pub(crate) unsafe fn for_each(interp: *mut ffi::PyInterpreterState, visit: impl FnMut(ThreadState)) {
         // SAFETY: the caller's promise.
         unsafe { ThreadState::with_all(interp, |threads| threads.for_each(visit)) }
     }
@@ -205,7 +205,10 @@ impl ThreadState {
     ///
     /// # Safety
     /// As for [`ThreadState::for_each`]; the iterator does not outlive the call.
-    pub unsafe fn with_all<T>(interp: *mut ffi::PyInterpreterState, action: impl FnOnce(Threads) -> T) -> T {
+    pub(crate) unsafe fn with_all<T>(
+        interp: *mut ffi::PyInterpreterState,
+        action: impl FnOnce(Threads) -> T,
+    ) -> T {
         // SAFETY: the caller's promise; the list stays as it is while the runtime's lock is held.
         unsafe {
             let mutex = &raw mut (*(*interp).runtime).interpreters.mutex;
@@ -222,7 +225,7 @@ impl ThreadState {
     /// The thread state is live.
     #[cfg(py_gil_disabled)]
     #[inline(always)]
-    pub unsafe fn tlbc_index(self) -> i32 {
+    pub(crate) unsafe fn tlbc_index(self) -> i32 {
         // SAFETY: the caller's promise.
         unsafe { (*self.implementation()).tlbc_index }
     }
@@ -233,7 +236,7 @@ impl ThreadState {
     /// Thread state and code are live.
     #[cfg(py_gil_disabled)]
     #[inline(always)]
-    pub unsafe fn bytecode_copy(self, code: super::Code) -> Option<CodeUnit> {
+    pub(crate) unsafe fn bytecode_copy(self, code: super::Code) -> Option<CodeUnit> {
         // SAFETY: the caller's promise; indices are not negative.
         unsafe { Copies::of(code).get(self.tlbc_index() as usize) }
     }
@@ -244,7 +247,7 @@ impl ThreadState {
     /// # Safety
     /// The thread state is live and attached.
     #[inline(always)]
-    pub unsafe fn quiescent(self) {
+    pub(crate) unsafe fn quiescent(self) {
         #[cfg(py_gil_disabled)]
         // SAFETY: the thread's own QSBR state; only this thread writes its sequence number.
         unsafe {
@@ -257,7 +260,7 @@ impl ThreadState {
 
 /// The threads of an interpreter, from [`ThreadState::with_all`]; copies start where the original is.
 #[derive(Clone)]
-pub struct Threads(*mut ffi::PyThreadState);
+pub(crate) struct Threads(*mut ffi::PyThreadState);
 
 impl Iterator for Threads {
     type Item = ThreadState;

@@ -18,6 +18,7 @@
 #include "pycore_global_objects.h"
 #include "pycore_global_strings.h"
 #include "pycore_import.h"
+#include "pycore_index_pool.h"
 #include "pycore_initconfig.h"
 #include "pycore_instruments.h"
 #include "pycore_interp.h"

@@ -5,7 +5,6 @@ use core::ffi::c_int;
 use core::mem::{MaybeUninit, offset_of};
 use core::ptr::null_mut;
 
-use super::calls::_PyInstrumentation_DISABLE;
 use super::lines::Listing;
 use super::opcodes;
 use super::writer::Bytecode;
@@ -14,6 +13,7 @@ use crate::host::lock::with_lock;
 use crate::host::object::{is_exact, size, static_head};
 use crate::host::owned::{exception_is_set, into_host};
 use crate::host::{Code, Owned, PyObject, PyResult, ffi, refcount};
+use crate::seams;
 
 /// A type of this library, without attributes, that nobody makes instances of but us.
 const fn type_(name: &'static core::ffi::CStr, size: usize) -> ffi::PyTypeObject {
@@ -71,7 +71,7 @@ unsafe fn handler(callback: *mut PyObject) -> PyResult {
 ///
 /// # Safety
 /// The thread is attached; `callback` is live or null.
-pub unsafe fn handlers(callback: *mut PyObject) -> PyResult<(*mut PyObject, *mut PyObject)> {
+pub(crate) unsafe fn handlers(callback: *mut PyObject) -> PyResult<(*mut PyObject, *mut PyObject)> {
     if callback.is_null() {
         return Ok((null_mut(), null_mut()));
     }
@@ -83,7 +83,7 @@ pub unsafe fn handlers(callback: *mut PyObject) -> PyResult<(*mut PyObject, *mut
 }
 
 /// The callback that a program has registered: what is behind a handler, anything else itself.
-pub fn unwrap_handler(registered: Owned) -> Owned {
+pub(crate) fn unwrap_handler(registered: Owned) -> Owned {
     // SAFETY: owned, so live; a handler keeps its callback.
     unsafe {
         if !is_exact(registered.as_ptr(), &raw mut HANDLER_TYPE) {
@@ -111,7 +111,7 @@ unsafe extern "C" fn call_handler(
         }
         let source = code.bytecode().add(offset as isize / size_of::<ffi::_Py_CODEUNIT>() as isize);
         if !opcodes::is_instrumented(source.opcode()) {
-            return &raw mut _PyInstrumentation_DISABLE;
+            return seams::instrumentation::disable();
         }
         ffi::PyObject_Vectorcall((*object.cast::<Handler>()).callback, arguments, flagged_count, names)
     }
@@ -218,22 +218,16 @@ unsafe fn triple(branch: Branch) -> PyResult {
     }
 }
 
-/// An iterator over the branches of `code` (borrowed): `co_branches()`. Stands for the host's symbol of this
-/// name (`pycore_code.h`).
-///
-/// A new reference; null with MemoryError.
+/// An iterator over the branches of `code`: `co_branches()`. Fails with MemoryError.
 ///
 /// # Safety
 /// The thread is attached, `code` is live.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn _PyInstrumentation_BranchesIterator(code: *mut ffi::PyCodeObject) -> *mut PyObject {
+pub(crate) unsafe fn iterator(code: Code) -> PyResult {
     // SAFETY: the caller's promise; the memory is zeroed, so the iterator begins at code unit zero.
     unsafe {
-        let object = ffi::PyType_GenericAlloc(&raw mut BRANCHES_TYPE, 0);
-        if !object.is_null() {
-            (*object.cast::<Branches>()).code = refcount::new_ref(code.cast());
-        }
-        object
+        let iterator = Owned::from_host(ffi::PyType_GenericAlloc(&raw mut BRANCHES_TYPE, 0))?;
+        (*iterator.as_ptr().cast::<Branches>()).code = refcount::new_ref(code.object());
+        Ok(iterator)
     }
 }
 

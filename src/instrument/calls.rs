@@ -3,32 +3,22 @@
 use core::ffi::c_int;
 use core::ptr::null_mut;
 
-use super::data::{Monitoring, TableKind, line_table};
+use super::data::{Monitoring, TableKind};
 use super::events::{Event, Tool, ToolSet};
 use super::lines::Line;
 use super::{tools, writer};
 use crate::bytecode::opcode::{INSTRUMENTED_INSTRUCTION, INSTRUMENTED_RESUME, RESUME};
 use crate::host::function::vectorcall;
 use crate::host::lock::with_world_stopped;
-use crate::host::object::{size, static_head};
 use crate::host::{
     Code, CodeUnit, Frame, Owned, PyObject, PyResult, Raised, ThreadState, ffi, none, numbers,
 };
 use crate::raise;
-
-/// `sys.monitoring.DISABLE`, immortal: a tool that returns it is not told of an event at this location any
-/// more. Stands for the host's symbol of this name (`pycore_instruments.h`).
-#[unsafe(no_mangle)]
-pub static mut _PyInstrumentation_DISABLE: PyObject = static_head(&raw mut ffi::PyBaseObject_Type);
-
-/// `sys.monitoring.MISSING`, immortal: stands for an argument that a call does not have. Stands for the
-/// host's symbol of this name (`pycore_instruments.h`).
-#[unsafe(no_mangle)]
-pub static mut _PyInstrumentation_MISSING: PyObject = static_head(&raw mut ffi::PyBaseObject_Type);
+use crate::seams;
 
 /// Whether a tool has returned `DISABLE`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Reply {
+pub(crate) enum Reply {
     Done,
     Disable,
 }
@@ -40,7 +30,7 @@ pub enum Reply {
 /// # Safety
 /// The thread is attached, not tracing, and its frames are published; the objects are live.
 #[inline(always)]
-pub unsafe fn call_tool(
+pub(crate) unsafe fn call_tool(
     tstate: ThreadState,
     tool: Tool,
     event: Event,
@@ -56,7 +46,7 @@ pub unsafe fn call_tool(
         });
         callback.close();
         let result = Owned::from_host(result)?;
-        if result.as_ptr() == &raw mut _PyInstrumentation_DISABLE {
+        if result.as_ptr() == seams::instrumentation::disable() {
             Ok(Reply::Disable)
         } else {
             Ok(Reply::Done)
@@ -85,7 +75,11 @@ unsafe fn suspended<T>(tstate: ThreadState, event: Event, action: impl FnOnce() 
 /// # Safety
 /// The thread is attached.
 #[cold]
-pub unsafe fn refuse_disable(interp: *mut ffi::PyInterpreterState, tool: Tool, event: Event) -> Raised {
+pub(crate) unsafe fn refuse_disable(
+    interp: *mut ffi::PyInterpreterState,
+    tool: Tool,
+    event: Event,
+) -> Raised {
     // SAFETY: the caller's promise.
     unsafe {
         let name = event.name().as_ptr();
@@ -184,131 +178,90 @@ unsafe fn fire<const N: usize>(
     }
 }
 
-fn status(result: PyResult<()>) -> c_int {
-    if result.is_ok() { 0 } else { -1 }
-}
-
 // --- events of instructions --------------------------------------------------------------------
 
-/// Tells tools of an event of `instr` that has no argument. Stands for the host's symbol of this name
-/// (`pycore_instruments.h`).
-///
-/// 0, or -1 with a tool's exception.
+/// Calls the tools for an event of `instr` without an argument. Fails with a tool's exception.
 ///
 /// # Safety
 /// The thread is attached and `tstate` its state; no exception is set; `frame` is current and published, and
 /// `instr` in its bytecode; `event` is of a kind that the instruction was instrumented for.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn _Py_call_instrumentation(
-    tstate: *mut ffi::PyThreadState,
-    event: c_int,
-    frame: *mut ffi::_PyInterpreterFrame,
-    instr: *mut ffi::_Py_CODEUNIT,
-) -> c_int {
-    let (tstate, frame, instr) =
-        (ThreadState::from_ptr(tstate), Frame::from_ptr(frame), CodeUnit::from_ptr(instr));
+pub(crate) unsafe fn event(tstate: ThreadState, event: c_int, frame: Frame, instr: CodeUnit) -> PyResult<()> {
     // SAFETY: the caller's promise.
-    status(unsafe { fire(tstate, event, frame, instr, instr, [null_mut(); 3]) })
+    unsafe { fire(tstate, event, frame, instr, instr, [null_mut(); 3]) }
 }
 
-/// Tells tools of an event of `instr` with one argument, borrowed. Stands for the host's symbol of this name
-/// (`pycore_instruments.h`).
-///
-/// 0, or -1 with a tool's exception.
+/// As [`event`], with one argument, borrowed.
 ///
 /// # Safety
-/// As for [`_Py_call_instrumentation`]; `arg` is live.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn _Py_call_instrumentation_arg(
-    tstate: *mut ffi::PyThreadState,
+/// As for [`event`]; `argument` is live.
+pub(crate) unsafe fn event_with(
+    tstate: ThreadState,
     event: c_int,
-    frame: *mut ffi::_PyInterpreterFrame,
-    instr: *mut ffi::_Py_CODEUNIT,
-    arg: *mut PyObject,
-) -> c_int {
-    let (tstate, frame, instr) =
-        (ThreadState::from_ptr(tstate), Frame::from_ptr(frame), CodeUnit::from_ptr(instr));
-    let arguments = [null_mut(), null_mut(), null_mut(), arg];
+    frame: Frame,
+    instr: CodeUnit,
+    argument: *mut PyObject,
+) -> PyResult<()> {
+    let arguments = [null_mut(), null_mut(), null_mut(), argument];
     // SAFETY: the caller's promise.
-    status(unsafe { fire(tstate, event, frame, instr, instr, arguments) })
+    unsafe { fire(tstate, event, frame, instr, instr, arguments) }
 }
 
-/// Tells tools of an event of `instr` with two arguments, borrowed. Stands for the host's symbol of this name
-/// (`pycore_instruments.h`).
-///
-/// 0, or -1 with a tool's exception.
+/// As [`event`], with two arguments, borrowed.
 ///
 /// # Safety
-/// As for [`_Py_call_instrumentation`]; `arg0` and `arg1` are live.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn _Py_call_instrumentation_2args(
-    tstate: *mut ffi::PyThreadState,
+/// As for [`event`]; `arguments` are live.
+pub(crate) unsafe fn event_with_two(
+    tstate: ThreadState,
     event: c_int,
-    frame: *mut ffi::_PyInterpreterFrame,
-    instr: *mut ffi::_Py_CODEUNIT,
-    arg0: *mut PyObject,
-    arg1: *mut PyObject,
-) -> c_int {
-    let (tstate, frame, instr) =
-        (ThreadState::from_ptr(tstate), Frame::from_ptr(frame), CodeUnit::from_ptr(instr));
-    let arguments = [null_mut(), null_mut(), null_mut(), arg0, arg1];
+    frame: Frame,
+    instr: CodeUnit,
+    arguments: [*mut PyObject; 2],
+) -> PyResult<()> {
+    let arguments = [null_mut(), null_mut(), null_mut(), arguments[0], arguments[1]];
     // SAFETY: the caller's promise.
-    status(unsafe { fire(tstate, event, frame, instr, instr, arguments) })
+    unsafe { fire(tstate, event, frame, instr, instr, arguments) }
 }
 
-/// Tells tools of an event with two arguments, borrowed, while an exception is set, which stays set unless a
-/// tool's takes its place. Stands for the host's symbol of this name (`pycore_instruments.h`).
+/// As [`event_with_two`], while an exception is set. It stays set unless a tool raises another one.
 ///
 /// # Safety
-/// As for [`_Py_call_instrumentation_2args`], but an exception is set.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn _Py_call_instrumentation_exc2(
-    tstate: *mut ffi::PyThreadState,
+/// As for [`event_with_two`], but an exception is set.
+pub(crate) unsafe fn event_with_exception(
+    tstate: ThreadState,
     event: c_int,
-    frame: *mut ffi::_PyInterpreterFrame,
-    instr: *mut ffi::_Py_CODEUNIT,
-    arg0: *mut PyObject,
-    arg1: *mut PyObject,
+    frame: Frame,
+    instr: CodeUnit,
+    arguments: [*mut PyObject; 2],
 ) {
     // SAFETY: the caller's promise; what is taken off the thread is ours until it is set again.
     unsafe {
-        let Ok(exception) = Owned::from_host(ffi::_PyErr_GetRaisedException(tstate)) else { return };
-        if _Py_call_instrumentation_2args(tstate, event, frame, instr, arg0, arg1) == 0 {
-            ffi::_PyErr_SetRaisedException(tstate, exception.into_ptr());
+        let Ok(exception) = Owned::from_host(ffi::_PyErr_GetRaisedException(tstate.as_ptr())) else { return };
+        if event_with_two(tstate, event, frame, instr, arguments).is_ok() {
+            ffi::_PyErr_SetRaisedException(tstate.as_ptr(), exception.into_ptr());
         }
     }
 }
 
-/// Tells tools that `instr` goes from `src` to `dest`. Stands for the host's symbol of this name
-/// (`pycore_instruments.h`).
-///
-/// Gives where to go on: `dest`, or where a tool has moved the frame to; null with a tool's exception.
+/// Calls the tools for the way of `instr` from `source` to `target`. Returns where to go on: `target`, or where
+/// a tool has moved the frame to. Fails with a tool's exception.
 ///
 /// # Safety
-/// As for [`_Py_call_instrumentation`]; `src` and `dest` are in the frame's bytecode, too.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn _Py_call_instrumentation_jump(
-    instr: *mut ffi::_Py_CODEUNIT,
-    tstate: *mut ffi::PyThreadState,
+/// As for [`event`]; `source` and `target` are in the frame's bytecode, too.
+pub(crate) unsafe fn jump(
+    tstate: ThreadState,
     event: c_int,
-    frame: *mut ffi::_PyInterpreterFrame,
-    src: *mut ffi::_Py_CODEUNIT,
-    dest: *mut ffi::_Py_CODEUNIT,
-) -> *mut ffi::_Py_CODEUNIT {
-    let (tstate, frame, instr) =
-        (ThreadState::from_ptr(tstate), Frame::from_ptr(frame), CodeUnit::from_ptr(instr));
+    frame: Frame,
+    instr: CodeUnit,
+    source: CodeUnit,
+    target: CodeUnit,
+) -> PyResult<CodeUnit> {
     // SAFETY: the caller's promise.
     unsafe {
-        let Ok(target) = offset_object(tstate, CodeUnit::from_ptr(dest), frame.bytecode()) else {
-            return null_mut();
-        };
+        let offset = offset_object(tstate, target, frame.bytecode())?;
         let here = frame.instr();
-        let arguments = [null_mut(), null_mut(), null_mut(), target.as_ptr()];
-        match fire(tstate, event, frame, instr, CodeUnit::from_ptr(src), arguments) {
-            Err(Raised) => null_mut(),
-            Ok(()) if frame.instr() != here => frame.instr().as_ptr(),
-            Ok(()) => dest,
-        }
+        let arguments = [null_mut(), null_mut(), null_mut(), offset.as_ptr()];
+        fire(tstate, event, frame, instr, source, arguments)?;
+        Ok(if frame.instr() == here { target } else { frame.instr() })
     }
 }
 
@@ -333,7 +286,7 @@ unsafe fn told_at(
 /// # Safety
 /// The code object is live, and the line is of its table.
 #[inline(always)]
-pub unsafe fn line_number(code: Code, line: Line) -> c_int {
+pub(crate) unsafe fn line_number(code: Code, line: Line) -> c_int {
     // SAFETY: the caller's promise.
     line.distance().map_or(-1, |distance| unsafe { (*code.as_ptr()).co_firstlineno } + distance)
 }
@@ -343,7 +296,7 @@ pub unsafe fn line_number(code: Code, line: Line) -> c_int {
 /// # Safety
 /// The frame is live and runs the instruction, which has a line event.
 #[inline]
-pub unsafe fn under_line(frame: Frame, unit: CodeUnit) -> u8 {
+pub(crate) unsafe fn under_line(frame: Frame, unit: CodeUnit) -> u8 {
     // SAFETY: the caller's promise; a line event was put there with a table of lines.
     unsafe {
         let lines = Monitoring::of(frame.code()).and_then(|data| data.lines()).unwrap_unchecked();
@@ -351,41 +304,17 @@ pub unsafe fn under_line(frame: Frame, unit: CodeUnit) -> u8 {
     }
 }
 
-/// The line of code unit `index` as `line_data` has it; -1 if it has none. Stands for the host's symbol of
-/// this name (`pycore_instruments.h`).
+/// Calls the tools for the line that begins at `instr`, unless `previous` was on the same one. Returns the opcode
+/// that is under the line event. Fails with a tool's exception.
 ///
 /// # Safety
-/// `code` is live, `line_data` is its table of lines, and it has that code unit.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn _Py_Instrumentation_GetLine(
-    code: *mut ffi::PyCodeObject,
-    line_data: *mut ffi::_PyCoLineInstrumentationData,
-    index: c_int,
-) -> c_int {
-    // SAFETY: the caller's promise.
-    unsafe {
-        let lines = line_table(line_data, size(code.cast()) as usize);
-        line_number(Code::from_ptr(code), lines.line(index as usize))
-    }
-}
-
-/// Tells tools that a line begins at `instr`, if the frame comes from another one at `prev`. Stands for the
-/// host's symbol of this name (`pycore_instruments.h`).
-///
-/// Gives the opcode to run then; -1 with a tool's exception.
-///
-/// # Safety
-/// The thread is attached, not tracing, and `tstate` its state; no exception is set; `frame` is current and
-/// published, `instr` is in its bytecode and has a line event, and `prev` is in it, too.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn _Py_call_instrumentation_line(
-    tstate: *mut ffi::PyThreadState,
-    frame: *mut ffi::_PyInterpreterFrame,
-    instr: *mut ffi::_Py_CODEUNIT,
-    prev: *mut ffi::_Py_CODEUNIT,
-) -> c_int {
-    let (tstate, frame, instr) =
-        (ThreadState::from_ptr(tstate), Frame::from_ptr(frame), CodeUnit::from_ptr(instr));
+/// As for [`event`]; `previous` is in the frame's bytecode, too, and the code object has a table of lines.
+pub(crate) unsafe fn line(
+    tstate: ThreadState,
+    frame: Frame,
+    instr: CodeUnit,
+    previous: CodeUnit,
+) -> PyResult<u8> {
     // SAFETY: the caller's promise; a line event was put there with a table of lines.
     unsafe {
         let code = frame.code();
@@ -393,19 +322,18 @@ pub unsafe extern "C" fn _Py_call_instrumentation_line(
         let index = instr.offset_from(bytecode) as usize;
         let data = Monitoring::of(code).unwrap_unchecked();
         let lines = data.lines().unwrap_unchecked();
-        let prev = CodeUnit::from_ptr(prev);
         // RESUME never begins a line, so what follows it on the same one does.
         let line = lines.line(index);
-        let same_line = line == lines.line(prev.offset_from(bytecode) as usize)
-            && !matches!(prev.opcode(), RESUME | INSTRUMENTED_RESUME);
-        if !same_line && begin_line(tstate, frame, &data, index, line_number(code, line)).is_err() {
-            return -1;
+        let same_line = line == lines.line(previous.offset_from(bytecode) as usize)
+            && !matches!(previous.opcode(), RESUME | INSTRUMENTED_RESUME);
+        if !same_line {
+            begin_line(tstate, frame, &data, index, line_number(code, line))?;
         }
         // A tool may have put an instruction event there that the table does not know of.
         if instr.opcode() == INSTRUMENTED_INSTRUCTION {
-            return c_int::from(INSTRUMENTED_INSTRUCTION);
+            return Ok(INSTRUMENTED_INSTRUCTION);
         }
-        c_int::from(lines.opcode(index))
+        Ok(lines.opcode(index))
     }
 }
 
@@ -463,22 +391,12 @@ unsafe fn trace_line(tstate: ThreadState, frame: Frame, line: c_int) -> PyResult
     }
 }
 
-/// Tells tools that the instruction `instr` begins. Stands for the host's symbol of this name
-/// (`pycore_instruments.h`).
-///
-/// Gives the opcode to run then; -1 with a tool's exception.
+/// Calls the tools for the instruction event of `instr`. Returns the opcode that is under it. Fails with a tool's
+/// exception.
 ///
 /// # Safety
-/// The thread is attached and `tstate` its state; no exception is set; `frame` is current and published, and
-/// `instr` is in its bytecode and has an instruction event.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn _Py_call_instrumentation_instruction(
-    tstate: *mut ffi::PyThreadState,
-    frame: *mut ffi::_PyInterpreterFrame,
-    instr: *mut ffi::_Py_CODEUNIT,
-) -> c_int {
-    let (tstate, frame, instr) =
-        (ThreadState::from_ptr(tstate), Frame::from_ptr(frame), CodeUnit::from_ptr(instr));
+/// As for [`event`]; the code object has a table of opcodes.
+pub(crate) unsafe fn instruction(tstate: ThreadState, frame: Frame, instr: CodeUnit) -> PyResult<u8> {
     // SAFETY: the caller's promise; an instruction event was put there with a table of opcodes.
     unsafe {
         let code = frame.code();
@@ -486,16 +404,14 @@ pub unsafe extern "C" fn _Py_call_instrumentation_instruction(
         let index = instr.offset_from(bytecode) as usize;
         let data = Monitoring::of(code).unwrap_unchecked();
         let opcodes = data.table(TableKind::InstructionOpcodes).unwrap_unchecked();
-        let original = c_int::from(opcodes[index].load(core::sync::atomic::Ordering::Relaxed));
+        let original = opcodes[index].load(core::sync::atomic::Ordering::Relaxed);
         if (*tstate.as_ptr()).tracing != 0 {
-            return original;
+            return Ok(original);
         }
         let told = told_at(tstate, &data, TableKind::InstructionTools, index, Event::INSTRUCTION);
-        let Ok(offset) = offset_object(tstate, instr, bytecode) else { return -1 };
+        let offset = offset_object(tstate, instr, bytecode)?;
         let mut arguments = [null_mut(), code.object(), offset.as_ptr()];
-        match call_tools_here(tstate, told, code, index, Event::INSTRUCTION, &mut arguments) {
-            Ok(()) => original,
-            Err(Raised) => -1,
-        }
+        call_tools_here(tstate, told, code, index, Event::INSTRUCTION, &mut arguments)?;
+        Ok(original)
     }
 }

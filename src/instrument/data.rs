@@ -16,18 +16,18 @@ use crate::host::{Code, PyResult, Raised, ffi};
 
 /// The data of a code object, borrowed from it.
 #[derive(Clone, Copy)]
-pub struct Monitoring {
+pub(crate) struct Monitoring {
     data: *mut ffi::_PyCoMonitoringData,
     /// Code units of the code object.
     units: usize,
 }
 
 /// A table of tools or opcodes, borrowed from a code object.
-pub type Table = &'static [AtomicU8];
+pub(crate) type Table = &'static [AtomicU8];
 
 /// Which of the tables.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum TableKind {
+pub(crate) enum TableKind {
     /// Whom an instruction's own event tells; there if events have several tools.
     Tools,
     /// Whom a line event tells; likewise.
@@ -44,7 +44,7 @@ impl Monitoring {
     /// # Safety
     /// The code object is live, and stays so while the result is used.
     #[inline(always)]
-    pub unsafe fn of(code: Code) -> Option<Monitoring> {
+    pub(crate) unsafe fn of(code: Code) -> Option<Monitoring> {
         // SAFETY: the caller's promise; the data is published when it is complete.
         unsafe {
             let data = slot(&raw mut (*code.as_ptr())._co_monitoring).load(Ordering::Acquire);
@@ -56,7 +56,7 @@ impl Monitoring {
     ///
     /// # Safety
     /// As for [`Monitoring::of`]; the thread is attached, and nobody else instruments the code object.
-    pub unsafe fn get_or_create(code: Code) -> PyResult<Monitoring> {
+    pub(crate) unsafe fn get_or_create(code: Code) -> PyResult<Monitoring> {
         // SAFETY: the caller's promise.
         unsafe {
             if let Some(data) = Monitoring::of(code) {
@@ -72,14 +72,14 @@ impl Monitoring {
 
     /// Who watches this code object beside those who watch the interpreter.
     #[inline(always)]
-    pub fn local(&self) -> SharedMonitors {
+    pub(crate) fn local(&self) -> SharedMonitors {
         // SAFETY: the code object is live.
         SharedMonitors(unsafe { &raw mut (*self.data).local_monitors })
     }
 
     /// Whom the bytecode is instrumented for.
     #[inline(always)]
-    pub fn active(&self) -> SharedMonitors {
+    pub(crate) fn active(&self) -> SharedMonitors {
         // SAFETY: the code object is live.
         SharedMonitors(unsafe { &raw mut (*self.data).active_monitors })
     }
@@ -88,14 +88,14 @@ impl Monitoring {
     ///
     /// # Safety
     /// Nobody else instruments meanwhile.
-    pub unsafe fn tool_versions(&self) -> &[usize] {
+    pub(crate) unsafe fn tool_versions(&self) -> &[usize] {
         // SAFETY: the code object is live, and only who instruments changes them.
         unsafe { &(*self.data).tool_versions }
     }
 
     /// # Safety
     /// Nobody else instruments meanwhile.
-    pub unsafe fn set_tool_version(&self, tool: Tool, version: usize) {
+    pub(crate) unsafe fn set_tool_version(&self, tool: Tool, version: usize) {
         // SAFETY: the caller's promise.
         unsafe { (*self.data).tool_versions[tool.number()] = version }
     }
@@ -117,7 +117,7 @@ impl Monitoring {
 
     /// A table, if there is one. Borrowed: it lives as long as the code object.
     #[inline(always)]
-    pub fn table(&self, kind: TableKind) -> Option<Table> {
+    pub(crate) fn table(&self, kind: TableKind) -> Option<Table> {
         // SAFETY: the tables have an entry per code unit, and are published when they are filled.
         unsafe {
             let table = slot(self.table_slot(kind)).load(Ordering::Acquire);
@@ -129,7 +129,7 @@ impl Monitoring {
     ///
     /// # Safety
     /// The thread is attached; nobody else instruments.
-    pub unsafe fn ensure_table(&self, kind: TableKind, fill: impl FnOnce(Table)) -> PyResult<()> {
+    pub(crate) unsafe fn ensure_table(&self, kind: TableKind, fill: impl FnOnce(Table)) -> PyResult<()> {
         if self.table(kind).is_some() {
             return Ok(());
         }
@@ -145,13 +145,13 @@ impl Monitoring {
 
     /// The tools of one kind at a location, if they have a table.
     #[inline(always)]
-    pub fn told(&self, kind: TableKind, index: usize) -> Option<ToolSet> {
+    pub(crate) fn told(&self, kind: TableKind, index: usize) -> Option<ToolSet> {
         self.table(kind).map(|table| ToolSet::from_bits(table[index].load(Ordering::Relaxed)))
     }
 
     /// The table of lines, if there is one.
     #[inline(always)]
-    pub fn lines(&self) -> Option<LineTable<'static>> {
+    pub(crate) fn lines(&self) -> Option<LineTable<'static>> {
         // SAFETY: the table is published when it is filled.
         unsafe {
             let lines = slot(&raw mut (*self.data).lines).load(Ordering::Acquire);
@@ -164,7 +164,11 @@ impl Monitoring {
     ///
     /// # Safety
     /// As for [`Monitoring::ensure_table`].
-    pub unsafe fn create_lines(&self, entry_size: usize, fill: impl FnOnce(LineTable)) -> PyResult<()> {
+    pub(crate) unsafe fn create_lines(
+        &self,
+        entry_size: usize,
+        fill: impl FnOnce(LineTable),
+    ) -> PyResult<()> {
         // SAFETY: the caller's promise; the entries follow the byte with their size.
         unsafe {
             let bytes = entry_size * self.units;
@@ -180,7 +184,7 @@ impl Monitoring {
 
 /// A table of who watches what, where the host keeps it.
 #[derive(Clone, Copy)]
-pub struct SharedMonitors(*mut ffi::_Py_LocalMonitors);
+pub(crate) struct SharedMonitors(*mut ffi::_Py_LocalMonitors);
 
 impl SharedMonitors {
     #[inline(always)]
@@ -191,17 +195,17 @@ impl SharedMonitors {
 
     /// The tools that watch `event`, a local one.
     #[inline(always)]
-    pub fn tools(&self, event: Event) -> ToolSet {
+    pub(crate) fn tools(&self, event: Event) -> ToolSet {
         ToolSet::from_bits(self.entries()[event.number()].load(Ordering::Relaxed))
     }
 
     /// All of it. Only who instruments gets what belongs together.
-    pub fn load(&self) -> LocalMonitors {
+    pub(crate) fn load(&self) -> LocalMonitors {
         LocalMonitors::from_fn(|event| ToolSet::from_bits(self.entries()[event].load(Ordering::Relaxed)))
     }
 
     /// Replaces it, for who instruments.
-    pub fn store(&self, monitors: LocalMonitors) {
+    pub(crate) fn store(&self, monitors: LocalMonitors) {
         for (entry, tools) in self.entries().iter().zip(monitors.entries()) {
             entry.store(tools.bits(), Ordering::Relaxed);
         }
@@ -213,7 +217,10 @@ impl SharedMonitors {
 /// # Safety
 /// The table is of a live code object with as many code units, and outlives the view.
 #[inline(always)]
-pub unsafe fn line_table<'a>(lines: *mut ffi::_PyCoLineInstrumentationData, units: usize) -> LineTable<'a> {
+pub(crate) unsafe fn line_table<'a>(
+    lines: *mut ffi::_PyCoLineInstrumentationData,
+    units: usize,
+) -> LineTable<'a> {
     // SAFETY: the caller's promise.
     unsafe {
         let entry_size = (*lines).bytes_per_entry as usize;

@@ -5,26 +5,26 @@ use core::ffi::CStr;
 use crate::host::ffi;
 
 /// Kinds of local events: those that bytecode is instrumented for.
-pub const LOCAL_EVENTS: usize = ffi::_PY_MONITORING_LOCAL_EVENTS as usize;
+pub(crate) const LOCAL_EVENTS: usize = ffi::_PY_MONITORING_LOCAL_EVENTS as usize;
 /// Kinds of events that can be watched by themselves, the local ones first.
-pub const UNGROUPED_EVENTS: usize = ffi::_PY_MONITORING_UNGROUPED_EVENTS as usize;
+pub(crate) const UNGROUPED_EVENTS: usize = ffi::_PY_MONITORING_UNGROUPED_EVENTS as usize;
 /// All kinds, ancillary ones included.
-pub const EVENTS: usize = ffi::_PY_MONITORING_EVENTS as usize;
+pub(crate) const EVENTS: usize = ffi::_PY_MONITORING_EVENTS as usize;
 /// How many tools there can be.
-pub const TOOLS: usize = ffi::PY_MONITORING_TOOL_IDS as usize;
+pub(crate) const TOOLS: usize = ffi::PY_MONITORING_TOOL_IDS as usize;
 
 /// A kind of event (`PY_MONITORING_EVENT_*`).
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 #[repr(transparent)]
-pub struct Event(u8);
+pub(crate) struct Event(u8);
 
 macro_rules! events {
     ($($name:ident = $number:ident $text:literal;)*) => {
         impl Event {
-            $(pub const $name: Event = Event(ffi::$number as u8);)*
+            $(pub(crate) const $name: Event = Event(ffi::$number as u8);)*
 
             /// Its name, as in `sys.monitoring.events`.
-            pub fn name(self) -> &'static CStr {
+            pub(crate) fn name(self) -> &'static CStr {
                 match self {
                     $(Event::$name => $text,)*
                     Event(number) => unreachable!("event {number}"),
@@ -59,35 +59,35 @@ events! {
 impl Event {
     /// The event of this number, if there is one.
     #[inline]
-    pub const fn from_number(number: i32) -> Option<Event> {
+    pub(crate) const fn from_number(number: i32) -> Option<Event> {
         if 0 <= number && number < EVENTS as i32 { Some(Event(number as u8)) } else { None }
     }
 
     /// Every kind, in the order of the numbers.
-    pub fn all() -> impl Iterator<Item = Event> {
+    pub(crate) fn all() -> impl Iterator<Item = Event> {
         (0..EVENTS as u8).map(Event)
     }
 
     /// The kinds that can be watched by themselves.
-    pub fn ungrouped() -> impl Iterator<Item = Event> {
+    pub(crate) fn ungrouped() -> impl Iterator<Item = Event> {
         (0..UNGROUPED_EVENTS as u8).map(Event)
     }
 
     #[inline(always)]
-    pub const fn number(self) -> usize {
+    pub(crate) const fn number(self) -> usize {
         self.0 as usize
     }
 
     /// Whether bytecode is instrumented for it, so that it can be watched in single code objects and
     /// disabled at single locations.
     #[inline(always)]
-    pub const fn is_local(self) -> bool {
+    pub(crate) const fn is_local(self) -> bool {
         self.number() < LOCAL_EVENTS
     }
 
     /// The event whose tools are told of this one: C_RETURN and C_RAISE belong to CALL.
     #[inline(always)]
-    pub const fn watched_as(self) -> Event {
+    pub(crate) const fn watched_as(self) -> Event {
         match self {
             Event::C_RETURN | Event::C_RAISE => Event::CALL,
             _ => self,
@@ -98,41 +98,41 @@ impl Event {
 /// A set of kinds of events (`_PyMonitoringEventSet`).
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 #[repr(transparent)]
-pub struct EventSet(u32);
+pub(crate) struct EventSet(u32);
 
 impl EventSet {
-    pub const NONE: EventSet = EventSet(0);
+    pub(crate) const NONE: EventSet = EventSet(0);
 
     #[inline]
-    pub const fn from_bits(bits: u32) -> EventSet {
+    pub(crate) const fn from_bits(bits: u32) -> EventSet {
         EventSet(bits)
     }
 
     #[inline]
-    pub const fn bits(self) -> u32 {
+    pub(crate) const fn bits(self) -> u32 {
         self.0
     }
 
     #[inline]
-    pub const fn contains(self, event: Event) -> bool {
+    pub(crate) const fn contains(self, event: Event) -> bool {
         self.0 & (1 << event.number()) != 0
     }
 
     /// Whether an event is in both sets.
     #[inline(always)]
-    pub const fn intersects(self, other: EventSet) -> bool {
+    pub(crate) const fn intersects(self, other: EventSet) -> bool {
         self.0 & other.0 != 0
     }
 
     #[inline]
     #[must_use]
-    pub const fn with(self, event: Event) -> EventSet {
+    pub(crate) const fn with(self, event: Event) -> EventSet {
         EventSet(self.0 | 1 << event.number())
     }
 
     #[inline]
     #[must_use]
-    pub const fn without(self, event: Event) -> EventSet {
+    pub(crate) const fn without(self, event: Event) -> EventSet {
         EventSet(self.0 & !(1 << event.number()))
     }
 }
@@ -140,28 +140,28 @@ impl EventSet {
 /// A tool (a `PY_MONITORING_*_ID`): six that programs may use, and the host's own two.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 #[repr(transparent)]
-pub struct Tool(u8);
+pub(crate) struct Tool(u8);
 
 impl Tool {
     /// The tool behind `sys.setprofile`.
-    pub const SYS_PROFILE: Tool = Tool(ffi::PY_MONITORING_SYS_PROFILE_ID as u8);
+    pub(crate) const SYS_PROFILE: Tool = Tool(ffi::PY_MONITORING_SYS_PROFILE_ID as u8);
     /// The tool behind `sys.settrace`.
-    pub const SYS_TRACE: Tool = Tool(ffi::PY_MONITORING_SYS_TRACE_ID as u8);
+    pub(crate) const SYS_TRACE: Tool = Tool(ffi::PY_MONITORING_SYS_TRACE_ID as u8);
 
     /// The tool of this number, if there can be one.
     #[inline]
-    pub const fn from_number(number: i32) -> Option<Tool> {
+    pub(crate) const fn from_number(number: i32) -> Option<Tool> {
         if 0 <= number && number < TOOLS as i32 { Some(Tool(number as u8)) } else { None }
     }
 
     #[inline(always)]
-    pub const fn number(self) -> usize {
+    pub(crate) const fn number(self) -> usize {
         self.0 as usize
     }
 
     /// Whether programs may use it, and have to reserve it first.
     #[inline]
-    pub const fn is_for_programs(self) -> bool {
+    pub(crate) const fn is_for_programs(self) -> bool {
         self.0 < Tool::SYS_PROFILE.0
     }
 }
@@ -169,51 +169,51 @@ impl Tool {
 /// A set of tools, one bit each, as monitors and side tables keep them.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 #[repr(transparent)]
-pub struct ToolSet(u8);
+pub(crate) struct ToolSet(u8);
 
 impl ToolSet {
-    pub const NONE: ToolSet = ToolSet(0);
+    pub(crate) const NONE: ToolSet = ToolSet(0);
 
     #[inline(always)]
-    pub const fn from_bits(bits: u8) -> ToolSet {
+    pub(crate) const fn from_bits(bits: u8) -> ToolSet {
         ToolSet(bits)
     }
 
     #[inline(always)]
-    pub const fn bits(self) -> u8 {
+    pub(crate) const fn bits(self) -> u8 {
         self.0
     }
 
     #[inline(always)]
-    pub const fn of(tool: Tool) -> ToolSet {
+    pub(crate) const fn of(tool: Tool) -> ToolSet {
         ToolSet(1 << tool.0)
     }
 
     #[inline(always)]
-    pub const fn is_empty(self) -> bool {
+    pub(crate) const fn is_empty(self) -> bool {
         self.0 == 0
     }
 
     #[inline(always)]
-    pub const fn contains(self, tool: Tool) -> bool {
+    pub(crate) const fn contains(self, tool: Tool) -> bool {
         self.0 & (1 << tool.0) != 0
     }
 
     /// Whether there are two tools or more, so that somebody has to remember which wants what.
     #[inline]
-    pub const fn is_multiple(self) -> bool {
+    pub(crate) const fn is_multiple(self) -> bool {
         self.0.count_ones() > 1
     }
 
     #[inline(always)]
     #[must_use]
-    pub const fn union(self, other: ToolSet) -> ToolSet {
+    pub(crate) const fn union(self, other: ToolSet) -> ToolSet {
         ToolSet(self.0 | other.0)
     }
 
     #[inline(always)]
     #[must_use]
-    pub const fn difference(self, other: ToolSet) -> ToolSet {
+    pub(crate) const fn difference(self, other: ToolSet) -> ToolSet {
         ToolSet(self.0 & !other.0)
     }
 }
@@ -230,7 +230,7 @@ impl IntoIterator for ToolSet {
 }
 
 /// See [`ToolSet::into_iter`].
-pub struct Tools(u8);
+pub(crate) struct Tools(u8);
 
 impl Iterator for Tools {
     type Item = Tool;

@@ -6,39 +6,39 @@ use crate::bytecode::opcode::{INSTRUMENTED_INSTRUCTION, INSTRUMENTED_LINE};
 
 /// Which kinds of instrumentation are on top of an instruction.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct Layers {
+pub(crate) struct Layers {
     /// The instruction's own event.
-    pub event: bool,
+    pub(crate) event: bool,
     /// The event that an instruction begins.
-    pub instruction: bool,
+    pub(crate) instruction: bool,
     /// The event that a line begins.
-    pub line: bool,
+    pub(crate) line: bool,
 }
 
 impl Layers {
-    pub const NONE: Layers = Layers { event: false, instruction: false, line: false };
+    pub(crate) const NONE: Layers = Layers { event: false, instruction: false, line: false };
 
     /// Whether one that is here is not in `after`, or the instruction's own event comes: whether the
     /// instruction will run as another one than before, and shall start specializing anew.
-    pub fn resets_counter(self, after: Layers) -> bool {
+    pub(crate) fn resets_counter(self, after: Layers) -> bool {
         self.event != after.event || self.instruction && !after.instruction || self.line && !after.line
     }
 }
 
 /// The opcodes on top of each other at a location.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Look {
+pub(crate) struct Look {
     /// In the bytecode.
-    pub top: u8,
+    pub(crate) top: u8,
     /// Under a line event.
-    pub below_line: u8,
+    pub(crate) below_line: u8,
     /// Under an instruction event.
-    pub below_instruction: u8,
+    pub(crate) below_instruction: u8,
 }
 
 /// How an instruction with the generic opcode `base` looks under `layers`. One that has no instrumented
 /// form does not show an event of its own.
-pub fn look(base: u8, layers: Layers) -> Look {
+pub(crate) fn look(base: u8, layers: Layers) -> Look {
     let below_instruction = if layers.event { instrumented_form(base).unwrap_or(base) } else { base };
     let below_line = if layers.instruction { INSTRUMENTED_INSTRUCTION } else { below_instruction };
     let top = if layers.line { INSTRUMENTED_LINE } else { below_line };
@@ -47,7 +47,7 @@ pub fn look(base: u8, layers: Layers) -> Look {
 
 /// Takes the layers off: the opcode of the instruction itself, which may be specialized.
 #[inline]
-pub fn strip(
+pub(crate) fn strip(
     top: u8,
     below_line: impl FnOnce() -> u8,
     below_instruction: impl FnOnce() -> u8,
@@ -62,17 +62,17 @@ pub fn strip(
 
 /// One layer at one location.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Site {
+pub(crate) struct Site {
     /// Whether the bytecode has it.
-    pub present: bool,
+    pub(crate) present: bool,
     /// Whom it tells, if the code object has a table for that; without one it tells all who are active.
-    pub told: Option<ToolSet>,
+    pub(crate) told: Option<ToolSet>,
 }
 
 impl Site {
     /// After `tools` want no more events from here. `active` are those who watch the code object now.
     #[must_use]
-    pub fn without(self, tools: ToolSet, active: ToolSet) -> Site {
+    pub(crate) fn without(self, tools: ToolSet, active: ToolSet) -> Site {
         if tools.is_empty() {
             return self;
         }
@@ -83,7 +83,7 @@ impl Site {
 
     /// After `tools` want events from here.
     #[must_use]
-    pub fn with(self, tools: ToolSet) -> Site {
+    pub(crate) fn with(self, tools: ToolSet) -> Site {
         if tools.is_empty() {
             return self;
         }

@@ -14,7 +14,7 @@ use crate::bytecode::opcode::*;
 const BIAS: i32 = 2;
 
 /// The bytes of an entry for distances up to `distance`.
-pub fn entry_size(distance: i32) -> usize {
+pub(crate) fn entry_size(distance: i32) -> usize {
     match i64::from(distance) + i64::from(BIAS) {
         ..0x100 => 2,
         0x100..0x1_0000 => 3,
@@ -25,26 +25,26 @@ pub fn entry_size(distance: i32) -> usize {
 
 /// The line of a code unit, or none, as the table says it: to be compared.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Line(u32);
+pub(crate) struct Line(u32);
 
 impl Line {
     /// The distance from the code object's first line.
     #[inline(always)]
-    pub fn distance(self) -> Option<i32> {
+    pub(crate) fn distance(self) -> Option<i32> {
         (self.0 != 0).then_some(self.0 as i32 - BIAS)
     }
 }
 
 /// A view of the table. Opcodes in it change while other threads read them.
 #[derive(Clone, Copy)]
-pub struct LineTable<'a> {
+pub(crate) struct LineTable<'a> {
     entry_size: usize,
     bytes: &'a [AtomicU8],
 }
 
 impl<'a> LineTable<'a> {
     /// Of entries with `entry_size` bytes.
-    pub fn new(entry_size: usize, bytes: &'a [AtomicU8]) -> LineTable<'a> {
+    pub(crate) fn new(entry_size: usize, bytes: &'a [AtomicU8]) -> LineTable<'a> {
         debug_assert!((2..=5).contains(&entry_size) && bytes.len().is_multiple_of(entry_size));
         LineTable { entry_size, bytes }
     }
@@ -56,7 +56,7 @@ impl<'a> LineTable<'a> {
 
     /// The line of the code unit. Most entries have one byte for it.
     #[inline(always)]
-    pub fn line(self, index: usize) -> Line {
+    pub(crate) fn line(self, index: usize) -> Line {
         let byte = |place| u32::from(self.byte(index, place).load(Ordering::Relaxed));
         let mut number = byte(1);
         for place in 2..self.entry_size {
@@ -67,21 +67,21 @@ impl<'a> LineTable<'a> {
 
     /// What is, or would be, under a line event; zero if none can be there.
     #[inline(always)]
-    pub fn opcode(self, index: usize) -> u8 {
+    pub(crate) fn opcode(self, index: usize) -> u8 {
         self.byte(index, 0).load(Ordering::Relaxed)
     }
 
-    pub fn set_opcode(self, index: usize, opcode: u8) {
+    pub(crate) fn set_opcode(self, index: usize, opcode: u8) {
         self.byte(index, 0).store(opcode, Ordering::Relaxed);
     }
 
     /// The distance of the unit's line from the first one.
     #[inline(always)]
-    pub fn distance(self, index: usize) -> Option<i32> {
+    pub(crate) fn distance(self, index: usize) -> Option<i32> {
         self.line(index).distance()
     }
 
-    pub fn set_distance(self, index: usize, distance: Option<i32>) {
+    pub(crate) fn set_distance(self, index: usize, distance: Option<i32>) {
         let number = distance.map_or(0, |distance| (distance + BIAS) as u32);
         debug_assert!(distance.is_none_or(|distance| distance + BIAS > 0));
         for (place, value) in (1..self.entry_size).zip(number.to_le_bytes()) {
@@ -92,7 +92,7 @@ impl<'a> LineTable<'a> {
 }
 
 /// The bytecode of a code object, as the compiler made it.
-pub trait Listing {
+pub(crate) trait Listing {
     /// Code units.
     fn units(&self) -> usize;
     /// Where the part begins that tools are told of.
@@ -102,7 +102,10 @@ pub trait Listing {
 }
 
 /// The code units from `start` on that are instructions.
-pub fn instructions(listing: &impl Listing, start: usize) -> impl Iterator<Item = (usize, Instruction)> {
+pub(crate) fn instructions(
+    listing: &impl Listing,
+    start: usize,
+) -> impl Iterator<Item = (usize, Instruction)> {
     let mut next = start;
     core::iter::from_fn(move || {
         (next < listing.units()).then(|| {
@@ -118,7 +121,7 @@ pub fn instructions(listing: &impl Listing, start: usize) -> impl Iterator<Item 
 ///
 /// A line begins where the line is another one than that of the instruction before, where a jump leads to
 /// and where a handler starts.
-pub fn fill(
+pub(crate) fn fill(
     table: LineTable,
     listing: &impl Listing,
     distance_of: impl FnMut(usize) -> Option<i32>,
@@ -196,7 +199,7 @@ fn jump_targets(listing: &impl Listing) -> impl Iterator<Item = usize> {
 /// The code units where the handlers of an exception table begin. Entries are four numbers: start, length,
 /// handler, and what to push; six bits a byte, the most significant first, bit 6 says that more follow.
 /// Source: `InternalDocs/exception_handling.md`.
-pub fn handlers(mut table: &[u8]) -> impl Iterator<Item = usize> {
+pub(crate) fn handlers(mut table: &[u8]) -> impl Iterator<Item = usize> {
     core::iter::from_fn(move || {
         if table.is_empty() {
             return None;

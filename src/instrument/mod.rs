@@ -3,7 +3,7 @@
 //!
 //! Replaces `instrumentation.o` and `legacy_tracing.o`. Called by the host (code objects, frames,
 //! `sys`), by C extensions through `PyMonitoring_*`, and by the evaluator: `RESUME` and the periodic
-//! check call [`_Py_Instrument`](writer::_Py_Instrument) when a code object's version is not the
+//! check call [`writer::bring_up_to_date`] when a code object's version is not the
 //! thread's, and instrumented instructions call the functions of [`calls`].
 //!
 //! # From events to bytecode
@@ -53,19 +53,20 @@
 //! both to the interpreter's: so the next check finds no difference, even if the copy was out of step for
 //! good, as it may be while an interpreter is cleared. Code that runs in finalizers then must end, too.
 
-pub mod branches;
-pub mod c_api;
-pub mod calls;
-pub mod data;
-pub mod events;
-pub mod layout;
-pub mod legacy;
-pub mod lines;
+pub(crate) mod branches;
+pub(crate) mod c_code;
+pub(crate) mod calls;
+pub(crate) mod data;
+pub(crate) mod events;
+pub(crate) mod exceptions;
+pub(crate) mod layout;
+pub(crate) mod legacy;
+pub(crate) mod lines;
 #[cfg(test)]
 mod model;
-pub mod module;
-pub mod monitors;
-pub mod opcodes;
-pub mod tools;
-pub mod version;
-pub mod writer;
+pub(crate) mod module;
+pub(crate) mod monitors;
+pub(crate) mod opcodes;
+pub(crate) mod tools;
+pub(crate) mod version;
+pub(crate) mod writer;

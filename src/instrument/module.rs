@@ -4,7 +4,6 @@ use core::ffi::{CStr, c_int};
 use core::ptr::null_mut;
 use core::sync::atomic::{AtomicPtr, Ordering};
 
-use super::calls::{_PyInstrumentation_DISABLE, _PyInstrumentation_MISSING};
 use super::events::{Event, EventSet, LOCAL_EVENTS, Tool, UNGROUPED_EVENTS};
 use super::tools;
 use crate::host::lock::with_world_stopped;
@@ -12,6 +11,7 @@ use crate::host::object::{has_feature, is_exact, static_head};
 use crate::host::owned::{check, exception_is_set, into_host};
 use crate::host::{Code, Owned, PyObject, PyResult, Raised, ThreadState, ffi, is_small_int, none, small_int};
 use crate::raise;
+use crate::seams;
 
 // --- the module --------------------------------------------------------------------------------
 
@@ -33,24 +33,17 @@ const CONVENTIONAL_TOOLS: [(&CStr, u32); 4] = [
     (c"OPTIMIZER_ID", ffi::PY_MONITORING_OPTIMIZER_ID),
 ];
 
-/// Makes the module `sys.monitoring`, a new reference; null with an exception set if memory is short. Stands
-/// for the host's symbol of this name (`sysmodule.c`).
+/// Makes the module `sys.monitoring`.
 ///
 /// # Safety
-/// The thread is attached, and the interpreter is being set up.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn _Py_CreateMonitoringObject() -> *mut PyObject {
-    // SAFETY: the caller's promise.
-    into_host(unsafe { create() })
-}
-
-unsafe fn create() -> PyResult {
+/// The thread is attached.
+pub(crate) unsafe fn create() -> PyResult {
     // SAFETY: the thread is attached, and the definition is complete and a static.
     unsafe {
         let version = ffi::PYTHON_API_VERSION as c_int;
         let module = Owned::from_host(ffi::_PyModule_CreateInitialized(&raw mut MODULE, version))?;
-        set_attribute(&module, c"DISABLE", &raw mut _PyInstrumentation_DISABLE)?;
-        set_attribute(&module, c"MISSING", &raw mut _PyInstrumentation_MISSING)?;
+        set_attribute(&module, c"DISABLE", seams::instrumentation::disable())?;
+        set_attribute(&module, c"MISSING", seams::instrumentation::missing())?;
         let events = Owned::from_host(ffi::_PyNamespace_New(null_mut()))?;
         set_attribute(&module, c"events", events.as_ptr())?;
         for event in Event::all() {

@@ -7,16 +7,26 @@ use crate::host::ffi;
 /// For each of the first `N` events the tools that watch it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(transparent)]
-pub struct Monitors<const N: usize>([ToolSet; N]);
+pub(crate) struct Monitors<const N: usize>([ToolSet; N]);
 
 /// The events that bytecode is instrumented for.
-pub type LocalMonitors = Monitors<LOCAL_EVENTS>;
+pub(crate) type LocalMonitors = Monitors<LOCAL_EVENTS>;
 /// The events of an interpreter.
-pub type GlobalMonitors = Monitors<UNGROUPED_EVENTS>;
+pub(crate) type GlobalMonitors = Monitors<UNGROUPED_EVENTS>;
 
 static_assertions::assert_eq_size!(LocalMonitors, ffi::_Py_LocalMonitors);
 static_assertions::assert_eq_size!(GlobalMonitors, ffi::_Py_GlobalMonitors);
 static_assertions::const_assert!(LOCAL_EVENTS < UNGROUPED_EVENTS && UNGROUPED_EVENTS < EVENTS);
+
+/// Who watches which events of the interpreter.
+///
+/// # Safety
+/// The interpreter is live; with the result, nobody changes its monitors.
+#[inline(always)]
+pub(crate) unsafe fn of_interpreter<'a>(interp: *mut ffi::PyInterpreterState) -> &'a GlobalMonitors {
+    // SAFETY: the caller's promise; the types have one layout.
+    unsafe { &*(&raw const (*interp).monitors).cast() }
+}
 
 impl<const N: usize> Default for Monitors<N> {
     fn default() -> Self {
@@ -26,23 +36,23 @@ impl<const N: usize> Default for Monitors<N> {
 
 impl<const N: usize> Monitors<N> {
     /// The table in which `tools` says for the number of each event who watches it.
-    pub fn from_fn(tools: impl FnMut(usize) -> ToolSet) -> Self {
+    pub(crate) fn from_fn(tools: impl FnMut(usize) -> ToolSet) -> Self {
         Monitors(core::array::from_fn(tools))
     }
 
     /// Who watches each event, in the order of their numbers.
-    pub fn entries(&self) -> &[ToolSet; N] {
+    pub(crate) fn entries(&self) -> &[ToolSet; N] {
         &self.0
     }
 
     /// The tools that watch `event`, one of those in the table.
     #[inline(always)]
-    pub fn tools(&self, event: Event) -> ToolSet {
+    pub(crate) fn tools(&self, event: Event) -> ToolSet {
         self.0[event.number()]
     }
 
     /// The events that `tool` watches.
-    pub fn events(&self, tool: Tool) -> EventSet {
+    pub(crate) fn events(&self, tool: Tool) -> EventSet {
         Event::all()
             .zip(&self.0)
             .filter(|(_, tools)| tools.contains(tool))
@@ -50,7 +60,7 @@ impl<const N: usize> Monitors<N> {
     }
 
     /// Makes `events` the ones that `tool` watches.
-    pub fn set_events(&mut self, tool: Tool, events: EventSet) {
+    pub(crate) fn set_events(&mut self, tool: Tool, events: EventSet) {
         let tool = (tool, ToolSet::of(tool));
         for (event, tools) in Event::all().zip(&mut self.0) {
             let others = tools.difference(tool.1);
@@ -59,49 +69,49 @@ impl<const N: usize> Monitors<N> {
     }
 
     /// Takes every event away from `tools`.
-    pub fn forget(&mut self, tools: ToolSet) {
+    pub(crate) fn forget(&mut self, tools: ToolSet) {
         for watching in &mut self.0 {
             *watching = watching.difference(tools);
         }
     }
 
     /// Whether nobody watches anything.
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.0.iter().all(|tools| tools.is_empty())
     }
 
     /// Whether some event has two tools or more.
-    pub fn has_multiple_tools(&self) -> bool {
+    pub(crate) fn has_multiple_tools(&self) -> bool {
         self.0.iter().any(|tools| tools.is_multiple())
     }
 
     /// What is in this table and not in `other`.
     #[must_use]
-    pub fn difference(&self, other: &Self) -> Self {
+    pub(crate) fn difference(&self, other: &Self) -> Self {
         Monitors(core::array::from_fn(|event| self.0[event].difference(other.0[event])))
     }
 }
 
 /// Who is to be told of the events of a code object: those who watch the interpreter, or it.
-pub fn watching(global: &GlobalMonitors, local: &LocalMonitors) -> LocalMonitors {
+pub(crate) fn watching(global: &GlobalMonitors, local: &LocalMonitors) -> LocalMonitors {
     Monitors(core::array::from_fn(|event| global.0[event].union(local.0[event])))
 }
 
 /// What instrumenting a code object must change.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Change {
+pub(crate) struct Change {
     /// Who is told afterwards.
-    pub active: LocalMonitors,
+    pub(crate) active: LocalMonitors,
     /// What is taken away, first.
-    pub removed: LocalMonitors,
+    pub(crate) removed: LocalMonitors,
     /// What is put in, then.
-    pub added: LocalMonitors,
+    pub(crate) added: LocalMonitors,
 }
 
 impl Change {
     /// From `was`, what the code object is instrumented for, to `active`. If `restarted`, events that
     /// tools have disabled at single locations come back.
-    pub fn new(was: &LocalMonitors, active: LocalMonitors, restarted: bool) -> Change {
+    pub(crate) fn new(was: &LocalMonitors, active: LocalMonitors, restarted: bool) -> Change {
         if restarted {
             Change { active, removed: *was, added: active }
         } else {
@@ -110,20 +120,20 @@ impl Change {
     }
 
     /// The events about which anything changes.
-    pub fn touched(&self) -> EventSet {
+    pub(crate) fn touched(&self) -> EventSet {
         let changes = |&event: &Event| !self.removed.tools(event).union(self.added.tools(event)).is_empty();
         Event::all().take(LOCAL_EVENTS).filter(changes).fold(EventSet::NONE, EventSet::with)
     }
 
     /// Whether the bytecode stays as it is.
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.removed.is_empty() && self.added.is_empty()
     }
 }
 
 /// Which of a code object's own monitors are of an earlier life of the tool: whose tool was cleared
 /// since, which the versions tell.
-pub fn outdated(seen: &[usize], current: &[usize]) -> ToolSet {
+pub(crate) fn outdated(seen: &[usize], current: &[usize]) -> ToolSet {
     let pairs = seen.iter().zip(current).enumerate();
     ToolSet::from_bits(
         pairs.filter(|(_, (seen, current))| seen != current).fold(0, |set, (tool, _)| set | 1 << tool),

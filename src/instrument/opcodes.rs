@@ -7,11 +7,11 @@ use crate::host::ffi;
 
 /// One instruction of a code object as the compiler made it: generic, not instrumented.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Instruction {
-    pub opcode: u8,
-    pub argument: u8,
+pub(crate) struct Instruction {
+    pub(crate) opcode: u8,
+    pub(crate) argument: u8,
     /// Code units, caches included.
-    pub length: usize,
+    pub(crate) length: usize,
 }
 
 /// What a pair of a plain and an instrumented opcode fires.
@@ -77,12 +77,12 @@ pairs! {
 
 /// The events that instructions with this opcode fire, one each: which one says [`event`].
 #[inline(always)]
-pub fn events(opcode: u8) -> EventSet {
+pub(crate) fn events(opcode: u8) -> EventSet {
     EVENTS_OF[opcode as usize]
 }
 
 /// The event that an instruction fires, if it fires one.
-pub fn event(opcode: u8, argument: u8) -> Option<Event> {
+pub(crate) fn event(opcode: u8, argument: u8) -> Option<Event> {
     Some(match FIRES[opcode as usize]? {
         Fires::One(event) => event,
         Fires::ByArgument if argument == 0 => Event::PY_START,
@@ -92,26 +92,26 @@ pub fn event(opcode: u8, argument: u8) -> Option<Event> {
 
 /// The form of a generic opcode that fires its event, if it has one.
 #[inline]
-pub fn instrumented_form(opcode: u8) -> Option<u8> {
+pub(crate) fn instrumented_form(opcode: u8) -> Option<u8> {
     Some(INSTRUMENTED_FORM[opcode as usize]).filter(|&form| form != 0)
 }
 
 /// The generic opcode of an instrumented form; none if `opcode` is not such a form.
 #[inline]
-pub fn plain_form(opcode: u8) -> Option<u8> {
+pub(crate) fn plain_form(opcode: u8) -> Option<u8> {
     Some(PLAIN_FORM[opcode as usize]).filter(|&form| form != 0)
 }
 
 /// Whether `opcode` is put there by instrumentation.
 #[inline(always)]
-pub fn is_instrumented(opcode: u8) -> bool {
+pub(crate) fn is_instrumented(opcode: u8) -> bool {
     opcode >= ffi::MIN_INSTRUMENTED_OPCODE as u8 && opcode != ENTER_EXECUTOR
 }
 
 /// Whether tools may be told of the instruction by itself. RESUME is left alone since it sees to the
 /// instrumentation, END_FOR since it is mostly skipped.
 #[inline]
-pub fn has_instruction_event(opcode: u8) -> bool {
+pub(crate) fn has_instruction_event(opcode: u8) -> bool {
     opcode != RESUME && opcode != END_FOR
 }
 
@@ -119,7 +119,7 @@ pub fn has_instruction_event(opcode: u8) -> bool {
 ///
 /// Of the host's table, so not for unit tests.
 #[inline]
-pub fn generic(opcode: u8) -> u8 {
+pub(crate) fn generic(opcode: u8) -> u8 {
     // SAFETY: a constant table of the host.
     unsafe { ffi::_PyOpcode_Deopt[opcode as usize] }
 }
@@ -128,7 +128,7 @@ pub fn generic(opcode: u8) -> u8 {
 ///
 /// Of the host's table, so not for unit tests.
 #[inline]
-pub fn cache_units(opcode: u8) -> usize {
+pub(crate) fn cache_units(opcode: u8) -> usize {
     // SAFETY: a constant table of the host.
     unsafe { ffi::_PyOpcode_Caches[opcode as usize] as usize }
 }

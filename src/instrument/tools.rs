@@ -7,52 +7,42 @@ use core::sync::atomic::{AtomicPtr, Ordering};
 
 use super::data::Monitoring;
 use super::events::{Event, EventSet, Tool, ToolSet, UNGROUPED_EVENTS};
-use super::monitors::GlobalMonitors;
+use super::monitors::{self, GlobalMonitors};
 use super::{branches, version, writer};
 use crate::host::lock::with_world_stopped;
 use crate::host::object::size;
-use crate::host::{Code, Owned, PyObject, PyResult, Raised, StackRef, ThreadState, ffi, refcount};
+use crate::host::{Code, Owned, PyObject, PyResult, StackRef, ThreadState, ffi, refcount};
 use crate::raise;
 
 type Interpreter = *mut ffi::PyInterpreterState;
 
 // --- the interpreter's monitors ----------------------------------------------------------------
 
-/// Who watches which events of the interpreter.
-///
-/// # Safety
-/// The interpreter is live; with the result, nobody changes its monitors.
-#[inline(always)]
-pub unsafe fn monitors<'a>(interp: Interpreter) -> &'a GlobalMonitors {
-    // SAFETY: the caller's promise; the types have one layout.
-    unsafe { &*(&raw const (*interp).monitors).cast() }
-}
-
 /// The tools that watch `event`, an ungrouped one, wherever it happens.
 ///
 /// # Safety
 /// The interpreter is live and the thread attached.
 #[inline(always)]
-pub unsafe fn tools_for(interp: Interpreter, event: Event) -> ToolSet {
+pub(crate) unsafe fn tools_for(interp: Interpreter, event: Event) -> ToolSet {
     debug_assert!(event.number() < UNGROUPED_EVENTS);
     // SAFETY: the caller's promise.
-    unsafe { monitors(interp).tools(event) }
+    unsafe { monitors::of_interpreter(interp).tools(event) }
 }
 
 /// The events that `tool` watches wherever they happen.
 ///
 /// # Safety
 /// The interpreter is live and the thread attached.
-pub unsafe fn events_of(interp: Interpreter, tool: Tool) -> EventSet {
+pub(crate) unsafe fn events_of(interp: Interpreter, tool: Tool) -> EventSet {
     // SAFETY: the caller's promise.
-    unsafe { monitors(interp).events(tool) }
+    unsafe { monitors::of_interpreter(interp).events(tool) }
 }
 
 /// The events that `tool` watches in `code`, besides those.
 ///
 /// # Safety
 /// The code object is live and the thread attached.
-pub unsafe fn local_events_of(code: Code, tool: Tool) -> EventSet {
+pub(crate) unsafe fn local_events_of(code: Code, tool: Tool) -> EventSet {
     // SAFETY: the caller's promise.
     unsafe { Monitoring::of(code).map_or(EventSet::NONE, |data| data.local().load().events(tool)) }
 }
@@ -62,7 +52,7 @@ pub unsafe fn local_events_of(code: Code, tool: Tool) -> EventSet {
 ///
 /// # Safety
 /// The interpreter is live.
-pub unsafe fn name_slot<'a>(interp: Interpreter, tool: Tool) -> &'a AtomicPtr<PyObject> {
+pub(crate) unsafe fn name_slot<'a>(interp: Interpreter, tool: Tool) -> &'a AtomicPtr<PyObject> {
     // SAFETY: the caller's promise; there is a slot for each tool.
     unsafe { AtomicPtr::from_ptr(&raw mut (*interp).monitoring_tool_names[tool.number()]) }
 }
@@ -83,7 +73,7 @@ unsafe fn check_in_use(interp: Interpreter, tool: Tool) -> PyResult<()> {
 ///
 /// # Safety
 /// The thread is attached and the world is stopped.
-pub unsafe fn set_events(tstate: ThreadState, tool: Tool, events: EventSet) -> PyResult<()> {
+pub(crate) unsafe fn set_events(tstate: ThreadState, tool: Tool, events: EventSet) -> PyResult<()> {
     // SAFETY: the caller's promise.
     unsafe {
         let interp = tstate.interp();
@@ -104,7 +94,7 @@ pub unsafe fn set_events(tstate: ThreadState, tool: Tool, events: EventSet) -> P
 ///
 /// # Safety
 /// The thread is attached, `code` is live, and the world is stopped.
-pub unsafe fn set_local_events(
+pub(crate) unsafe fn set_local_events(
     interp: Interpreter,
     code: Code,
     tool: Tool,
@@ -137,7 +127,7 @@ pub unsafe fn set_local_events(
 ///
 /// # Safety
 /// The thread is attached.
-pub unsafe fn clear(tstate: ThreadState, tool: Tool) -> PyResult<()> {
+pub(crate) unsafe fn clear(tstate: ThreadState, tool: Tool) -> PyResult<()> {
     // SAFETY: the caller's promise.
     unsafe {
         let interp = tstate.interp();
@@ -159,7 +149,7 @@ pub unsafe fn clear(tstate: ThreadState, tool: Tool) -> PyResult<()> {
 ///
 /// # Safety
 /// The thread is attached.
-pub unsafe fn restart_events(tstate: ThreadState) -> PyResult<()> {
+pub(crate) unsafe fn restart_events(tstate: ThreadState) -> PyResult<()> {
     // SAFETY: the caller's promise.
     unsafe {
         let interp = tstate.interp();
@@ -188,7 +178,7 @@ unsafe fn callback_slot(interp: Interpreter, tool: Tool, event: Event) -> *mut *
 /// # Safety
 /// The interpreter is live and the thread attached.
 #[inline(always)]
-pub unsafe fn callback(interp: Interpreter, tool: Tool, event: Event) -> Option<StackRef> {
+pub(crate) unsafe fn callback(interp: Interpreter, tool: Tool, event: Event) -> Option<StackRef> {
     // SAFETY: the caller's promise; what is in the slot stays there at least until the world is stopped.
     unsafe {
         let callback = *callback_slot(interp, tool, event);
@@ -206,7 +196,7 @@ unsafe fn swap_callback(interp: Interpreter, tool: Tool, event: Event, new: *mut
 ///
 /// # Safety
 /// The interpreter is live and the thread attached.
-pub unsafe fn remove_callback(interp: Interpreter, tool: Tool, event: Event) {
+pub(crate) unsafe fn remove_callback(interp: Interpreter, tool: Tool, event: Event) {
     // SAFETY: the caller's promise. What a destructor does comes when the world runs again.
     unsafe { drop(with_world_stopped(interp, || swap_callback(interp, tool, event, null_mut()))) }
 }
@@ -216,7 +206,7 @@ pub unsafe fn remove_callback(interp: Interpreter, tool: Tool, event: Event) {
 ///
 /// # Safety
 /// The thread is attached; `callback` is live or null.
-pub unsafe fn register_callback(
+pub(crate) unsafe fn register_callback(
     interp: Interpreter,
     tool: Tool,
     event: Event,
@@ -240,115 +230,14 @@ pub unsafe fn register_callback(
     Ok(before.map(branches::unwrap_handler))
 }
 
-// --- the host's functions ----------------------------------------------------------------------
-
-/// The tool of this number, which the host has checked.
-fn host_tool(number: c_int) -> Tool {
-    debug_assert!(Tool::from_number(number).is_some());
-    Tool::from_number(number).unwrap_or(Tool::SYS_TRACE)
-}
-
-fn status(result: PyResult<()>) -> c_int {
-    if result.is_ok() { 0 } else { -1 }
-}
-
-/// Makes `events` those that a tool watches wherever they happen. Stands for the host's symbol of this
-/// name (`pycore_instruments.h`).
-///
-/// 0, or -1 with an exception: ValueError if the tool is not in use, OverflowError, MemoryError.
+/// The events that `tool` watches in `code`. Fails with ValueError if the tool is not in use.
 ///
 /// # Safety
-/// The thread is attached, the world is stopped, and there are such tools and events.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn _PyMonitoring_SetEvents(
-    tool_id: c_int,
-    events: ffi::_PyMonitoringEventSet,
-) -> c_int {
-    // SAFETY: the caller's promise.
-    status(unsafe { set_events(ThreadState::current(), host_tool(tool_id), EventSet::from_bits(events)) })
-}
-
-/// Makes `events` those that a tool watches in `code`, borrowed. Stands for the host's symbol of this
-/// name (`pycore_instruments.h`).
-///
-/// 0, or -1 with an exception: SystemError for code of the host that nobody may watch, ValueError if the
-/// tool is not in use, MemoryError.
-///
-/// # Safety
-/// The thread is attached, the world is stopped, `code` is live, and there are such tools and local
-/// events.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn _PyMonitoring_SetLocalEvents(
-    code: *mut ffi::PyCodeObject,
-    tool_id: c_int,
-    events: ffi::_PyMonitoringEventSet,
-) -> c_int {
+/// The thread is attached, and `code` is live.
+pub(crate) unsafe fn checked_local_events(interp: Interpreter, code: Code, tool: Tool) -> PyResult<EventSet> {
     // SAFETY: the caller's promise.
     unsafe {
-        let interp = ThreadState::current().interp();
-        status(set_local_events(
-            interp,
-            Code::from_ptr(code),
-            host_tool(tool_id),
-            EventSet::from_bits(events),
-        ))
+        check_in_use(interp, tool)?;
+        Ok(local_events_of(code, tool))
     }
-}
-
-/// Stores the events that a tool watches in `code`, borrowed. Stands for the host's symbol of this name
-/// (`pycore_instruments.h`).
-///
-/// 0, or -1 with ValueError if the tool is not in use.
-///
-/// # Safety
-/// The thread is attached, `code` is live, `events` can be written, and there is such a tool.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn _PyMonitoring_GetLocalEvents(
-    code: *mut ffi::PyCodeObject,
-    tool_id: c_int,
-    events: *mut ffi::_PyMonitoringEventSet,
-) -> c_int {
-    // SAFETY: the caller's promise.
-    unsafe {
-        let tool = host_tool(tool_id);
-        let checked = check_in_use(ThreadState::current().interp(), tool);
-        status(checked.map(|()| *events = local_events_of(Code::from_ptr(code), tool).bits()))
-    }
-}
-
-/// Makes `obj` (borrowed; null: nobody) the callback of a tool for an event. Stands for the host's symbol
-/// of this name (`pycore_instruments.h`).
-///
-/// Gives a new reference to the callback before; null if there was none, or with an exception set.
-///
-/// # Safety
-/// The thread is attached, `obj` is live or null, and there are such tools and events.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn _PyMonitoring_RegisterCallback(
-    tool_id: c_int,
-    event_id: c_int,
-    obj: *mut PyObject,
-) -> *mut PyObject {
-    debug_assert!(Event::from_number(event_id).is_some());
-    let Some(event) = Event::from_number(event_id) else { return null_mut() };
-    // SAFETY: the caller's promise.
-    unsafe {
-        match register_callback(ThreadState::current().interp(), host_tool(tool_id), event, obj) {
-            Ok(before) => before.map_or(null_mut(), Owned::into_ptr),
-            Err(Raised) => null_mut(),
-        }
-    }
-}
-
-/// Ends what a tool watches everywhere, and its callbacks. Stands for the host's symbol of this name
-/// (`instrumentation.c`).
-///
-/// 0, or -1 with an exception: ValueError if the tool is not in use, OverflowError, MemoryError.
-///
-/// # Safety
-/// The thread is attached, and there is such a tool.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn _PyMonitoring_ClearToolId(tool_id: c_int) -> c_int {
-    // SAFETY: the caller's promise.
-    status(unsafe { clear(ThreadState::current(), host_tool(tool_id)) })
 }

@@ -7,9 +7,9 @@ use super::data::{Monitoring, Table, TableKind};
 use super::events::{Event, Tool, ToolSet};
 use super::layout::{self, Layers, Site, look};
 use super::lines::{self, Listing, entry_size, instructions};
-use super::monitors::{Change, outdated, watching};
+use super::monitors::{self, Change, outdated, watching};
 use super::opcodes::{self, Instruction};
-use super::{tools, version};
+use super::version;
 use crate::bytecode::BackoffCounter;
 use crate::bytecode::opcode::ENTER_EXECUTOR;
 #[cfg(py_gil_disabled)]
@@ -25,14 +25,17 @@ type Interpreter = *mut ffi::PyInterpreterState;
 
 /// What is at a location.
 #[derive(Clone, Copy)]
-struct Location {
-    base: Instruction,
+pub(crate) struct Location {
+    pub(crate) base: Instruction,
     layers: Layers,
 }
 
 /// Looks through everything on top of the instruction at `index`.
+///
+/// # Safety
+/// The code object is live and has an instruction there; no thread instruments it meanwhile.
 #[inline(always)]
-unsafe fn location(code: Code, index: usize) -> Location {
+pub(crate) unsafe fn location(code: Code, index: usize) -> Location {
     // SAFETY: the callers' promise: the code object is live, and there is an instruction.
     unsafe {
         let unit = code.bytecode().add(index as isize);
@@ -71,7 +74,7 @@ unsafe fn under_executor(code: Code, number: usize) -> (u8, usize) {
 
 /// A code object's own bytecode, with nothing on top.
 #[derive(Clone, Copy)]
-pub struct Bytecode {
+pub(crate) struct Bytecode {
     code: Code,
     units: usize,
 }
@@ -79,7 +82,7 @@ pub struct Bytecode {
 impl Bytecode {
     /// # Safety
     /// The code object is live, and stays so while the result is used; nobody else instruments it.
-    pub unsafe fn of(code: Code) -> Bytecode {
+    pub(crate) unsafe fn of(code: Code) -> Bytecode {
         // SAFETY: the caller's promise.
         Bytecode { code, units: unsafe { size(code.object()) } as usize }
     }
@@ -122,7 +125,7 @@ unsafe fn copies(code: Code) -> impl Iterator<Item = CodeUnit> {
 /// # Safety
 /// The code object is live and locked, or the world is stopped; there is an instruction.
 #[cfg(py_gil_disabled)]
-pub unsafe fn shown(code: Code, index: usize) -> (Instruction, u8) {
+pub(crate) unsafe fn shown(code: Code, index: usize) -> (Instruction, u8) {
     // SAFETY: the caller's promise.
     let Location { base, layers } = unsafe { location(code, index) };
     (base, look(base.opcode, layers).top)
@@ -251,7 +254,7 @@ impl Writer<'_> {
 /// # Safety
 /// The thread is attached, the world is stopped, the code object is live and was instrumented, and there
 /// is an instruction with that event at `index`.
-pub unsafe fn disable(interp: Interpreter, code: Code, index: usize, event: Event, tool: Tool) {
+pub(crate) unsafe fn disable(interp: Interpreter, code: Code, index: usize, event: Event, tool: Tool) {
     debug_assert!(event.is_local());
     // SAFETY: the caller's promise.
     unsafe {
@@ -276,7 +279,7 @@ pub unsafe fn disable(interp: Interpreter, code: Code, index: usize, event: Even
 ///
 /// # Safety
 /// The thread is attached and the code object live; it is locked or the world is stopped.
-pub unsafe fn instrument(code: Code, interp: Interpreter) -> PyResult<()> {
+pub(crate) unsafe fn instrument(code: Code, interp: Interpreter) -> PyResult<()> {
     // SAFETY: the caller's promise.
     unsafe {
         invalidate_executors(code, interp);
@@ -291,7 +294,7 @@ pub unsafe fn instrument(code: Code, interp: Interpreter) -> PyResult<()> {
             local.forget(outdated);
             data.local().store(local);
         }
-        let active = watching(tools::monitors(interp), &local);
+        let active = watching(monitors::of_interpreter(interp), &local);
         prepare_tables(code, &data, &active)?;
         let restarted = (*interp).last_restart_version > version::of_code(code).field();
         let change = Change::new(&data.active().load(), active, restarted);
@@ -417,7 +420,7 @@ impl LineReader {
 ///
 /// # Safety
 /// As for [`instrument`].
-pub unsafe fn instrument_if_outdated(code: Code, interp: Interpreter) -> PyResult<()> {
+pub(crate) unsafe fn instrument_if_outdated(code: Code, interp: Interpreter) -> PyResult<()> {
     // SAFETY: the caller's promise.
     unsafe {
         if version::of_code(code) == version::global(interp) {
@@ -431,7 +434,7 @@ pub unsafe fn instrument_if_outdated(code: Code, interp: Interpreter) -> PyResul
 ///
 /// # Safety
 /// The thread is attached and the world is stopped.
-pub unsafe fn instrument_all_running(interp: Interpreter) -> PyResult<()> {
+pub(crate) unsafe fn instrument_all_running(interp: Interpreter) -> PyResult<()> {
     // SAFETY: the caller's promise; frames link to live frames.
     unsafe {
         ThreadState::with_all(interp, |mut threads| {
@@ -449,58 +452,19 @@ pub unsafe fn instrument_all_running(interp: Interpreter) -> PyResult<()> {
     }
 }
 
-// --- the host's functions ----------------------------------------------------------------------
-
-/// Brings `code` (borrowed) up to date with what the interpreter's tools want. Stands for the host's
-/// symbol of this name (`pycore_code.h`).
-///
-/// 0, or -1 with MemoryError. Afterwards the thread sees the interpreter's version, whatever it saw before:
-/// whoever compares versions next finds no difference between the two.
+/// Brings `code` up to date with what the interpreter's tools want. Fails with MemoryError. Afterwards the
+/// thread sees the interpreter's version, whatever it saw before: the next comparison of versions finds no
+/// difference between the two.
 ///
 /// # Safety
 /// The thread is attached, `code` is live, `interp` is the thread's, and the world is not stopped.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn _Py_Instrument(
-    code: *mut ffi::PyCodeObject,
-    interp: *mut ffi::PyInterpreterState,
-) -> c_int {
+pub(crate) unsafe fn bring_up_to_date(code: Code, interp: Interpreter) -> PyResult<()> {
     // SAFETY: the caller's promise.
     unsafe {
-        let result = with_lock(code.cast(), || instrument_if_outdated(Code::from_ptr(code), interp));
+        let result = with_lock(code.object(), || instrument_if_outdated(code, interp));
         // They differ only when an interpreter is cleared, whose finalizers must not look for the
         // difference for ever.
         version::catch_up(ThreadState::current(), interp);
-        if result.is_ok() { 0 } else { -1 }
+        result
     }
-}
-
-/// The instruction at code unit `offset` of `code` (borrowed) without instrumentation, specialization and
-/// executors. Stands for the host's symbol of this name (`pycore_code.h`); cannot fail.
-///
-/// # Safety
-/// `code` is live and has an instruction there; nobody instruments it meanwhile.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn _Py_GetBaseCodeUnit(
-    code: *mut ffi::PyCodeObject,
-    offset: c_int,
-) -> ffi::_Py_CODEUNIT {
-    // SAFETY: the caller's promise; a unit is an opcode below an argument.
-    unsafe {
-        let base = location(Code::from_ptr(code), offset as usize).base;
-        let mut unit: ffi::_Py_CODEUNIT = core::mem::zeroed();
-        unit.op.code = base.opcode;
-        unit.op.arg = base.argument;
-        unit
-    }
-}
-
-/// The code units of the instruction at code unit `offset` of `code` (borrowed), its caches included.
-/// Stands for the host's symbol of this name (`pycore_code.h`); cannot fail.
-///
-/// # Safety
-/// As for [`_Py_GetBaseCodeUnit`].
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn _PyInstruction_GetLength(code: *mut ffi::PyCodeObject, offset: c_int) -> c_int {
-    // SAFETY: the caller's promise.
-    unsafe { location(Code::from_ptr(code), offset as usize).base.length as c_int }
 }

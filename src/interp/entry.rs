@@ -2,9 +2,11 @@
 
 use super::interpret;
 use super::unwind::{self, Resume};
-use crate::api;
 use crate::bytecode::opcode;
+use crate::calls::{frames, recursion};
 use crate::host::{CodeUnit, Frame, PyObject, StackRef, ThreadState, ffi};
+use crate::instrument::exceptions;
+use crate::seams;
 
 /// The bytecode that entry frames "run", so that returning to C is an instruction like any other:
 /// a callee's RETURN_VALUE goes to the unit after the frame's instruction plus its return offset
@@ -30,29 +32,20 @@ struct EntryFrame {
     stack: [StackRef; 1],
 }
 
-/// Runs `frame` to its end, or to its next `yield`, and gives its value: the default evaluator of
-/// PEP 523. Stands for the host's symbol of this name (`ceval.c`).
-///
-/// `throwflag` is nonzero to raise the thread's exception at the point where the frame (a
-/// generator's) is suspended. Returns a new reference, or null with an exception set. The frame is
-/// cleared and popped when it ends.
+/// Runs `frame` to its end, or to its next `yield`, and returns its value: the default evaluator of PEP 523.
+/// With `throw`, raises the thread's exception at the point where the frame (a generator's) is suspended.
+/// Null with an exception set. The frame is cleared and popped when it ends.
 ///
 /// # Safety
-/// The thread is attached and `tstate` is its state; `frame` is a complete, published frame that is
-/// not linked into the thread's frames yet.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn _PyEval_EvalFrameDefault(
-    tstate: *mut ffi::PyThreadState,
-    frame: *mut ffi::_PyInterpreterFrame,
-    throwflag: core::ffi::c_int,
-) -> *mut PyObject {
-    let tstate = ThreadState::from_ptr(tstate);
-    let frame = Frame::from_ptr(frame);
+/// The thread is attached and `tstate` is its state; `frame` is a complete, published frame that is not
+/// linked into the thread's frames yet.
+#[inline(always)]
+pub(crate) unsafe fn evaluate(tstate: ThreadState, frame: Frame, throw: bool) -> *mut PyObject {
     // SAFETY: the caller's promise. The entry frame outlives the call of `interpret`, which unlinks
     // it before it returns.
     unsafe {
-        if api::recursion::enter_recursive_call(tstate, c"") {
-            api::frames::clear_and_pop(tstate, frame);
+        if recursion::enter_recursive_call(tstate, c"".as_ptr()) {
+            frames::clear_and_pop(tstate, frame);
             return core::ptr::null_mut();
         }
         let mut entry: EntryFrame = core::mem::zeroed();
@@ -75,8 +68,8 @@ pub unsafe extern "C" fn _PyEval_EvalFrameDefault(
             (*tstate.as_ptr()).current_executor = core::ptr::null_mut();
         }
         let too_deep = tstate.enter_python_call();
-        let (frame, instr) = if too_deep || throwflag != 0 {
-            match start_otherwise(tstate, frame, too_deep, throwflag != 0) {
+        let (frame, instr) = if too_deep || throw {
+            match start_otherwise(tstate, frame, too_deep, throw) {
                 Resume::At(frame, instr) => (frame, instr),
                 Resume::Leave => return core::ptr::null_mut(),
             }
@@ -95,7 +88,7 @@ pub unsafe extern "C" fn _PyEval_EvalFrameDefault(
 unsafe fn start_otherwise(tstate: ThreadState, frame: Frame, too_deep: bool, throw: bool) -> Resume {
     // SAFETY: the caller's promise.
     unsafe {
-        if too_deep && api::recursion::check_python_recursion(tstate).is_err() {
+        if too_deep && recursion::check_python_recursion(tstate).is_err() {
             return unwind::drop_frame(tstate, frame, frame.instr());
         }
         if !throw {
@@ -106,9 +99,10 @@ unsafe fn start_otherwise(tstate: ThreadState, frame: Frame, too_deep: bool, thr
             return unwind::drop_frame(tstate, frame, frame.instr());
         }
         // The exception takes the place of RESUME, which would have seen to this.
-        ffi::_Py_Instrument(frame.code().as_ptr(), tstate.interp());
+        // If memory is short, the exception goes on all the same.
+        let _ = seams::instrumentation::instrument(frame.code(), tstate.interp());
         let next: CodeUnit = frame.instr();
-        api::monitor::throw(tstate, frame, next);
+        exceptions::throw(tstate, frame, next);
         unwind::error(tstate, frame, next)
     }
 }

@@ -1,79 +1,70 @@
 //! Dispatch by one loop around a `match`, for compilers without guaranteed tail calls.
 
 use super::unwind::{self, Resume};
-use super::{Tier1, steps, units};
-use crate::bytecode::opcode;
-use crate::engine::{Engine, Exit, Op};
+use super::{Tier1, instructions};
+use crate::bytecode::{metadata, opcode};
+use crate::engine::{BytecodeExit, Exit};
 use crate::host::{CodeUnit, Frame, PyObject, ThreadState};
 
 macro_rules! instruction_loop {
-    ($($name:ident $(: $family:ident)? = $($step:ident $(/ $units:tt)? $(($inner:ident))?),+;)*) => {
+    ($({ $name:ident $family:tt $steps:tt })*) => {
         /// Runs `frame` from `next` until the entry frame below it returns.
         ///
         /// # Safety
         /// The thread is attached; `frame` is its current one, published, with an entry frame below it,
         /// and `next` is in its bytecode.
-        #[allow(unused_assignments, unused_mut, unused_variables)]
-        pub unsafe fn interpret(tstate: ThreadState, frame: Frame, next: CodeUnit) -> *mut PyObject {
+        pub(crate) unsafe fn interpret(tstate: ThreadState, frame: Frame, next: CodeUnit) -> *mut PyObject {
             let (mut frame, mut next) = (frame, next);
             // SAFETY: the caller's promise; each turn of the loop runs one instruction.
             unsafe {
                 let mut sp = frame.stack_pointer();
                 let (mut opcode, mut oparg) = next.decode();
                 loop {
-                    let (mut e, result, family) = match opcode {
+                    let (e, result, family) = match opcode {
                         $(opcode::$name => {
-                            #[inline(always)]
-                            unsafe fn body<E: Engine>(e: &mut E) -> Op<()> {
-                                // SAFETY: the engine was made for this instruction.
-                                unsafe {
-                                    let mut at = 1;
-                                    steps!(e, at; $($step $(/ $units)? $(($inner))?),+);
-                                }
-                                Ok(())
-                            }
-                            let mut e = Tier1::begin(frame, sp, tstate, next, oparg, units!($($step $(/ $units)? $(($inner))?),+));
-                            let result = body(&mut e);
-                            (e, result, family!($($family)?))
+                            let units = const { 1 + metadata::$name.cache_units() };
+                            let mut e = Tier1::begin(frame, sp, tstate, next, oparg, units);
+                            let result = instructions::$name(&mut e);
+                            (e, result, family!($family))
                         })*
                         _ => {
                             let e = Tier1::begin(frame, sp, tstate, next, oparg, 1);
                             unwind::unknown_opcode(frame, sp, next);
-                            (e, Err(Exit::Error), opcode)
+                            (e, Err(BytecodeExit::Exit(Exit::Error)), opcode)
                         }
                     };
                     let resume = match result {
-                        Ok(()) | Err(Exit::Dispatch) => {
+                        Ok(()) | Err(BytecodeExit::Dispatch) => {
                             e.check_stack(opcode);
                             (frame, sp, next) = (e.frame, e.sp, e.next);
                             (opcode, oparg) = next.decode();
                             continue;
                         }
-                        Err(Exit::Deopt) => {
+                        Err(BytecodeExit::Exit(Exit::Deopt)) => {
                             opcode = family;
                             sp = e.sp;
                             continue;
                         }
-                        Err(Exit::Again) => {
+                        Err(BytecodeExit::Again) => {
                             (sp, next) = (e.sp, e.this);
                             opcode = next.opcode();
                             continue;
                         }
-                        Err(Exit::As(original)) => {
+                        Err(BytecodeExit::As(original)) => {
                             (frame, sp, next, oparg) = (e.frame, e.sp, e.next, e.oparg);
                             opcode = original;
                             continue;
                         }
-                        Err(Exit::Return(result)) => return result,
-                        Err(Exit::Error | Exit::ErrorNoPop) => {
+                        Err(BytecodeExit::Return(result)) => return result,
+                        Err(BytecodeExit::Exit(Exit::Error | Exit::ErrorNoPop)) => {
                             e.frame.set_stack_pointer(e.sp);
                             unwind::error(tstate, e.frame, e.next)
                         }
-                        Err(Exit::Unwind) => {
+                        Err(BytecodeExit::Unwind) => {
                             e.frame.set_stack_pointer(e.sp);
                             unwind::exception_unwind(tstate, e.frame, e.next)
                         }
-                        Err(Exit::DropFrame) => {
+                        Err(BytecodeExit::DropFrame) => {
                             e.frame.set_stack_pointer(e.sp);
                             unwind::drop_frame(tstate, e.frame, e.next)
                         }
@@ -89,10 +80,10 @@ macro_rules! instruction_loop {
 
 /// The opcode that a failed guard falls back to.
 macro_rules! family {
-    ($family:ident) => {
+    (($family:ident)) => {
         opcode::$family
     };
-    () => {
+    (()) => {
         opcode::RESERVED
     };
 }

@@ -1,9 +1,13 @@
 //! The tier-1 interpreter: one handler per opcode, entry from C, unwinding.
 //!
-//! Replaces `ceval.o`, with `crate::ops` (the instruction bodies) and `crate::api` (the C API).
+//! Replaces `ceval.o`, with `crate::ops` (the instruction bodies) and `crate::calls` (frames, arguments, recursion).
 
-pub mod entry;
-pub mod unwind;
+pub(crate) mod entry;
+pub(crate) mod eval;
+mod instructions;
+pub(crate) mod namespaces;
+pub(crate) mod settings;
+pub(crate) mod unwind;
 
 #[cfg(feature = "tail-call")]
 #[path = "tail.rs"]
@@ -12,14 +16,14 @@ mod dispatch;
 #[path = "match_loop.rs"]
 mod dispatch;
 
-pub use dispatch::interpret;
+pub(crate) use dispatch::interpret;
 
-use crate::engine::Engine;
+use crate::engine::{BytecodeEngine, Engine, StoreFast};
 use crate::host::{CodeUnit, Frame, StackRef, ThreadState};
 
 /// The registers of tier 1 while one instruction runs. Lives in machine registers: everything that
 /// borrows it is inlined.
-pub struct Tier1 {
+pub(crate) struct Tier1 {
     frame: Frame,
     sp: *mut StackRef,
     tstate: ThreadState,
@@ -28,6 +32,8 @@ pub struct Tier1 {
     previous: CodeUnit,
     next: CodeUnit,
     oparg: usize,
+    /// Of the instruction, in code units.
+    units: usize,
     /// On the way from the micro-op that made it to the one that enters it.
     new_frame: Frame,
     #[cfg(py_debug)]
@@ -50,13 +56,13 @@ impl Tier1 {
     /// The frame is the attached thread's current one and not published any more; `this` is in its
     /// bytecode, and the stack is as the instruction expects it.
     #[inline(always)]
-    pub unsafe fn begin(
+    pub(crate) unsafe fn begin(
         frame: Frame,
         sp: *mut StackRef,
         tstate: ThreadState,
         this: CodeUnit,
         oparg: usize,
-        units: isize,
+        units: usize,
     ) -> Tier1 {
         // SAFETY: the caller's promise.
         unsafe {
@@ -64,7 +70,7 @@ impl Tier1 {
             frame.set_instr(this);
             #[cfg(py_debug)]
             frame.set_stack_pointer(core::ptr::null_mut());
-            let next = this.add(units);
+            let next = this.add(units as isize);
             Tier1 {
                 frame,
                 sp,
@@ -73,6 +79,7 @@ impl Tier1 {
                 previous,
                 next,
                 oparg,
+                units,
                 new_frame: Frame::NULL,
                 #[cfg(py_debug)]
                 start: Start { frame, sp, next },
@@ -111,7 +118,10 @@ impl Tier1 {
     }
 }
 
-impl Engine for Tier1 {
+// SAFETY: `Tier1::begin` asks for all of this, and instructions keep it.
+unsafe impl Engine for Tier1 {
+    type NextStore = StoreFast;
+
     #[inline(always)]
     fn frame(&self) -> Frame {
         self.frame
@@ -125,32 +135,27 @@ impl Engine for Tier1 {
         self.oparg
     }
     #[inline(always)]
-    fn set_oparg(&mut self, oparg: usize) {
-        self.oparg = oparg;
-    }
-    #[inline(always)]
     fn this_instr(&self) -> CodeUnit {
         self.this
     }
     #[inline(always)]
-    fn previous_instr(&self) -> CodeUnit {
-        self.previous
-    }
-    #[inline(always)]
-    fn next(&self) -> CodeUnit {
-        self.next
-    }
-    #[inline(always)]
-    fn set_next(&mut self, instr: CodeUnit) {
-        self.next = instr;
+    fn units(&self) -> usize {
+        self.units
     }
     #[inline(always)]
     fn sp(&self) -> *mut StackRef {
         self.sp
     }
     #[inline(always)]
-    fn set_sp(&mut self, sp: *mut StackRef) {
+    unsafe fn set_sp(&mut self, sp: *mut StackRef) {
         self.sp = sp;
+    }
+    #[inline(always)]
+    unsafe fn switch_frame(&mut self, frame: Frame, next: CodeUnit) {
+        self.frame = frame;
+        // SAFETY: the frame is live and published.
+        self.sp = unsafe { frame.stack_pointer() };
+        self.next = next;
     }
     #[inline(always)]
     fn give_frame(&mut self, frame: Frame) {
@@ -161,117 +166,42 @@ impl Engine for Tier1 {
         self.new_frame
     }
     #[inline(always)]
-    unsafe fn switch_frame(&mut self, frame: Frame, next: CodeUnit) {
-        self.frame = frame;
-        // SAFETY: the frame is live and published.
-        self.sp = unsafe { frame.stack_pointer() };
-        self.next = next;
+    fn next_store(&self) -> Option<StoreFast> {
+        self.read_next_store()
+    }
+    #[inline(always)]
+    unsafe fn following_store(&self) -> usize {
+        // SAFETY: a STORE_FAST follows.
+        unsafe { self.next.decode().1 }
+    }
+    #[inline(always)]
+    unsafe fn skip_next(&mut self) {
+        // SAFETY: an instruction without a cache follows.
+        self.next = unsafe { self.next.add(1) };
+    }
+    #[inline(always)]
+    unsafe fn stay_at_previous_instr(&mut self) {
+        // SAFETY: the frame was at that instruction a moment ago.
+        unsafe { self.frame.set_instr(self.previous) }
     }
 }
 
-/// The body of an instruction: its steps as code. `$e` is the engine, `$at` the current offset in
-/// code units from the instruction.
-macro_rules! steps {
-    ($e:ident, $at:ident;) => {};
-    ($e:ident, $at:ident; unused / $n:tt $(, $($rest:tt)*)?) => {
-        $at += $n;
-        $crate::interp::steps!($e, $at; $($($rest)*)?);
-    };
-    ($e:ident, $at:ident; rewind / $n:tt $(, $($rest:tt)*)?) => {
-        $at -= $n;
-        $crate::interp::steps!($e, $at; $($($rest)*)?);
-    };
-    ($e:ident, $at:ident; $op:ident / 1 $(, $($rest:tt)*)?) => {
-        let operand: u16 = $crate::engine::Engine::this_instr($e).add($at).read();
-        $crate::engine::run_with($e, operand, $crate::ops::$op)?;
-        $at += 1;
-        $crate::interp::steps!($e, $at; $($($rest)*)?);
-    };
-    ($e:ident, $at:ident; $op:ident / 2 $(, $($rest:tt)*)?) => {
-        let operand: u32 = $crate::engine::Engine::this_instr($e).add($at).read();
-        $crate::engine::run_with($e, operand, $crate::ops::$op)?;
-        $at += 2;
-        $crate::interp::steps!($e, $at; $($($rest)*)?);
-    };
-    ($e:ident, $at:ident; $op:ident / 4 $(, $($rest:tt)*)?) => {
-        let operand: *mut $crate::host::PyObject = $crate::engine::Engine::this_instr($e).add($at).read();
-        $crate::engine::run_with($e, operand, $crate::ops::$op)?;
-        $at += 4;
-        $crate::interp::steps!($e, $at; $($($rest)*)?);
-    };
-    ($e:ident, $at:ident; $op:ident / [$($unit:tt)+] $(, $($rest:tt)*)?) => {
-        let operands = $crate::interp::operands!($e, $at; () $($unit)+);
-        $crate::engine::run_with($e, operands, $crate::ops::$op)?;
-        $crate::interp::steps!($e, $at; $($($rest)*)?);
-    };
-    ($e:ident, $at:ident; top($op:ident) $(, $($rest:tt)*)?) => {
-        let oparg = $crate::engine::Engine::oparg($e);
-        $crate::engine::Engine::set_oparg($e, oparg >> 4);
-        $crate::engine::run($e, $crate::ops::$op)?;
-        $crate::engine::Engine::set_oparg($e, oparg);
-        $crate::interp::steps!($e, $at; $($($rest)*)?);
-    };
-    ($e:ident, $at:ident; bottom($op:ident) $(, $($rest:tt)*)?) => {
-        let oparg = $crate::engine::Engine::oparg($e);
-        $crate::engine::Engine::set_oparg($e, oparg & 15);
-        $crate::engine::run($e, $crate::ops::$op)?;
-        $crate::engine::Engine::set_oparg($e, oparg);
-        $crate::interp::steps!($e, $at; $($($rest)*)?);
-    };
-    ($e:ident, $at:ident; $op:ident $(, $($rest:tt)*)?) => {
-        $crate::engine::run($e, $crate::ops::$op)?;
-        $crate::interp::steps!($e, $at; $($($rest)*)?);
-    };
+// SAFETY: as above.
+unsafe impl BytecodeEngine for Tier1 {
+    #[inline(always)]
+    fn set_oparg(&mut self, oparg: usize) {
+        self.oparg = oparg;
+    }
+    #[inline(always)]
+    fn previous_instr(&self) -> CodeUnit {
+        self.previous
+    }
+    #[inline(always)]
+    fn next(&self) -> CodeUnit {
+        self.next
+    }
+    #[inline(always)]
+    unsafe fn set_next(&mut self, instr: CodeUnit) {
+        self.next = instr;
+    }
 }
-pub(crate) use steps;
-
-/// Several cached operands as a tuple.
-macro_rules! operands {
-    ($e:ident, $at:ident; ($($done:expr,)*)) => { ($($done,)*) };
-    ($e:ident, $at:ident; ($($done:expr,)*) unused $($rest:tt)*) => {{
-        $at += 1;
-        $crate::interp::operands!($e, $at; ($($done,)*) $($rest)*)
-    }};
-    ($e:ident, $at:ident; ($($done:expr,)*) 1 $($rest:tt)*) => {{
-        let operand: u16 = $crate::engine::Engine::this_instr($e).add($at).read();
-        $at += 1;
-        $crate::interp::operands!($e, $at; ($($done,)* operand,) $($rest)*)
-    }};
-    ($e:ident, $at:ident; ($($done:expr,)*) 2 $($rest:tt)*) => {{
-        let operand: u32 = $crate::engine::Engine::this_instr($e).add($at).read();
-        $at += 2;
-        $crate::interp::operands!($e, $at; ($($done,)* operand,) $($rest)*)
-    }};
-    ($e:ident, $at:ident; ($($done:expr,)*) 4 $($rest:tt)*) => {{
-        let operand: *mut $crate::host::PyObject = $crate::engine::Engine::this_instr($e).add($at).read();
-        $at += 4;
-        $crate::interp::operands!($e, $at; ($($done,)* operand,) $($rest)*)
-    }};
-}
-pub(crate) use operands;
-
-/// The number of code units of an instruction with these steps.
-macro_rules! units {
-    ($($step:ident $(/ $units:tt)? $(($inner:ident))?),+) => {
-        1 $(+ $crate::interp::step_units!($step $(/ $units)?))+
-    };
-}
-pub(crate) use units;
-
-macro_rules! step_units {
-    (rewind / $n:tt) => { -$n };
-    ($step:ident / [$($unit:tt)+]) => { 0 $(+ $crate::interp::operand_units!($unit))+ };
-    ($step:ident / $n:tt) => { $n };
-    ($step:ident) => { 0 };
-}
-pub(crate) use step_units;
-
-macro_rules! operand_units {
-    (unused) => {
-        1
-    };
-    ($n:tt) => {
-        $n
-    };
-}
-pub(crate) use operand_units;

@@ -2,14 +2,14 @@
 //! next one, and the evaluator's registers are its parameters.
 
 use super::unwind::{self, Resume};
-use super::{Tier1, steps, units};
-use crate::bytecode::opcode;
-use crate::engine::{Engine, Exit, Op};
+use super::{Tier1, instructions};
+use crate::bytecode::{metadata, opcode};
+use crate::engine::{BytecodeExit, Exit};
 use crate::host::{CodeUnit, Frame, PyObject, StackRef, ThreadState};
 
 /// One instruction. The calling convention keeps the first four parameters in registers that calls
 /// into the host preserve.
-pub type Handler = unsafe extern "rust-preserve-none" fn(
+pub(crate) type Handler = unsafe extern "rust-preserve-none" fn(
     Frame,
     *mut StackRef,
     ThreadState,
@@ -39,7 +39,7 @@ fn handler_of(opcode: u8) -> Handler {
 /// # Safety
 /// The thread is attached; `frame` is its current one, published, with an entry frame below it, and
 /// `next` is in its bytecode.
-pub unsafe fn interpret(tstate: ThreadState, frame: Frame, next: CodeUnit) -> *mut PyObject {
+pub(crate) unsafe fn interpret(tstate: ThreadState, frame: Frame, next: CodeUnit) -> *mut PyObject {
     // SAFETY: the caller's promise.
     unsafe { run_handlers(frame, frame.stack_pointer(), tstate, next) }
 }
@@ -70,7 +70,7 @@ unsafe extern "rust-preserve-none" fn run_handlers(
 }
 
 macro_rules! handlers {
-    ($($name:ident $(: $family:ident)? = $($step:ident $(/ $units:tt)? $(($inner:ident))?),+;)*) => {
+    ($({ $name:ident $family:tt $steps:tt })*) => {
         /// The handler of every opcode.
         static TABLE: [Handler; 256] = {
             let mut table: [Handler; 256] = [handler::unknown; 256];
@@ -78,36 +78,28 @@ macro_rules! handlers {
             table
         };
 
-        #[allow(non_snake_case, clippy::missing_safety_doc, unused_assignments, unused_mut, unused_variables, unreachable_code)]
+        #[allow(non_snake_case, clippy::missing_safety_doc)]
         mod handler {
             use super::*;
 
             $(
-                pub unsafe extern "rust-preserve-none" fn $name(
+                pub(crate) unsafe extern "rust-preserve-none" fn $name(
                     frame: Frame,
                     sp: *mut StackRef,
                     tstate: ThreadState,
                     this: CodeUnit,
                     oparg: usize,
                 ) -> *mut PyObject {
-                    #[inline(always)]
-                    unsafe fn body<E: Engine>(e: &mut E) -> Op<()> {
-                        // SAFETY: the instruction's handler has made the engine for it.
-                        unsafe {
-                            let mut at = 1;
-                            steps!(e, at; $($step $(/ $units)? $(($inner))?),+);
-                        }
-                        Ok(())
-                    }
                     // SAFETY: handlers are entered with the registers of the instruction at `this`.
                     unsafe {
-                        let mut e = Tier1::begin(frame, sp, tstate, this, oparg, units!($($step $(/ $units)? $(($inner))?),+));
-                        finish!($name, body(&mut e), e, $($family)?)
+                        let units = const { 1 + metadata::$name.cache_units() };
+                        let mut e = Tier1::begin(frame, sp, tstate, this, oparg, units);
+                        finish!($name, instructions::$name(&mut e), e, $family)
                     }
                 }
             )*
 
-            pub unsafe extern "rust-preserve-none" fn unknown(
+            pub(crate) unsafe extern "rust-preserve-none" fn unknown(
                 frame: Frame,
                 sp: *mut StackRef,
                 tstate: ThreadState,
@@ -127,36 +119,38 @@ macro_rules! handlers {
 
 /// Leaves an instruction by the way its body chose.
 macro_rules! finish {
-    ($name:ident, $result:expr, $e:ident, $($family:ident)?) => {
+    ($name:ident, $result:expr, $e:ident, $family:tt) => {
         match $result {
-            Ok(()) | Err(Exit::Dispatch) => {
+            Ok(()) | Err(BytecodeExit::Dispatch) => {
                 $e.check_stack(opcode::$name);
                 let (opcode, oparg) = $e.next.decode();
                 become handler_of(opcode)($e.frame, $e.sp, $e.tstate, $e.next, oparg)
             }
-            Err(Exit::Deopt) => deopt!($e, $($family)?),
-            Err(Exit::Error | Exit::ErrorNoPop) => {
+            Err(BytecodeExit::Exit(Exit::Deopt)) => deopt!($e, $family),
+            Err(BytecodeExit::Exit(Exit::Error | Exit::ErrorNoPop)) => {
                 become error($e.frame, $e.sp, $e.tstate, $e.next, $e.oparg)
             }
-            Err(Exit::Unwind) => become exception_unwind($e.frame, $e.sp, $e.tstate, $e.next, $e.oparg),
-            Err(Exit::DropFrame) => become drop_frame($e.frame, $e.sp, $e.tstate, $e.next, $e.oparg),
-            Err(Exit::Again) => {
+            Err(BytecodeExit::Unwind) => {
+                become exception_unwind($e.frame, $e.sp, $e.tstate, $e.next, $e.oparg)
+            }
+            Err(BytecodeExit::DropFrame) => become drop_frame($e.frame, $e.sp, $e.tstate, $e.next, $e.oparg),
+            Err(BytecodeExit::Again) => {
                 let opcode = $e.this.opcode();
                 become handler_of(opcode)($e.frame, $e.sp, $e.tstate, $e.this, $e.oparg)
             }
-            Err(Exit::As(opcode)) => {
+            Err(BytecodeExit::As(opcode)) => {
                 become handler_of(opcode)($e.frame, $e.sp, $e.tstate, $e.next, $e.oparg)
             }
-            Err(Exit::Return(result)) => result,
+            Err(BytecodeExit::Return(result)) => result,
         }
     };
 }
 
 macro_rules! deopt {
-    ($e:ident, $family:ident) => {
+    ($e:ident, ($family:ident)) => {
         become $family($e.frame, $e.sp, $e.tstate, $e.this, $e.oparg)
     };
-    ($e:ident,) => {
+    ($e:ident, ()) => {
         unreachable!("an instruction outside a family has no guards")
     };
 }

@@ -1,10 +1,10 @@
 //! Operators.
 
-use crate::api;
-use crate::bytecode::opcode;
-use crate::engine::{Engine, Exit, Op, Settled};
+use super::tables;
+use crate::engine::{BytecodeEngine, BytecodeOp, Engine, Exit, Kept, NextStore, Op, PushedOrStored, Settled};
 use crate::host::object::{float_value, long_compact_value, long_tag};
 use crate::host::{PyObject, StackRef, ThreadState, ffi, is_small_int, numbers, refcount, small_int};
+use crate::seams;
 
 use super::adaptive::specialize;
 use super::exact::{Exact, close_exact, settle_exact, settle_exact_object, topmost};
@@ -13,31 +13,30 @@ use super::subscripts::item_of;
 
 /// Looks for a specialized form of `left op right` when the counter says so.
 #[inline(always)]
-pub unsafe fn specialize_binary_op<E: Engine>(e: &mut E, counter: u16, []: [StackRef; 0]) -> Op {
+pub(crate) unsafe fn specialize_binary_op<E: BytecodeEngine>(
+    e: &mut E,
+    counter: u16,
+    []: [StackRef; 0],
+) -> BytecodeOp {
     // SAFETY: the instruction has two inputs.
     unsafe {
         specialize(e, counter, |e| {
-            ffi::_Py_Specialize_BinaryOp(
-                e.peek(2).raw(),
-                e.peek(1).raw(),
-                e.this_instr().as_ptr(),
-                e.oparg() as _,
-                e.frame().local_slot(0).cast(),
-            );
+            let locals = e.frame().local_slot(0);
+            seams::specialize::binary_op(e.peek(2), e.peek(1), e.this_instr(), e.oparg(), locals);
         })
     }
 }
 
 /// `left op right` by the operator's general function.
 #[inline(always)]
-pub unsafe fn binary_op<E: Engine>(e: &mut E, [left, right]: [StackRef; 2]) -> Op<Settled<1>> {
+pub(crate) unsafe fn binary_op<E: Engine>(e: &mut E, [left, right]: [StackRef; 2]) -> Op<Settled<1>> {
     // SAFETY: the argument is an index into the table of operators; the inputs are ours.
     unsafe {
         e.publish();
         let result = if e.oparg() == ffi::NB_SUBSCR as usize {
             item_of(left.object(), right.object())
         } else {
-            let operator = *api::tables::_PyEval_BinaryOps.get_unchecked(e.oparg());
+            let operator = *tables::BINARY_OPERATORS.get_unchecked(e.oparg());
             operator(left.object(), right.object())
         };
         if result.is_null() {
@@ -50,7 +49,7 @@ pub unsafe fn binary_op<E: Engine>(e: &mut E, [left, right]: [StackRef; 2]) -> O
 
 /// `~value`.
 #[inline(always)]
-pub unsafe fn unary_invert<E: Engine>(e: &mut E, [value]: [StackRef; 1]) -> Op<Settled<1>> {
+pub(crate) unsafe fn unary_invert<E: Engine>(e: &mut E, [value]: [StackRef; 1]) -> Op<Settled<1>> {
     // SAFETY: the input is ours.
     unsafe {
         e.publish();
@@ -61,7 +60,7 @@ pub unsafe fn unary_invert<E: Engine>(e: &mut E, [value]: [StackRef; 1]) -> Op<S
 
 /// `-value`.
 #[inline(always)]
-pub unsafe fn unary_negative<E: Engine>(e: &mut E, [value]: [StackRef; 1]) -> Op<Settled<1>> {
+pub(crate) unsafe fn unary_negative<E: Engine>(e: &mut E, [value]: [StackRef; 1]) -> Op<Settled<1>> {
     // SAFETY: the input is ours.
     unsafe {
         e.publish();
@@ -80,22 +79,22 @@ unsafe fn specialization(descriptor: *mut PyObject) -> *const ffi::_PyBinaryOpSp
 
 /// Both inputs are what the specialization is for.
 #[inline(always)]
-pub unsafe fn guard_binary_op_extend<E: Engine>(
+pub(crate) unsafe fn guard_binary_op_extend<E: Engine>(
     e: &mut E,
     descriptor: *mut PyObject,
-    []: [StackRef; 0],
+    Kept([left, right]): Kept<[StackRef; 2]>,
 ) -> Op {
     // SAFETY: the specializer has put a complete description into the cache.
     unsafe {
         e.publish();
         let applies = (*specialization(descriptor)).guard.unwrap_unchecked();
-        guard(applies(e.peek(2).object(), e.peek(1).object()) != 0)
+        guard(applies(left.object(), right.object()) != 0)
     }
 }
 
 /// `left op right` by the specialization's own function.
 #[inline(always)]
-pub unsafe fn binary_op_extend<E: Engine>(
+pub(crate) unsafe fn binary_op_extend<E: Engine>(
     e: &mut E,
     descriptor: *mut PyObject,
     [left, right]: [StackRef; 2],
@@ -113,7 +112,10 @@ pub unsafe fn binary_op_extend<E: Engine>(
 
 /// left + right for strings.
 #[inline(always)]
-pub unsafe fn binary_op_add_unicode<E: Engine>(e: &mut E, [left, right]: [StackRef; 2]) -> Op<Settled<1>> {
+pub(crate) unsafe fn binary_op_add_unicode<E: Engine>(
+    e: &mut E,
+    [left, right]: [StackRef; 2],
+) -> Op<Settled<1>> {
     // SAFETY: guards have shown that both inputs, which are ours, are strings.
     unsafe {
         e.publish();
@@ -125,19 +127,19 @@ pub unsafe fn binary_op_add_unicode<E: Engine>(e: &mut E, [left, right]: [StackR
 /// `left = left + right` for a string in a local variable: does the work of the STORE_FAST that follows
 /// too. With the reference on the stack out of the way, the string can often grow where it is.
 #[inline(always)]
-pub unsafe fn binary_op_inplace_add_unicode<E: Engine>(e: &mut E, [left, right]: [StackRef; 2]) -> Op {
+pub(crate) unsafe fn binary_op_inplace_add_unicode<E: Engine>(e: &mut E, [left, right]: [StackRef; 2]) -> Op {
     // SAFETY: guards have shown that both inputs, which are ours, are strings; the specializer has seen
     // that the next instruction is a STORE_FAST, whose argument is a local of the frame. That local
     // keeps the left string alive.
     unsafe {
-        let variable = e.frame().local_slot(e.next().decode().1);
+        let variable = e.frame().local_slot(e.following_store());
         guard((*variable).object() == left.object())?;
         close_exact(e, left, Exact::Str);
         e.publish_at(e.sp().sub(2));
         if !append(variable, right) {
             return Err(Exit::Error);
         }
-        e.set_next(e.next().add(1));
+        e.skip_next();
     }
     Ok([])
 }
@@ -166,23 +168,25 @@ unsafe fn is_temporary(value: StackRef) -> bool {
     unsafe { value.is_counted() && refcount::is_unique(value.object()) }
 }
 
-/// Whether `value` is borrowed from a variable that owns the only reference there is, and that the next
-/// instruction, a STORE_FAST, is about to give another value. (A parameter may itself be borrowed from a
-/// variable of the caller.)
+/// The next instruction, if it is a STORE_FAST that replaces `value`: a reference borrowed from the variable,
+/// which owns the only one there is. (A parameter may itself be borrowed from a variable of the caller.)
 #[inline(always)]
-unsafe fn is_replaced_next<E: Engine>(e: &E, value: StackRef) -> bool {
-    // SAFETY: the reference is live; an instruction follows, and STORE_FAST names a local of the frame.
+unsafe fn store_replacing<E: Engine>(e: &E, value: StackRef) -> Option<E::NextStore> {
+    // SAFETY: the reference is live; STORE_FAST names a local of the frame.
     unsafe {
         if value.is_counted() || !refcount::is_unique(value.object()) {
-            return false;
+            return None;
         }
-        let (opcode, oparg) = e.next().decode();
-        opcode == opcode::STORE_FAST && e.frame().local(oparg) == StackRef::steal_mortal(value.object())
+        e.next_store()
+            .filter(|store| e.frame().local(store.local()) == StackRef::steal_mortal(value.object()))
     }
 }
 
+/// An int or a float, on the stack or in the variable that the next instruction would have stored it to.
+type Number<E> = PushedOrStored<Settled<1>, <E as Engine>::NextStore>;
+
 /// The value of a number object that could be changed in place.
-trait Number: Copy {
+trait NumberValue: Copy {
     const KIND: Exact;
     /// Makes this the value of an object of the kind that nobody else knows.
     unsafe fn set(self, object: *mut PyObject);
@@ -190,7 +194,7 @@ trait Number: Copy {
     unsafe fn make(self, tstate: ThreadState) -> *mut PyObject;
 }
 
-impl Number for f64 {
+impl NumberValue for f64 {
     const KIND: Exact = Exact::Float;
     #[inline(always)]
     unsafe fn set(self, object: *mut PyObject) {
@@ -208,7 +212,7 @@ impl Number for f64 {
 #[derive(Clone, Copy)]
 struct Compact(isize);
 
-impl Number for Compact {
+impl NumberValue for Compact {
     const KIND: Exact = Exact::Int;
     #[inline(always)]
     unsafe fn set(self, object: *mut PyObject) {
@@ -225,11 +229,11 @@ impl Number for Compact {
 /// Puts a number in the place of two, the topmost values: one of them, if nobody can see it change, or a
 /// new one. For a variable that changes, the work of the STORE_FAST that follows is done too.
 #[inline(always)]
-unsafe fn settle_number<E: Engine, N: Number>(
+unsafe fn settle_number<E: Engine, N: NumberValue>(
     e: &mut E,
     [left, right]: [StackRef; 2],
     value: N,
-) -> Op<Settled<1>> {
+) -> Op<Number<E>> {
     // SAFETY: both inputs are such numbers, and ours; those that are changed are known to nobody else.
     unsafe {
         if is_temporary(left) {
@@ -238,41 +242,46 @@ unsafe fn settle_number<E: Engine, N: Number>(
         if is_temporary(right) {
             return Ok(reuse(e, right, left, value));
         }
-        if is_replaced_next(e, left) {
-            return change(e, left, right, value);
+        if let Some(store) = store_replacing(e, left) {
+            return Ok(change(e, store, left, right, value));
         }
-        if is_replaced_next(e, right) {
-            return change(e, right, left, value);
+        if let Some(store) = store_replacing(e, right) {
+            return Ok(change(e, store, right, left, value));
         }
         e.publish();
         let result = value.make(e.tstate());
-        settle_exact_object(e, N::KIND, result)
+        settle_exact_object(e, N::KIND, result).map(PushedOrStored::Pushed)
     }
 }
 
 /// Makes a temporary the result, and gives up the other input.
 #[inline(always)]
-unsafe fn reuse<E: Engine, N: Number>(e: &E, reused: StackRef, other: StackRef, value: N) -> Settled<1> {
-    // SAFETY: nobody else knows the temporary.
+unsafe fn reuse<E: Engine, N: NumberValue>(e: &E, reused: StackRef, other: StackRef, value: N) -> Number<E> {
+    // SAFETY: nobody else knows the temporary, which takes the lower input's slot.
     unsafe {
         value.set(reused.object());
         e.poke(2, reused);
         close_exact(e, other, N::KIND);
+        PushedOrStored::Pushed(Settled::new())
     }
-    Settled::new()
 }
 
-/// Changes the number that a variable holds, gives up the other input, and skips the STORE_FAST.
+/// Changes the number that a variable holds, which is all that the STORE_FAST would do, and gives up the other
+/// input.
 #[inline(always)]
-unsafe fn change<E: Engine, N: Number, T>(e: &mut E, variable: StackRef, other: StackRef, value: N) -> Op<T> {
-    // SAFETY: nobody but the variable knows the number; a STORE_FAST follows.
+unsafe fn change<E: Engine, N: NumberValue>(
+    e: &E,
+    store: E::NextStore,
+    variable: StackRef,
+    other: StackRef,
+    value: N,
+) -> Number<E> {
+    // SAFETY: nobody but the variable knows the number.
     unsafe {
         value.set(variable.object());
         close_exact(e, other, N::KIND);
-        e.set_sp(e.sp().sub(2));
-        e.set_next(e.next().add(1));
     }
-    Err(Exit::Dispatch)
+    PushedOrStored::Stored(store)
 }
 
 // --- floats ------------------------------------------------------------------------------------
@@ -282,7 +291,7 @@ macro_rules! float_operators {
         $(
             $(#[$doc])*
             #[inline(always)]
-            pub unsafe fn $name<E: Engine>(e: &mut E, inputs: [StackRef; 2]) -> Op<Settled<1>> {
+            pub(crate) unsafe fn $name<E: Engine>(e: &mut E, inputs: [StackRef; 2]) -> Op<Number<E>> {
                 // SAFETY: guards have shown that both inputs are floats.
                 unsafe {
                     let [left, right] = inputs.map(|input| float_value(input.object()));
@@ -314,18 +323,18 @@ pub(super) unsafe fn are_compact(left: StackRef, right: StackRef) -> bool {
 
 /// An int in the place of two compact ints.
 #[inline(always)]
-unsafe fn compact_result<E: Engine>(e: &mut E, inputs: [StackRef; 2], value: isize) -> Op<Settled<1>> {
+unsafe fn compact_result<E: Engine>(e: &mut E, inputs: [StackRef; 2], value: isize) -> Op<Number<E>> {
     // SAFETY: both inputs are compact ints and ours; small ints are immortal.
     unsafe {
         if is_small_int(value) {
             let result = StackRef::immortal(small_int(value));
-            return Ok(settle_exact::<E, 2>(e, Exact::Int, result));
+            return Ok(PushedOrStored::Pushed(settle_exact::<E, 2>(e, Exact::Int, result)));
         }
         if numbers::is_compact(value) {
             return settle_number(e, inputs, Compact(value));
         }
         e.publish();
-        settle_exact_object(e, Exact::Int, ffi::PyLong_FromSsize_t(value))
+        settle_exact_object(e, Exact::Int, ffi::PyLong_FromSsize_t(value)).map(PushedOrStored::Pushed)
     }
 }
 
@@ -334,7 +343,7 @@ macro_rules! int_operators {
         $(
             $(#[$doc])*
             #[inline(always)]
-            pub unsafe fn $name<E: Engine>(e: &mut E, [left, right]: [StackRef; 2]) -> Op<Settled<1>> {
+            pub(crate) unsafe fn $name<E: Engine>(e: &mut E, [left, right]: [StackRef; 2]) -> Op<Number<E>> {
                 // SAFETY: guards have shown that both inputs are ints. Compact values have at most
                 // 30 bits, so the operators cannot overflow.
                 unsafe {
@@ -345,7 +354,7 @@ macro_rules! int_operators {
                     }
                     e.publish();
                     let result = ffi::$general(left_int.cast(), right_int.cast());
-                    settle_exact_object(e, Exact::Int, result)
+                    settle_exact_object(e, Exact::Int, result).map(PushedOrStored::Pushed)
                 }
             }
         )*

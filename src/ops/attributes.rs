@@ -1,34 +1,41 @@
 //! Attributes, `super()` and special methods.
 
-use core::ffi::c_int;
-
 use super::adaptive::specialize;
 use super::frames::{enter_frame, save_return_offset};
 use super::guards::guard;
-use crate::api::names::{_Py_LoadAttr_StackRefSteal, _PyEval_SpecialMethodCanSuggest, special_method};
-use crate::engine::{Engine, Exit, Op, Settled};
+use super::special_methods::{has_other_kind, special_method};
+use crate::engine::{BytecodeEngine, BytecodeOp, Count, Engine, Exit, Kept, Op, Settled, SettledMany};
 use crate::host::dict::{Dict, DictKeys, InlineValues, Slot, UnicodeEntry, lazy_dict_slot};
 use crate::host::lock::{try_lock, unlock};
 use crate::host::object::{has_feature, managed_dict, type_of, type_version};
 use crate::host::{
     CodeUnit, FREE_THREADED, Frame, PyObject, PyTypeObject, StackRef, ThreadState, ffi, refcount,
 };
+use crate::seams;
 
 // --- guards on the owner, the topmost value ----------------------------------------------------
 
 /// The owner's type is unchanged since the cache was filled.
 #[inline(always)]
-pub unsafe fn guard_type_version<E: Engine>(e: &mut E, version: u32, []: [StackRef; 0]) -> Op {
+pub(crate) unsafe fn guard_type_version<E: Engine>(
+    _e: &mut E,
+    version: u32,
+    Kept([owner]): Kept<[StackRef; 1]>,
+) -> Op {
     // SAFETY: the instruction has an owner.
-    unsafe { guard(type_version(e.peek(1).type_()) == version) }
+    unsafe { guard(type_version(owner.type_()) == version) }
 }
 
 /// Like `guard_type_version`, and locks the owner for the rest of the instruction.
 #[inline(always)]
-pub unsafe fn guard_type_version_and_lock<E: Engine>(e: &mut E, version: u32, []: [StackRef; 0]) -> Op {
+pub(crate) unsafe fn guard_type_version_and_lock<E: Engine>(
+    _e: &mut E,
+    version: u32,
+    Kept([owner]): Kept<[StackRef; 1]>,
+) -> Op {
     // SAFETY: the instruction has an owner.
     unsafe {
-        let owner = e.peek(1).object();
+        let owner = owner.object();
         guard(try_lock(owner))?;
         guard_locked(type_version(type_of(owner)) == version, owner)
     }
@@ -46,10 +53,14 @@ unsafe fn guard_locked(holds: bool, object: *mut PyObject) -> Op {
 
 /// The owner is a class, unchanged since the cache was filled.
 #[inline(always)]
-pub unsafe fn check_attr_class<E: Engine>(e: &mut E, version: u32, []: [StackRef; 0]) -> Op {
+pub(crate) unsafe fn check_attr_class<E: Engine>(
+    _e: &mut E,
+    version: u32,
+    Kept([owner]): Kept<[StackRef; 1]>,
+) -> Op {
     // SAFETY: the instruction has an owner.
     unsafe {
-        let owner = e.peek(1).object();
+        let owner = owner.object();
         guard(has_feature(owner, ffi::Py_TPFLAGS_TYPE_SUBCLASS))?;
         guard(type_version(owner.cast()) == version)
     }
@@ -57,53 +68,71 @@ pub unsafe fn check_attr_class<E: Engine>(e: &mut E, version: u32, []: [StackRef
 
 /// The owner's attributes are inside the object.
 #[inline(always)]
-pub unsafe fn check_managed_object_has_values<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
+pub(crate) unsafe fn check_managed_object_has_values<E: Engine>(
+    _e: &mut E,
+    Kept([owner]): Kept<[StackRef; 1]>,
+) -> Op {
     // SAFETY: the type, which has been checked, has inline values.
-    unsafe { guard(InlineValues::of(e.peek(1).object()).are_valid()) }
+    unsafe { guard(InlineValues::of(owner.object()).are_valid()) }
 }
 
 /// The owner's attributes are inside the object: those it has are in its type's shared keys.
 #[inline(always)]
-pub unsafe fn guard_dorv_values_inst_attr_from_dict<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
+pub(crate) unsafe fn guard_dorv_values_inst_attr_from_dict<E: Engine>(
+    e: &mut E,
+    Kept([owner]): Kept<[StackRef; 1]>,
+) -> Op {
     // SAFETY: the type, which has been checked, has inline values.
-    unsafe { check_managed_object_has_values(e, []) }
+    unsafe { check_managed_object_has_values(e, Kept([owner])) }
 }
 
 /// No instance of the owner's type has gained a new attribute name since the cache was filled.
 #[inline(always)]
-pub unsafe fn guard_keys_version<E: Engine>(e: &mut E, version: u32, []: [StackRef; 0]) -> Op {
+pub(crate) unsafe fn guard_keys_version<E: Engine>(
+    _e: &mut E,
+    version: u32,
+    Kept([owner]): Kept<[StackRef; 1]>,
+) -> Op {
     // SAFETY: the type, which has been checked, has shared keys.
-    unsafe { guard(DictKeys::shared_by(e.peek(1).type_()).version() == version) }
+    unsafe { guard(DictKeys::shared_by(owner.type_()).version() == version) }
 }
 
 /// The owner, which is locked, has its attributes inside the object and nobody else sees them as a
 /// dictionary.
 #[inline(always)]
-pub unsafe fn guard_dorv_no_dict<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
+pub(crate) unsafe fn guard_dorv_no_dict<E: Engine>(_e: &mut E, Kept([owner]): Kept<[StackRef; 1]>) -> Op {
     // SAFETY: the type, which has been checked, has inline values and a managed dictionary.
     unsafe {
-        let owner = e.peek(1).object();
+        let owner = owner.object();
         guard_locked(managed_dict(owner).is_null() && InlineValues::of(owner).are_valid(), owner)
     }
 }
 
 /// The owner has no dictionary yet that could hide the method.
 #[inline(always)]
-pub unsafe fn check_attr_method_lazy_dict<E: Engine>(e: &mut E, offset: u16, []: [StackRef; 0]) -> Op {
+pub(crate) unsafe fn check_attr_method_lazy_dict<E: Engine>(
+    _e: &mut E,
+    offset: u16,
+    Kept([owner]): Kept<[StackRef; 1]>,
+) -> Op {
     // SAFETY: instances of the type, which has been checked, have the slot.
-    unsafe { guard(lazy_dict_slot(e.peek(1).object(), offset).is_empty()) }
+    unsafe { guard(lazy_dict_slot(owner.object(), offset).is_empty()) }
 }
 
 // --- LOAD_ATTR ---------------------------------------------------------------------------------
 
 /// Looks for a specialized form of `owner.name` when the counter says so.
 #[inline(always)]
-pub unsafe fn specialize_load_attr<E: Engine>(e: &mut E, counter: u16, []: [StackRef; 0]) -> Op {
+pub(crate) unsafe fn specialize_load_attr<E: BytecodeEngine>(
+    e: &mut E,
+    counter: u16,
+    []: [StackRef; 0],
+) -> BytecodeOp {
     // SAFETY: the instruction has an owner and names an attribute.
     unsafe {
         specialize(e, counter, |e| {
             let name = e.name(e.oparg() >> 1);
-            ffi::_Py_Specialize_LoadAttr(e.peek(1).raw(), e.this_instr().as_ptr(), name);
+            seams::specialize::load_attr(e.peek(1), e.this_instr(), name);
         })
     }
 }
@@ -111,33 +140,39 @@ pub unsafe fn specialize_load_attr<E: Engine>(e: &mut E, counter: u16, []: [Stac
 /// Replaces the owner by `owner.name`. With the low bit of the argument set, a call follows: pushes
 /// a method's function and the owner as its `self`, or any other attribute and an empty slot.
 #[inline(always)]
-pub unsafe fn load_attr<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
+pub(crate) unsafe fn load_attr<E: Engine>(e: &mut E, [_]: [StackRef; 1]) -> Op<SettledMany<OneOrTwo>> {
     // SAFETY: the instruction has an owner and names an attribute; its reference is given up or, for
     // a method, moves to the slot above.
     unsafe {
         let name = e.name(e.oparg() >> 1);
         e.publish();
         if e.oparg() & 1 != 0 {
-            let owner = e.peek(1).raw();
-            let attr = _Py_LoadAttr_StackRefSteal(e.tstate().as_ptr(), owner, name, e.sp().cast());
-            let attr = StackRef::from_raw(attr);
+            let attr = find_method(e.tstate(), e.peek(1), name, e.sp());
             if attr.is_null() {
-                e.pop();
                 return Err(Exit::Error);
             }
             e.poke(1, attr);
-            e.set_sp(e.sp().add(1));
+            Ok(SettledMany::up_to(e.sp().add(1)))
         } else {
             let attr = ffi::PyObject_GetAttr(e.peek(1).object(), name);
-            let owner = e.pop();
-            e.close_at(owner, e.sp());
+            e.close_at(e.peek(1), e.sp().sub(1));
             if attr.is_null() {
                 return Err(Exit::Error);
             }
-            e.push(StackRef::steal(attr));
+            e.poke(1, StackRef::steal(attr));
+            Ok(SettledMany::up_to(e.sp()))
         }
     }
-    Ok([])
+}
+
+/// One value, or two if the lowest bit of the argument is set.
+pub(crate) struct OneOrTwo;
+
+impl Count for OneOrTwo {
+    #[inline(always)]
+    fn of(oparg: usize) -> usize {
+        1 + (oparg & 1)
+    }
 }
 
 /// Replaces the owner by what is in `slot`, if there is something.
@@ -152,7 +187,7 @@ unsafe fn load_slot<E: Engine>(e: &mut E, owner: StackRef, slot: Slot) -> Op<Set
 
 /// Loads an attribute that is inside the object, `offset` bytes into it.
 #[inline(always)]
-pub unsafe fn load_attr_instance_value<E: Engine>(
+pub(crate) unsafe fn load_attr_instance_value<E: Engine>(
     e: &mut E,
     offset: u16,
     [owner]: [StackRef; 1],
@@ -163,14 +198,22 @@ pub unsafe fn load_attr_instance_value<E: Engine>(
 
 /// Loads an attribute that the class has a slot for, `offset` bytes into the object.
 #[inline(always)]
-pub unsafe fn load_attr_slot<E: Engine>(e: &mut E, offset: u16, [owner]: [StackRef; 1]) -> Op<Settled<1>> {
+pub(crate) unsafe fn load_attr_slot<E: Engine>(
+    e: &mut E,
+    offset: u16,
+    [owner]: [StackRef; 1],
+) -> Op<Settled<1>> {
     // SAFETY: a guard has shown that the slot is there.
     unsafe { load_slot(e, owner, Slot::of_object(owner.object(), offset)) }
 }
 
 /// Loads an attribute from the instance's dictionary, where it was at index `hint` before.
 #[inline(always)]
-pub unsafe fn load_attr_with_hint<E: Engine>(e: &mut E, hint: u16, [owner]: [StackRef; 1]) -> Op<Settled<1>> {
+pub(crate) unsafe fn load_attr_with_hint<E: Engine>(
+    e: &mut E,
+    hint: u16,
+    [owner]: [StackRef; 1],
+) -> Op<Settled<1>> {
     // SAFETY: the type, which has been checked, has a managed dictionary.
     unsafe {
         let dict = Dict::from_ptr(managed_dict(owner.object()));
@@ -186,7 +229,7 @@ pub unsafe fn load_attr_with_hint<E: Engine>(e: &mut E, hint: u16, [owner]: [Sta
 
 /// Loads a module's global; the operands are the version of its keys and the index there.
 #[inline(always)]
-pub unsafe fn load_attr_module<E: Engine>(
+pub(crate) unsafe fn load_attr_module<E: Engine>(
     e: &mut E,
     (version, index): (u32, u16),
     [owner]: [StackRef; 1],
@@ -217,7 +260,7 @@ unsafe fn load_cached<E: Engine>(e: &mut E, attr: *mut PyObject, owner: StackRef
 
 /// Loads an attribute of a class.
 #[inline(always)]
-pub unsafe fn load_attr_class<E: Engine>(
+pub(crate) unsafe fn load_attr_class<E: Engine>(
     e: &mut E,
     attr: *mut PyObject,
     [owner]: [StackRef; 1],
@@ -228,7 +271,7 @@ pub unsafe fn load_attr_class<E: Engine>(
 
 /// Loads a class attribute that is no descriptor through an instance that has no dictionary.
 #[inline(always)]
-pub unsafe fn load_attr_nondescriptor_no_dict<E: Engine>(
+pub(crate) unsafe fn load_attr_nondescriptor_no_dict<E: Engine>(
     e: &mut E,
     attr: *mut PyObject,
     [owner]: [StackRef; 1],
@@ -239,7 +282,7 @@ pub unsafe fn load_attr_nondescriptor_no_dict<E: Engine>(
 
 /// Loads a class attribute that is no descriptor through an instance that has its attributes inside.
 #[inline(always)]
-pub unsafe fn load_attr_nondescriptor_with_values<E: Engine>(
+pub(crate) unsafe fn load_attr_nondescriptor_with_values<E: Engine>(
     e: &mut E,
     attr: *mut PyObject,
     [owner]: [StackRef; 1],
@@ -257,7 +300,7 @@ unsafe fn load_method(method: *mut PyObject, owner: StackRef) -> Op<[StackRef; 2
 
 /// Loads a method for a call, from an instance that has no dictionary.
 #[inline(always)]
-pub unsafe fn load_attr_method_no_dict<E: Engine>(
+pub(crate) unsafe fn load_attr_method_no_dict<E: Engine>(
     _e: &mut E,
     method: *mut PyObject,
     [owner]: [StackRef; 1],
@@ -268,7 +311,7 @@ pub unsafe fn load_attr_method_no_dict<E: Engine>(
 
 /// Loads a method for a call, from an instance that has its attributes inside.
 #[inline(always)]
-pub unsafe fn load_attr_method_with_values<E: Engine>(
+pub(crate) unsafe fn load_attr_method_with_values<E: Engine>(
     _e: &mut E,
     method: *mut PyObject,
     [owner]: [StackRef; 1],
@@ -279,7 +322,7 @@ pub unsafe fn load_attr_method_with_values<E: Engine>(
 
 /// Loads a method for a call, from an instance that has no dictionary yet.
 #[inline(always)]
-pub unsafe fn load_attr_method_lazy_dict<E: Engine>(
+pub(crate) unsafe fn load_attr_method_lazy_dict<E: Engine>(
     _e: &mut E,
     method: *mut PyObject,
     [owner]: [StackRef; 1],
@@ -290,7 +333,7 @@ pub unsafe fn load_attr_method_lazy_dict<E: Engine>(
 
 /// Makes a frame for the getter of a property, with the owner as its argument.
 #[inline(always)]
-pub unsafe fn load_attr_property_frame<E: Engine>(
+pub(crate) unsafe fn load_attr_property_frame<E: Engine>(
     e: &mut E,
     getter: *mut PyObject,
     [owner]: [StackRef; 1],
@@ -313,16 +356,16 @@ pub unsafe fn load_attr_property_frame<E: Engine>(
 /// Calls the `__getattribute__` of the owner's class. The operands are the versions of the type and of
 /// the function, and the function.
 #[inline(always)]
-pub unsafe fn load_attr_getattribute_overridden<E: Engine>(
+pub(crate) unsafe fn load_attr_getattribute_overridden<E: BytecodeEngine>(
     e: &mut E,
     (version, function_version, function): (u32, u32, *mut PyObject),
-    []: [StackRef; 0],
-) -> Op {
+    [owner]: [StackRef; 1],
+) -> BytecodeOp<Settled<1>> {
     // SAFETY: the specializer caches functions of two arguments only, which the type keeps alive. The
     // owner moves to the new frame.
     unsafe {
         guard(!e.tstate().has_custom_eval_frame())?;
-        guard_type_version(e, version, [])?;
+        guard_type_version(e, version, Kept([owner]))?;
         let callee = function.cast::<ffi::PyFunctionObject>();
         guard((*callee).func_version == function_version)?;
         let code = (*callee).func_code.cast::<ffi::PyCodeObject>();
@@ -330,7 +373,8 @@ pub unsafe fn load_attr_getattribute_overridden<E: Engine>(
         guard(e.tstate().has_stack_space((*code).co_framesize as usize))?;
         let name = e.name(e.oparg() >> 1);
         let frame = Frame::push_unchecked(e.tstate(), StackRef::new(function), 2, e.frame());
-        frame.set_local(0, e.pop());
+        frame.set_local(0, owner);
+        e.set_sp(e.sp().sub(1));
         frame.set_local(1, StackRef::new(name));
         save_return_offset(e, [])?;
         enter_frame(e, frame)
@@ -341,19 +385,23 @@ pub unsafe fn load_attr_getattribute_overridden<E: Engine>(
 
 /// Looks for a specialized form of `owner.name = value` when the counter says so.
 #[inline(always)]
-pub unsafe fn specialize_store_attr<E: Engine>(e: &mut E, counter: u16, []: [StackRef; 0]) -> Op {
+pub(crate) unsafe fn specialize_store_attr<E: BytecodeEngine>(
+    e: &mut E,
+    counter: u16,
+    []: [StackRef; 0],
+) -> BytecodeOp {
     // SAFETY: the instruction has an owner and names an attribute.
     unsafe {
         specialize(e, counter, |e| {
             let name = e.name(e.oparg());
-            ffi::_Py_Specialize_StoreAttr(e.peek(1).raw(), e.this_instr().as_ptr(), name);
+            seams::specialize::store_attr(e.peek(1), e.this_instr(), name);
         })
     }
 }
 
 /// `owner.name = value`.
 #[inline(always)]
-pub unsafe fn store_attr<E: Engine>(e: &mut E, [value, owner]: [StackRef; 2]) -> Op<Settled<0>> {
+pub(crate) unsafe fn store_attr<E: Engine>(e: &mut E, [value, owner]: [StackRef; 2]) -> Op<Settled<0>> {
     // SAFETY: the code has that name; the inputs are ours.
     unsafe {
         e.publish();
@@ -383,7 +431,7 @@ unsafe fn finish_store<E: Engine>(e: &mut E, owner: StackRef, old: *mut PyObject
 
 /// Stores an attribute inside the object, `offset` bytes into it.
 #[inline(always)]
-pub unsafe fn store_attr_instance_value<E: Engine>(
+pub(crate) unsafe fn store_attr_instance_value<E: Engine>(
     e: &mut E,
     offset: u16,
     [value, owner]: [StackRef; 2],
@@ -403,7 +451,7 @@ pub unsafe fn store_attr_instance_value<E: Engine>(
 
 /// Stores an attribute that the class has a slot for, `offset` bytes into the object.
 #[inline(always)]
-pub unsafe fn store_attr_slot<E: Engine>(e: &mut E, offset: u16, [value, owner]: [StackRef; 2]) -> Op {
+pub(crate) unsafe fn store_attr_slot<E: Engine>(e: &mut E, offset: u16, [value, owner]: [StackRef; 2]) -> Op {
     // SAFETY: a guard has shown that the slot is there.
     unsafe {
         let object = owner.object();
@@ -416,7 +464,11 @@ pub unsafe fn store_attr_slot<E: Engine>(e: &mut E, offset: u16, [value, owner]:
 
 /// Stores an attribute in the instance's dictionary, where it was at index `hint` before.
 #[inline(always)]
-pub unsafe fn store_attr_with_hint<E: Engine>(e: &mut E, hint: u16, [value, owner]: [StackRef; 2]) -> Op {
+pub(crate) unsafe fn store_attr_with_hint<E: Engine>(
+    e: &mut E,
+    hint: u16,
+    [value, owner]: [StackRef; 2],
+) -> Op {
     // SAFETY: the type, which has been checked, has a managed dictionary.
     unsafe {
         let dict = Dict::from_ptr(managed_dict(owner.object()));
@@ -472,7 +524,7 @@ unsafe fn notify_modified(dict: Dict, name: *mut PyObject, value: *mut PyObject)
 
 /// `del owner.name`.
 #[inline(always)]
-pub unsafe fn delete_attr<E: Engine>(e: &mut E, [owner]: [StackRef; 1]) -> Op<Settled<0>> {
+pub(crate) unsafe fn delete_attr<E: Engine>(e: &mut E, [owner]: [StackRef; 1]) -> Op<Settled<0>> {
     // SAFETY: the code has that name; the input is ours.
     unsafe {
         e.publish();
@@ -489,14 +541,14 @@ pub unsafe fn delete_attr<E: Engine>(e: &mut E, [owner]: [StackRef; 1]) -> Op<Se
 
 /// Puts an empty slot below the topmost value.
 #[inline(always)]
-pub unsafe fn insert_null<E: Engine>(_e: &mut E, [this]: [StackRef; 1]) -> Op<[StackRef; 2]> {
+pub(crate) unsafe fn insert_null<E: Engine>(_e: &mut E, [this]: [StackRef; 1]) -> Op<[StackRef; 2]> {
     Ok([StackRef::NULL, this])
 }
 
 /// Looks a special method of the topmost value up, for a call: puts a function into the empty slot
 /// below its `self`, or something bound already into that slot and nothing above.
 #[inline(always)]
-pub unsafe fn load_special<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
+pub(crate) unsafe fn load_special<E: Engine>(e: &mut E, Kept([_, this]): Kept<[StackRef; 2]>) -> Op {
     // SAFETY: the two slots are on the stack; the argument is an index into the table.
     unsafe {
         e.publish();
@@ -504,7 +556,7 @@ pub unsafe fn load_special<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
         let status = ffi::_PyObject_LookupSpecialMethod(special_method(e.oparg()).name, slots);
         if status <= 0 {
             if status == 0 {
-                missing_special_method(e.peek(1).object(), e.oparg());
+                missing_special_method(this.object(), e.oparg());
             }
             return Err(Exit::ErrorNoPop);
         }
@@ -519,7 +571,7 @@ unsafe fn missing_special_method(owner: *mut PyObject, index: usize) {
     // SAFETY: the index is in the table, and both messages are formats for one object.
     unsafe {
         let method = special_method(index);
-        let can_suggest = _PyEval_SpecialMethodCanSuggest(owner, index as c_int) != 0;
+        let can_suggest = has_other_kind(owner, index as u32);
         let message = if can_suggest { method.error_suggestion } else { method.error };
         ffi::PyErr_Format(ffi::PyExc_TypeError, message, owner);
     }
@@ -529,23 +581,22 @@ unsafe fn missing_special_method(owner: *mut PyObject, index: usize) {
 
 /// Looks for a specialized form of `super().name` when the counter says so.
 #[inline(always)]
-pub unsafe fn specialize_load_super_attr<E: Engine>(e: &mut E, counter: u16, []: [StackRef; 0]) -> Op {
+pub(crate) unsafe fn specialize_load_super_attr<E: BytecodeEngine>(
+    e: &mut E,
+    counter: u16,
+    []: [StackRef; 0],
+) -> BytecodeOp {
     // SAFETY: the instruction has three inputs.
     unsafe {
         specialize(e, counter, |e| {
-            ffi::_Py_Specialize_LoadSuperAttr(
-                e.peek(3).raw(),
-                e.peek(2).raw(),
-                e.this_instr().as_ptr(),
-                (e.oparg() & 1) as c_int,
-            );
+            seams::specialize::load_super_attr(e.peek(3), e.peek(2), e.this_instr(), e.oparg() & 1 != 0);
         })
     }
 }
 
 /// `super(class, self).name`, or `super().name` without bit 1 of the argument.
 #[inline(always)]
-pub unsafe fn load_super_attr<E: Engine>(e: &mut E, inputs: [StackRef; 3]) -> Op<[StackRef; 1]> {
+pub(crate) unsafe fn load_super_attr<E: Engine>(e: &mut E, inputs: [StackRef; 3]) -> Op<[StackRef; 1]> {
     // SAFETY: the micro-op's contract.
     unsafe { load_super(e, inputs, false) }
 }
@@ -619,29 +670,20 @@ impl SuperCall {
     #[cold]
     #[inline(never)]
     unsafe fn run_with_events(self, tstate: ThreadState, frame: Frame, instr: CodeUnit) -> *mut PyObject {
-        let (tstate, frame, instr) = (tstate.as_ptr(), frame.as_ptr(), instr.as_ptr());
-        let missing = &raw mut ffi::_PyInstrumentation_MISSING;
-        let argument = if self.explicit { self.class } else { missing };
+        let argument = if self.explicit { self.class } else { seams::instrumentation::missing() };
+        let arguments = [self.callable, argument];
         // SAFETY: the objects are live and the frame is published.
         unsafe {
-            let fire = |event: u32| {
-                ffi::_Py_call_instrumentation_2args(
-                    tstate,
-                    event as c_int,
-                    frame,
-                    instr,
-                    self.callable,
-                    argument,
-                )
-            };
-            if fire(ffi::PY_MONITORING_EVENT_CALL) != 0 {
+            let fire =
+                |event: u32| seams::instrumentation::event_with_two(tstate, event, frame, instr, arguments);
+            if fire(ffi::PY_MONITORING_EVENT_CALL).is_err() {
                 return core::ptr::null_mut();
             }
             let object = self.call();
             if object.is_null() {
-                let event = ffi::PY_MONITORING_EVENT_C_RAISE as c_int;
-                ffi::_Py_call_instrumentation_exc2(tstate, event, frame, instr, self.callable, argument);
-            } else if fire(ffi::PY_MONITORING_EVENT_C_RETURN) < 0 {
+                let event = ffi::PY_MONITORING_EVENT_C_RAISE;
+                seams::instrumentation::event_with_exception(tstate, event, frame, instr, arguments);
+            } else if fire(ffi::PY_MONITORING_EVENT_C_RETURN).is_err() {
                 refcount::decref(object);
                 return core::ptr::null_mut();
             }
@@ -662,7 +704,7 @@ unsafe fn guard_super(callable: StackRef, class: StackRef) -> Op {
 
 /// `super().name` without making a `super` object.
 #[inline(always)]
-pub unsafe fn load_super_attr_attr<E: Engine>(
+pub(crate) unsafe fn load_super_attr_attr<E: Engine>(
     e: &mut E,
     [callable, class, this]: [StackRef; 3],
 ) -> Op<Settled<1>> {
@@ -678,7 +720,7 @@ pub unsafe fn load_super_attr_attr<E: Engine>(
 
 /// `super().name` for a call: a function and its `self`, or something else and an empty slot.
 #[inline(always)]
-pub unsafe fn load_super_attr_method<E: Engine>(
+pub(crate) unsafe fn load_super_attr_method<E: Engine>(
     e: &mut E,
     [callable, class, this]: [StackRef; 3],
 ) -> Op<Settled<2>> {
@@ -719,5 +761,81 @@ unsafe fn find_super_method(
         let wanted = if is_generic { &raw mut is_method } else { core::ptr::null_mut() };
         let attr = ffi::_PySuper_Lookup(class, this, name, wanted);
         (attr, is_method != 0)
+    }
+}
+
+// --- methods and attributes for calls ----------------------------------------------------------
+
+/// Loads `owner.name` for a call. Consumes `owner`. Returns a new reference: a method's function, with the
+/// owner's reference put to `self_or_null`; or any other attribute, with the empty reference put there; or, with
+/// an exception set, the empty reference, and again that.
+///
+/// # Safety
+/// The thread is attached and `tstate` is its state; its frame is published, and what `owner` refers to stays
+/// alive although not counted; `name` is a live string; `self_or_null` can be written.
+pub(crate) unsafe fn find_method(
+    tstate: ThreadState,
+    owner: StackRef,
+    name: *mut PyObject,
+    self_or_null: *mut StackRef,
+) -> StackRef {
+    // SAFETY: the caller's promise. The references are unlinked in reverse order before they go.
+    unsafe {
+        let mut method = VisibleRef::new(StackRef::NULL.raw());
+        method.link(tstate);
+        let mut this = VisibleRef::new(owner.raw());
+        this.link(tstate);
+        // The method stays empty on failure, so that the result tells nothing new.
+        ffi::_PyObject_GetMethodStackRef(tstate.as_ptr(), this.slot(), name, method.slot());
+        *self_or_null = StackRef::from_raw(this.unlink(tstate));
+        StackRef::from_raw(method.unlink(tstate))
+    }
+}
+
+/// A reference in a C frame that the garbage collector of a free-threaded host must find, since it may
+/// be deferred (`_PyCStackRef`). Links are pointers into it: it must not move while it is linked.
+#[repr(transparent)]
+struct VisibleRef(ffi::_PyCStackRef);
+
+impl VisibleRef {
+    #[inline(always)]
+    fn new(reference: ffi::_PyStackRef) -> VisibleRef {
+        VisibleRef(ffi::_PyCStackRef {
+            ref_: reference,
+            #[cfg(py_gil_disabled)]
+            next: core::ptr::null_mut(),
+        })
+    }
+
+    #[inline(always)]
+    fn slot(&mut self) -> *mut ffi::_PyStackRef {
+        &raw mut self.0.ref_
+    }
+
+    /// Shows the reference to the collector.
+    #[inline(always)]
+    unsafe fn link(&mut self, tstate: ThreadState) {
+        #[cfg(not(py_gil_disabled))]
+        let _ = tstate;
+        #[cfg(py_gil_disabled)]
+        // SAFETY: the list is the thread's own.
+        unsafe {
+            let head = &raw mut (*tstate.implementation()).c_stack_refs;
+            self.0.next = *head;
+            *head = &raw mut self.0;
+        }
+    }
+
+    /// Ends what [`VisibleRef::link`] began; the reference is the caller's again.
+    #[inline(always)]
+    unsafe fn unlink(&mut self, tstate: ThreadState) -> ffi::_PyStackRef {
+        #[cfg(not(py_gil_disabled))]
+        let _ = tstate;
+        #[cfg(py_gil_disabled)]
+        // SAFETY: this is the reference linked last.
+        unsafe {
+            (*tstate.implementation()).c_stack_refs = self.0.next;
+        }
+        self.0.ref_
     }
 }

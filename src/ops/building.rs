@@ -4,45 +4,45 @@ use core::mem::MaybeUninit;
 use core::ptr::null_mut;
 
 use super::exact::topmost;
-use crate::api;
-use crate::engine::{Engine, Exit, Op, Settled};
+use super::{calls, tables};
+use crate::engine::{Count, Engine, Exit, Kept, Many, Op, Oparg, Settled};
 use crate::host::object::{self, is_exact, type_of};
-use crate::host::{FREE_THREADED, PyObject, Raised, StackRef, ThreadState, ffi, refcount};
+use crate::host::{FREE_THREADED, PyObject, PyResult, Raised, StackRef, ThreadState, ffi, refcount};
 use crate::raise;
 
 // --- helpers -----------------------------------------------------------------------------------
 
-/// Ends a micro-op that takes `count` values, which does not declare them, and leaves one: gives the
-/// values up, the topmost first, and pushes `result`, which may be null with an exception set.
+/// Ends a micro-op that takes many values and leaves one: gives the values up, the topmost first, and puts
+/// `result`, which may be null with an exception set, in their place.
 #[inline(always)]
-unsafe fn replace<E: Engine>(e: &mut E, count: usize, result: *mut PyObject) -> Op {
-    // SAFETY: the stack has that many values, which are ours, and so is the result.
+unsafe fn replace<E: Engine, C: Count>(e: &E, values: Many<C>, result: *mut PyObject) -> Op<Settled<1>> {
+    // SAFETY: the values are the topmost ones and ours, and so is the result.
     unsafe {
-        for _ in 0..count {
-            let value = e.pop();
-            e.close_at(value, e.sp());
+        let (mut top, base) = (e.sp(), values.base());
+        while top != base {
+            top = top.sub(1);
+            e.close_at(*top, top);
         }
         if result.is_null() {
             return Err(Exit::Error);
         }
-        e.push(StackRef::steal(result));
+        *base = StackRef::steal(result);
+        Ok(Settled::new())
     }
-    Ok([])
 }
 
-/// Ends a micro-op whose host function took over the `count` topmost values, unless it gave null with an
-/// exception set: replaces them by `result`.
+/// Ends a micro-op whose host function took over the values, unless it returned null with an exception set:
+/// puts `result` in their place.
 #[inline(always)]
-unsafe fn replace_stolen<E: Engine>(e: &mut E, count: usize, result: *mut PyObject) -> Op {
-    // SAFETY: the stack had that many values, and the result is ours.
+unsafe fn replace_stolen<C: Count>(values: Many<C>, result: *mut PyObject) -> Op<Settled<1>> {
+    // SAFETY: the values were the topmost ones, and the result is ours.
     unsafe {
         if result.is_null() {
             return Err(Exit::ErrorNoPop);
         }
-        e.set_sp(e.sp().sub(count));
-        e.push(StackRef::steal(result));
+        *values.base() = StackRef::steal(result);
+        Ok(Settled::new())
     }
-    Ok([])
 }
 
 /// Ends a micro-op that adds the topmost value to a container below: gives it up, and fails if the host's
@@ -76,12 +76,11 @@ unsafe fn with_objects(
     // SAFETY: the scratch memory has the size that the host wants, with a place before the first object
     // that callees may use; what it returns is given back with that place.
     unsafe {
-        let objects = ffi::_PyObjectArray_FromStackRefArray(values.cast(), count as isize, scratch.add(1));
-        if objects.is_null() {
-            return ffi::PyErr_NoMemory();
-        }
+        let Ok(objects) = borrow_array(values, count, scratch.add(1)) else {
+            return core::ptr::null_mut();
+        };
         let result = action(objects);
-        ffi::_PyObjectArray_Free(objects.sub(1), scratch);
+        free_array(objects.sub(1), scratch);
         result
     }
 }
@@ -90,56 +89,51 @@ unsafe fn with_objects(
 
 /// A list of the `oparg` topmost values.
 #[inline(always)]
-pub unsafe fn build_list<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
-    let count = e.oparg();
-    // SAFETY: the stack has that many values, which are ours.
+pub(crate) unsafe fn build_list<E: Engine>(e: &mut E, values: Many<Oparg>) -> Op<Settled<1>> {
+    let count = values.count();
+    // SAFETY: the values are ours.
     unsafe {
         e.publish();
-        let list = ffi::_PyList_FromStackRefStealOnSuccess(e.sp().sub(count).cast(), count as isize);
-        replace_stolen(e, count, list)
+        let list = ffi::_PyList_FromStackRefStealOnSuccess(values.base().cast(), count as isize);
+        replace_stolen(values, list)
     }
 }
 
 /// A tuple of the `oparg` topmost values.
 #[inline(always)]
-pub unsafe fn build_tuple<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
-    let count = e.oparg();
-    // SAFETY: the stack has that many values, which are ours.
+pub(crate) unsafe fn build_tuple<E: Engine>(e: &mut E, values: Many<Oparg>) -> Op<Settled<1>> {
+    let count = values.count();
+    // SAFETY: the values are ours.
     unsafe {
         e.publish();
-        let tuple = ffi::_PyTuple_FromStackRefStealOnSuccess(e.sp().sub(count).cast(), count as isize);
-        replace_stolen(e, count, tuple)
+        let tuple = ffi::_PyTuple_FromStackRefStealOnSuccess(values.base().cast(), count as isize);
+        replace_stolen(values, tuple)
     }
 }
 
 /// A set of the `oparg` topmost values.
 #[inline(always)]
-pub unsafe fn build_set<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
-    let count = e.oparg();
-    // SAFETY: the stack has that many values, which are ours.
+pub(crate) unsafe fn build_set<E: Engine>(e: &mut E, values: Many<Oparg>) -> Op<Settled<1>> {
+    let count = values.count();
+    // SAFETY: the values are ours.
     unsafe {
         e.publish();
         let set = ffi::PySet_New(null_mut());
-        if set.is_null() {
-            return replace(e, count, set);
-        }
-        let base = e.sp().sub(count);
-        let filled = fill_set(set, base, count);
-        e.set_sp(base);
-        if filled.is_err() {
-            e.publish();
-            refcount::decref(set);
+        let base = values.base();
+        if fill_set(set, base, count).is_err() {
+            e.publish_at(base);
+            refcount::xdecref(set);
             return Err(Exit::Error);
         }
-        e.push(StackRef::steal_mortal(set));
+        *base = StackRef::steal_mortal(set);
+        Ok(Settled::new())
     }
-    Ok([])
 }
 
-/// Moves `count` values into a set, in order; after a failure the rest is given up.
+/// Moves `count` values into a set, in order. Fails without a set, too; after a failure the rest is given up.
 #[inline(never)]
 unsafe fn fill_set(set: *mut PyObject, values: *mut StackRef, count: usize) -> Result<(), Raised> {
-    let mut result = Ok(());
+    let mut result = if set.is_null() { Err(Raised) } else { Ok(()) };
     for index in 0..count {
         // SAFETY: the values are on the published stack, where each slot is empty once its value is out.
         unsafe {
@@ -156,13 +150,22 @@ unsafe fn fill_set(set: *mut PyObject, values: *mut StackRef, count: usize) -> R
 
 /// A dict of the `oparg` topmost pairs of key and value.
 #[inline(always)]
-pub unsafe fn build_map<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
-    let pairs = e.oparg();
-    // SAFETY: the stack has that many pairs, which are ours.
+pub(crate) unsafe fn build_map<E: Engine>(e: &mut E, values: Many<Pairs>) -> Op<Settled<1>> {
+    // SAFETY: the values are ours.
     unsafe {
         e.publish();
-        let map = map_of(e.sp().sub(2 * pairs), pairs);
-        replace(e, 2 * pairs, map)
+        let map = map_of(values.base(), values.count() / 2);
+        replace(e, values, map)
+    }
+}
+
+/// As many pairs as the argument says.
+pub(crate) struct Pairs;
+
+impl Count for Pairs {
+    #[inline(always)]
+    fn of(oparg: usize) -> usize {
+        2 * oparg
     }
 }
 
@@ -178,25 +181,28 @@ unsafe fn map_of(values: *mut StackRef, pairs: usize) -> *mut PyObject {
 
 /// A slice of two or three values.
 #[inline(always)]
-pub unsafe fn build_slice<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
-    let count = e.oparg();
-    // SAFETY: the stack has that many values, which are ours.
+pub(crate) unsafe fn build_slice<E: Engine>(e: &mut E, values: Many<Oparg>) -> Op<Settled<1>> {
+    let count = values.count();
+    // SAFETY: the values are ours.
     unsafe {
         let step = if count == 3 { e.peek(1).object() } else { null_mut() };
         let (start, stop) = (e.peek(count).object(), e.peek(count - 1).object());
         e.publish();
         let slice = ffi::PySlice_New(start, stop, step);
-        replace(e, count, slice)
+        replace(e, values, slice)
     }
 }
 
 // --- adding to containers ----------------------------------------------------------------------
 
-// The container is `oparg` values below those that are added.
+// The container is the `oparg`-th value below those that are added.
 
 /// Appends the topmost value to a list of a comprehension or display.
 #[inline(always)]
-pub unsafe fn list_append<E: Engine>(e: &mut E, [value]: [StackRef; 1]) -> Op<Settled<0>> {
+pub(crate) unsafe fn list_append<E: Engine>(
+    e: &mut E,
+    (Kept(_), [value]): (Kept<Many<Oparg>>, [StackRef; 1]),
+) -> Op<Settled<0>> {
     // SAFETY: the input is ours; nobody else knows the list yet, which takes it over.
     unsafe {
         let list = e.peek(1 + e.oparg()).object();
@@ -212,7 +218,10 @@ pub unsafe fn list_append<E: Engine>(e: &mut E, [value]: [StackRef; 1]) -> Op<Se
 
 /// Appends the items of an iterable to a list.
 #[inline(always)]
-pub unsafe fn list_extend<E: Engine>(e: &mut E, [iterable]: [StackRef; 1]) -> Op<Settled<0>> {
+pub(crate) unsafe fn list_extend<E: Engine>(
+    e: &mut E,
+    (Kept(_), [iterable]): (Kept<Many<Oparg>>, [StackRef; 1]),
+) -> Op<Settled<0>> {
     // SAFETY: the input is ours. The result is None, which is immortal.
     unsafe {
         e.publish();
@@ -247,7 +256,10 @@ unsafe fn explain_star(tstate: ThreadState, iterable: *mut PyObject) {
 
 /// Adds the topmost value to a set of a comprehension or display.
 #[inline(always)]
-pub unsafe fn set_add<E: Engine>(e: &mut E, [value]: [StackRef; 1]) -> Op<Settled<0>> {
+pub(crate) unsafe fn set_add<E: Engine>(
+    e: &mut E,
+    (Kept(_), [value]): (Kept<Many<Oparg>>, [StackRef; 1]),
+) -> Op<Settled<0>> {
     // SAFETY: the input is ours; a set takes it over, off the stack.
     unsafe {
         let set = e.peek(1 + e.oparg()).object();
@@ -260,8 +272,8 @@ pub unsafe fn set_add<E: Engine>(e: &mut E, [value]: [StackRef; 1]) -> Op<Settle
         if ffi::_PySet_AddTakeRef(set.cast(), value.into_object()) != 0 {
             return Err(Exit::Error);
         }
+        Ok(Settled::new())
     }
-    Ok(Settled::new())
 }
 
 #[cold]
@@ -275,7 +287,10 @@ unsafe fn raise_not_a_set(object: *mut PyObject) {
 
 /// Adds the items of an iterable to a set.
 #[inline(always)]
-pub unsafe fn set_update<E: Engine>(e: &mut E, [iterable]: [StackRef; 1]) -> Op<Settled<0>> {
+pub(crate) unsafe fn set_update<E: Engine>(
+    e: &mut E,
+    (Kept(_), [iterable]): (Kept<Many<Oparg>>, [StackRef; 1]),
+) -> Op<Settled<0>> {
     // SAFETY: the input is ours.
     unsafe {
         e.publish();
@@ -286,7 +301,10 @@ pub unsafe fn set_update<E: Engine>(e: &mut E, [iterable]: [StackRef; 1]) -> Op<
 
 /// Sets the two topmost values as key and value in a dict of a comprehension or display.
 #[inline(always)]
-pub unsafe fn map_add<E: Engine>(e: &mut E, [key, value]: [StackRef; 2]) -> Op {
+pub(crate) unsafe fn map_add<E: Engine>(
+    e: &mut E,
+    (Kept(_), [key, value]): (Kept<Many<Oparg>>, [StackRef; 2]),
+) -> Op {
     // SAFETY: the inputs are ours; the dict takes them over, off the stack.
     unsafe {
         let dict = e.peek(2 + e.oparg()).object();
@@ -300,7 +318,10 @@ pub unsafe fn map_add<E: Engine>(e: &mut E, [key, value]: [StackRef; 2]) -> Op {
 
 /// Updates a dict from a mapping.
 #[inline(always)]
-pub unsafe fn dict_update<E: Engine>(e: &mut E, [mapping]: [StackRef; 1]) -> Op<Settled<0>> {
+pub(crate) unsafe fn dict_update<E: Engine>(
+    e: &mut E,
+    (Kept(_), [mapping]): (Kept<Many<Oparg>>, [StackRef; 1]),
+) -> Op<Settled<0>> {
     // SAFETY: the input is ours.
     unsafe {
         e.publish();
@@ -327,7 +348,10 @@ unsafe fn explain_mapping(tstate: ThreadState, mapping: *mut PyObject) {
 /// Updates the dict of a call's keyword arguments from a mapping with other keys. The callable, three
 /// values below the dict, is for the message.
 #[inline(always)]
-pub unsafe fn dict_merge<E: Engine>(e: &mut E, [mapping]: [StackRef; 1]) -> Op<Settled<0>> {
+pub(crate) unsafe fn dict_merge<E: Engine>(
+    e: &mut E,
+    (Kept(_), [mapping]): (Kept<Many<DownToCallable>>, [StackRef; 1]),
+) -> Op<Settled<0>> {
     /// Asks the host to raise for a key that is there already.
     const NO_DUPLICATES: core::ffi::c_int = 2;
     // SAFETY: the input is ours.
@@ -337,9 +361,19 @@ pub unsafe fn dict_merge<E: Engine>(e: &mut E, [mapping]: [StackRef; 1]) -> Op<S
         let status = ffi::_PyDict_MergeEx(dict, mapping.object(), NO_DUPLICATES);
         if status < 0 {
             let callable = e.peek(4 + e.oparg()).object();
-            ffi::_PyEval_FormatKwargsError(e.tstate().as_ptr(), callable, mapping.object());
+            calls::spread::explain_keywords_error(callable, mapping.object());
         }
         settle_status(e, mapping, status)
+    }
+}
+
+/// What DICT_MERGE has below the mapping, down to the callable.
+pub(crate) struct DownToCallable;
+
+impl Count for DownToCallable {
+    #[inline(always)]
+    fn of(oparg: usize) -> usize {
+        3 + oparg
     }
 }
 
@@ -347,13 +381,13 @@ pub unsafe fn dict_merge<E: Engine>(e: &mut E, [mapping]: [StackRef; 1]) -> Op<S
 
 /// The `oparg` topmost strings as one.
 #[inline(always)]
-pub unsafe fn build_string<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
-    let count = e.oparg();
-    // SAFETY: the stack has that many strings, which are ours.
+pub(crate) unsafe fn build_string<E: Engine>(e: &mut E, values: Many<Oparg>) -> Op<Settled<1>> {
+    let count = values.count();
+    // SAFETY: the values are strings, and ours.
     unsafe {
         e.publish();
-        let string = join(e.sp().sub(count), count);
-        replace(e, count, string)
+        let string = join(values.base(), count);
+        replace(e, values, string)
     }
 }
 
@@ -369,7 +403,7 @@ unsafe fn join(strings: *mut StackRef, count: usize) -> *mut PyObject {
 
 /// `format(value)`; a string stays as it is.
 #[inline(always)]
-pub unsafe fn format_simple<E: Engine>(e: &mut E, [value]: [StackRef; 1]) -> Op<Settled<1>> {
+pub(crate) unsafe fn format_simple<E: Engine>(e: &mut E, [value]: [StackRef; 1]) -> Op<Settled<1>> {
     // SAFETY: the input is ours.
     unsafe {
         if is_exact(value.object(), &raw mut ffi::PyUnicode_Type) {
@@ -383,7 +417,7 @@ pub unsafe fn format_simple<E: Engine>(e: &mut E, [value]: [StackRef; 1]) -> Op<
 
 /// `format(value, spec)`.
 #[inline(always)]
-pub unsafe fn format_with_spec<E: Engine>(e: &mut E, [value, spec]: [StackRef; 2]) -> Op<Settled<1>> {
+pub(crate) unsafe fn format_with_spec<E: Engine>(e: &mut E, [value, spec]: [StackRef; 2]) -> Op<Settled<1>> {
     // SAFETY: the inputs are ours.
     unsafe {
         e.publish();
@@ -394,11 +428,11 @@ pub unsafe fn format_with_spec<E: Engine>(e: &mut E, [value, spec]: [StackRef; 2
 
 /// `str(value)`, `repr(value)` or `ascii(value)`, as the argument says.
 #[inline(always)]
-pub unsafe fn convert_value<E: Engine>(e: &mut E, [value]: [StackRef; 1]) -> Op<Settled<1>> {
+pub(crate) unsafe fn convert_value<E: Engine>(e: &mut E, [value]: [StackRef; 1]) -> Op<Settled<1>> {
     // SAFETY: the argument is the index of a conversion; the input is ours.
     unsafe {
         e.publish();
-        let convert = api::tables::_PyEval_ConversionFuncs.get_unchecked(e.oparg()).unwrap_unchecked();
+        let convert = tables::CONVERSIONS.get_unchecked(e.oparg()).unwrap_unchecked();
         let result = convert(value.object());
         e.settle_object(topmost::<E, 1>(e), result)
     }
@@ -407,22 +441,35 @@ pub unsafe fn convert_value<E: Engine>(e: &mut E, [value]: [StackRef; 1]) -> Op<
 /// An interpolation of a template: value, expression, and a format specification if the argument's lowest
 /// bit says so. The bits from the third on are the conversion.
 #[inline(always)]
-pub unsafe fn build_interpolation<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
+pub(crate) unsafe fn build_interpolation<E: Engine>(
+    e: &mut E,
+    values: Many<InterpolationParts>,
+) -> Op<Settled<1>> {
     let (has_format, conversion) = (e.oparg() & 1, e.oparg() >> 2);
-    // SAFETY: the stack has that many values, which are ours.
+    // SAFETY: the values are ours.
     unsafe {
         let format = if has_format == 1 { e.peek(1).object() } else { str_constant!(_py_empty) };
         let expression = e.peek(1 + has_format).object();
         let value = e.peek(2 + has_format).object();
         e.publish();
         let interpolation = ffi::_PyInterpolation_Build(value, expression, conversion as _, format);
-        replace(e, 2 + has_format, interpolation)
+        replace(e, values, interpolation)
+    }
+}
+
+/// Value and expression, and a format specification if the argument's lowest bit says so.
+pub(crate) struct InterpolationParts;
+
+impl Count for InterpolationParts {
+    #[inline(always)]
+    fn of(oparg: usize) -> usize {
+        2 + (oparg & 1)
     }
 }
 
 /// A template of a tuple of strings and a tuple of interpolations.
 #[inline(always)]
-pub unsafe fn build_template<E: Engine>(
+pub(crate) unsafe fn build_template<E: Engine>(
     e: &mut E,
     [strings, interpolations]: [StackRef; 2],
 ) -> Op<Settled<1>> {
@@ -431,5 +478,51 @@ pub unsafe fn build_template<E: Engine>(
         e.publish();
         let template = ffi::_PyTemplate_Build(strings.object(), interpolations.object());
         e.settle_object(topmost::<E, 2>(e), template)
+    }
+}
+
+// --- arrays of objects -------------------------------------------------------------------------
+
+/// How many arguments an instruction has room for on the C stack (`MAX_STACKREF_SCRATCH`).
+const MAX_STACKREF_SCRATCH: usize = 10;
+
+/// The objects that `count` stack references name, borrowed, as an array for a vectorcall: `scratch` if they fit,
+/// else new memory, with a writable slot before the first one. Fails with MemoryError. The slot before the array
+/// goes to [`free_array`].
+///
+/// # Safety
+/// The thread is attached; `input` holds that many references, and `scratch` has room for ten objects and one
+/// more before.
+pub(crate) unsafe fn borrow_array(
+    input: *const StackRef,
+    count: usize,
+    scratch: *mut *mut PyObject,
+) -> PyResult<*mut *mut PyObject> {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let mut array = scratch;
+        if count > MAX_STACKREF_SCRATCH {
+            let memory = ffi::PyMem_Malloc((count + 1) * size_of::<*mut PyObject>());
+            if memory.is_null() {
+                ffi::PyErr_NoMemory();
+                return Err(Raised);
+            }
+            array = memory.cast::<*mut PyObject>().add(1);
+        }
+        for index in 0..count {
+            *array.add(index) = (*input.add(index)).object();
+        }
+        Ok(array)
+    }
+}
+
+/// Frees `array`, the memory that [`borrow_array`] has returned a part of, unless it is `scratch`.
+///
+/// # Safety
+/// The thread is attached; both are the start of the memory, one slot before the first object.
+pub(crate) unsafe fn free_array(array: *mut *mut PyObject, scratch: *mut *mut PyObject) {
+    if array != scratch {
+        // SAFETY: the caller's promise.
+        unsafe { ffi::PyMem_Free(array.cast()) }
     }
 }

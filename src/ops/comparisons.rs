@@ -3,27 +3,32 @@
 use super::adaptive::specialize;
 use super::arithmetic::are_compact;
 use super::exact::{Exact, settle_exact, topmost};
-use super::guards::guard;
-use crate::engine::{Engine, Exit, Op, Settled};
+use super::guards::{guard, guard_either};
+use crate::engine::{BytecodeEngine, BytecodeOp, Engine, Exit, Kept, Op, Settled};
 use crate::host::object::{float_value, is_exact, long_compact_value, long_tag, size};
 use crate::host::{PyObject, StackRef, false_, ffi, refcount, true_};
+use crate::seams;
 
 // --- truth -------------------------------------------------------------------------------------
 
 /// Looks for a specialized form of `bool(value)` when the counter says so.
 #[inline(always)]
-pub unsafe fn specialize_to_bool<E: Engine>(e: &mut E, counter: u16, []: [StackRef; 0]) -> Op {
+pub(crate) unsafe fn specialize_to_bool<E: BytecodeEngine>(
+    e: &mut E,
+    counter: u16,
+    []: [StackRef; 0],
+) -> BytecodeOp {
     // SAFETY: the instruction has an input.
     unsafe {
         specialize(e, counter, |e| {
-            ffi::_Py_Specialize_ToBool(e.peek(1).raw(), e.this_instr().as_ptr());
+            seams::specialize::to_bool(e.peek(1), e.this_instr());
         })
     }
 }
 
 /// `bool(value)`.
 #[inline(always)]
-pub unsafe fn to_bool<E: Engine>(e: &mut E, [value]: [StackRef; 1]) -> Op<Settled<1>> {
+pub(crate) unsafe fn to_bool<E: Engine>(e: &mut E, [value]: [StackRef; 1]) -> Op<Settled<1>> {
     // SAFETY: the input is ours.
     unsafe {
         e.publish();
@@ -34,22 +39,20 @@ pub unsafe fn to_bool<E: Engine>(e: &mut E, [value]: [StackRef; 1]) -> Op<Settle
 
 /// Puts True in the place of a value that is always true.
 #[inline(always)]
-pub unsafe fn replace_with_true<E: Engine>(e: &mut E, [value]: [StackRef; 1]) -> Op<Settled<1>> {
+pub(crate) unsafe fn replace_with_true<E: Engine>(e: &mut E, [value]: [StackRef; 1]) -> Op<Settled<1>> {
     // SAFETY: the input is ours.
     unsafe { e.settle([value], [StackRef::bool(true)]) }
 }
 
 /// A bool stays as it is.
 #[inline(always)]
-pub unsafe fn to_bool_bool<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
-    // SAFETY: the instruction has an input.
-    let value = unsafe { e.peek(1) };
-    guard(value.is_true() || value.is_false())
+pub(crate) unsafe fn to_bool_bool<E: Engine>(_e: &mut E, Kept([value]): Kept<[StackRef; 1]>) -> Op {
+    guard_either(value.is_true(), || value.is_false())
 }
 
 /// `value != 0` for an int.
 #[inline(always)]
-pub unsafe fn to_bool_int<E: Engine>(e: &mut E, [value]: [StackRef; 1]) -> Op<Settled<1>> {
+pub(crate) unsafe fn to_bool_int<E: Engine>(e: &mut E, [value]: [StackRef; 1]) -> Op<Settled<1>> {
     // SAFETY: the input is ours, and live until its tag has been read.
     unsafe {
         guard(is_exact(value.object(), &raw mut ffi::PyLong_Type))?;
@@ -60,21 +63,21 @@ pub unsafe fn to_bool_int<E: Engine>(e: &mut E, [value]: [StackRef; 1]) -> Op<Se
 
 /// Whether a list has items.
 #[inline(always)]
-pub unsafe fn to_bool_list<E: Engine>(e: &mut E, [value]: [StackRef; 1]) -> Op<Settled<1>> {
+pub(crate) unsafe fn to_bool_list<E: Engine>(e: &mut E, [value]: [StackRef; 1]) -> Op<Settled<1>> {
     // SAFETY: a guard has shown that the input, which is ours, is a list.
     unsafe { e.settle([value], [StackRef::bool(size(value.object()) != 0)]) }
 }
 
 /// None is false.
 #[inline(always)]
-pub unsafe fn to_bool_none<E: Engine>(_e: &mut E, [value]: [StackRef; 1]) -> Op<[StackRef; 1]> {
+pub(crate) unsafe fn to_bool_none<E: Engine>(_e: &mut E, [value]: [StackRef; 1]) -> Op<[StackRef; 1]> {
     guard(value.is_none())?;
     Ok([StackRef::bool(false)])
 }
 
 /// Whether a string is not empty.
 #[inline(always)]
-pub unsafe fn to_bool_str<E: Engine>(e: &mut E, [value]: [StackRef; 1]) -> Op<Settled<1>> {
+pub(crate) unsafe fn to_bool_str<E: Engine>(e: &mut E, [value]: [StackRef; 1]) -> Op<Settled<1>> {
     // SAFETY: a guard has shown that the input, which is ours, is a str. There is one empty str only.
     unsafe {
         let is_empty = value.object() == str_constant!(_py_empty);
@@ -84,7 +87,7 @@ pub unsafe fn to_bool_str<E: Engine>(e: &mut E, [value]: [StackRef; 1]) -> Op<Se
 
 /// `not value` for a bool.
 #[inline(always)]
-pub unsafe fn unary_not<E: Engine>(_e: &mut E, [value]: [StackRef; 1]) -> Op<[StackRef; 1]> {
+pub(crate) unsafe fn unary_not<E: Engine>(_e: &mut E, [value]: [StackRef; 1]) -> Op<[StackRef; 1]> {
     Ok([StackRef::bool(value.is_false())])
 }
 
@@ -130,23 +133,22 @@ fn holds<T: PartialOrd>(oparg: usize, left: T, right: T) -> bool {
 
 /// Looks for a specialized form of a comparison when the counter says so.
 #[inline(always)]
-pub unsafe fn specialize_compare_op<E: Engine>(e: &mut E, counter: u16, []: [StackRef; 0]) -> Op {
+pub(crate) unsafe fn specialize_compare_op<E: BytecodeEngine>(
+    e: &mut E,
+    counter: u16,
+    []: [StackRef; 0],
+) -> BytecodeOp {
     // SAFETY: the instruction has two inputs.
     unsafe {
         specialize(e, counter, |e| {
-            ffi::_Py_Specialize_CompareOp(
-                e.peek(2).raw(),
-                e.peek(1).raw(),
-                e.this_instr().as_ptr(),
-                e.oparg() as _,
-            );
+            seams::specialize::compare_op(e.peek(2), e.peek(1), e.this_instr(), e.oparg());
         })
     }
 }
 
 /// A comparison by the general function; its result, or the truth of it.
 #[inline(always)]
-pub unsafe fn compare_op<E: Engine>(e: &mut E, [left, right]: [StackRef; 2]) -> Op<[StackRef; 1]> {
+pub(crate) unsafe fn compare_op<E: Engine>(e: &mut E, [left, right]: [StackRef; 2]) -> Op<[StackRef; 1]> {
     // SAFETY: the inputs are ours.
     unsafe {
         e.publish();
@@ -185,7 +187,7 @@ unsafe fn truth_of(result: *mut PyObject) -> core::ffi::c_int {
 
 /// A comparison of floats.
 #[inline(always)]
-pub unsafe fn compare_op_float<E: Engine>(e: &mut E, [left, right]: [StackRef; 2]) -> Op<Settled<1>> {
+pub(crate) unsafe fn compare_op_float<E: Engine>(e: &mut E, [left, right]: [StackRef; 2]) -> Op<Settled<1>> {
     // SAFETY: guards have shown that both inputs, which are ours, are floats.
     unsafe {
         let holds = holds(e.oparg(), float_value(left.object()), float_value(right.object()));
@@ -195,7 +197,7 @@ pub unsafe fn compare_op_float<E: Engine>(e: &mut E, [left, right]: [StackRef; 2
 
 /// A comparison of compact ints.
 #[inline(always)]
-pub unsafe fn compare_op_int<E: Engine>(e: &mut E, [left, right]: [StackRef; 2]) -> Op<Settled<1>> {
+pub(crate) unsafe fn compare_op_int<E: Engine>(e: &mut E, [left, right]: [StackRef; 2]) -> Op<Settled<1>> {
     // SAFETY: guards have shown that both inputs, which are ours, are ints.
     unsafe {
         guard(are_compact(left, right))?;
@@ -219,7 +221,7 @@ unsafe fn long_digit(int: *mut PyObject) -> u32 {
 
 /// `left == right` or `left != right` for strings.
 #[inline(always)]
-pub unsafe fn compare_op_str<E: Engine>(e: &mut E, [left, right]: [StackRef; 2]) -> Op<Settled<1>> {
+pub(crate) unsafe fn compare_op_str<E: Engine>(e: &mut E, [left, right]: [StackRef; 2]) -> Op<Settled<1>> {
     // SAFETY: guards have shown that both inputs, which are ours, are strings; this cannot fail.
     unsafe {
         let equal = left.is(right) || ffi::_PyUnicode_Equal(left.object(), right.object()) != 0;
@@ -233,18 +235,22 @@ pub unsafe fn compare_op_str<E: Engine>(e: &mut E, [left, right]: [StackRef; 2])
 
 /// Looks for a specialized form of `left in right` when the counter says so.
 #[inline(always)]
-pub unsafe fn specialize_contains_op<E: Engine>(e: &mut E, counter: u16, []: [StackRef; 0]) -> Op {
+pub(crate) unsafe fn specialize_contains_op<E: BytecodeEngine>(
+    e: &mut E,
+    counter: u16,
+    []: [StackRef; 0],
+) -> BytecodeOp {
     // SAFETY: the instruction has two inputs.
     unsafe {
         specialize(e, counter, |e| {
-            ffi::_Py_Specialize_ContainsOp(e.peek(1).raw(), e.this_instr().as_ptr());
+            seams::specialize::contains_op(e.peek(1), e.this_instr());
         })
     }
 }
 
 /// `left in right`, or `not in` if the argument is 1.
 #[inline(always)]
-pub unsafe fn contains_op<E: Engine>(e: &mut E, [left, right]: [StackRef; 2]) -> Op<Settled<1>> {
+pub(crate) unsafe fn contains_op<E: Engine>(e: &mut E, [left, right]: [StackRef; 2]) -> Op<Settled<1>> {
     // SAFETY: the inputs are ours.
     unsafe {
         e.publish();
@@ -255,7 +261,7 @@ pub unsafe fn contains_op<E: Engine>(e: &mut E, [left, right]: [StackRef; 2]) ->
 
 /// `left in right` for a dict.
 #[inline(always)]
-pub unsafe fn contains_op_dict<E: Engine>(e: &mut E, [left, right]: [StackRef; 2]) -> Op<Settled<1>> {
+pub(crate) unsafe fn contains_op_dict<E: Engine>(e: &mut E, [left, right]: [StackRef; 2]) -> Op<Settled<1>> {
     // SAFETY: a guard has shown that `right` is a dict; the inputs are ours.
     unsafe {
         e.publish();
@@ -266,7 +272,7 @@ pub unsafe fn contains_op_dict<E: Engine>(e: &mut E, [left, right]: [StackRef; 2
 
 /// `left in right` for a set or frozenset.
 #[inline(always)]
-pub unsafe fn contains_op_set<E: Engine>(e: &mut E, [left, right]: [StackRef; 2]) -> Op<Settled<1>> {
+pub(crate) unsafe fn contains_op_set<E: Engine>(e: &mut E, [left, right]: [StackRef; 2]) -> Op<Settled<1>> {
     // SAFETY: a guard has shown that `right` is a set or frozenset; the inputs are ours.
     unsafe {
         e.publish();
@@ -277,7 +283,7 @@ pub unsafe fn contains_op_set<E: Engine>(e: &mut E, [left, right]: [StackRef; 2]
 
 /// `left is right`, or `is not` if the argument is 1.
 #[inline(always)]
-pub unsafe fn is_op<E: Engine>(e: &mut E, [left, right]: [StackRef; 2]) -> Op<Settled<1>> {
+pub(crate) unsafe fn is_op<E: Engine>(e: &mut E, [left, right]: [StackRef; 2]) -> Op<Settled<1>> {
     // SAFETY: the inputs are ours.
     unsafe { settle_answer::<E, 2>(e, left.is(right).into(), e.oparg() != 0) }
 }

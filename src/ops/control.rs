@@ -4,29 +4,29 @@
 use core::ptr::NonNull;
 
 use super::guards::guard;
-use crate::api;
-use crate::breaker::{requests, word::EvalBreaker};
+use crate::breaker::word::EvalBreaker;
 use crate::bytecode::{BackoffCounter, opcode};
-use crate::engine::{Engine, Exit, Op};
+use crate::calls::frames;
+use crate::engine::{BytecodeEngine, BytecodeExit, BytecodeOp, Engine, Exit, Op, Settled};
 #[cfg(py_tier2)]
 use crate::host::{CodeUnit, Frame, Raised, ThreadState};
 use crate::host::{FREE_THREADED, StackRef, ffi};
 use crate::instrument::version;
-use crate::interp::unwind;
+use crate::seams;
 use crate::specialize::{jump_backward, resume};
 #[cfg(py_gil_disabled)]
 use crate::tlbc;
 
 /// An inline cache entry where an instruction should be: the bytecode is broken.
 #[inline(always)]
-pub unsafe fn cache<E: Engine>(_e: &mut E, []: [StackRef; 0]) -> Op {
+pub(crate) unsafe fn cache<E: Engine>(_e: &mut E, []: [StackRef; 0]) -> Op {
     // SAFETY: C strings; does not return.
     unsafe { ffi::_Py_FatalErrorFunc(c"_PyEval_EvalFrameDefault".as_ptr(), c"Executing a cache.".as_ptr()) }
 }
 
 /// An opcode that nothing emits.
 #[inline(always)]
-pub unsafe fn reserved<E: Engine>(_e: &mut E, []: [StackRef; 0]) -> Op {
+pub(crate) unsafe fn reserved<E: Engine>(_e: &mut E, []: [StackRef; 0]) -> Op {
     // SAFETY: C strings; does not return.
     unsafe {
         ffi::_Py_FatalErrorFunc(
@@ -38,24 +38,24 @@ pub unsafe fn reserved<E: Engine>(_e: &mut E, []: [StackRef; 0]) -> Op {
 
 /// Extends the argument of the instruction that follows by eight bits from below, and runs it.
 #[inline(always)]
-pub unsafe fn extended_arg<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
+pub(crate) unsafe fn extended_arg<E: BytecodeEngine>(e: &mut E, []: [StackRef; 0]) -> BytecodeOp {
     // SAFETY: an instruction follows.
     let (opcode, oparg) = unsafe { e.next().decode() };
     e.set_oparg(e.oparg() << 8 | oparg);
-    Err(Exit::As(opcode))
+    Err(BytecodeExit::As(opcode))
 }
 
 // --- the eval breaker --------------------------------------------------------------------------
 
 /// Handles what other threads and signals ask of this one.
 #[inline(always)]
-pub unsafe fn check_periodic<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
+pub(crate) unsafe fn check_periodic<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
     // SAFETY: the thread is attached; the frame is published before anything runs.
     unsafe {
         e.tstate().quiescent();
         if EvalBreaker::of(e.tstate()).load().has_events() {
             e.publish();
-            if requests::handle(e.tstate()).is_err() {
+            if seams::ceval_gil::handle_pending(e.tstate()).is_err() {
                 return Err(Exit::ErrorNoPop);
             }
         }
@@ -66,7 +66,7 @@ pub unsafe fn check_periodic<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
 /// The periodic check, except on the way down a chain of `yield from` and `await`, whose innermost
 /// frame makes it.
 #[inline(always)]
-pub unsafe fn check_periodic_if_not_yield_from<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
+pub(crate) unsafe fn check_periodic_if_not_yield_from<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
     let location = e.oparg() & ffi::RESUME_OPARG_LOCATION_MASK as usize;
     if location < ffi::RESUME_AFTER_YIELD_FROM as usize {
         // SAFETY: the engine's promise.
@@ -80,7 +80,7 @@ pub unsafe fn check_periodic_if_not_yield_from<E: Engine>(e: &mut E, []: [StackR
 
 /// Goes on in this thread's own copy of the bytecode, in free-threaded hosts.
 #[inline(always)]
-pub unsafe fn load_bytecode<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
+pub(crate) unsafe fn load_bytecode<E: BytecodeEngine>(e: &mut E, []: [StackRef; 0]) -> BytecodeOp {
     #[cfg(not(py_gil_disabled))]
     let _ = e;
     #[cfg(py_gil_disabled)]
@@ -89,10 +89,10 @@ pub unsafe fn load_bytecode<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
         if e.frame().copy_index() != e.tstate().tlbc_index() {
             e.publish();
             if tlbc::frames::use_own_copy(e.tstate(), e.frame()).is_err() {
-                return Err(Exit::ErrorNoPop);
+                return Err(Exit::ErrorNoPop.into());
             }
             e.set_next(e.frame().instr());
-            return Err(Exit::Dispatch);
+            return Err(BytecodeExit::Dispatch);
         }
     }
     Ok([])
@@ -101,18 +101,18 @@ pub unsafe fn load_bytecode<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
 /// Instruments the code for the tools of now, and begins anew if that changed it. Code that a tool runs
 /// is left alone; but free-threaded hosts, where a copy may be new, check always.
 #[inline(always)]
-pub unsafe fn maybe_instrument<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
+pub(crate) unsafe fn maybe_instrument<E: BytecodeEngine>(e: &mut E, []: [StackRef; 0]) -> BytecodeOp {
     // SAFETY: the frame is published before the code is changed.
     unsafe {
         if FREE_THREADED || (*e.tstate().as_ptr()).tracing == 0 {
             let wanted = EvalBreaker::of(e.tstate()).load().version();
             if version::of_code(e.code()) != wanted {
                 e.publish();
-                if ffi::_Py_Instrument(e.code().as_ptr(), e.tstate().interp()) != 0 {
-                    return Err(Exit::ErrorNoPop);
+                if seams::instrumentation::instrument(e.code(), e.tstate().interp()).is_err() {
+                    return Err(Exit::ErrorNoPop.into());
                 }
                 e.set_next(e.this_instr());
-                return Err(Exit::Dispatch);
+                return Err(BytecodeExit::Dispatch);
             }
         }
     }
@@ -121,7 +121,7 @@ pub unsafe fn maybe_instrument<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
 
 /// Becomes RESUME_CHECK, unless a tool runs.
 #[inline(always)]
-pub unsafe fn quicken_resume<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
+pub(crate) unsafe fn quicken_resume<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
     // SAFETY: the instruction may be another one that falls back to RESUME: then nothing happens.
     unsafe { resume::specialize(e.this_instr(), e.tstate()) }
     Ok([])
@@ -129,7 +129,7 @@ pub unsafe fn quicken_resume<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
 
 /// Nothing is asked of the thread, and the code is instrumented as it should be.
 #[inline(always)]
-pub unsafe fn resume_check<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
+pub(crate) unsafe fn resume_check<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
     // SAFETY: the code is live.
     unsafe {
         guard(EvalBreaker::of(e.tstate()).load().is_quiet_at(version::of_code(e.code())))?;
@@ -143,12 +143,13 @@ pub unsafe fn resume_check<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
 
 /// Leaves the frame, and pushes the topmost value in the calling one.
 #[inline(always)]
-pub unsafe fn return_value<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
+pub(crate) unsafe fn return_value<E: Engine>(e: &mut E, [value]: [StackRef; 1]) -> Op<Settled<1>> {
     // SAFETY: the value is the last one on the stack, and nothing of the frame backs it any more. The
-    // frame is not the thread's current one when its destructors run.
+    // frame is not the thread's current one when its destructors run. The value is the result in the other
+    // frame.
     unsafe {
-        let value = leaving(e.pop());
-        e.publish();
+        let value = leaving(value);
+        e.publish_at(e.sp().sub(1));
         let (tstate, dying) = (e.tstate(), e.frame());
         let caller = dying.previous();
         // The value waits on top of what the caller has published; where the collector has to see it, since
@@ -160,15 +161,15 @@ pub unsafe fn return_value<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
         }
         tstate.leave_python_call();
         tstate.set_current_frame(caller);
-        api::frames::clear_and_pop(tstate, dying);
+        frames::clear_and_pop(tstate, dying);
         let caller = tstate.current_frame();
         let offset = (*caller.as_ptr()).return_offset;
         e.switch_frame(caller, caller.instr().add(offset as isize));
         if !FREE_THREADED {
             e.set_sp(e.sp().add(1));
         }
+        Ok(Settled::new())
     }
-    Ok([])
 }
 
 /// A value that leaves its frame, and with it whatever a borrowed reference relied on
@@ -184,14 +185,14 @@ pub(super) unsafe fn leaving(value: StackRef) -> StackRef {
 
 /// Leaves the evaluator with the topmost value.
 #[inline(always)]
-pub unsafe fn interpreter_exit<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
+pub(crate) unsafe fn interpreter_exit<E: Engine>(e: &mut E, [value]: [StackRef; 1]) -> BytecodeOp {
     // SAFETY: only entry frames have this instruction, and what was called has left its value.
     unsafe {
         let entry = e.frame();
-        let result = e.pop().into_object();
+        let result = value.into_object();
         e.tstate().set_current_frame(entry.previous());
-        unwind::restore_executor(e.tstate(), entry);
-        Err(Exit::Return(result))
+        frames::restore_executor(e.tstate(), entry);
+        Err(BytecodeExit::Return(result))
     }
 }
 
@@ -209,7 +210,7 @@ pub(super) unsafe fn record_branch<E: Engine>(e: &mut E, taken: bool) {
 
 /// Jumps by the argument if `taken`, and else over the NOT_TAKEN that marks the other way.
 #[inline(always)]
-unsafe fn branch<E: Engine>(e: &mut E, taken: bool) {
+unsafe fn branch<E: BytecodeEngine>(e: &mut E, taken: bool) {
     // SAFETY: an instruction follows, and the argument leads to another one.
     unsafe {
         record_branch(e, taken);
@@ -220,7 +221,10 @@ unsafe fn branch<E: Engine>(e: &mut E, taken: bool) {
 
 /// Jumps if the topmost value, a bool, is True.
 #[inline(always)]
-pub unsafe fn pop_jump_if_true<E: Engine>(e: &mut E, [condition]: [StackRef; 1]) -> Op {
+pub(crate) unsafe fn pop_jump_if_true<E: BytecodeEngine>(
+    e: &mut E,
+    [condition]: [StackRef; 1],
+) -> BytecodeOp {
     // SAFETY: the engine's promise; bools need no closing.
     unsafe { branch(e, condition.is_true()) }
     Ok([])
@@ -228,7 +232,10 @@ pub unsafe fn pop_jump_if_true<E: Engine>(e: &mut E, [condition]: [StackRef; 1])
 
 /// Jumps if the topmost value, a bool, is False.
 #[inline(always)]
-pub unsafe fn pop_jump_if_false<E: Engine>(e: &mut E, [condition]: [StackRef; 1]) -> Op {
+pub(crate) unsafe fn pop_jump_if_false<E: BytecodeEngine>(
+    e: &mut E,
+    [condition]: [StackRef; 1],
+) -> BytecodeOp {
     // SAFETY: the engine's promise; bools need no closing.
     unsafe { branch(e, condition.is_false()) }
     Ok([])
@@ -236,7 +243,7 @@ pub unsafe fn pop_jump_if_false<E: Engine>(e: &mut E, [condition]: [StackRef; 1]
 
 /// Replaces the topmost value by whether it is None.
 #[inline(always)]
-pub unsafe fn is_none<E: Engine>(e: &mut E, [value]: [StackRef; 1]) -> Op<[StackRef; 1]> {
+pub(crate) unsafe fn is_none<E: Engine>(e: &mut E, [value]: [StackRef; 1]) -> Op<[StackRef; 1]> {
     let is_none = value.is_none();
     if !is_none {
         // SAFETY: the input is ours.
@@ -247,7 +254,7 @@ pub unsafe fn is_none<E: Engine>(e: &mut E, [value]: [StackRef; 1]) -> Op<[Stack
 
 /// Jumps ahead.
 #[inline(always)]
-pub unsafe fn jump_forward<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
+pub(crate) unsafe fn jump_forward<E: BytecodeEngine>(e: &mut E, []: [StackRef; 0]) -> BytecodeOp {
     // SAFETY: the argument leads to another instruction.
     unsafe { e.jump_by(e.oparg() as isize) }
     Ok([])
@@ -255,7 +262,10 @@ pub unsafe fn jump_forward<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
 
 /// Jumps back, without the periodic check.
 #[inline(always)]
-pub unsafe fn jump_backward_no_interrupt<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
+pub(crate) unsafe fn jump_backward_no_interrupt<E: BytecodeEngine>(
+    e: &mut E,
+    []: [StackRef; 0],
+) -> BytecodeOp {
     // SAFETY: the argument leads to another instruction.
     unsafe { e.jump_by(-(e.oparg() as isize)) }
     Ok([])
@@ -263,17 +273,17 @@ pub unsafe fn jump_backward_no_interrupt<E: Engine>(e: &mut E, []: [StackRef; 0]
 
 /// Becomes the form of JUMP_BACKWARD for interpreters with or without a JIT.
 #[inline(always)]
-pub unsafe fn specialize_jump_backward<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
+pub(crate) unsafe fn specialize_jump_backward<E: BytecodeEngine>(e: &mut E, []: [StackRef; 0]) -> BytecodeOp {
     // SAFETY: the instruction may be another one that falls back to this one: then nothing happens.
     let changed = unsafe { jump_backward::specialize(e.this_instr(), e.tstate().interp()) };
-    if changed { Err(Exit::Again) } else { Ok([]) }
+    if changed { Err(BytecodeExit::Again) } else { Ok([]) }
 }
 
 // --- executors ---------------------------------------------------------------------------------
 
 /// Makes and runs an executor for the loop that begins here, when the counter says so.
 #[inline(always)]
-pub unsafe fn jit<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
+pub(crate) unsafe fn jit<E: BytecodeEngine>(e: &mut E, []: [StackRef; 0]) -> BytecodeOp {
     #[cfg(py_tier2)]
     // SAFETY: the instruction has a counter.
     unsafe {
@@ -284,7 +294,7 @@ pub unsafe fn jit<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
             return match executors::make(e.frame(), instr, e.oparg()) {
                 Ok(Some(executor)) => executors::run(e, executor),
                 Ok(None) => Ok([]),
-                Err(Raised) => Err(Exit::ErrorNoPop),
+                Err(Raised) => Err(Exit::ErrorNoPop.into()),
             };
         }
     }
@@ -296,7 +306,7 @@ pub unsafe fn jit<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
 /// Runs the executor that was put in the place of this instruction. If something is asked of the
 /// thread, runs the instruction itself, so that its periodic check sees to it.
 #[inline(always)]
-pub unsafe fn enter_executor<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
+pub(crate) unsafe fn enter_executor<E: BytecodeEngine>(e: &mut E, []: [StackRef; 0]) -> BytecodeOp {
     #[cfg(not(py_tier2))]
     // SAFETY: C strings; does not return.
     unsafe {
@@ -325,7 +335,7 @@ pub unsafe fn enter_executor<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
 /// # Safety
 /// `original` is the opcode of an instruction of this length.
 #[inline(always)]
-pub(super) unsafe fn run_original<E: Engine, T>(e: &mut E, original: u8) -> Op<T> {
+pub(super) unsafe fn run_original<E: BytecodeEngine, T>(e: &mut E, original: u8) -> BytecodeOp<T> {
     // SAFETY: the tables have an entry for every opcode. Where there is a cache it begins with the
     // counter, or with a branch history, which loses a bit of truth.
     unsafe {
@@ -333,9 +343,9 @@ pub(super) unsafe fn run_original<E: Engine, T>(e: &mut E, original: u8) -> Op<T
         if ffi::_PyOpcode_Caches[family as usize] != 0 {
             BackoffCounter::pause_at(e.this_instr());
         }
+        e.set_next(e.this_instr());
     }
-    e.set_next(e.this_instr());
-    Err(Exit::As(original))
+    Err(BytecodeExit::As(original))
 }
 
 /// Executors of the host's JIT.
@@ -360,7 +370,7 @@ mod executors {
     /// The thread is attached, `frame` is current and published, and `instr` is in its bytecode.
     #[cold]
     #[inline(never)]
-    pub unsafe fn make(
+    pub(crate) unsafe fn make(
         frame: Frame,
         instr: CodeUnit,
         oparg: usize,
@@ -372,7 +382,7 @@ mod executors {
             let status = ffi::_PyOptimizer_Optimize(frame.as_ptr(), start, &raw mut executor, 0);
             let unit = instr.add(1);
             if status > 0 {
-                unit.set_word(BackoffCounter::jump_backward().bits());
+                unit.set_word(crate::bytecode::thresholds::get().jump_backward.bits());
                 return Ok(NonNull::new(executor));
             }
             unit.set_word(BackoffCounter::from_bits(unit.word()).restart().bits());
@@ -393,7 +403,7 @@ mod executors {
 
     /// Runs an executor, and goes on where it stops.
     #[inline(always)]
-    pub unsafe fn run<E: Engine>(e: &mut E, executor: NonNull<ffi::_PyExecutorObject>) -> Op {
+    pub(crate) unsafe fn run<E: Engine>(e: &mut E, executor: NonNull<ffi::_PyExecutorObject>) -> BytecodeOp {
         // SAFETY: the executor is valid, and its code expects the engine's registers.
         unsafe {
             let next = call(e.frame(), e.sp(), e.tstate(), executor.as_ptr());
@@ -401,10 +411,10 @@ mod executors {
             if next.is_null() {
                 // The handler is looked for at the instruction before the next one.
                 e.switch_frame(frame, frame.instr().add(1));
-                return Err(Exit::ErrorNoPop);
+                return Err(Exit::ErrorNoPop.into());
             }
             e.switch_frame(frame, CodeUnit::from_ptr(next));
-            Err(Exit::Dispatch)
+            Err(BytecodeExit::Dispatch)
         }
     }
 

@@ -64,8 +64,8 @@ pub(super) unsafe fn settle_exact<E: Engine, const N: usize>(
         for input in inputs {
             close_exact(e, input, kind);
         }
+        Settled::new()
     }
-    Settled::new()
 }
 
 /// Like [`settle_exact`] for a new reference, or null with an exception set.

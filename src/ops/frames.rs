@@ -1,24 +1,23 @@
 //! Entering frames of Python functions.
 
 use super::guards::guard;
-use crate::api;
-use crate::engine::{Engine, Exit, Op};
+use crate::calls::recursion;
+use crate::engine::{BytecodeExit, BytecodeOp, Engine, Op};
 use crate::host::{Frame, StackRef};
 
 /// No evaluator but the default one is installed (PEP 523), so Python calls may stay in it.
 #[inline(always)]
-pub unsafe fn check_pep_523<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
+pub(crate) unsafe fn check_pep_523<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
     // SAFETY: the thread is attached.
     unsafe { guard(!e.tstate().has_custom_eval_frame()) }
 }
 
 /// Remembers where the callee returns to.
 #[inline(always)]
-pub unsafe fn save_return_offset<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
-    // SAFETY: both are in the frame's bytecode, and instructions are short.
+pub(crate) unsafe fn save_return_offset<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
+    // SAFETY: the frame is live; instructions are short.
     unsafe {
-        let offset = e.next().offset_from(e.this_instr());
-        (*e.frame().as_ptr()).return_offset = offset as u16;
+        (*e.frame().as_ptr()).return_offset = e.units() as u16;
     }
     Ok([])
 }
@@ -26,7 +25,7 @@ pub unsafe fn save_return_offset<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op 
 /// Links the frame that this instruction has made, and goes on in it. A check before has made sure that a
 /// call more is not too deep.
 #[inline(always)]
-pub unsafe fn push_frame<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
+pub(crate) unsafe fn push_frame<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
     // SAFETY: the instruction has just made the frame.
     unsafe {
         let frame = e.take_frame();
@@ -43,15 +42,15 @@ pub unsafe fn push_frame<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
 /// `frame` is a complete new frame whose previous one is the engine's; nothing of the call is left on
 /// the stack, and the return offset is set.
 #[inline(always)]
-pub(super) unsafe fn enter_frame<E: Engine, T>(e: &mut E, frame: Frame) -> Op<T> {
+pub(super) unsafe fn enter_frame<E: Engine, T>(e: &mut E, frame: Frame) -> BytecodeOp<T> {
     // SAFETY: the caller's promise.
     unsafe {
         link(e, frame);
-        if e.tstate().enter_python_call() && api::recursion::check_python_recursion(e.tstate()).is_err() {
-            return Err(Exit::DropFrame);
+        if e.tstate().enter_python_call() && recursion::check_python_recursion(e.tstate()).is_err() {
+            return Err(BytecodeExit::DropFrame);
         }
     }
-    Err(Exit::Dispatch)
+    Err(BytecodeExit::Dispatch)
 }
 
 /// Publishes the engine's frame and makes `frame` the current one.

@@ -1,6 +1,6 @@
 //! Guards on the types of the topmost values. TOS is the topmost value, NOS the one below it.
 
-use crate::engine::{Engine, Exit, Op};
+use crate::engine::{Engine, Exit, Kept, Op};
 use crate::host::object::is_exact;
 use crate::host::{PyTypeObject, StackRef, ffi};
 
@@ -10,11 +10,25 @@ pub(super) fn guard(holds: bool) -> Op {
     if holds { Ok([]) } else { Err(Exit::Deopt) }
 }
 
-/// Goes on only if the value `depth` places below the top is exactly of `type_`.
+/// Goes on if one of two things holds.
+///
+/// The empty assembly keeps the two tests apart. LLVM would make one jump of them, for which it would always
+/// compute both (measured: six instructions more for a condition that is True).
 #[inline(always)]
-unsafe fn guard_type<E: Engine>(e: &mut E, depth: usize, type_: *mut PyTypeObject) -> Op {
-    // SAFETY: the stack holds that many live values.
-    unsafe { guard(is_exact(e.peek(depth).object(), type_)) }
+pub(super) fn guard_either(first: bool, second: impl FnOnce() -> bool) -> Op {
+    if first {
+        return Ok([]);
+    }
+    // SAFETY: the assembly does nothing.
+    unsafe { core::arch::asm!("", options(nomem, nostack, preserves_flags)) };
+    guard(second())
+}
+
+/// Goes on only if the value is exactly of `type_`.
+#[inline(always)]
+unsafe fn guard_type(value: StackRef, type_: *mut PyTypeObject) -> Op {
+    // SAFETY: the value is live.
+    unsafe { guard(is_exact(value.object(), type_)) }
 }
 
 macro_rules! type_guards {
@@ -22,9 +36,9 @@ macro_rules! type_guards {
         $(
             $(#[$doc])*
             #[inline(always)]
-            pub unsafe fn $name<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
+            pub(crate) unsafe fn $name<E: Engine>(_e: &mut E, Kept(values): Kept<[StackRef; $depth]>) -> Op {
                 // SAFETY: the instruction has at least that many inputs.
-                unsafe { guard_type(e, $depth, &raw mut ffi::$type_) }
+                unsafe { guard_type(values[0], &raw mut ffi::$type_) }
             }
         )*
     };
@@ -61,17 +75,18 @@ type_guards! {
 
 /// The topmost value is exactly a set or a frozenset.
 #[inline(always)]
-pub unsafe fn guard_tos_any_set<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
+pub(crate) unsafe fn guard_tos_any_set<E: Engine>(_e: &mut E, Kept([value]): Kept<[StackRef; 1]>) -> Op {
     // SAFETY: the instruction has an input.
     unsafe {
-        let object = e.peek(1).object();
-        guard(is_exact(object, &raw mut ffi::PySet_Type) || is_exact(object, &raw mut ffi::PyFrozenSet_Type))
+        let object = value.object();
+        guard_either(is_exact(object, &raw mut ffi::PySet_Type), || {
+            is_exact(object, &raw mut ffi::PyFrozenSet_Type)
+        })
     }
 }
 
 /// The slot below the top is empty: the call has no `self`.
 #[inline(always)]
-pub unsafe fn guard_nos_null<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
-    // SAFETY: the instruction has two inputs.
-    unsafe { guard(e.peek(2).is_null()) }
+pub(crate) unsafe fn guard_nos_null<E: Engine>(_e: &mut E, Kept([nos, _]): Kept<[StackRef; 2]>) -> Op {
+    guard(nos.is_null())
 }

@@ -3,54 +3,49 @@
 //! An event calls Python code, which may raise, and may move the frame to another instruction (a
 //! debugger's jump). Events on calls are in [`super::calls`].
 
-use core::ffi::c_int;
-
 use super::control::{record_branch, run_original};
 use super::{attributes, generators, iteration};
-use crate::api;
-use crate::engine::{Engine, Exit, Op, Settled};
+use crate::engine::{BytecodeEngine, BytecodeExit, BytecodeOp, Engine, Exit, Kept, Op, Settled};
 use crate::host::generator::is_generator;
 use crate::host::object::is_exact;
-use crate::host::{CodeUnit, PyObject, StackRef, ffi};
+use crate::host::{CodeUnit, StackRef, ffi};
 use crate::instrument::calls::under_line;
+use crate::instrument::exceptions;
+use crate::seams;
 
 // --- jumps and branches ------------------------------------------------------------------------
 
 /// Goes on at `target`, after telling the tools that control goes from `source` to it, unless one of
 /// them runs just now.
 #[inline(always)]
-unsafe fn jump<E: Engine>(e: &mut E, event: u32, source: CodeUnit, target: CodeUnit) -> Op {
+unsafe fn jump<E: BytecodeEngine>(e: &mut E, event: u32, source: CodeUnit, target: CodeUnit) -> BytecodeOp {
     // SAFETY: both are in the frame's bytecode.
     unsafe {
-        let tstate = e.tstate().as_ptr();
-        if (*tstate).tracing != 0 {
+        let tstate = e.tstate();
+        if (*tstate.as_ptr()).tracing != 0 {
             e.set_next(target);
             return Ok([]);
         }
         e.publish();
-        let next = ffi::_Py_call_instrumentation_jump(
-            e.this_instr().as_ptr(),
-            tstate,
-            event as c_int,
-            e.frame().as_ptr(),
-            source.as_ptr(),
-            target.as_ptr(),
-        );
+        let next = seams::instrumentation::jump(tstate, event, e.frame(), e.this_instr(), source, target);
         e.reload_sp();
-        if next.is_null() {
+        let Ok(next) = next else {
             // The exception is raised where the jump would have led: a tool that has moved the frame
             // before it raised wants that.
             e.set_next(target.add(1));
-            return Err(Exit::ErrorNoPop);
-        }
-        e.set_next(CodeUnit::from_ptr(next));
+            return Err(Exit::ErrorNoPop.into());
+        };
+        e.set_next(next);
     }
     Ok([])
 }
 
 /// A jump ahead.
 #[inline(always)]
-pub unsafe fn instrumented_jump_forward<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
+pub(crate) unsafe fn instrumented_jump_forward<E: BytecodeEngine>(
+    e: &mut E,
+    []: [StackRef; 0],
+) -> BytecodeOp {
     // SAFETY: the argument leads to another instruction.
     unsafe {
         let target = e.next().add(e.oparg() as isize);
@@ -60,7 +55,7 @@ pub unsafe fn instrumented_jump_forward<E: Engine>(e: &mut E, []: [StackRef; 0])
 
 /// A jump back, after the periodic check.
 #[inline(always)]
-pub unsafe fn monitor_jump_backward<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
+pub(crate) unsafe fn monitor_jump_backward<E: BytecodeEngine>(e: &mut E, []: [StackRef; 0]) -> BytecodeOp {
     // SAFETY: the argument leads to another instruction.
     unsafe {
         let target = e.next().add(-(e.oparg() as isize));
@@ -70,7 +65,7 @@ pub unsafe fn monitor_jump_backward<E: Engine>(e: &mut E, []: [StackRef; 0]) -> 
 
 /// A branch, whose condition is off the stack already. The other way is NOT_TAKEN's event.
 #[inline(always)]
-unsafe fn branch<E: Engine>(e: &mut E, taken: bool) -> Op {
+unsafe fn branch<E: BytecodeEngine>(e: &mut E, taken: bool) -> BytecodeOp {
     // SAFETY: the argument leads to another instruction.
     unsafe {
         record_branch(e, taken);
@@ -84,7 +79,10 @@ unsafe fn branch<E: Engine>(e: &mut E, taken: bool) -> Op {
 
 /// A branch on True.
 #[inline(always)]
-pub unsafe fn instrumented_pop_jump_if_true<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
+pub(crate) unsafe fn instrumented_pop_jump_if_true<E: BytecodeEngine>(
+    e: &mut E,
+    []: [StackRef; 0],
+) -> BytecodeOp {
     // SAFETY: the instruction has one input, a bool, which needs no closing.
     unsafe {
         let condition = e.pop();
@@ -94,7 +92,10 @@ pub unsafe fn instrumented_pop_jump_if_true<E: Engine>(e: &mut E, []: [StackRef;
 
 /// A branch on False.
 #[inline(always)]
-pub unsafe fn instrumented_pop_jump_if_false<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
+pub(crate) unsafe fn instrumented_pop_jump_if_false<E: BytecodeEngine>(
+    e: &mut E,
+    []: [StackRef; 0],
+) -> BytecodeOp {
     // SAFETY: the instruction has one input, a bool, which needs no closing.
     unsafe {
         let condition = e.pop();
@@ -104,7 +105,10 @@ pub unsafe fn instrumented_pop_jump_if_false<E: Engine>(e: &mut E, []: [StackRef
 
 /// A branch on None.
 #[inline(always)]
-pub unsafe fn instrumented_pop_jump_if_none<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
+pub(crate) unsafe fn instrumented_pop_jump_if_none<E: BytecodeEngine>(
+    e: &mut E,
+    []: [StackRef; 0],
+) -> BytecodeOp {
     // SAFETY: the instruction has one input.
     unsafe {
         let is_none = pop_is_none(e);
@@ -114,7 +118,10 @@ pub unsafe fn instrumented_pop_jump_if_none<E: Engine>(e: &mut E, []: [StackRef;
 
 /// A branch on anything but None.
 #[inline(always)]
-pub unsafe fn instrumented_pop_jump_if_not_none<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
+pub(crate) unsafe fn instrumented_pop_jump_if_not_none<E: BytecodeEngine>(
+    e: &mut E,
+    []: [StackRef; 0],
+) -> BytecodeOp {
     // SAFETY: the instruction has one input.
     unsafe {
         let is_none = pop_is_none(e);
@@ -135,7 +142,7 @@ unsafe fn pop_is_none<E: Engine>(e: &mut E) -> bool {
 
 /// The way of a branch that goes straight on; the branch is the instruction before.
 #[inline(always)]
-pub unsafe fn instrumented_not_taken<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
+pub(crate) unsafe fn instrumented_not_taken<E: BytecodeEngine>(e: &mut E, []: [StackRef; 0]) -> BytecodeOp {
     // SAFETY: both are in the frame's bytecode.
     unsafe { jump(e, ffi::PY_MONITORING_EVENT_BRANCH_LEFT, e.previous_instr(), e.next()) }
 }
@@ -144,11 +151,14 @@ pub unsafe fn instrumented_not_taken<E: Engine>(e: &mut E, []: [StackRef; 0]) ->
 
 /// The start of a turn of a loop, or its end, which is POP_ITER's event.
 #[inline(always)]
-pub unsafe fn instrumented_for_iter<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
+pub(crate) unsafe fn instrumented_for_iter<E: BytecodeEngine>(
+    e: &mut E,
+    Kept([iterator]): Kept<[StackRef; 1]>,
+) -> BytecodeOp {
     // SAFETY: the instruction has an input, and its effect covers the item, which is in its place
     // before a tool runs.
     unsafe {
-        let [item] = iteration::for_iter(e, [])?;
+        let [item] = iteration::for_iter(e, Kept([iterator]))?;
         e.push(item);
         jump(e, ffi::PY_MONITORING_EVENT_BRANCH_LEFT, e.this_instr(), e.next())
     }
@@ -156,7 +166,7 @@ pub unsafe fn instrumented_for_iter<E: Engine>(e: &mut E, []: [StackRef; 0]) -> 
 
 /// The end of a loop, left from the instruction before: its FOR_ITER.
 #[inline(always)]
-pub unsafe fn instrumented_pop_iter<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
+pub(crate) unsafe fn instrumented_pop_iter<E: BytecodeEngine>(e: &mut E, []: [StackRef; 0]) -> BytecodeOp {
     // SAFETY: the instruction has one input.
     unsafe {
         jump(e, ffi::PY_MONITORING_EVENT_BRANCH_RIGHT, e.previous_instr(), e.next())?;
@@ -168,7 +178,7 @@ pub unsafe fn instrumented_pop_iter<E: Engine>(e: &mut E, []: [StackRef; 0]) -> 
 
 /// The end of an asynchronous loop, left from the END_SEND that the argument leads back to.
 #[inline(always)]
-pub unsafe fn monitor_end_async_for<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
+pub(crate) unsafe fn monitor_end_async_for<E: BytecodeEngine>(e: &mut E, []: [StackRef; 0]) -> BytecodeOp {
     // SAFETY: the compiler has put the distance there.
     unsafe {
         let source = e.next().add(-(e.oparg() as isize));
@@ -178,11 +188,14 @@ pub unsafe fn monitor_end_async_for<E: Engine>(e: &mut E, []: [StackRef; 0]) -> 
 
 /// A generator's return value at the end of a loop: the StopIteration that was not raised.
 #[inline(always)]
-pub unsafe fn instrumented_end_for<E: Engine>(e: &mut E, [value]: [StackRef; 1]) -> Op<Settled<0>> {
+pub(crate) unsafe fn instrumented_end_for<E: Engine>(
+    e: &mut E,
+    (Kept([iterator]), [value]): (Kept<[StackRef; 1]>, [StackRef; 1]),
+) -> Op<Settled<0>> {
     // SAFETY: the iterator is below the value.
     unsafe {
-        iteration::keep_at_loop(e);
-        if is_generator(e.peek(2).object()) {
+        e.stay_at_previous_instr();
+        if is_generator(iterator.object()) {
             stop_iteration(e, value)?;
         }
         e.settle([value], [])
@@ -192,7 +205,7 @@ pub unsafe fn instrumented_end_for<E: Engine>(e: &mut E, [value]: [StackRef; 1])
 /// A generator's return value at the end of `yield from` or `await`: the StopIteration that was not
 /// raised.
 #[inline(always)]
-pub unsafe fn instrumented_end_send<E: Engine>(e: &mut E, inputs: [StackRef; 2]) -> Op<Settled<1>> {
+pub(crate) unsafe fn instrumented_end_send<E: Engine>(e: &mut E, inputs: [StackRef; 2]) -> Op<Settled<1>> {
     // SAFETY: the inputs are ours.
     unsafe {
         let [receiver, value] = inputs;
@@ -209,7 +222,7 @@ unsafe fn stop_iteration<E: Engine>(e: &mut E, value: StackRef) -> Op {
     // SAFETY: the value is on the stack.
     unsafe {
         e.publish();
-        api::monitor::stop_iteration(e.tstate(), e.frame(), e.this_instr(), value.object())
+        exceptions::stop_iteration(e.tstate(), e.frame(), e.this_instr(), value.object())
             .map_or(Err(Exit::ErrorNoPop), |()| Ok([]))
     }
 }
@@ -218,17 +231,16 @@ unsafe fn stop_iteration<E: Engine>(e: &mut E, value: StackRef) -> Op {
 
 /// A frame begins, or goes on after a `yield`.
 #[inline(always)]
-pub unsafe fn monitor_resume<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
+pub(crate) unsafe fn monitor_resume<E: BytecodeEngine>(e: &mut E, []: [StackRef; 0]) -> BytecodeOp {
     const { assert!(ffi::PY_MONITORING_EVENT_PY_START == 0 && ffi::PY_MONITORING_EVENT_PY_RESUME == 1) }
     // SAFETY: the frame is published.
     unsafe {
         e.publish();
-        let (frame, this) = (e.frame(), e.this_instr());
-        let event = c_int::from(e.oparg() > 0);
-        let status = ffi::_Py_call_instrumentation(e.tstate().as_ptr(), event, frame.as_ptr(), this.as_ptr());
+        let event = u32::from(e.oparg() > 0);
+        let result = seams::instrumentation::event(e.tstate(), event, e.frame(), e.this_instr());
         e.reload_sp();
-        if status != 0 {
-            return Err(Exit::ErrorNoPop);
+        if result.is_err() {
+            return Err(Exit::ErrorNoPop.into());
         }
         follow(e)
     }
@@ -236,12 +248,12 @@ pub unsafe fn monitor_resume<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
 
 /// Goes on where a tool has moved the frame to, if one has.
 #[inline(always)]
-unsafe fn follow<E: Engine>(e: &mut E) -> Op {
+unsafe fn follow<E: BytecodeEngine>(e: &mut E) -> BytecodeOp {
     // SAFETY: the frame is live.
     unsafe {
         if e.frame().instr() != e.this_instr() {
             e.set_next(e.frame().instr());
-            return Err(Exit::Dispatch);
+            return Err(BytecodeExit::Dispatch);
         }
     }
     Ok([])
@@ -249,16 +261,14 @@ unsafe fn follow<E: Engine>(e: &mut E) -> Op {
 
 /// Tells the tools of an event with the topmost value.
 #[inline(always)]
-unsafe fn value_event<E: Engine>(e: &mut E, event: u32) -> Op {
+unsafe fn value_event<E: Engine>(e: &mut E, value: StackRef, event: u32) -> Op {
     // SAFETY: the instruction has an input, which stays.
     unsafe {
         e.publish();
-        let (frame, this) = (e.frame().as_ptr(), e.this_instr().as_ptr());
-        let value: *mut PyObject = e.peek(1).object();
-        let tstate = e.tstate().as_ptr();
-        let status = ffi::_Py_call_instrumentation_arg(tstate, event as c_int, frame, this, value);
+        let result =
+            seams::instrumentation::event_with(e.tstate(), event, e.frame(), e.this_instr(), value.object());
         e.reload_sp();
-        if status != 0 {
+        if result.is_err() {
             return Err(Exit::ErrorNoPop);
         }
     }
@@ -267,17 +277,20 @@ unsafe fn value_event<E: Engine>(e: &mut E, event: u32) -> Op {
 
 /// The frame returns the topmost value.
 #[inline(always)]
-pub unsafe fn return_value_event<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
+pub(crate) unsafe fn return_value_event<E: Engine>(e: &mut E, Kept([value]): Kept<[StackRef; 1]>) -> Op {
     // SAFETY: the instruction has an input.
-    unsafe { value_event(e, ffi::PY_MONITORING_EVENT_PY_RETURN) }
+    unsafe { value_event(e, value, ffi::PY_MONITORING_EVENT_PY_RETURN) }
 }
 
 /// The frame yields the topmost value.
 #[inline(always)]
-pub unsafe fn yield_value_event<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
+pub(crate) unsafe fn yield_value_event<E: BytecodeEngine>(
+    e: &mut E,
+    Kept([value]): Kept<[StackRef; 1]>,
+) -> BytecodeOp {
     // SAFETY: the instruction has an input.
     unsafe {
-        value_event(e, ffi::PY_MONITORING_EVENT_PY_YIELD)?;
+        value_event(e, value, ffi::PY_MONITORING_EVENT_PY_YIELD)?;
         follow(e)
     }
 }
@@ -286,7 +299,10 @@ pub unsafe fn yield_value_event<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
 
 /// An attribute of `super(...)`, whose call is an event.
 #[inline(always)]
-pub unsafe fn instrumented_load_super_attr<E: Engine>(e: &mut E, inputs: [StackRef; 3]) -> Op<[StackRef; 1]> {
+pub(crate) unsafe fn instrumented_load_super_attr<E: Engine>(
+    e: &mut E,
+    inputs: [StackRef; 3],
+) -> Op<[StackRef; 1]> {
     // SAFETY: the inputs are those of the plain form.
     unsafe { attributes::load_super(e, inputs, true) }
 }
@@ -295,7 +311,7 @@ pub unsafe fn instrumented_load_super_attr<E: Engine>(e: &mut E, inputs: [StackR
 
 /// A new line, perhaps: then runs the instruction that was here.
 #[inline(always)]
-pub unsafe fn instrumented_line<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
+pub(crate) unsafe fn instrumented_line<E: BytecodeEngine>(e: &mut E, []: [StackRef; 0]) -> BytecodeOp {
     // SAFETY: the code has data about its lines, since this is what was put here.
     unsafe {
         let (frame, this) = (e.frame(), e.this_instr());
@@ -303,30 +319,23 @@ pub unsafe fn instrumented_line<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
             return run_original(e, under_line(frame, this));
         }
         e.publish();
-        let previous = e.previous_instr().as_ptr();
-        let tstate = e.tstate().as_ptr();
-        let original = ffi::_Py_call_instrumentation_line(tstate, frame.as_ptr(), this.as_ptr(), previous);
+        let original = seams::instrumentation::line(e.tstate(), frame, this, e.previous_instr());
         e.reload_sp();
-        if original < 0 {
-            return Err(Exit::ErrorNoPop);
-        }
+        let Ok(original) = original else { return Err(Exit::ErrorNoPop.into()) };
         follow(e)?;
-        run_original(e, original as u8)
+        run_original(e, original)
     }
 }
 
 /// An instruction begins: then runs the one that was here.
 #[inline(always)]
-pub unsafe fn instrumented_instruction<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
+pub(crate) unsafe fn instrumented_instruction<E: BytecodeEngine>(e: &mut E, []: [StackRef; 0]) -> BytecodeOp {
     // SAFETY: the frame is published.
     unsafe {
         e.publish();
-        let (frame, this) = (e.frame().as_ptr(), e.this_instr().as_ptr());
-        let original = ffi::_Py_call_instrumentation_instruction(e.tstate().as_ptr(), frame, this);
+        let original = seams::instrumentation::instruction(e.tstate(), e.frame(), e.this_instr());
         e.reload_sp();
-        if original < 0 {
-            return Err(Exit::ErrorNoPop);
-        }
-        run_original(e, original as u8)
+        let Ok(original) = original else { return Err(Exit::ErrorNoPop.into()) };
+        run_original(e, original)
     }
 }

@@ -6,8 +6,10 @@
 
 use super::adaptive::specialize;
 use super::guards::guard;
-use crate::bytecode::{BackoffCounter, opcode};
-use crate::engine::{Engine, Exit, Op, Settled};
+use crate::bytecode::BackoffCounter;
+use crate::engine::{
+    BytecodeEngine, BytecodeExit, BytecodeOp, Engine, Exit, Kept, NextStore, Op, PushedOrStored, Settled,
+};
 use crate::host::dict::is_readable;
 use crate::host::generator::Generator;
 #[cfg(not(py_gil_disabled))]
@@ -17,11 +19,13 @@ use crate::host::{
     CodeUnit, FREE_THREADED, Frame, PyObject, Raised, StackRef, ThreadState, ffi, is_small_int, numbers,
     refcount, small_int,
 };
-use crate::{api, raise};
+use crate::instrument::exceptions;
+use crate::raise;
+use crate::seams;
 
 /// Replaces the topmost value by its iterator.
 #[inline(always)]
-pub unsafe fn get_iter<E: Engine>(e: &mut E, [iterable]: [StackRef; 1]) -> Op<Settled<1>> {
+pub(crate) unsafe fn get_iter<E: Engine>(e: &mut E, [iterable]: [StackRef; 1]) -> Op<Settled<1>> {
     // SAFETY: the input is ours.
     unsafe {
         e.publish();
@@ -32,11 +36,11 @@ pub unsafe fn get_iter<E: Engine>(e: &mut E, [iterable]: [StackRef; 1]) -> Op<Se
 
 /// Pushes the length of the topmost value, which stays.
 #[inline(always)]
-pub unsafe fn get_len<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op<[StackRef; 1]> {
+pub(crate) unsafe fn get_len<E: Engine>(e: &mut E, Kept([value]): Kept<[StackRef; 1]>) -> Op<[StackRef; 1]> {
     // SAFETY: the instruction has an input.
     unsafe {
         e.publish();
-        let length = ffi::PyObject_Length(e.peek(1).object());
+        let length = ffi::PyObject_Length(value.object());
         if length < 0 {
             return Err(Exit::ErrorNoPop);
         }
@@ -45,44 +49,45 @@ pub unsafe fn get_len<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op<[StackRef; 
     }
 }
 
-/// Drops what a generator has returned at the end of a loop.
+/// Drops what a generator has returned at the end of a loop. The frame stays at the instruction before this
+/// one, the loop's FOR_ITER, for POP_ITER to see.
 #[inline(always)]
-pub unsafe fn end_for<E: Engine>(e: &mut E, [value]: [StackRef; 1]) -> Op<Settled<0>> {
+pub(crate) unsafe fn end_for<E: Engine>(e: &mut E, [value]: [StackRef; 1]) -> Op<Settled<0>> {
     // SAFETY: the input is ours.
     unsafe {
-        keep_at_loop(e);
+        e.stay_at_previous_instr();
         e.settle([value], [])
     }
 }
 
-/// Leaves the frame at the instruction before this one, the loop's FOR_ITER, for POP_ITER to see.
-#[inline(always)]
-pub(super) unsafe fn keep_at_loop<E: Engine>(e: &mut E) {
-    // SAFETY: the frame was at that instruction a moment ago.
-    unsafe { e.frame().set_instr(e.previous_instr()) }
-}
-
 /// Looks for a specialized form of the loop when the counter says so.
 #[inline(always)]
-pub unsafe fn specialize_for_iter<E: Engine>(e: &mut E, counter: u16, []: [StackRef; 0]) -> Op {
+pub(crate) unsafe fn specialize_for_iter<E: BytecodeEngine>(
+    e: &mut E,
+    counter: u16,
+    []: [StackRef; 0],
+) -> BytecodeOp {
     // SAFETY: the instruction has an input.
     unsafe {
         specialize(e, counter, |e| {
-            ffi::_Py_Specialize_ForIter(e.peek(1).raw(), e.this_instr().as_ptr(), e.oparg() as _);
+            seams::specialize::for_iter(e.peek(1), e.this_instr(), e.oparg());
         })
     }
 }
 
 /// Pushes the iterator's next item, or leaves the loop.
 #[inline(always)]
-pub unsafe fn for_iter<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op<[StackRef; 1]> {
+pub(crate) unsafe fn for_iter<E: BytecodeEngine>(
+    e: &mut E,
+    Kept([iterator]): Kept<[StackRef; 1]>,
+) -> BytecodeOp<[StackRef; 1]> {
     // SAFETY: the topmost value is live; a type's function may be called with its instances.
     unsafe {
-        let iterator = e.peek(1).object();
+        let iterator = iterator.object();
         e.publish();
         let Some(next) = (*type_of(iterator)).tp_iternext else {
             not_an_iterator(iterator);
-            return Err(Exit::ErrorNoPop);
+            return Err(Exit::ErrorNoPop.into());
         };
         let item = next(iterator);
         if !item.is_null() {
@@ -91,7 +96,7 @@ pub unsafe fn for_iter<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op<[StackRef;
         if !e.tstate().raised().is_null()
             && forget_stop_iteration(e.tstate(), e.frame(), e.this_instr()).is_err()
         {
-            return Err(Exit::ErrorNoPop);
+            return Err(Exit::ErrorNoPop.into());
         }
         leave_loop(e)
     }
@@ -116,7 +121,7 @@ unsafe fn forget_stop_iteration(tstate: ThreadState, frame: Frame, instr: CodeUn
         if ffi::_PyErr_ExceptionMatches(tstate.as_ptr(), ffi::PyExc_StopIteration) == 0 {
             return Err(Raised);
         }
-        api::monitor::raise(tstate, frame, instr);
+        exceptions::raise(tstate, frame, instr);
         ffi::_PyErr_Clear(tstate.as_ptr());
         Ok(())
     }
@@ -124,18 +129,18 @@ unsafe fn forget_stop_iteration(tstate: ThreadState, frame: Frame, instr: CodeUn
 
 /// Jumps behind the loop's END_FOR.
 #[inline(always)]
-unsafe fn leave_loop<E: Engine, T>(e: &mut E) -> Op<T> {
+unsafe fn leave_loop<E: BytecodeEngine, T>(e: &mut E) -> BytecodeOp<T> {
     // SAFETY: the argument leads to END_FOR, and POP_ITER comes after it.
     unsafe { e.jump_by(e.oparg() as isize + 1) }
-    Err(Exit::Dispatch)
+    Err(BytecodeExit::Dispatch)
 }
 
-/// Goes on only if the topmost value is an iterator of exactly that type which no other thread can use.
+/// Goes on only if the value is an iterator of exactly that type which no other thread can use.
 #[inline(always)]
-unsafe fn guard_iterator<E: Engine>(e: &mut E, type_: *mut ffi::PyTypeObject) -> Op {
-    // SAFETY: the topmost value is live.
+unsafe fn guard_iterator(iterator: StackRef, type_: *mut ffi::PyTypeObject) -> Op {
+    // SAFETY: the value is live.
     unsafe {
-        let iterator = e.peek(1).object();
+        let iterator = iterator.object();
         guard(is_exact(iterator, type_))?;
         guard(!FREE_THREADED || refcount::is_unique(iterator))
     }
@@ -166,31 +171,33 @@ unsafe fn guard_release<E: Engine>(e: &mut E, sequence: *mut PyObject) -> Op {
 
 /// The topmost value is an iterator over a list.
 #[inline(always)]
-pub unsafe fn iter_check_list<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
+pub(crate) unsafe fn iter_check_list<E: Engine>(_e: &mut E, Kept([iterator]): Kept<[StackRef; 1]>) -> Op {
     // SAFETY: the topmost value is live; an iterator owns its list, also when it is exhausted, unless there
     // is a GIL.
     unsafe {
-        guard_iterator(e, &raw mut ffi::PyListIter_Type)?;
-        guard(!FREE_THREADED || is_readable((*list_iterator(e)).it_seq.cast()))
+        guard_iterator(iterator, &raw mut ffi::PyListIter_Type)?;
+        guard(!FREE_THREADED || is_readable((*list_iterator(iterator)).it_seq.cast()))
     }
 }
 
-/// The topmost value as list iterator.
+/// A value as list iterator.
 #[inline(always)]
-unsafe fn list_iterator<E: Engine>(e: &mut E) -> *mut ffi::_PyListIterObject {
-    // SAFETY: a guard has shown what it is.
-    unsafe { e.peek(1).object().cast() }
+fn list_iterator(iterator: StackRef) -> *mut ffi::_PyListIterObject {
+    iterator.object().cast()
 }
 
 /// Leaves the loop if the list has no more items.
 #[inline(always)]
-pub unsafe fn iter_jump_list<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
+pub(crate) unsafe fn iter_jump_list<E: BytecodeEngine>(
+    e: &mut E,
+    Kept([iterator]): Kept<[StackRef; 1]>,
+) -> BytecodeOp {
     #[cfg(py_gil_disabled)]
-    let _ = e;
+    let _ = (e, iterator);
     #[cfg(not(py_gil_disabled))]
     // SAFETY: a guard has shown what the iterator is; its list is null once it is exhausted.
     unsafe {
-        let iterator = list_iterator(e);
+        let iterator = list_iterator(iterator);
         let list = (*iterator).it_seq.cast::<PyObject>();
         if list.is_null() || (*iterator).it_index as usize >= size(list) as usize {
             if !list.is_null() {
@@ -206,11 +213,16 @@ pub unsafe fn iter_jump_list<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
 
 /// Pushes the list's next item.
 #[inline(always)]
-pub unsafe fn iter_next_list<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op<[StackRef; 1]> {
+pub(crate) unsafe fn iter_next_list<E: BytecodeEngine>(
+    e: &mut E,
+    Kept([iterator]): Kept<[StackRef; 1]>,
+) -> BytecodeOp<[StackRef; 1]> {
+    #[cfg(not(py_gil_disabled))]
+    let _ = e;
     // SAFETY: the iterator's list has an item at its index.
     #[cfg(not(py_gil_disabled))]
     unsafe {
-        let iterator = list_iterator(e);
+        let iterator = list_iterator(iterator);
         let index = (*iterator).it_index;
         (*iterator).it_index = index + 1;
         let items = list_items((*iterator).it_seq.cast());
@@ -219,7 +231,7 @@ pub unsafe fn iter_next_list<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op<[Sta
     // SAFETY: the iterator owns its list; the item arrives in a slot of its own.
     #[cfg(py_gil_disabled)]
     unsafe {
-        let iterator = list_iterator(e);
+        let iterator = list_iterator(iterator);
         let mut item = StackRef::NULL.raw();
         e.publish();
         match ffi::_PyList_GetItemRefNoLock((*iterator).it_seq, (*iterator).it_index, &raw mut item) {
@@ -232,7 +244,7 @@ pub unsafe fn iter_next_list<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op<[Sta
                 Ok([StackRef::from_raw(item)])
             }
             // Another thread has got in the way.
-            _ => Err(Exit::Deopt),
+            _ => Err(Exit::Deopt.into()),
         }
     }
 }
@@ -241,18 +253,21 @@ pub unsafe fn iter_next_list<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op<[Sta
 
 /// The topmost value is an iterator over a tuple.
 #[inline(always)]
-pub unsafe fn iter_check_tuple<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
+pub(crate) unsafe fn iter_check_tuple<E: Engine>(_e: &mut E, Kept([iterator]): Kept<[StackRef; 1]>) -> Op {
     // SAFETY: the topmost value is live.
-    unsafe { guard_iterator(e, &raw mut ffi::PyTupleIter_Type) }
+    unsafe { guard_iterator(iterator, &raw mut ffi::PyTupleIter_Type) }
 }
 
 /// Leaves the loop if the tuple has no more items.
 #[inline(always)]
-pub unsafe fn iter_jump_tuple<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
+pub(crate) unsafe fn iter_jump_tuple<E: BytecodeEngine>(
+    e: &mut E,
+    Kept([iterator]): Kept<[StackRef; 1]>,
+) -> BytecodeOp {
     // SAFETY: a guard has shown what the iterator is; its tuple is null once it is exhausted, except in
     // free-threaded hosts, where others may still look at it.
     unsafe {
-        let iterator: *mut ffi::_PyTupleIterObject = e.peek(1).object().cast();
+        let iterator: *mut ffi::_PyTupleIterObject = iterator.object().cast();
         let tuple = (*iterator).it_seq.cast::<PyObject>();
         if tuple.is_null() || (*iterator).it_index as usize >= size(tuple) as usize {
             if !FREE_THREADED && !tuple.is_null() {
@@ -267,10 +282,13 @@ pub unsafe fn iter_jump_tuple<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
 
 /// Pushes the tuple's next item.
 #[inline(always)]
-pub unsafe fn iter_next_tuple<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op<[StackRef; 1]> {
+pub(crate) unsafe fn iter_next_tuple<E: Engine>(
+    _e: &mut E,
+    Kept([iterator]): Kept<[StackRef; 1]>,
+) -> Op<[StackRef; 1]> {
     // SAFETY: the iterator's tuple has an item at its index.
     unsafe {
-        let iterator: *mut ffi::_PyTupleIterObject = e.peek(1).object().cast();
+        let iterator: *mut ffi::_PyTupleIterObject = iterator.object().cast();
         let index = (*iterator).it_index;
         (*iterator).it_index = index + 1;
         Ok([StackRef::new(tuple_item((*iterator).it_seq.cast(), index as usize))])
@@ -281,17 +299,20 @@ pub unsafe fn iter_next_tuple<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op<[St
 
 /// The topmost value is an iterator over a range of machine integers.
 #[inline(always)]
-pub unsafe fn iter_check_range<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
+pub(crate) unsafe fn iter_check_range<E: Engine>(_e: &mut E, Kept([iterator]): Kept<[StackRef; 1]>) -> Op {
     // SAFETY: the topmost value is live.
-    unsafe { guard_iterator(e, &raw mut ffi::PyRangeIter_Type) }
+    unsafe { guard_iterator(iterator, &raw mut ffi::PyRangeIter_Type) }
 }
 
 /// Leaves the loop if the range is at its end.
 #[inline(always)]
-pub unsafe fn iter_jump_range<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
+pub(crate) unsafe fn iter_jump_range<E: BytecodeEngine>(
+    e: &mut E,
+    Kept([iterator]): Kept<[StackRef; 1]>,
+) -> BytecodeOp {
     // SAFETY: a guard has shown what the iterator is.
     unsafe {
-        let iterator: *mut ffi::_PyRangeIterObject = e.peek(1).object().cast();
+        let iterator: *mut ffi::_PyRangeIterObject = iterator.object().cast();
         if (*iterator).len <= 0 { leave_loop(e) } else { Ok([]) }
     }
 }
@@ -299,32 +320,43 @@ pub unsafe fn iter_jump_range<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
 /// Pushes the range's next int, or, if the next instruction would store it in place of an int that nobody
 /// else knows, makes it the value of that one.
 #[inline(always)]
-pub unsafe fn iter_next_range<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op<[StackRef; 1]> {
+pub(crate) unsafe fn iter_next_range<E: Engine>(
+    e: &mut E,
+    Kept([iterator]): Kept<[StackRef; 1]>,
+) -> Op<PushedOrStored<[StackRef; 1], E::NextStore>> {
     // SAFETY: a guard has shown what the iterator is. The value after the last one is not used, and may
     // be beyond what fits.
     unsafe {
-        let iterator: *mut ffi::_PyRangeIterObject = e.peek(1).object().cast();
+        let iterator: *mut ffi::_PyRangeIterObject = iterator.object().cast();
         let value = (*iterator).start;
         (*iterator).start = value.wrapping_add((*iterator).step);
         (*iterator).len -= 1;
         let value = value as isize;
         if is_small_int(value) {
-            return Ok([StackRef::immortal(small_int(value))]);
+            return Ok(PushedOrStored::Pushed([StackRef::immortal(small_int(value))]));
         }
         if !numbers::is_compact(value) {
             e.publish();
             let item = ffi::PyLong_FromSsize_t(value);
-            return if item.is_null() { Err(Exit::Error) } else { Ok([StackRef::steal(item)]) };
+            return if item.is_null() {
+                Err(Exit::Error)
+            } else {
+                Ok(PushedOrStored::Pushed([StackRef::steal(item)]))
+            };
         }
-        let (opcode, oparg) = e.next().decode();
-        if opcode == opcode::STORE_FAST && is_sole_int(e.frame().local(oparg)) {
-            numbers::set_compact(e.frame().local(oparg).object(), value);
-            e.set_next(e.next().add(1));
-            return Err(Exit::Dispatch);
+        if let Some(store) = e.next_store()
+            && is_sole_int(e.frame().local(store.local()))
+        {
+            numbers::set_compact(e.frame().local(store.local()).object(), value);
+            return Ok(PushedOrStored::Stored(store));
         }
         e.publish();
         let item = numbers::new_int(e.tstate(), value);
-        if item.is_null() { Err(Exit::Error) } else { Ok([StackRef::steal_mortal(item)]) }
+        if item.is_null() {
+            Err(Exit::Error)
+        } else {
+            Ok(PushedOrStored::Pushed([StackRef::steal_mortal(item)]))
+        }
     }
 }
 
@@ -344,11 +376,11 @@ unsafe fn is_sole_int(variable: StackRef) -> bool {
 /// Prepares a generator to run in the evaluator itself. It comes back behind this
 /// instruction, or to the loop's END_FOR when it returns.
 #[inline(always)]
-pub unsafe fn for_iter_gen_frame<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
+pub(crate) unsafe fn for_iter_gen_frame<E: Engine>(e: &mut E, Kept([iterator]): Kept<[StackRef; 1]>) -> Op {
     // SAFETY: the topmost value is live; nobody else resumes a generator that is suspended.
     unsafe {
-        guard_iterator(e, &raw mut ffi::PyGen_Type)?;
-        let generator = Generator::from_ptr(e.peek(1).object());
+        guard_iterator(iterator, &raw mut ffi::PyGen_Type)?;
+        let generator = Generator::from_ptr(iterator.object());
         guard(generator.is_suspended())?;
         generator.resume(e.tstate(), StackRef::none(), e.frame());
         set_return_offset(e);
@@ -363,7 +395,6 @@ pub unsafe fn for_iter_gen_frame<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op 
 pub(super) unsafe fn set_return_offset<E: Engine>(e: &mut E) {
     // SAFETY: the compiler keeps both forms within their 16 bits.
     unsafe {
-        let length = e.next().offset_from(e.this_instr());
-        (*e.frame().as_ptr()).return_offset = (length as usize + e.oparg()) as u16;
+        (*e.frame().as_ptr()).return_offset = (e.units() + e.oparg()) as u16;
     }
 }

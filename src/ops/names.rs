@@ -1,17 +1,18 @@
 //! Names in modules, classes and builtins; imports.
 
-use core::ptr::null_mut;
-
 use super::adaptive::specialize;
 use super::guards::guard;
-use crate::api::imports::{_PyEval_ImportFrom, _PyEval_ImportName};
-use crate::api::names::{_PyEval_LoadGlobalStackRef, _PyEval_LoadName, optional_item, undefined_name};
-use crate::engine::{Engine, Exit, Op, Settled};
+use super::{imports, unbound};
+use crate::engine::{BytecodeEngine, BytecodeOp, Count, Engine, Exit, Kept, Op, Settled, SettledMany};
 use crate::host::dict::{Dict, DictKeys};
-use crate::host::object::tuple_item;
+use crate::host::object::{optional_item, tuple_item};
 use crate::host::owned::into_host;
+use crate::host::owned::{check, exception_is_set};
 use crate::host::{Frame, Owned, PyObject, PyResult, Raised, StackRef, ThreadState, ffi};
 use crate::raise;
+use crate::seams;
+use core::ffi::CStr;
+use core::ptr::null_mut;
 
 /// A new reference that an out-of-line helper gave, as what an instruction without inputs pushes.
 #[inline(always)]
@@ -36,18 +37,18 @@ fn done(result: PyResult<()>) -> Op {
 
 /// Pushes what the name means in locals, globals or builtins.
 #[inline(always)]
-pub unsafe fn load_name<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op<[StackRef; 1]> {
+pub(crate) unsafe fn load_name<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op<[StackRef; 1]> {
     // SAFETY: the code has that name.
     unsafe {
         e.publish();
         let name = e.name(e.oparg());
-        pushed(_PyEval_LoadName(e.tstate().as_ptr(), e.frame().as_ptr(), name))
+        pushed(into_host(find_name(e.tstate(), e.frame(), name)))
     }
 }
 
 /// Binds the name to the topmost value, in locals.
 #[inline(always)]
-pub unsafe fn store_name<E: Engine>(e: &mut E, [value]: [StackRef; 1]) -> Op<Settled<0>> {
+pub(crate) unsafe fn store_name<E: Engine>(e: &mut E, [value]: [StackRef; 1]) -> Op<Settled<0>> {
     // SAFETY: the code has that name; the input is ours.
     unsafe {
         e.publish();
@@ -79,7 +80,7 @@ unsafe fn store_local(frame: Frame, name: *mut PyObject, value: *mut PyObject) -
 
 /// Unbinds the name in locals.
 #[inline(always)]
-pub unsafe fn delete_name<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
+pub(crate) unsafe fn delete_name<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
     // SAFETY: the code has that name.
     unsafe {
         e.publish();
@@ -105,7 +106,7 @@ unsafe fn delete_local(tstate: ThreadState, frame: Frame, name: *mut PyObject) -
 
 /// Pushes the mapping of locals.
 #[inline(always)]
-pub unsafe fn load_locals<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op<[StackRef; 1]> {
+pub(crate) unsafe fn load_locals<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op<[StackRef; 1]> {
     // SAFETY: the frame keeps the mapping alive.
     unsafe {
         let locals = e.frame().locals_mapping();
@@ -127,7 +128,7 @@ unsafe fn missing_locals() -> Raised {
 
 /// Makes sure that locals have `__annotations__`.
 #[inline(always)]
-pub unsafe fn setup_annotations<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
+pub(crate) unsafe fn setup_annotations<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
     // SAFETY: the frame is published.
     unsafe {
         e.publish();
@@ -154,7 +155,7 @@ unsafe fn ensure_annotations(locals: *mut PyObject) -> PyResult<()> {
 
 /// Pushes `__build_class__`.
 #[inline(always)]
-pub unsafe fn load_build_class<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op<[StackRef; 1]> {
+pub(crate) unsafe fn load_build_class<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op<[StackRef; 1]> {
     // SAFETY: the frame is published.
     unsafe {
         e.publish();
@@ -175,16 +176,16 @@ unsafe fn build_class(frame: Frame) -> PyResult {
 
 /// Looks for a specialized form of a global's load when the counter says so.
 #[inline(always)]
-pub unsafe fn specialize_load_global<E: Engine>(e: &mut E, counter: u16, []: [StackRef; 0]) -> Op {
+pub(crate) unsafe fn specialize_load_global<E: BytecodeEngine>(
+    e: &mut E,
+    counter: u16,
+    []: [StackRef; 0],
+) -> BytecodeOp {
     // SAFETY: the code has that name.
     unsafe {
         specialize(e, counter, |e| {
-            ffi::_Py_Specialize_LoadGlobal(
-                e.frame().globals(),
-                e.frame().builtins(),
-                e.this_instr().as_ptr(),
-                e.name(e.oparg() >> 1),
-            );
+            let name = e.name(e.oparg() >> 1);
+            seams::specialize::load_global(e.frame().globals(), e.frame().builtins(), e.this_instr(), name);
         })
     }
 }
@@ -192,7 +193,7 @@ pub unsafe fn specialize_load_global<E: Engine>(e: &mut E, counter: u16, []: [St
 /// Pushes a global or builtin. With the low bit of the argument set, a call follows, for which another
 /// micro-op pushes an empty slot.
 #[inline(always)]
-pub unsafe fn load_global<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op<Settled<1>> {
+pub(crate) unsafe fn load_global<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op<Settled<1>> {
     // SAFETY: the code has that name; the instruction's stack effect covers the slot.
     unsafe {
         e.publish();
@@ -207,12 +208,12 @@ unsafe fn load_global_into<E: Engine>(e: &mut E, slot: *mut StackRef, name: *mut
     // SAFETY: the frame is published, and the slot is the one after its topmost value.
     unsafe {
         let frame = e.frame();
-        _PyEval_LoadGlobalStackRef(frame.globals(), frame.builtins(), name, slot.cast());
+        find_global(frame.globals(), frame.builtins(), name, slot);
         if (*slot).is_null() {
             return Err(Exit::Error);
         }
+        Ok(Settled::new())
     }
-    Ok(Settled::new())
 }
 
 /// The keys of a namespace if it still is a dictionary with the keys of that version.
@@ -230,7 +231,7 @@ unsafe fn guard_namespace(namespace: *mut PyObject, version: u16) -> Op<DictKeys
 
 /// The globals have the same keys as when the cache was filled.
 #[inline(always)]
-pub unsafe fn guard_globals_version<E: Engine>(e: &mut E, version: u16, []: [StackRef; 0]) -> Op {
+pub(crate) unsafe fn guard_globals_version<E: Engine>(e: &mut E, version: u16, []: [StackRef; 0]) -> Op {
     // SAFETY: the frame is live.
     unsafe {
         guard_namespace(e.frame().globals(), version)?;
@@ -258,7 +259,7 @@ unsafe fn load_entry<E: Engine>(
 
 /// Pushes a builtin; the operands are the version of the builtins' keys and the index there.
 #[inline(always)]
-pub unsafe fn load_global_builtins<E: Engine>(
+pub(crate) unsafe fn load_global_builtins<E: Engine>(
     e: &mut E,
     (version, index): (u16, u16),
     []: [StackRef; 0],
@@ -269,7 +270,7 @@ pub unsafe fn load_global_builtins<E: Engine>(
 
 /// Pushes a global; the operands are the version of the globals' keys and the index there.
 #[inline(always)]
-pub unsafe fn load_global_module<E: Engine>(
+pub(crate) unsafe fn load_global_module<E: Engine>(
     e: &mut E,
     (version, index): (u16, u16),
     []: [StackRef; 0],
@@ -280,22 +281,34 @@ pub unsafe fn load_global_module<E: Engine>(
 
 /// Pushes an empty slot if the low bit of the argument is set.
 #[inline(always)]
-pub unsafe fn push_null_conditional<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
-    let count = e.oparg() & 1;
+pub(crate) unsafe fn push_null_conditional<E: Engine>(
+    e: &mut E,
+    []: [StackRef; 0],
+) -> Op<SettledMany<NoneOrOne>> {
     // SAFETY: the instruction's stack effect covers the slot, if there is to be one.
     unsafe {
+        let count = NoneOrOne::of(e.oparg());
         if count != 0 {
             *e.sp() = StackRef::NULL;
         }
         // Without a jump around it, which the usual case would have to take.
-        e.set_sp(e.sp().add(count));
+        Ok(SettledMany::up_to(e.sp().add(count)))
     }
-    Ok([])
+}
+
+/// One value if the lowest bit of the argument is set.
+pub(crate) struct NoneOrOne;
+
+impl Count for NoneOrOne {
+    #[inline(always)]
+    fn of(oparg: usize) -> usize {
+        oparg & 1
+    }
 }
 
 /// Binds a global name to the topmost value.
 #[inline(always)]
-pub unsafe fn store_global<E: Engine>(e: &mut E, [value]: [StackRef; 1]) -> Op<Settled<0>> {
+pub(crate) unsafe fn store_global<E: Engine>(e: &mut E, [value]: [StackRef; 1]) -> Op<Settled<0>> {
     // SAFETY: the code has that name; the input is ours.
     unsafe {
         e.publish();
@@ -310,7 +323,7 @@ pub unsafe fn store_global<E: Engine>(e: &mut E, [value]: [StackRef; 1]) -> Op<S
 
 /// Unbinds a global name.
 #[inline(always)]
-pub unsafe fn delete_global<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
+pub(crate) unsafe fn delete_global<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
     // SAFETY: the code has that name.
     unsafe {
         e.publish();
@@ -330,7 +343,10 @@ pub unsafe fn delete_global<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
 
 /// Replaces a mapping by what it has under the name, or else by the global or builtin of that name.
 #[inline(always)]
-pub unsafe fn load_from_dict_or_globals<E: Engine>(e: &mut E, [mapping]: [StackRef; 1]) -> Op<Settled<1>> {
+pub(crate) unsafe fn load_from_dict_or_globals<E: Engine>(
+    e: &mut E,
+    [mapping]: [StackRef; 1],
+) -> Op<Settled<1>> {
     // SAFETY: the code has that name; the input is ours, and gives its slot to the result.
     unsafe {
         e.publish();
@@ -355,7 +371,10 @@ pub unsafe fn load_from_dict_or_globals<E: Engine>(e: &mut E, [mapping]: [StackR
 /// Replaces a class's namespace by what it has under the name of a variable, or else by what the
 /// variable's cell holds.
 #[inline(always)]
-pub unsafe fn load_from_dict_or_deref<E: Engine>(e: &mut E, [namespace]: [StackRef; 1]) -> Op<Settled<1>> {
+pub(crate) unsafe fn load_from_dict_or_deref<E: Engine>(
+    e: &mut E,
+    [namespace]: [StackRef; 1],
+) -> Op<Settled<1>> {
     // SAFETY: the local is a cell; the input is ours once there is a result.
     unsafe {
         e.publish();
@@ -381,7 +400,7 @@ unsafe fn load_from_class_or_cell(
             return Ok(value);
         }
         Owned::optional(ffi::PyCell_Get(frame.local(index).object())).ok_or_else(|| {
-            ffi::_PyEval_FormatExcUnbound(tstate.as_ptr(), code, index as _);
+            unbound::unbound(tstate, frame.code(), index);
             Raised
         })
     }
@@ -391,28 +410,111 @@ unsafe fn load_from_class_or_cell(
 
 /// Replaces the level and the list of names by the imported module.
 #[inline(always)]
-pub unsafe fn import_name<E: Engine>(e: &mut E, [level, fromlist]: [StackRef; 2]) -> Op<Settled<1>> {
+pub(crate) unsafe fn import_name<E: Engine>(e: &mut E, [level, fromlist]: [StackRef; 2]) -> Op<Settled<1>> {
     // SAFETY: the code has that name; the inputs are ours.
     unsafe {
         e.publish();
-        let module = _PyEval_ImportName(
-            e.tstate().as_ptr(),
-            e.frame().as_ptr(),
-            e.name(e.oparg()),
-            fromlist.object(),
-            level.object(),
-        );
-        e.settle_object([fromlist, level], module)
+        let module =
+            imports::import_name(e.tstate(), e.frame(), e.name(e.oparg()), fromlist.object(), level.object());
+        e.settle_object([fromlist, level], into_host(module))
     }
 }
 
 /// Pushes a name of the module that stays below it.
 #[inline(always)]
-pub unsafe fn import_from<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op<[StackRef; 1]> {
+pub(crate) unsafe fn import_from<E: Engine>(
+    e: &mut E,
+    Kept([module]): Kept<[StackRef; 1]>,
+) -> Op<[StackRef; 1]> {
     // SAFETY: the code has that name, and the module is on the stack.
     unsafe {
         e.publish();
-        let module = e.peek(1).object();
-        pushed(_PyEval_ImportFrom(e.tstate().as_ptr(), module, e.name(e.oparg())))
+        pushed(into_host(imports::import_from(module.object(), e.name(e.oparg()))))
+    }
+}
+
+// --- finding names -----------------------------------------------------------------------------
+
+/// Raises NameError for `name`.
+///
+/// # Safety
+/// The thread is attached, its frame published, and `name` is a live string.
+#[cold]
+pub(crate) unsafe fn undefined_name(tstate: ThreadState, name: *mut PyObject) -> Raised {
+    const MESSAGE: &CStr = c"name '%.200s' is not defined";
+    // SAFETY: the caller's promise; the format takes the name.
+    unsafe {
+        unbound::raise_about(tstate, ffi::PyExc_NameError, MESSAGE, name);
+    }
+    Raised
+}
+
+/// Looks `name` up in the locals, globals and builtins of `frame`. Raises NameError, SystemError if the frame
+/// has no mapping of locals, or whatever the mappings raise.
+///
+/// # Safety
+/// The thread is attached and `tstate` is its state; `frame` is live and published; `name` is a live string.
+pub(crate) unsafe fn find_name(tstate: ThreadState, frame: Frame, name: *mut PyObject) -> PyResult {
+    // SAFETY: the caller's promise; globals are a dictionary or of a subclass.
+    unsafe {
+        if frame.locals_mapping().is_null() {
+            return Err(raise!(PyExc_SystemError, c"no locals found"));
+        }
+        if let Some(value) = optional_item(frame.locals_mapping(), name)? {
+            return Ok(value);
+        }
+        let mut value = core::ptr::null_mut();
+        check(ffi::PyDict_GetItemRef(frame.globals(), name, &raw mut value))?;
+        if let Some(value) = Owned::optional(value) {
+            return Ok(value);
+        }
+        optional_item(frame.builtins(), name)?.ok_or_else(|| undefined_name(tstate, name))
+    }
+}
+
+/// Looks `name` up in `globals` and `builtins`, and puts a new reference (or the empty reference, with an
+/// exception set) to `place`. All arguments are borrowed. Raises NameError, or whatever namespaces that are not
+/// exact dictionaries raise.
+///
+/// # Safety
+/// The thread is attached and its frame published; `name` is a live string; `place` can be written.
+pub(crate) unsafe fn find_global(
+    globals: *mut PyObject,
+    builtins: *mut PyObject,
+    name: *mut PyObject,
+    place: *mut StackRef,
+) {
+    let dicts = [globals, builtins].map(|namespace| Dict::from_ptr(namespace.cast()));
+    // SAFETY: the caller's promise.
+    unsafe {
+        if dicts[0].is_exact() && dicts[1].is_exact() {
+            ffi::_PyDict_LoadGlobalStackRef(globals.cast(), builtins.cast(), name, place.cast());
+            // Not found is no error to a dictionary.
+            if (*place).is_null() && !exception_is_set() {
+                undefined_name(ThreadState::current(), name);
+            }
+        } else {
+            *place = match load_global_from_mappings(globals, builtins, name) {
+                Ok(value) => StackRef::steal(value.into_ptr()),
+                Err(Raised) => StackRef::NULL,
+            };
+        }
+    }
+}
+
+#[cold]
+unsafe fn load_global_from_mappings(
+    globals: *mut PyObject,
+    builtins: *mut PyObject,
+    name: *mut PyObject,
+) -> PyResult {
+    // SAFETY: the caller's promise.
+    unsafe {
+        for namespace in [globals, builtins] {
+            if let Some(value) = optional_item(namespace, name)? {
+                return Ok(value);
+            }
+        }
+        Err(undefined_name(ThreadState::current(), name))
     }
 }

@@ -1,19 +1,22 @@
 //! Subscription and slicing.
 
-use core::ffi::c_int;
-use core::ptr::null_mut;
-use core::sync::atomic::{AtomicPtr, Ordering};
-
 use super::adaptive::specialize;
 use super::exact::{Exact, close_exact, topmost};
 use super::frames::save_return_offset;
 use super::guards::guard;
-use crate::engine::{Engine, Exit, Op, Settled};
+use crate::engine::{BytecodeEngine, BytecodeOp, Engine, Exit, Kept, Op, Settled};
 use crate::host::object::{is_exact, list_items, long_compact_value, long_is_compact};
 use crate::host::object::{long_is_non_negative_compact, size, tuple_item, tuple_size};
 use crate::host::object::{type_flags, type_of};
+use crate::host::owned::exception_is_set;
 use crate::host::text::{ascii_string, unicode_char, unicode_length};
 use crate::host::{Code, FREE_THREADED, Frame, PyObject, StackRef, ffi, lock, none, refcount};
+use crate::host::{PyResult, Raised};
+use crate::seams;
+use core::ffi::CStr;
+use core::ffi::c_int;
+use core::ptr::null_mut;
+use core::sync::atomic::{AtomicPtr, Ordering};
 
 // --- reading -----------------------------------------------------------------------------------
 
@@ -30,7 +33,7 @@ unsafe fn index_of(int: StackRef) -> Option<usize> {
 
 /// `list[index]`.
 #[inline(always)]
-pub unsafe fn binary_op_subscr_list_int<E: Engine>(
+pub(crate) unsafe fn binary_op_subscr_list_int<E: Engine>(
     e: &mut E,
     [list, index]: [StackRef; 2],
 ) -> Op<Settled<1>> {
@@ -55,7 +58,7 @@ pub unsafe fn binary_op_subscr_list_int<E: Engine>(
 
 /// `tuple[index]`.
 #[inline(always)]
-pub unsafe fn binary_op_subscr_tuple_int<E: Engine>(
+pub(crate) unsafe fn binary_op_subscr_tuple_int<E: Engine>(
     e: &mut E,
     [tuple, index]: [StackRef; 2],
 ) -> Op<Settled<1>> {
@@ -69,7 +72,7 @@ pub unsafe fn binary_op_subscr_tuple_int<E: Engine>(
 
 /// `string[index]`, if that is an ASCII character.
 #[inline(always)]
-pub unsafe fn binary_op_subscr_str_int<E: Engine>(
+pub(crate) unsafe fn binary_op_subscr_str_int<E: Engine>(
     e: &mut E,
     [string, index]: [StackRef; 2],
 ) -> Op<Settled<1>> {
@@ -94,13 +97,13 @@ unsafe fn settle_item<E: Engine>(
         e.poke(2, item);
         close_exact(e, index, Exact::Int);
         e.close_seldom_at(container, e.sp().sub(1));
+        Ok(Settled::new())
     }
-    Ok(Settled::new())
 }
 
 /// `list[slice]`.
 #[inline(always)]
-pub unsafe fn binary_op_subscr_list_slice<E: Engine>(
+pub(crate) unsafe fn binary_op_subscr_list_slice<E: Engine>(
     e: &mut E,
     [list, slice]: [StackRef; 2],
 ) -> Op<Settled<1>> {
@@ -114,7 +117,10 @@ pub unsafe fn binary_op_subscr_list_slice<E: Engine>(
 
 /// `dict[key]`.
 #[inline(always)]
-pub unsafe fn binary_op_subscr_dict<E: Engine>(e: &mut E, [dict, key]: [StackRef; 2]) -> Op<Settled<1>> {
+pub(crate) unsafe fn binary_op_subscr_dict<E: Engine>(
+    e: &mut E,
+    [dict, key]: [StackRef; 2],
+) -> Op<Settled<1>> {
     // SAFETY: a guard has shown that `dict` is one; the inputs are ours.
     unsafe {
         e.publish();
@@ -139,7 +145,7 @@ unsafe fn value_of(dict: *mut PyObject, key: *mut PyObject) -> *mut PyObject {
 
 /// `container[start:stop]`.
 #[inline(always)]
-pub unsafe fn binary_slice<E: Engine>(
+pub(crate) unsafe fn binary_slice<E: Engine>(
     e: &mut E,
     [container, start, stop]: [StackRef; 3],
 ) -> Op<[StackRef; 1]> {
@@ -286,10 +292,13 @@ unsafe fn read_getitem(cache: *mut ffi::_specialization_cache) -> (*mut ffi::PyF
 
 /// The container's type has a `__getitem__` that is a Python function, and there is room for its frame.
 #[inline(always)]
-pub unsafe fn binary_op_subscr_check_func<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
+pub(crate) unsafe fn binary_op_subscr_check_func<E: Engine>(
+    e: &mut E,
+    Kept([container, _]): Kept<[StackRef; 2]>,
+) -> Op {
     // SAFETY: the instruction has two inputs.
     unsafe {
-        let function = getitem_of(e.peek(2)).ok_or(Exit::Deopt)?;
+        let function = getitem_of(container).ok_or(Exit::Deopt)?;
         guard_stack_space(e, function)
     }
 }
@@ -307,7 +316,7 @@ unsafe fn guard_stack_space<E: Engine>(e: &E, function: *mut ffi::PyFunctionObje
 /// Makes a frame for the call of that function. (The function is looked at
 /// again, since the stack has no room to remember it; another thread may have changed the type.)
 #[inline(always)]
-pub unsafe fn binary_op_subscr_init_call<E: Engine>(e: &mut E, [container, key]: [StackRef; 2]) -> Op {
+pub(crate) unsafe fn binary_op_subscr_init_call<E: Engine>(e: &mut E, [container, key]: [StackRef; 2]) -> Op {
     // SAFETY: there is room for the frame, and it takes over the inputs as its first locals.
     unsafe {
         let function = getitem_of(container).ok_or(Exit::Deopt)?;
@@ -327,18 +336,25 @@ pub unsafe fn binary_op_subscr_init_call<E: Engine>(e: &mut E, [container, key]:
 
 /// Looks for a specialized form of `container[key] = value` when the counter says so.
 #[inline(always)]
-pub unsafe fn specialize_store_subscr<E: Engine>(e: &mut E, counter: u16, []: [StackRef; 0]) -> Op {
+pub(crate) unsafe fn specialize_store_subscr<E: BytecodeEngine>(
+    e: &mut E,
+    counter: u16,
+    []: [StackRef; 0],
+) -> BytecodeOp {
     // SAFETY: the instruction has three inputs.
     unsafe {
         specialize(e, counter, |e| {
-            ffi::_Py_Specialize_StoreSubscr(e.peek(2).raw(), e.peek(1).raw(), e.this_instr().as_ptr());
+            seams::specialize::store_subscr(e.peek(2), e.peek(1), e.this_instr());
         })
     }
 }
 
 /// `container[key] = value`.
 #[inline(always)]
-pub unsafe fn store_subscr<E: Engine>(e: &mut E, [value, container, key]: [StackRef; 3]) -> Op<Settled<0>> {
+pub(crate) unsafe fn store_subscr<E: Engine>(
+    e: &mut E,
+    [value, container, key]: [StackRef; 3],
+) -> Op<Settled<0>> {
     // SAFETY: the inputs are ours.
     unsafe {
         e.publish();
@@ -349,7 +365,7 @@ pub unsafe fn store_subscr<E: Engine>(e: &mut E, [value, container, key]: [Stack
 
 /// `dict[key] = value`.
 #[inline(always)]
-pub unsafe fn store_subscr_dict<E: Engine>(e: &mut E, [value, dict, key]: [StackRef; 3]) -> Op {
+pub(crate) unsafe fn store_subscr_dict<E: Engine>(e: &mut E, [value, dict, key]: [StackRef; 3]) -> Op {
     // SAFETY: a guard has shown that `dict` is one. It takes over key and value, which leave the stack
     // first; the dict itself stays there.
     unsafe {
@@ -363,7 +379,7 @@ pub unsafe fn store_subscr_dict<E: Engine>(e: &mut E, [value, dict, key]: [Stack
 
 /// `list[index] = value`.
 #[inline(always)]
-pub unsafe fn store_subscr_list_int<E: Engine>(e: &mut E, [value, list, index]: [StackRef; 3]) -> Op {
+pub(crate) unsafe fn store_subscr_list_int<E: Engine>(e: &mut E, [value, list, index]: [StackRef; 3]) -> Op {
     // SAFETY: guards have shown that `list` and `index` are a list and an int. The list takes over the
     // value, and the item that was there becomes ours.
     unsafe {
@@ -388,7 +404,7 @@ pub unsafe fn store_subscr_list_int<E: Engine>(e: &mut E, [value, list, index]: 
 
 /// `container[start:stop] = value`.
 #[inline(always)]
-pub unsafe fn store_slice<E: Engine>(e: &mut E, [value, container, start, stop]: [StackRef; 4]) -> Op {
+pub(crate) unsafe fn store_slice<E: Engine>(e: &mut E, [value, container, start, stop]: [StackRef; 4]) -> Op {
     // SAFETY: the inputs are ours; the bounds are given up or move into the slice, the others stay on the
     // stack meanwhile.
     unsafe {
@@ -459,7 +475,7 @@ unsafe fn set_part(
 
 /// `del container[key]`.
 #[inline(always)]
-pub unsafe fn delete_subscr<E: Engine>(e: &mut E, [container, key]: [StackRef; 2]) -> Op<Settled<0>> {
+pub(crate) unsafe fn delete_subscr<E: Engine>(e: &mut E, [container, key]: [StackRef; 2]) -> Op<Settled<0>> {
     // SAFETY: the inputs are ours.
     unsafe {
         e.publish();
@@ -480,5 +496,48 @@ unsafe fn settle_status<E: Engine, const N: usize>(
     unsafe {
         e.consume(inputs);
         if status != 0 { Err(Exit::Error) } else { Ok(Settled::new()) }
+    }
+}
+
+// --- slice indices of C code -------------------------------------------------------------------
+
+/// The value of a slice index other than None, clipped to what an index can be: `message` is what
+/// TypeError says of an object that is none.
+unsafe fn index_value(object: *mut PyObject, message: &CStr) -> PyResult<isize> {
+    // SAFETY: the object is live and the thread attached, by the callers' promise.
+    unsafe {
+        if ffi::PyIndex_Check(object) == 0 {
+            ffi::PyErr_SetString(ffi::PyExc_TypeError, message.as_ptr());
+            return Err(Raised);
+        }
+        // Without an exception for overflow, the host clips.
+        match ffi::PyNumber_AsSsize_t(object, core::ptr::null_mut()) {
+            -1 if exception_is_set() => Err(Raised),
+            value => Ok(value),
+        }
+    }
+}
+
+/// The value of a slice index other than None. Fails with TypeError if `object` is none.
+///
+/// # Safety
+/// `object` is live, the thread is attached.
+pub(crate) unsafe fn slice_index(object: *mut PyObject) -> PyResult<isize> {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let message = c"slice indices must be integers or None or have an __index__ method";
+        index_value(object, message)
+    }
+}
+
+/// As [`slice_index`], where None is not allowed.
+///
+/// # Safety
+/// As for [`slice_index`].
+pub(crate) unsafe fn slice_index_not_none(object: *mut PyObject) -> PyResult<isize> {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let message = c"slice indices must be integers or have an __index__ method";
+        index_value(object, message)
     }
 }

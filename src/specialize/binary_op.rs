@@ -173,29 +173,25 @@ impl Operation {
     }
 }
 
-/// Specializes a BINARY_OP with the operator `oparg` for these operands, in a frame with these locals.
-/// Takes no references and cannot fail. Stands for the host's symbol of this name (`specialize.c`).
+/// Looks for a form of a BINARY_OP, and gives it to the instruction.
 ///
 /// # Safety
-/// The thread is attached and no exception set; `instr` is the instruction that it runs, and the
-/// operands are live.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn _Py_Specialize_BinaryOp(
-    lhs: ffi::_PyStackRef,
-    rhs: ffi::_PyStackRef,
-    instr: *mut ffi::_Py_CODEUNIT,
-    oparg: c_int,
+/// The thread is attached and no exception set; `instr` is the instruction that it runs, and the operands and locals
+/// are live.
+pub(crate) unsafe fn specialize(
+    left: StackRef,
+    right: StackRef,
+    instr: CodeUnit,
+    operator: c_int,
     locals: *mut ffi::_PyStackRef,
 ) {
-    let instr = CodeUnit::from_ptr(instr);
-    let [left, right] = [lhs, rhs].map(|operand| StackRef::from_raw(operand).object());
     // SAFETY: the caller's promise.
     unsafe {
         if instr.opcode() == BINARY_OP_EXTEND {
             // No description outlives its form.
             Cache::Extension(null()).write(instr);
         }
-        conclude(instr, Operation { instr, operator: oparg, locals }.decide(left, right));
+        conclude(instr, Operation { instr, operator, locals }.decide(left.object(), right.object()));
     }
 }
 

@@ -226,22 +226,15 @@ unsafe fn cache_initializer(class: *mut PyTypeObject, init: &Owned, version: u32
     unsafe { ffi::_PyType_CacheInitForSpecialization(class.cast(), init.as_ptr(), version) != 0 }
 }
 
-/// Specializes a CALL of this callable with `nargs` arguments, a receiver included. Takes no references
-/// and cannot fail. Stands for the host's symbol of this name (`specialize.c`).
+/// Looks for a form of a CALL with `arguments` arguments, a receiver included, and gives it to the instruction.
 ///
 /// # Safety
 /// The thread is attached and no exception set; `instr` is the instruction that it runs, and the
 /// callable is live.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn _Py_Specialize_Call(
-    callable: ffi::_PyStackRef,
-    instr: *mut ffi::_Py_CODEUNIT,
-    nargs: c_int,
-) {
-    let instr = CodeUnit::from_ptr(instr);
+pub(crate) unsafe fn specialize(callable: StackRef, instr: CodeUnit, arguments: c_int) {
     // SAFETY: the caller's promise.
     unsafe {
-        let call = Call { instr, values: instr.decode().1, arguments: nargs };
-        conclude(instr, call.decide(StackRef::from_raw(callable).object()));
+        let call = Call { instr, values: instr.decode().1, arguments };
+        conclude(instr, call.decide(callable.object()));
     }
 }

@@ -1,11 +1,9 @@
 //! CALL_KW.
 
-use core::ffi::c_int;
-
 use super::call::{Callable, version_of_python_function};
 use super::{Cache, Decision, Form, Refusal, conclude};
 use crate::bytecode::opcode::*;
-use crate::host::{CodeUnit, PyObject, StackRef, ffi};
+use crate::host::{CodeUnit, PyObject, StackRef};
 
 unsafe fn decide(callable: *mut PyObject) -> Decision {
     // SAFETY: the callable is live.
@@ -23,18 +21,12 @@ unsafe fn decide(callable: *mut PyObject) -> Decision {
     }
 }
 
-/// Specializes a CALL_KW of this callable. Takes no references and cannot fail. Stands for the host's
-/// symbol of this name (`specialize.c`).
+/// Looks for a form of a CALL_KW, and gives it to the instruction.
 ///
 /// # Safety
-/// The thread is attached and no exception set; `instr` is the instruction that it runs, and the
-/// callable is live.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn _Py_Specialize_CallKw(
-    callable: ffi::_PyStackRef,
-    instr: *mut ffi::_Py_CODEUNIT,
-    _nargs: c_int,
-) {
+/// The thread is attached and no exception set; `instr` is the instruction that it runs, and the callable is
+/// live.
+pub(crate) unsafe fn specialize(callable: StackRef, instr: CodeUnit) {
     // SAFETY: the caller's promise.
-    unsafe { conclude(CodeUnit::from_ptr(instr), decide(StackRef::from_raw(callable).object())) }
+    unsafe { conclude(instr, decide(callable.object())) }
 }

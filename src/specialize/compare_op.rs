@@ -50,22 +50,14 @@ unsafe fn decide(left: *mut PyObject, right: *mut PyObject, operator: c_int) -> 
     form.map(Form::plain).ok_or(Refusal::NoFormForOperands)
 }
 
-/// Specializes a COMPARE_OP for these operands; the operator is above the lower five bits of `oparg`.
-/// Takes no references and cannot fail. Stands for the host's symbol of this name (`specialize.c`).
+/// Looks for a form of a COMPARE_OP, and gives it to the instruction.
 ///
 /// # Safety
-/// The thread is attached and no exception set; `instr` is the instruction that it runs, and the
-/// operands are live.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn _Py_Specialize_CompareOp(
-    lhs: ffi::_PyStackRef,
-    rhs: ffi::_PyStackRef,
-    instr: *mut ffi::_Py_CODEUNIT,
-    oparg: c_int,
-) {
-    let [left, right] = [lhs, rhs].map(|operand| StackRef::from_raw(operand).object());
+/// The thread is attached and no exception set; `instr` is the instruction that it runs, and the operands are
+/// live.
+pub(crate) unsafe fn specialize(left: StackRef, right: StackRef, instr: CodeUnit, oparg: c_int) {
     // SAFETY: the caller's promise.
-    unsafe { conclude(CodeUnit::from_ptr(instr), decide(left, right, oparg >> 5)) }
+    unsafe { conclude(instr, decide(left.object(), right.object(), oparg >> 5)) }
 }
 
 #[cfg(test)]

@@ -17,14 +17,12 @@ unsafe fn decide(container: *mut PyObject) -> Decision {
     }
 }
 
-/// Specializes a CONTAINS_OP for this container. Takes no references and cannot fail. Stands for the
-/// host's symbol of this name (`specialize.c`).
+/// Looks for a form of a CONTAINS_OP, and gives it to the instruction.
 ///
 /// # Safety
-/// The thread is attached and no exception set; `instr` is the instruction that it runs, and the
-/// container is live.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn _Py_Specialize_ContainsOp(value: ffi::_PyStackRef, instr: *mut ffi::_Py_CODEUNIT) {
+/// The thread is attached and no exception set; `instr` is the instruction that it runs, and the container is
+/// live.
+pub(crate) unsafe fn specialize(container: StackRef, instr: CodeUnit) {
     // SAFETY: the caller's promise.
-    unsafe { conclude(CodeUnit::from_ptr(instr), decide(StackRef::from_raw(value).object())) }
+    unsafe { conclude(instr, decide(container.object())) }
 }

@@ -48,11 +48,11 @@ pub(super) enum Kind {
 
 /// An attribute as a type has it.
 pub(super) struct Attribute {
-    pub kind: Kind,
+    pub(crate) kind: Kind,
     /// What the type has; for [`Kind::PythonGetattribute`], that function.
-    pub descriptor: Option<Owned>,
+    pub(crate) descriptor: Option<Owned>,
     /// The version of the type for which this holds; zero if it has none.
-    pub version: u32,
+    pub(crate) version: u32,
 }
 
 impl Attribute {

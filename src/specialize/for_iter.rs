@@ -46,18 +46,12 @@ unsafe fn only_ours(iterator: *mut PyObject) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// Specializes a FOR_ITER, whose loop is `oparg` units long, for this iterator. Takes no references and
-/// cannot fail. Stands for the host's symbol of this name (`specialize.c`).
+/// Looks for a form of a FOR_ITER, and gives it to the instruction.
 ///
 /// # Safety
-/// The thread is attached and no exception set; `instr` is the instruction that it runs, and the
-/// iterator is live.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn _Py_Specialize_ForIter(
-    iter: ffi::_PyStackRef,
-    instr: *mut ffi::_Py_CODEUNIT,
-    oparg: c_int,
-) {
+/// The thread is attached and no exception set; `instr` is the instruction that it runs, and the iterator is
+/// live.
+pub(crate) unsafe fn specialize(iterator: StackRef, instr: CodeUnit, oparg: c_int) {
     // SAFETY: the caller's promise.
-    unsafe { conclude(CodeUnit::from_ptr(instr), decide(StackRef::from_raw(iter).object(), oparg)) }
+    unsafe { conclude(instr, decide(iterator.object(), oparg)) }
 }

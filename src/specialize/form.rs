@@ -9,13 +9,13 @@ use crate::host::{CodeUnit, PyObject, ffi};
 /// A specialized form of an instruction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Form {
-    pub opcode: u8,
-    pub cache: Cache,
+    pub(crate) opcode: u8,
+    pub(crate) cache: Cache,
 }
 
 impl Form {
     /// A form that needs nothing in its cache.
-    pub const fn plain(opcode: u8) -> Form {
+    pub(crate) const fn plain(opcode: u8) -> Form {
         Form { opcode, cache: Cache::Unused }
     }
 }

@@ -9,7 +9,7 @@ use crate::host::{PyObject, empty_tuple, ffi, frame};
 
 /// A constant that the host reads; nobody ever writes it.
 #[repr(transparent)]
-pub struct Constant<T>(T);
+pub(crate) struct Constant<T>(pub(crate) T);
 
 // SAFETY: never written, and the objects that it names are immortal.
 unsafe impl<T> Sync for Constant<T> {}
@@ -17,38 +17,41 @@ unsafe impl<T> Sync for Constant<T> {}
 /// Code that is run as it is, not as that of a function, and that knows no globals.
 ///
 /// Its last instruction is a RESUME that is never run, so that no tool traces it; none of its
-/// instructions can be specialized. Stands for the host's symbol of this name (`specialize.c`).
-#[unsafe(no_mangle)]
-pub static _Py_InitCleanup: Constant<ffi::_PyCode8> = Constant(ffi::_PyCode8 {
-    ob_base: variable_size(&raw mut ffi::PyCode_Type, 3),
-    co_consts: empty_tuple(),
-    co_names: empty_tuple(),
-    co_exceptiontable: empty_bytes(),
-    co_flags: (ffi::CO_OPTIMIZED | ffi::CO_NO_MONITORING_EVENTS) as i32,
-    co_stacksize: STACK_SIZE,
-    co_framesize: STACK_SIZE + frame::SPECIALS_SIZE as i32,
-    co_localsplusnames: empty_tuple(),
-    co_localspluskinds: empty_bytes(),
-    co_filename: name(),
-    co_name: name(),
-    co_qualname: name(),
-    co_linetable: (&raw const NO_LOCATION).cast_mut().cast(),
-    _co_firsttraceable: 4,
-    #[cfg(py_gil_disabled)]
-    co_tlbc: (&raw const COPIES).cast_mut().cast(),
-    co_code_adaptive: [
-        opcode::EXIT_INIT_CHECK as c_char,
-        0,
-        opcode::RETURN_VALUE as c_char,
-        0,
-        opcode::RESUME as c_char,
-        ffi::RESUME_AT_FUNC_START as c_char,
-        0,
-        0,
-    ],
-    // SAFETY: numbers that are zero and pointers that are null.
-    ..unsafe { core::mem::zeroed() }
-});
+/// instructions can be specialized. On free-threaded hosts `copies` is its array of copies.
+pub(crate) const fn code(
+    #[cfg(py_gil_disabled)] copies: &'static Constant<ffi::_PyCodeArray>,
+) -> ffi::_PyCode8 {
+    ffi::_PyCode8 {
+        ob_base: variable_size(&raw mut ffi::PyCode_Type, 3),
+        co_consts: empty_tuple(),
+        co_names: empty_tuple(),
+        co_exceptiontable: empty_bytes(),
+        co_flags: (ffi::CO_OPTIMIZED | ffi::CO_NO_MONITORING_EVENTS) as i32,
+        co_stacksize: STACK_SIZE,
+        co_framesize: STACK_SIZE + frame::SPECIALS_SIZE as i32,
+        co_localsplusnames: empty_tuple(),
+        co_localspluskinds: empty_bytes(),
+        co_filename: name(),
+        co_name: name(),
+        co_qualname: name(),
+        co_linetable: (&raw const NO_LOCATION).cast_mut().cast(),
+        _co_firsttraceable: 4,
+        #[cfg(py_gil_disabled)]
+        co_tlbc: (&raw const *copies).cast_mut().cast(),
+        co_code_adaptive: [
+            opcode::EXIT_INIT_CHECK as c_char,
+            0,
+            opcode::RETURN_VALUE as c_char,
+            0,
+            opcode::RESUME as c_char,
+            ffi::RESUME_AT_FUNC_START as c_char,
+            0,
+            0,
+        ],
+        // SAFETY: numbers that are zero and pointers that are null.
+        ..unsafe { core::mem::zeroed() }
+    }
+}
 
 const STACK_SIZE: i32 = 2;
 
@@ -74,10 +77,9 @@ static NO_LOCATION: Constant<ffi::PyBytesObject> = Constant(ffi::PyBytesObject {
 
 /// The array of copies of the bytecode, which has only the main one.
 #[cfg(py_gil_disabled)]
-static COPIES: Constant<ffi::_PyCodeArray> = Constant(ffi::_PyCodeArray {
-    size: 1,
-    entries: [(&raw const _Py_InitCleanup.0.co_code_adaptive).cast_mut().cast()],
-});
+pub(crate) const fn only_copy(bytecode: *const c_char) -> ffi::_PyCodeArray {
+    ffi::_PyCodeArray { size: 1, entries: [bytecode.cast_mut()] }
+}
 
 /// The head of an immortal object that is part of the program (`_PyVarObject_HEAD_INIT`).
 const fn variable_size(type_: *mut ffi::PyTypeObject, size: isize) -> ffi::PyVarObject {

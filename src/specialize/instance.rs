@@ -36,10 +36,10 @@ impl Access {
 /// Whether the attribute is likely to be found in the instance.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Likelihood {
-    pub likely: bool,
+    pub(crate) likely: bool,
     /// The version of the keys that the instances of the type share; zero if there are none, or none is
     /// to be had.
-    pub keys_version: u32,
+    pub(crate) keys_version: u32,
 }
 
 /// The object's dictionary, if it has one that is exactly a `dict`.

@@ -15,7 +15,7 @@ unsafe fn decide(interp: *mut ffi::PyInterpreterState) -> u8 {
 /// # Safety
 /// The thread is attached to `interp`, and `instr` is in its own bytecode.
 #[inline(always)]
-pub unsafe fn specialize(instr: CodeUnit, interp: *mut ffi::PyInterpreterState) -> bool {
+pub(crate) unsafe fn specialize(instr: CodeUnit, interp: *mut ffi::PyInterpreterState) -> bool {
     // SAFETY: the caller's promise.
     unsafe { !cfg!(py_gil_disabled) && instr.replace_opcode(JUMP_BACKWARD, decide(interp)) }
 }

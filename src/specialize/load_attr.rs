@@ -287,23 +287,16 @@ fn descriptor_form(
     Form { opcode, cache: Cache::Descriptor { type_version: attribute.version, condition, descriptor } }
 }
 
-/// Specializes a LOAD_ATTR of `name` from this owner. Takes no references and cannot fail. Stands for
-/// the host's symbol of this name (`specialize.c`).
+/// Looks for a form of a LOAD_ATTR, and gives it to the instruction.
 ///
 /// # Safety
-/// The thread is attached and no exception set; `instr` is the instruction that it runs, and the objects
-/// are live.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn _Py_Specialize_LoadAttr(
-    owner: ffi::_PyStackRef,
-    instr: *mut ffi::_Py_CODEUNIT,
-    name: *mut PyObject,
-) {
-    let instr = CodeUnit::from_ptr(instr);
+/// The thread is attached and no exception set; `instr` is the instruction that it runs, and owner and name are
+/// live.
+pub(crate) unsafe fn specialize(owner: StackRef, instr: CodeUnit, name: *mut PyObject) {
     // SAFETY: the caller's promise.
     unsafe {
         let load = Load { name, for_call: instr.decode().1 & 1 != 0 };
-        conclude(instr, load.decide(StackRef::from_raw(owner).object()));
+        conclude(instr, load.decide(owner.object()));
     }
 }
 

@@ -13,7 +13,7 @@ unsafe fn decide(constant: *mut PyObject) -> u8 {
 /// # Safety
 /// The thread is attached, `instr` is in its own bytecode, and the constant is live.
 #[inline(always)]
-pub unsafe fn specialize(instr: CodeUnit, constant: *mut PyObject) {
+pub(crate) unsafe fn specialize(instr: CodeUnit, constant: *mut PyObject) {
     // SAFETY: the caller's promise.
     unsafe { instr.replace_opcode(LOAD_CONST, decide(constant)) };
 }

@@ -51,17 +51,15 @@ unsafe fn keys_version(interp: *mut ffi::PyInterpreterState, namespace: Dict) ->
     u16::try_from(version.get()).map_err(|_| Refusal::OutOfRange)
 }
 
-/// Specializes a LOAD_GLOBAL of `name` from these namespaces. Takes no references and cannot fail.
-/// Stands for the host's symbol of this name (`specialize.c`).
+/// Looks for a form of a LOAD_GLOBAL, and gives it to the instruction.
 ///
 /// # Safety
-/// The thread is attached and no exception set; `instr` is the instruction that it runs, and the objects
-/// are live.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn _Py_Specialize_LoadGlobal(
+/// The thread is attached and no exception set; `instr` is the instruction that it runs, and the objects are
+/// live.
+pub(crate) unsafe fn specialize(
     globals: *mut PyObject,
     builtins: *mut PyObject,
-    instr: *mut ffi::_Py_CODEUNIT,
+    instr: CodeUnit,
     name: *mut PyObject,
 ) {
     // SAFETY: the caller's promise.
@@ -70,6 +68,6 @@ pub unsafe extern "C" fn _Py_Specialize_LoadGlobal(
         let decision = lock::with_locks(globals, builtins, || {
             decide(interp, Dict::from_ptr(globals.cast()), Dict::from_ptr(builtins.cast()), name)
         });
-        conclude(CodeUnit::from_ptr(instr), decision);
+        conclude(instr, decision);
     }
 }

@@ -1,11 +1,11 @@
 //! The adaptive specializer: looks at what an instruction is about to work on and gives it the form
-//! made for that, or the generic form back. Replaces `specialize.o`; the exported functions are called
-//! by the micro-ops `specialize_*` when an instruction's counter triggers, and `_PyCode_Quicken` by the
-//! host when it makes bytecode.
+//! made for that, or the generic form back. Replaces `specialize.o`. The micro-ops `specialize_*` call
+//! a family's `specialize`, through [`crate::seams`], when an instruction's counter triggers; the host calls
+//! [`quicken`] when it makes bytecode.
 //!
 //! A file per family. In each, `decide` says which [`Form`] the instruction takes or why it cannot
 //! take one, and changes nothing but versions and caches of the host's types, functions and
-//! dictionaries; the exported function hands that to [`conclude`], the only writer of opcodes and
+//! dictionaries; `specialize` hands that to [`conclude`], the only writer of opcodes and
 //! counters here. (RESUME, LOAD_CONST and JUMP_BACKWARD are simpler: they take a form the first time that
 //! they run.)
 //!
@@ -15,31 +15,31 @@
 //! With a GIL the instruction cannot change meanwhile. In a free-threaded host each thread specializes a
 //! copy of its own; only tools (`sys.monitoring`) write opcodes of other threads' copies, and they win.
 
-pub mod binary_op;
-pub mod call;
-pub mod call_kw;
-pub mod compare_op;
-pub mod contains_op;
+pub(crate) mod binary_op;
+pub(crate) mod call;
+pub(crate) mod call_kw;
+pub(crate) mod compare_op;
+pub(crate) mod contains_op;
 mod descriptor;
-pub mod extension;
-pub mod for_iter;
+pub(crate) mod extension;
+pub(crate) mod for_iter;
 mod form;
-pub mod init_cleanup;
+pub(crate) mod init_cleanup;
 mod instance;
-pub mod jump_backward;
-pub mod load_attr;
-pub mod load_const;
-pub mod load_global;
-pub mod load_super_attr;
+pub(crate) mod jump_backward;
+pub(crate) mod load_attr;
+pub(crate) mod load_const;
+pub(crate) mod load_global;
+pub(crate) mod load_super_attr;
 mod python_function;
-pub mod quicken;
+pub(crate) mod quicken;
 mod refusal;
-pub mod resume;
-pub mod send;
-pub mod store_attr;
-pub mod store_subscr;
-pub mod to_bool;
-pub mod unpack_sequence;
+pub(crate) mod resume;
+pub(crate) mod send;
+pub(crate) mod store_attr;
+pub(crate) mod store_subscr;
+pub(crate) mod to_bool;
+pub(crate) mod unpack_sequence;
 
 use form::{Cache, Form};
 use refusal::Refusal;

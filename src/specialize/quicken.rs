@@ -1,8 +1,6 @@
 //! Fresh bytecode: where its counters start, and whether it will be specialized at all.
 
-use core::ffi::c_int;
-
-use crate::bytecode::{BackoffCounter, opcode};
+use crate::bytecode::{BackoffCounter, opcode, thresholds};
 use crate::host::ffi;
 
 /// What a branch history begins with: as many jumps as not, in turns.
@@ -10,9 +8,9 @@ const ALTERNATING: u16 = 0x5555;
 
 /// The first counters of instructions.
 #[derive(Debug, Clone, Copy)]
-pub struct Counters {
-    pub adaptive: BackoffCounter,
-    pub jump_backward: BackoffCounter,
+pub(crate) struct Counters {
+    pub(crate) adaptive: BackoffCounter,
+    pub(crate) jump_backward: BackoffCounter,
 }
 
 impl Counters {
@@ -21,13 +19,13 @@ impl Counters {
     const DISABLED: Counters =
         Counters { adaptive: BackoffCounter::UNREACHABLE, jump_backward: BackoffCounter::UNREACHABLE };
 
-    pub fn enabled() -> Counters {
-        Counters { adaptive: BackoffCounter::WARMUP, jump_backward: BackoffCounter::jump_backward() }
+    pub(crate) fn enabled() -> Counters {
+        Counters { adaptive: BackoffCounter::WARMUP, jump_backward: thresholds::get().jump_backward }
     }
 
     /// What the cache of a new instruction begins with: a counter, or a branch history.
     #[inline]
-    pub fn first_unit(self, opcode: u8) -> u16 {
+    pub(crate) fn first_unit(self, opcode: u8) -> u16 {
         match opcode {
             opcode::JUMP_BACKWARD => self.jump_backward.bits(),
             opcode::POP_JUMP_IF_FALSE
@@ -43,7 +41,7 @@ impl Counters {
 ///
 /// # Safety
 /// The interpreter is live.
-pub unsafe fn fresh_counter(interp: *mut ffi::PyInterpreterState) -> BackoffCounter {
+pub(crate) unsafe fn fresh_counter(interp: *mut ffi::PyInterpreterState) -> BackoffCounter {
     #[cfg(not(py_gil_disabled))]
     let _ = interp;
     #[cfg(py_gil_disabled)]
@@ -68,22 +66,15 @@ fn quicken(units: &mut [u16], caches: &[u8; 256], counters: Counters) {
     }
 }
 
-/// Makes the counters and branch histories of new bytecode: `size` units of generic instructions, which
-/// nobody runs yet. Without `enable_counters`, it will never be specialized. Cannot fail. Stands for
-/// the host's symbol of this name (`specialize.c`).
+/// Prepares new bytecode to be run: adaptive instructions get their counters, which never trigger unless
+/// `enable_counters`.
 ///
 /// # Safety
-/// The bytecode is valid and the caller's alone; a thread is attached.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn _PyCode_Quicken(
-    instructions: *mut ffi::_Py_CODEUNIT,
-    size: ffi::Py_ssize_t,
-    enable_counters: c_int,
-) {
-    let counters = if enable_counters != 0 { Counters::enabled() } else { Counters::DISABLED };
+/// The interpreter's configuration has been read.
+pub(crate) unsafe fn prepare(units: &mut [u16], enable_counters: bool) {
+    let counters = if enable_counters { Counters::enabled() } else { Counters::DISABLED };
     // SAFETY: the caller's promise; sizes are not negative. The host's table is constant.
     unsafe {
-        let units = core::slice::from_raw_parts_mut(instructions.cast::<u16>(), size as usize);
         quicken(units, &ffi::_PyOpcode_Caches, counters);
     }
 }

@@ -10,7 +10,7 @@ use crate::host::{CodeUnit, ThreadState};
 /// # Safety
 /// The thread is attached, and `instr` is in its own bytecode.
 #[inline(always)]
-pub unsafe fn specialize(instr: CodeUnit, tstate: ThreadState) {
+pub(crate) unsafe fn specialize(instr: CodeUnit, tstate: ThreadState) {
     // SAFETY: the caller's promise.
     unsafe {
         if (*tstate.as_ptr()).tracing == 0 {

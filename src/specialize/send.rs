@@ -17,14 +17,12 @@ unsafe fn decide(receiver: *mut PyObject) -> Decision {
     }
 }
 
-/// Specializes a SEND to this receiver. Takes no references and cannot fail. Stands for the host's
-/// symbol of this name (`specialize.c`).
+/// Looks for a form of a SEND, and gives it to the instruction.
 ///
 /// # Safety
-/// The thread is attached and no exception set; `instr` is the instruction that it runs, and the
-/// receiver is live.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn _Py_Specialize_Send(receiver: ffi::_PyStackRef, instr: *mut ffi::_Py_CODEUNIT) {
+/// The thread is attached and no exception set; `instr` is the instruction that it runs, and the receiver is
+/// live.
+pub(crate) unsafe fn specialize(receiver: StackRef, instr: CodeUnit) {
     // SAFETY: the caller's promise.
-    unsafe { conclude(CodeUnit::from_ptr(instr), decide(StackRef::from_raw(receiver).object())) }
+    unsafe { conclude(instr, decide(receiver.object())) }
 }

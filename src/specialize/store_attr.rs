@@ -45,18 +45,12 @@ unsafe fn decide(owner: *mut PyObject, name: *mut PyObject) -> Decision {
     }
 }
 
-/// Specializes a STORE_ATTR of `name` to this owner. Takes no references and cannot fail. Stands for
-/// the host's symbol of this name (`specialize.c`).
+/// Looks for a form of a STORE_ATTR, and gives it to the instruction.
 ///
 /// # Safety
-/// The thread is attached and no exception set; `instr` is the instruction that it runs, and the objects
-/// are live.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn _Py_Specialize_StoreAttr(
-    owner: ffi::_PyStackRef,
-    instr: *mut ffi::_Py_CODEUNIT,
-    name: *mut PyObject,
-) {
+/// The thread is attached and no exception set; `instr` is the instruction that it runs, and owner and name are
+/// live.
+pub(crate) unsafe fn specialize(owner: StackRef, instr: CodeUnit, name: *mut PyObject) {
     // SAFETY: the caller's promise.
-    unsafe { conclude(CodeUnit::from_ptr(instr), decide(StackRef::from_raw(owner).object(), name)) }
+    unsafe { conclude(instr, decide(owner.object(), name)) }
 }

@@ -21,19 +21,12 @@ unsafe fn decide(container: *mut PyObject, index: *mut PyObject) -> Decision {
     }
 }
 
-/// Specializes a STORE_SUBSCR for this container and index. Takes no references and cannot fail. Stands
-/// for the host's symbol of this name (`specialize.c`).
+/// Looks for a form of a STORE_SUBSCR, and gives it to the instruction.
 ///
 /// # Safety
-/// The thread is attached and no exception set; `instr` is the instruction that it runs, and container
-/// and index are live.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn _Py_Specialize_StoreSubscr(
-    container: ffi::_PyStackRef,
-    sub: ffi::_PyStackRef,
-    instr: *mut ffi::_Py_CODEUNIT,
-) {
-    let [container, index] = [container, sub].map(|operand| StackRef::from_raw(operand).object());
+/// The thread is attached and no exception set; `instr` is the instruction that it runs, and the operands are
+/// live.
+pub(crate) unsafe fn specialize(container: StackRef, index: StackRef, instr: CodeUnit) {
     // SAFETY: the caller's promise.
-    unsafe { conclude(CodeUnit::from_ptr(instr), decide(container, index)) }
+    unsafe { conclude(instr, decide(container.object(), index.object())) }
 }

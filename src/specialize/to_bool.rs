@@ -56,14 +56,12 @@ unsafe extern "C" fn has_truth_value(type_: *mut PyTypeObject) -> c_int {
     }
 }
 
-/// Specializes a TO_BOOL for this value. Takes no references and cannot fail. Stands for the host's
-/// symbol of this name (`specialize.c`).
+/// Looks for a form of a TO_BOOL, and gives it to the instruction.
 ///
 /// # Safety
 /// The thread is attached and no exception set; `instr` is the instruction that it runs, and the value is
 /// live.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn _Py_Specialize_ToBool(value: ffi::_PyStackRef, instr: *mut ffi::_Py_CODEUNIT) {
+pub(crate) unsafe fn specialize(value: StackRef, instr: CodeUnit) {
     // SAFETY: the caller's promise.
-    unsafe { conclude(CodeUnit::from_ptr(instr), decide(StackRef::from_raw(value).object())) }
+    unsafe { conclude(instr, decide(value.object())) }
 }

@@ -26,18 +26,12 @@ unsafe fn decide(sequence: *mut PyObject, count: c_int) -> Decision {
     }
 }
 
-/// Specializes an UNPACK_SEQUENCE into `oparg` values for this sequence. Takes no references and cannot
-/// fail. Stands for the host's symbol of this name (`specialize.c`).
+/// Looks for a form of an UNPACK_SEQUENCE, and gives it to the instruction.
 ///
 /// # Safety
-/// The thread is attached and no exception set; `instr` is the instruction that it runs, and the
-/// sequence is live.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn _Py_Specialize_UnpackSequence(
-    seq: ffi::_PyStackRef,
-    instr: *mut ffi::_Py_CODEUNIT,
-    oparg: c_int,
-) {
+/// The thread is attached and no exception set; `instr` is the instruction that it runs, and the sequence
+/// is live.
+pub(crate) unsafe fn specialize(sequence: StackRef, instr: CodeUnit, oparg: c_int) {
     // SAFETY: the caller's promise.
-    unsafe { conclude(CodeUnit::from_ptr(instr), decide(StackRef::from_raw(seq).object(), oparg)) }
+    unsafe { conclude(instr, decide(sequence.object(), oparg)) }
 }

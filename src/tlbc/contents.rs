@@ -5,18 +5,18 @@ use crate::specialize::quicken::Counters;
 
 /// An instruction of the main copy, as a new copy is to have it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Shown {
+pub(crate) struct Shown {
     /// Its code unit.
-    pub index: usize,
+    pub(crate) index: usize,
     /// What it is without instrumentation and specialization.
-    pub base: Instruction,
+    pub(crate) base: Instruction,
     /// What is to be there: the same, or what instrumentation has put on top of it.
-    pub opcode: u8,
+    pub(crate) opcode: u8,
 }
 
 /// Writes a copy into zeroed units: generic instructions, which start to specialize from the beginning, and on
 /// top of them the instrumentation of the main copy.
-pub fn write(units: &mut [u16], instructions: impl Iterator<Item = Shown>, counters: Counters) {
+pub(crate) fn write(units: &mut [u16], instructions: impl Iterator<Item = Shown>, counters: Counters) {
     for Shown { index, base, opcode } in instructions {
         match units.get_mut(index..) {
             Some([unit]) => *unit = u16::from_ne_bytes([opcode, base.argument]),

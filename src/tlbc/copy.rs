@@ -3,16 +3,16 @@
 use core::ptr::null_mut;
 
 use super::contents::{self, Shown};
-use super::pool;
+use super::{NoMemory, pool};
 use crate::host::copies::Copies;
 use crate::host::lock::with_lock;
 use crate::host::object::size;
-use crate::host::{Code, CodeUnit, ThreadState, ffi};
+use crate::host::{Code, CodeUnit, PyResult, Raised, ThreadState, ffi};
 use crate::instrument::writer;
 use crate::specialize::quicken::Counters;
 
 /// Where the memory of copies comes from.
-pub trait Memory {
+pub(crate) trait Memory {
     /// A block of so many bytes, or null.
     fn allocate(&self, bytes: usize) -> *mut u8;
     /// Frees a block that nobody has seen.
@@ -37,24 +37,20 @@ impl Memory for Host {
     }
 }
 
-/// There was not enough memory.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct NoMemory;
-
 /// A copy that is there now.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Found {
-    pub copy: CodeUnit,
-    pub is_new: bool,
+pub(crate) struct Found {
+    pub(crate) copy: CodeUnit,
+    pub(crate) is_new: bool,
     /// The array that was too short. Other threads may still be reading it.
-    pub outgrown: Option<Copies>,
+    pub(crate) outgrown: Option<Copies>,
 }
 
 /// The copy at `index`; if there is none, one that `fill` writes.
 ///
 /// # Safety
 /// The code object is live and locked.
-pub unsafe fn find_or_make(
+pub(crate) unsafe fn find_or_make(
     code: Code,
     index: usize,
     memory: &impl Memory,
@@ -106,20 +102,16 @@ unsafe fn shown(code: Code) -> impl Iterator<Item = Shown> {
     })
 }
 
-/// The attached thread's copy of the bytecode of `code` (borrowed), which is made if need be; borrowed from the
-/// code object. Stands for the host's symbol of this name (`pycore_code.h`).
-///
-/// Null with MemoryError.
+/// The calling thread's copy of the bytecode of `code`, which is made if there is none yet. Fails with
+/// MemoryError.
 ///
 /// # Safety
-/// The thread is attached, `code` is live.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn _PyCode_GetTLBC(code: *mut ffi::PyCodeObject) -> *mut ffi::_Py_CODEUNIT {
+/// The thread is attached, and `code` is live.
+pub(crate) unsafe fn get_or_make(code: Code) -> PyResult<CodeUnit> {
     // SAFETY: the caller's promise. No thread is waited for while the code object is locked, so the world does
     // not stop in between. Freeing may run Python code, and so comes when all is done.
     unsafe {
         let tstate = ThreadState::current();
-        let code = Code::from_ptr(code);
         let found = with_lock(code.object(), || {
             // A thread with an index of its own has copies, so they are to be specialized.
             let fill = |units: &mut [u16]| contents::write(units, shown(code), Counters::enabled());
@@ -127,7 +119,7 @@ pub unsafe extern "C" fn _PyCode_GetTLBC(code: *mut ffi::PyCodeObject) -> *mut f
         });
         let Ok(found) = found else {
             ffi::PyErr_NoMemory();
-            return null_mut();
+            return Err(Raised);
         };
         if found.is_new {
             pool::count_change(&raw mut (*tstate.interp()).tlbc_indices);
@@ -135,7 +127,7 @@ pub unsafe extern "C" fn _PyCode_GetTLBC(code: *mut ffi::PyCodeObject) -> *mut f
         if let Some(array) = found.outgrown {
             ffi::_PyMem_FreeDelayed(array.as_ptr().cast(), Copies::bytes(array.places()).unwrap_or(0));
         }
-        found.copy.as_ptr()
+        Ok(CodeUnit::from_ptr(found.copy.as_ptr()))
     }
 }
 

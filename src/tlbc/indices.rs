@@ -6,21 +6,21 @@ const BITS: usize = u32::BITS as usize;
 /// A set of indices that hands out the smallest one which is free. Those below `next` were handed out at some
 /// time; a bit is set for each of them that has come back since. So giving one back is a single store, and
 /// needs no memory that might not be there.
-pub struct Indices<'a> {
-    pub returned: &'a mut [u32],
+pub(crate) struct Indices<'a> {
+    pub(crate) returned: &'a mut [u32],
     /// How many bits are set.
-    pub count: &'a mut isize,
-    pub next: &'a mut i32,
+    pub(crate) count: &'a mut isize,
+    pub(crate) next: &'a mut i32,
 }
 
 impl Indices<'_> {
     /// The words that it takes to hand out all indices up to `index`.
-    pub fn words_for(index: i32) -> usize {
+    pub(crate) fn words_for(index: i32) -> usize {
         index as usize / BITS + 1
     }
 
     /// Takes the smallest free index; none if there is no room for it to come back to, or no more of them.
-    pub fn take(&mut self) -> Option<i32> {
+    pub(crate) fn take(&mut self) -> Option<i32> {
         if *self.count > 0 {
             let (at, word) = self.returned.iter_mut().enumerate().find(|(_, word)| **word != 0)?;
             let bit = word.trailing_zeros();
@@ -38,7 +38,7 @@ impl Indices<'_> {
     }
 
     /// Gives an index back. One that is not in use is left alone.
-    pub fn give_back(&mut self, index: i32) {
+    pub(crate) fn give_back(&mut self, index: i32) {
         if !(0..*self.next).contains(&index) {
             return;
         }

@@ -4,7 +4,7 @@
 //! Replaces `index_pool.o`, and of a free-threaded host's `codeobject.o` the four functions that are named in
 //! `host/replaced-functions.txt`; the rest of that object, which makes the array of copies with the code object
 //! and frees all of them with it, stays. Called by the host (thread states, `sys._clear_internal_caches`) and,
-//! through the host's names, by RESUME. Nothing of it is in a library for a host with a GIL.
+//! through [`crate::seams`], by RESUME. Nothing of it is in a library for a host with a GIL.
 //!
 //! # Who runs what
 //!
@@ -34,15 +34,20 @@
 //!
 //! `model` has loom go through the interleavings of this.
 
-pub mod contents;
+pub(crate) mod contents;
 #[cfg(py_gil_disabled)]
-pub mod copy;
+pub(crate) mod copy;
 #[cfg(py_gil_disabled)]
-pub mod frames;
-pub mod indices;
+pub(crate) mod frames;
+pub(crate) mod indices;
 #[cfg(test)]
 mod model;
 #[cfg(py_gil_disabled)]
-pub mod pool;
+pub(crate) mod pool;
 #[cfg(py_gil_disabled)]
-pub mod unused;
+pub(crate) mod unused;
+
+#[cfg(py_gil_disabled)]
+/// There was not enough memory.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct NoMemory;

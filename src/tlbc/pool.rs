@@ -6,8 +6,9 @@
 
 use core::sync::atomic::{AtomicU32, Ordering};
 
+use super::NoMemory;
 use super::indices::Indices;
-use crate::host::{ThreadState, copies, ffi};
+use crate::host::ffi;
 
 type Pool = *mut ffi::_PyIndexPool;
 
@@ -18,7 +19,7 @@ const FIRST_WORDS: usize = 32;
 ///
 /// # Safety
 /// The pool is that of a live interpreter.
-pub unsafe fn count_change(pool: Pool) {
+pub(crate) unsafe fn count_change(pool: Pool) {
     // SAFETY: the caller's promise; nobody writes the number in another way.
     unsafe {
         AtomicU32::from_ptr(&raw mut (*pool).tlbc_generation).fetch_add(1, Ordering::Relaxed);
@@ -73,42 +74,27 @@ unsafe fn grow(pool: Pool) -> bool {
     }
 }
 
-/// Takes the smallest free index out of the pool. Stands for the host's symbol of this name
-/// (`pycore_index_pool.h`).
-///
-/// -1 with MemoryError (if a thread is attached that can have an exception).
+/// Takes the smallest index that is free.
 ///
 /// # Safety
 /// The pool is that of a live interpreter.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn _PyIndexPool_AllocIndex(pool: *mut ffi::_PyIndexPool) -> i32 {
+pub(crate) unsafe fn take(pool: Pool) -> Result<i32, NoMemory> {
     // SAFETY: the caller's promise.
     unsafe {
         let index = with_indices(pool, |pool| {
             indices(pool).take().or_else(|| if grow(pool) { indices(pool).take() } else { None })
         });
-        match index {
-            Some(index) => {
-                count_change(pool);
-                index
-            }
-            None => {
-                if !ThreadState::current().as_ptr().is_null() {
-                    ffi::PyErr_NoMemory();
-                }
-                -1
-            }
-        }
+        let index = index.ok_or(NoMemory)?;
+        count_change(pool);
+        Ok(index)
     }
 }
 
-/// Puts an index back into the pool, in constant time; cannot fail. Stands for the host's symbol of this name
-/// (`pycore_index_pool.h`).
+/// Gives an index back.
 ///
 /// # Safety
-/// The pool is that of a live interpreter; who had the index runs no Python code any more.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn _PyIndexPool_FreeIndex(pool: *mut ffi::_PyIndexPool, index: i32) {
+/// As for [`take`], which has returned the index.
+pub(crate) unsafe fn give_back(pool: Pool, index: i32) {
     // SAFETY: the caller's promise.
     unsafe {
         with_indices(pool, |pool| indices(pool).give_back(index));
@@ -116,13 +102,11 @@ pub unsafe extern "C" fn _PyIndexPool_FreeIndex(pool: *mut ffi::_PyIndexPool, in
     }
 }
 
-/// Frees what the pool has allocated, and leaves it as it was before the first thread. Stands for the host's
-/// symbol of this name (`pycore_index_pool.h`).
+/// Frees the memory of the pool.
 ///
 /// # Safety
-/// The pool is that of an interpreter which no other thread uses any more.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn _PyIndexPool_Fini(pool: *mut ffi::_PyIndexPool) {
+/// As for [`take`]; nobody uses the pool meanwhile.
+pub(crate) unsafe fn clear(pool: Pool) {
     // SAFETY: the caller's promise.
     unsafe {
         let heap = &mut (*pool).free_indices;
@@ -131,36 +115,5 @@ pub unsafe extern "C" fn _PyIndexPool_Fini(pool: *mut ffi::_PyIndexPool) {
         heap.size = 0;
         heap.capacity = 0;
         (*pool).next_index = 0;
-    }
-}
-
-/// The index that a new thread of the interpreter gets: 0 if all share one copy. Stands for the host's symbol of
-/// this name (`pycore_code.h`).
-///
-/// -1 with MemoryError (if a thread is attached that can have an exception).
-///
-/// # Safety
-/// The interpreter is live.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn _Py_ReserveTLBCIndex(interp: *mut ffi::PyInterpreterState) -> i32 {
-    // SAFETY: the caller's promise.
-    unsafe {
-        if copies::enabled(interp) { _PyIndexPool_AllocIndex(&raw mut (*interp).tlbc_indices) } else { 0 }
-    }
-}
-
-/// Gives the index of a thread back, whose copies the next one with that index goes on with; cannot fail.
-/// Stands for the host's symbol of this name (`pycore_code.h`).
-///
-/// # Safety
-/// The thread state and its interpreter are live; it runs no Python code any more.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn _Py_ClearTLBCIndex(tstate: *mut ffi::_PyThreadStateImpl) {
-    // SAFETY: the caller's promise.
-    unsafe {
-        let interp = (*tstate).base.interp;
-        if copies::enabled(interp) {
-            _PyIndexPool_FreeIndex(&raw mut (*interp).tlbc_indices, (*tstate).tlbc_index);
-        }
     }
 }

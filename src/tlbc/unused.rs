@@ -5,7 +5,7 @@
 
 use core::ffi::{c_int, c_void};
 
-use super::copy::NoMemory;
+use super::NoMemory;
 use super::frames::use_main_copy;
 use super::pool;
 use crate::host::copies::Copies;
@@ -134,25 +134,13 @@ unsafe fn free_unused(interp: *mut ffi::PyInterpreterState) -> Result<(), NoMemo
     }
 }
 
-/// Frees the copies that belong to no thread of the interpreter. Stands for the host's symbol of this name
-/// (`pycore_code.h`).
-///
-/// 0, or -1 with MemoryError; then nothing is freed.
+/// Frees the copies that belong to no thread of the interpreter; without memory, none.
 ///
 /// # Safety
 /// The thread is attached to the interpreter, and has not stopped the world.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn _Py_ClearUnusedTLBC(interp: *mut ffi::PyInterpreterState) -> c_int {
+pub(crate) unsafe fn free(interp: *mut ffi::PyInterpreterState) -> Result<(), NoMemory> {
     // SAFETY: the caller's promise.
-    unsafe {
-        match with_world_stopped(interp, || free_unused(interp)) {
-            Ok(()) => 0,
-            Err(NoMemory) => {
-                ffi::PyErr_NoMemory();
-                -1
-            }
-        }
-    }
+    unsafe { with_world_stopped(interp, || free_unused(interp)) }
 }
 
 #[cfg(test)]

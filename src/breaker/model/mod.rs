@@ -17,7 +17,7 @@ mod gil;
 mod queues;
 
 mod sync {
-    pub use loom::sync::atomic::{AtomicI32, AtomicUsize, Ordering};
+    pub(crate) use loom::sync::atomic::{AtomicI32, AtomicUsize, Ordering};
 }
 
 use gil::{Gil, HOLDER_ALIGNMENT, Holder, MustExit, Queue, World};

@@ -6,7 +6,7 @@ use loom::sync::{Condvar, Mutex, MutexGuard};
 use super::gil::Queue;
 
 #[derive(Default)]
-pub struct Queues {
+pub(crate) struct Queues {
     /// How many sleep in each, or have been woken and do not run yet.
     asleep: Mutex<[usize; 2]>,
     bells: [Condvar; 2],
@@ -16,7 +16,7 @@ pub struct Queues {
 
 /// How a sleep ends.
 #[derive(Clone, Copy, PartialEq, Debug)]
-pub enum Ends {
+pub(crate) enum Ends {
     /// Somebody wakes the thread.
     Woken,
     /// By itself, for no reason.
@@ -26,7 +26,13 @@ pub enum Ends {
 }
 
 impl Queues {
-    pub fn sleep(&self, queue: Queue, ends: Ends, wanted: impl FnOnce() -> bool, timed_out: impl FnOnce()) {
+    pub(crate) fn sleep(
+        &self,
+        queue: Queue,
+        ends: Ends,
+        wanted: impl FnOnce() -> bool,
+        timed_out: impl FnOnce(),
+    ) {
         let mut locked = self.lock();
         if !wanted() {
             return;
@@ -45,7 +51,7 @@ impl Queues {
         }
     }
 
-    pub fn wake_one(&self, queue: Queue, action: impl FnOnce(bool)) {
+    pub(crate) fn wake_one(&self, queue: Queue, action: impl FnOnce(bool)) {
         let mut locked = self.lock();
         let asleep = *locked.asleep(queue);
         action(asleep > 1);
@@ -54,18 +60,18 @@ impl Queues {
         }
     }
 
-    pub fn wake_all(&self, queue: Queue) {
+    pub(crate) fn wake_all(&self, queue: Queue) {
         let _locked = self.lock();
         self.bells[queue as usize].notify_all();
     }
 
-    pub fn locked<T>(&self, action: impl FnOnce() -> T) -> T {
+    pub(crate) fn locked<T>(&self, action: impl FnOnce() -> T) -> T {
         let _locked = self.lock();
         action()
     }
 
     /// What the owner of the memory does when nobody will use the queues any more.
-    pub fn free(&self) {
+    pub(crate) fn free(&self) {
         self.memory.with_mut(|_| ());
     }
 

@@ -5,8 +5,9 @@ use core::ffi::{CStr, c_int};
 use core::mem::offset_of;
 
 use crate::host::object::static_head;
-use crate::host::{Owned, PyObject, PyResult, Raised, ffi, none, refcount};
+use crate::host::{Owned, PyObject, PyResult, Raised, ffi, none};
 use crate::instrument::events::{Event, Tool};
+use crate::seams;
 
 /// A callback object.
 #[repr(C)]
@@ -16,26 +17,8 @@ struct EventHandler {
     what: c_int,
 }
 
-/// The type of callback objects. Stands for the host's symbol of this name; the host makes it ready with
-/// its other static types.
-#[unsafe(no_mangle)]
-pub static mut _PyLegacyEventHandler_Type: ffi::PyTypeObject = {
-    // SAFETY: counts, pointers and optional functions, for which zero is a value.
-    let mut type_: ffi::PyTypeObject = unsafe { core::mem::zeroed() };
-    type_.ob_base.ob_base = static_head(&raw mut ffi::PyType_Type);
-    type_.tp_name = c"sys.legacy_event_handler".as_ptr();
-    type_.tp_basicsize = size_of::<EventHandler>() as ffi::Py_ssize_t;
-    type_.tp_vectorcall_offset = offset_of!(EventHandler, vectorcall) as ffi::Py_ssize_t;
-    type_.tp_flags = (ffi::Py_TPFLAGS_DEFAULT
-        | ffi::Py_TPFLAGS_BASETYPE
-        | ffi::Py_TPFLAGS_HAVE_VECTORCALL
-        | ffi::Py_TPFLAGS_DISALLOW_INSTANTIATION) as _;
-    type_.tp_call = Some(ffi::PyVectorcall_Call);
-    type_
-};
-
 /// What a handler wants of the event's location.
-pub(super) enum Answer {
+pub(crate) enum Answer {
     /// To be told again.
     Continue,
     /// Not to be told again (`sys.monitoring.DISABLE`).
@@ -44,9 +27,9 @@ pub(super) enum Answer {
 
 /// An event, as its handler sees it: what to tell the function, and the arguments of the callback, which
 /// begin with code object and offset. All are borrowed.
-pub(super) struct Call {
+pub(crate) struct Call {
     /// What has happened, a `PyTrace_*`.
-    pub what: c_int,
+    pub(crate) what: c_int,
     arguments: *const *mut PyObject,
 }
 
@@ -56,7 +39,7 @@ impl Call {
     /// # Safety
     /// The event has it.
     #[inline(always)]
-    pub unsafe fn argument(&self, index: usize) -> *mut PyObject {
+    pub(crate) unsafe fn argument(&self, index: usize) -> *mut PyObject {
         // SAFETY: the caller's promise.
         unsafe { *self.arguments.add(index) }
     }
@@ -66,14 +49,14 @@ impl Call {
     /// # Safety
     /// The event has one.
     #[inline(always)]
-    pub unsafe fn value(&self) -> *mut PyObject {
+    pub(crate) unsafe fn value(&self) -> *mut PyObject {
         // SAFETY: the caller's promise.
         unsafe { self.argument(2) }
     }
 }
 
 /// Code that is run for events.
-pub(super) trait Handler {
+pub(crate) trait Handler {
     /// Tells the thread's function.
     ///
     /// # Safety
@@ -98,24 +81,40 @@ unsafe extern "C" fn enter<H: Handler>(
     };
     match answer {
         Ok(Answer::Continue) => none(),
-        Ok(Answer::Disable) => &raw mut ffi::_PyInstrumentation_DISABLE,
+        Ok(Answer::Disable) => seams::instrumentation::disable(),
         Err(Raised) => core::ptr::null_mut(),
     }
 }
 
 /// A callback of one of the two tools, not yet an object.
-pub(super) struct Subscription {
+pub(crate) struct Subscription {
     enter: ffi::vectorcallfunc,
     what: u32,
-    pub events: &'static [Event],
+    pub(crate) events: &'static [Event],
 }
 
 impl Subscription {
     /// `H` is to be called at each of `events`, and to tell the function that `what` has happened.
-    pub const fn new<H: Handler>(what: u32, events: &'static [Event]) -> Subscription {
+    pub(crate) const fn new<H: Handler>(what: u32, events: &'static [Event]) -> Subscription {
         Subscription { enter: Some(enter::<H>), what, events }
     }
 }
+
+/// The type of the callback objects.
+pub(crate) const TYPE: ffi::PyTypeObject = {
+    // SAFETY: counts, pointers and optional functions, for which zero is a value.
+    let mut type_: ffi::PyTypeObject = unsafe { core::mem::zeroed() };
+    type_.ob_base.ob_base = static_head(&raw mut ffi::PyType_Type);
+    type_.tp_name = c"sys.legacy_event_handler".as_ptr();
+    type_.tp_basicsize = size_of::<EventHandler>() as ffi::Py_ssize_t;
+    type_.tp_vectorcall_offset = offset_of!(EventHandler, vectorcall) as ffi::Py_ssize_t;
+    type_.tp_flags = (ffi::Py_TPFLAGS_DEFAULT
+        | ffi::Py_TPFLAGS_BASETYPE
+        | ffi::Py_TPFLAGS_HAVE_VECTORCALL
+        | ffi::Py_TPFLAGS_DISALLOW_INSTANTIATION) as _;
+    type_.tp_call = Some(ffi::PyVectorcall_Call);
+    type_
+};
 
 /// Makes the objects, and registers them as callbacks of `tool`.
 ///
@@ -126,13 +125,16 @@ pub(super) unsafe fn register_all(tool: Tool, subscriptions: &[Subscription]) ->
         // SAFETY: the thread is attached; a new object has room for all of the type's fields, and
         // nobody else has seen it.
         unsafe {
-            let callback = Owned::from_host(ffi::_PyObject_New(&raw mut _PyLegacyEventHandler_Type))?;
+            let callback = Owned::from_host(ffi::_PyObject_New(seams::legacy_tracing::event_handler_type()))?;
             let object = callback.as_ptr().cast::<EventHandler>();
             (&raw mut (*object).vectorcall).write(subscription.enter);
             (&raw mut (*object).what).write(subscription.what as c_int);
             for event in subscription.events {
-                let (tool, event) = (tool.number() as c_int, event.number() as c_int);
-                refcount::xdecref(ffi::_PyMonitoring_RegisterCallback(tool, event, callback.as_ptr()));
+                drop(seams::instrumentation::register_callback(
+                    tool.number(),
+                    event.number(),
+                    callback.as_ptr(),
+                ));
             }
         }
     }
@@ -146,7 +148,7 @@ pub(super) unsafe fn register_all(tool: Tool, subscriptions: &[Subscription]) ->
 pub(super) unsafe fn current_frame(missing: &'static CStr) -> PyResult<*mut ffi::PyFrameObject> {
     // SAFETY: the caller's promise.
     unsafe {
-        let frame = ffi::PyEval_GetFrame();
+        let frame = seams::ceval::current_frame_object();
         if frame.is_null() {
             ffi::PyErr_SetString(ffi::PyExc_SystemError, missing.as_ptr());
             return Err(Raised);

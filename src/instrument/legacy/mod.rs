@@ -1,15 +1,15 @@
 //! `sys.settrace` and `sys.setprofile`: two tools, whose callbacks call the trace and the profile
 //! function of the thread in which an event happens.
 //!
-//! Replaces `legacy_tracing.o`. Called by the host (`sys`, frame objects), and by
-//! [`api::tracing`](crate::api::tracing) for C programs.
+//! Replaces `legacy_tracing.o`. Called by the host (`sys`, frame objects), and by C programs
+//! through `PyEval_SetTrace` and its like.
 //!
 //! The functions belong to threads, the two tools to the interpreter: the tool's callbacks are
 //! registered once, and its events are on while any thread has a function.
 
-pub mod handler;
+pub(crate) mod handler;
 mod profile;
-mod trace;
+pub(crate) mod trace;
 
 use core::ffi::{CStr, c_int, c_void};
 use core::sync::atomic::{AtomicU8, Ordering};
@@ -19,9 +19,10 @@ use super::events::{Event, EventSet, Tool};
 use crate::host::lock::with_world_stopped;
 use crate::host::owned::check;
 use crate::host::{Owned, PyObject, PyResult, Raised, ThreadState, ffi};
+use crate::seams;
 
 /// One of the two kinds of functions, with all in which they differ.
-trait Kind {
+pub(crate) trait Kind {
     /// The tool through which the functions hear of events.
     const TOOL: Tool;
     /// The name of the audit event of installing a function.
@@ -48,7 +49,7 @@ trait Kind {
 }
 
 /// `sys.setprofile`.
-struct Profile;
+pub(crate) struct Profile;
 
 impl Kind for Profile {
     const TOOL: Tool = Tool::SYS_PROFILE;
@@ -77,7 +78,7 @@ impl Kind for Profile {
 }
 
 /// `sys.settrace`.
-struct Trace;
+pub(crate) struct Trace;
 
 impl Kind for Trace {
     const TOOL: Tool = Tool::SYS_TRACE;
@@ -174,13 +175,16 @@ unsafe fn update_events<K: Kind>(interp: *mut ffi::PyInterpreterState) -> PyResu
             0 => EventSet::NONE,
             _ => K::EVERYWHERE,
         };
-        check(ffi::_PyMonitoring_SetEvents(K::TOOL.number() as c_int, events.bits()))?;
+        seams::instrumentation::set_events(K::TOOL.number(), events.bits())?;
     }
     Ok(())
 }
 
 /// Sets the function of one thread.
-unsafe fn set<K: Kind>(
+///
+/// # Safety
+/// The calling thread is attached, `tstate` is live and of the same interpreter, `object` is live or null.
+pub(crate) unsafe fn set<K: Kind>(
     tstate: ThreadState,
     function: ffi::Py_tracefunc,
     object: *mut PyObject,
@@ -203,7 +207,10 @@ unsafe fn set<K: Kind>(
 }
 
 /// Sets the functions of all threads of the interpreter, or of none if memory is short.
-unsafe fn set_all<K: Kind>(
+///
+/// # Safety
+/// The thread is attached to the interpreter; `object` is live or null.
+pub(crate) unsafe fn set_all<K: Kind>(
     interp: *mut ffi::PyInterpreterState,
     function: ffi::Py_tracefunc,
     object: *mut PyObject,
@@ -229,86 +236,19 @@ unsafe fn set_all<K: Kind>(
     }
 }
 
-fn into_host(result: PyResult<()>) -> c_int {
-    match result {
-        Ok(()) => 0,
-        Err(Raised) => -1,
+/// Calls `function` with the tuple `arguments`, traced even if tracing is suspended.
+///
+/// # Safety
+/// The thread is attached; `function` and the tuple `arguments` are live.
+pub(crate) unsafe fn call_traced(function: *mut PyObject, arguments: *mut PyObject) -> PyResult {
+    // SAFETY: the contract of this function.
+    unsafe {
+        let tstate = ThreadState::current().as_ptr();
+        let suspended = core::mem::replace(&mut (*tstate).tracing, 0);
+        let result = ffi::PyObject_Call(function, arguments, core::ptr::null_mut());
+        (*tstate).tracing = suspended;
+        Owned::from_host(result)
     }
-}
-
-/// Makes `func` (null: none) the profile function of the thread `tstate`, called with `arg` (null: none),
-/// of which it takes a reference. Fails with -1 if an audit hook raises or memory is short. Stands for the
-/// host's symbol of this name (`pycore_ceval.h`).
-///
-/// # Safety
-/// The calling thread is attached, `tstate` is live and of the same interpreter, and `arg` is live or
-/// null.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn _PyEval_SetProfile(
-    tstate: *mut ffi::PyThreadState,
-    func: ffi::Py_tracefunc,
-    arg: *mut PyObject,
-) -> c_int {
-    // SAFETY: the caller's promise.
-    into_host(unsafe { set::<Profile>(ThreadState::from_ptr(tstate), func, arg) })
-}
-
-/// Like [`_PyEval_SetProfile`], for every thread of the interpreter. Stands for the host's symbol of this
-/// name (`pycore_ceval.h`).
-///
-/// # Safety
-/// The calling thread is attached to `interp`; `arg` is live or null.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn _PyEval_SetProfileAllThreads(
-    interp: *mut ffi::PyInterpreterState,
-    func: ffi::Py_tracefunc,
-    arg: *mut PyObject,
-) -> c_int {
-    // SAFETY: the caller's promise.
-    into_host(unsafe { set_all::<Profile>(interp, func, arg) })
-}
-
-/// Makes `func` (null: none) the trace function of the thread `tstate`, called with `arg` (null: none),
-/// of which it takes a reference. Fails with -1 if an audit hook raises or memory is short. Stands for the
-/// host's symbol of this name (`pycore_ceval.h`).
-///
-/// # Safety
-/// As for [`_PyEval_SetProfile`].
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn _PyEval_SetTrace(
-    tstate: *mut ffi::PyThreadState,
-    func: ffi::Py_tracefunc,
-    arg: *mut PyObject,
-) -> c_int {
-    // SAFETY: the caller's promise.
-    into_host(unsafe { set::<Trace>(ThreadState::from_ptr(tstate), func, arg) })
-}
-
-/// Like [`_PyEval_SetTrace`], for every thread of the interpreter. Stands for the host's symbol of this
-/// name (`pycore_ceval.h`).
-///
-/// # Safety
-/// As for [`_PyEval_SetProfileAllThreads`].
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn _PyEval_SetTraceAllThreads(
-    interp: *mut ffi::PyInterpreterState,
-    func: ffi::Py_tracefunc,
-    arg: *mut PyObject,
-) -> c_int {
-    // SAFETY: the caller's promise.
-    into_host(unsafe { set_all::<Trace>(interp, func, arg) })
-}
-
-/// Makes the trace function hear of every instruction of the code that `frame` runs, or not any more: what
-/// `f_trace_opcodes` stands for. Fails with -1 if memory is short. Stands for the host's symbol of this
-/// name (`pycore_ceval.h`).
-///
-/// # Safety
-/// The calling thread is attached and `frame` live.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn _PyEval_SetOpcodeTrace(frame: *mut ffi::PyFrameObject, enable: bool) -> c_int {
-    // SAFETY: the caller's promise.
-    into_host(unsafe { trace::want_opcodes(frame, enable) })
 }
 
 #[cfg(test)]

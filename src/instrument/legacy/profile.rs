@@ -4,6 +4,7 @@ use super::handler::{Answer, Call, Handler, Subscription, current_frame, tell};
 use crate::host::object::{is_exact, type_of};
 use crate::host::{Owned, PyObject, PyResult, ThreadState, ffi, none};
 use crate::instrument::events::Event;
+use crate::seams;
 
 pub(super) const SUBSCRIPTIONS: &[Subscription] = &[
     Subscription::new::<Entered>(ffi::PyTrace_CALL, &[Event::PY_START, Event::PY_RESUME, Event::PY_THROW]),
@@ -67,7 +68,7 @@ impl Handler for CallOfC {
                 return tell_profiler(&call, callable);
             }
             let is_method = is_exact(callable, &raw mut ffi::PyMethodDescr_Type);
-            if !is_method || first == &raw mut ffi::_PyInstrumentation_MISSING {
+            if !is_method || first == seams::instrumentation::missing() {
                 return Ok(Answer::Continue);
             }
             let Some(bind) = (*type_of(callable)).tp_descr_get else { return Ok(Answer::Continue) };

@@ -5,11 +5,11 @@ use core::ffi::c_int;
 use super::handler::{Answer, Call, Handler, Subscription, current_frame, tell};
 use crate::host::lock::with_world_stopped;
 use crate::host::object::type_of;
-use crate::host::owned::check;
 use crate::host::{Code, Frame, Owned, PyObject, PyResult, ThreadState, ffi, none};
 use crate::instrument::calls::line_number;
 use crate::instrument::data::Monitoring;
 use crate::instrument::events::{Event, EventSet, Tool};
+use crate::seams;
 
 pub(super) const SUBSCRIPTIONS: &[Subscription] = &[
     Subscription::new::<Entered>(ffi::PyTrace_CALL, &[Event::PY_START, Event::PY_RESUME, Event::PY_THROW]),
@@ -202,7 +202,7 @@ fn with_opcodes(events: EventSet, enable: bool) -> Option<EventSet> {
 ///
 /// # Safety
 /// The thread is attached, and `frame` is live.
-pub(super) unsafe fn want_opcodes(frame: *mut ffi::PyFrameObject, enable: bool) -> PyResult<()> {
+pub(crate) unsafe fn want_opcodes(frame: *mut ffi::PyFrameObject, enable: bool) -> PyResult<()> {
     // SAFETY: the caller's promise.
     unsafe {
         let code = Frame::from_ptr((*frame).f_frame).code();
@@ -232,13 +232,12 @@ pub(super) unsafe fn want_opcodes_of_innermost_frame(tstate: ThreadState) -> PyR
 /// # Safety
 /// The world is stopped.
 unsafe fn want_opcodes_in(code: Code, enable: bool) -> PyResult<()> {
-    const TOOL: c_int = Tool::SYS_TRACE.number() as c_int;
     // SAFETY: the code object is live.
     unsafe {
-        let mut events = 0;
-        check(ffi::_PyMonitoring_GetLocalEvents(code.as_ptr(), TOOL, &raw mut events))?;
-        if let Some(wanted) = with_opcodes(EventSet::from_bits(events), enable) {
-            check(ffi::_PyMonitoring_SetLocalEvents(code.as_ptr(), TOOL, wanted.bits()))?;
+        let tool = Tool::SYS_TRACE.number();
+        let events = EventSet::from_bits(seams::instrumentation::local_events(code, tool)?);
+        if let Some(wanted) = with_opcodes(events, enable) {
+            seams::instrumentation::set_local_events(code, tool, wanted.bits())?;
         }
     }
     Ok(())

@@ -1,7 +1,7 @@
 //! Calls of built-in functions, methods and types.
 
 use super::{Operands, finish};
-use crate::engine::{Engine, Exit, Op, Settled};
+use crate::engine::{Engine, Exit, Kept, Op, Settled};
 use crate::host::function::{CFunction, Definition, MethodDescriptor};
 use crate::host::object::{has_feature, list_append, type_of};
 use crate::host::{FREE_THREADED, PyObject, PyTypeObject, StackRef, ThreadState, ffi, lock, small_int};
@@ -44,26 +44,24 @@ unsafe fn guard_method(operands: Operands<false>, receiver: StackRef, flags: u32
 
 /// Calls a type that has a C function for that.
 #[inline(always)]
-pub unsafe fn call_builtin_class<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
+pub(crate) unsafe fn call_builtin_class<E: Engine>(e: &mut E, operands: Operands<false>) -> Op<Settled<1>> {
     // SAFETY: the operands are on the stack.
     unsafe {
-        let operands = Operands::of(e);
         let type_ = operands.callable().object();
         guard(has_feature(type_, ffi::Py_TPFLAGS_TYPE_SUBCLASS))?;
         let type_ = type_.cast::<PyTypeObject>();
         guard((*type_).tp_vectorcall.is_some())?;
         e.publish();
         let result = operands.call_type(type_);
-        finish(e, operands, result)
+        finish(operands, result)
     }
 }
 
 /// Calls a built-in function of one argument.
 #[inline(always)]
-pub unsafe fn call_builtin_o<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
+pub(crate) unsafe fn call_builtin_o<E: Engine>(e: &mut E, operands: Operands<false>) -> Op<Settled<1>> {
     // SAFETY: the operands are on the stack.
     unsafe {
-        let operands = Operands::of(e);
         guard(operands.total() == 1)?;
         let (function, definition) = guard_builtin(operands, ffi::METH_O)?;
         guard(!reached_recursion_limit(e.tstate()))?;
@@ -80,7 +78,7 @@ unsafe fn close_and_finish<E: Engine, const N: usize>(
     e: &mut E,
     operands: Operands<false>,
     result: *mut PyObject,
-) -> Op {
+) -> Op<Settled<1>> {
     // SAFETY: the operands are on the stack, the arguments topmost, and not used again.
     unsafe {
         let base = operands.base();
@@ -88,42 +86,45 @@ unsafe fn close_and_finish<E: Engine, const N: usize>(
             e.close_at(e.peek(depth), base);
         }
         e.close_at(operands.callable(), base);
-        finish(e, operands, result)
+        finish(operands, result)
     }
 }
 
 /// Calls a built-in function with an array of arguments.
 #[inline(always)]
-pub unsafe fn call_builtin_fast<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
+pub(crate) unsafe fn call_builtin_fast<E: Engine>(e: &mut E, operands: Operands<false>) -> Op<Settled<1>> {
     // SAFETY: the operands are on the stack.
     unsafe {
-        let operands = Operands::of(e);
         let (function, definition) = guard_builtin(operands, ffi::METH_FASTCALL)?;
         e.publish();
         let result = operands.call_fast(definition, function.receiver());
-        finish(e, operands, result)
+        finish(operands, result)
     }
 }
 
 /// Calls a built-in function with an array of arguments and no keywords.
 #[inline(always)]
-pub unsafe fn call_builtin_fast_with_keywords<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
+pub(crate) unsafe fn call_builtin_fast_with_keywords<E: Engine>(
+    e: &mut E,
+    operands: Operands<false>,
+) -> Op<Settled<1>> {
     // SAFETY: the operands are on the stack.
     unsafe {
-        let operands = Operands::of(e);
         let (function, definition) = guard_builtin(operands, ffi::METH_FASTCALL | ffi::METH_KEYWORDS)?;
         e.publish();
         let result = operands.call_fast_with_keywords(definition, function.receiver());
-        finish(e, operands, result)
+        finish(operands, result)
     }
 }
 
 /// Calls a method without arguments.
 #[inline(always)]
-pub unsafe fn call_method_descriptor_noargs<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
+pub(crate) unsafe fn call_method_descriptor_noargs<E: Engine>(
+    e: &mut E,
+    operands: Operands<false>,
+) -> Op<Settled<1>> {
     // SAFETY: the operands are on the stack.
     unsafe {
-        let operands = Operands::of(e);
         guard(operands.total() == 1)?;
         let method = guard_method(operands, e.peek(1), ffi::METH_NOARGS)?;
         guard(!reached_recursion_limit(e.tstate()))?;
@@ -135,10 +136,12 @@ pub unsafe fn call_method_descriptor_noargs<E: Engine>(e: &mut E, []: [StackRef;
 
 /// Calls a method with one argument.
 #[inline(always)]
-pub unsafe fn call_method_descriptor_o<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
+pub(crate) unsafe fn call_method_descriptor_o<E: Engine>(
+    e: &mut E,
+    operands: Operands<false>,
+) -> Op<Settled<1>> {
     // SAFETY: the operands are on the stack.
     unsafe {
-        let operands = Operands::of(e);
         guard(operands.total() == 2)?;
         let method = guard_method(operands, e.peek(2), ffi::METH_O)?;
         guard(!reached_recursion_limit(e.tstate()))?;
@@ -150,29 +153,33 @@ pub unsafe fn call_method_descriptor_o<E: Engine>(e: &mut E, []: [StackRef; 0]) 
 
 /// Calls a method with an array of arguments.
 #[inline(always)]
-pub unsafe fn call_method_descriptor_fast<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
+pub(crate) unsafe fn call_method_descriptor_fast<E: Engine>(
+    e: &mut E,
+    operands: Operands<false>,
+) -> Op<Settled<1>> {
     // SAFETY: the operands are on the stack.
     unsafe {
-        let operands = Operands::of(e);
         guard(operands.total() > 0)?;
         let method = guard_method(operands, *operands.first(), ffi::METH_FASTCALL)?;
         e.publish();
         let result = operands.call_method_fast(method);
-        finish(e, operands, result)
+        finish(operands, result)
     }
 }
 
 /// Calls a method with an array of arguments and no keywords.
 #[inline(always)]
-pub unsafe fn call_method_descriptor_fast_with_keywords<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
+pub(crate) unsafe fn call_method_descriptor_fast_with_keywords<E: Engine>(
+    e: &mut E,
+    operands: Operands<false>,
+) -> Op<Settled<1>> {
     // SAFETY: the operands are on the stack.
     unsafe {
-        let operands = Operands::of(e);
         guard(operands.total() > 0)?;
         let method = guard_method(operands, *operands.first(), ffi::METH_FASTCALL | ffi::METH_KEYWORDS)?;
         e.publish();
         let result = operands.call_method_fast_with_keywords(method);
-        finish(e, operands, result)
+        finish(operands, result)
     }
 }
 
@@ -180,14 +187,20 @@ pub unsafe fn call_method_descriptor_fast_with_keywords<E: Engine>(e: &mut E, []
 
 /// The callable is `len`.
 #[inline(always)]
-pub unsafe fn guard_callable_len<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
+pub(crate) unsafe fn guard_callable_len<E: Engine>(
+    e: &mut E,
+    Kept([callable, _, _]): Kept<[StackRef; 3]>,
+) -> Op {
     // SAFETY: the call has one argument and no `self`.
-    unsafe { guard(e.peek(3).object() == (*e.tstate().interp()).callable_cache.len) }
+    unsafe { guard(callable.object() == (*e.tstate().interp()).callable_cache.len) }
 }
 
 /// `len(argument)`.
 #[inline(always)]
-pub unsafe fn call_len<E: Engine>(e: &mut E, [callable, null, argument]: [StackRef; 3]) -> Op<Settled<1>> {
+pub(crate) unsafe fn call_len<E: Engine>(
+    e: &mut E,
+    [callable, null, argument]: [StackRef; 3],
+) -> Op<Settled<1>> {
     // SAFETY: the inputs are ours; small ints are immortal.
     unsafe {
         e.publish();
@@ -210,10 +223,9 @@ pub unsafe fn call_len<E: Engine>(e: &mut E, [callable, null, argument]: [StackR
 
 /// `isinstance(instance, class)`.
 #[inline(always)]
-pub unsafe fn call_isinstance<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
+pub(crate) unsafe fn call_isinstance<E: Engine>(e: &mut E, operands: Operands<false>) -> Op<Settled<1>> {
     // SAFETY: the operands are on the stack; with two arguments they are the topmost.
     unsafe {
-        let operands = Operands::<false>::of(e);
         guard(operands.total() == 2)?;
         let callable = operands.callable();
         guard(callable.object() == (*e.tstate().interp()).callable_cache.isinstance)?;
@@ -223,18 +235,18 @@ pub unsafe fn call_isinstance<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
         if answer < 0 {
             return Err(Exit::ErrorNoPop);
         }
-        e.set_sp(operands.base());
-        e.push(StackRef::bool(answer != 0));
+        let base = operands.base();
+        *base = StackRef::bool(answer != 0);
         for input in [callable, class, instance] {
-            e.close_at(input, e.sp());
+            e.close_at(input, base.add(1));
         }
+        Ok(Settled::new())
     }
-    Ok([])
 }
 
 /// `list.append(receiver, value)` and the POP_TOP after it, which would drop the result.
 #[inline(always)]
-pub unsafe fn call_list_append<E: Engine>(
+pub(crate) unsafe fn call_list_append<E: Engine>(
     e: &mut E,
     [callable, receiver, value]: [StackRef; 3],
 ) -> Op<Settled<0>> {
@@ -254,7 +266,7 @@ pub unsafe fn call_list_append<E: Engine>(
             e.consume(inputs);
             return Err(Exit::Error);
         }
-        e.set_next(e.next().add(1));
+        e.skip_next();
         e.settle(inputs, [])
     }
 }
@@ -262,35 +274,40 @@ pub unsafe fn call_list_append<E: Engine>(
 // --- particular types --------------------------------------------------------------------------
 
 #[inline(always)]
-unsafe fn guard_callable<E: Engine>(e: &mut E, type_: *mut PyTypeObject) -> Op {
-    // SAFETY: the call has one argument and no `self`.
-    unsafe { guard(e.peek(3).object() == type_.cast()) }
+fn guard_callable(callable: StackRef, type_: *mut PyTypeObject) -> Op {
+    guard(callable.object() == type_.cast())
 }
 
 /// The callable is `str`.
 #[inline(always)]
-pub unsafe fn guard_callable_str_1<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
-    // SAFETY: the call has one argument and no `self`.
-    unsafe { guard_callable(e, &raw mut ffi::PyUnicode_Type) }
+pub(crate) unsafe fn guard_callable_str_1<E: Engine>(
+    _e: &mut E,
+    Kept([callable, _, _]): Kept<[StackRef; 3]>,
+) -> Op {
+    guard_callable(callable, &raw mut ffi::PyUnicode_Type)
 }
 
 /// The callable is `tuple`.
 #[inline(always)]
-pub unsafe fn guard_callable_tuple_1<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
-    // SAFETY: the call has one argument and no `self`.
-    unsafe { guard_callable(e, &raw mut ffi::PyTuple_Type) }
+pub(crate) unsafe fn guard_callable_tuple_1<E: Engine>(
+    _e: &mut E,
+    Kept([callable, _, _]): Kept<[StackRef; 3]>,
+) -> Op {
+    guard_callable(callable, &raw mut ffi::PyTuple_Type)
 }
 
 /// The callable is `type`.
 #[inline(always)]
-pub unsafe fn guard_callable_type_1<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
-    // SAFETY: the call has one argument and no `self`.
-    unsafe { guard_callable(e, &raw mut ffi::PyType_Type) }
+pub(crate) unsafe fn guard_callable_type_1<E: Engine>(
+    _e: &mut E,
+    Kept([callable, _, _]): Kept<[StackRef; 3]>,
+) -> Op {
+    guard_callable(callable, &raw mut ffi::PyType_Type)
 }
 
 /// `str(argument)`. Like the other types here, `str` is immortal and not given up.
 #[inline(always)]
-pub unsafe fn call_str_1<E: Engine>(e: &mut E, [_, null, argument]: [StackRef; 3]) -> Op<Settled<1>> {
+pub(crate) unsafe fn call_str_1<E: Engine>(e: &mut E, [_, null, argument]: [StackRef; 3]) -> Op<Settled<1>> {
     // SAFETY: the inputs are ours.
     unsafe {
         e.publish();
@@ -301,7 +318,10 @@ pub unsafe fn call_str_1<E: Engine>(e: &mut E, [_, null, argument]: [StackRef; 3
 
 /// `tuple(argument)`.
 #[inline(always)]
-pub unsafe fn call_tuple_1<E: Engine>(e: &mut E, [_, null, argument]: [StackRef; 3]) -> Op<Settled<1>> {
+pub(crate) unsafe fn call_tuple_1<E: Engine>(
+    e: &mut E,
+    [_, null, argument]: [StackRef; 3],
+) -> Op<Settled<1>> {
     // SAFETY: the inputs are ours.
     unsafe {
         e.publish();
@@ -312,7 +332,7 @@ pub unsafe fn call_tuple_1<E: Engine>(e: &mut E, [_, null, argument]: [StackRef;
 
 /// `type(argument)`.
 #[inline(always)]
-pub unsafe fn call_type_1<E: Engine>(e: &mut E, [_, null, argument]: [StackRef; 3]) -> Op<Settled<1>> {
+pub(crate) unsafe fn call_type_1<E: Engine>(e: &mut E, [_, null, argument]: [StackRef; 3]) -> Op<Settled<1>> {
     // SAFETY: the inputs are ours.
     unsafe {
         let type_ = StackRef::new(type_of(argument.object()).cast());

@@ -1,8 +1,9 @@
 //! Calls that tell the tools of `sys.monitoring`.
 
 use super::Operands;
-use crate::engine::{Engine, Exit, Op};
-use crate::host::{CodeUnit, Frame, PyObject, StackRef, ThreadState, ffi, refcount};
+use crate::engine::{BytecodeEngine, BytecodeOp, Engine, Exit, Kept, Op, Settled};
+use crate::host::{CodeUnit, Frame, PyObject, PyResult, Raised, ThreadState, ffi, refcount};
+use crate::seams;
 
 /// What the tools are told about a call. All borrowed; the frame is published.
 #[derive(Clone, Copy)]
@@ -18,9 +19,9 @@ pub(super) struct CallSite {
 impl CallSite {
     /// Publishes the frame, which is about to make the call. `argument` is null if there is none.
     #[inline(always)]
-    pub fn new<E: Engine>(e: &E, callable: *mut PyObject, argument: *mut PyObject) -> CallSite {
+    pub(crate) fn new<E: Engine>(e: &E, callable: *mut PyObject, argument: *mut PyObject) -> CallSite {
         e.publish();
-        let argument = if argument.is_null() { &raw mut ffi::_PyInstrumentation_MISSING } else { argument };
+        let argument = if argument.is_null() { seams::instrumentation::missing() } else { argument };
         CallSite { tstate: e.tstate(), frame: e.frame(), instr: e.this_instr(), callable, argument }
     }
 
@@ -43,11 +44,11 @@ impl CallSite {
     /// # Safety
     /// The frame is published, and what the site names is live.
     #[inline(always)]
-    pub unsafe fn begins(self) -> Op {
+    pub(crate) unsafe fn begins(self) -> Op {
         // SAFETY: the caller's promise.
         match unsafe { self.fire(ffi::PY_MONITORING_EVENT_CALL) } {
-            0 => Ok([]),
-            _ => Err(Exit::ErrorNoPop),
+            Ok(()) => Ok([]),
+            Err(Raised) => Err(Exit::ErrorNoPop),
         }
     }
 
@@ -57,19 +58,18 @@ impl CallSite {
     /// # Safety
     /// As for [`CallSite::begins`]; the caller owns `result`, or it is null with an exception set.
     #[inline(always)]
-    pub unsafe fn ends(self, result: *mut PyObject) -> *mut PyObject {
+    pub(crate) unsafe fn ends(self, result: *mut PyObject) -> *mut PyObject {
         // SAFETY: the caller's promise.
         unsafe {
             if result.is_null() {
-                ffi::_Py_call_instrumentation_exc2(
-                    self.tstate.as_ptr(),
-                    ffi::PY_MONITORING_EVENT_C_RAISE as _,
-                    self.frame.as_ptr(),
-                    self.instr.as_ptr(),
-                    self.callable,
-                    self.argument,
+                seams::instrumentation::event_with_exception(
+                    self.tstate,
+                    ffi::PY_MONITORING_EVENT_C_RAISE,
+                    self.frame,
+                    self.instr,
+                    [self.callable, self.argument],
                 );
-            } else if self.fire(ffi::PY_MONITORING_EVENT_C_RETURN) < 0 {
+            } else if self.fire(ffi::PY_MONITORING_EVENT_C_RETURN).is_err() {
                 refcount::decref(result);
                 return core::ptr::null_mut();
             }
@@ -78,33 +78,27 @@ impl CallSite {
     }
 
     #[inline(always)]
-    unsafe fn fire(self, event: u32) -> core::ffi::c_int {
+    unsafe fn fire(self, event: u32) -> PyResult<()> {
+        let arguments = [self.callable, self.argument];
         // SAFETY: the frame is published, and what the site names is live.
         unsafe {
-            ffi::_Py_call_instrumentation_2args(
-                self.tstate.as_ptr(),
-                event as _,
-                self.frame.as_ptr(),
-                self.instr.as_ptr(),
-                self.callable,
-                self.argument,
-            )
+            seams::instrumentation::event_with_two(self.tstate, event, self.frame, self.instr, arguments)
         }
     }
 }
 
 /// Tells the tools that a call is about to begin.
 #[inline(always)]
-pub unsafe fn monitor_call<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
+pub(crate) unsafe fn monitor_call<E: Engine>(e: &mut E, Kept(operands): Kept<Operands<false>>) -> Op {
     // SAFETY: the instruction is a CALL.
-    unsafe { CallSite::of(e, Operands::<false>::of(e)).begins() }
+    unsafe { CallSite::of(e, operands).begins() }
 }
 
 /// Tells the tools that a call with keywords is about to begin.
 #[inline(always)]
-pub unsafe fn monitor_call_kw<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
+pub(crate) unsafe fn monitor_call_kw<E: Engine>(e: &mut E, Kept(operands): Kept<Operands<true>>) -> Op {
     // SAFETY: the instruction is a CALL_KW.
-    unsafe { CallSite::of(e, Operands::<true>::of(e)).begins() }
+    unsafe { CallSite::of(e, operands).begins() }
 }
 
 /// Calls what is not entered as a frame, and gives up the operands.
@@ -122,14 +116,20 @@ unsafe fn monitored_vectorcall<E: Engine, const KW: bool>(e: &E, operands: Opera
 
 /// Like `do_call`; the tools are told how a call into C ended.
 #[inline(always)]
-pub unsafe fn instrumented_do_call<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
+pub(crate) unsafe fn instrumented_do_call<E: BytecodeEngine>(
+    e: &mut E,
+    operands: Operands<false>,
+) -> BytecodeOp<Settled<1>> {
     // SAFETY: the instruction is a CALL.
-    unsafe { super::call::<E, false>(e, |e, operands| monitored_vectorcall(e, operands)) }
+    unsafe { super::call(e, operands, |e, operands| monitored_vectorcall(e, operands)) }
 }
 
 /// Like `do_call_kw`; the tools are told how a call into C ended.
 #[inline(always)]
-pub unsafe fn instrumented_do_call_kw<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
+pub(crate) unsafe fn instrumented_do_call_kw<E: BytecodeEngine>(
+    e: &mut E,
+    operands: Operands<true>,
+) -> BytecodeOp<Settled<1>> {
     // SAFETY: the instruction is a CALL_KW.
-    unsafe { super::call::<E, true>(e, |e, operands| monitored_vectorcall(e, operands)) }
+    unsafe { super::call(e, operands, |e, operands| monitored_vectorcall(e, operands)) }
 }

@@ -1,13 +1,13 @@
 //! Making functions, and functions that are instructions.
 
-use crate::api;
 use crate::engine::{Engine, Exit, Op, Settled};
 use crate::host::function::Function;
 use crate::host::{Code, Owned, PyResult, StackRef, ffi};
+use core::mem::offset_of;
 
 /// Makes a function of a code object.
 #[inline(always)]
-pub unsafe fn make_function<E: Engine>(e: &mut E, [code]: [StackRef; 1]) -> Op<Settled<1>> {
+pub(crate) unsafe fn make_function<E: Engine>(e: &mut E, [code]: [StackRef; 1]) -> Op<Settled<1>> {
     // SAFETY: the input is a code object and ours.
     unsafe {
         e.publish();
@@ -22,25 +22,28 @@ pub unsafe fn make_function<E: Engine>(e: &mut E, [code]: [StackRef; 1]) -> Op<S
 
 /// Gives a new function its defaults, closure or annotations: which of them, says the argument.
 #[inline(always)]
-pub unsafe fn set_function_attribute<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
+pub(crate) unsafe fn set_function_attribute<E: Engine>(
+    e: &mut E,
+    [attribute, function]: [StackRef; 2],
+) -> Op<Settled<1>> {
     // SAFETY: the topmost value is a function that nobody else has seen, without that attribute; the
     // value below moves into it. The compiler uses arguments of the table only.
     unsafe {
-        let function = e.pop();
-        let attribute = e.peek(1).into_object();
-        e.poke(1, function);
-        let offset = *api::calls::_Py_FunctionAttributeOffsets.get_unchecked(e.oparg());
+        let attribute = attribute.into_object();
+        e.poke(2, function);
+        let offset = *FUNCTION_ATTRIBUTES.get_unchecked(e.oparg());
         *function.object().byte_add(offset).cast() = attribute;
         if e.oparg() == ffi::MAKE_FUNCTION_ANNOTATE as usize
             && let Some(annotate) = Function::cast(attribute)
         {
-            e.publish();
+            e.publish_at(e.sp().sub(1));
             if name_annotate(Function::from_object(function.object()), annotate).is_err() {
-                return Err(Exit::ErrorNoPop);
+                e.close_at(function, e.sp().sub(2));
+                return Err(Exit::Error);
             }
         }
+        Ok(Settled::new())
     }
-    Ok([])
 }
 
 /// Names the function that makes the annotations after the one that they are for.
@@ -58,7 +61,7 @@ unsafe fn name_annotate(function: Function, annotate: Function) -> PyResult<()> 
 
 /// Calls one of the host's unary functions that are no built-ins.
 #[inline(always)]
-pub unsafe fn call_intrinsic_1<E: Engine>(e: &mut E, [value]: [StackRef; 1]) -> Op<Settled<1>> {
+pub(crate) unsafe fn call_intrinsic_1<E: Engine>(e: &mut E, [value]: [StackRef; 1]) -> Op<Settled<1>> {
     // SAFETY: the compiler uses indices of the table only; the input is ours.
     unsafe {
         e.publish();
@@ -71,7 +74,7 @@ pub unsafe fn call_intrinsic_1<E: Engine>(e: &mut E, [value]: [StackRef; 1]) -> 
 
 /// Calls one of the host's binary functions that are no built-ins.
 #[inline(always)]
-pub unsafe fn call_intrinsic_2<E: Engine>(e: &mut E, [left, right]: [StackRef; 2]) -> Op<Settled<1>> {
+pub(crate) unsafe fn call_intrinsic_2<E: Engine>(e: &mut E, [left, right]: [StackRef; 2]) -> Op<Settled<1>> {
     // SAFETY: the compiler uses indices of the table only; the inputs are ours.
     unsafe {
         e.publish();
@@ -81,3 +84,17 @@ pub unsafe fn call_intrinsic_2<E: Engine>(e: &mut E, [left, right]: [StackRef; 2
         e.settle_object([right, left], result)
     }
 }
+
+// --- attributes --------------------------------------------------------------------------------
+
+/// Where a function object keeps what SET_FUNCTION_ATTRIBUTE gives it, by the instruction's argument
+/// (`MAKE_FUNCTION_*`); zero for what is no such argument.
+pub(crate) static FUNCTION_ATTRIBUTES: [usize; ffi::MAKE_FUNCTION_ANNOTATE as usize + 1] = {
+    let mut offsets = [0; ffi::MAKE_FUNCTION_ANNOTATE as usize + 1];
+    offsets[ffi::MAKE_FUNCTION_DEFAULTS as usize] = offset_of!(ffi::PyFunctionObject, func_defaults);
+    offsets[ffi::MAKE_FUNCTION_KWDEFAULTS as usize] = offset_of!(ffi::PyFunctionObject, func_kwdefaults);
+    offsets[ffi::MAKE_FUNCTION_ANNOTATIONS as usize] = offset_of!(ffi::PyFunctionObject, func_annotations);
+    offsets[ffi::MAKE_FUNCTION_CLOSURE as usize] = offset_of!(ffi::PyFunctionObject, func_closure);
+    offsets[ffi::MAKE_FUNCTION_ANNOTATE as usize] = offset_of!(ffi::PyFunctionObject, func_annotate);
+    offsets
+};

@@ -5,7 +5,7 @@
 
 use core::mem::MaybeUninit;
 
-use crate::engine::Engine;
+use crate::engine::Values;
 use crate::host::function::{Definition, vectorcall};
 use crate::host::object::tuple_size;
 use crate::host::{PyObject, PyTypeObject, StackRef, ThreadState, ffi};
@@ -16,86 +16,95 @@ const SCRATCH: usize = 10;
 /// The topmost values of the stack of a frame that is about to call. From below: the callable; `self`,
 /// or an empty slot; the arguments; with `KW`, a tuple of names for as many of the last arguments.
 #[derive(Clone, Copy)]
-pub(super) struct Operands<const KW: bool> {
+pub(crate) struct Operands<const KW: bool> {
     /// The slot of the first argument that is not `self`.
     arguments: *mut StackRef,
     count: usize,
 }
 
+impl<const KW: bool> Values for Operands<KW> {
+    #[inline(always)]
+    fn count(oparg: usize) -> usize {
+        2 + oparg + KW as usize
+    }
+    #[inline(always)]
+    unsafe fn base(top: *mut StackRef, oparg: usize) -> *mut StackRef {
+        // SAFETY: the caller's promise. LLVM sees that this is the base of what `below` returns.
+        unsafe { Self::below(top, oparg).base() }
+    }
+    #[inline(always)]
+    unsafe fn below(top: *mut StackRef, oparg: usize) -> Self {
+        // SAFETY: the caller's promise.
+        Operands { arguments: unsafe { top.sub(oparg + KW as usize) }, count: oparg }
+    }
+}
+
 /// `# Safety` of all methods: the operands are still on the stack.
 #[allow(clippy::missing_safety_doc)] // said once, above
 impl<const KW: bool> Operands<KW> {
-    /// The operands of the instruction being run, a CALL or, with `KW`, a CALL_KW.
-    #[inline(always)]
-    pub unsafe fn of<E: Engine>(e: &E) -> Operands<KW> {
-        let count = e.oparg();
-        // SAFETY: the operands are on the stack.
-        Operands { arguments: unsafe { e.sp().sub(count + KW as usize) }, count }
-    }
-
     /// The slot of the lowest operand.
     #[inline(always)]
-    pub unsafe fn base(self) -> *mut StackRef {
+    pub(crate) unsafe fn base(self) -> *mut StackRef {
         // SAFETY: the operands are on the stack.
         unsafe { self.arguments.sub(2) }
     }
 
     #[inline(always)]
-    pub unsafe fn callable(self) -> StackRef {
+    pub(crate) unsafe fn callable(self) -> StackRef {
         // SAFETY: the operands are on the stack.
         unsafe { *self.base() }
     }
 
     /// Replaces the callable, which the caller takes over.
     #[inline(always)]
-    pub unsafe fn set_callable(self, callable: StackRef) {
+    pub(crate) unsafe fn set_callable(self, callable: StackRef) {
         // SAFETY: the operands are on the stack.
         unsafe { *self.base() = callable }
     }
 
     #[inline(always)]
-    pub unsafe fn self_or_null(self) -> StackRef {
+    pub(crate) unsafe fn self_or_null(self) -> StackRef {
         // SAFETY: the operands are on the stack.
         unsafe { *self.arguments.sub(1) }
     }
 
     #[inline(always)]
-    pub unsafe fn has_self(self) -> bool {
+    pub(crate) unsafe fn has_self(self) -> bool {
         // SAFETY: the operands are on the stack.
         unsafe { !self.self_or_null().is_null() }
     }
 
     /// Fills the empty slot.
     #[inline(always)]
-    pub unsafe fn set_self(self, receiver: StackRef) {
+    pub(crate) unsafe fn set_self(self, receiver: StackRef) {
         // SAFETY: the operands are on the stack.
         unsafe { *self.arguments.sub(1) = receiver }
     }
 
     /// The slot of the first argument, `self` included.
     #[inline(always)]
-    pub unsafe fn first(self) -> *mut StackRef {
+    pub(crate) unsafe fn first(self) -> *mut StackRef {
         // SAFETY: the operands are on the stack. Counted from above, since who asks knows the total.
         unsafe { self.arguments.add(self.count).sub(self.total()) }
     }
 
     /// The number of arguments, `self` included.
     #[inline(always)]
-    pub unsafe fn total(self) -> usize {
+    pub(crate) unsafe fn total(self) -> usize {
         // SAFETY: the operands are on the stack.
         self.count + unsafe { self.has_self() } as usize
     }
 
     /// The names of the keyword arguments; null for none.
     #[inline(always)]
-    pub unsafe fn names(self) -> StackRef {
+    pub(crate) unsafe fn names(self) -> StackRef {
         // SAFETY: the operands are on the stack.
         if KW { unsafe { *self.arguments.add(self.count) } } else { StackRef::NULL }
     }
 
     /// The number of arguments that are not keywords, `self` included.
     #[inline(always)]
-    pub unsafe fn positional(self) -> usize {
+    pub(crate) unsafe fn positional(self) -> usize {
         // SAFETY: the operands are on the stack; names are a tuple.
         unsafe { self.total() - if KW { tuple_size(self.names().object()) } else { 0 } }
     }
@@ -103,7 +112,7 @@ impl<const KW: bool> Operands<KW> {
     /// Gives up all operands, topmost first. The published stack still has them, so the slots are
     /// emptied one by one.
     #[inline(always)]
-    pub unsafe fn close(self) {
+    pub(crate) unsafe fn close(self) {
         // SAFETY: the operands are on the published stack, and not used again.
         unsafe {
             let mut slot = self.arguments.add(self.count + KW as usize);
@@ -176,7 +185,7 @@ impl<const KW: bool> Operands<KW> {
 
     /// Calls the callable, whatever it is (`PyObject_Vectorcall`), and leaves the operands.
     #[inline(always)]
-    pub unsafe fn vectorcall_and_keep(self, tstate: ThreadState) -> *mut PyObject {
+    pub(crate) unsafe fn vectorcall_and_keep(self, tstate: ThreadState) -> *mut PyObject {
         // SAFETY: the operands are on the published stack of the attached thread.
         unsafe {
             self.with_objects(move |operands, objects, total| {
@@ -192,7 +201,7 @@ impl<const KW: bool> Operands<KW> {
 
     /// Calls the callable, whatever it is.
     #[inline(never)]
-    pub unsafe fn vectorcall(self, tstate: ThreadState) -> *mut PyObject {
+    pub(crate) unsafe fn vectorcall(self, tstate: ThreadState) -> *mut PyObject {
         // SAFETY: the operands are on the published stack.
         unsafe {
             let result = self.vectorcall_and_keep(tstate);
@@ -206,7 +215,7 @@ impl<const KW: bool> Operands<KW> {
 impl Operands<false> {
     /// Calls a type that has a function for that.
     #[inline(never)]
-    pub unsafe fn call_type(self, type_: *mut PyTypeObject) -> *mut PyObject {
+    pub(crate) unsafe fn call_type(self, type_: *mut PyTypeObject) -> *mut PyObject {
         // SAFETY: the operands are on the published stack, and the type has the function.
         unsafe {
             let result = self.with_objects(move |_, objects, total| {
@@ -219,7 +228,7 @@ impl Operands<false> {
 
     /// Calls a built-in function by `METH_FASTCALL`.
     #[inline(never)]
-    pub unsafe fn call_fast(self, function: Definition, receiver: *mut PyObject) -> *mut PyObject {
+    pub(crate) unsafe fn call_fast(self, function: Definition, receiver: *mut PyObject) -> *mut PyObject {
         // SAFETY: the operands are on the published stack.
         unsafe {
             let result =
@@ -231,7 +240,7 @@ impl Operands<false> {
 
     /// Calls a built-in function by `METH_FASTCALL | METH_KEYWORDS`.
     #[inline(never)]
-    pub unsafe fn call_fast_with_keywords(
+    pub(crate) unsafe fn call_fast_with_keywords(
         self,
         function: Definition,
         receiver: *mut PyObject,
@@ -248,7 +257,7 @@ impl Operands<false> {
 
     /// Calls a method by `METH_FASTCALL`; its receiver is the first argument.
     #[inline(never)]
-    pub unsafe fn call_method_fast(self, method: Definition) -> *mut PyObject {
+    pub(crate) unsafe fn call_method_fast(self, method: Definition) -> *mut PyObject {
         // SAFETY: the operands are on the published stack, and at least one is an argument.
         unsafe {
             let result = self
@@ -260,7 +269,7 @@ impl Operands<false> {
 
     /// Calls a method by `METH_FASTCALL | METH_KEYWORDS`; its receiver is the first argument.
     #[inline(never)]
-    pub unsafe fn call_method_fast_with_keywords(self, method: Definition) -> *mut PyObject {
+    pub(crate) unsafe fn call_method_fast_with_keywords(self, method: Definition) -> *mut PyObject {
         // SAFETY: the operands are on the published stack, and at least one is an argument.
         unsafe {
             let result = self.with_objects(move |_, objects, total| {

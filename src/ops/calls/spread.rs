@@ -3,25 +3,29 @@
 
 use super::events::CallSite;
 use super::inlinable;
-use crate::api;
-use crate::engine::{Engine, Exit, Op, Settled};
+use crate::calls::frames;
+use crate::engine::{BytecodeEngine, BytecodeOp, Engine, Exit, Kept, Op, Settled};
 use crate::host::function::{Function, Method};
+use crate::host::object::{has_feature, tuple_slice, type_of};
 use crate::host::object::{is_exact, tuple_item, tuple_size};
-use crate::host::{Frame, StackRef, ffi};
+use crate::host::{Owned, PyObject, PyResult, Raised};
+use crate::host::{StackRef, ffi};
 use crate::ops::frames::{enter_frame, save_return_offset};
+use crate::raise;
 
 /// Replaces the arguments by a tuple of them.
 #[inline(always)]
-pub unsafe fn make_callargs_a_tuple<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
+pub(crate) unsafe fn make_callargs_a_tuple<E: Engine>(
+    e: &mut E,
+    Kept([_, _, arguments, _]): Kept<[StackRef; 4]>,
+) -> Op {
     // SAFETY: the operands are on the stack.
     unsafe {
-        let arguments = e.peek(2);
         if is_exact(arguments.object(), &raw mut ffi::PyTuple_Type) {
             return Ok([]);
         }
         e.publish();
-        let (callable, tstate) = (e.peek(4).object(), e.tstate().as_ptr());
-        if api::calls::_Py_Check_ArgsIterable(tstate, callable, arguments.object()) < 0 {
+        if check_iterable(e.peek(4).object(), arguments.object()).is_err() {
             return Err(Exit::ErrorNoPop);
         }
         let tuple = ffi::PySequence_Tuple(arguments.object());
@@ -36,10 +40,10 @@ pub unsafe fn make_callargs_a_tuple<E: Engine>(e: &mut E, []: [StackRef; 0]) -> 
 
 /// Calls with a tuple of arguments; the frame of a Python function is entered, without a call in C.
 #[inline(always)]
-pub unsafe fn do_call_function_ex<E: Engine>(
+pub(crate) unsafe fn do_call_function_ex<E: BytecodeEngine>(
     e: &mut E,
     [callable, null, arguments, keywords]: [StackRef; 4],
-) -> Op<Settled<1>> {
+) -> BytecodeOp<Settled<1>> {
     // SAFETY: the inputs are ours. The references to callable, arguments and keywords move to the
     // frame, or are given up without one.
     unsafe {
@@ -49,7 +53,7 @@ pub unsafe fn do_call_function_ex<E: Engine>(
             let arguments = arguments.into_object();
             let keywords = if keywords.is_null() { core::ptr::null_mut() } else { keywords.into_object() };
             e.publish_at(base.add(2));
-            let frame = api::frames::push_frame_for_ex(
+            let frame = frames::push_frame_for_ex(
                 e.tstate(),
                 callable,
                 function.new_locals(),
@@ -58,22 +62,20 @@ pub unsafe fn do_call_function_ex<E: Engine>(
                 keywords,
                 e.frame(),
             );
-            if frame.is_null() {
-                return Err(Exit::Error);
-            }
+            let Ok(frame) = frame else { return Err(Exit::Error.into()) };
             e.set_sp(base);
             save_return_offset(e, [])?;
-            return enter_frame(e, Frame::from_ptr(frame));
+            return enter_frame(e, frame);
         }
         e.publish();
         let result = ffi::PyObject_Call(callable.object(), arguments.object(), keywords.object());
-        e.settle_object([keywords, arguments, null, callable], result)
+        Ok(e.settle_object([keywords, arguments, null, callable], result)?)
     }
 }
 
 /// Like [`do_call_function_ex`], but always by a call in C, and the tools are told of it.
 #[inline(always)]
-pub unsafe fn instrumented_do_call_function_ex<E: Engine>(
+pub(crate) unsafe fn instrumented_do_call_function_ex<E: Engine>(
     e: &mut E,
     [callable, null, arguments, keywords]: [StackRef; 4],
 ) -> Op<Settled<1>> {
@@ -93,5 +95,76 @@ pub unsafe fn instrumented_do_call_function_ex<E: Engine>(
             result = site.ends(result);
         }
         e.settle_object([keywords, arguments, null, callable], result)
+    }
+}
+
+// --- errors ------------------------------------------------------------------------------------
+
+/// Fails with TypeError unless `args` can be spread by `func(*args)`. An exception that is set already is
+/// replaced. Both are borrowed.
+///
+/// # Safety
+/// The thread is attached, and the objects are live.
+pub(crate) unsafe fn check_iterable(func: *mut PyObject, args: *mut PyObject) -> PyResult<()> {
+    // SAFETY: the caller's promise.
+    unsafe {
+        if (*type_of(args)).tp_iter.is_some() || ffi::PySequence_Check(args) != 0 {
+            return Ok(());
+        }
+        ffi::PyErr_Clear();
+        describe(func, |name| {
+            raise!(
+                PyExc_TypeError,
+                c"%U argument after * must be an iterable, not %.200s",
+                name,
+                (*type_of(args)).tp_name
+            )
+        });
+        Err(Raised)
+    }
+}
+
+/// Makes the exception that merging `kwargs` into the keywords of a call of `func` has raised one about the
+/// call: TypeError for what is no mapping (AttributeError of a missing `keys`), or for a keyword that is there
+/// already (KeyError with the keyword). Others stay. Both are borrowed.
+///
+/// # Safety
+/// The thread is attached with an exception set, and the objects are live.
+pub(crate) unsafe fn explain_keywords_error(func: *mut PyObject, kwargs: *mut PyObject) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        if ffi::PyErr_ExceptionMatches(ffi::PyExc_AttributeError) != 0 {
+            ffi::PyErr_Clear();
+            describe(func, |name| {
+                raise!(
+                    PyExc_TypeError,
+                    c"%U argument after ** must be a mapping, not %.200s",
+                    name,
+                    (*type_of(kwargs)).tp_name
+                )
+            });
+        } else if ffi::PyErr_ExceptionMatches(ffi::PyExc_KeyError) != 0 {
+            let Some(exception) = Owned::optional(ffi::PyErr_GetRaisedException()) else { return };
+            let Ok(arguments) = Owned::from_host(ffi::PyException_GetArgs(exception.as_ptr())) else {
+                return;
+            };
+            let is_tuple = has_feature(arguments.as_ptr(), ffi::Py_TPFLAGS_TUPLE_SUBCLASS);
+            let arguments = if is_tuple { tuple_slice(arguments.as_ptr()) } else { &[] };
+            let &[keyword] = arguments else {
+                return ffi::PyErr_SetRaisedException(exception.into_ptr());
+            };
+            describe(func, |name| {
+                raise!(PyExc_TypeError, c"%U got multiple values for keyword argument '%S'", name, keyword)
+            });
+        }
+    }
+}
+
+/// Raises an exception that names `func` as its user knows it. If the name cannot be had, the exception
+/// of that stays.
+unsafe fn describe(func: *mut PyObject, raise: impl FnOnce(*mut PyObject) -> Raised) {
+    // SAFETY: the thread is attached and the function live.
+    if let Ok(name) = unsafe { Owned::from_host(ffi::_PyObject_FunctionStr(func)) } {
+        raise(name.as_ptr());
     }
 }

@@ -1,7 +1,7 @@
 //! The evaluator's registers, in memory.
 
-use reval::engine::Engine;
-use reval::host::{CodeUnit, Frame, StackRef, ThreadState};
+use crate::engine::{BytecodeEngine, Engine, StoreFast};
+use crate::host::{CodeUnit, Frame, StackRef, ThreadState};
 
 /// An engine that runs single micro-ops.
 pub struct Registers {
@@ -14,7 +14,10 @@ pub struct Registers {
     pub sp: *mut StackRef,
 }
 
-impl Engine for Registers {
+// SAFETY: the registers are those of a frame that its thread runs.
+unsafe impl Engine for Registers {
+    type NextStore = StoreFast;
+
     fn frame(&self) -> Frame {
         self.frame
     }
@@ -24,25 +27,16 @@ impl Engine for Registers {
     fn oparg(&self) -> usize {
         self.oparg
     }
-    fn set_oparg(&mut self, oparg: usize) {
-        self.oparg = oparg;
-    }
     fn this_instr(&self) -> CodeUnit {
         self.this
     }
-    fn previous_instr(&self) -> CodeUnit {
-        self.previous
-    }
-    fn next(&self) -> CodeUnit {
-        self.next
-    }
-    fn set_next(&mut self, instr: CodeUnit) {
-        self.next = instr;
+    fn units(&self) -> usize {
+        unreachable!("no calls are made")
     }
     fn sp(&self) -> *mut StackRef {
         self.sp
     }
-    fn set_sp(&mut self, sp: *mut StackRef) {
+    unsafe fn set_sp(&mut self, sp: *mut StackRef) {
         self.sp = sp;
     }
     unsafe fn switch_frame(&mut self, _frame: Frame, _next: CodeUnit) {
@@ -53,5 +47,30 @@ impl Engine for Registers {
     }
     fn take_frame(&mut self) -> Frame {
         unreachable!("no calls are made")
+    }
+    unsafe fn following_store(&self) -> usize {
+        unreachable!("the objects do not change")
+    }
+    unsafe fn skip_next(&mut self) {
+        unreachable!("the objects do not change")
+    }
+    unsafe fn stay_at_previous_instr(&mut self) {
+        unreachable!("no loop ends")
+    }
+}
+
+// SAFETY: as above.
+unsafe impl BytecodeEngine for Registers {
+    fn set_oparg(&mut self, oparg: usize) {
+        self.oparg = oparg;
+    }
+    fn previous_instr(&self) -> CodeUnit {
+        self.previous
+    }
+    fn next(&self) -> CodeUnit {
+        self.next
+    }
+    unsafe fn set_next(&mut self, instr: CodeUnit) {
+        self.next = instr;
     }
 }

@@ -2,17 +2,17 @@
 
 use core::ffi::c_int;
 
-use reval::bytecode::opcode::*;
-use reval::engine::{Engine, Exit, Op};
-use reval::host::{Code, CodeUnit, Frame, Owned, PyObject, StackRef, ThreadState, ffi};
-use reval::instrument::data::{Monitoring, TableKind};
-use reval::instrument::events::{Event, Tool, ToolSet};
-use reval::instrument::layout::{Layers, strip};
-use reval::instrument::{opcodes, tools};
-use reval::ops;
+use crate::bytecode::opcode::*;
+use crate::engine::{BytecodeExit, BytecodeOp, Engine};
+use crate::host::{Code, CodeUnit, Frame, Owned, PyObject, StackRef, ThreadState, ffi};
+use crate::instrument::data::{Monitoring, TableKind};
+use crate::instrument::events::{Event, Tool, ToolSet};
+use crate::instrument::layout::{Layers, strip};
+use crate::instrument::{opcodes, tools};
+use crate::ops;
 
-use crate::engine::Registers;
-use crate::random::Random;
+use super::engine::Registers;
+use super::random::Random;
 
 /// The tool that never disables an event.
 pub const FAITHFUL: i32 = 0;
@@ -238,11 +238,13 @@ impl Walk<'_> {
                 if goes_on_elsewhere(outcome) {
                     continue;
                 }
+                if opcode != INSTRUMENTED_RESUME {
+                    assert!(ops::quicken_resume(&mut e, []).is_ok());
+                }
+                assert!(ops::check_periodic_if_not_yield_from(&mut e, []).is_ok());
                 let outcome = match opcode {
-                    INSTRUMENTED_RESUME => ops::check_periodic_if_not_yield_from(&mut e, [])
-                        .and_then(|_| ops::monitor_resume(&mut e, [])),
-                    RESUME | RESUME_CHECK => ops::quicken_resume(&mut e, [])
-                        .and_then(|_| ops::check_periodic_if_not_yield_from(&mut e, [])),
+                    INSTRUMENTED_RESUME => ops::monitor_resume(&mut e, []),
+                    RESUME | RESUME_CHECK => Ok([]),
                     other => panic!("{other} in the place of RESUME"),
                 };
                 assert!(!goes_on_elsewhere(outcome));
@@ -258,7 +260,11 @@ impl Walk<'_> {
             match opcode {
                 INSTRUMENTED_LINE => return outcome(ops::instrumented_line(e, [])),
                 INSTRUMENTED_INSTRUCTION => return outcome(ops::instrumented_instruction(e, [])),
-                LOAD_CONST => return outcome(ops::load_const(e, []).map(|[value]| value.close())),
+                LOAD_CONST => {
+                    let [value] = ops::load_const(e, []).expect("no guards, no exceptions");
+                    value.close();
+                    return Outcome::Done;
+                }
                 POP_JUMP_IF_TRUE | POP_JUMP_IF_FALSE => {
                     return outcome(ops::pop_jump_if_true(e, [StackRef::bool(true)]));
                 }
@@ -314,7 +320,7 @@ impl Walk<'_> {
     }
 }
 
-type FirstStep = unsafe fn(&mut Registers, u16, [StackRef; 0]) -> Op;
+type FirstStep = unsafe fn(&mut Registers, u16, [StackRef; 0]) -> BytecodeOp;
 
 /// The step of an adaptive instruction that counts and specializes.
 fn first_step(family: u8) -> Option<FirstStep> {
@@ -337,20 +343,20 @@ fn first_step(family: u8) -> Option<FirstStep> {
     })
 }
 
-fn outcome<T>(result: Op<T>) -> Outcome {
+fn outcome<T>(result: BytecodeOp<T>) -> Outcome {
     match result {
         Ok(_) => Outcome::Done,
-        Err(Exit::Again) => Outcome::Again,
-        Err(Exit::As(opcode)) => Outcome::As(opcode),
+        Err(BytecodeExit::Again) => Outcome::Again,
+        Err(BytecodeExit::As(opcode)) => Outcome::As(opcode),
         Err(_) => panic!("an exception, or a jump"),
     }
 }
 
 /// Whether RESUME begins anew, in another copy or in changed bytecode.
-fn goes_on_elsewhere(result: Op) -> bool {
+fn goes_on_elsewhere(result: BytecodeOp) -> bool {
     match result {
         Ok([]) => false,
-        Err(Exit::Dispatch) => true,
+        Err(BytecodeExit::Dispatch) => true,
         Err(_) => panic!("an exception"),
     }
 }

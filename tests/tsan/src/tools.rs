@@ -1,13 +1,13 @@
 //! A thread that changes all the time what tools want, and one that looks at code objects from outside.
 
-use reval::host::lock::with_world_stopped;
-use reval::host::{Code, PyObject, ThreadState, ffi};
-use reval::instrument::data::Monitoring;
-use reval::instrument::events::{Event, EventSet, LOCAL_EVENTS, Tool, UNGROUPED_EVENTS};
-use reval::instrument::tools;
+use crate::host::lock::with_world_stopped;
+use crate::host::{Code, PyObject, ThreadState, ffi};
+use crate::instrument::data::Monitoring;
+use crate::instrument::events::{Event, EventSet, LOCAL_EVENTS, Tool, UNGROUPED_EVENTS};
+use crate::instrument::tools;
 
-use crate::frames::{FAITHFUL, Program};
-use crate::random::Random;
+use super::frames::{FAITHFUL, Program};
+use super::random::Random;
 
 /// The tools, the first of which is [`FAITHFUL`].
 const TOOLS: [i32; 3] = [FAITHFUL, 1, 2];
@@ -89,7 +89,7 @@ pub unsafe extern "C" fn stress_look(program: &Program, random: &mut Random) -> 
             core::hint::black_box(tools::local_events_of(code, tool));
         }
         let Some(lines) = Monitoring::of(code).and_then(|data| data.lines()) else { return -1 };
-        let index = random.below(reval::host::object::size(code.object()) as usize);
-        reval::instrument::calls::line_number(code, lines.line(index))
+        let index = random.below(crate::host::object::size(code.object()) as usize);
+        crate::instrument::calls::line_number(code, lines.line(index))
     }
 }

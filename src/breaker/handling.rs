@@ -1,0 +1,85 @@
+//! What a thread does when its eval breaker asks for something. Source: `pycore_ceval.h`.
+
+use core::sync::atomic::{AtomicPtr, Ordering};
+
+use super::word::{EvalBreaker, Event, Word};
+use super::{pending, remote, signals};
+use crate::host::{Owned, Raised, ThreadState, ffi};
+
+/// Does what is asked of the thread. What is asked while this goes on is done the next time.
+///
+/// # Safety
+/// The thread is attached, `tstate` is its state, and its current frame is published.
+#[cold]
+#[inline(never)]
+pub(crate) unsafe fn handle(tstate: ThreadState) -> Result<(), Raised> {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let breaker = EvalBreaker::of(tstate);
+        let asked = breaker.load();
+        if asked.has(Event::PLEASE_STOP) {
+            breaker.clear(Event::PLEASE_STOP);
+            ffi::_PyThreadState_Suspend(tstate.as_ptr());
+            // Returns when the world goes on.
+            ffi::_PyThreadState_Attach(tstate.as_ptr());
+        }
+        if asked.has(Event::SIGNALS_PENDING) {
+            signals::handle(tstate)?;
+        }
+        if asked.has(Event::CALLS_TO_DO) {
+            pending::make(tstate)?;
+        }
+        #[cfg(py_gil_disabled)]
+        if asked.has(Event::EXPLICIT_MERGE) {
+            breaker.clear(Event::EXPLICIT_MERGE);
+            ffi::_Py_brc_merge_refcounts(tstate.as_ptr());
+        }
+        #[cfg(py_gil_disabled)]
+        if (*(*tstate.implementation()).qsbr).should_process {
+            ffi::_PyMem_ProcessDelayed(tstate.as_ptr());
+        }
+        housekeeping(tstate, asked);
+        if asked.has(Event::GIL_DROP_REQUEST) {
+            ffi::_PyThreadState_Detach(tstate.as_ptr());
+            // Other threads run.
+            ffi::_PyThreadState_Attach(tstate.as_ptr());
+        }
+        if asked.has(Event::ASYNC_EXCEPTION) {
+            breaker.clear(Event::ASYNC_EXCEPTION);
+            raise_sent_exception(tstate)?;
+        }
+        remote::run_pending_script(tstate);
+        Ok(())
+    }
+}
+
+/// Collects garbage and forgets executors, if that is asked.
+unsafe fn housekeeping(tstate: ThreadState, asked: Word) {
+    // SAFETY: the thread is attached.
+    unsafe {
+        let breaker = EvalBreaker::of(tstate);
+        if asked.has(Event::GC_SCHEDULED) {
+            breaker.clear(Event::GC_SCHEDULED);
+            ffi::_Py_RunGC(tstate.as_ptr());
+        }
+        #[cfg(py_tier2)]
+        if asked.has(Event::JIT_INVALIDATE_COLD) {
+            breaker.clear(Event::JIT_INVALIDATE_COLD);
+            ffi::_Py_Executors_InvalidateCold(tstate.interp());
+            (*tstate.interp()).trace_run_counter = ffi::JIT_CLEANUP_THRESHOLD as usize;
+        }
+    }
+}
+
+/// Sets the exception that another thread has sent to this one (`PyThreadState_SetAsyncExc`), if it has
+/// not been taken back.
+unsafe fn raise_sent_exception(tstate: ThreadState) -> Result<(), Raised> {
+    // SAFETY: the field is changed atomically; whoever takes the exception out owns it.
+    unsafe {
+        let field = AtomicPtr::from_ptr(&raw mut (*tstate.as_ptr()).async_exc);
+        let sent = field.swap(core::ptr::null_mut(), Ordering::SeqCst);
+        let Some(exception) = Owned::optional(sent) else { return Ok(()) };
+        ffi::_PyErr_SetNone(tstate.as_ptr(), exception.as_ptr());
+        Err(Raised)
+    }
+}

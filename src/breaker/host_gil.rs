@@ -1,0 +1,165 @@
+//! The lock of [`gil`](super::gil) in the host's structures, and the host's threads as its world. Source:
+//! `pycore_gil.h`.
+
+use core::sync::atomic::{AtomicI32, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use super::gil::{Gil, HOLDER_ALIGNMENT, Holder, Queue, World};
+use super::queues::{Deadline, Queues};
+use super::word::{EvalBreaker, Event};
+use crate::host::{ThreadState, ffi};
+
+static_assertions::const_assert!(align_of::<ffi::PyThreadState>() >= HOLDER_ALIGNMENT);
+static_assertions::assert_eq_size!(core::ffi::c_ulong, usize);
+
+/// An interpreter's lock (`struct _gil_runtime_state`), borrowed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct HostGil(*mut ffi::_gil_runtime_state);
+
+/// The host's threads, and the queues of one lock.
+#[derive(Clone, Copy)]
+pub(crate) struct Host {
+    queues: Queues,
+    interval: *mut core::ffi::c_ulong,
+}
+
+impl Holder {
+    /// # Safety
+    /// The thread state is not null.
+    #[inline(always)]
+    pub(super) unsafe fn of(tstate: ThreadState) -> Holder {
+        // SAFETY: the caller's promise.
+        unsafe { Holder::new(tstate.as_ptr() as usize).unwrap_unchecked() }
+    }
+
+    #[inline(always)]
+    pub(super) fn tstate(self) -> ThreadState {
+        ThreadState::from_ptr(self.id() as *mut ffi::PyThreadState)
+    }
+}
+
+impl World for Host {
+    type Deadline = Deadline;
+
+    fn one_interval_from_now(&self) -> Deadline {
+        // SAFETY: the lock outlives those that wait for it.
+        let interval = unsafe { AtomicUsize::from_ptr(self.interval.cast()) }.load(Ordering::Relaxed);
+        Deadline::after(Duration::from_micros(interval.max(1) as u64))
+    }
+
+    fn sleep(
+        &self,
+        queue: Queue,
+        deadline: Option<Deadline>,
+        wanted: impl FnOnce() -> bool,
+        timed_out: impl FnOnce(),
+    ) {
+        self.queues.sleep(queue, deadline, wanted, timed_out);
+    }
+
+    fn wake_one(&self, queue: Queue, action: impl FnOnce(bool)) {
+        self.queues.wake_one(queue, action);
+    }
+
+    fn wake_all(&self, queue: Queue) {
+        self.queues.wake_all(queue);
+    }
+
+    fn with_queues<T>(&self, action: impl FnOnce() -> T) -> T {
+        self.queues.locked(action)
+    }
+
+    fn request_drop(&self, thread: Holder, wanted: bool) {
+        // SAFETY: the lock promises that the thread is alive.
+        let breaker = unsafe { EvalBreaker::of(thread.tstate()) };
+        if wanted { breaker.set(Event::GIL_DROP_REQUEST) } else { breaker.clear(Event::GIL_DROP_REQUEST) }
+    }
+
+    fn is_drop_requested(&self, thread: Holder) -> bool {
+        // SAFETY: the lock promises that the thread is alive.
+        unsafe { EvalBreaker::of(thread.tstate()) }.load().has(Event::GIL_DROP_REQUEST)
+    }
+
+    fn must_exit(&self, thread: Holder) -> bool {
+        // SAFETY: the lock promises that the thread is alive.
+        unsafe { must_exit(thread.tstate()) }
+    }
+}
+
+impl HostGil {
+    pub(crate) fn from_ptr(gil: *mut ffi::_gil_runtime_state) -> HostGil {
+        HostGil(gil)
+    }
+
+    /// The lock that the interpreter uses, its own or a shared one; null before it has one.
+    ///
+    /// # Safety
+    /// The interpreter is live.
+    #[inline(always)]
+    pub(crate) unsafe fn of(interp: *mut ffi::PyInterpreterState) -> HostGil {
+        // SAFETY: the caller's promise.
+        HostGil(unsafe { (*interp).ceval.gil })
+    }
+
+    #[inline(always)]
+    pub(crate) fn as_ptr(self) -> *mut ffi::_gil_runtime_state {
+        self.0
+    }
+
+    /// # Safety
+    /// The lock's memory outlives the result's use.
+    #[inline(always)]
+    pub(crate) unsafe fn lock(self) -> Gil<'static, Host> {
+        // SAFETY: the caller's promise; the fields are changed atomically, and have these sizes.
+        unsafe {
+            let queues = Queues::of(self.0);
+            Gil {
+                word: queues.word(),
+                last_holder: AtomicUsize::from_ptr((&raw mut (*self.0).last_holder).cast()),
+                switches: AtomicUsize::from_ptr((&raw mut (*self.0).switch_number).cast()),
+                locked: AtomicI32::from_ptr(&raw mut (*self.0).locked),
+                world: Host { queues, interval: &raw mut (*self.0).interval },
+            }
+        }
+    }
+
+    /// Whether the lock exists, rather than only its memory.
+    ///
+    /// # Safety
+    /// The lock's memory is live, or this is null.
+    pub(crate) unsafe fn is_created(self) -> bool {
+        // SAFETY: the caller's promise.
+        !self.0.is_null()
+            && unsafe { AtomicI32::from_ptr(&raw mut (*self.0).locked).load(Ordering::Acquire) >= 0 }
+    }
+
+    /// Whether threads need the lock at all.
+    ///
+    /// # Safety
+    /// The lock is live.
+    #[cfg(py_gil_disabled)]
+    pub(crate) unsafe fn is_enabled(self) -> bool {
+        // SAFETY: the caller's promise.
+        unsafe { self.enabled().load(Ordering::Relaxed) != 0 }
+    }
+
+    /// How many ask for the lock to be needed; `INT_MAX` for ever.
+    ///
+    /// # Safety
+    /// The lock is live.
+    #[cfg(py_gil_disabled)]
+    pub(crate) unsafe fn enabled(self) -> &'static AtomicI32 {
+        // SAFETY: the caller's promise.
+        unsafe { AtomicI32::from_ptr(&raw mut (*self.0).enabled) }
+    }
+}
+
+/// Whether the program is ending and the thread must not attach (`_PyThreadState_MustExit`).
+///
+/// # Safety
+/// The thread state is live.
+#[inline]
+pub(super) unsafe fn must_exit(tstate: ThreadState) -> bool {
+    // SAFETY: the thread state is live.
+    unsafe { ffi::_PyThreadState_MustExit(tstate.as_ptr()) != 0 }
+}

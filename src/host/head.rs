@@ -1,0 +1,94 @@
+//! The head of every object, and what its type says about it. Source: the host's object headers.
+//!
+//! For all functions: borrowed pointers to live objects, as in [`super::object`], which has these, too.
+
+#[cfg(py_gil_disabled)]
+use core::sync::atomic::AtomicU8;
+use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+
+use super::ffi::{self, PyObject, PyTypeObject};
+
+/// The type of an object (`Py_TYPE`).
+///
+/// # Safety
+/// `object` is live.
+#[inline(always)]
+pub(crate) unsafe fn type_of(object: *mut PyObject) -> *mut PyTypeObject {
+    // SAFETY: the object is live.
+    unsafe { (*object).ob_type }
+}
+
+/// The head of an object of the given type that is a static of this library, and so immortal
+/// (`_PyObject_HEAD_INIT`).
+pub(crate) const fn static_head(type_: *mut PyTypeObject) -> PyObject {
+    // SAFETY: integers and a pointer, for which zero is a value.
+    let mut head: PyObject = unsafe { core::mem::zeroed() };
+    head.ob_type = type_;
+    #[cfg(not(py_gil_disabled))]
+    {
+        // SAFETY: every bit pattern is an integer.
+        let count = unsafe { &mut head.__bindgen_anon_1.__bindgen_anon_1 };
+        count.ob_refcnt = ffi::_Py_IMMORTAL_INITIAL_REFCNT;
+        count.ob_flags = (ffi::_Py_STATICALLY_ALLOCATED_FLAG | ffi::_Py_IMMORTAL_FLAGS) as u16;
+    }
+    #[cfg(py_gil_disabled)]
+    {
+        head.ob_ref_local = u32::MAX;
+        head.ob_flags = ffi::_Py_STATICALLY_ALLOCATED_FLAG as u16;
+        head.ob_gc_bits = ffi::_PyGC_BITS_DEFERRED as u8;
+    }
+    head
+}
+
+/// Whether the object's type is exactly `type_` (`Py_IS_TYPE`); with a host's static type:
+/// `is_exact(object, &raw mut ffi::PyLong_Type)`.
+///
+/// # Safety
+/// `object` is live.
+#[inline(always)]
+pub(crate) unsafe fn is_exact(object: *mut PyObject, type_: *mut PyTypeObject) -> bool {
+    // SAFETY: the object is live.
+    unsafe { type_of(object) == type_ }
+}
+
+/// What the collector of a free-threaded host notes of an object (`ob_gc_bits`, `_PyGC_BITS_*`).
+///
+/// # Safety
+/// `object` is live, or its memory is kept for readers.
+#[cfg(py_gil_disabled)]
+#[inline(always)]
+pub(crate) unsafe fn gc_bits(object: *mut PyObject) -> u8 {
+    // SAFETY: the caller's promise; other threads change the bits atomically.
+    unsafe { AtomicU8::from_ptr(&raw mut (*object).ob_gc_bits).load(Ordering::Relaxed) }
+}
+
+/// The flags of a type (`PyType_GetFlags`).
+///
+/// # Safety
+/// `type_` is live.
+#[inline(always)]
+pub(crate) unsafe fn type_flags(type_: *mut PyTypeObject) -> u64 {
+    // SAFETY: the type is live; other threads change flags atomically.
+    unsafe { AtomicU64::from_ptr(&raw mut (*type_).tp_flags).load(Ordering::Relaxed) }
+}
+
+/// Whether the object's type has `flag` (`PyType_HasFeature`): `PyList_Check` is
+/// `has_feature(object, ffi::Py_TPFLAGS_LIST_SUBCLASS)`.
+///
+/// # Safety
+/// `object` is live.
+#[inline(always)]
+pub(crate) unsafe fn has_feature(object: *mut PyObject, flag: u32) -> bool {
+    // SAFETY: the object is live.
+    unsafe { type_flags(type_of(object)) & u64::from(flag) != 0 }
+}
+
+/// The version of a type that inline caches compare (`tp_version_tag`).
+///
+/// # Safety
+/// `type_` is live.
+#[inline(always)]
+pub(crate) unsafe fn type_version(type_: *mut PyTypeObject) -> u32 {
+    // SAFETY: the type is live; other threads change the version atomically.
+    unsafe { AtomicU32::from_ptr(&raw mut (*type_).tp_version_tag).load(Ordering::Relaxed) }
+}

@@ -1,0 +1,238 @@
+//! The current frame's globals, locals and builtins, and builtins for those that have none. Source:
+//! `ceval.c`.
+
+use core::ffi::c_char;
+
+use crate::host::object::{has_feature, is_exact, type_of};
+use crate::host::owned::check;
+use crate::host::{Frame, Owned, PyObject, PyResult, Raised, ThreadState, ffi};
+use crate::raise;
+
+// --- The current frame -------------------------------------------------------------------------
+
+/// The thread's innermost frame that Python code may see; null if none (`_PyThreadState_GetFrame`).
+///
+/// # Safety
+/// The thread is attached.
+pub(crate) unsafe fn visible_frame(tstate: ThreadState) -> Frame {
+    // SAFETY: the caller's promise.
+    unsafe { tstate.current_frame().first_complete() }
+}
+
+/// As [`visible_frame`], of this thread; SystemError if there is none.
+unsafe fn required_frame() -> PyResult<Frame> {
+    // SAFETY: the thread is attached.
+    unsafe {
+        let frame = visible_frame(ThreadState::current());
+        if frame.is_null() { Err(raise!(PyExc_SystemError, c"frame does not exist")) } else { Ok(frame) }
+    }
+}
+
+/// The frame object of the innermost frame: borrowed; null, without an exception, if there is no frame or no
+/// memory.
+///
+/// # Safety
+/// The thread is attached.
+pub(crate) unsafe fn frame_object(tstate: ThreadState) -> *mut ffi::PyFrameObject {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let frame = visible_frame(tstate);
+        if frame.is_null() {
+            return core::ptr::null_mut();
+        }
+        let object = frame.frame_object();
+        if object.is_null() {
+            ffi::PyErr_Clear();
+        }
+        object
+    }
+}
+
+// --- Globals and builtins ----------------------------------------------------------------------
+
+/// The globals of the innermost frame: borrowed, null without an exception if there is no frame.
+///
+/// # Safety
+/// The thread is attached.
+pub(crate) unsafe fn globals(tstate: ThreadState) -> *mut PyObject {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let frame = visible_frame(tstate);
+        if frame.is_null() { core::ptr::null_mut() } else { frame.globals() }
+    }
+}
+
+/// The builtins of the innermost frame, or the interpreter's if there is none: borrowed.
+///
+/// # Safety
+/// The thread is attached.
+pub(crate) unsafe fn builtins(tstate: ThreadState) -> *mut PyObject {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let frame = visible_frame(tstate);
+        if frame.is_null() { (*tstate.interp()).builtins } else { frame.builtins() }
+    }
+}
+
+/// The builtin called `name`. Fails with AttributeError, or with what the mapping raises.
+///
+/// # Safety
+/// The thread is attached; `name` is live.
+pub(crate) unsafe fn builtin(name: *mut PyObject) -> PyResult {
+    let mut found = core::ptr::null_mut();
+    // SAFETY: the contract of this function.
+    unsafe {
+        let builtins = builtins(ThreadState::current());
+        if check(ffi::PyMapping_GetOptionalItem(builtins, name, &raw mut found))? == 0 {
+            ffi::PyErr_SetObject(ffi::PyExc_AttributeError, name);
+        }
+        Owned::from_host(found)
+    }
+}
+
+// --- Locals ------------------------------------------------------------------------------------
+
+/// Whether these are the locals of an optimized function: a view that writes through to the frame.
+unsafe fn is_proxy(locals: &Owned) -> bool {
+    // SAFETY: the object is live.
+    unsafe { is_exact(locals.as_ptr(), &raw mut ffi::PyFrameLocalsProxy_Type) }
+}
+
+/// The locals of the innermost frame, which keeps them alive: a namespace, or for optimized functions a snapshot
+/// that the next call updates. Fails with SystemError if there is no frame.
+///
+/// # Safety
+/// The thread is attached.
+pub(crate) unsafe fn borrowed_locals() -> PyResult<*mut PyObject> {
+    // SAFETY: the thread is attached; the frame is complete, and its object live while it is.
+    unsafe {
+        let frame = required_frame()?;
+        let locals = Owned::from_host(ffi::_PyFrame_GetLocals(frame.as_ptr()))?;
+        if !is_proxy(&locals) {
+            // The frame has a reference of its own.
+            return Ok(locals.as_ptr());
+        }
+        let object = frame.frame_object();
+        if object.is_null() {
+            return Err(Raised);
+        }
+        if (*object).f_locals_cache.is_null() {
+            (*object).f_locals_cache = Owned::from_host(ffi::PyDict_New())?.into_ptr();
+        }
+        let snapshot = (*object).f_locals_cache;
+        check(ffi::PyDict_Update(snapshot, locals.as_ptr()))?;
+        Ok(snapshot)
+    }
+}
+
+/// The locals of the innermost frame: a namespace, or for optimized functions a new snapshot. Fails with SystemError
+/// if there is no frame.
+///
+/// # Safety
+/// The thread is attached.
+pub(crate) unsafe fn new_locals() -> PyResult {
+    // SAFETY: the thread is attached; the frame is complete.
+    unsafe {
+        let locals = Owned::from_host(ffi::_PyFrame_GetLocals(required_frame()?.as_ptr()))?;
+        if !is_proxy(&locals) {
+            return Ok(locals);
+        }
+        let snapshot = Owned::from_host(ffi::PyDict_New())?;
+        check(ffi::PyDict_Update(snapshot.as_ptr(), locals.as_ptr()))?;
+        Ok(snapshot)
+    }
+}
+
+// --- Namespaces to run code in -----------------------------------------------------------------
+
+/// The globals of `__main__`, borrowed; null if its code is not running in this interpreter. Fails if there is no
+/// such module.
+///
+/// # Safety
+/// The thread is attached and `tstate` is its state.
+pub(crate) unsafe fn globals_of_main(tstate: ThreadState) -> PyResult<*mut PyObject> {
+    // SAFETY: the contract of this function; others keep the module alive.
+    unsafe {
+        if ffi::_PyInterpreterState_IsRunningMain(tstate.interp()) == 0 {
+            return Ok(core::ptr::null_mut());
+        }
+        let main = Owned::optional(ffi::_Py_GetMainModule(tstate.as_ptr()));
+        let module = main.as_ref().map_or(core::ptr::null_mut(), Owned::as_ptr);
+        // Raises, too, if the module is not there.
+        check(ffi::_Py_CheckMainModule(module))?;
+        Ok(ffi::PyModule_GetDict(module))
+    }
+}
+
+/// The `__builtins__` of `globals`, which get those that `make` returns if they have none.
+///
+/// # Safety
+/// The thread is attached, and `globals` is live.
+pub(crate) unsafe fn ensure_builtins(globals: *mut PyObject, make: impl FnOnce() -> PyResult) -> PyResult {
+    // SAFETY: the contract of this function.
+    unsafe {
+        let key = id!(_py___builtins__);
+        let is_dict = has_feature(globals, ffi::Py_TPFLAGS_DICT_SUBCLASS);
+        let mut found = core::ptr::null_mut();
+        check(if is_dict {
+            ffi::PyDict_GetItemRef(globals, key, &raw mut found)
+        } else {
+            ffi::PyMapping_GetOptionalItem(globals, key, &raw mut found)
+        })?;
+        if let Some(found) = Owned::optional(found) {
+            return Ok(found);
+        }
+        let builtins = make()?;
+        check(if is_dict {
+            ffi::PyDict_SetItem(globals, key, builtins.as_ptr())
+        } else {
+            ffi::PyObject_SetItem(globals, key, builtins.as_ptr())
+        })?;
+        Ok(builtins)
+    }
+}
+
+// --- Describing callables ----------------------------------------------------------------------
+
+/// Whether the object is a function written in C (`PyCFunction_Check`).
+unsafe fn is_c_function(object: *mut PyObject) -> bool {
+    // SAFETY: the object is live.
+    unsafe {
+        let c_function = &raw mut ffi::PyCFunction_Type;
+        is_exact(object, c_function) || ffi::PyType_IsSubtype(type_of(object), c_function) != 0
+    }
+}
+
+/// The name of a function or method, or else of the object's type: a C string, borrowed from `function`.
+///
+/// # Safety
+/// The thread is attached, and `function` is live.
+pub(crate) unsafe fn function_name(function: *mut PyObject) -> *const c_char {
+    let mut func = function;
+    // SAFETY: the caller's promise; methods hold their function.
+    unsafe {
+        while is_exact(func, &raw mut ffi::PyMethod_Type) {
+            func = (*func.cast::<ffi::PyMethodObject>()).im_func;
+        }
+        if is_exact(func, &raw mut ffi::PyFunction_Type) {
+            ffi::PyUnicode_AsUTF8((*func.cast::<ffi::PyFunctionObject>()).func_name)
+        } else if is_c_function(func) {
+            (*(*func.cast::<ffi::PyCFunctionObject>()).m_ml).ml_name
+        } else {
+            (*type_of(func)).tp_name
+        }
+    }
+}
+
+/// Whether the object is a function or a method.
+///
+/// # Safety
+/// The object is live.
+pub(crate) unsafe fn is_function(func: *mut PyObject) -> bool {
+    // SAFETY: the caller's promise.
+    unsafe {
+        is_exact(func, &raw mut ffi::PyMethod_Type)
+            || is_exact(func, &raw mut ffi::PyFunction_Type)
+            || is_c_function(func)
+    }
+}

@@ -1,0 +1,490 @@
+//! The table of micro-ops as data: what the rows of `crate::bytecode::micro_ops` and the types of the bodies
+//! say, for tests and later engines.
+
+use core::convert::Infallible;
+
+use crate::engine::{BytecodeEngine, Engine, Exit, Exits, Inputs, Outputs, Values};
+use crate::host::{CodeUnit, Frame, PyObject, StackRef, ThreadState, ffi};
+
+/// A row of the table of micro-ops.
+#[derive(Debug)]
+pub(crate) struct MicroOp {
+    /// The host's name, in lower case and without the underscore.
+    pub(crate) name: &'static str,
+    pub(crate) group: Group,
+    /// Traces have copies of it for the arguments below this number.
+    pub(crate) copies: u8,
+    /// The number of code units that its operands from the inline cache have.
+    pub(crate) operand_units: usize,
+    /// What must have run before: of each group, one.
+    pub(crate) needs: &'static [&'static [&'static str]],
+    /// The host's `HAS_…_FLAG`.
+    pub(crate) flags: u16,
+    pub(crate) effect: Effect,
+}
+
+/// Which engines can run a micro-op.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Group {
+    Everywhere,
+    /// It needs an engine that reads bytecode.
+    Bytecode,
+    /// It has no body yet.
+    Traces,
+}
+
+/// What a micro-op does to the stack, as functions of the instruction's argument.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Effect {
+    /// How many values it looks at that stay, below those that it takes.
+    pub(crate) kept: fn(usize) -> usize,
+    /// How many it takes.
+    pub(crate) taken: fn(usize) -> usize,
+    /// How many it leaves.
+    pub(crate) left: fn(usize) -> usize,
+    /// Whether it has to be the last one of its instruction.
+    pub(crate) ends_instruction: bool,
+}
+
+/// What the type of a body says, if every engine can run it.
+const fn everywhere<I: Inputs, O: Outputs<AnyEngine>>(
+    _body: unsafe fn(&mut AnyEngine, I) -> Result<O, Exit>,
+) -> (Effect, usize) {
+    (Effect::of::<AnyEngine, I, O>(), 0)
+}
+
+/// [`everywhere`], for a body with operands from the inline cache.
+const fn everywhere_with<A: CacheOperands, I: Inputs, O: Outputs<AnyEngine>>(
+    _body: unsafe fn(&mut AnyEngine, A, I) -> Result<O, Exit>,
+) -> (Effect, usize) {
+    (Effect::of::<AnyEngine, I, O>(), A::UNITS)
+}
+
+/// What the type of a body says that needs an engine for bytecode.
+const fn bytecode<I: Inputs, O: Outputs<AnyBytecodeEngine>, X: Exits>(
+    _body: unsafe fn(&mut AnyBytecodeEngine, I) -> Result<O, X>,
+) -> (Effect, usize) {
+    (Effect::of::<AnyBytecodeEngine, I, O>(), 0)
+}
+
+/// [`bytecode`], for a body with operands from the inline cache.
+const fn bytecode_with<A: CacheOperands, I: Inputs, O: Outputs<AnyBytecodeEngine>, X: Exits>(
+    _body: unsafe fn(&mut AnyBytecodeEngine, A, I) -> Result<O, X>,
+) -> (Effect, usize) {
+    (Effect::of::<AnyBytecodeEngine, I, O>(), A::UNITS)
+}
+
+impl Effect {
+    const fn of<E: Engine, I: Inputs, O: Outputs<E>>() -> Effect {
+        Effect {
+            kept: <I::Kept as Values>::count,
+            taken: <I::Taken as Values>::count,
+            left: O::count,
+            ends_instruction: O::ENDS_INSTRUCTION,
+        }
+    }
+}
+
+/// What a body gets from the inline cache.
+trait CacheOperands {
+    /// The code units that are read for it.
+    const UNITS: usize;
+}
+
+macro_rules! cache_operands {
+    ($($type_:ty = $units:expr;)*) => {
+        $(impl CacheOperands for $type_ {
+            const UNITS: usize = $units;
+        })*
+    };
+}
+
+cache_operands! {
+    u16 = 1;
+    u32 = 2;
+    *mut PyObject = 4;
+    (u16, u16) = 2;
+    (u32, u16) = 3;
+    (u32, u32, *mut PyObject) = 8;
+}
+
+macro_rules! body {
+    ($group:ident $with:ident $engine:ident $name:ident []) => {
+        $group(super::$name::<$engine>)
+    };
+    ($group:ident $with:ident $engine:ident $name:ident [$operands:tt]) => {
+        $with(super::$name::<$engine>)
+    };
+}
+
+macro_rules! copies {
+    () => {
+        0
+    };
+    ($copies:literal) => {
+        $copies
+    };
+}
+
+macro_rules! flag {
+    (arg) => {
+        ffi::HAS_ARG_FLAG
+    };
+    (const) => {
+        ffi::HAS_CONST_FLAG
+    };
+    (name) => {
+        ffi::HAS_NAME_FLAG
+    };
+    (free) => {
+        ffi::HAS_FREE_FLAG
+    };
+    (local) => {
+        ffi::HAS_LOCAL_FLAG
+    };
+    (eval_break) => {
+        ffi::HAS_EVAL_BREAK_FLAG
+    };
+    (deopt) => {
+        ffi::HAS_DEOPT_FLAG
+    };
+    (error) => {
+        ffi::HAS_ERROR_FLAG
+    };
+    (escapes) => {
+        ffi::HAS_ESCAPES_FLAG
+    };
+    (exit) => {
+        ffi::HAS_EXIT_FLAG
+    };
+    (pure) => {
+        ffi::HAS_PURE_FLAG
+    };
+    (error_no_pop) => {
+        ffi::HAS_ERROR_NO_POP_FLAG
+    };
+    (no_save_ip) => {
+        ffi::HAS_NO_SAVE_IP_FLAG
+    };
+}
+
+macro_rules! micro_ops {
+    (everywhere {
+         $({ $name:ident ($($copies:literal)?) [$($operands:tt)?] [$(($($need:ident)+))*] [$($flag:tt)*] })*
+     }
+     bytecode { $({ $tier1:ident [$($tier1_operands:tt)?] [$(($($tier1_need:ident)+))*] })* }
+     traces { $({ $trace:ident ($taken:literal, $left:literal) [$(($($trace_need:ident)+))*] [$($trace_flag:tt)*] })* }) => {
+        /// Every micro-op that the host knows, and every step of an instruction.
+        pub(crate) static MICRO_OPS: &[MicroOp] = &[
+            $({
+                const BODY: (Effect, usize) = body!(everywhere everywhere_with AnyEngine $name [$($operands)?]);
+                MicroOp {
+                    name: stringify!($name),
+                    group: Group::Everywhere,
+                    copies: copies!($($copies)?),
+                    operand_units: BODY.1,
+                    needs: &[$(&[$(stringify!($need)),+]),*],
+                    flags: (0 $(| flag!($flag))*) as u16,
+                    effect: BODY.0,
+                }
+            },)*
+            $({
+                const BODY: (Effect, usize) =
+                    body!(bytecode bytecode_with AnyBytecodeEngine $tier1 [$($tier1_operands)?]);
+                MicroOp {
+                    name: stringify!($tier1),
+                    group: Group::Bytecode,
+                    copies: 0,
+                    operand_units: BODY.1,
+                    needs: &[$(&[$(stringify!($tier1_need)),+]),*],
+                    flags: 0,
+                    effect: BODY.0,
+                }
+            },)*
+            $(MicroOp {
+                name: stringify!($trace),
+                group: Group::Traces,
+                copies: 0,
+                operand_units: 0,
+                needs: &[$(&[$(stringify!($trace_need)),+]),*],
+                flags: (0 $(| flag!($trace_flag))*) as u16,
+                effect: Effect { kept: |_| 0, taken: |_| $taken, left: |_| $left, ends_instruction: false },
+            },)*
+        ];
+    };
+}
+
+for_each_micro_op!(micro_ops);
+
+/// An engine that does not exist, to ask for the types of bodies: those that can be part of a trace ask for no
+/// more than this.
+enum AnyEngine {}
+
+/// The same for bodies that need an engine for bytecode.
+enum AnyBytecodeEngine {}
+
+macro_rules! engines_that_do_not_exist {
+    ($($name:ident),*) => {
+        $(
+            // SAFETY: there is no value of the type.
+            unsafe impl Engine for $name {
+                type NextStore = Infallible;
+
+                fn frame(&self) -> Frame {
+                    match *self {}
+                }
+                fn tstate(&self) -> ThreadState {
+                    match *self {}
+                }
+                fn oparg(&self) -> usize {
+                    match *self {}
+                }
+                fn this_instr(&self) -> CodeUnit {
+                    match *self {}
+                }
+                fn units(&self) -> usize {
+                    match *self {}
+                }
+                fn sp(&self) -> *mut StackRef {
+                    match *self {}
+                }
+                unsafe fn set_sp(&mut self, _sp: *mut StackRef) {
+                    match *self {}
+                }
+                unsafe fn switch_frame(&mut self, _frame: Frame, _next: CodeUnit) {
+                    match *self {}
+                }
+                fn give_frame(&mut self, _frame: Frame) {
+                    match *self {}
+                }
+                fn take_frame(&mut self) -> Frame {
+                    match *self {}
+                }
+                unsafe fn following_store(&self) -> usize {
+                    match *self {}
+                }
+                unsafe fn skip_next(&mut self) {
+                    match *self {}
+                }
+                unsafe fn stay_at_previous_instr(&mut self) {
+                    match *self {}
+                }
+            }
+        )*
+    };
+}
+
+engines_that_do_not_exist!(AnyEngine, AnyBytecodeEngine);
+
+// SAFETY: there is no value of the type.
+unsafe impl BytecodeEngine for AnyBytecodeEngine {
+    fn set_oparg(&mut self, _oparg: usize) {
+        match *self {}
+    }
+    fn previous_instr(&self) -> CodeUnit {
+        match *self {}
+    }
+    fn next(&self) -> CodeUnit {
+        match *self {}
+    }
+    unsafe fn set_next(&mut self, _instr: CodeUnit) {
+        match *self {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    //! The rows against the host's own tables, entry by entry, and against the rows of instructions.
+
+    use std::collections::{BTreeMap, BTreeSet};
+
+    use super::*;
+    use crate::bytecode::host_tables::{Table, assert_same, c_switch, c_table};
+    use crate::bytecode::metadata::{INSTRUCTIONS, Instruction, Step};
+
+    const UOP_METADATA: &str = "internal/pycore_uop_metadata.h";
+    const OPCODE_METADATA: &str = "internal/pycore_opcode_metadata.h";
+
+    fn by_name() -> BTreeMap<&'static str, &'static MicroOp> {
+        let rows: BTreeMap<_, _> = MICRO_OPS.iter().map(|row| (row.name, row)).collect();
+        assert_eq!(rows.len(), MICRO_OPS.len(), "a micro-op has two rows");
+        rows
+    }
+
+    /// The host's name of a row.
+    fn host_name(name: &str) -> String {
+        format!("_{}", name.to_uppercase())
+    }
+
+    /// The micro-ops in an instruction.
+    fn steps(row: &Instruction) -> impl Iterator<Item = (&'static str, usize)> {
+        row.steps.iter().filter_map(|step| match *step {
+            Step::Op { name, operands, .. } => {
+                let units =
+                    operands.iter().filter(|operand| **operand != crate::bytecode::metadata::Operand::Unused);
+                Some((name, units.map(|operand| operand.units()).sum()))
+            }
+            Step::Skip(_) => None,
+        })
+    }
+
+    #[test]
+    fn micro_ops_and_their_properties_are_the_hosts() {
+        let bits = |text: &str| match text {
+            "0" => 0,
+            names => names.split(" | ").fold(0, |bits, name| bits | flag_of(name)),
+        };
+        let host: Table<u16> = c_table(UOP_METADATA, "_PyUop_Flags")
+            .into_iter()
+            .map(|(name, text)| (name, bits(&text)))
+            .collect();
+        assert!(host.len() > 250, "too few micro-ops");
+        let mut rows = BTreeMap::new();
+        for row in MICRO_OPS.iter().filter(|row| row.group != Group::Bytecode) {
+            rows.insert(host_name(row.name), row.flags);
+            for argument in 0..row.copies {
+                let name = format!("{}_{argument}", host_name(row.name));
+                rows.insert(name, row.flags & !(ffi::HAS_ARG_FLAG as u16));
+            }
+        }
+        assert_same(&rows, &host);
+    }
+
+    fn flag_of(name: &str) -> u16 {
+        let flags = [
+            ("ARG", ffi::HAS_ARG_FLAG),
+            ("CONST", ffi::HAS_CONST_FLAG),
+            ("NAME", ffi::HAS_NAME_FLAG),
+            ("FREE", ffi::HAS_FREE_FLAG),
+            ("LOCAL", ffi::HAS_LOCAL_FLAG),
+            ("EVAL_BREAK", ffi::HAS_EVAL_BREAK_FLAG),
+            ("DEOPT", ffi::HAS_DEOPT_FLAG),
+            ("ERROR", ffi::HAS_ERROR_FLAG),
+            ("ESCAPES", ffi::HAS_ESCAPES_FLAG),
+            ("EXIT", ffi::HAS_EXIT_FLAG),
+            ("PURE", ffi::HAS_PURE_FLAG),
+            ("ERROR_NO_POP", ffi::HAS_ERROR_NO_POP_FLAG),
+            ("NO_SAVE_IP", ffi::HAS_NO_SAVE_IP_FLAG),
+        ];
+        let short = name.strip_prefix("HAS_").and_then(|name| name.strip_suffix("_FLAG")).expect(name);
+        flags.iter().find(|(flag, _)| *flag == short).unwrap_or_else(|| panic!("{name} is new")).1 as u16
+    }
+
+    #[test]
+    fn copies_are_the_hosts() {
+        let host: Table<u8> = c_table(UOP_METADATA, "_PyUop_Replication")
+            .into_iter()
+            .map(|(name, count)| (name, count.parse().expect("a number")))
+            .collect();
+        let copied = MICRO_OPS.iter().filter(|row| row.copies > 0);
+        assert_same(&copied.map(|row| (host_name(row.name), row.copies)).collect(), &host);
+    }
+
+    /// Arguments to try: small ones with all their bits, and one that is longer than a byte.
+    const ARGUMENTS: [usize; 6] = [1, 2, 3, 4, 7, 0x203];
+
+    /// What the host passes on the stack and this engine does not: the frame that a call has made, and the
+    /// `__getitem__` that a guard has found.
+    const PASSED_OTHERWISE: [(&str, usize); 2] = [("push_frame", 1), ("binary_op_subscr_init_call", 1)];
+
+    #[test]
+    fn what_micro_ops_take_is_what_the_host_says() {
+        let host = c_switch(UOP_METADATA, "_PyUop_num_popped");
+        for row in MICRO_OPS.iter().filter(|row| row.group != Group::Bytecode) {
+            let other = PASSED_OTHERWISE.iter().find(|(name, _)| *name == row.name).map_or(0, |(_, n)| *n);
+            for argument in ARGUMENTS {
+                let taken = (row.effect.taken)(argument) + other;
+                let popped = host[&host_name(row.name)](argument);
+                assert_eq!(taken as isize, popped, "{} with argument {argument}", row.name);
+            }
+        }
+    }
+
+    /// Instructions whose micro-ops do not say what they take: they are in no trace.
+    const UNDECLARED: [&str; 9] = [
+        "raise_varargs",
+        "reraise",
+        "instrumented_for_iter",
+        "instrumented_pop_iter",
+        "instrumented_pop_jump_if_true",
+        "instrumented_pop_jump_if_false",
+        "instrumented_pop_jump_if_none",
+        "instrumented_pop_jump_if_not_none",
+        "enter_executor",
+    ];
+
+    #[test]
+    fn together_micro_ops_move_the_stack_as_the_instruction_does() {
+        let rows = by_name();
+        let popped = c_switch(OPCODE_METADATA, "_PyOpcode_num_popped");
+        let pushed = c_switch(OPCODE_METADATA, "_PyOpcode_num_pushed");
+        let mut compared = 0;
+        for row in INSTRUCTIONS.iter().filter(|row| steps(row).all(|(name, _)| !UNDECLARED.contains(&name))) {
+            for argument in ARGUMENTS {
+                let mut moved = 0;
+                for step in row.steps {
+                    let Step::Op { name, .. } = *step else { continue };
+                    let Effect { taken, left, .. } = rows[name].effect;
+                    moved += left(argument) as isize - taken(argument) as isize;
+                }
+                let expected = pushed[row.name](argument) - popped[row.name](argument);
+                assert_eq!(moved, expected, "{} with argument {argument}", row.name);
+            }
+            compared += 1;
+        }
+        assert!(compared > 200, "only {compared} instructions compared");
+    }
+
+    #[test]
+    fn every_step_has_a_row_and_every_body_is_a_step() {
+        let rows = by_name();
+        let mut used = BTreeSet::new();
+        for row in INSTRUCTIONS {
+            for (name, operand_units) in steps(row) {
+                let micro_op = rows.get(name).unwrap_or_else(|| panic!("{name} of {} has no row", row.name));
+                assert_ne!(micro_op.group, Group::Traces, "{name} of {}", row.name);
+                assert_eq!(micro_op.operand_units, operand_units, "{name} of {}", row.name);
+                used.insert(name);
+            }
+        }
+        let bodies = MICRO_OPS.iter().filter(|row| row.group != Group::Traces).map(|row| row.name);
+        assert_eq!(bodies.collect::<BTreeSet<_>>(), used);
+    }
+
+    #[test]
+    fn what_may_do_the_next_instructions_work_comes_last() {
+        let rows = by_name();
+        let ending = |name: &str| rows[name].effect.ends_instruction;
+        assert!(ending("binary_op_add_int") && ending("iter_next_range"));
+        for row in INSTRUCTIONS {
+            let names: Vec<&str> = steps(row).map(|(name, _)| name).collect();
+            let (_, before) = names.split_last().expect("a step");
+            assert!(!before.iter().any(|name| ending(name)), "{}", row.name);
+        }
+    }
+
+    #[test]
+    fn instructions_give_micro_ops_what_they_need() {
+        let rows = by_name();
+        for row in INSTRUCTIONS {
+            let names: Vec<&str> = steps(row).map(|(name, _)| name).collect();
+            for (index, name) in names.iter().enumerate() {
+                for &alternatives in rows[name].needs {
+                    let before = &names[..index];
+                    assert!(
+                        alternatives.iter().any(|need| before.contains(need)),
+                        "{}: {name} needs {} before it",
+                        row.name,
+                        alternatives.join(" or ")
+                    );
+                }
+            }
+        }
+        // No instruction has what only traces have: their needs must exist at least.
+        for row in MICRO_OPS {
+            for need in row.needs.iter().copied().flatten() {
+                assert!(rows.contains_key(need), "{} needs {need}", row.name);
+            }
+        }
+    }
+}

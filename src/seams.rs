@@ -1,0 +1,448 @@
+//! Calls from one replaced object into another.
+//!
+//! Each of the objects in `host/replaced.txt` can come from C again (`make python C_OBJECTS=ceval.o`). So a call
+//! from what stands for one of them into what stands for another goes through the linker, by the C name, and
+//! whichever definition was linked runs. All such calls are here, with Rust's types. Inside one object a call is a
+//! plain Rust call, and the rest of the crate never names a symbol that [`crate::exports`] defines: `tests/architecture`
+//! checks that.
+//!
+//! A submodule stands for each object that is called.
+
+use crate::host::ffi;
+
+/// `specialize.o`: looking for a form of an instruction.
+///
+/// `# Safety` of all functions: the thread is attached and no exception set, `instr` is the instruction that it runs,
+/// of the family in the function's name, and its operands are live.
+pub(crate) mod specialize {
+    use core::ffi::c_int;
+
+    use super::ffi;
+    use crate::host::{Code, CodeUnit, PyObject, StackRef};
+
+    macro_rules! families {
+        ($($name:ident = $symbol:ident($($operand:ident: $type_:ty => $raw:expr),*);)*) => {$(
+            #[inline(always)]
+            pub(crate) unsafe fn $name($($operand: $type_),*) {
+                // SAFETY: the contract of this module's functions.
+                unsafe { ffi::$symbol($($raw),*) }
+            }
+        )*};
+    }
+
+    families! {
+        contains_op = _Py_Specialize_ContainsOp(
+            container: StackRef => container.raw(), instr: CodeUnit => instr.as_ptr());
+        send = _Py_Specialize_Send(receiver: StackRef => receiver.raw(), instr: CodeUnit => instr.as_ptr());
+        to_bool = _Py_Specialize_ToBool(value: StackRef => value.raw(), instr: CodeUnit => instr.as_ptr());
+        call = _Py_Specialize_Call(
+            callable: StackRef => callable.raw(),
+            instr: CodeUnit => instr.as_ptr(),
+            arguments: usize => arguments as c_int);
+        call_kw = _Py_Specialize_CallKw(
+            callable: StackRef => callable.raw(),
+            instr: CodeUnit => instr.as_ptr(),
+            arguments: usize => arguments as c_int);
+        for_iter = _Py_Specialize_ForIter(
+            iterator: StackRef => iterator.raw(),
+            instr: CodeUnit => instr.as_ptr(),
+            oparg: usize => oparg as c_int);
+        unpack_sequence = _Py_Specialize_UnpackSequence(
+            sequence: StackRef => sequence.raw(),
+            instr: CodeUnit => instr.as_ptr(),
+            oparg: usize => oparg as c_int);
+        load_attr = _Py_Specialize_LoadAttr(
+            owner: StackRef => owner.raw(),
+            instr: CodeUnit => instr.as_ptr(),
+            name: *mut PyObject => name);
+        store_attr = _Py_Specialize_StoreAttr(
+            owner: StackRef => owner.raw(),
+            instr: CodeUnit => instr.as_ptr(),
+            name: *mut PyObject => name);
+        store_subscr = _Py_Specialize_StoreSubscr(
+            container: StackRef => container.raw(),
+            index: StackRef => index.raw(),
+            instr: CodeUnit => instr.as_ptr());
+        compare_op = _Py_Specialize_CompareOp(
+            left: StackRef => left.raw(),
+            right: StackRef => right.raw(),
+            instr: CodeUnit => instr.as_ptr(),
+            oparg: usize => oparg as c_int);
+        load_global = _Py_Specialize_LoadGlobal(
+            globals: *mut PyObject => globals,
+            builtins: *mut PyObject => builtins,
+            instr: CodeUnit => instr.as_ptr(),
+            name: *mut PyObject => name);
+        load_super_attr = _Py_Specialize_LoadSuperAttr(
+            global_super: StackRef => global_super.raw(),
+            class: StackRef => class.raw(),
+            instr: CodeUnit => instr.as_ptr(),
+            load_method: bool => load_method.into());
+        binary_op = _Py_Specialize_BinaryOp(
+            left: StackRef => left.raw(),
+            right: StackRef => right.raw(),
+            instr: CodeUnit => instr.as_ptr(),
+            oparg: usize => oparg as c_int,
+            locals: *mut StackRef => locals.cast());
+    }
+
+    /// The code of the frame below an `__init__` that is called without leaving the evaluator.
+    #[inline(always)]
+    pub(crate) fn init_cleanup() -> Code {
+        Code::from_ptr((&raw const ffi::_Py_InitCleanup).cast_mut().cast())
+    }
+}
+
+/// `instrumentation.o`: calling the tools, instrumenting code, and what tools want. Tools and events are given by their
+/// numbers, sets of events by their bits.
+pub(crate) mod instrumentation {
+    use core::ffi::c_int;
+
+    use super::ffi;
+    use crate::host::owned::check;
+    use crate::host::{Code, CodeUnit, Frame, Owned, PyObject, PyResult, Raised, ThreadState};
+
+    /// `sys.monitoring.DISABLE`, borrowed and immortal.
+    #[inline(always)]
+    pub(crate) fn disable() -> *mut PyObject {
+        &raw mut ffi::_PyInstrumentation_DISABLE
+    }
+
+    /// `sys.monitoring.MISSING`, borrowed and immortal.
+    #[inline(always)]
+    pub(crate) fn missing() -> *mut PyObject {
+        &raw mut ffi::_PyInstrumentation_MISSING
+    }
+
+    /// Calls the tools for `event` (`PY_MONITORING_EVENT_*`) of `instr`. Fails with a tool's exception.
+    ///
+    /// # Safety
+    /// The thread is attached and `tstate` its state; no exception is set; `frame` is current and published, and
+    /// `instr` in its bytecode; `event` is of a kind that the instruction was instrumented for.
+    #[inline(always)]
+    pub(crate) unsafe fn event(
+        tstate: ThreadState,
+        event: u32,
+        frame: Frame,
+        instr: CodeUnit,
+    ) -> PyResult<()> {
+        let (tstate, frame, instr) = (tstate.as_ptr(), frame.as_ptr(), instr.as_ptr());
+        // SAFETY: the contract of this function.
+        succeeded(unsafe { ffi::_Py_call_instrumentation(tstate, event as c_int, frame, instr) })
+    }
+
+    /// As [`event`], with one argument, borrowed.
+    ///
+    /// # Safety
+    /// As for [`event`]; `argument` is live.
+    #[inline(always)]
+    pub(crate) unsafe fn event_with(
+        tstate: ThreadState,
+        event: u32,
+        frame: Frame,
+        instr: CodeUnit,
+        argument: *mut PyObject,
+    ) -> PyResult<()> {
+        let (tstate, frame, instr) = (tstate.as_ptr(), frame.as_ptr(), instr.as_ptr());
+        // SAFETY: the contract of this function.
+        succeeded(unsafe {
+            ffi::_Py_call_instrumentation_arg(tstate, event as c_int, frame, instr, argument)
+        })
+    }
+
+    /// As [`event`], with two arguments, borrowed.
+    ///
+    /// # Safety
+    /// As for [`event`]; the arguments are live.
+    #[inline(always)]
+    pub(crate) unsafe fn event_with_two(
+        tstate: ThreadState,
+        event: u32,
+        frame: Frame,
+        instr: CodeUnit,
+        [first, second]: [*mut PyObject; 2],
+    ) -> PyResult<()> {
+        let (tstate, frame, instr) = (tstate.as_ptr(), frame.as_ptr(), instr.as_ptr());
+        // SAFETY: the contract of this function.
+        succeeded(unsafe {
+            ffi::_Py_call_instrumentation_2args(tstate, event as c_int, frame, instr, first, second)
+        })
+    }
+
+    /// As [`event_with_two`], while an exception is set. It stays set unless a tool raises another one.
+    ///
+    /// # Safety
+    /// As for [`event_with_two`], but an exception is set.
+    #[inline(always)]
+    pub(crate) unsafe fn event_with_exception(
+        tstate: ThreadState,
+        event: u32,
+        frame: Frame,
+        instr: CodeUnit,
+        [first, second]: [*mut PyObject; 2],
+    ) {
+        let (tstate, frame, instr) = (tstate.as_ptr(), frame.as_ptr(), instr.as_ptr());
+        // SAFETY: the contract of this function.
+        unsafe { ffi::_Py_call_instrumentation_exc2(tstate, event as c_int, frame, instr, first, second) }
+    }
+
+    /// Calls the tools for the way of `instr` from `source` to `target`. Returns where to go on: `target`, or where
+    /// a tool has moved the frame to. Fails with a tool's exception.
+    ///
+    /// # Safety
+    /// As for [`event`]; `source` and `target` are in the frame's bytecode, too.
+    #[inline(always)]
+    pub(crate) unsafe fn jump(
+        tstate: ThreadState,
+        event: u32,
+        frame: Frame,
+        instr: CodeUnit,
+        source: CodeUnit,
+        target: CodeUnit,
+    ) -> PyResult<CodeUnit> {
+        let (tstate, frame, instr) = (tstate.as_ptr(), frame.as_ptr(), instr.as_ptr());
+        let (source, target) = (source.as_ptr(), target.as_ptr());
+        // SAFETY: the contract of this function.
+        let next = unsafe {
+            ffi::_Py_call_instrumentation_jump(instr, tstate, event as c_int, frame, source, target)
+        };
+        if next.is_null() { Err(Raised) } else { Ok(CodeUnit::from_ptr(next)) }
+    }
+
+    /// Calls the tools for the line that begins at `instr`, unless `previous` was on the same one. Returns the opcode
+    /// that is under the line event. Fails with a tool's exception.
+    ///
+    /// # Safety
+    /// As for [`event`]; `previous` is in the frame's bytecode, too, and the code object has a table of lines.
+    #[inline(always)]
+    pub(crate) unsafe fn line(
+        tstate: ThreadState,
+        frame: Frame,
+        instr: CodeUnit,
+        previous: CodeUnit,
+    ) -> PyResult<u8> {
+        let (tstate, frame, instr) = (tstate.as_ptr(), frame.as_ptr(), instr.as_ptr());
+        // SAFETY: the contract of this function.
+        opcode(unsafe { ffi::_Py_call_instrumentation_line(tstate, frame, instr, previous.as_ptr()) })
+    }
+
+    /// Calls the tools for the instruction event of `instr`. Returns the opcode that is under it. Fails with a tool's
+    /// exception.
+    ///
+    /// # Safety
+    /// As for [`event`]; the code object has a table of opcodes.
+    #[inline(always)]
+    pub(crate) unsafe fn instruction(tstate: ThreadState, frame: Frame, instr: CodeUnit) -> PyResult<u8> {
+        let (tstate, frame, instr) = (tstate.as_ptr(), frame.as_ptr(), instr.as_ptr());
+        // SAFETY: the contract of this function.
+        opcode(unsafe { ffi::_Py_call_instrumentation_instruction(tstate, frame, instr) })
+    }
+
+    #[inline(always)]
+    fn succeeded(status: c_int) -> PyResult<()> {
+        if status == 0 { Ok(()) } else { Err(Raised) }
+    }
+
+    #[inline(always)]
+    fn opcode(opcode: c_int) -> PyResult<u8> {
+        if opcode < 0 { Err(Raised) } else { Ok(opcode as u8) }
+    }
+
+    /// Brings `code` up to date with what the interpreter's tools want. Fails with MemoryError.
+    ///
+    /// # Safety
+    /// The thread is attached, `code` is live, `interp` is the thread's, and the world is not stopped.
+    #[inline(always)]
+    pub(crate) unsafe fn instrument(code: Code, interp: *mut ffi::PyInterpreterState) -> PyResult<()> {
+        // SAFETY: the contract of this function.
+        succeeded(unsafe { ffi::_Py_Instrument(code.as_ptr(), interp) })
+    }
+
+    /// Makes `events` those that `tool` watches wherever they happen.
+    ///
+    /// # Safety
+    /// The thread is attached, and the world is stopped.
+    pub(crate) unsafe fn set_events(tool: usize, events: ffi::_PyMonitoringEventSet) -> PyResult<()> {
+        // SAFETY: the contract of this function.
+        check(unsafe { ffi::_PyMonitoring_SetEvents(tool as c_int, events) }).map(|_| ())
+    }
+
+    /// The events that `tool` watches in `code`.
+    ///
+    /// # Safety
+    /// The thread is attached, and `code` is live.
+    pub(crate) unsafe fn local_events(code: Code, tool: usize) -> PyResult<ffi::_PyMonitoringEventSet> {
+        let mut events = 0;
+        // SAFETY: the contract of this function.
+        check(unsafe { ffi::_PyMonitoring_GetLocalEvents(code.as_ptr(), tool as c_int, &raw mut events) })?;
+        Ok(events)
+    }
+
+    /// Makes `events`, local ones, those that `tool` watches in `code`.
+    ///
+    /// # Safety
+    /// The thread is attached, `code` is live, and the world is stopped.
+    pub(crate) unsafe fn set_local_events(
+        code: Code,
+        tool: usize,
+        events: ffi::_PyMonitoringEventSet,
+    ) -> PyResult<()> {
+        // SAFETY: the contract of this function.
+        let status = unsafe { ffi::_PyMonitoring_SetLocalEvents(code.as_ptr(), tool as c_int, events) };
+        check(status).map(|_| ())
+    }
+
+    /// Makes `callback` (borrowed; null: none) that of a tool for an event, and returns the one before. None, too, if
+    /// an exception is set.
+    ///
+    /// # Safety
+    /// The thread is attached; `callback` is live or null.
+    pub(crate) unsafe fn register_callback(
+        tool: usize,
+        event: usize,
+        callback: *mut PyObject,
+    ) -> Option<Owned> {
+        // SAFETY: the contract of this function.
+        unsafe {
+            let before = ffi::_PyMonitoring_RegisterCallback(tool as c_int, event as c_int, callback);
+            Owned::optional(before)
+        }
+    }
+}
+
+/// `legacy_tracing.o`: trace and profile functions.
+///
+/// `# Safety` of the functions that set one: the thread is attached and of the same interpreter, `object` is live or
+/// null. They take a reference to it, and fail with an audit hook's exception or MemoryError.
+pub(crate) mod legacy_tracing {
+    use super::ffi;
+    use crate::host::owned::check;
+    use crate::host::{PyObject, PyResult, PyTypeObject, ThreadState};
+
+    unsafe extern "C" {
+        // No header has it.
+        static mut _PyLegacyEventHandler_Type: PyTypeObject;
+    }
+
+    /// The type of the callback objects.
+    pub(crate) fn event_handler_type() -> *mut PyTypeObject {
+        &raw mut _PyLegacyEventHandler_Type
+    }
+
+    macro_rules! setters {
+        ($($(#[$doc:meta])* $name:ident = $symbol:ident($of:ident: $type_:ty => $raw:expr);)*) => {$(
+            $(#[$doc])*
+            pub(crate) unsafe fn $name(
+                $of: $type_,
+                function: ffi::Py_tracefunc,
+                object: *mut PyObject,
+            ) -> PyResult<()> {
+                // SAFETY: the contract of this module's functions.
+                check(unsafe { ffi::$symbol($raw, function, object) }).map(|_| ())
+            }
+        )*};
+    }
+
+    setters! {
+        /// Makes `function` (null: none), called with `object`, the profile function of a thread.
+        set_profile = _PyEval_SetProfile(tstate: ThreadState => tstate.as_ptr());
+        /// As [`set_profile`], for all threads of an interpreter.
+        set_profile_of_all = _PyEval_SetProfileAllThreads(interp: *mut ffi::PyInterpreterState => interp);
+        /// Makes `function` (null: none), called with `object`, the trace function of a thread.
+        set_trace = _PyEval_SetTrace(tstate: ThreadState => tstate.as_ptr());
+        /// As [`set_trace`], for all threads of an interpreter.
+        set_trace_of_all = _PyEval_SetTraceAllThreads(interp: *mut ffi::PyInterpreterState => interp);
+    }
+}
+
+/// `ceval.o`: the evaluator.
+pub(crate) mod ceval {
+    use core::ffi::c_int;
+
+    use super::ffi;
+    use crate::host::{Frame, PyObject, ThreadState};
+
+    /// Runs `frame` in the default evaluator. Called by its C name although it is in the same object: that is the name
+    /// which debuggers look for on the stack.
+    ///
+    /// # Safety
+    /// The thread is attached and `tstate` is its state; `frame` is complete, published, and not linked yet.
+    #[inline(always)]
+    pub(crate) unsafe fn eval_frame_default(
+        tstate: ThreadState,
+        frame: Frame,
+        throw: c_int,
+    ) -> *mut PyObject {
+        // SAFETY: the contract of this function.
+        unsafe { ffi::_PyEval_EvalFrameDefault(tstate.as_ptr(), frame.as_ptr(), throw) }
+    }
+
+    /// The object of the innermost frame that Python code may see: borrowed; null, without an exception, if there is
+    /// no frame or no memory.
+    ///
+    /// # Safety
+    /// The thread is attached.
+    pub(crate) unsafe fn current_frame_object() -> *mut ffi::PyFrameObject {
+        // SAFETY: the contract of this function.
+        unsafe { ffi::PyEval_GetFrame() }
+    }
+}
+
+/// `ceval_gil.o`: what is asked of threads.
+pub(crate) mod ceval_gil {
+    use super::ffi;
+    use crate::host::{PyResult, Raised, ThreadState};
+
+    /// Does what the thread's eval breaker asks for. Fails with the exception of a signal handler, a pending call, or
+    /// another thread.
+    ///
+    /// # Safety
+    /// The thread is attached, `tstate` is its state, and its current frame is published.
+    #[inline(always)]
+    pub(crate) unsafe fn handle_pending(tstate: ThreadState) -> PyResult<()> {
+        // SAFETY: the contract of this function.
+        if unsafe { ffi::_Py_HandlePending(tstate.as_ptr()) } == 0 { Ok(()) } else { Err(Raised) }
+    }
+}
+
+/// `index_pool.o`: who has which copy of the bytecode.
+#[cfg(py_gil_disabled)]
+pub(crate) mod index_pool {
+    use super::ffi;
+
+    /// Takes the smallest free index out of the pool; -1 with MemoryError.
+    ///
+    /// # Safety
+    /// The pool is that of a live interpreter.
+    pub(crate) unsafe fn take(pool: *mut ffi::_PyIndexPool) -> i32 {
+        // SAFETY: the contract of this function.
+        unsafe { ffi::_PyIndexPool_AllocIndex(pool) }
+    }
+
+    /// Puts an index back into the pool.
+    ///
+    /// # Safety
+    /// As for [`take`]; the thread that had the index runs no Python code any more.
+    pub(crate) unsafe fn give_back(pool: *mut ffi::_PyIndexPool, index: i32) {
+        // SAFETY: the contract of this function.
+        unsafe { ffi::_PyIndexPool_FreeIndex(pool, index) }
+    }
+}
+
+/// `codeobject.o`: copies of the bytecode.
+#[cfg(py_gil_disabled)]
+pub(crate) mod codeobject {
+    use super::ffi;
+    use crate::host::{Code, CodeUnit, PyResult, Raised};
+
+    /// The calling thread's copy of the bytecode of `code`, which is made if there is none yet. Fails with
+    /// MemoryError.
+    ///
+    /// # Safety
+    /// The thread is attached, and `code` is live.
+    pub(crate) unsafe fn bytecode_copy(code: Code) -> PyResult<CodeUnit> {
+        // SAFETY: the contract of this function.
+        let copy = unsafe { ffi::_PyCode_GetTLBC(code.as_ptr()) };
+        if copy.is_null() { Err(Raised) } else { Ok(CodeUnit::from_ptr(copy)) }
+    }
+}
