@@ -131,7 +131,8 @@ apt_unpack_files() {
         [ -e "$deb" ] || continue
         name=${deb##*/}
         say "unpacking ${name%%_*}"
-        dpkg-deb -x "$deb" "$2" 2> "$1/unpack.log" || die "cannot unpack $name: $(head -1 "$1/unpack.log")"
+        dpkg-deb -x "$deb" "$2" 2> "$1/unpack.log" ||
+            die "cannot unpack $name: $(grep '^tar: .*: ' "$1/unpack.log" | tail -1)"
         {
             cat "$1/status"
             dpkg-deb --field "$deb" | sed '1a Status: install ok installed'
