@@ -1,14 +1,14 @@
-//! For tests: tables of the host, from the text of its headers.
+//! For tests: reads tables of the host from the text of its headers.
 
 use std::collections::BTreeMap;
 
-/// The text of a header.
+/// The text of one of the host's headers.
 fn header(name: &str) -> String {
     let path = format!("{}/{name}", env!("REVAL_HOST_INCLUDE"));
     std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"))
 }
 
-/// The lines `[NAME] = …` of a C table in one of the host's headers.
+/// The entries `[NAME] = …` of the C array `table` in one of the host's headers.
 pub(crate) fn c_table(name: &str, table: &str) -> BTreeMap<String, String> {
     let text = header(name);
     let start = text.rfind(&format!("{table}[")).unwrap_or_else(|| panic!("no {table} in {name}"));
@@ -22,7 +22,7 @@ pub(crate) fn c_table(name: &str, table: &str) -> BTreeMap<String, String> {
 /// A number that depends on an instruction's argument.
 type Formula = Box<dyn Fn(usize) -> isize>;
 
-/// The cases `case NAME: return …;` of a C function of an argument `oparg` in one of the host's headers.
+/// The cases `case NAME: return …;` of a C function with an argument `oparg` in one of the host's headers.
 pub(crate) fn c_switch(name: &str, function: &str) -> BTreeMap<String, Formula> {
     let text = header(name);
     let start = text.rfind(&format!("{function}(")).unwrap_or_else(|| panic!("no {function} in {name}"));
@@ -58,7 +58,8 @@ fn tokens(formula: &str) -> Vec<String> {
     tokens
 }
 
-/// Evaluates sums of products, with `&` and `>>` only between parentheses of their own.
+/// Evaluates sums and products from left to right. `&` and `>>` must be in parentheses of their own, and so
+/// must a product unless it stands alone.
 struct Parser<'a> {
     tokens: &'a [String],
     oparg: isize,
