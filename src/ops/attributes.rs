@@ -16,6 +16,9 @@ use crate::seams;
 // --- guards on the owner, the topmost value ----------------------------------------------------
 
 /// The owner's type has not changed since the specializer filled the cache.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
 pub(crate) unsafe fn guard_type_version<E: Engine>(
     _e: &mut E,
@@ -27,6 +30,9 @@ pub(crate) unsafe fn guard_type_version<E: Engine>(
 }
 
 /// Like [`guard_type_version`], and locks the owner for the rest of the instruction.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
 pub(crate) unsafe fn guard_type_version_and_lock<E: Engine>(
     _e: &mut E,
@@ -55,6 +61,9 @@ unsafe fn guard_locked(holds: bool, object: *mut PyObject) -> Op {
 }
 
 /// The owner is a class that has not changed since the specializer filled the cache.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
 pub(crate) unsafe fn check_attr_class<E: Engine>(
     _e: &mut E,
@@ -70,6 +79,9 @@ pub(crate) unsafe fn check_attr_class<E: Engine>(
 }
 
 /// The owner has its attributes in inline values.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op. `guard_type_version` has run before.
 #[inline(always)]
 pub(crate) unsafe fn check_managed_object_has_values<E: Engine>(
     _e: &mut E,
@@ -80,6 +92,9 @@ pub(crate) unsafe fn check_managed_object_has_values<E: Engine>(
 }
 
 /// The owner has its attributes in inline values, so their names are in the shared keys of its type.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op. `guard_type_version` has run before.
 #[inline(always)]
 pub(crate) unsafe fn guard_dorv_values_inst_attr_from_dict<E: Engine>(
     e: &mut E,
@@ -91,6 +106,9 @@ pub(crate) unsafe fn guard_dorv_values_inst_attr_from_dict<E: Engine>(
 
 /// No attribute name has been added to the shared keys of the owner's type since the specializer filled the
 /// cache.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op. `guard_type_version` has run before.
 #[inline(always)]
 pub(crate) unsafe fn guard_keys_version<E: Engine>(
     _e: &mut E,
@@ -102,6 +120,9 @@ pub(crate) unsafe fn guard_keys_version<E: Engine>(
 }
 
 /// The owner, which is locked, has its attributes in inline values and no dictionary.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op. `guard_type_version_and_lock` has run before.
 #[inline(always)]
 pub(crate) unsafe fn guard_dorv_no_dict<E: Engine>(_e: &mut E, Kept([owner]): Kept<[StackRef; 1]>) -> Op {
     // SAFETY: a guard has checked the type, whose instances have inline values and a managed dictionary, and
@@ -113,6 +134,9 @@ pub(crate) unsafe fn guard_dorv_no_dict<E: Engine>(_e: &mut E, Kept([owner]): Ke
 }
 
 /// The owner has no dictionary yet that could contain an attribute with the name of the method.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op. `guard_type_version` has run before.
 #[inline(always)]
 pub(crate) unsafe fn check_attr_method_lazy_dict<E: Engine>(
     _e: &mut E,
@@ -126,6 +150,9 @@ pub(crate) unsafe fn check_attr_method_lazy_dict<E: Engine>(
 // --- LOAD_ATTR ---------------------------------------------------------------------------------
 
 /// Specializes LOAD_ATTR if its counter triggers.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
 pub(crate) unsafe fn specialize_load_attr<E: BytecodeEngine>(
     e: &mut E,
@@ -143,6 +170,9 @@ pub(crate) unsafe fn specialize_load_attr<E: BytecodeEngine>(
 
 /// Replaces the owner by `owner.name`. If the low bit of the argument is set, a call follows: pushes a
 /// method's function and the owner as its `self`, or any other attribute and an empty slot.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
 pub(crate) unsafe fn load_attr<E: Engine>(e: &mut E, [_]: [StackRef; 1]) -> Op<SettledMany<OneOrTwo>> {
     // SAFETY: the argument is an index of the code's names. The owner is live and owned by this micro-op; it
@@ -194,6 +224,10 @@ unsafe fn load_slot<E: Engine>(e: &mut E, owner: StackRef, slot: Slot) -> Op<Set
 }
 
 /// Loads an attribute from the owner's inline values, at `offset` in the object.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op. `guard_type_version` and `check_managed_object_has_values`
+/// have run before.
 #[inline(always)]
 pub(crate) unsafe fn load_attr_instance_value<E: Engine>(
     e: &mut E,
@@ -206,6 +240,9 @@ pub(crate) unsafe fn load_attr_instance_value<E: Engine>(
 }
 
 /// Loads an attribute that has a slot (`__slots__`) at `offset` in the object.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op. `guard_type_version` has run before.
 #[inline(always)]
 pub(crate) unsafe fn load_attr_slot<E: Engine>(
     e: &mut E,
@@ -217,6 +254,9 @@ pub(crate) unsafe fn load_attr_slot<E: Engine>(
 }
 
 /// Loads an attribute from the owner's dictionary, where the specializer found it at index `hint`.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op. `guard_type_version` has run before.
 #[inline(always)]
 pub(crate) unsafe fn load_attr_with_hint<E: Engine>(
     e: &mut E,
@@ -238,6 +278,9 @@ pub(crate) unsafe fn load_attr_with_hint<E: Engine>(
 }
 
 /// Loads a global of a module. The operands are the version of the keys of its dictionary and the index there.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
 pub(crate) unsafe fn load_attr_module<E: Engine>(
     e: &mut E,
@@ -273,6 +316,9 @@ unsafe fn load_cached<E: Engine>(e: &mut E, attr: *mut PyObject, owner: StackRef
 }
 
 /// Loads an attribute of a class.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op. `check_attr_class` has run before.
 #[inline(always)]
 pub(crate) unsafe fn load_attr_class<E: Engine>(
     e: &mut E,
@@ -284,6 +330,9 @@ pub(crate) unsafe fn load_attr_class<E: Engine>(
 }
 
 /// Loads a class attribute that is not a descriptor, through an instance without a dictionary.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op. `guard_type_version` has run before.
 #[inline(always)]
 pub(crate) unsafe fn load_attr_nondescriptor_no_dict<E: Engine>(
     e: &mut E,
@@ -295,6 +344,10 @@ pub(crate) unsafe fn load_attr_nondescriptor_no_dict<E: Engine>(
 }
 
 /// Loads a class attribute that is not a descriptor, through an instance with inline values.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op. `guard_type_version`,
+/// `guard_dorv_values_inst_attr_from_dict` and `guard_keys_version` have run before.
 #[inline(always)]
 pub(crate) unsafe fn load_attr_nondescriptor_with_values<E: Engine>(
     e: &mut E,
@@ -316,6 +369,9 @@ unsafe fn load_method(method: *mut PyObject, owner: StackRef) -> Op<[StackRef; 2
 }
 
 /// Loads a method for a call, from an instance without a dictionary.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op. `guard_type_version` has run before.
 #[inline(always)]
 pub(crate) unsafe fn load_attr_method_no_dict<E: Engine>(
     _e: &mut E,
@@ -327,6 +383,10 @@ pub(crate) unsafe fn load_attr_method_no_dict<E: Engine>(
 }
 
 /// Loads a method for a call, from an instance with inline values.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op. `guard_type_version`,
+/// `guard_dorv_values_inst_attr_from_dict` and `guard_keys_version` have run before.
 #[inline(always)]
 pub(crate) unsafe fn load_attr_method_with_values<E: Engine>(
     _e: &mut E,
@@ -338,6 +398,10 @@ pub(crate) unsafe fn load_attr_method_with_values<E: Engine>(
 }
 
 /// Loads a method for a call, from an instance that has no dictionary yet.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op. `guard_type_version` and `check_attr_method_lazy_dict` have
+/// run before.
 #[inline(always)]
 pub(crate) unsafe fn load_attr_method_lazy_dict<E: Engine>(
     _e: &mut E,
@@ -349,6 +413,9 @@ pub(crate) unsafe fn load_attr_method_lazy_dict<E: Engine>(
 }
 
 /// Makes a frame for the getter of a property. The owner becomes its argument.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op. `check_pep_523` and `guard_type_version` have run before.
 #[inline(always)]
 pub(crate) unsafe fn load_attr_property_frame<E: Engine>(
     e: &mut E,
@@ -373,6 +440,9 @@ pub(crate) unsafe fn load_attr_property_frame<E: Engine>(
 
 /// Enters the `__getattribute__` of the owner's class, a Python function. The operands are the versions of
 /// the type and of the function, and the function.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
 pub(crate) unsafe fn load_attr_getattribute_overridden<E: BytecodeEngine>(
     e: &mut E,
@@ -402,6 +472,9 @@ pub(crate) unsafe fn load_attr_getattribute_overridden<E: BytecodeEngine>(
 // --- STORE_ATTR, DELETE_ATTR -------------------------------------------------------------------
 
 /// Specializes STORE_ATTR if its counter triggers.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
 pub(crate) unsafe fn specialize_store_attr<E: BytecodeEngine>(
     e: &mut E,
@@ -418,9 +491,12 @@ pub(crate) unsafe fn specialize_store_attr<E: BytecodeEngine>(
 }
 
 /// `owner.name = value`.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
 pub(crate) unsafe fn store_attr<E: Engine>(e: &mut E, [value, owner]: [StackRef; 2]) -> Op<Settled<0>> {
-    // SAFETY: the code has that name; the inputs are ours.
+    // SAFETY: the argument is an index of the code's names. The inputs are live and owned by this micro-op.
     unsafe {
         e.publish();
         let status = ffi::PyObject_SetAttr(owner.object(), e.name(e.oparg()), value.object());
@@ -452,6 +528,10 @@ unsafe fn finish_store<E: Engine>(e: &mut E, owner: StackRef, old: *mut PyObject
 }
 
 /// Stores an attribute in the owner's inline values, at `offset` in the object.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op. `guard_type_version_and_lock` and `guard_dorv_no_dict` have
+/// run before.
 #[inline(always)]
 pub(crate) unsafe fn store_attr_instance_value<E: Engine>(
     e: &mut E,
@@ -473,6 +553,9 @@ pub(crate) unsafe fn store_attr_instance_value<E: Engine>(
 }
 
 /// Stores an attribute that has a slot (`__slots__`) at `offset` in the object.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op. `guard_type_version` has run before.
 #[inline(always)]
 pub(crate) unsafe fn store_attr_slot<E: Engine>(e: &mut E, offset: u16, [value, owner]: [StackRef; 2]) -> Op {
     // SAFETY: a guard has checked the type, whose instances have the slot. The owner is locked.
@@ -486,6 +569,9 @@ pub(crate) unsafe fn store_attr_slot<E: Engine>(e: &mut E, offset: u16, [value, 
 }
 
 /// Stores an attribute in the owner's dictionary, where the specializer found it at index `hint`.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op. `guard_type_version` has run before.
 #[inline(always)]
 pub(crate) unsafe fn store_attr_with_hint<E: Engine>(
     e: &mut E,
@@ -554,9 +640,12 @@ unsafe fn notify_modified(dict: Dict, name: *mut PyObject, value: *mut PyObject)
 }
 
 /// `del owner.name`.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
 pub(crate) unsafe fn delete_attr<E: Engine>(e: &mut E, [owner]: [StackRef; 1]) -> Op<Settled<0>> {
-    // SAFETY: the code has that name; the input is ours.
+    // SAFETY: the argument is an index of the code's names. The input is live and owned by this micro-op.
     unsafe {
         e.publish();
         let status = ffi::PyObject_DelAttr(owner.object(), e.name(e.oparg()));
@@ -571,6 +660,9 @@ pub(crate) unsafe fn delete_attr<E: Engine>(e: &mut E, [owner]: [StackRef; 1]) -
 // --- LOAD_SPECIAL ------------------------------------------------------------------------------
 
 /// Inserts an empty slot below the topmost value.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
 pub(crate) unsafe fn insert_null<E: Engine>(_e: &mut E, [this]: [StackRef; 1]) -> Op<[StackRef; 2]> {
     Ok([StackRef::NULL, this])
@@ -578,6 +670,9 @@ pub(crate) unsafe fn insert_null<E: Engine>(_e: &mut E, [this]: [StackRef; 1]) -
 
 /// Looks up a special method of the topmost value for a call. Puts a function into the empty slot below its
 /// `self`. If the method is already bound, puts it into that slot and empties the one above.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op. `insert_null` has run before.
 #[inline(always)]
 pub(crate) unsafe fn load_special<E: Engine>(e: &mut E, Kept([_, this]): Kept<[StackRef; 2]>) -> Op {
     // SAFETY: the two slots are on the published stack. The compiler emits only arguments that are in the
@@ -615,6 +710,9 @@ unsafe fn missing_special_method(owner: *mut PyObject, index: usize) {
 // --- LOAD_SUPER_ATTR ---------------------------------------------------------------------------
 
 /// Specializes LOAD_SUPER_ATTR if its counter triggers.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
 pub(crate) unsafe fn specialize_load_super_attr<E: BytecodeEngine>(
     e: &mut E,
@@ -630,6 +728,9 @@ pub(crate) unsafe fn specialize_load_super_attr<E: BytecodeEngine>(
 }
 
 /// `super(class, self).name`, or `super().name` if bit 1 of the argument is not set.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
 pub(crate) unsafe fn load_super_attr<E: Engine>(e: &mut E, inputs: [StackRef; 3]) -> Op<[StackRef; 1]> {
     // SAFETY: the contract is that of every micro-op (caller).
@@ -753,6 +854,9 @@ unsafe fn guard_super(callable: StackRef, class: StackRef) -> Op {
 }
 
 /// `super().name`, without creating a `super` object.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
 pub(crate) unsafe fn load_super_attr_attr<E: Engine>(
     e: &mut E,
@@ -770,6 +874,9 @@ pub(crate) unsafe fn load_super_attr_attr<E: Engine>(
 }
 
 /// `super().name` for a call: pushes a function and its `self`, or any other attribute and an empty slot.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
 pub(crate) unsafe fn load_super_attr_method<E: Engine>(
     e: &mut E,

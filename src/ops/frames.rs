@@ -6,6 +6,9 @@ use crate::engine::{BytecodeExit, BytecodeOp, Engine, Op};
 use crate::host::{Frame, StackRef};
 
 /// No custom frame evaluator is installed (PEP 523), so this evaluator may run Python calls itself.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
 pub(crate) unsafe fn check_pep_523<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
     // SAFETY: the thread is attached, so its state and interpreter are live.
@@ -13,6 +16,9 @@ pub(crate) unsafe fn check_pep_523<E: Engine>(e: &mut E, []: [StackRef; 0]) -> O
 }
 
 /// Stores in the frame where the callee returns to: behind the current instruction.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
 pub(crate) unsafe fn save_return_offset<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
     // SAFETY: the engine's frame is live. An instruction with its cache has few code units, so the count fits.
@@ -24,6 +30,9 @@ pub(crate) unsafe fn save_return_offset<E: Engine>(e: &mut E, []: [StackRef; 0])
 
 /// Links the frame that an earlier micro-op of this instruction has made, and continues in it. It does not
 /// check the recursion limit; where the host has such a check, an earlier micro-op made it.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op. An earlier micro-op of the instruction has made a frame.
 #[inline(always)]
 pub(crate) unsafe fn push_frame<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
     // SAFETY: an earlier micro-op of the instruction has made the frame, complete and with the engine's frame

@@ -39,6 +39,9 @@ macro_rules! type_guards {
     ($($(#[$doc:meta])* $name:ident = $depth:literal, $type_:ident;)*) => {
         $(
             $(#[$doc])*
+            ///
+            /// # Safety
+            /// As [`crate::engine`] says for every micro-op.
             #[inline(always)]
             pub(crate) unsafe fn $name<E: Engine>(_e: &mut E, Kept(values): Kept<[StackRef; $depth]>) -> Op {
                 // SAFETY: the inputs are live; the lowest of them is the guarded one.
@@ -78,6 +81,9 @@ type_guards! {
 }
 
 /// The topmost value is exactly a set or a frozenset.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
 pub(crate) unsafe fn guard_tos_any_set<E: Engine>(_e: &mut E, Kept([value]): Kept<[StackRef; 1]>) -> Op {
     // SAFETY: the input is live.
@@ -90,6 +96,9 @@ pub(crate) unsafe fn guard_tos_any_set<E: Engine>(_e: &mut E, Kept([value]): Kep
 }
 
 /// The slot below the top is empty: the call has no `self`.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
 pub(crate) unsafe fn guard_nos_null<E: Engine>(_e: &mut E, Kept([nos, _]): Kept<[StackRef; 2]>) -> Op {
     guard(nos.is_null())

@@ -39,9 +39,12 @@ fn done(result: PyResult<()>) -> Op {
 // --- namespaces of modules and classes ---------------------------------------------------------
 
 /// Pushes the value of the name in locals, globals or builtins.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
 pub(crate) unsafe fn load_name<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op<[StackRef; 1]> {
-    // SAFETY: the code has that name.
+    // SAFETY: the argument is an index of the code's names.
     unsafe {
         e.publish();
         let name = e.name(e.oparg());
@@ -50,9 +53,12 @@ pub(crate) unsafe fn load_name<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op<[S
 }
 
 /// Binds the name in locals to the topmost value.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
 pub(crate) unsafe fn store_name<E: Engine>(e: &mut E, [value]: [StackRef; 1]) -> Op<Settled<0>> {
-    // SAFETY: the code has that name; the input is ours.
+    // SAFETY: the argument is an index of the code's names. The input is live and owned by this micro-op.
     unsafe {
         e.publish();
         let result = store_local(e.frame(), e.name(e.oparg()), value.object());
@@ -86,9 +92,12 @@ unsafe fn store_local(frame: Frame, name: *mut PyObject, value: *mut PyObject) -
 }
 
 /// Unbinds the name in locals.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
 pub(crate) unsafe fn delete_name<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
-    // SAFETY: the code has that name.
+    // SAFETY: the argument is an index of the code's names.
     unsafe {
         e.publish();
         done(delete_local(e.tstate(), e.frame(), e.name(e.oparg())))
@@ -116,6 +125,9 @@ unsafe fn delete_local(tstate: ThreadState, frame: Frame, name: *mut PyObject) -
 }
 
 /// Pushes the mapping of locals.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
 pub(crate) unsafe fn load_locals<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op<[StackRef; 1]> {
     // SAFETY: the frame keeps the mapping alive.
@@ -142,6 +154,9 @@ unsafe fn missing_locals() -> Raised {
 }
 
 /// Adds `__annotations__` to locals if it is not there.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
 pub(crate) unsafe fn setup_annotations<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
     // SAFETY: the frame is published, and keeps its locals alive.
@@ -173,6 +188,9 @@ unsafe fn ensure_annotations(locals: *mut PyObject) -> PyResult<()> {
 }
 
 /// Pushes `__build_class__`.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
 pub(crate) unsafe fn load_build_class<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op<[StackRef; 1]> {
     // SAFETY: the frame is published.
@@ -198,6 +216,9 @@ unsafe fn build_class(frame: Frame) -> PyResult {
 // --- globals -----------------------------------------------------------------------------------
 
 /// Specializes LOAD_GLOBAL if its counter triggers.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
 pub(crate) unsafe fn specialize_load_global<E: BytecodeEngine>(
     e: &mut E,
@@ -215,6 +236,9 @@ pub(crate) unsafe fn specialize_load_global<E: BytecodeEngine>(
 
 /// Pushes a global or builtin. If the low bit of the argument is set, a call follows, and another micro-op
 /// pushes an empty slot.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
 pub(crate) unsafe fn load_global<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op<Settled<1>> {
     // SAFETY: the argument contains an index of the code's names. The instruction's stack effect covers the
@@ -261,6 +285,9 @@ unsafe fn guard_namespace(namespace: *mut PyObject, version: u16) -> Op<DictKeys
 }
 
 /// The globals have the same keys as when the specializer filled the cache.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
 pub(crate) unsafe fn guard_globals_version<E: Engine>(e: &mut E, version: u16, []: [StackRef; 0]) -> Op {
     // SAFETY: the frame keeps its globals alive.
@@ -293,6 +320,9 @@ unsafe fn load_entry<E: Engine>(
 }
 
 /// Pushes a builtin. The operands are the version of the keys of builtins and the index there.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op. `guard_globals_version` has run before.
 #[inline(always)]
 pub(crate) unsafe fn load_global_builtins<E: Engine>(
     e: &mut E,
@@ -304,6 +334,9 @@ pub(crate) unsafe fn load_global_builtins<E: Engine>(
 }
 
 /// Pushes a global. The operands are the version of the keys of globals and the index there.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
 pub(crate) unsafe fn load_global_module<E: Engine>(
     e: &mut E,
@@ -315,6 +348,9 @@ pub(crate) unsafe fn load_global_module<E: Engine>(
 }
 
 /// Pushes an empty slot if the low bit of the argument is set.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
 pub(crate) unsafe fn push_null_conditional<E: Engine>(
     e: &mut E,
@@ -342,9 +378,12 @@ impl Count for NoneOrOne {
 }
 
 /// Binds a global name to the topmost value.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
 pub(crate) unsafe fn store_global<E: Engine>(e: &mut E, [value]: [StackRef; 1]) -> Op<Settled<0>> {
-    // SAFETY: the code has that name; the input is ours.
+    // SAFETY: the argument is an index of the code's names. The input is live and owned by this micro-op.
     unsafe {
         e.publish();
         let status = ffi::PyDict_SetItem(e.frame().globals(), e.name(e.oparg()), value.object());
@@ -357,9 +396,12 @@ pub(crate) unsafe fn store_global<E: Engine>(e: &mut E, [value]: [StackRef; 1]) 
 }
 
 /// Unbinds a global name.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
 pub(crate) unsafe fn delete_global<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
-    // SAFETY: the code has that name.
+    // SAFETY: the argument is an index of the code's names.
     unsafe {
         e.publish();
         let name = e.name(e.oparg());
@@ -377,6 +419,9 @@ pub(crate) unsafe fn delete_global<E: Engine>(e: &mut E, []: [StackRef; 0]) -> O
 // --- names in class bodies and annotation scopes -----------------------------------------------
 
 /// Replaces a mapping by its value for the name or, if it has none, by the global or builtin of that name.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
 pub(crate) unsafe fn load_from_dict_or_globals<E: Engine>(
     e: &mut E,
@@ -406,6 +451,9 @@ pub(crate) unsafe fn load_from_dict_or_globals<E: Engine>(
 
 /// Replaces the namespace of a class by its value for the name of a variable or, if it has none, by the
 /// content of the variable's cell.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
 pub(crate) unsafe fn load_from_dict_or_deref<E: Engine>(
     e: &mut E,
@@ -451,9 +499,12 @@ unsafe fn load_from_class_or_cell(
 // --- imports -----------------------------------------------------------------------------------
 
 /// Replaces the level and the list of names by the imported module.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
 pub(crate) unsafe fn import_name<E: Engine>(e: &mut E, [level, fromlist]: [StackRef; 2]) -> Op<Settled<1>> {
-    // SAFETY: the code has that name; the inputs are ours.
+    // SAFETY: the argument is an index of the code's names. The inputs are live and owned by this micro-op.
     unsafe {
         e.publish();
         let module =
@@ -463,6 +514,9 @@ pub(crate) unsafe fn import_name<E: Engine>(e: &mut E, [level, fromlist]: [Stack
 }
 
 /// Pushes an attribute of the module, which stays below it.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
 pub(crate) unsafe fn import_from<E: Engine>(
     e: &mut E,

@@ -54,6 +54,9 @@ unsafe fn guard_method(operands: Operands<false>, receiver: StackRef, flags: u32
 }
 
 /// Calls a type that has a `tp_vectorcall`.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
 pub(crate) unsafe fn call_builtin_class<E: Engine>(e: &mut E, operands: Operands<false>) -> Op<Settled<1>> {
     // SAFETY: the operands are on the stack.
@@ -69,6 +72,9 @@ pub(crate) unsafe fn call_builtin_class<E: Engine>(e: &mut E, operands: Operands
 }
 
 /// Calls a built-in function of one argument.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
 pub(crate) unsafe fn call_builtin_o<E: Engine>(e: &mut E, operands: Operands<false>) -> Op<Settled<1>> {
     // SAFETY: the operands are on the stack.
@@ -107,6 +113,9 @@ unsafe fn close_and_finish<E: Engine, const N: usize>(
 }
 
 /// Calls a built-in function that takes an array of arguments.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
 pub(crate) unsafe fn call_builtin_fast<E: Engine>(e: &mut E, operands: Operands<false>) -> Op<Settled<1>> {
     // SAFETY: the operands are on the stack.
@@ -119,6 +128,9 @@ pub(crate) unsafe fn call_builtin_fast<E: Engine>(e: &mut E, operands: Operands<
 }
 
 /// Calls a built-in function that takes an array of arguments and keywords, without keywords.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
 pub(crate) unsafe fn call_builtin_fast_with_keywords<E: Engine>(
     e: &mut E,
@@ -134,6 +146,9 @@ pub(crate) unsafe fn call_builtin_fast_with_keywords<E: Engine>(
 }
 
 /// Calls a method without arguments.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
 pub(crate) unsafe fn call_method_descriptor_noargs<E: Engine>(
     e: &mut E,
@@ -151,6 +166,9 @@ pub(crate) unsafe fn call_method_descriptor_noargs<E: Engine>(
 }
 
 /// Calls a method with one argument.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
 pub(crate) unsafe fn call_method_descriptor_o<E: Engine>(
     e: &mut E,
@@ -168,6 +186,9 @@ pub(crate) unsafe fn call_method_descriptor_o<E: Engine>(
 }
 
 /// Calls a method that takes an array of arguments.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
 pub(crate) unsafe fn call_method_descriptor_fast<E: Engine>(
     e: &mut E,
@@ -184,6 +205,9 @@ pub(crate) unsafe fn call_method_descriptor_fast<E: Engine>(
 }
 
 /// Calls a method that takes an array of arguments and keywords, without keywords.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
 pub(crate) unsafe fn call_method_descriptor_fast_with_keywords<E: Engine>(
     e: &mut E,
@@ -202,6 +226,9 @@ pub(crate) unsafe fn call_method_descriptor_fast_with_keywords<E: Engine>(
 // --- particular functions ----------------------------------------------------------------------
 
 /// The callable is `len`.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
 pub(crate) unsafe fn guard_callable_len<E: Engine>(
     e: &mut E,
@@ -212,6 +239,9 @@ pub(crate) unsafe fn guard_callable_len<E: Engine>(
 }
 
 /// `len(argument)`.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op. `guard_nos_null` and `guard_callable_len` have run before.
 #[inline(always)]
 pub(crate) unsafe fn call_len<E: Engine>(
     e: &mut E,
@@ -238,6 +268,9 @@ pub(crate) unsafe fn call_len<E: Engine>(
 }
 
 /// `isinstance(instance, class)`.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
 pub(crate) unsafe fn call_isinstance<E: Engine>(e: &mut E, operands: Operands<false>) -> Op<Settled<1>> {
     // SAFETY: the operands are on the stack; if there are two arguments, they are the topmost values.
@@ -261,6 +294,9 @@ pub(crate) unsafe fn call_isinstance<E: Engine>(e: &mut E, operands: Operands<fa
 }
 
 /// `list.append(receiver, value)`, together with the POP_TOP that follows and would drop the result.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
 pub(crate) unsafe fn call_list_append<E: Engine>(
     e: &mut E,
@@ -296,6 +332,9 @@ fn guard_callable(callable: StackRef, type_: *mut PyTypeObject) -> Op {
 }
 
 /// The callable is `str`.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
 pub(crate) unsafe fn guard_callable_str_1<E: Engine>(
     _e: &mut E,
@@ -305,6 +344,9 @@ pub(crate) unsafe fn guard_callable_str_1<E: Engine>(
 }
 
 /// The callable is `tuple`.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
 pub(crate) unsafe fn guard_callable_tuple_1<E: Engine>(
     _e: &mut E,
@@ -314,6 +356,9 @@ pub(crate) unsafe fn guard_callable_tuple_1<E: Engine>(
 }
 
 /// The callable is `type`.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
 pub(crate) unsafe fn guard_callable_type_1<E: Engine>(
     _e: &mut E,
@@ -323,9 +368,12 @@ pub(crate) unsafe fn guard_callable_type_1<E: Engine>(
 }
 
 /// `str(argument)`. `str` and the other types here are immortal, so they are not released.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op. `guard_nos_null` and `guard_callable_str_1` have run before.
 #[inline(always)]
 pub(crate) unsafe fn call_str_1<E: Engine>(e: &mut E, [_, null, argument]: [StackRef; 3]) -> Op<Settled<1>> {
-    // SAFETY: the inputs are ours.
+    // SAFETY: the inputs are live and owned by this micro-op.
     unsafe {
         e.publish();
         let result = ffi::PyObject_Str(argument.object());
@@ -334,12 +382,16 @@ pub(crate) unsafe fn call_str_1<E: Engine>(e: &mut E, [_, null, argument]: [Stac
 }
 
 /// `tuple(argument)`.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op. `guard_nos_null` and `guard_callable_tuple_1` have run
+/// before.
 #[inline(always)]
 pub(crate) unsafe fn call_tuple_1<E: Engine>(
     e: &mut E,
     [_, null, argument]: [StackRef; 3],
 ) -> Op<Settled<1>> {
-    // SAFETY: the inputs are ours.
+    // SAFETY: the inputs are live and owned by this micro-op.
     unsafe {
         e.publish();
         let result = ffi::PySequence_Tuple(argument.object());
@@ -348,9 +400,13 @@ pub(crate) unsafe fn call_tuple_1<E: Engine>(
 }
 
 /// `type(argument)`.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op. `guard_nos_null` and `guard_callable_type_1` have run
+/// before.
 #[inline(always)]
 pub(crate) unsafe fn call_type_1<E: Engine>(e: &mut E, [_, null, argument]: [StackRef; 3]) -> Op<Settled<1>> {
-    // SAFETY: the inputs are ours.
+    // SAFETY: the inputs are live and owned by this micro-op.
     unsafe {
         let type_ = StackRef::new(type_of(argument.object()).cast());
         e.settle([argument, null, StackRef::NULL], [type_])

@@ -93,16 +93,22 @@ impl CallSite {
 }
 
 /// Fires the CALL event before a call.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
 pub(crate) unsafe fn monitor_call<E: Engine>(e: &mut E, Kept(operands): Kept<Operands<false>>) -> Op {
-    // SAFETY: the instruction is a CALL.
+    // SAFETY: the operands are those of a CALL, and on top of the stack.
     unsafe { CallSite::of(e, operands).begins() }
 }
 
 /// Fires the CALL event before a call with keywords.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
 pub(crate) unsafe fn monitor_call_kw<E: Engine>(e: &mut E, Kept(operands): Kept<Operands<true>>) -> Op {
-    // SAFETY: the instruction is a CALL_KW.
+    // SAFETY: the operands are those of a CALL_KW, and on top of the stack.
     unsafe { CallSite::of(e, operands).begins() }
 }
 
@@ -125,6 +131,9 @@ unsafe fn monitored_vectorcall<E: Engine, const KW: bool>(e: &E, operands: Opera
 }
 
 /// Like `do_call`, and fires C_RETURN or C_RAISE after a call in C.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
 pub(crate) unsafe fn instrumented_do_call<E: BytecodeEngine>(
     e: &mut E,
@@ -135,6 +144,9 @@ pub(crate) unsafe fn instrumented_do_call<E: BytecodeEngine>(
 }
 
 /// Like `do_call_kw`, and fires C_RETURN or C_RAISE after a call in C.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
 pub(crate) unsafe fn instrumented_do_call_kw<E: BytecodeEngine>(
     e: &mut E,

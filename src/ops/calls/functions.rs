@@ -6,6 +6,9 @@ use crate::host::{Code, Owned, PyResult, StackRef, ffi};
 use core::mem::offset_of;
 
 /// Makes a function from a code object.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
 pub(crate) unsafe fn make_function<E: Engine>(e: &mut E, [code]: [StackRef; 1]) -> Op<Settled<1>> {
     // SAFETY: the input is a code object, live and owned by this micro-op.
@@ -22,6 +25,9 @@ pub(crate) unsafe fn make_function<E: Engine>(e: &mut E, [code]: [StackRef; 1]) 
 
 /// Sets the defaults, keyword defaults, annotations, closure or `__annotate__` of a new function. The
 /// argument says which.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
 pub(crate) unsafe fn set_function_attribute<E: Engine>(
     e: &mut E,
@@ -67,6 +73,9 @@ unsafe fn name_annotate(function: Function, annotate: Function) -> PyResult<()> 
 }
 
 /// Calls a unary intrinsic of the host: `_PyIntrinsics_UnaryFunctions[oparg]`.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
 pub(crate) unsafe fn call_intrinsic_1<E: Engine>(e: &mut E, [value]: [StackRef; 1]) -> Op<Settled<1>> {
     // SAFETY: the compiler emits only indices of the table whose function exists. The input is live and owned
@@ -81,6 +90,9 @@ pub(crate) unsafe fn call_intrinsic_1<E: Engine>(e: &mut E, [value]: [StackRef; 
 }
 
 /// Calls a binary intrinsic of the host: `_PyIntrinsics_BinaryFunctions[oparg]`.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
 pub(crate) unsafe fn call_intrinsic_2<E: Engine>(e: &mut E, [left, right]: [StackRef; 2]) -> Op<Settled<1>> {
     // SAFETY: the compiler emits only indices of the table whose function exists. The inputs are live and

@@ -46,24 +46,30 @@ unsafe fn specialize_operands<E: BytecodeEngine, const KW: bool>(e: &mut E, coun
 }
 
 /// Specializes a CALL if its counter triggers.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
 pub(crate) unsafe fn specialize_call<E: BytecodeEngine>(
     e: &mut E,
     counter: u16,
     []: [StackRef; 0],
 ) -> BytecodeOp {
-    // SAFETY: the instruction is a CALL.
+    // SAFETY: the operands are those of a CALL, and on top of the stack.
     unsafe { specialize_operands::<E, false>(e, counter) }
 }
 
 /// Specializes a CALL_KW if its counter triggers.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
 pub(crate) unsafe fn specialize_call_kw<E: BytecodeEngine>(
     e: &mut E,
     counter: u16,
     []: [StackRef; 0],
 ) -> BytecodeOp {
-    // SAFETY: the instruction is a CALL_KW.
+    // SAFETY: the operands are those of a CALL_KW, and on top of the stack.
     unsafe { specialize_operands::<E, true>(e, counter) }
 }
 
@@ -102,19 +108,25 @@ unsafe fn expand_if_method<E: Engine, const KW: bool>(e: &mut E, operands: Opera
 }
 
 /// If the callable is a bound method, replaces it by its function, and makes its `self` the first argument.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
 pub(crate) unsafe fn maybe_expand_method<E: Engine>(e: &mut E, Kept(operands): Kept<Operands<false>>) -> Op {
-    // SAFETY: the instruction is a CALL.
+    // SAFETY: the operands are those of a CALL, and on top of the stack.
     unsafe { expand_if_method(e, operands) }
 }
 
 /// [`maybe_expand_method`] for calls with keywords.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
 pub(crate) unsafe fn maybe_expand_method_kw<E: Engine>(
     e: &mut E,
     Kept(operands): Kept<Operands<true>>,
 ) -> Op {
-    // SAFETY: the instruction is a CALL_KW.
+    // SAFETY: the operands are those of a CALL_KW, and on top of the stack.
     unsafe { expand_if_method(e, operands) }
 }
 
@@ -211,6 +223,9 @@ unsafe fn call<E: BytecodeEngine, const KW: bool>(
 }
 
 /// Calls a callable of any kind. Enters the frame of a Python function without a call in C.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
 pub(crate) unsafe fn do_call<E: BytecodeEngine>(
     e: &mut E,
@@ -222,6 +237,9 @@ pub(crate) unsafe fn do_call<E: BytecodeEngine>(
 }
 
 /// [`do_call`] for a call with keywords.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
 pub(crate) unsafe fn do_call_kw<E: BytecodeEngine>(
     e: &mut E,
@@ -246,22 +264,28 @@ unsafe fn guard_not_python<const KW: bool>(operands: Operands<KW>) -> Op {
 }
 
 /// The callable is neither a Python function nor a bound method.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
 pub(crate) unsafe fn check_is_not_py_callable<E: Engine>(
     _e: &mut E,
     Kept(operands): Kept<Operands<false>>,
 ) -> Op {
-    // SAFETY: the instruction is a CALL.
+    // SAFETY: the operands are those of a CALL, and on top of the stack.
     unsafe { guard_not_python(operands) }
 }
 
 /// [`check_is_not_py_callable`] for calls with keywords.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
 pub(crate) unsafe fn check_is_not_py_callable_kw<E: Engine>(
     _e: &mut E,
     Kept(operands): Kept<Operands<true>>,
 ) -> Op {
-    // SAFETY: the instruction is a CALL_KW.
+    // SAFETY: the operands are those of a CALL_KW, and on top of the stack.
     unsafe { guard_not_python(operands) }
 }
 
@@ -280,15 +304,21 @@ unsafe fn call_out<E: Engine, const KW: bool>(e: &mut E, operands: Operands<KW>)
 }
 
 /// Calls a callable that is not Python code.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op. `check_is_not_py_callable` has run before.
 #[inline(always)]
 pub(crate) unsafe fn call_non_py_general<E: Engine>(e: &mut E, operands: Operands<false>) -> Op<Settled<1>> {
-    // SAFETY: the instruction is a CALL.
+    // SAFETY: the operands are those of a CALL, and on top of the stack.
     unsafe { call_out(e, operands) }
 }
 
 /// [`call_non_py_general`] for a call with keywords.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op. `check_is_not_py_callable_kw` has run before.
 #[inline(always)]
 pub(crate) unsafe fn call_kw_non_py<E: Engine>(e: &mut E, operands: Operands<true>) -> Op<Settled<1>> {
-    // SAFETY: the instruction is a CALL_KW.
+    // SAFETY: the operands are those of a CALL_KW, and on top of the stack.
     unsafe { call_out(e, operands) }
 }

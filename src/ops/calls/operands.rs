@@ -45,12 +45,19 @@ impl<const KW: bool> Values for Operands<KW> {
 #[allow(clippy::missing_safety_doc)] // said once, above
 impl<const KW: bool> Operands<KW> {
     /// The slot of the lowest operand.
+    ///
+    /// # Safety
+    /// As for all methods.
     #[inline(always)]
     pub(crate) unsafe fn base(self) -> *mut StackRef {
         // SAFETY: the operands are on the stack.
         unsafe { self.arguments.sub(2) }
     }
 
+    /// The callable, borrowed.
+    ///
+    /// # Safety
+    /// As for all methods.
     #[inline(always)]
     pub(crate) unsafe fn callable(self) -> StackRef {
         // SAFETY: the operands are on the stack.
@@ -58,18 +65,29 @@ impl<const KW: bool> Operands<KW> {
     }
 
     /// Replaces the callable. The caller takes over the old one.
+    ///
+    /// # Safety
+    /// As for all methods.
     #[inline(always)]
     pub(crate) unsafe fn set_callable(self, callable: StackRef) {
         // SAFETY: the operands are on the stack.
         unsafe { *self.base() = callable }
     }
 
+    /// The slot of `self`, borrowed: a reference or null.
+    ///
+    /// # Safety
+    /// As for all methods.
     #[inline(always)]
     pub(crate) unsafe fn self_or_null(self) -> StackRef {
         // SAFETY: the operands are on the stack.
         unsafe { *self.arguments.sub(1) }
     }
 
+    /// Whether the slot of `self` is in use.
+    ///
+    /// # Safety
+    /// As for all methods.
     #[inline(always)]
     pub(crate) unsafe fn has_self(self) -> bool {
         // SAFETY: the operands are on the stack.
@@ -77,6 +95,9 @@ impl<const KW: bool> Operands<KW> {
     }
 
     /// Fills the empty slot of `self`.
+    ///
+    /// # Safety
+    /// As for all methods.
     #[inline(always)]
     pub(crate) unsafe fn set_self(self, receiver: StackRef) {
         // SAFETY: the operands are on the stack.
@@ -84,6 +105,9 @@ impl<const KW: bool> Operands<KW> {
     }
 
     /// The slot of the first argument, `self` included.
+    ///
+    /// # Safety
+    /// As for all methods.
     #[inline(always)]
     pub(crate) unsafe fn first(self) -> *mut StackRef {
         // SAFETY: the operands are on the stack. The address is computed from the end, since callers have
@@ -92,6 +116,9 @@ impl<const KW: bool> Operands<KW> {
     }
 
     /// The number of arguments, including `self`.
+    ///
+    /// # Safety
+    /// As for all methods.
     #[inline(always)]
     pub(crate) unsafe fn total(self) -> usize {
         // SAFETY: the operands are on the stack.
@@ -99,6 +126,9 @@ impl<const KW: bool> Operands<KW> {
     }
 
     /// The names of the keyword arguments, or null if there are none.
+    ///
+    /// # Safety
+    /// As for all methods.
     #[inline(always)]
     pub(crate) unsafe fn names(self) -> StackRef {
         // SAFETY: the operands are on the stack.
@@ -106,6 +136,9 @@ impl<const KW: bool> Operands<KW> {
     }
 
     /// The number of positional arguments, including `self`.
+    ///
+    /// # Safety
+    /// As for all methods.
     #[inline(always)]
     pub(crate) unsafe fn positional(self) -> usize {
         // SAFETY: the operands are on the stack; the names are a tuple.

@@ -27,24 +27,30 @@ unsafe fn guard_function_version<const KW: bool>(operands: Operands<KW>, version
 }
 
 /// The callable is a Python function of this version.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
 pub(crate) unsafe fn check_function_version<E: Engine>(
     _e: &mut E,
     version: u32,
     Kept(operands): Kept<Operands<false>>,
 ) -> Op {
-    // SAFETY: the instruction is a CALL.
+    // SAFETY: the operands are those of a CALL, and on top of the stack.
     unsafe { guard_function_version(operands, version) }
 }
 
 /// [`check_function_version`] for calls with keywords.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
 pub(crate) unsafe fn check_function_version_kw<E: Engine>(
     _e: &mut E,
     version: u32,
     Kept(operands): Kept<Operands<true>>,
 ) -> Op {
-    // SAFETY: the instruction is a CALL_KW.
+    // SAFETY: the operands are those of a CALL_KW, and on top of the stack.
     unsafe { guard_function_version(operands, version) }
 }
 
@@ -64,24 +70,30 @@ unsafe fn guard_method_version<const KW: bool>(operands: Operands<KW>, version: 
 }
 
 /// The callable is a bound method of a Python function of this version.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
 pub(crate) unsafe fn check_method_version<E: Engine>(
     _e: &mut E,
     version: u32,
     Kept(operands): Kept<Operands<false>>,
 ) -> Op {
-    // SAFETY: the instruction is a CALL.
+    // SAFETY: the operands are those of a CALL, and on top of the stack.
     unsafe { guard_method_version(operands, version) }
 }
 
 /// [`check_method_version`] for calls with keywords.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
 pub(crate) unsafe fn check_method_version_kw<E: Engine>(
     _e: &mut E,
     version: u32,
     Kept(operands): Kept<Operands<true>>,
 ) -> Op {
-    // SAFETY: the instruction is a CALL_KW.
+    // SAFETY: the operands are those of a CALL_KW, and on top of the stack.
     unsafe { guard_method_version(operands, version) }
 }
 
@@ -100,6 +112,9 @@ unsafe fn expand_callable<E: Engine, const KW: bool>(e: &mut E, operands: Operan
 }
 
 /// Replaces the callable, a bound method, by its function, and makes its `self` the first argument.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op. `check_method_version` has run before.
 #[inline(always)]
 pub(crate) unsafe fn expand_method<E: Engine>(e: &mut E, Kept(operands): Kept<Operands<false>>) -> Op {
     // SAFETY: the operands are those of a CALL, and a guard has checked the method.
@@ -107,6 +122,9 @@ pub(crate) unsafe fn expand_method<E: Engine>(e: &mut E, Kept(operands): Kept<Op
 }
 
 /// [`expand_method`] for calls with keywords.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op. `check_method_version_kw` has run before.
 #[inline(always)]
 pub(crate) unsafe fn expand_method_kw<E: Engine>(e: &mut E, Kept(operands): Kept<Operands<true>>) -> Op {
     // SAFETY: the operands are those of a CALL_KW, and a guard has checked the method.
@@ -114,6 +132,9 @@ pub(crate) unsafe fn expand_method_kw<E: Engine>(e: &mut E, Kept(operands): Kept
 }
 
 /// The callable is a bound method, and there is no other `self`.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
 pub(crate) unsafe fn check_call_bound_method_exact_args<E: Engine>(
     _e: &mut E,
@@ -124,6 +145,9 @@ pub(crate) unsafe fn check_call_bound_method_exact_args<E: Engine>(
 }
 
 /// [`expand_method`] for a method whose function has not been checked yet.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op. `check_call_bound_method_exact_args` has run before.
 #[inline(always)]
 pub(crate) unsafe fn init_call_bound_method_exact_args<E: Engine>(
     e: &mut E,
@@ -144,6 +168,9 @@ unsafe fn function(operands: Operands<false>) -> Function {
 }
 
 /// The number of arguments is the number of positional parameters.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op. `check_function_version` has run before.
 #[inline(always)]
 pub(crate) unsafe fn check_function_exact_args<E: Engine>(
     _e: &mut E,
@@ -157,6 +184,9 @@ pub(crate) unsafe fn check_function_exact_args<E: Engine>(
 }
 
 /// The current chunk of the data stack has room for a frame of the function.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op. `check_function_version` has run before.
 #[inline(always)]
 pub(crate) unsafe fn check_stack_space<E: Engine>(e: &mut E, Kept(operands): Kept<Operands<false>>) -> Op {
     // SAFETY: the operands are on the stack. A guard has checked the callable, which is live with its code.
@@ -164,6 +194,9 @@ pub(crate) unsafe fn check_stack_space<E: Engine>(e: &mut E, Kept(operands): Kep
 }
 
 /// One more call fits under the recursion limit.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
 pub(crate) unsafe fn check_recursion_remaining<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
     // SAFETY: the state of the attached thread is live.
@@ -171,6 +204,10 @@ pub(crate) unsafe fn check_recursion_remaining<E: Engine>(e: &mut E, []: [StackR
 }
 
 /// Replaces the operands by a new frame for the function. The arguments become its first locals.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op. `check_pep_523`, `check_function_version`,
+/// `check_function_exact_args`, `check_stack_space` and `check_recursion_remaining` have run before.
 #[inline(always)]
 pub(crate) unsafe fn init_call_py_exact_args<E: Engine>(e: &mut E, operands: Operands<false>) -> Op {
     // SAFETY: guards have checked that the callable is a function with that many parameters, and that the
@@ -203,6 +240,10 @@ unsafe fn bind<E: Engine, const KW: bool>(e: &mut E, operands: Operands<KW>) -> 
 }
 
 /// Replaces the operands by a new frame for the function and binds the arguments to its parameters.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op. Have run before: `check_pep_523`; `check_function_version`
+/// or `expand_method`; `check_recursion_remaining`.
 #[inline(always)]
 pub(crate) unsafe fn py_frame_general<E: Engine>(e: &mut E, operands: Operands<false>) -> Op {
     // SAFETY: the operands are those of a CALL, and a guard has checked that the callable is a function.
@@ -210,6 +251,10 @@ pub(crate) unsafe fn py_frame_general<E: Engine>(e: &mut E, operands: Operands<f
 }
 
 /// [`py_frame_general`] for a call with keywords.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op. Have run before: `check_pep_523`;
+/// `check_function_version_kw` or `expand_method_kw`.
 #[inline(always)]
 pub(crate) unsafe fn py_frame_kw<E: Engine>(e: &mut E, operands: Operands<true>) -> Op {
     // SAFETY: the operands are those of a CALL_KW, and a guard has checked that the callable is a function.
@@ -226,6 +271,9 @@ fn init_cleanup() -> Code {
 
 /// The callable is a class of this version: calling it runs a Python `__init__` and nothing else. Allocates
 /// the instance. `__init__` and the instance become the callable and the first argument.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op. `check_pep_523` has run before.
 #[inline(always)]
 pub(crate) unsafe fn check_and_allocate_object<E: Engine>(
     e: &mut E,
@@ -258,6 +306,9 @@ pub(crate) unsafe fn check_and_allocate_object<E: Engine>(
 
 /// Replaces the operands by a new frame for `__init__`. A trampoline frame below it keeps the instance and
 /// returns it.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op. `check_and_allocate_object` has run before.
 #[inline(always)]
 pub(crate) unsafe fn create_init_frame<E: Engine>(e: &mut E, operands: Operands<false>) -> Op {
     // SAFETY: `check_and_allocate_object` has put `__init__` and `self` on the stack and has checked that
@@ -288,6 +339,9 @@ pub(crate) unsafe fn create_init_frame<E: Engine>(e: &mut E, operands: Operands<
 }
 
 /// Checks that the result of `__init__` is `None`, and drops it.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
 pub(crate) unsafe fn exit_init_check<E: Engine>(e: &mut E, [value]: [StackRef; 1]) -> Op {
     if value.is_none() {

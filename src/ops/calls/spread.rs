@@ -14,6 +14,9 @@ use crate::ops::frames::{enter_frame, save_return_offset};
 use crate::raise;
 
 /// Replaces the iterable of arguments by a tuple.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
 pub(crate) unsafe fn make_callargs_a_tuple<E: Engine>(
     e: &mut E,
@@ -40,6 +43,9 @@ pub(crate) unsafe fn make_callargs_a_tuple<E: Engine>(
 }
 
 /// Calls with a tuple of arguments. Enters the frame of a Python function without a call in C.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op. `make_callargs_a_tuple` has run before.
 #[inline(always)]
 pub(crate) unsafe fn do_call_function_ex<E: BytecodeEngine>(
     e: &mut E,
@@ -75,6 +81,9 @@ pub(crate) unsafe fn do_call_function_ex<E: BytecodeEngine>(
 }
 
 /// Like [`do_call_function_ex`], but always calls in C, and fires the events of the call.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op. `make_callargs_a_tuple` has run before.
 #[inline(always)]
 pub(crate) unsafe fn instrumented_do_call_function_ex<E: Engine>(
     e: &mut E,
