@@ -12,7 +12,10 @@
 //! - A [`BytecodeEngine`] executes bytecode instruction by instruction. It also runs micro-ops that look at
 //!   the next instruction, jump, or leave by a [`BytecodeExit`].
 //!
-//! Stack rules that every body keeps:
+//! `ops` writes the bodies against these traits, and `interp` implements them. The module stands for no object
+//! of the host.
+//!
+//! Stack rules that every body keeps (an empty slot, a null reference, counts as live in this module):
 //! - A body owns its inputs. It returns [`Exit::Error`] after it has released all of them, and
 //!   [`Exit::ErrorNoPop`] or [`Exit::Deopt`] with all of them unchanged on the stack.
 //! - Before it does anything that can run Python code, raise, or collect garbage, it *publishes* the frame:
@@ -44,7 +47,8 @@ use crate::host::{Code, CodeUnit, Frame, PyObject, StackRef, ThreadState};
 /// How a micro-op ends if it does not continue with the next one. Every engine handles these.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Exit {
-    /// A guard failed: run the family's generic instruction instead. Nothing has happened yet.
+    /// A guard failed: run the family's generic instruction instead, with the operands on the stack. The
+    /// micro-op that returns this has changed nothing.
     Deopt,
     /// An exception is set and the inputs have been released.
     Error,
@@ -57,7 +61,7 @@ pub(crate) enum Exit {
 pub(crate) enum BytecodeExit {
     /// An exit that every engine handles.
     Exit(Exit),
-    /// An exception is set, its traceback entry is added, and its events have fired. Only unwinding is left.
+    /// An exception is set, its traceback is complete, and its events have fired. Only unwinding is left.
     Unwind,
     /// An exception is set. Drop the current frame, which has not started to run.
     DropFrame,
@@ -269,7 +273,8 @@ impl<const M: usize> Settled<M> {
     /// For a micro-op that has written its results to the stack itself.
     ///
     /// # Safety
-    /// The M slots from the lowest input on hold live references, which are the results.
+    /// The M slots from the lowest input on hold live references, which are the results. After
+    /// [`Engine::switch_frame`] these are slots of the new frame.
     #[inline(always)]
     pub(crate) unsafe fn new() -> Settled<M> {
         Settled(())
@@ -385,7 +390,7 @@ impl NextStore for Infallible {
 /// While a micro-op runs, the implementation guarantees: the thread of [`Engine::tstate`] is attached and
 /// [`Engine::frame`] is its current frame; [`Engine::this_instr`] is in the frame's bytecode and is stored as
 /// the frame's instruction pointer; every slot of the frame's stack below [`Engine::sp`] holds a live
-/// reference.
+/// reference. [`Engine::next_store`] returns a value only if the next instruction is a STORE_FAST.
 pub(crate) unsafe trait Engine: Sized {
     /// What [`Engine::next_store`] returns; [`Infallible`] for an engine that does not look ahead.
     type NextStore: NextStore;
@@ -590,8 +595,9 @@ pub(crate) unsafe trait Engine: Sized {
     /// The micro-op returns the result.
     ///
     /// # Safety
-    /// `inputs` are the topmost N values of the stack in any order, and are not used again. The caller owns
-    /// `outputs`; the frame's stack has room for them.
+    /// The thread is attached. `inputs` are the topmost N values of the stack in any order (null for those
+    /// that need no release), and are not used again. The caller owns `outputs`, and the frame's stack has
+    /// room for them.
     #[inline(always)]
     unsafe fn settle<const N: usize, const M: usize>(
         &self,
@@ -612,7 +618,8 @@ pub(crate) unsafe trait Engine: Sized {
     /// Releases all inputs before the micro-op returns [`Exit::Error`].
     ///
     /// # Safety
-    /// `inputs` are the topmost N values of the stack in any order, and are not used again.
+    /// The thread is attached. `inputs` are the topmost N values of the stack in any order (null for those
+    /// that need no release), and are not used again.
     #[inline(always)]
     unsafe fn consume<const N: usize>(&self, inputs: [StackRef; N]) {
         // SAFETY: the inputs are live and above the new stack pointer, and everything below it is live
@@ -733,14 +740,14 @@ pub(crate) unsafe fn run_with<E: Engine, A, I: Inputs, O: Outputs<E>, X: Exits>(
 /// Moves the stack pointer over the inputs and outputs of a micro-op that has just run.
 ///
 /// # Safety
-/// `result` is what a micro-op with inputs `I` and outputs `O` has just returned, and the stack pointer has
-/// not moved since before it ran.
+/// A micro-op with inputs `I` and outputs `O` has just returned `result`. It has left the stack pointer above
+/// its inputs, or, if it switched frames, above as many slots of the new frame.
 #[inline(always)]
 unsafe fn finish<E: Engine, I: Inputs, O: Outputs<E>, X: Exits>(
     e: &mut E,
     result: Result<O, X>,
 ) -> Result<(), X> {
-    // SAFETY: the stack held the inputs before the micro-op ran (caller), so `base` is in the stack. The
+    // SAFETY: the slots of the inputs are below the stack pointer (caller), so `base` is in the stack. The
     // instruction's stack effect covers the outputs. After `Exit::Error` the slots above `base` are dead and
     // dropped.
     unsafe {

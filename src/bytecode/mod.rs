@@ -1,7 +1,7 @@
 //! The bytecode as data: the tables of instructions and micro-ops, the opcode numbers, the counters in inline
 //! caches, and the values that these counters start from.
 //!
-//! Stands for no object of the host. Every engine uses it.
+//! Stands for no object of the host. `ops`, `interp`, `engine`, `instrument` and `specialize` use it.
 
 #[macro_use]
 pub(crate) mod instructions;

@@ -74,12 +74,11 @@ unsafe fn settle_status<E: Engine>(e: &E, value: StackRef, status: core::ffi::c_
 /// provides (`MAX_STACKREF_SCRATCH`).
 const SCRATCH: usize = 10;
 
-/// Calls `action` with `count` values as an array of borrowed objects. Returns its result, or null with
-/// MemoryError.
+/// Calls `action` with `count` values as an array of borrowed objects. The slot before the array is writable.
+/// Returns the result of `action`, or null with MemoryError.
 ///
 /// # Safety
-/// The thread is attached. `values` are `count` live references, which stay alive during the call. The slot
-/// before the array is writable for `action`.
+/// The thread is attached. `values` are `count` live references, which stay alive during the call.
 #[inline(always)]
 unsafe fn with_objects(
     values: *mut StackRef,
@@ -192,7 +191,7 @@ pub(crate) unsafe fn build_map<E: Engine>(e: &mut E, values: Many<Pairs>) -> Op<
     }
 }
 
-/// Two values for each unit of the argument.
+/// `oparg` pairs of values.
 pub(crate) struct Pairs;
 
 impl Count for Pairs {
@@ -208,7 +207,7 @@ impl Count for Pairs {
 /// The thread is attached. `values` are `2 * pairs` live references on the published stack.
 #[inline(never)]
 unsafe fn map_of(values: *mut StackRef, pairs: usize) -> *mut PyObject {
-    // SAFETY: so many values are live, and the stack keeps them alive (caller).
+    // SAFETY: the values are live and on the published stack, which keeps them alive (caller).
     unsafe {
         with_objects(values, 2 * pairs, |objects| {
             ffi::_PyDict_FromItems(objects, 2, objects.add(1), 2, pairs as isize)
@@ -476,7 +475,7 @@ pub(crate) unsafe fn build_string<E: Engine>(e: &mut E, values: Many<Oparg>) -> 
 /// The thread is attached. `strings` are `count` live references to str objects on the published stack.
 #[inline(never)]
 unsafe fn join(strings: *mut StackRef, count: usize) -> *mut PyObject {
-    // SAFETY: so many strings are live, and the stack keeps them alive (caller).
+    // SAFETY: the strings are live and on the published stack, which keeps them alive (caller).
     unsafe {
         with_objects(strings, count, |objects| {
             ffi::_PyUnicode_JoinArray(str_constant!(_py_empty), objects, count as isize)

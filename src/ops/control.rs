@@ -299,7 +299,8 @@ pub(crate) unsafe fn pop_jump_if_false<E: BytecodeEngine>(
 pub(crate) unsafe fn is_none<E: Engine>(e: &mut E, [value]: [StackRef; 1]) -> Op<[StackRef; 1]> {
     let is_none = value.is_none();
     if !is_none {
-        // SAFETY: the input is live and owned by this micro-op. It is released below its slot.
+        // SAFETY: the input is live and owned by this micro-op. It leaves the published stack before it is
+        // released.
         unsafe { e.close_at(value, e.sp().sub(1)) };
     }
     Ok([StackRef::bool(is_none)])

@@ -94,8 +94,9 @@ pub(crate) unsafe fn send<E: BytecodeEngine>(
     e: &mut E,
     (Kept([receiver]), [value]): (Kept<[StackRef; 1]>, [StackRef; 1]),
 ) -> BytecodeOp<Settled<1>> {
-    // SAFETY: the receiver is live. A suspended generator may be resumed by the engine itself if no custom
-    // frame evaluator is installed. Its frame is complete then.
+    // SAFETY: the receiver is live. The engine may resume a suspended generator itself if no custom frame
+    // evaluator is installed. No other thread resumes it in between: with a GIL none can run; on free-threaded
+    // hosts this relies on the program, as in the host.
     unsafe {
         let receiver = receiver.object();
         if !e.tstate().has_custom_eval_frame()
@@ -172,7 +173,8 @@ pub(crate) unsafe fn send_gen_frame<E: Engine>(
     e: &mut E,
     (Kept([receiver]), [value]): (Kept<[StackRef; 1]>, [StackRef; 1]),
 ) -> Op {
-    // SAFETY: the receiver is live. It is suspended (checked), and stays so until it is resumed here.
+    // SAFETY: the receiver is live, and suspended (checked). No other thread resumes it in between: with a GIL
+    // none can run; on free-threaded hosts this relies on the program, as in the host.
     unsafe {
         let Some(generator) = Generator::exact_or_coroutine(receiver.object()) else {
             return Err(Exit::Deopt);

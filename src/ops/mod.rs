@@ -1,9 +1,8 @@
 //! Instruction bodies: one function per micro-op, generic over the engine that runs it, in one file per
 //! family of instructions. The tables `crate::bytecode::instructions` and `crate::bytecode::micro_ops` list
-//! them. Stands for the bodies in `bytecodes.c` of the host.
+//! them. Stands for the cases of the loop in the host's `ceval.o`, and for the functions that they call.
 //!
-//! Only engines call micro-ops. The helpers that other rooms call are next to the instructions that they
-//! belong to.
+//! `interp` runs the micro-ops. `exports` calls helpers that are next to the instructions that they belong to.
 //!
 //! The safety contract of all micro-ops is in `crate::engine`. The comment of a micro-op describes what it
 //! does, and its `# Safety` section what it requires beyond that contract.

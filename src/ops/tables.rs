@@ -40,7 +40,7 @@ pub(crate) static BINARY_OPERATORS: [BinaryFunction; OPERATORS] = by_index(&[
     (NB_SUBSCR, PyObject_GetItem),
 ]);
 
-/// Sorts the operators by index. Compilation fails if the host has an operator that is not listed.
+/// Puts each operator at its index. Compilation fails if the host has an operator that is not listed.
 const fn by_index(operators: &[(c_uint, BinaryFunction); OPERATORS]) -> [BinaryFunction; OPERATORS] {
     let mut table = [operators[0].1; OPERATORS];
     let mut filled = [false; OPERATORS];

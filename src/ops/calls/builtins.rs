@@ -19,8 +19,7 @@ unsafe fn reached_recursion_limit(tstate: ThreadState) -> bool {
     &raw const marker as usize <= unsafe { (*tstate.implementation()).c_stack_soft_limit }
 }
 
-/// Returns the callable and its definition if it is a built-in function with exactly these flags for its
-/// convention.
+/// Returns the callable and its definition, if it is a built-in function whose flags are exactly `flags`.
 ///
 /// # Safety
 /// The operands are on the stack.
@@ -36,8 +35,8 @@ unsafe fn guard_builtin(operands: Operands<false>, flags: u32) -> Op<(CFunction,
     }
 }
 
-/// Returns the definition of the callable if it is a method descriptor with exactly these flags for its
-/// convention and for the type of `receiver`, the first argument.
+/// Returns the definition of the callable, if it is a method descriptor whose flags are exactly `flags`, and
+/// `receiver`, the first argument, is exactly of its class.
 ///
 /// # Safety
 /// The operands are on the stack, and `receiver` is live.

@@ -112,7 +112,7 @@ pub(crate) unsafe fn monitor_call_kw<E: Engine>(e: &mut E, Kept(operands): Kept<
     unsafe { CallSite::of(e, operands).begins() }
 }
 
-/// Calls the callable in C between its operands' events C_RETURN or C_RAISE, and releases the operands.
+/// Calls the callable in C, fires C_RETURN or C_RAISE, and releases the operands.
 ///
 /// # Safety
 /// The thread is attached, and the operands are the topmost values of the engine's stack. They are dead

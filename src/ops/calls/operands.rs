@@ -228,7 +228,7 @@ impl<const KW: bool> Operands<KW> {
         unsafe {
             let first = self.first();
             for index in 0..total {
-                // Volatile reads keep LLVM from unrolling or vectorizing a loop that runs about twice.
+                // Volatile reads keep LLVM from transforming this loop, which runs about twice.
                 *objects.add(index) = first.add(index).read_volatile().object();
             }
         }

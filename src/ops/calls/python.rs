@@ -216,7 +216,7 @@ pub(crate) unsafe fn init_call_py_exact_args<E: Engine>(e: &mut E, operands: Ope
         let (arguments, count) = (operands.first(), operands.total());
         let frame = Frame::push_unchecked(e.tstate(), operands.callable(), count, e.frame());
         for index in 0..count {
-            // Volatile reads keep LLVM from unrolling or vectorizing a loop that runs about twice.
+            // Volatile reads keep LLVM from transforming this loop, which runs about twice.
             frame.set_local(index, arguments.add(index).read_volatile());
         }
         e.give_frame(frame);
