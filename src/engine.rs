@@ -1,31 +1,38 @@
-//! What an instruction body may ask of the engine that runs it.
+//! The interface between instruction bodies and the engine that runs them.
 //!
-//! A *micro-op* is a function `unsafe fn(&mut impl Engine, [StackRef; N]) -> Op<[StackRef; M]>`: it
-//! gets the topmost N values of the evaluation stack (the last one is the topmost) and returns the M
-//! values that take their place. Values that it only looks at are [`Kept`]. If a number depends on the
-//! instruction's argument, there are [`Many`] inputs or [`SettledMany`] results. The engine moves the stack
-//! pointer. Micro-ops with a cached operand take it as second parameter.
+//! A *micro-op* is a function `unsafe fn(&mut impl Engine, [StackRef; N]) -> Op<[StackRef; M]>`. It takes the
+//! topmost N values of the evaluation stack (the last one is the topmost) and returns the M values that
+//! replace them. Values that it only inspects are [`Kept`]. Where a count depends on the instruction's
+//! argument, the inputs are [`Many`] and the results [`SettledMany`]. The engine moves the stack pointer. A
+//! micro-op with an operand from the inline cache takes it as its second parameter.
 //!
-//! There are two kinds of engines and so two kinds of micro-ops:
-//! - Every [`Engine`] can run a micro-op that asks for no more and returns an [`Op`]: these can be part of
-//!   a trace.
-//! - An engine that reads bytecode, instruction by instruction, is a [`BytecodeEngine`]. It can also run
-//!   micro-ops that look at the next instruction, jump, or leave by a [`BytecodeExit`].
+//! There are two kinds of engines, and so two kinds of micro-ops:
+//! - Any [`Engine`] runs the micro-ops that require only an `Engine` and return an [`Op`]. They can be part
+//!   of a trace.
+//! - A [`BytecodeEngine`] executes bytecode instruction by instruction. It also runs micro-ops that look at
+//!   the next instruction, jump, or leave by a [`BytecodeExit`].
 //!
-//! Rules of the stack, which every body keeps:
-//! - A body owns its inputs. It leaves with [`Exit::Error`] after it has given up all of them, or
-//!   with [`Exit::ErrorNoPop`] or [`Exit::Deopt`] with all of them still whole on the stack.
-//! - Before anything that can run Python code, raise, or collect garbage, the frame is *published*:
-//!   [`Engine::publish`] stores the stack pointer, with the inputs still below it. The frame's
-//!   instruction pointer is right at all times: every engine stores it first.
-//! - To give up inputs, [`Engine::settle`] (with the results already known) or [`Engine::consume`]
-//!   (before failing): they take the inputs off the published stack before any destructor runs.
-//! - An out-of-line helper takes values, never the engine: a `&mut` engine that escapes would have
-//!   to live in memory.
+//! `ops` writes the bodies against these traits, and `interp` implements them. The module stands for no object
+//! of the host.
 //!
-//! `# Safety` of every micro-op, unless it says more: the thread is attached, the frame is the
-//! thread's current one, the inputs are the topmost values of its stack, and operands are those of
-//! the instruction being run.
+//! Stack rules that every body keeps (an empty slot, a null reference, counts as live in this module):
+//! - A body owns its inputs. It returns [`Exit::Error`] after it has released all of them, and
+//!   [`Exit::ErrorNoPop`] or [`Exit::Deopt`] with all of them unchanged on the stack.
+//! - Before it does anything that can run Python code, raise, or collect garbage, it *publishes* the frame:
+//!   [`Engine::publish`] stores the stack pointer, with the inputs still below it. The frame's instruction
+//!   pointer is always current: every engine stores it before it runs the instruction.
+//! - It releases inputs with [`Engine::settle`] (when the results are known) or [`Engine::consume`] (before
+//!   it fails). Both take the inputs off the published stack before any destructor runs.
+//! - Out-of-line helpers take values, never the engine: a `&mut` engine that escapes would have to live in
+//!   memory.
+//!
+//! # Safety of micro-ops
+//! Every micro-op has this contract; its own `# Safety` section adds what is special. The caller guarantees:
+//! - The thread is attached, and the engine's frame is its current frame.
+//! - The inputs are the topmost values of that frame's stack, and the stack has room for the results.
+//! - The instruction's argument and the operands are those of the instruction being run, as the compiler or
+//!   the specializer wrote them for this micro-op.
+//! - The micro-ops that its row in `crate::bytecode::micro_ops` needs have run before, on the same values.
 
 use core::convert::Infallible;
 use core::marker::PhantomData;
@@ -37,29 +44,30 @@ use crate::host::{Code, CodeUnit, Frame, PyObject, StackRef, ThreadState};
 
 // --- how a micro-op ends -----------------------------------------------------------------------
 
-/// How a micro-op ends when it does not just go on to the next one: what every engine understands.
+/// How a micro-op ends if it does not continue with the next one. Every engine handles these.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Exit {
-    /// A guard failed: run the family's generic instruction instead. Nothing has happened yet.
+    /// A guard failed: run the family's generic instruction instead, with the operands on the stack. The
+    /// micro-op that returns this has changed nothing.
     Deopt,
-    /// An exception is set and the inputs are gone.
+    /// An exception is set and the inputs have been released.
     Error,
     /// An exception is set and the inputs are still on the stack.
     ErrorNoPop,
 }
 
-/// How a micro-op ends that only an engine for bytecode can run.
+/// How a micro-op ends that only a [`BytecodeEngine`] can run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum BytecodeExit {
-    /// As any other micro-op.
+    /// An exit that every engine handles.
     Exit(Exit),
-    /// An exception is set, and its traceback and events have been taken care of already.
+    /// An exception is set, its traceback is complete, and its events have fired. Only unwinding is left.
     Unwind,
-    /// An exception is set, and the current frame, which has not begun to run, is to be dropped.
+    /// An exception is set. Drop the current frame, which has not started to run.
     DropFrame,
-    /// The instruction is over: continue at [`BytecodeEngine::next`], skipping its remaining micro-ops.
+    /// The instruction is done: continue at [`BytecodeEngine::next`] and skip the remaining micro-ops.
     Dispatch,
-    /// Read this instruction again (it has just been changed) and run it with the same argument.
+    /// Read this instruction again, since it has just been changed, and run it with the same argument.
     Again,
     /// Run this instruction as the given opcode, with the same argument.
     As(u8),
@@ -74,15 +82,15 @@ impl From<Exit> for BytecodeExit {
     }
 }
 
-/// What a micro-op returns that can be part of a trace.
+/// The result of a micro-op that can be part of a trace.
 pub(crate) type Op<T = [StackRef; 0]> = Result<T, Exit>;
 
-/// What a micro-op returns that cannot.
+/// The result of a micro-op that only runs on bytecode.
 pub(crate) type BytecodeOp<T = [StackRef; 0]> = Result<T, BytecodeExit>;
 
-/// The ways in which a micro-op may end.
+/// The possible exits of a micro-op.
 pub(crate) trait Exits: Copy {
-    /// Whether the micro-op has given up its inputs.
+    /// Whether the micro-op has released its inputs.
     fn has_consumed_inputs(self) -> bool;
 }
 
@@ -104,21 +112,21 @@ impl Exits for BytecodeExit {
 
 /// Values on top of the stack.
 pub(crate) trait Values: Sized {
-    /// How many there are, for an instruction with this argument.
+    /// The number of values, for an instruction with this argument.
     fn count(oparg: usize) -> usize;
-    /// The slot of the lowest one, if the topmost is below `top`.
+    /// The slot of the lowest value, where the topmost one is just below `top`.
     ///
     /// # Safety
-    /// The stack has that many there.
+    /// The same stack has at least `count(oparg)` slots below `top`.
     #[inline(always)]
     unsafe fn base(top: *mut StackRef, oparg: usize) -> *mut StackRef {
-        // SAFETY: the caller's promise.
+        // SAFETY: there are that many slots below `top` (caller).
         unsafe { top.sub(Self::count(oparg)) }
     }
-    /// The values below `top`.
+    /// Reads the values below `top`.
     ///
     /// # Safety
-    /// The stack has that many there.
+    /// The same stack has at least `count(oparg)` initialized slots below `top`.
     unsafe fn below(top: *mut StackRef, oparg: usize) -> Self;
 }
 
@@ -129,7 +137,7 @@ impl<const N: usize> Values for [StackRef; N] {
     }
     #[inline(always)]
     unsafe fn below(top: *mut StackRef, _oparg: usize) -> Self {
-        // SAFETY: the caller's promise.
+        // SAFETY: N initialized slots are below `top` (caller).
         unsafe { top.sub(N).cast::<[StackRef; N]>().read() }
     }
 }
@@ -149,7 +157,7 @@ impl Count for Oparg {
     }
 }
 
-/// As many values as `C` says, where they are on the stack.
+/// A number of values, given by `C`, that stay in their stack slots.
 pub(crate) struct Many<C> {
     base: *mut StackRef,
     count: usize,
@@ -157,7 +165,7 @@ pub(crate) struct Many<C> {
 }
 
 impl<C: Count> Many<C> {
-    /// The slot of the lowest one.
+    /// The slot of the lowest value.
     #[inline(always)]
     pub(crate) fn base(&self) -> *mut StackRef {
         self.base
@@ -176,24 +184,24 @@ impl<C: Count> Values for Many<C> {
     #[inline(always)]
     unsafe fn below(top: *mut StackRef, oparg: usize) -> Self {
         let count = C::of(oparg);
-        // SAFETY: the caller's promise.
+        // SAFETY: `count` slots are below `top` (caller).
         Many { base: unsafe { top.sub(count) }, count, kind: PhantomData }
     }
 }
 
-/// Values that a micro-op looks at, and may change, but that stay on the stack.
+/// Values that a micro-op inspects and may replace, but leaves on the stack.
 pub(crate) struct Kept<V>(pub(crate) V);
 
-/// What a micro-op finds on the stack: values that it takes, and perhaps others below, which stay.
+/// The inputs of a micro-op: values that it takes and, below them, values that it keeps on the stack.
 pub(crate) trait Inputs: Sized {
-    /// What it takes.
+    /// The values that it takes.
     type Taken: Values;
-    /// What it looks at below.
+    /// The values below them that stay.
     type Kept: Values;
-    /// Reads them.
+    /// Reads all of them.
     ///
     /// # Safety
-    /// They are below `sp`.
+    /// The stack that ends at `sp` holds all of them: `Taken` at the top, `Kept` below.
     unsafe fn read(sp: *mut StackRef, oparg: usize) -> Self;
 }
 
@@ -202,7 +210,7 @@ impl<V: Values> Inputs for V {
     type Kept = [StackRef; 0];
     #[inline(always)]
     unsafe fn read(sp: *mut StackRef, oparg: usize) -> Self {
-        // SAFETY: the caller's promise.
+        // SAFETY: the values are the topmost ones below `sp` (caller).
         unsafe { V::below(sp, oparg) }
     }
 }
@@ -212,7 +220,7 @@ impl<K: Values> Inputs for Kept<K> {
     type Kept = K;
     #[inline(always)]
     unsafe fn read(sp: *mut StackRef, oparg: usize) -> Self {
-        // SAFETY: the caller's promise.
+        // SAFETY: the values are the topmost ones below `sp` (caller).
         Kept(unsafe { K::below(sp, oparg) })
     }
 }
@@ -222,7 +230,7 @@ impl<K: Values, V: Values> Inputs for (Kept<K>, V) {
     type Kept = K;
     #[inline(always)]
     unsafe fn read(sp: *mut StackRef, oparg: usize) -> Self {
-        // SAFETY: the caller's promise.
+        // SAFETY: `V` is below `sp`, and `K` below the lowest value of `V` (caller).
         unsafe { (Kept(K::below(V::base(sp, oparg), oparg)), V::below(sp, oparg)) }
     }
 }
@@ -231,14 +239,15 @@ impl<K: Values, V: Values> Inputs for (Kept<K>, V) {
 
 /// The results of a micro-op, bottom first.
 pub(crate) trait Outputs<E> {
-    /// Whether nothing of the instruction may come after it.
+    /// Whether this micro-op must be the last one of its instruction.
     const ENDS_INSTRUCTION: bool = false;
-    /// How many there are, for an instruction with this argument.
+    /// The number of results, for an instruction with this argument.
     fn count(oparg: usize) -> usize;
-    /// Puts the results where they belong, and the stack pointer above them.
+    /// Writes the results to their slots and sets the stack pointer above them.
     ///
     /// # Safety
-    /// `base` is the slot of the lowest one.
+    /// `base` is the slot of the lowest result, and the frame's stack has room for all results from there on.
+    /// The inputs of the micro-op have been released, moved, or become results.
     unsafe fn leave(self, e: &mut E, base: *mut StackRef);
 }
 
@@ -249,7 +258,7 @@ impl<E: Engine, const M: usize> Outputs<E> for [StackRef; M] {
     }
     #[inline(always)]
     unsafe fn leave(self, e: &mut E, base: *mut StackRef) {
-        // SAFETY: the instruction's stack effect covers the results.
+        // SAFETY: the stack has room for M values at `base` (caller), and they are live after the write.
         unsafe {
             base.cast::<[StackRef; M]>().write(self);
             e.set_sp(base.add(M));
@@ -257,14 +266,15 @@ impl<E: Engine, const M: usize> Outputs<E> for [StackRef; M] {
     }
 }
 
-/// Results that are in place already.
+/// Results that the micro-op has already written to their slots.
 pub(crate) struct Settled<const M: usize>(());
 
 impl<const M: usize> Settled<M> {
-    /// For a micro-op that has put its results in place itself.
+    /// For a micro-op that has written its results to the stack itself.
     ///
     /// # Safety
-    /// The slots of the inputs, and those above that the results need, hold M live references.
+    /// The M slots from the lowest input on hold live references, which are the results. After
+    /// [`Engine::switch_frame`] these are slots of the new frame.
     #[inline(always)]
     pub(crate) unsafe fn new() -> Settled<M> {
         Settled(())
@@ -278,22 +288,22 @@ impl<E: Engine, const M: usize> Outputs<E> for Settled<M> {
     }
     #[inline(always)]
     unsafe fn leave(self, e: &mut E, base: *mut StackRef) {
-        // SAFETY: the results are there.
+        // SAFETY: M live results start at `base`, as the creator of this `Settled` has guaranteed.
         unsafe { e.set_sp(base.add(M)) }
     }
 }
 
-/// As many results as `C` says, in place already.
+/// Results whose number `C` gives and that the micro-op has already written to their slots.
 pub(crate) struct SettledMany<C> {
     top: *mut StackRef,
     kind: PhantomData<C>,
 }
 
 impl<C: Count> SettledMany<C> {
-    /// For a micro-op that has put its results in place itself, the topmost one below `top`.
+    /// For a micro-op that has written its results to the stack itself, the topmost one just below `top`.
     ///
     /// # Safety
-    /// As for [`Settled::new`]; there are as many results as `C` says.
+    /// The slots from the lowest input up to `top` hold live references, and there are `C::of(oparg)` of them.
     #[inline(always)]
     pub(crate) unsafe fn up_to(top: *mut StackRef) -> SettledMany<C> {
         SettledMany { top, kind: PhantomData }
@@ -307,7 +317,8 @@ impl<E: Engine, C: Count> Outputs<E> for SettledMany<C> {
     }
     #[inline(always)]
     unsafe fn leave(self, e: &mut E, base: *mut StackRef) {
-        // SAFETY: the results are there.
+        // SAFETY: live results fill the slots from `base` to `top`, as the creator of this value has
+        // guaranteed.
         unsafe {
             debug_assert_eq!(self.top, base.add(C::of(e.oparg())));
             e.set_sp(self.top);
@@ -315,10 +326,10 @@ impl<E: Engine, C: Count> Outputs<E> for SettledMany<C> {
     }
 }
 
-/// The result of a micro-op that ends its instruction, and may do the work of the STORE_FAST after it too.
+/// The result of a micro-op that ends its instruction and may also do the work of a STORE_FAST that follows.
 pub(crate) enum PushedOrStored<T, S> {
     Pushed(T),
-    /// The result is in the variable, and nothing is left on the stack.
+    /// The result is stored in the variable. The micro-op pushes nothing.
     Stored(S),
 }
 
@@ -330,7 +341,8 @@ impl<E: Engine, T: Outputs<E>> Outputs<E> for PushedOrStored<T, E::NextStore> {
     }
     #[inline(always)]
     unsafe fn leave(self, e: &mut E, base: *mut StackRef) {
-        // SAFETY: the caller's promise; a STORE_FAST follows, since there is a value that says so.
+        // SAFETY: the contract of `leave` holds (caller). `Stored` contains an `E::NextStore`, which only an
+        // engine that saw a STORE_FAST next creates.
         unsafe {
             match self {
                 PushedOrStored::Pushed(results) => results.leave(e, base),
@@ -343,13 +355,13 @@ impl<E: Engine, T: Outputs<E>> Outputs<E> for PushedOrStored<T, E::NextStore> {
     }
 }
 
-/// The STORE_FAST after the instruction being run, for an engine that looks ahead.
+/// The STORE_FAST after the current instruction, for an engine that looks ahead.
 pub(crate) trait NextStore: Copy {
-    /// The local variable that it stores to.
+    /// The index of the local variable that it stores to.
     fn local(self) -> usize;
 }
 
-/// Read from bytecode.
+/// A STORE_FAST read from bytecode.
 #[derive(Clone, Copy)]
 pub(crate) struct StoreFast {
     local: usize,
@@ -371,97 +383,98 @@ impl NextStore for Infallible {
 
 // --- engines -----------------------------------------------------------------------------------
 
-/// A way to run micro-ops: the tier-1 interpreter and, later, the micro-op interpreter and the
-/// stencils of the JIT. Methods are inlined into every instruction, so that the engine itself
-/// dissolves into registers.
+/// A way to run micro-ops: the tier-1 interpreter and, later, the micro-op interpreter and the stencils of
+/// the JIT. The methods are inlined into every instruction, so that the engine's state lives in registers.
 ///
 /// # Safety
-/// While a micro-op runs, the thread that [`Engine::tstate`] names is attached, [`Engine::frame`] is its
-/// current frame, [`Engine::this_instr`] is in the frame's bytecode and what the frame has as its
-/// instruction, and every slot of the frame's stack below [`Engine::sp`] holds a live reference.
+/// While a micro-op runs, the implementation guarantees: the thread of [`Engine::tstate`] is attached and
+/// [`Engine::frame`] is its current frame; [`Engine::this_instr`] is in the frame's bytecode and is stored as
+/// the frame's instruction pointer; every slot of the frame's stack below [`Engine::sp`] holds a live
+/// reference. [`Engine::next_store`] returns a value only if the next instruction is a STORE_FAST.
 pub(crate) unsafe trait Engine: Sized {
     /// What [`Engine::next_store`] returns; [`Infallible`] for an engine that does not look ahead.
     type NextStore: NextStore;
 
     fn frame(&self) -> Frame;
     fn tstate(&self) -> ThreadState;
-    /// The argument of the instruction.
+    /// The argument of the current instruction.
     fn oparg(&self) -> usize;
-    /// The instruction being run.
+    /// The current instruction.
     fn this_instr(&self) -> CodeUnit;
-    /// The number of code units of the instruction being run, its cache included.
+    /// The number of code units of the current instruction, including its cache.
     fn units(&self) -> usize;
-    /// One past the topmost value. While a micro-op with N inputs runs, they are below it still.
+    /// One past the topmost value. The inputs stay below it while the micro-op runs.
     fn sp(&self) -> *mut StackRef;
-    /// For the engine's own use, and for micro-ops that go on in another frame.
+    /// Sets the stack pointer. For the engine itself, and for micro-ops that continue in another frame.
     ///
     /// # Safety
-    /// Every slot of the frame's stack below `sp` holds a live reference, or is given one before the
-    /// micro-op ends.
+    /// Every slot of the frame's stack below `sp` holds a live reference, or will before the micro-op ends.
     unsafe fn set_sp(&mut self, sp: *mut StackRef);
-    /// Continue in another frame: its stack pointer is read from it, the next instruction is given.
+    /// Continues in another frame at `next`. The engine reads the stack pointer from the frame.
     ///
     /// # Safety
-    /// `frame` is live and published, and `next` is in its bytecode. The old frame was published
-    /// (or is gone).
+    /// `frame` is live and published, and `next` is in its bytecode. The old frame was published or no longer
+    /// exists.
     unsafe fn switch_frame(&mut self, frame: Frame, next: CodeUnit);
 
-    /// Hands over the frame that a micro-op has made, to the one of the same instruction that goes on in it.
+    /// Passes a new frame from the micro-op that made it to the one of the same instruction that enters it.
     fn give_frame(&mut self, frame: Frame);
-    /// The frame that was handed over last.
+    /// Returns the frame that [`Engine::give_frame`] passed last.
     fn take_frame(&mut self) -> Frame;
 
-    /// The next instruction, if that is a STORE_FAST and the engine looks ahead. A micro-op may do its work,
-    /// and says so with [`PushedOrStored`].
+    /// The next instruction, if it is a STORE_FAST and the engine looks ahead. A micro-op may do the work of
+    /// that instruction and then returns [`PushedOrStored::Stored`].
     #[inline(always)]
     fn next_store(&self) -> Option<Self::NextStore> {
         None
     }
-    /// The local variable of the STORE_FAST that follows, for instructions that are specialized only in front
-    /// of one.
+    /// The local variable of the STORE_FAST that follows. For specialized instructions that exist only in
+    /// front of a STORE_FAST.
     ///
     /// # Safety
-    /// This is such an instruction.
+    /// The current instruction is one of these, so that a STORE_FAST follows it.
     unsafe fn following_store(&self) -> usize;
-    /// The work of the next instruction, one without a cache, is done. An engine whose trace does not have it
-    /// need do nothing.
+    /// Skips the next instruction, whose work is already done. An engine whose trace does not contain that
+    /// instruction does nothing.
     ///
     /// # Safety
-    /// There is such an instruction.
+    /// An instruction without an inline cache follows.
     unsafe fn skip_next(&mut self);
-    /// Leaves the frame at the instruction that ran before this one.
+    /// Sets the frame's instruction pointer back to the instruction that ran before this one.
     ///
     /// # Safety
-    /// That was in the same frame.
+    /// That instruction ran in the same frame.
     unsafe fn stay_at_previous_instr(&mut self);
 
     /// The value `depth` places below the top (1 is the topmost).
     ///
     /// # Safety
-    /// The stack has that many values.
+    /// The frame's stack has at least `depth` values, and `depth` is at least 1.
     #[inline(always)]
     unsafe fn peek(&self, depth: usize) -> StackRef {
-        // SAFETY: the caller's promise.
+        // SAFETY: `depth` initialized slots are below the stack pointer (caller).
         unsafe { *self.sp().sub(depth) }
     }
 
-    /// Replaces the value `depth` places below the top.
+    /// Overwrites the value `depth` places below the top (1 is the topmost).
     ///
     /// # Safety
-    /// The stack has that many values, and the caller has taken over the old one.
+    /// The frame's stack has at least `depth` values, and `depth` is at least 1. The caller has taken
+    /// ownership of the old value and passes that of the new one.
     #[inline(always)]
     unsafe fn poke(&self, depth: usize, value: StackRef) {
-        // SAFETY: the caller's promise.
+        // SAFETY: `depth` slots are below the stack pointer (caller).
         unsafe { *self.sp().sub(depth) = value }
     }
 
-    /// Pushes a value, for micro-ops that handle the stack themselves.
+    /// Pushes a value, for micro-ops that move the stack pointer themselves.
     ///
     /// # Safety
-    /// The instruction's stack effect covers it.
+    /// `value` is a live reference that the caller owns, and the frame's stack has a free slot: the stack
+    /// effect of the instruction covers it.
     #[inline(always)]
     unsafe fn push(&mut self, value: StackRef) {
-        // SAFETY: the caller's promise.
+        // SAFETY: the slot at the stack pointer is free and gets a live reference (caller).
         unsafe {
             let sp = self.sp();
             *sp = value;
@@ -469,13 +482,13 @@ pub(crate) unsafe trait Engine: Sized {
         }
     }
 
-    /// Pops a value, for micro-ops that handle the stack themselves; the caller owns it.
+    /// Pops a value, for micro-ops that move the stack pointer themselves. The caller owns the value.
     ///
     /// # Safety
-    /// The stack is not empty.
+    /// The frame's stack is not empty.
     #[inline(always)]
     unsafe fn pop(&mut self) -> StackRef {
-        // SAFETY: the caller's promise.
+        // SAFETY: a live value is below the stack pointer (caller).
         unsafe {
             let sp = self.sp().sub(1);
             self.set_sp(sp);
@@ -483,7 +496,7 @@ pub(crate) unsafe trait Engine: Sized {
         }
     }
 
-    /// Code object of the frame, borrowed.
+    /// The code object of the frame, borrowed.
     #[inline(always)]
     fn code(&self) -> Code {
         // SAFETY: the engine's frame is live and runs code.
@@ -493,49 +506,52 @@ pub(crate) unsafe trait Engine: Sized {
     /// `co_names[index]`, borrowed.
     ///
     /// # Safety
-    /// The code has that name.
+    /// `index` is less than the length of the code's `co_names`.
     #[inline(always)]
     unsafe fn name(&self, index: usize) -> *mut PyObject {
-        // SAFETY: the caller's promise.
+        // SAFETY: the engine's frame keeps its code alive, and the index is in range (caller).
         unsafe { self.code().name(index) }
     }
 
-    /// Makes the frame presentable to the rest of the world: stores the stack pointer (the frame
-    /// has its instruction already). Required before anything that can run Python code, raise, or
-    /// collect garbage.
+    /// Publishes the frame: stores the stack pointer in it (its instruction pointer is there already).
+    /// Required before anything that can run Python code, raise, or collect garbage.
     #[inline(always)]
     fn publish(&self) {
-        // SAFETY: the engine's stack reaches to its stack pointer.
+        // SAFETY: every slot below the engine's stack pointer holds a live reference (contract of `Engine`).
         unsafe { self.publish_at(self.sp()) }
     }
 
-    /// Takes the stack pointer from the frame again: after an event, whose tools may have moved the frame
-    /// to another line, and popped values on the way.
+    /// Reloads the stack pointer from the frame. For use after an event: its tools may have moved the frame
+    /// to another line, which pops values.
     #[inline(always)]
     fn reload_sp(&mut self) {
-        // SAFETY: the frame is live, and was published before the event.
+        // SAFETY: the frame is live. It was published before the event, and moving it to another line keeps
+        // its stack pointer up to date.
         unsafe { self.set_sp(self.frame().stack_pointer()) }
     }
 
-    /// Publishes a stack pointer other than the current one.
+    /// Publishes the frame with a stack pointer other than the current one.
     ///
     /// # Safety
-    /// Every slot of the frame's stack below `sp` holds a live reference.
+    /// `sp` is in the frame's stack, and every slot below it holds a live reference.
     #[inline(always)]
     unsafe fn publish_at(&self, sp: *mut StackRef) {
-        // SAFETY: the engine's frame is live.
+        // SAFETY: the engine's frame is live, and the slots below `sp` are (caller).
         unsafe { self.frame().set_stack_pointer(sp) }
     }
 
-    /// Gives up a reference that is not on the published stack (any more), which ends at `sp`.
+    /// Releases a reference that is not in the stack below `sp`. Publishes the frame with that stack pointer
+    /// if a destructor may run.
     ///
     /// # Safety
-    /// The reference is live and not used again; every slot below `sp` holds a live reference.
+    /// `reference` is live and owned by the caller, and not used again. `sp` is in the frame's stack, and
+    /// every slot below it holds a live reference. The thread is attached.
     #[inline(always)]
     unsafe fn close_at(&self, reference: StackRef, sp: *mut StackRef) {
         #[cfg(not(py_debug))]
-        // SAFETY: a counted reference is a live object and this one owned a count. Publishing only
-        // when a destructor runs keeps a store off the common path.
+        // SAFETY: a counted reference points to a live object and owns a count, which goes here. The slots
+        // below `sp` are live (caller). Publishing only when a destructor runs keeps a store off the common
+        // path.
         unsafe {
             if reference.is_counted() && refcount::decrement(reference.object()) {
                 core::hint::cold_path();
@@ -544,22 +560,23 @@ pub(crate) unsafe trait Engine: Sized {
             }
         }
         #[cfg(py_debug)]
-        // SAFETY: as above.
+        // SAFETY: the reference is live and owned, and so are the slots below `sp` (caller).
         unsafe {
             self.publish_at(sp);
             reference.close();
         }
     }
 
-    /// Like [`Engine::close_at`], for a reference that is hardly ever the last one: what happens then is off
-    /// the hot path altogether.
+    /// Like [`Engine::close_at`], for a reference that is rarely the last one. The code for that case is
+    /// entirely off the hot path.
     ///
     /// # Safety
     /// As for [`Engine::close_at`].
     #[inline(always)]
     unsafe fn close_seldom_at(&self, reference: StackRef, sp: *mut StackRef) {
         #[cfg(not(py_debug))]
-        // SAFETY: as for `close_at`.
+        // SAFETY: as in `close_at`: the reference owns the count that goes here, and the slots below `sp` are
+        // live.
         unsafe {
             if reference.is_counted() && refcount::decrement(reference.object()) {
                 core::hint::cold_path();
@@ -568,25 +585,28 @@ pub(crate) unsafe trait Engine: Sized {
             }
         }
         #[cfg(py_debug)]
-        // SAFETY: the caller's promise.
+        // SAFETY: the contract is that of `close_at`.
         unsafe {
             self.close_at(reference, sp);
         }
     }
 
-    /// Ends a micro-op: puts `outputs` in the place of `inputs`, then gives the inputs up, topmost
-    /// last. `Ok(...)` of the result is what the micro-op returns.
+    /// Ends a micro-op: replaces `inputs` by `outputs`, then releases the inputs, in the order of the array.
+    /// The micro-op returns the result.
     ///
     /// # Safety
-    /// `inputs` are the topmost values of the stack, live and not used again.
+    /// The thread is attached. `inputs` are the topmost N values of the stack in any order (null for those
+    /// that need no release), and are not used again. The caller owns `outputs`, and the frame's stack has
+    /// room for them.
     #[inline(always)]
     unsafe fn settle<const N: usize, const M: usize>(
         &self,
         inputs: [StackRef; N],
         outputs: [StackRef; M],
     ) -> Op<Settled<M>> {
-        // SAFETY: the caller's promise; the outputs take the inputs' slots (or the free ones above,
-        // which the instruction's stack effect covers).
+        // SAFETY: N live inputs are on top of the stack (caller). The outputs go to their slots and, if there
+        // are more outputs than inputs, to free slots above, which the instruction's stack effect covers. The
+        // inputs are no longer below the published stack pointer when they are released.
         unsafe {
             let base = self.sp().sub(N);
             base.cast::<[StackRef; M]>().write(outputs);
@@ -595,43 +615,46 @@ pub(crate) unsafe trait Engine: Sized {
         }
     }
 
-    /// Gives up all inputs before failing with [`Exit::Error`].
+    /// Releases all inputs before the micro-op returns [`Exit::Error`].
     ///
     /// # Safety
-    /// `inputs` are the topmost values of the stack, live and not used again.
+    /// The thread is attached. `inputs` are the topmost N values of the stack in any order (null for those
+    /// that need no release), and are not used again.
     #[inline(always)]
     unsafe fn consume<const N: usize>(&self, inputs: [StackRef; N]) {
-        // SAFETY: the caller's promise.
+        // SAFETY: the inputs are live and above the new stack pointer, and everything below it is live
+        // (caller).
         unsafe {
             self.close_inputs_at(inputs, self.sp().sub(N));
         }
     }
 
-    /// Gives up inputs that are not on the published stack any more, which ends at `sp`. Where there are
-    /// several, a call for the first one must not cost the registers of the others.
+    /// Releases inputs that are not in the stack below `sp`. If there are several, the call for one of them
+    /// must not cost the registers that hold the others, so the out-of-line path preserves them.
     ///
     /// # Safety
-    /// As for [`Engine::close_at`].
+    /// As for [`Engine::close_at`], for each input.
     #[inline(always)]
     unsafe fn close_inputs_at<const N: usize>(&self, inputs: [StackRef; N], sp: *mut StackRef) {
         for input in inputs {
-            // SAFETY: the caller's promise.
+            // SAFETY: each input is live and owned, and the slots below `sp` are live (caller).
             unsafe { if N > 1 { self.close_seldom_at(input, sp) } else { self.close_at(input, sp) } }
         }
     }
 
-    /// The usual end of a micro-op that called a host function: `object` is its result (a new
-    /// reference, or null with an exception set); the inputs are given up either way.
+    /// The usual end of a micro-op that called a host function: `object` is its result, a new reference or
+    /// null with an exception set. Releases the inputs in both cases.
     ///
     /// # Safety
-    /// As for [`Engine::settle`]; the caller owns `object`.
+    /// `inputs` are as for [`Engine::settle`]. The caller owns `object`, or it is null and an exception is set.
     #[inline(always)]
     unsafe fn settle_object<const N: usize>(
         &self,
         inputs: [StackRef; N],
         object: *mut PyObject,
     ) -> Op<Settled<1>> {
-        // SAFETY: the caller's promise.
+        // SAFETY: the inputs are the topmost values (caller). `object` is owned, and null is handled before
+        // the steal.
         unsafe {
             if object.is_null() {
                 self.consume(inputs);
@@ -642,36 +665,36 @@ pub(crate) unsafe trait Engine: Sized {
     }
 }
 
-/// An engine that reads bytecode: it knows which instruction is next, and can go on elsewhere.
+/// An engine that executes bytecode: it knows the next instruction and can jump.
 ///
 /// # Safety
-/// [`BytecodeEngine::next`] is in the frame's bytecode.
+/// [`BytecodeEngine::next`] is in the bytecode of the engine's frame.
 pub(crate) unsafe trait BytecodeEngine: Engine {
     fn set_oparg(&mut self, oparg: usize);
-    /// What the frame had as its instruction before this one: line events want to know.
+    /// The frame's instruction pointer before the current instruction. Line events need it.
     fn previous_instr(&self) -> CodeUnit;
-    /// The instruction to be run after this one.
+    /// The instruction that runs next.
     fn next(&self) -> CodeUnit;
-    /// Goes on at another instruction.
+    /// Continues at another instruction.
     ///
     /// # Safety
-    /// It is one of the frame's bytecode.
+    /// `instr` is an instruction in the bytecode of the engine's frame.
     unsafe fn set_next(&mut self, instr: CodeUnit);
 
-    /// Jumps: the next instruction is `offset` units after the one that would have been next.
+    /// Jumps `offset` code units, counted from the instruction that would have run next.
     ///
     /// # Safety
-    /// The target is an instruction of the same bytecode.
+    /// The target is an instruction in the bytecode of the engine's frame.
     #[inline(always)]
     unsafe fn jump_by(&mut self, offset: isize) {
-        // SAFETY: the caller's promise.
+        // SAFETY: the target is in the same bytecode (caller).
         unsafe { self.set_next(self.next().add(offset)) }
     }
 
-    /// [`Engine::next_store`], from bytecode.
+    /// [`Engine::next_store`] for engines that execute bytecode.
     #[inline(always)]
     fn read_next_store(&self) -> Option<StoreFast> {
-        // SAFETY: an instruction follows.
+        // SAFETY: `next` is in the frame's bytecode (contract of `BytecodeEngine`).
         let (opcode, local) = unsafe { self.next().decode() };
         (opcode == opcode::STORE_FAST).then_some(StoreFast { local })
     }
@@ -680,13 +703,14 @@ pub(crate) unsafe trait BytecodeEngine: Engine {
 /// Runs a micro-op and moves the stack pointer over its inputs and outputs.
 ///
 /// # Safety
-/// As for the micro-op.
+/// The contract of `micro_op` holds.
 #[inline(always)]
 pub(crate) unsafe fn run<E: Engine, I: Inputs, O: Outputs<E>, X: Exits>(
     e: &mut E,
     micro_op: unsafe fn(&mut E, I) -> Result<O, X>,
 ) -> Result<(), X> {
-    // SAFETY: the caller's promise.
+    // SAFETY: the inputs are the topmost values of the stack, and the rest of the micro-op's contract holds
+    // (caller). `finish` follows the micro-op that produced `result`.
     unsafe {
         let inputs = I::read(e.sp(), e.oparg());
         let result = micro_op(e, inputs);
@@ -694,17 +718,18 @@ pub(crate) unsafe fn run<E: Engine, I: Inputs, O: Outputs<E>, X: Exits>(
     }
 }
 
-/// Like [`run`], for a micro-op with an operand from the instruction's cache.
+/// Like [`run`], for a micro-op with an operand from the inline cache.
 ///
 /// # Safety
-/// As for the micro-op.
+/// The contract of `micro_op` holds, and `operand` is its operand in the cache of the current instruction.
 #[inline(always)]
 pub(crate) unsafe fn run_with<E: Engine, A, I: Inputs, O: Outputs<E>, X: Exits>(
     e: &mut E,
     operand: A,
     micro_op: unsafe fn(&mut E, A, I) -> Result<O, X>,
 ) -> Result<(), X> {
-    // SAFETY: the caller's promise.
+    // SAFETY: the inputs are the topmost values of the stack, and the rest of the micro-op's contract holds
+    // (caller). `finish` follows the micro-op that produced `result`.
     unsafe {
         let inputs = I::read(e.sp(), e.oparg());
         let result = micro_op(e, operand, inputs);
@@ -712,12 +737,19 @@ pub(crate) unsafe fn run_with<E: Engine, A, I: Inputs, O: Outputs<E>, X: Exits>(
     }
 }
 
+/// Moves the stack pointer over the inputs and outputs of a micro-op that has just run.
+///
+/// # Safety
+/// A micro-op with inputs `I` and outputs `O` has just returned `result`. It has left the stack pointer above
+/// its inputs, or, if it switched frames, above as many slots of the new frame.
 #[inline(always)]
 unsafe fn finish<E: Engine, I: Inputs, O: Outputs<E>, X: Exits>(
     e: &mut E,
     result: Result<O, X>,
 ) -> Result<(), X> {
-    // SAFETY: the stack held the inputs, and has room for the outputs by the instruction's effect.
+    // SAFETY: the slots of the inputs are below the stack pointer (caller), so `base` is in the stack. The
+    // instruction's stack effect covers the outputs. After `Exit::Error` the slots above `base` are dead and
+    // dropped.
     unsafe {
         match result {
             Ok(outputs) => {

@@ -1,11 +1,10 @@
-//! Counters with exponential backoff: in inline caches and, for tier 2, in side exits. Source:
-//! `pycore_backoff.h`, and `pycore_code.h` for the values that the specializer starts from.
+//! Counters with exponential backoff, in inline caches and, for tier 2, in side exits. Source:
+//! `pycore_backoff.h`, and `pycore_code.h` for the initial values that the specializer uses.
 
 use crate::host::{CodeUnit, ffi};
 
-/// A countdown that triggers at zero and starts each time from a larger value
-/// (`_Py_BackoffCounter`): a 12-bit value above a 4-bit backoff. One type for the specializer and for
-/// tier 2.
+/// A countdown that triggers at zero and restarts from a larger value each time (`_Py_BackoffCounter`): a
+/// 12-bit value above a 4-bit backoff. The specializer and tier 2 share this type.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(transparent)]
 pub(crate) struct BackoffCounter(u16);
@@ -15,27 +14,27 @@ static_assertions::assert_eq_size!(BackoffCounter, ffi::_Py_BackoffCounter);
 const BACKOFF_BITS: u16 = ffi::BACKOFF_BITS as u16;
 /// The largest value of a counter.
 pub(crate) const MAX_VALUE: u16 = u16::MAX >> BACKOFF_BITS;
-/// The largest backoff: from there on each failure starts the counter from its largest value.
+/// The largest backoff. From there on, each failure restarts the counter from its largest value.
 pub(crate) const MAX_BACKOFF: u16 = ffi::MAX_BACKOFF as u16;
 /// The backoff of a counter that never triggers.
 const UNREACHABLE_BACKOFF: u16 = ffi::UNREACHABLE_BACKOFF as u16;
 
 impl BackoffCounter {
-    /// A counter that will trigger after `value` steps.
+    /// A counter that triggers after `value` steps.
     pub(crate) const fn new(value: u16, backoff: u16) -> BackoffCounter {
         debug_assert!(value <= MAX_VALUE && backoff <= MAX_BACKOFF);
         BackoffCounter((value << BACKOFF_BITS) | backoff)
     }
 
-    /// A new instruction's counter: it is specialized the second time that it runs.
+    /// The counter of a new instruction, which is specialized the second time that it runs.
     pub(crate) const WARMUP: BackoffCounter =
         BackoffCounter::new(ffi::ADAPTIVE_WARMUP_VALUE as u16, ffi::ADAPTIVE_WARMUP_BACKOFF as u16);
 
-    /// The counter of an instruction that was just specialized, and counts misses from now on.
+    /// The counter of an instruction that was just specialized. From now on it counts misses.
     pub(crate) const COOLDOWN: BackoffCounter =
         BackoffCounter::new(ffi::ADAPTIVE_COOLDOWN_VALUE as u16, ffi::ADAPTIVE_COOLDOWN_BACKOFF as u16);
 
-    /// A counter that never triggers, however often it is advanced.
+    /// A counter that never triggers, no matter how often it advances.
     pub(crate) const UNREACHABLE: BackoffCounter = BackoffCounter(UNREACHABLE_BACKOFF);
 
     /// Whether this is [`BackoffCounter::UNREACHABLE`].
@@ -54,27 +53,27 @@ impl BackoffCounter {
         self.0
     }
 
-    /// Whether the countdown is over.
+    /// Whether the countdown has reached zero.
     #[inline(always)]
     pub(crate) const fn triggers(self) -> bool {
-        // An unreachable counter has value zero too, but a backoff that no other counter has.
+        // The value of an unreachable counter is zero, too, but no other counter has its backoff.
         self.0 < UNREACHABLE_BACKOFF
     }
 
-    /// One step closer.
+    /// Counts down one step.
     #[inline(always)]
     pub(crate) const fn advance(self) -> BackoffCounter {
         BackoffCounter(self.0.wrapping_sub(1 << BACKOFF_BITS))
     }
 
-    /// Keeps the counter from triggering at the next look, since the instruction is about to run
-    /// once more and would count twice.
+    /// Keeps the counter from triggering at the next check. For an instruction that is about to run again and
+    /// would be counted twice.
     #[inline(always)]
     pub(crate) const fn pause(self) -> BackoffCounter {
         BackoffCounter(self.0 | (1 << BACKOFF_BITS))
     }
 
-    /// After a failure: starts again, from twice as much up to the limit.
+    /// Restarts the counter after a failure, from about twice the previous value up to the limit.
     pub(crate) const fn restart(self) -> BackoffCounter {
         debug_assert!(!self.is_unreachable());
         let backoff = self.0 & ((1 << BACKOFF_BITS) - 1);
@@ -82,57 +81,57 @@ impl BackoffCounter {
         BackoffCounter::new((1 << backoff) - 1, backoff)
     }
 
-    /// The counter in the cache after `instr`.
+    /// Reads the counter in the cache of `instr`.
     ///
     /// # Safety
-    /// `instr` is an instruction with a counter.
+    /// `instr` is in live bytecode, and its first cache unit is a counter.
     #[inline(always)]
     pub(crate) unsafe fn load_at(instr: CodeUnit) -> BackoffCounter {
-        // SAFETY: the caller's promise.
+        // SAFETY: the unit after `instr` is a counter (caller).
         BackoffCounter(unsafe { instr.add(1).word() })
     }
 
-    /// Puts this counter into the cache after `instr`.
+    /// Writes this counter to the cache of `instr`.
     ///
     /// # Safety
-    /// `instr` is an instruction with a counter.
+    /// `instr` is in live, writable bytecode, and its first cache unit is a counter.
     #[inline(always)]
     pub(crate) unsafe fn store_at(self, instr: CodeUnit) {
-        // SAFETY: the caller's promise.
+        // SAFETY: the unit after `instr` is a counter and writable (caller).
         unsafe { instr.add(1).set_word(self.0) }
     }
 
-    /// Advances the counter in the cache after `instr`.
+    /// Counts down the counter in the cache of `instr` by one step.
     ///
     /// # Safety
-    /// `instr` is an instruction with a counter.
+    /// As for [`BackoffCounter::store_at`].
     #[inline(always)]
     pub(crate) unsafe fn advance_at(instr: CodeUnit) {
-        // SAFETY: the caller's promise.
+        // SAFETY: the unit after `instr` is a counter and writable (caller).
         unsafe { BackoffCounter::load_at(instr).advance().store_at(instr) }
     }
 
-    /// Takes the counter in the cache after `instr` one step back, for an instruction that is about to run
-    /// once more and must not be counted. The step that follows undoes any overflow.
+    /// Moves the counter in the cache of `instr` one step back. For an instruction that is about to run again
+    /// and must not be counted. The value may overflow; the step that follows undoes that.
     ///
     /// # Safety
-    /// `instr` is an instruction with a counter.
+    /// As for [`BackoffCounter::store_at`].
     #[inline(always)]
     pub(crate) unsafe fn retreat_at(instr: CodeUnit) {
-        // SAFETY: the caller's promise.
+        // SAFETY: the unit after `instr` is a counter and writable (caller).
         unsafe {
             let counter = BackoffCounter::load_at(instr);
             BackoffCounter(counter.0.wrapping_add(1 << BACKOFF_BITS)).store_at(instr);
         }
     }
 
-    /// Pauses the counter in the cache after `instr`.
+    /// Pauses the counter in the cache of `instr`: see [`BackoffCounter::pause`].
     ///
     /// # Safety
-    /// `instr` is an instruction with a counter.
+    /// As for [`BackoffCounter::store_at`].
     #[inline(always)]
     pub(crate) unsafe fn pause_at(instr: CodeUnit) {
-        // SAFETY: the caller's promise.
+        // SAFETY: the unit after `instr` is a counter and writable (caller).
         unsafe { BackoffCounter::load_at(instr).pause().store_at(instr) }
     }
 }

@@ -1,20 +1,20 @@
-//! `BackoffCounter` against a model that knows no bits, over every state.
+//! Compares `BackoffCounter`, in every state, with a model that does not use bit operations.
 
 use super::*;
 
-/// What a counter means: `pycore_backoff.h` in words.
+/// The meaning of a counter: `pycore_backoff.h` in words.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 struct Model {
-    /// How many steps until it triggers.
+    /// Steps until it triggers.
     value: u32,
-    /// Failures so far, as a power of two.
+    /// The exponent of the next restart value. It grows with each failure.
     backoff: u32,
 }
 
 const VALUES: u32 = 4096;
 const BACKOFFS: u32 = 16;
 const LARGEST_BACKOFF: u32 = 12;
-/// The one backoff that means never, as long as the value is zero.
+/// The backoff of a counter that never triggers. Its value is zero.
 const NEVER: u32 = 15;
 
 impl Model {
@@ -45,7 +45,7 @@ fn all() -> impl Iterator<Item = BackoffCounter> {
     (0..=u16::MAX).map(BackoffCounter::from_bits)
 }
 
-/// Those that `new` and the methods can make: any value, no backoff beyond the largest.
+/// The counters that `new` and the methods can produce: any value, and no backoff above the largest.
 fn valid() -> impl Iterator<Item = BackoffCounter> {
     all().filter(|counter| Model::of(*counter).backoff <= LARGEST_BACKOFF)
 }
@@ -95,7 +95,7 @@ fn restart_doubles_up_to_the_limit() {
     }
 }
 
-/// How many steps it takes to trigger.
+/// The number of steps until the counter triggers.
 fn steps(mut counter: BackoffCounter) -> Option<u32> {
     let steps = (0..=u32::from(u16::MAX)).find(|_| {
         let triggers = counter.triggers();
@@ -132,7 +132,7 @@ fn the_unreachable_one_never_triggers() {
         counter = counter.advance();
     }
     assert_eq!(counter, BackoffCounter::UNREACHABLE);
-    // And nothing that counts ever becomes it.
+    // No counting operation produces it from a valid counter.
     for counter in valid() {
         for next in [counter.advance(), counter.pause(), counter.restart()] {
             assert_ne!(next, BackoffCounter::UNREACHABLE, "{counter:?}");
@@ -140,13 +140,13 @@ fn the_unreachable_one_never_triggers() {
     }
 }
 
-/// The counter in the cache of an instruction is changed where it is, and nothing else.
+/// The operations on the counter in a cache change that counter and no other unit.
 #[test]
 fn counters_in_caches_change_like_counters() {
     for counter in all() {
         let run = |change: unsafe fn(CodeUnit)| {
             let mut units = [0x1234, counter.bits(), 0x5678];
-            // SAFETY: an instruction with a cache of two units.
+            // SAFETY: `units` is an instruction with a cache of two units, which lives as long as the call.
             unsafe { change(CodeUnit::from_ptr(units.as_mut_ptr().cast())) };
             assert_eq!([units[0], units[2]], [0x1234, 0x5678]);
             BackoffCounter::from_bits(units[1])

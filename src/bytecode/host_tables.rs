@@ -1,12 +1,12 @@
-//! For tests: tables of the host, from the text of its headers.
+//! For tests: reads tables of the host from the text of its headers.
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;
 
-/// What rows say about each name, or the host.
+/// One column of a table, by name.
 pub(crate) type Table<T> = BTreeMap<String, T>;
 
-/// Compares two tables, and fails with one line for each name about which they differ.
+/// Compares two tables. Fails with one line for each name on which they differ.
 #[track_caller]
 pub(crate) fn assert_same<T: Debug + PartialEq>(rows: &Table<T>, host: &Table<T>) {
     let mut differences: Vec<String> = rows
@@ -27,13 +27,13 @@ pub(crate) fn assert_same<T: Debug + PartialEq>(rows: &Table<T>, host: &Table<T>
     assert!(differences.is_empty(), "rows differ from the host:\n{}", differences.join("\n"));
 }
 
-/// The text of a header.
+/// The text of one of the host's headers.
 fn header(name: &str) -> String {
     let path = format!("{}/{name}", env!("REVAL_HOST_INCLUDE"));
     std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"))
 }
 
-/// The lines `[NAME] = …` of a C table in one of the host's headers.
+/// The entries `[NAME] = …` of the C array `table` in one of the host's headers.
 pub(crate) fn c_table(name: &str, table: &str) -> Table<String> {
     let text = header(name);
     let start = text.rfind(&format!("{table}[")).unwrap_or_else(|| panic!("no {table} in {name}"));
@@ -47,7 +47,7 @@ pub(crate) fn c_table(name: &str, table: &str) -> Table<String> {
 /// A number that depends on an instruction's argument.
 type Formula = Box<dyn Fn(usize) -> isize>;
 
-/// The cases `case NAME: return …;` of a C function of an argument `oparg` in one of the host's headers.
+/// The cases `case NAME: return …;` of a C function with an argument `oparg` in one of the host's headers.
 pub(crate) fn c_switch(name: &str, function: &str) -> Table<Formula> {
     let text = header(name);
     let start = text.rfind(&format!("{function}(")).unwrap_or_else(|| panic!("no {function} in {name}"));
@@ -83,7 +83,8 @@ fn tokens(formula: &str) -> Vec<String> {
     tokens
 }
 
-/// Evaluates sums of products, with `&` and `>>` only between parentheses of their own.
+/// Evaluates sums and products from left to right. `&` and `>>` must be in parentheses of their own, and so
+/// must a product unless it stands alone.
 struct Parser<'a> {
     tokens: &'a [String],
     oparg: isize,

@@ -1,19 +1,19 @@
-//! The instruction table: every opcode of 3.14, one row each.
+//! The instruction table: one row for each opcode of 3.14.
 //!
-//! A row is `NAME: FAMILY = steps;`. The family is the generic instruction that runs when a guard of
-//! a specialized one fails. Steps are micro-ops (functions in `crate::ops`), run in order:
-//! - `op/1`, `op/2`, `op/4`: the micro-op takes an operand of that many code units from the inline
-//!   cache; `op/[2 1]` takes a tuple of two (`unused` inside skips one unit).
+//! A row is `NAME: FAMILY = steps;`. The family is the generic instruction that runs when a guard of a
+//! specialized instruction fails. The steps are micro-ops (functions in `crate::ops`), which run in order:
+//! - `op/1`, `op/2`, `op/4`: the micro-op takes an operand of that many code units from the inline cache.
+//!   `op/[2 1]` takes a tuple of two operands; `unused` inside the brackets skips one unit.
 //! - `unused/n`: n code units of cache that this instruction does not read.
-//! - `rewind/n`: the next micro-op reads the same n units again.
-//! - `top(op)`, `bottom(op)`: the micro-op's argument is the high or the low half of the
-//!   instruction's.
+//! - `rewind/n`: the next micro-op reads the last n units again.
+//! - `top(op)`, `bottom(op)`: the micro-op's argument is the high or the low half of the instruction's
+//!   argument.
 //!
-//! The split into micro-ops is the host's (`_PyOpcode_macro_expansion`), so that tier 2 can be built
-//! on the same functions; the names are the host's in lower case.
+//! The split into micro-ops is the host's (`_PyOpcode_macro_expansion`), so that tier 2 can use the same
+//! functions. Their names are the host's in lower case.
 
-/// Calls `$callback!` with all rows, taken apart: `{ NAME (FAMILY) [(step) (step) …] }` each, where a generic
-/// instruction has no family between its parentheses. [`for_step!`] takes a step apart.
+/// Calls `$callback!` with all rows in parsed form: `{ NAME (FAMILY) [(step) (step) …] }` for each. The
+/// parentheses after the name are empty for a generic instruction. [`for_step!`] parses a step.
 #[macro_export]
 macro_rules! for_each_instruction {
     ($callback:ident) => {
@@ -250,7 +250,7 @@ macro_rules! for_each_instruction {
     };
 }
 
-/// The grammar of a row.
+/// Parses the rows.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! take_rows_apart {
@@ -260,10 +260,11 @@ macro_rules! take_rows_apart {
     };
 }
 
-/// The grammar of a step. Calls `$callback!` with `$context` and either `skip n`, for code units of cache that are
-/// not read (negative: read once more by the next step), or `run micro_op part [operands]`, where `part` is the
-/// part of the instruction's argument that the micro-op gets (`Whole`, `High` or `Low`), and `operands` the sizes
-/// in code units of what it gets from the cache, with `unused` for a unit between two of them.
+/// Parses a step. Calls `$callback!` with `$context` and one of:
+/// - `skip n`: n code units of cache that are not read. If n is negative, the next step reads them again.
+/// - `run micro_op part [operands]`: `part` is the part of the instruction's argument that the micro-op gets
+///   (`Whole`, `High` or `Low`). `operands` are the sizes in code units of its operands from the cache, with
+///   `unused` for a unit between two of them.
 #[macro_export]
 macro_rules! for_step {
     ($callback:ident $context:tt (unused / $n:tt)) => { $callback! { $context skip $n } };

@@ -1,5 +1,4 @@
-//! The instruction table as data: what the rows of `instructions.rs` say, for tests, documentation and
-//! later engines.
+//! The instruction table as data: the rows of `instructions.rs`, for tests, documentation and future engines.
 
 use super::opcode;
 
@@ -8,7 +7,7 @@ use super::opcode;
 pub(crate) struct Instruction {
     pub(crate) name: &'static str,
     pub(crate) opcode: u8,
-    /// The generic instruction that runs when a guard fails; none for generic ones.
+    /// The generic instruction that runs when a guard fails. `None` for generic instructions.
     pub(crate) family: Option<u8>,
     pub(crate) steps: &'static [Step],
 }
@@ -16,13 +15,13 @@ pub(crate) struct Instruction {
 /// One step of an instruction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Step {
-    /// Code units of cache that are not read (negative: read once more by the next step).
+    /// Code units of cache that are not read. If negative, the next step reads that many units again.
     Skip(i8),
     /// A micro-op, with the sizes of its cached operands in code units.
     Op { name: &'static str, argument: Argument, operands: &'static [Operand] },
 }
 
-/// Which part of the instruction's argument a micro-op gets.
+/// The part of the instruction's argument that a micro-op gets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Argument {
     Whole,
@@ -30,17 +29,17 @@ pub(crate) enum Argument {
     Low,
 }
 
-/// A part of the inline cache that a micro-op looks at.
+/// A part of the inline cache that a micro-op reads or skips.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Operand {
-    /// A value of that many code units.
+    /// An operand of that many code units.
     Units(u8),
-    /// A unit between two values.
+    /// One unused unit between two operands.
     Unused,
 }
 
 impl Step {
-    /// How many code units of cache it reads or skips.
+    /// The number of code units of cache that the step reads or skips.
     pub(crate) const fn units(&self) -> isize {
         match *self {
             Step::Skip(units) => units as isize,
@@ -57,7 +56,7 @@ impl Step {
 }
 
 impl Operand {
-    /// Its length in code units.
+    /// The size in code units.
     pub(crate) const fn units(self) -> usize {
         match self {
             Operand::Units(units) => units as usize,
@@ -107,7 +106,7 @@ macro_rules! family {
 
 macro_rules! instructions {
     ($({ $name:ident ($($family:ident)?) [$($step:tt)+] })*) => {
-        /// Every instruction of the host's bytecode.
+        /// All instructions of the host's bytecode.
         pub(crate) static INSTRUCTIONS: &[Instruction] = &[$($name),*];
 
         $(
@@ -130,12 +129,12 @@ pub(crate) fn name_of(opcode: u8) -> &'static str {
 
 #[cfg(test)]
 mod tests {
-    //! The rows against the host's own tables, entry by entry.
+    //! Compares the rows with the host's own tables, entry by entry.
 
     use super::*;
     use crate::bytecode::host_tables::{Table, assert_same, c_table};
 
-    /// What each row that is to be compared says.
+    /// Collects `entry` of each row; rows for which it is `None` are left out.
     fn of_rows<T>(entry: impl Fn(&Instruction) -> Option<T>) -> Table<T> {
         INSTRUCTIONS.iter().filter_map(|row| Some((row.name.to_owned(), entry(row)?))).collect()
     }
@@ -168,7 +167,7 @@ mod tests {
         let caches = c_table("internal/pycore_opcode_metadata.h", "_PyOpcode_Caches");
         let generic = c_table("internal/pycore_opcode_metadata.h", "_PyOpcode_Deopt");
         let rows = of_rows(|row| Some(row.cache_units().to_string()));
-        // The host's table is indexed by generic opcodes that are not instrumented; 0 if it has no entry.
+        // The host's table has entries for generic, uninstrumented opcodes only. No entry means 0.
         let host = of_rows(|row| {
             let generic = &generic[row.name];
             let plain = generic.strip_prefix("INSTRUMENTED_").unwrap_or(generic);
@@ -183,12 +182,13 @@ mod tests {
     #[test]
     fn families_are_the_hosts() {
         let mut host = c_table("internal/pycore_opcode_metadata.h", "_PyOpcode_Deopt");
-        // Numbers without an instruction are mentioned, too, as numbers.
+        // The table also contains the numbers that no instruction uses.
         host.retain(|name, _| name.parse::<u8>().is_err());
         let rows = of_rows(|row| {
             let family = match row.family {
                 Some(family) => name_of(family),
-                // They fall back to nothing, whatever their generic form is.
+                // Specialized without a guard: no row says what their generic form is, so there is nothing to
+                // compare.
                 None if SPECIALIZED_WITHOUT_GUARDS.contains(&row.name) => host.get(row.name)?,
                 None => row.name,
             };
@@ -197,11 +197,11 @@ mod tests {
         assert_same(&rows, &host);
     }
 
-    /// Specialized forms that cannot fail.
+    /// Specialized instructions without a guard that can fail.
     const SPECIALIZED_WITHOUT_GUARDS: [&str; 4] =
         ["JUMP_BACKWARD_JIT", "JUMP_BACKWARD_NO_JIT", "LOAD_CONST_IMMORTAL", "LOAD_CONST_MORTAL"];
 
-    /// A micro-op in the host's notation: name, what its operand is, where in the cache.
+    /// A micro-op in the host's notation: its name, the kind of its operand, and the offset in the cache.
     type Expanded = (String, String, usize);
 
     fn host_expansion(text: &str) -> Vec<Expanded> {
@@ -229,7 +229,7 @@ mod tests {
                     let at = offset as usize;
                     let mut push = |kind: String, at| expanded.push((host_name.clone(), kind, at));
                     if in_tier_1_only {
-                        // Not part of the expansion.
+                        // The host's expansion does not contain specializing steps.
                     } else if let [first, rest @ ..] = operands {
                         push(first.units().to_string(), at);
                         let mut at = at + first.units();
@@ -258,8 +258,8 @@ mod tests {
     fn expansions_into_micro_ops_are_the_hosts() {
         let expansions = c_table("internal/pycore_opcode_metadata.h", "_PyOpcode_macro_expansion");
         assert!(expansions.len() > 150, "too few expansions");
-        // Operands that tier 2 replaces, and positions of steps without operand, are not the
-        // rows' business.
+        // Two things are not in the rows: kinds of arguments that tier 2 replaces, and the offsets of steps
+        // without an operand.
         let normal = |(name, kind, at): Expanded| {
             let plain = kind.starts_with("OPARG_") && !kind.ends_with("TOP") && !kind.ends_with("BOTTOM");
             if plain { (name, "OPARG".to_owned(), 0) } else { (name, kind, at) }
@@ -268,7 +268,7 @@ mod tests {
             .iter()
             .map(|(name, text)| (name.clone(), host_expansion(text).into_iter().map(normal).collect()))
             .collect();
-        // What tier 2 never sees has no expansion.
+        // Instructions that tier 2 never sees have no expansion.
         let rows = of_rows(|row| {
             host.contains_key(row.name).then(|| row_expansion(row).into_iter().map(normal).collect())
         });

@@ -1,26 +1,26 @@
-//! The table of micro-ops: what the steps of instructions and of traces are made of.
+//! The table of micro-ops: the steps of instructions and of traces.
 //!
-//! There are three groups: micro-ops `everywhere`, with a body (a function in `crate::ops`) that every engine
-//! can run; those only in `bytecode`, whose bodies need an engine that reads it; and those only in `traces`,
-//! which have no bodies yet. The names are the host's in lower case, without the underscore.
+//! There are three groups. Micro-ops `everywhere` have a body (a function in `crate::ops`) that every engine
+//! can run. Those only in `bytecode` have a body that needs a `BytecodeEngine`. Those only in `traces` have
+//! no body yet. The names are the host's in lower case, without the underscore.
 //!
-//! A row is `name/operands x copies [needs]: properties;`, where all but the name may be missing:
-//! - `/n`, `/[n m]`: operands from the inline cache, of so many code units.
-//! - `x n`: traces have copies of it for the arguments below n, named `name_0` and so on.
-//! - `[guard, this | that]`: what must have run before, on the same values, so that what the body takes for
-//!   granted holds. Of several with bars between them, one is enough.
-//! - Properties are the host's (`HAS_…_FLAG`): `arg`, `const`, `name`, `free` and `local` say what the argument
-//!   is; `deopt` and `exit`, that the micro-op may leave as a guard does; `error`, that it may raise, and
-//!   `error_no_pop`, that its inputs may be on the stack still; `escapes`, that it may run any code;
-//!   `eval_break`, that it looks at the eval breaker; `pure`, that it does nothing but compute; `no_save_ip`,
-//!   that it leaves the frame at the instruction before.
+//! A row is `name/operands x copies [needs]: properties;`. Everything but the name is optional:
+//! - `/n`, `/[n m]`: operands from the inline cache, with their sizes in code units.
+//! - `x n`: traces have copies of the micro-op for the arguments below n, named `name_0` and so on.
+//! - `[guard, this | that]`: the micro-ops that must have run before on the same values, so that the
+//!   assumptions of the body hold. Of several separated by bars, one is enough.
+//! - Properties are the host's (`HAS_…_FLAG`). `arg`, `const`, `name`, `free` and `local` say what the
+//!   argument is. `deopt` and `exit`: the micro-op may leave as a guard does. `error`: it may raise.
+//!   `error_no_pop`: it may raise with its inputs still on the stack. `escapes`: it may run arbitrary code.
+//!   `eval_break`: it checks the eval breaker. `pure`: it only computes. `no_save_ip`: it leaves the frame's
+//!   instruction pointer at the previous instruction.
 //!
-//! What a body takes from the stack and leaves there is in its type. Rows without body say it:
-//! `(taken => left)`.
+//! The type of a body says what it takes from the stack and what it leaves there. A row without a body says
+//! it as `(taken => left)`.
 //!
-//! Micro-ops only in bytecode have no properties, as the host has none for them.
+//! Micro-ops only in bytecode have no properties, since the host has none for them.
 
-/// Calls `$callback!` with all rows, taken apart: `everywhere { { name (copies) [operands] [(need)…]
+/// Calls `$callback!` with all rows in parsed form: `everywhere { { name (copies) [operands] [(need)…]
 /// [properties] }… }`, `bytecode { { name [operands] [(need)…] }… }` and `traces { { name (taken, left)
 /// [(need)…] [properties] }… }`.
 #[macro_export]
@@ -363,7 +363,7 @@ macro_rules! for_each_micro_op {
     };
 }
 
-/// The grammar of a row.
+/// Parses the rows.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! take_micro_ops_apart {

@@ -1,7 +1,7 @@
-//! The bytecode as data: tables of instructions and micro-ops, opcode numbers, counters in inline caches and where they
-//! start.
+//! The bytecode as data: the tables of instructions and micro-ops, the opcode numbers, the counters in inline
+//! caches, and the values that these counters start from.
 //!
-//! Replaces no object of the host; used by every engine.
+//! Stands for no object of the host. `ops`, `interp`, `engine`, `instrument` and `specialize` use it.
 
 #[macro_use]
 pub(crate) mod instructions;
@@ -10,7 +10,7 @@ pub(crate) mod micro_ops;
 pub(crate) mod counter;
 #[cfg(test)]
 pub(crate) mod host_tables;
-// The tests compare all of it with the host's tables; engines need a part.
+// The tests compare all of this with the host's tables. The engines use only a part of it.
 #[cfg_attr(not(test), allow(dead_code))]
 pub(crate) mod metadata;
 pub(crate) mod opcode;

@@ -1,4 +1,4 @@
-//! Opcode numbers (`opcode_ids.h`) as bytes, under the host's names.
+//! Opcode numbers (`opcode_ids.h`) as bytes, under the names that the host uses.
 
 #![allow(missing_docs)]
 

@@ -1,5 +1,5 @@
-//! Where the counters of tier 2 start. Four variables of the environment change that; they are read
-//! once, when the first code object is made, unless the host was told to ignore its environment.
+//! Initial values of the counters of tier 2. Four environment variables change them. They are read once, when
+//! the first code object is made, unless the host is configured to ignore its environment.
 
 use std::ffi::OsString;
 use std::io::Write;
@@ -9,26 +9,27 @@ use std::sync::OnceLock;
 use super::counter::{BackoffCounter, MAX_BACKOFF, MAX_VALUE};
 use crate::host::ffi;
 
-/// The first values of the counters of tier 2.
+/// The initial counters of tier 2.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Thresholds {
-    /// Of a `JUMP_BACKWARD`, also after a trace was made of it: how many jumps until a trace is made of the loop.
+    /// Jumps of a `JUMP_BACKWARD` until the loop is traced. Also the value from which it restarts after that.
     pub(crate) jump_backward: BackoffCounter,
-    /// Of a side exit, its temperature: how many exits until a trace is made of what follows.
+    /// Exits through a side exit (its temperature) until the code behind it is traced.
     pub(crate) side_exit: BackoffCounter,
 }
 
 /// The thresholds of this process.
 ///
-/// The first call needs an attached thread of an interpreter that has its configuration.
+/// On the first call, the thread must be attached to an interpreter that has its configuration.
 pub(crate) fn get() -> Thresholds {
     static THRESHOLDS: OnceLock<Thresholds> = OnceLock::new();
     *THRESHOLDS.get_or_init(|| {
-        // SAFETY: the caller's promise; the configuration lives as long as its interpreter.
+        // SAFETY: the thread is attached to an interpreter with a configuration, as the doc comment requires.
+        // The configuration lives as long as its interpreter.
         let use_environment = unsafe { (*ffi::_Py_GetConfig()).use_environment != 0 };
         Thresholds::read(
             |variable| if use_environment { std::env::var_os(variable) } else { None },
-            // Too early for the host's `warnings`. Nobody can be told that stderr is closed.
+            // It is too early for the host's `warnings`. If stderr is closed, the message is lost.
             |complaint| drop(writeln!(std::io::stderr(), "{complaint}")),
         )
     })
@@ -40,7 +41,7 @@ impl Thresholds {
         complain: impl Fn(OutOfRange),
     ) -> Thresholds {
         let value = |variable: &Variable| {
-            // Like all variables of the host, an empty one is as good as none.
+            // An empty variable counts as unset, as for all variables of the host.
             let Some(text) = environment(variable.name).filter(|text| !text.is_empty()) else {
                 return variable.default;
             };
@@ -62,7 +63,7 @@ impl Thresholds {
     }
 }
 
-/// A variable of the environment that holds a number.
+/// An environment variable that holds a number.
 struct Variable {
     name: &'static str,
     range: RangeInclusive<u16>,
@@ -81,7 +82,7 @@ const SIDE_EXIT_INITIAL_VALUE: Variable =
 const SIDE_EXIT_INITIAL_BACKOFF: Variable =
     Variable { name: "PYTHON_JIT_SIDE_EXIT_INITIAL_BACKOFF", range: BACKOFFS, default: 6 };
 
-// A side exit must not be hot before the instructions behind it had time to be specialized anew.
+// A side exit must not become hot before the instructions behind it have had time to specialize again.
 static_assertions::const_assert!(SIDE_EXIT_INITIAL_VALUE.default as u32 > ffi::ADAPTIVE_COOLDOWN_VALUE);
 
 impl Variable {
@@ -91,7 +92,7 @@ impl Variable {
     }
 }
 
-/// A variable holds something else than a number of its range.
+/// The value of a variable is not a number in its range.
 #[derive(Debug, PartialEq, Eq)]
 struct OutOfRange {
     name: &'static str,
@@ -116,7 +117,7 @@ mod tests {
 
     use super::*;
 
-    /// The thresholds that these variables give, and what is complained about.
+    /// The thresholds for these variables, and the messages about wrong values.
     fn read(variables: &[(&str, &str)]) -> (Thresholds, Vec<String>) {
         let complaints = RefCell::new(Vec::new());
         let thresholds = Thresholds::read(

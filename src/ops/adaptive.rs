@@ -1,10 +1,14 @@
-//! The first step of adaptive instructions.
+//! The common part of the specializing micro-ops, the first ones of adaptive instructions.
 
 use crate::bytecode::BackoffCounter;
 use crate::engine::{BytecodeEngine, BytecodeExit, BytecodeOp};
 
-/// Ends the first micro-op of an adaptive instruction: when the counter says so, `specializer` looks for
-/// a specialized form, and the instruction is read again.
+/// Runs a specializing micro-op. If the counter triggers, publishes the frame, calls `specializer`, and reads
+/// the instruction again. Otherwise counts down the counter.
+///
+/// # Safety
+/// The thread is attached, the current instruction has a counter in its first cache unit, and `counter` is
+/// its value. `specializer` may be called with the frame published.
 #[inline(always)]
 pub(super) unsafe fn specialize<E: BytecodeEngine>(
     e: &mut E,
@@ -16,7 +20,7 @@ pub(super) unsafe fn specialize<E: BytecodeEngine>(
         specializer(e);
         return Err(BytecodeExit::Again);
     }
-    // SAFETY: the instruction has a counter.
+    // SAFETY: the current instruction has a counter (caller).
     unsafe { BackoffCounter::advance_at(e.this_instr()) };
     Ok([])
 }

@@ -1,4 +1,4 @@
-//! Operators.
+//! Unary and binary operators.
 
 use super::tables;
 use crate::engine::{BytecodeEngine, BytecodeOp, Engine, Exit, Kept, NextStore, Op, PushedOrStored, Settled};
@@ -11,14 +11,18 @@ use super::exact::{Exact, close_exact, settle_exact, settle_exact_object, topmos
 use super::guards::guard;
 use super::subscripts::item_of;
 
-/// Looks for a specialized form of `left op right` when the counter says so.
+/// Specializes BINARY_OP if its counter triggers.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
 pub(crate) unsafe fn specialize_binary_op<E: BytecodeEngine>(
     e: &mut E,
     counter: u16,
     []: [StackRef; 0],
 ) -> BytecodeOp {
-    // SAFETY: the instruction has two inputs.
+    // SAFETY: the two inputs are the topmost values of the stack. The frame has at least one slot, which is
+    // passed without being read here.
     unsafe {
         specialize(e, counter, |e| {
             let locals = e.frame().local_slot(0);
@@ -27,10 +31,14 @@ pub(crate) unsafe fn specialize_binary_op<E: BytecodeEngine>(
     }
 }
 
-/// `left op right` by the operator's general function.
+/// `left op right` with the operator's generic function.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
 pub(crate) unsafe fn binary_op<E: Engine>(e: &mut E, [left, right]: [StackRef; 2]) -> Op<Settled<1>> {
-    // SAFETY: the argument is an index into the table of operators; the inputs are ours.
+    // SAFETY: the argument is an index of the table of operators. The inputs are live and owned by this
+    // micro-op.
     unsafe {
         e.publish();
         let result = if e.oparg() == ffi::NB_SUBSCR as usize {
@@ -48,9 +56,12 @@ pub(crate) unsafe fn binary_op<E: Engine>(e: &mut E, [left, right]: [StackRef; 2
 }
 
 /// `~value`.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
 pub(crate) unsafe fn unary_invert<E: Engine>(e: &mut E, [value]: [StackRef; 1]) -> Op<Settled<1>> {
-    // SAFETY: the input is ours.
+    // SAFETY: the input is live and owned by this micro-op.
     unsafe {
         e.publish();
         let result = ffi::PyNumber_Invert(value.object());
@@ -59,9 +70,12 @@ pub(crate) unsafe fn unary_invert<E: Engine>(e: &mut E, [value]: [StackRef; 1]) 
 }
 
 /// `-value`.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
 pub(crate) unsafe fn unary_negative<E: Engine>(e: &mut E, [value]: [StackRef; 1]) -> Op<Settled<1>> {
-    // SAFETY: the input is ours.
+    // SAFETY: the input is live and owned by this micro-op.
     unsafe {
         e.publish();
         let result = ffi::PyNumber_Negative(value.object());
@@ -71,20 +85,26 @@ pub(crate) unsafe fn unary_negative<E: Engine>(e: &mut E, [value]: [StackRef; 1]
 
 // --- specializations for pairs of types --------------------------------------------------------
 
-/// The host's description of an operator on two types: a guard and an action.
+/// The host's descriptor of an operator for two types: a guard and an action.
+///
+/// # Safety
+/// `descriptor` is the operand of a BINARY_OP_EXTEND. (The function itself only casts it.)
 #[inline(always)]
 unsafe fn specialization(descriptor: *mut PyObject) -> *const ffi::_PyBinaryOpSpecializationDescr {
     descriptor.cast_const().cast()
 }
 
-/// Both inputs are what the specialization is for.
+/// The specialization applies to both inputs.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
 pub(crate) unsafe fn guard_binary_op_extend<E: Engine>(
     e: &mut E,
     descriptor: *mut PyObject,
     Kept([left, right]): Kept<[StackRef; 2]>,
 ) -> Op {
-    // SAFETY: the specializer has put a complete description into the cache.
+    // SAFETY: the specializer has written a pointer to a complete descriptor to the cache.
     unsafe {
         e.publish();
         let applies = (*specialization(descriptor)).guard.unwrap_unchecked();
@@ -92,14 +112,18 @@ pub(crate) unsafe fn guard_binary_op_extend<E: Engine>(
     }
 }
 
-/// `left op right` by the specialization's own function.
+/// `left op right` with the action of the specialization.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op. `guard_binary_op_extend` has run before.
 #[inline(always)]
 pub(crate) unsafe fn binary_op_extend<E: Engine>(
     e: &mut E,
     descriptor: *mut PyObject,
     [left, right]: [StackRef; 2],
 ) -> Op<Settled<1>> {
-    // SAFETY: as above, and the guard has said yes; the inputs are ours.
+    // SAFETY: the specializer has written a pointer to a complete descriptor to the cache, and its guard has
+    // accepted the inputs. They are live and owned by this micro-op.
     unsafe {
         e.publish();
         let action = (*specialization(descriptor)).action.unwrap_unchecked();
@@ -110,13 +134,16 @@ pub(crate) unsafe fn binary_op_extend<E: Engine>(
 
 // --- strings -----------------------------------------------------------------------------------
 
-/// left + right for strings.
+/// `left + right` for strings.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op. `guard_tos_unicode` and `guard_nos_unicode` have run before.
 #[inline(always)]
 pub(crate) unsafe fn binary_op_add_unicode<E: Engine>(
     e: &mut E,
     [left, right]: [StackRef; 2],
 ) -> Op<Settled<1>> {
-    // SAFETY: guards have shown that both inputs, which are ours, are strings.
+    // SAFETY: guards have checked that both inputs are strings. They are live and owned by this micro-op.
     unsafe {
         e.publish();
         let result = ffi::PyUnicode_Concat(left.object(), right.object());
@@ -124,13 +151,16 @@ pub(crate) unsafe fn binary_op_add_unicode<E: Engine>(
     }
 }
 
-/// `left = left + right` for a string in a local variable: does the work of the STORE_FAST that follows
-/// too. With the reference on the stack out of the way, the string can often grow where it is.
+/// `left = left + right` for a str in a local variable. Also does the work of the STORE_FAST that follows.
+/// The reference on the stack is released first, so that the str can often grow in place.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op. `guard_tos_unicode` and `guard_nos_unicode` have run before.
 #[inline(always)]
 pub(crate) unsafe fn binary_op_inplace_add_unicode<E: Engine>(e: &mut E, [left, right]: [StackRef; 2]) -> Op {
-    // SAFETY: guards have shown that both inputs, which are ours, are strings; the specializer has seen
-    // that the next instruction is a STORE_FAST, whose argument is a local of the frame. That local
-    // keeps the left string alive.
+    // SAFETY: guards have checked that both inputs are strings. The specializer has checked that a STORE_FAST
+    // follows, whose argument is the index of a local variable. That variable holds `left` (checked), so it
+    // keeps the str alive.
     unsafe {
         let variable = e.frame().local_slot(e.following_store());
         guard((*variable).object() == left.object())?;
@@ -144,11 +174,16 @@ pub(crate) unsafe fn binary_op_inplace_add_unicode<E: Engine>(e: &mut E, [left, 
     Ok([])
 }
 
-/// Appends a string, which it consumes, to the one in `variable`. False with an exception set, and the
-/// variable empty, if memory is short.
+/// Appends a str, which it consumes, to the one in `variable`. On failure returns false with an exception
+/// set, and the variable is empty.
+///
+/// # Safety
+/// The thread is attached, and its frame is published. `variable` is a slot with a live str; `right` is a
+/// live str and owned by the caller.
 #[inline(never)]
 unsafe fn append(variable: *mut StackRef, right: StackRef) -> bool {
-    // SAFETY: both are live strings; the host takes the left one over and puts the result in its place.
+    // SAFETY: both are live strings (caller). The host function consumes the left one and replaces it by the
+    // result.
     unsafe {
         let mut string = (*variable).into_object();
         let right = right.into_object();
@@ -161,18 +196,25 @@ unsafe fn append(variable: *mut StackRef, right: StackRef) -> bool {
 
 // --- numbers in place --------------------------------------------------------------------------
 
-/// Whether nobody else could see the object change: the stack slot holds the only reference there is.
+/// Whether the stack slot holds the only reference to the object. Then nothing else can observe a change of it.
+///
+/// # Safety
+/// The reference is live.
 #[inline(always)]
 unsafe fn is_temporary(value: StackRef) -> bool {
-    // SAFETY: the reference is live.
+    // SAFETY: the reference is live (caller).
     unsafe { value.is_counted() && refcount::is_unique(value.object()) }
 }
 
-/// The next instruction, if it is a STORE_FAST that replaces `value`: a reference borrowed from the variable,
-/// which owns the only one there is. (A parameter may itself be borrowed from a variable of the caller.)
+/// Returns the next instruction if it is a STORE_FAST that replaces `value`, where `value` is borrowed from
+/// the variable, and the variable owns the only reference. (A parameter may itself be borrowed from a
+/// variable of the caller.)
+///
+/// # Safety
+/// The reference is live.
 #[inline(always)]
 unsafe fn store_replacing<E: Engine>(e: &E, value: StackRef) -> Option<E::NextStore> {
-    // SAFETY: the reference is live; STORE_FAST names a local of the frame.
+    // SAFETY: the reference is live (caller). The argument of a STORE_FAST is the index of a local variable.
     unsafe {
         if value.is_counted() || !refcount::is_unique(value.object()) {
             return None;
@@ -182,15 +224,21 @@ unsafe fn store_replacing<E: Engine>(e: &E, value: StackRef) -> Option<E::NextSt
     }
 }
 
-/// An int or a float, on the stack or in the variable that the next instruction would have stored it to.
+/// An int or a float, either on the stack, or already in the variable of the STORE_FAST that follows.
 type Number<E> = PushedOrStored<Settled<1>, <E as Engine>::NextStore>;
 
-/// The value of a number object that could be changed in place.
+/// The value of a number object that can be changed in place.
 trait NumberValue: Copy {
     const KIND: Exact;
-    /// Makes this the value of an object of the kind that nobody else knows.
+    /// Changes an object of this kind to this value.
+    ///
+    /// # Safety
+    /// `object` is live, exactly of type `KIND`, and nothing else can observe the change.
     unsafe fn set(self, object: *mut PyObject);
-    /// A new object with this value; null with an exception set. The frame is published.
+    /// Returns a new object with this value, or null with an exception set.
+    ///
+    /// # Safety
+    /// The thread is attached, `tstate` is its state, and its frame is published.
     unsafe fn make(self, tstate: ThreadState) -> *mut PyObject;
 }
 
@@ -198,12 +246,12 @@ impl NumberValue for f64 {
     const KIND: Exact = Exact::Float;
     #[inline(always)]
     unsafe fn set(self, object: *mut PyObject) {
-        // SAFETY: the object is a float.
+        // SAFETY: the object is a float, and only the caller uses it (caller).
         unsafe { (*object.cast::<ffi::PyFloatObject>()).ob_fval = self }
     }
     #[inline(always)]
     unsafe fn make(self, tstate: ThreadState) -> *mut PyObject {
-        // SAFETY: the thread is attached.
+        // SAFETY: the thread is attached (caller).
         unsafe { numbers::new_float(tstate, self) }
     }
 }
@@ -216,25 +264,31 @@ impl NumberValue for Compact {
     const KIND: Exact = Exact::Int;
     #[inline(always)]
     unsafe fn set(self, object: *mut PyObject) {
-        // SAFETY: the object is an int, and the value fits.
+        // SAFETY: the object is an int, and only the caller uses it (caller). The value is compact.
         unsafe { numbers::set_compact(object, self.0) }
     }
     #[inline(always)]
     unsafe fn make(self, tstate: ThreadState) -> *mut PyObject {
-        // SAFETY: the thread is attached, and the value fits.
+        // SAFETY: the thread is attached (caller). The value is compact.
         unsafe { numbers::new_int(tstate, self.0) }
     }
 }
 
-/// Puts a number in the place of two, the topmost values: one of them, if nobody can see it change, or a
-/// new one. For a variable that changes, the work of the STORE_FAST that follows is done too.
+/// Replaces the two topmost values, numbers, by a number: changes one of them in place if nothing else can
+/// observe that, otherwise makes a new one. If that number is in a variable, also does the work of the
+/// STORE_FAST that follows.
+///
+/// # Safety
+/// The thread is attached. `left` and `right` are the two topmost values of the engine's stack, exactly of
+/// type `N::KIND`, and not used again. If the kind is int, both are compact.
 #[inline(always)]
 unsafe fn settle_number<E: Engine, N: NumberValue>(
     e: &mut E,
     [left, right]: [StackRef; 2],
     value: N,
 ) -> Op<Number<E>> {
-    // SAFETY: both inputs are such numbers, and ours; those that are changed are known to nobody else.
+    // SAFETY: both inputs are numbers of this kind and not used again (caller). A number is changed only if
+    // nothing else refers to it.
     unsafe {
         if is_temporary(left) {
             return Ok(reuse(e, left, right, value));
@@ -254,10 +308,14 @@ unsafe fn settle_number<E: Engine, N: NumberValue>(
     }
 }
 
-/// Makes a temporary the result, and gives up the other input.
+/// Changes a temporary to the result, and releases the other input.
+///
+/// # Safety
+/// As for [`settle_number`]. `reused` and `other` are its inputs, and `reused` is a temporary
+/// ([`is_temporary`]).
 #[inline(always)]
 unsafe fn reuse<E: Engine, N: NumberValue>(e: &E, reused: StackRef, other: StackRef, value: N) -> Number<E> {
-    // SAFETY: nobody else knows the temporary, which takes the lower input's slot.
+    // SAFETY: only the stack refers to the temporary (caller), which moves to the lower slot.
     unsafe {
         value.set(reused.object());
         e.poke(2, reused);
@@ -266,8 +324,12 @@ unsafe fn reuse<E: Engine, N: NumberValue>(e: &E, reused: StackRef, other: Stack
     }
 }
 
-/// Changes the number that a variable holds, which is all that the STORE_FAST would do, and gives up the other
-/// input.
+/// Changes the number that a variable holds, which is the complete effect of the STORE_FAST, and releases the
+/// other input.
+///
+/// # Safety
+/// As for [`settle_number`]. `variable` and `other` are its inputs, and `store` is what [`store_replacing`]
+/// returned for `variable`.
 #[inline(always)]
 unsafe fn change<E: Engine, N: NumberValue>(
     e: &E,
@@ -276,7 +338,7 @@ unsafe fn change<E: Engine, N: NumberValue>(
     other: StackRef,
     value: N,
 ) -> Number<E> {
-    // SAFETY: nobody but the variable knows the number.
+    // SAFETY: only the variable refers to the number (caller).
     unsafe {
         value.set(variable.object());
         close_exact(e, other, N::KIND);
@@ -290,9 +352,14 @@ macro_rules! float_operators {
     ($($(#[$doc:meta])* $name:ident = $operator:tt;)*) => {
         $(
             $(#[$doc])*
+            ///
+            /// # Safety
+            /// As [`crate::engine`] says for every micro-op. `guard_tos_float` and
+            /// `guard_nos_float` have run before.
             #[inline(always)]
             pub(crate) unsafe fn $name<E: Engine>(e: &mut E, inputs: [StackRef; 2]) -> Op<Number<E>> {
-                // SAFETY: guards have shown that both inputs are floats.
+                // SAFETY: guards have checked that both inputs are floats. They are live and owned by this
+                // micro-op.
                 unsafe {
                     let [left, right] = inputs.map(|input| float_value(input.object()));
                     settle_number(e, inputs, left $operator right)
@@ -303,28 +370,35 @@ macro_rules! float_operators {
 }
 
 float_operators! {
-    /// left + right for floats.
+    /// `left + right` for floats.
     binary_op_add_float = +;
-    /// left - right for floats.
+    /// `left - right` for floats.
     binary_op_subtract_float = -;
-    /// left * right for floats.
+    /// `left * right` for floats.
     binary_op_multiply_float = *;
 }
 
 // --- ints --------------------------------------------------------------------------------------
 
-/// Whether both ints are compact: the digit count is above all else in the tag, so one look at both tags
-/// tells.
+/// Whether both ints are compact. The number of digits is in the highest bits of the tag, so one comparison
+/// checks both tags.
+///
+/// # Safety
+/// `left` and `right` are live ints.
 #[inline(always)]
 pub(super) unsafe fn are_compact(left: StackRef, right: StackRef) -> bool {
-    // SAFETY: both inputs are ints.
+    // SAFETY: both are live ints (caller).
     unsafe { (long_tag(left.object()) | long_tag(right.object())) < 2 << ffi::NON_SIZE_BITS }
 }
 
-/// An int in the place of two compact ints.
+/// Replaces the two topmost values, compact ints, by an int.
+///
+/// # Safety
+/// The thread is attached. `inputs` are the two topmost values of the engine's stack, compact ints, and not
+/// used again.
 #[inline(always)]
 unsafe fn compact_result<E: Engine>(e: &mut E, inputs: [StackRef; 2], value: isize) -> Op<Number<E>> {
-    // SAFETY: both inputs are compact ints and ours; small ints are immortal.
+    // SAFETY: the inputs are compact ints and not used again (caller). Small ints are immortal.
     unsafe {
         if is_small_int(value) {
             let result = StackRef::immortal(small_int(value));
@@ -342,10 +416,14 @@ macro_rules! int_operators {
     ($($(#[$doc:meta])* $name:ident = $operator:tt, $general:ident;)*) => {
         $(
             $(#[$doc])*
+            ///
+            /// # Safety
+            /// As [`crate::engine`] says for every micro-op. `guard_tos_int` and
+            /// `guard_nos_int` have run before.
             #[inline(always)]
             pub(crate) unsafe fn $name<E: Engine>(e: &mut E, [left, right]: [StackRef; 2]) -> Op<Number<E>> {
-                // SAFETY: guards have shown that both inputs are ints. Compact values have at most
-                // 30 bits, so the operators cannot overflow.
+                // SAFETY: guards have checked that both inputs are ints. Compact values have at most 30 bits,
+                // so the operators cannot overflow.
                 unsafe {
                     let (left_int, right_int) = (left.object(), right.object());
                     if are_compact(left, right) {
@@ -362,10 +440,10 @@ macro_rules! int_operators {
 }
 
 int_operators! {
-    /// left + right for ints.
+    /// `left + right` for ints.
     binary_op_add_int = +, _PyLong_Add;
-    /// left - right for ints.
+    /// `left - right` for ints.
     binary_op_subtract_int = -, _PyLong_Subtract;
-    /// left * right for ints.
+    /// `left * right` for ints.
     binary_op_multiply_int = *, _PyLong_Multiply;
 }

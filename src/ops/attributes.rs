@@ -1,4 +1,4 @@
-//! Attributes, `super()` and special methods.
+//! Attributes, `super()` and special methods. Lookups that other rooms share are at the end.
 
 use super::adaptive::specialize;
 use super::frames::{enter_frame, save_return_offset};
@@ -15,25 +15,31 @@ use crate::seams;
 
 // --- guards on the owner, the topmost value ----------------------------------------------------
 
-/// The owner's type is unchanged since the cache was filled.
+/// The owner's type has not changed since the specializer filled the cache.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
 pub(crate) unsafe fn guard_type_version<E: Engine>(
     _e: &mut E,
     version: u32,
     Kept([owner]): Kept<[StackRef; 1]>,
 ) -> Op {
-    // SAFETY: the instruction has an owner.
+    // SAFETY: the owner is live.
     unsafe { guard(type_version(owner.type_()) == version) }
 }
 
-/// Like `guard_type_version`, and locks the owner for the rest of the instruction.
+/// Like [`guard_type_version`], and locks the owner for the rest of the instruction.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
 pub(crate) unsafe fn guard_type_version_and_lock<E: Engine>(
     _e: &mut E,
     version: u32,
     Kept([owner]): Kept<[StackRef; 1]>,
 ) -> Op {
-    // SAFETY: the instruction has an owner.
+    // SAFETY: the owner is live. It is locked when its type is checked, and unlocked if the check fails.
     unsafe {
         let owner = owner.object();
         guard(try_lock(owner))?;
@@ -41,24 +47,30 @@ pub(crate) unsafe fn guard_type_version_and_lock<E: Engine>(
     }
 }
 
-/// Goes on only if `holds`; otherwise unlocks `object`, and the generic instruction runs.
+/// Succeeds if `holds`. Otherwise unlocks `object`, and the generic instruction runs.
+///
+/// # Safety
+/// `object` is live, and this instruction has locked it.
 #[inline(always)]
 unsafe fn guard_locked(holds: bool, object: *mut PyObject) -> Op {
     if !holds {
-        // SAFETY: the instruction has locked it.
+        // SAFETY: this instruction has locked the object (caller).
         unsafe { unlock(object) };
     }
     guard(holds)
 }
 
-/// The owner is a class, unchanged since the cache was filled.
+/// The owner is a class that has not changed since the specializer filled the cache.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
 pub(crate) unsafe fn check_attr_class<E: Engine>(
     _e: &mut E,
     version: u32,
     Kept([owner]): Kept<[StackRef; 1]>,
 ) -> Op {
-    // SAFETY: the instruction has an owner.
+    // SAFETY: the owner is live, and a type if its type's flags say so.
     unsafe {
         let owner = owner.object();
         guard(has_feature(owner, ffi::Py_TPFLAGS_TYPE_SUBCLASS))?;
@@ -66,69 +78,88 @@ pub(crate) unsafe fn check_attr_class<E: Engine>(
     }
 }
 
-/// The owner's attributes are inside the object.
+/// The owner has its attributes in inline values.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op. `guard_type_version` has run before.
 #[inline(always)]
 pub(crate) unsafe fn check_managed_object_has_values<E: Engine>(
     _e: &mut E,
     Kept([owner]): Kept<[StackRef; 1]>,
 ) -> Op {
-    // SAFETY: the type, which has been checked, has inline values.
+    // SAFETY: a guard has checked the type, whose instances have inline values.
     unsafe { guard(InlineValues::of(owner.object()).are_valid()) }
 }
 
-/// The owner's attributes are inside the object: those it has are in its type's shared keys.
+/// The owner has its attributes in inline values, so their names are in the shared keys of its type.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op. `guard_type_version` has run before.
 #[inline(always)]
 pub(crate) unsafe fn guard_dorv_values_inst_attr_from_dict<E: Engine>(
     e: &mut E,
     Kept([owner]): Kept<[StackRef; 1]>,
 ) -> Op {
-    // SAFETY: the type, which has been checked, has inline values.
+    // SAFETY: a guard has checked the type, whose instances have inline values.
     unsafe { check_managed_object_has_values(e, Kept([owner])) }
 }
 
-/// No instance of the owner's type has gained a new attribute name since the cache was filled.
+/// No attribute name has been added to the shared keys of the owner's type since the specializer filled the
+/// cache.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op. `guard_type_version` has run before.
 #[inline(always)]
 pub(crate) unsafe fn guard_keys_version<E: Engine>(
     _e: &mut E,
     version: u32,
     Kept([owner]): Kept<[StackRef; 1]>,
 ) -> Op {
-    // SAFETY: the type, which has been checked, has shared keys.
+    // SAFETY: a guard has checked the type, which has shared keys.
     unsafe { guard(DictKeys::shared_by(owner.type_()).version() == version) }
 }
 
-/// The owner, which is locked, has its attributes inside the object and nobody else sees them as a
-/// dictionary.
+/// The owner, which is locked, has its attributes in inline values and no dictionary.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op. `guard_type_version_and_lock` has run before.
 #[inline(always)]
 pub(crate) unsafe fn guard_dorv_no_dict<E: Engine>(_e: &mut E, Kept([owner]): Kept<[StackRef; 1]>) -> Op {
-    // SAFETY: the type, which has been checked, has inline values and a managed dictionary.
+    // SAFETY: a guard has checked the type, whose instances have inline values and a managed dictionary, and
+    // has locked the owner.
     unsafe {
         let owner = owner.object();
         guard_locked(managed_dict(owner).is_null() && InlineValues::of(owner).are_valid(), owner)
     }
 }
 
-/// The owner has no dictionary yet that could hide the method.
+/// The owner has no dictionary yet that could contain an attribute with the name of the method.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op. `guard_type_version` has run before.
 #[inline(always)]
 pub(crate) unsafe fn check_attr_method_lazy_dict<E: Engine>(
     _e: &mut E,
     offset: u16,
     Kept([owner]): Kept<[StackRef; 1]>,
 ) -> Op {
-    // SAFETY: instances of the type, which has been checked, have the slot.
+    // SAFETY: a guard has checked the type, whose instances have a slot for a dictionary at this offset.
     unsafe { guard(lazy_dict_slot(owner.object(), offset).is_empty()) }
 }
 
 // --- LOAD_ATTR ---------------------------------------------------------------------------------
 
-/// Looks for a specialized form of `owner.name` when the counter says so.
+/// Specializes LOAD_ATTR if its counter triggers.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
 pub(crate) unsafe fn specialize_load_attr<E: BytecodeEngine>(
     e: &mut E,
     counter: u16,
     []: [StackRef; 0],
 ) -> BytecodeOp {
-    // SAFETY: the instruction has an owner and names an attribute.
+    // SAFETY: the owner is the topmost value, and the argument is an index of the code's names.
     unsafe {
         specialize(e, counter, |e| {
             let name = e.name(e.oparg() >> 1);
@@ -137,12 +168,15 @@ pub(crate) unsafe fn specialize_load_attr<E: BytecodeEngine>(
     }
 }
 
-/// Replaces the owner by `owner.name`. With the low bit of the argument set, a call follows: pushes
-/// a method's function and the owner as its `self`, or any other attribute and an empty slot.
+/// Replaces the owner by `owner.name`. If the low bit of the argument is set, a call follows: pushes a
+/// method's function and the owner as its `self`, or any other attribute and an empty slot.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
 pub(crate) unsafe fn load_attr<E: Engine>(e: &mut E, [_]: [StackRef; 1]) -> Op<SettledMany<OneOrTwo>> {
-    // SAFETY: the instruction has an owner and names an attribute; its reference is given up or, for
-    // a method, moves to the slot above.
+    // SAFETY: the argument is an index of the code's names. The owner is live and owned by this micro-op; it
+    // is released or, for a method, moves to the slot above.
     unsafe {
         let name = e.name(e.oparg() >> 1);
         e.publish();
@@ -165,7 +199,7 @@ pub(crate) unsafe fn load_attr<E: Engine>(e: &mut E, [_]: [StackRef; 1]) -> Op<S
     }
 }
 
-/// One value, or two if the lowest bit of the argument is set.
+/// Two values if the low bit of the argument is set, otherwise one.
 pub(crate) struct OneOrTwo;
 
 impl Count for OneOrTwo {
@@ -175,46 +209,62 @@ impl Count for OneOrTwo {
     }
 }
 
-/// Replaces the owner by what is in `slot`, if there is something.
+/// Replaces the owner by the value in `slot`. Fails as a guard if there is none.
+///
+/// # Safety
+/// The thread is attached. `owner` is the topmost value of the engine's stack, and `slot` is in the owner or
+/// in its live dictionary.
 #[inline(always)]
 unsafe fn load_slot<E: Engine>(e: &mut E, owner: StackRef, slot: Slot) -> Op<Settled<1>> {
-    // SAFETY: the slot belongs to the owner, which is ours; the value is a new reference.
+    // SAFETY: the slot is valid as long as the owner is (caller), and the value is a new reference.
     unsafe {
         let Some(attr) = slot.load(|| e.publish()) else { return Err(Exit::Deopt) };
         e.settle([owner], [attr])
     }
 }
 
-/// Loads an attribute that is inside the object, `offset` bytes into it.
+/// Loads an attribute from the owner's inline values, at `offset` in the object.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op. `guard_type_version` and `check_managed_object_has_values`
+/// have run before.
 #[inline(always)]
 pub(crate) unsafe fn load_attr_instance_value<E: Engine>(
     e: &mut E,
     offset: u16,
     [owner]: [StackRef; 1],
 ) -> Op<Settled<1>> {
-    // SAFETY: guards have shown that the attribute's place is there.
+    // SAFETY: guards have checked that the owner has inline values. The specializer took the offset from the
+    // type.
     unsafe { load_slot(e, owner, Slot::of_object(owner.object(), offset)) }
 }
 
-/// Loads an attribute that the class has a slot for, `offset` bytes into the object.
+/// Loads an attribute that has a slot (`__slots__`) at `offset` in the object.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op. `guard_type_version` has run before.
 #[inline(always)]
 pub(crate) unsafe fn load_attr_slot<E: Engine>(
     e: &mut E,
     offset: u16,
     [owner]: [StackRef; 1],
 ) -> Op<Settled<1>> {
-    // SAFETY: a guard has shown that the slot is there.
+    // SAFETY: a guard has checked the type, whose instances have the slot.
     unsafe { load_slot(e, owner, Slot::of_object(owner.object(), offset)) }
 }
 
-/// Loads an attribute from the instance's dictionary, where it was at index `hint` before.
+/// Loads an attribute from the owner's dictionary, where the specializer found it at index `hint`.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op. `guard_type_version` has run before.
 #[inline(always)]
 pub(crate) unsafe fn load_attr_with_hint<E: Engine>(
     e: &mut E,
     hint: u16,
     [owner]: [StackRef; 1],
 ) -> Op<Settled<1>> {
-    // SAFETY: the type, which has been checked, has a managed dictionary.
+    // SAFETY: a guard has checked the type, whose instances have a managed dictionary. The index is in range
+    // (checked).
     unsafe {
         let dict = Dict::from_ptr(managed_dict(owner.object()));
         guard(!dict.is_null())?;
@@ -227,15 +277,18 @@ pub(crate) unsafe fn load_attr_with_hint<E: Engine>(
     }
 }
 
-/// Loads a module's global; the operands are the version of its keys and the index there.
+/// Loads a global of a module. The operands are the version of the keys of its dictionary and the index there.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
 pub(crate) unsafe fn load_attr_module<E: Engine>(
     e: &mut E,
     (version, index): (u32, u16),
     [owner]: [StackRef; 1],
 ) -> Op<Settled<1>> {
-    // SAFETY: only modules have this way of getting attributes; every module has a dictionary, and
-    // these keys have such an entry.
+    // SAFETY: only modules have this `tp_getattro`, and every module has a dictionary. Keys of that version
+    // have an entry at the index.
     unsafe {
         guard(address((*owner.type_()).tp_getattro) == address(ffi::PyModule_Type.tp_getattro))?;
         let module = owner.object().cast::<ffi::PyModuleObject>();
@@ -245,60 +298,80 @@ pub(crate) unsafe fn load_attr_module<E: Engine>(
     }
 }
 
-/// A function as something to compare; null if there is none.
+/// The address of a function, for comparison. Null if there is none.
 #[inline(always)]
 fn address(function: ffi::getattrofunc) -> *const () {
     function.map_or(core::ptr::null(), |function| function as *const ())
 }
 
 /// Replaces the owner by the attribute in the cache.
+///
+/// # Safety
+/// The thread is attached, and `owner` is the topmost value of the engine's stack. `attr` is from the cache,
+/// and guards have checked that the type (or the class that is the owner) still has it.
 #[inline(always)]
 unsafe fn load_cached<E: Engine>(e: &mut E, attr: *mut PyObject, owner: StackRef) -> Op<Settled<1>> {
-    // SAFETY: guards have shown that the type, which keeps the attribute alive, still has it.
+    // SAFETY: the type keeps the attribute alive, since guards have checked that it still has it (caller).
     unsafe { e.settle([owner], [StackRef::new(attr)]) }
 }
 
 /// Loads an attribute of a class.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op. `check_attr_class` has run before.
 #[inline(always)]
 pub(crate) unsafe fn load_attr_class<E: Engine>(
     e: &mut E,
     attr: *mut PyObject,
     [owner]: [StackRef; 1],
 ) -> Op<Settled<1>> {
-    // SAFETY: a guard has checked the class.
+    // SAFETY: a guard has checked the class, which keeps the attribute alive.
     unsafe { load_cached(e, attr, owner) }
 }
 
-/// Loads a class attribute that is no descriptor through an instance that has no dictionary.
+/// Loads a class attribute that is not a descriptor, through an instance without a dictionary.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op. `guard_type_version` has run before.
 #[inline(always)]
 pub(crate) unsafe fn load_attr_nondescriptor_no_dict<E: Engine>(
     e: &mut E,
     attr: *mut PyObject,
     [owner]: [StackRef; 1],
 ) -> Op<Settled<1>> {
-    // SAFETY: a guard has checked the type.
+    // SAFETY: a guard has checked the type, which keeps the attribute alive.
     unsafe { load_cached(e, attr, owner) }
 }
 
-/// Loads a class attribute that is no descriptor through an instance that has its attributes inside.
+/// Loads a class attribute that is not a descriptor, through an instance with inline values.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op. `guard_type_version`,
+/// `guard_dorv_values_inst_attr_from_dict` and `guard_keys_version` have run before.
 #[inline(always)]
 pub(crate) unsafe fn load_attr_nondescriptor_with_values<E: Engine>(
     e: &mut E,
     attr: *mut PyObject,
     [owner]: [StackRef; 1],
 ) -> Op<Settled<1>> {
-    // SAFETY: guards have checked the type and its keys.
+    // SAFETY: guards have checked the type and its keys. The type keeps the attribute alive.
     unsafe { load_cached(e, attr, owner) }
 }
 
-/// Pushes the method in the cache below its `self`.
+/// Pushes the method in the cache, with `owner` above it as `self`.
+///
+/// # Safety
+/// `method` is from the cache, and guards have checked that the owner's type still has it.
 #[inline(always)]
 unsafe fn load_method(method: *mut PyObject, owner: StackRef) -> Op<[StackRef; 2]> {
-    // SAFETY: guards have shown that the type, which keeps the method alive, still has it.
+    // SAFETY: the type keeps the method alive, since guards have checked that it still has it (caller).
     unsafe { Ok([StackRef::new(method), owner]) }
 }
 
-/// Loads a method for a call, from an instance that has no dictionary.
+/// Loads a method for a call, from an instance without a dictionary.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op. `guard_type_version` has run before.
 #[inline(always)]
 pub(crate) unsafe fn load_attr_method_no_dict<E: Engine>(
     _e: &mut E,
@@ -309,7 +382,11 @@ pub(crate) unsafe fn load_attr_method_no_dict<E: Engine>(
     unsafe { load_method(method, owner) }
 }
 
-/// Loads a method for a call, from an instance that has its attributes inside.
+/// Loads a method for a call, from an instance with inline values.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op. `guard_type_version`,
+/// `guard_dorv_values_inst_attr_from_dict` and `guard_keys_version` have run before.
 #[inline(always)]
 pub(crate) unsafe fn load_attr_method_with_values<E: Engine>(
     _e: &mut E,
@@ -321,17 +398,24 @@ pub(crate) unsafe fn load_attr_method_with_values<E: Engine>(
 }
 
 /// Loads a method for a call, from an instance that has no dictionary yet.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op. `guard_type_version` and `check_attr_method_lazy_dict` have
+/// run before.
 #[inline(always)]
 pub(crate) unsafe fn load_attr_method_lazy_dict<E: Engine>(
     _e: &mut E,
     method: *mut PyObject,
     [owner]: [StackRef; 1],
 ) -> Op<[StackRef; 2]> {
-    // SAFETY: guards have checked the type and that there is no dictionary.
+    // SAFETY: guards have checked the type, and that there is no dictionary.
     unsafe { load_method(method, owner) }
 }
 
-/// Makes a frame for the getter of a property, with the owner as its argument.
+/// Makes a frame for the getter of a property. The owner becomes its argument.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op. `check_pep_523` and `guard_type_version` have run before.
 #[inline(always)]
 pub(crate) unsafe fn load_attr_property_frame<E: Engine>(
     e: &mut E,
@@ -339,7 +423,8 @@ pub(crate) unsafe fn load_attr_property_frame<E: Engine>(
     [owner]: [StackRef; 1],
 ) -> Op {
     const FLAGS: u32 = ffi::CO_VARKEYWORDS | ffi::CO_VARARGS | ffi::CO_OPTIMIZED;
-    // SAFETY: the specializer caches functions only, which the type keeps alive.
+    // SAFETY: a guard has checked the type, which keeps the getter alive. The specializer caches only
+    // functions. The frame fits on the data stack and has a local variable (checked).
     unsafe {
         let code = (*getter.cast::<ffi::PyFunctionObject>()).func_code.cast::<ffi::PyCodeObject>();
         guard((*code).co_flags as u32 & FLAGS == ffi::CO_OPTIMIZED)?;
@@ -353,16 +438,19 @@ pub(crate) unsafe fn load_attr_property_frame<E: Engine>(
     }
 }
 
-/// Calls the `__getattribute__` of the owner's class. The operands are the versions of the type and of
-/// the function, and the function.
+/// Enters the `__getattribute__` of the owner's class, a Python function. The operands are the versions of
+/// the type and of the function, and the function.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
 pub(crate) unsafe fn load_attr_getattribute_overridden<E: BytecodeEngine>(
     e: &mut E,
     (version, function_version, function): (u32, u32, *mut PyObject),
     [owner]: [StackRef; 1],
 ) -> BytecodeOp<Settled<1>> {
-    // SAFETY: the specializer caches functions of two arguments only, which the type keeps alive. The
-    // owner moves to the new frame.
+    // SAFETY: the specializer caches only functions of two arguments, which the type keeps alive. The frame
+    // fits on the data stack (checked). The owner moves to the new frame.
     unsafe {
         guard(!e.tstate().has_custom_eval_frame())?;
         guard_type_version(e, version, Kept([owner]))?;
@@ -383,14 +471,17 @@ pub(crate) unsafe fn load_attr_getattribute_overridden<E: BytecodeEngine>(
 
 // --- STORE_ATTR, DELETE_ATTR -------------------------------------------------------------------
 
-/// Looks for a specialized form of `owner.name = value` when the counter says so.
+/// Specializes STORE_ATTR if its counter triggers.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
 pub(crate) unsafe fn specialize_store_attr<E: BytecodeEngine>(
     e: &mut E,
     counter: u16,
     []: [StackRef; 0],
 ) -> BytecodeOp {
-    // SAFETY: the instruction has an owner and names an attribute.
+    // SAFETY: the owner is the topmost value, and the argument is an index of the code's names.
     unsafe {
         specialize(e, counter, |e| {
             let name = e.name(e.oparg());
@@ -400,9 +491,12 @@ pub(crate) unsafe fn specialize_store_attr<E: BytecodeEngine>(
 }
 
 /// `owner.name = value`.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
 pub(crate) unsafe fn store_attr<E: Engine>(e: &mut E, [value, owner]: [StackRef; 2]) -> Op<Settled<0>> {
-    // SAFETY: the code has that name; the inputs are ours.
+    // SAFETY: the argument is an index of the code's names. The inputs are live and owned by this micro-op.
     unsafe {
         e.publish();
         let status = ffi::PyObject_SetAttr(owner.object(), e.name(e.oparg()), value.object());
@@ -414,11 +508,15 @@ pub(crate) unsafe fn store_attr<E: Engine>(e: &mut E, [value, owner]: [StackRef;
     }
 }
 
-/// Gives up the owner and the value that a store has replaced (null if there was none): the end of
-/// every store, when nothing is locked any more.
+/// Ends a store: releases the owner and the old value, which is null if there was none. All locks have been
+/// released.
+///
+/// # Safety
+/// The thread is attached. `owner` is the topmost value of the engine's stack and not used again. The value
+/// below it has been moved. The caller owns `old`, or it is null.
 #[inline(always)]
 unsafe fn finish_store<E: Engine>(e: &mut E, owner: StackRef, old: *mut PyObject) -> Op {
-    // SAFETY: both are ours; the value has moved to where it was stored.
+    // SAFETY: the owner and the old value are owned, and no longer below the published stack pointer (caller).
     unsafe {
         let sp = e.sp().sub(2);
         e.close_seldom_at(owner, sp);
@@ -429,14 +527,19 @@ unsafe fn finish_store<E: Engine>(e: &mut E, owner: StackRef, old: *mut PyObject
     Ok([])
 }
 
-/// Stores an attribute inside the object, `offset` bytes into it.
+/// Stores an attribute in the owner's inline values, at `offset` in the object.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op. `guard_type_version_and_lock` and `guard_dorv_no_dict` have
+/// run before.
 #[inline(always)]
 pub(crate) unsafe fn store_attr_instance_value<E: Engine>(
     e: &mut E,
     offset: u16,
     [value, owner]: [StackRef; 2],
 ) -> Op {
-    // SAFETY: guards have locked the owner, and shown that the attribute's place is there.
+    // SAFETY: guards have locked the owner and checked that it has inline values. The specializer took the
+    // offset from the type.
     unsafe {
         let object = owner.object();
         let slot = Slot::of_object(object, offset);
@@ -449,10 +552,13 @@ pub(crate) unsafe fn store_attr_instance_value<E: Engine>(
     }
 }
 
-/// Stores an attribute that the class has a slot for, `offset` bytes into the object.
+/// Stores an attribute that has a slot (`__slots__`) at `offset` in the object.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op. `guard_type_version` has run before.
 #[inline(always)]
 pub(crate) unsafe fn store_attr_slot<E: Engine>(e: &mut E, offset: u16, [value, owner]: [StackRef; 2]) -> Op {
-    // SAFETY: a guard has shown that the slot is there.
+    // SAFETY: a guard has checked the type, whose instances have the slot. The owner is locked.
     unsafe {
         let object = owner.object();
         guard(try_lock(object))?;
@@ -462,14 +568,18 @@ pub(crate) unsafe fn store_attr_slot<E: Engine>(e: &mut E, offset: u16, [value, 
     }
 }
 
-/// Stores an attribute in the instance's dictionary, where it was at index `hint` before.
+/// Stores an attribute in the owner's dictionary, where the specializer found it at index `hint`.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op. `guard_type_version` has run before.
 #[inline(always)]
 pub(crate) unsafe fn store_attr_with_hint<E: Engine>(
     e: &mut E,
     hint: u16,
     [value, owner]: [StackRef; 2],
 ) -> Op {
-    // SAFETY: the type, which has been checked, has a managed dictionary.
+    // SAFETY: a guard has checked the type, whose instances have a managed dictionary. The dictionary is
+    // locked when its entries are used.
     unsafe {
         let dict = Dict::from_ptr(managed_dict(owner.object()));
         guard(!dict.is_null())?;
@@ -488,7 +598,10 @@ pub(crate) unsafe fn store_attr_with_hint<E: Engine>(
     }
 }
 
-/// The entry of `name` in the dictionary of `owner`, if it still is at index `hint` and has a value.
+/// Returns the entry of `name` in the dictionary of `owner`, if it is still at index `hint` and has a value.
+///
+/// # Safety
+/// `owner` is live and its type has a managed dictionary. `dict` was that dictionary, is live, and locked.
 #[inline(always)]
 unsafe fn find_hinted(
     owner: *mut PyObject,
@@ -496,9 +609,9 @@ unsafe fn find_hinted(
     hint: u16,
     name: *mut PyObject,
 ) -> Option<UnicodeEntry> {
-    // SAFETY: the dictionary is locked.
+    // SAFETY: the dictionary is locked (caller), so its keys do not change. The index is in range (checked).
     unsafe {
-        // It may have been replaced before it was locked.
+        // Another thread may have replaced the dictionary before it was locked.
         if FREE_THREADED && Dict::from_ptr(managed_dict(owner)) != dict {
             return None;
         }
@@ -511,11 +624,15 @@ unsafe fn find_hinted(
     }
 }
 
-/// Tells the watchers of a dictionary that a value is about to be replaced.
+/// Notifies the watchers of a dictionary that a value is about to be replaced.
+///
+/// # Safety
+/// The thread is attached, its frame is published, `dict`, `name` and `value` are live, and `dict` has
+/// watchers.
 #[cold]
 #[inline(never)]
 unsafe fn notify_modified(dict: Dict, name: *mut PyObject, value: *mut PyObject) {
-    // SAFETY: everything is live; the frame is published.
+    // SAFETY: all objects are live, and the frame is published (caller).
     unsafe {
         let dict_object = dict.object().cast();
         ffi::_PyDict_SendEvent(dict.watchers(), ffi::PyDict_EVENT_MODIFIED, dict_object, name, value);
@@ -523,9 +640,12 @@ unsafe fn notify_modified(dict: Dict, name: *mut PyObject, value: *mut PyObject)
 }
 
 /// `del owner.name`.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
 pub(crate) unsafe fn delete_attr<E: Engine>(e: &mut E, [owner]: [StackRef; 1]) -> Op<Settled<0>> {
-    // SAFETY: the code has that name; the input is ours.
+    // SAFETY: the argument is an index of the code's names. The input is live and owned by this micro-op.
     unsafe {
         e.publish();
         let status = ffi::PyObject_DelAttr(owner.object(), e.name(e.oparg()));
@@ -539,17 +659,24 @@ pub(crate) unsafe fn delete_attr<E: Engine>(e: &mut E, [owner]: [StackRef; 1]) -
 
 // --- LOAD_SPECIAL ------------------------------------------------------------------------------
 
-/// Puts an empty slot below the topmost value.
+/// Inserts an empty slot below the topmost value.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
 pub(crate) unsafe fn insert_null<E: Engine>(_e: &mut E, [this]: [StackRef; 1]) -> Op<[StackRef; 2]> {
     Ok([StackRef::NULL, this])
 }
 
-/// Looks a special method of the topmost value up, for a call: puts a function into the empty slot
-/// below its `self`, or something bound already into that slot and nothing above.
+/// Looks up a special method of the topmost value for a call. Puts a function into the empty slot below its
+/// `self`. If the method is already bound, puts it into that slot and empties the one above.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op. `insert_null` has run before.
 #[inline(always)]
 pub(crate) unsafe fn load_special<E: Engine>(e: &mut E, Kept([_, this]): Kept<[StackRef; 2]>) -> Op {
-    // SAFETY: the two slots are on the stack; the argument is an index into the table.
+    // SAFETY: the two slots are on the published stack. The compiler emits only arguments that are in the
+    // table.
     unsafe {
         e.publish();
         let slots = e.sp().sub(2).cast();
@@ -564,11 +691,14 @@ pub(crate) unsafe fn load_special<E: Engine>(e: &mut E, Kept([_, this]): Kept<[S
     Ok([])
 }
 
-/// Raises TypeError for a `with` statement on an object without that special method.
+/// Sets TypeError for a `with` statement on an object without the special method `index`.
+///
+/// # Safety
+/// The thread is attached with no exception set, `owner` is live, and `index` is one of the host's `SPECIAL_*`.
 #[cold]
 #[inline(never)]
 unsafe fn missing_special_method(owner: *mut PyObject, index: usize) {
-    // SAFETY: the index is in the table, and both messages are formats for one object.
+    // SAFETY: the index is in the table (caller), and both messages are formats for one object.
     unsafe {
         let method = special_method(index);
         let can_suggest = has_other_kind(owner, index as u32);
@@ -579,14 +709,17 @@ unsafe fn missing_special_method(owner: *mut PyObject, index: usize) {
 
 // --- LOAD_SUPER_ATTR ---------------------------------------------------------------------------
 
-/// Looks for a specialized form of `super().name` when the counter says so.
+/// Specializes LOAD_SUPER_ATTR if its counter triggers.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
 pub(crate) unsafe fn specialize_load_super_attr<E: BytecodeEngine>(
     e: &mut E,
     counter: u16,
     []: [StackRef; 0],
 ) -> BytecodeOp {
-    // SAFETY: the instruction has three inputs.
+    // SAFETY: the three inputs are the topmost values of the stack.
     unsafe {
         specialize(e, counter, |e| {
             seams::specialize::load_super_attr(e.peek(3), e.peek(2), e.this_instr(), e.oparg() & 1 != 0);
@@ -594,25 +727,29 @@ pub(crate) unsafe fn specialize_load_super_attr<E: BytecodeEngine>(
     }
 }
 
-/// `super(class, self).name`, or `super().name` without bit 1 of the argument.
+/// `super(class, self).name`, or `super().name` if bit 1 of the argument is not set.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
 pub(crate) unsafe fn load_super_attr<E: Engine>(e: &mut E, inputs: [StackRef; 3]) -> Op<[StackRef; 1]> {
-    // SAFETY: the micro-op's contract.
+    // SAFETY: the contract is that of every micro-op (caller).
     unsafe { load_super(e, inputs, false) }
 }
 
-/// The body of `load_super_attr` and of its instrumented form, which fires the events of the call.
-/// The inputs are what the name `super` means here, the class, and `self`.
+/// The body of `load_super_attr` and of its instrumented form, which fires the events of the call. The inputs
+/// are the value of the name `super`, the class, and `self`.
 ///
 /// # Safety
-/// As for every micro-op.
+/// As [`crate::engine`] says for every micro-op. The instruction is a LOAD_SUPER_ATTR or its instrumented form.
 #[inline(always)]
 pub(super) unsafe fn load_super<E: Engine>(
     e: &mut E,
     [callable, class, this]: [StackRef; 3],
     instrumented: bool,
 ) -> Op<[StackRef; 1]> {
-    // SAFETY: the code has that name; the inputs are ours.
+    // SAFETY: the argument contains an index of the code's names. The inputs are live and owned by this
+    // micro-op. They are alive during the call, whose result is owned.
     unsafe {
         e.publish();
         let call = SuperCall {
@@ -640,39 +777,50 @@ pub(super) unsafe fn load_super<E: Engine>(
     }
 }
 
-/// A call of `super`, everything borrowed.
+/// A call of `super`. All references are borrowed.
 struct SuperCall {
     callable: *mut PyObject,
     class: *mut PyObject,
     this: *mut PyObject,
-    /// Whether class and `self` are arguments in the source.
+    /// Whether the class and `self` are arguments in the source.
     explicit: bool,
 }
 
 impl SuperCall {
-    /// Makes the call: a new reference, or null with an exception set.
+    /// Makes the call. Returns a new reference, or null with an exception set.
+    ///
+    /// # Safety
+    /// The thread is attached, its frame is published, and the objects are live.
     #[inline(never)]
     unsafe fn run(self) -> *mut PyObject {
-        // SAFETY: the objects are live and the frame is published.
+        // SAFETY: the objects are live, and the frame is published (caller).
         unsafe { self.call() }
     }
 
+    /// The call itself.
+    ///
+    /// # Safety
+    /// As for [`SuperCall::run`].
     #[inline(always)]
     unsafe fn call(&self) -> *mut PyObject {
         let arguments = [self.class, self.this];
         let count = if self.explicit { arguments.len() } else { 0 };
-        // SAFETY: the callers' promise.
+        // SAFETY: the objects are live, and the frame is published (caller). The array has `count` objects.
         unsafe { ffi::PyObject_Vectorcall(self.callable, arguments.as_ptr(), count, core::ptr::null_mut()) }
     }
 
-    /// Makes the call between its CALL and C_RETURN or C_RAISE events; a tool that raises makes it
-    /// fail.
+    /// Makes the call and fires CALL before it and C_RETURN or C_RAISE after it. The call fails if a tool
+    /// raises.
+    ///
+    /// # Safety
+    /// As for [`SuperCall::run`]. `tstate` is the thread's state, `frame` its published frame, and `instr`
+    /// that frame's instruction.
     #[cold]
     #[inline(never)]
     unsafe fn run_with_events(self, tstate: ThreadState, frame: Frame, instr: CodeUnit) -> *mut PyObject {
         let argument = if self.explicit { self.class } else { seams::instrumentation::missing() };
         let arguments = [self.callable, argument];
-        // SAFETY: the objects are live and the frame is published.
+        // SAFETY: the objects are live, and the frame is published (caller). The result is owned.
         unsafe {
             let fire =
                 |event: u32| seams::instrumentation::event_with_two(tstate, event, frame, instr, arguments);
@@ -692,23 +840,30 @@ impl SuperCall {
     }
 }
 
-/// `super` is the built-in one, and the class is one.
+/// `super` is the built-in one, and the class is a class.
+///
+/// # Safety
+/// `callable` and `class` are live.
 #[inline(always)]
 unsafe fn guard_super(callable: StackRef, class: StackRef) -> Op {
-    // SAFETY: the inputs are live objects.
+    // SAFETY: both are live (caller).
     unsafe {
         guard(callable.object() == (&raw mut ffi::PySuper_Type).cast())?;
         guard(has_feature(class.object(), ffi::Py_TPFLAGS_TYPE_SUBCLASS))
     }
 }
 
-/// `super().name` without making a `super` object.
+/// `super().name`, without creating a `super` object.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
 pub(crate) unsafe fn load_super_attr_attr<E: Engine>(
     e: &mut E,
     [callable, class, this]: [StackRef; 3],
 ) -> Op<Settled<1>> {
-    // SAFETY: the code has that name; the inputs are ours.
+    // SAFETY: the argument contains an index of the code's names. The inputs are live and owned by this
+    // micro-op.
     unsafe {
         guard_super(callable, class)?;
         e.publish();
@@ -718,13 +873,17 @@ pub(crate) unsafe fn load_super_attr_attr<E: Engine>(
     }
 }
 
-/// `super().name` for a call: a function and its `self`, or something else and an empty slot.
+/// `super().name` for a call: pushes a function and its `self`, or any other attribute and an empty slot.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
 pub(crate) unsafe fn load_super_attr_method<E: Engine>(
     e: &mut E,
     [callable, class, this]: [StackRef; 3],
 ) -> Op<Settled<2>> {
-    // SAFETY: the code has that name; the inputs are ours, and `self` moves if it is needed.
+    // SAFETY: the argument contains an index of the code's names. The inputs are live and owned by this
+    // micro-op; `self` stays on the stack if the attribute is a function.
     unsafe {
         guard_super(callable, class)?;
         e.publish();
@@ -745,17 +904,20 @@ pub(crate) unsafe fn load_super_attr_method<E: Engine>(
     }
 }
 
-/// The attribute `name` of `super(class, this)` as a new reference (null with an exception set), and
-/// whether it is a function that wants `this` as its first argument.
+/// Looks up the attribute `name` of `super(class, this)`. Returns a new reference (null with an exception
+/// set), and whether it is a function that takes `this` as its first argument.
+///
+/// # Safety
+/// The thread is attached, its frame is published, `class` is a live type, and `this` and `name` are live.
 #[inline(never)]
 unsafe fn find_super_method(
     class: *mut PyTypeObject,
     this: *mut PyObject,
     name: *mut PyObject,
 ) -> (*mut PyObject, bool) {
-    // SAFETY: the objects are live and the frame is published.
+    // SAFETY: the objects are live, and the frame is published (caller).
     unsafe {
-        // Another way of getting attributes does not know about unbound methods.
+        // A custom `tp_getattro` does not support unbound methods.
         let is_generic = address((*type_of(this)).tp_getattro) == address(Some(ffi::PyObject_GenericGetAttr));
         let mut is_method = 0;
         let wanted = if is_generic { &raw mut is_method } else { core::ptr::null_mut() };
@@ -766,34 +928,36 @@ unsafe fn find_super_method(
 
 // --- methods and attributes for calls ----------------------------------------------------------
 
-/// Loads `owner.name` for a call. Consumes `owner`. Returns a new reference: a method's function, with the
-/// owner's reference put to `self_or_null`; or any other attribute, with the empty reference put there; or, with
-/// an exception set, the empty reference, and again that.
+/// Loads `owner.name` for a call. Consumes `owner`. Returns a new reference. For a method this is its
+/// function, and `self_or_null` receives the owner's reference. For any other attribute, and on failure,
+/// `self_or_null` becomes empty. On failure an exception is set and the result is empty, too.
 ///
 /// # Safety
-/// The thread is attached and `tstate` is its state; its frame is published, and what `owner` refers to stays
-/// alive although not counted; `name` is a live string; `self_or_null` can be written.
+/// The thread is attached, `tstate` is its state, and its frame is published. The caller passes `owner`,
+/// which may be uncounted if something else keeps its object alive. `name` is a live str, and `self_or_null`
+/// is writable.
 pub(crate) unsafe fn find_method(
     tstate: ThreadState,
     owner: StackRef,
     name: *mut PyObject,
     self_or_null: *mut StackRef,
 ) -> StackRef {
-    // SAFETY: the caller's promise. The references are unlinked in reverse order before they go.
+    // SAFETY: the objects are live, and `self_or_null` is writable (caller). The references are unlinked in
+    // reverse order before they leave this C frame.
     unsafe {
         let mut method = VisibleRef::new(StackRef::NULL.raw());
         method.link(tstate);
         let mut this = VisibleRef::new(owner.raw());
         this.link(tstate);
-        // The method stays empty on failure, so that the result tells nothing new.
+        // On failure the method is empty, so the status is redundant.
         ffi::_PyObject_GetMethodStackRef(tstate.as_ptr(), this.slot(), name, method.slot());
         *self_or_null = StackRef::from_raw(this.unlink(tstate));
         StackRef::from_raw(method.unlink(tstate))
     }
 }
 
-/// A reference in a C frame that the garbage collector of a free-threaded host must find, since it may
-/// be deferred (`_PyCStackRef`). Links are pointers into it: it must not move while it is linked.
+/// A reference in a C frame that the garbage collector of a free-threaded host must find, since it may be
+/// deferred (`_PyCStackRef`). The list of the thread points to it, so it must not move while it is linked.
 #[repr(transparent)]
 struct VisibleRef(ffi::_PyCStackRef);
 
@@ -812,13 +976,17 @@ impl VisibleRef {
         &raw mut self.0.ref_
     }
 
-    /// Shows the reference to the collector.
+    /// Adds the reference to the list that the collector reads.
+    ///
+    /// # Safety
+    /// The thread is attached and `tstate` is its state. The value does not move until [`VisibleRef::unlink`]
+    /// is called, and it is called before the value goes out of scope.
     #[inline(always)]
     unsafe fn link(&mut self, tstate: ThreadState) {
         #[cfg(not(py_gil_disabled))]
         let _ = tstate;
         #[cfg(py_gil_disabled)]
-        // SAFETY: the list is the thread's own.
+        // SAFETY: the list belongs to this thread (caller).
         unsafe {
             let head = &raw mut (*tstate.implementation()).c_stack_refs;
             self.0.next = *head;
@@ -826,13 +994,16 @@ impl VisibleRef {
         }
     }
 
-    /// Ends what [`VisibleRef::link`] began; the reference is the caller's again.
+    /// Removes the reference from the list and returns it to the caller.
+    ///
+    /// # Safety
+    /// As for [`VisibleRef::link`], which was called on this value. It is the one that was linked last.
     #[inline(always)]
     unsafe fn unlink(&mut self, tstate: ThreadState) -> ffi::_PyStackRef {
         #[cfg(not(py_gil_disabled))]
         let _ = tstate;
         #[cfg(py_gil_disabled)]
-        // SAFETY: this is the reference linked last.
+        // SAFETY: this is the head of the list, since it was linked last (caller).
         unsafe {
             (*tstate.implementation()).c_stack_refs = self.0.next;
         }

@@ -1,4 +1,4 @@
-//! Awaiting and asynchronous iteration. Source: `ceval.c`.
+//! `await` and asynchronous iteration. Source: `ceval.c`.
 
 use core::ffi::c_int;
 
@@ -6,14 +6,14 @@ use crate::host::object::{is_exact, type_of};
 use crate::host::{Owned, PyObject, PyResult, PyTypeObject, ffi};
 use crate::raise;
 
-/// The iterator that `await` runs for `iterable`. `oparg` says what is awaited: 1 and 2 are the results of
-/// `__aenter__` and `__aexit__`. Fails with TypeError for what cannot be awaited, RuntimeError for a coroutine that
-/// something awaits already.
+/// Returns the iterator that `await` runs for `iterable`. `oparg` says where the awaitable comes from: 1 and
+/// 2 are the results of `__aenter__` and `__aexit__`. Fails with TypeError if `iterable` is not awaitable,
+/// and with RuntimeError if it is a coroutine that is being awaited already.
 ///
 /// # Safety
-/// The thread is attached, its current frame published, and `iterable` is live.
+/// The thread is attached, its current frame is published, and `iterable` is live.
 pub(crate) unsafe fn awaitable_iterator(iterable: *mut PyObject, oparg: c_int) -> PyResult {
-    // SAFETY: the object is live.
+    // SAFETY: the object is live (caller). The iterator is owned, and a coroutine by the exact type check.
     unsafe {
         let iterator = Owned::from_host(ffi::_PyCoro_GetAwaitableIter(iterable)).inspect_err(|_| {
             explain_not_awaitable(type_of(iterable), oparg);
@@ -29,14 +29,14 @@ pub(crate) unsafe fn awaitable_iterator(iterable: *mut PyObject, oparg: c_int) -
     }
 }
 
-/// Replaces the exception for something that cannot be awaited by one that says where it came from, if that was
-/// `__aenter__` (`oparg` 1) or `__aexit__` (2).
+/// Replaces the exception about a type that is not awaitable by one that says that the object came from
+/// `__aenter__` (`oparg` 1) or `__aexit__` (2). Keeps it for other arguments, and for types with `__await__`.
 ///
 /// # Safety
-/// The thread is attached, an exception is set, and `type_`, that of what cannot be awaited, is live.
+/// The thread is attached, an exception is set, and `type_`, the type of the object, is live.
 #[cold]
 pub(crate) unsafe fn explain_not_awaitable(type_: *mut PyTypeObject, oparg: c_int) {
-    // SAFETY: the caller's promise.
+    // SAFETY: the type is live (caller), and so are its slots and its name.
     unsafe {
         let methods = (*type_).tp_as_async;
         if !methods.is_null() && (*methods).am_await.is_some() {
@@ -63,12 +63,13 @@ pub(crate) unsafe fn explain_not_awaitable(type_: *mut PyTypeObject, oparg: c_in
     }
 }
 
-/// What `async for` awaits to get the next item of `aiter`.
+/// Returns what `async for` awaits for the next item of `aiter`: an iterator. Fails with TypeError if `aiter`
+/// has no `__anext__` or if its result is not awaitable.
 ///
 /// # Safety
-/// The thread is attached, its current frame published, and `aiter` is live.
+/// The thread is attached, its current frame is published, and `aiter` is live.
 pub(crate) unsafe fn next_awaitable(aiter: *mut PyObject) -> PyResult {
-    // SAFETY: the object is live.
+    // SAFETY: the object is live (caller), keeps its type alive, and `am_anext` is called with it.
     unsafe {
         let type_ = type_of(aiter);
         let methods = (*type_).tp_as_async.as_ref();
@@ -81,7 +82,7 @@ pub(crate) unsafe fn next_awaitable(aiter: *mut PyObject) -> PyResult {
         };
         let next = Owned::from_host(anext(aiter))?;
         if is_exact(aiter, &raw mut ffi::PyAsyncGen_Type) {
-            // An asynchronous generator's own awaitable is its iterator too.
+            // The awaitable of an asynchronous generator is its own iterator.
             return Ok(next);
         }
         Owned::from_host(ffi::_PyCoro_GetAwaitableIter(next.as_ptr())).inspect_err(|_| {

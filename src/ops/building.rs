@@ -1,4 +1,5 @@
-//! Building strings, lists, tuples, sets, dicts, slices, templates; formatting; adding to containers.
+//! Building strings, lists, tuples, sets, dicts, slices and templates; formatting; adding to containers. The
+//! arrays of borrowed objects at the end are also for other rooms.
 
 use core::mem::MaybeUninit;
 use core::ptr::null_mut;
@@ -12,11 +13,16 @@ use crate::raise;
 
 // --- helpers -----------------------------------------------------------------------------------
 
-/// Ends a micro-op that takes many values and leaves one: gives the values up, the topmost first, and puts
-/// `result`, which may be null with an exception set, in their place.
+/// Ends a micro-op that takes several values and leaves one: releases the values, topmost first, and puts
+/// `result` in their place, unless it is null.
+///
+/// # Safety
+/// The thread is attached. `values` are the topmost values of the engine's stack and not used again. The
+/// caller owns `result`, or it is null and an exception is set.
 #[inline(always)]
 unsafe fn replace<E: Engine, C: Count>(e: &E, values: Many<C>, result: *mut PyObject) -> Op<Settled<1>> {
-    // SAFETY: the values are the topmost ones and ours, and so is the result.
+    // SAFETY: the values are live and on top of the stack, and the result is owned (caller). Each value is
+    // released above the published part of the stack.
     unsafe {
         let (mut top, base) = (e.sp(), values.base());
         while top != base {
@@ -31,11 +37,15 @@ unsafe fn replace<E: Engine, C: Count>(e: &E, values: Many<C>, result: *mut PyOb
     }
 }
 
-/// Ends a micro-op whose host function took over the values, unless it returned null with an exception set:
-/// puts `result` in their place.
+/// Ends a micro-op that called a host function which consumes the values on success: puts `result` in their
+/// place. If it is null, the values are still on the stack.
+///
+/// # Safety
+/// `values` are the topmost values of the stack, live if `result` is null and dead otherwise. The caller owns
+/// `result`, or it is null and an exception is set.
 #[inline(always)]
 unsafe fn replace_stolen<C: Count>(values: Many<C>, result: *mut PyObject) -> Op<Settled<1>> {
-    // SAFETY: the values were the topmost ones, and the result is ours.
+    // SAFETY: the slots of the values are free, and the result is owned and not null (caller, checked).
     unsafe {
         if result.is_null() {
             return Err(Exit::ErrorNoPop);
@@ -45,26 +55,30 @@ unsafe fn replace_stolen<C: Count>(values: Many<C>, result: *mut PyObject) -> Op
     }
 }
 
-/// Ends a micro-op that adds the topmost value to a container below: gives it up, and fails if the host's
+/// Ends a micro-op that added the topmost value to a container below it: releases the value, and fails if
 /// `status` is negative.
+///
+/// # Safety
+/// The thread is attached. `value` is the topmost value of the engine's stack and not used again. If `status`
+/// is negative, an exception is set.
 #[inline(always)]
 unsafe fn settle_status<E: Engine>(e: &E, value: StackRef, status: core::ffi::c_int) -> Op<Settled<0>> {
-    // SAFETY: the value is the topmost one and ours.
+    // SAFETY: the value is the topmost one and not used again (caller).
     unsafe {
         e.consume([value]);
         if status < 0 { Err(Exit::Error) } else { Ok(Settled::new()) }
     }
 }
 
-/// More objects than this do not fit into the memory that the caller of
-/// `_PyObjectArray_FromStackRefArray` lends (`MAX_STACKREF_SCRATCH`).
+/// The number of objects that fit into the array that the caller of `_PyObjectArray_FromStackRefArray`
+/// provides (`MAX_STACKREF_SCRATCH`).
 const SCRATCH: usize = 10;
 
-/// Calls `action` with `count` values as an array of objects. Null with an exception set if memory is
-/// short.
+/// Calls `action` with `count` values as an array of borrowed objects. The slot before the array is writable.
+/// Returns the result of `action`, or null with MemoryError.
 ///
 /// # Safety
-/// The values are live and stay so; the thread is attached.
+/// The thread is attached. `values` are `count` live references, which stay alive during the call.
 #[inline(always)]
 unsafe fn with_objects(
     values: *mut StackRef,
@@ -73,8 +87,8 @@ unsafe fn with_objects(
 ) -> *mut PyObject {
     let mut scratch = [const { MaybeUninit::<*mut PyObject>::uninit() }; SCRATCH + 1];
     let scratch = scratch.as_mut_ptr().cast::<*mut PyObject>();
-    // SAFETY: the scratch memory has the size that the host wants, with a place before the first object
-    // that callees may use; what it returns is given back with that place.
+    // SAFETY: the scratch array has room for `SCRATCH` objects and one slot before, as `borrow_array`
+    // requires. `free_array` gets the array from the slot before its first object.
     unsafe {
         let Ok(objects) = borrow_array(values, count, scratch.add(1)) else {
             return core::ptr::null_mut();
@@ -87,11 +101,14 @@ unsafe fn with_objects(
 
 // --- containers --------------------------------------------------------------------------------
 
-/// A list of the `oparg` topmost values.
+/// Builds a list of the `oparg` topmost values.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
 pub(crate) unsafe fn build_list<E: Engine>(e: &mut E, values: Many<Oparg>) -> Op<Settled<1>> {
     let count = values.count();
-    // SAFETY: the values are ours.
+    // SAFETY: the values are live and owned by this micro-op. The host function consumes them if it succeeds.
     unsafe {
         e.publish();
         let list = ffi::_PyList_FromStackRefStealOnSuccess(values.base().cast(), count as isize);
@@ -99,11 +116,14 @@ pub(crate) unsafe fn build_list<E: Engine>(e: &mut E, values: Many<Oparg>) -> Op
     }
 }
 
-/// A tuple of the `oparg` topmost values.
+/// Builds a tuple of the `oparg` topmost values.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
 pub(crate) unsafe fn build_tuple<E: Engine>(e: &mut E, values: Many<Oparg>) -> Op<Settled<1>> {
     let count = values.count();
-    // SAFETY: the values are ours.
+    // SAFETY: the values are live and owned by this micro-op. The host function consumes them if it succeeds.
     unsafe {
         e.publish();
         let tuple = ffi::_PyTuple_FromStackRefStealOnSuccess(values.base().cast(), count as isize);
@@ -111,11 +131,14 @@ pub(crate) unsafe fn build_tuple<E: Engine>(e: &mut E, values: Many<Oparg>) -> O
     }
 }
 
-/// A set of the `oparg` topmost values.
+/// Builds a set of the `oparg` topmost values.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
 pub(crate) unsafe fn build_set<E: Engine>(e: &mut E, values: Many<Oparg>) -> Op<Settled<1>> {
     let count = values.count();
-    // SAFETY: the values are ours.
+    // SAFETY: the values are live and owned by this micro-op. `fill_set` consumes them in any case.
     unsafe {
         e.publish();
         let set = ffi::PySet_New(null_mut());
@@ -130,12 +153,18 @@ pub(crate) unsafe fn build_set<E: Engine>(e: &mut E, values: Many<Oparg>) -> Op<
     }
 }
 
-/// Moves `count` values into a set, in order. Fails without a set, too; after a failure the rest is given up.
+/// Moves `count` values into `set`, in order. Fails if a value cannot be added, or if `set` is null. In that
+/// case it releases the remaining values.
+///
+/// # Safety
+/// The thread is attached. `values` are `count` live references on the published stack and not used again.
+/// `set` is a new set, or null with an exception set.
 #[inline(never)]
 unsafe fn fill_set(set: *mut PyObject, values: *mut StackRef, count: usize) -> Result<(), Raised> {
     let mut result = if set.is_null() { Err(Raised) } else { Ok(()) };
     for index in 0..count {
-        // SAFETY: the values are on the published stack, where each slot is empty once its value is out.
+        // SAFETY: the values are live and on the published stack (caller). Each slot is emptied before its
+        // value is consumed.
         unsafe {
             let value = values.add(index).replace(StackRef::NULL);
             if result.is_err() {
@@ -148,10 +177,13 @@ unsafe fn fill_set(set: *mut PyObject, values: *mut StackRef, count: usize) -> R
     result
 }
 
-/// A dict of the `oparg` topmost pairs of key and value.
+/// Builds a dict of the `oparg` topmost pairs of a key and a value.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
 pub(crate) unsafe fn build_map<E: Engine>(e: &mut E, values: Many<Pairs>) -> Op<Settled<1>> {
-    // SAFETY: the values are ours.
+    // SAFETY: the values are live and owned by this micro-op.
     unsafe {
         e.publish();
         let map = map_of(values.base(), values.count() / 2);
@@ -159,7 +191,7 @@ pub(crate) unsafe fn build_map<E: Engine>(e: &mut E, values: Many<Pairs>) -> Op<
     }
 }
 
-/// As many pairs as the argument says.
+/// `oparg` pairs of values.
 pub(crate) struct Pairs;
 
 impl Count for Pairs {
@@ -169,9 +201,13 @@ impl Count for Pairs {
     }
 }
 
+/// A new dict of the pairs, or null with an exception set.
+///
+/// # Safety
+/// The thread is attached. `values` are `2 * pairs` live references on the published stack.
 #[inline(never)]
 unsafe fn map_of(values: *mut StackRef, pairs: usize) -> *mut PyObject {
-    // SAFETY: the caller's promise: so many pairs on the published stack.
+    // SAFETY: the values are live and on the published stack, which keeps them alive (caller).
     unsafe {
         with_objects(values, 2 * pairs, |objects| {
             ffi::_PyDict_FromItems(objects, 2, objects.add(1), 2, pairs as isize)
@@ -179,11 +215,14 @@ unsafe fn map_of(values: *mut StackRef, pairs: usize) -> *mut PyObject {
     }
 }
 
-/// A slice of two or three values.
+/// Builds a slice of two or three values.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
 pub(crate) unsafe fn build_slice<E: Engine>(e: &mut E, values: Many<Oparg>) -> Op<Settled<1>> {
     let count = values.count();
-    // SAFETY: the values are ours.
+    // SAFETY: the values are live and owned by this micro-op. The slice takes references of its own.
     unsafe {
         let step = if count == 3 { e.peek(1).object() } else { null_mut() };
         let (start, stop) = (e.peek(count).object(), e.peek(count - 1).object());
@@ -195,15 +234,19 @@ pub(crate) unsafe fn build_slice<E: Engine>(e: &mut E, values: Many<Oparg>) -> O
 
 // --- adding to containers ----------------------------------------------------------------------
 
-// The container is the `oparg`-th value below those that are added.
+// The container is the `oparg`-th value below the values that are added.
 
-/// Appends the topmost value to a list of a comprehension or display.
+/// Appends the topmost value to the list of a comprehension or display.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
 pub(crate) unsafe fn list_append<E: Engine>(
     e: &mut E,
     (Kept(_), [value]): (Kept<Many<Oparg>>, [StackRef; 1]),
 ) -> Op<Settled<0>> {
-    // SAFETY: the input is ours; nobody else knows the list yet, which takes it over.
+    // SAFETY: the input is live and owned by this micro-op, and the list takes it over. No other code has
+    // access to the list yet.
     unsafe {
         let list = e.peek(1 + e.oparg()).object();
         if FREE_THREADED {
@@ -217,12 +260,16 @@ pub(crate) unsafe fn list_append<E: Engine>(
 }
 
 /// Appends the items of an iterable to a list.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
 pub(crate) unsafe fn list_extend<E: Engine>(
     e: &mut E,
     (Kept(_), [iterable]): (Kept<Many<Oparg>>, [StackRef; 1]),
 ) -> Op<Settled<0>> {
-    // SAFETY: the input is ours. The result is None, which is immortal.
+    // SAFETY: the input is live and owned by this micro-op. The result of the host function is None, which is
+    // immortal.
     unsafe {
         e.publish();
         let list = e.peek(1 + e.oparg()).object();
@@ -234,11 +281,15 @@ pub(crate) unsafe fn list_extend<E: Engine>(
     }
 }
 
-/// After a failure to extend a list by `*iterable`: says what is expected there.
+/// Replaces the TypeError about `*iterable` by one that says what is expected there, if `iterable` is not
+/// iterable.
+///
+/// # Safety
+/// The thread is attached, `tstate` is its state, an exception is set, and `iterable` is live.
 #[cold]
 #[inline(never)]
 unsafe fn explain_star(tstate: ThreadState, iterable: *mut PyObject) {
-    // SAFETY: the object is live and the thread attached; an exception is set.
+    // SAFETY: the object is live, and so are its type and the name of the type (caller).
     unsafe {
         if ffi::_PyErr_ExceptionMatches(tstate.as_ptr(), ffi::PyExc_TypeError) != 0
             && (*type_of(iterable)).tp_iter.is_none()
@@ -254,13 +305,17 @@ unsafe fn explain_star(tstate: ThreadState, iterable: *mut PyObject) {
     }
 }
 
-/// Adds the topmost value to a set of a comprehension or display.
+/// Adds the topmost value to the set of a comprehension or display.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
 pub(crate) unsafe fn set_add<E: Engine>(
     e: &mut E,
     (Kept(_), [value]): (Kept<Many<Oparg>>, [StackRef; 1]),
 ) -> Op<Settled<0>> {
-    // SAFETY: the input is ours; a set takes it over, off the stack.
+    // SAFETY: the input is live and owned by this micro-op. The set takes it over after it has been removed
+    // from the published stack.
     unsafe {
         let set = e.peek(1 + e.oparg()).object();
         if !is_exact(set, &raw mut ffi::PySet_Type) {
@@ -276,22 +331,29 @@ pub(crate) unsafe fn set_add<E: Engine>(
     }
 }
 
+/// Sets TypeError for an object that is not a set.
+///
+/// # Safety
+/// The thread is attached, and `object` is live.
 #[cold]
 #[inline(never)]
 unsafe fn raise_not_a_set(object: *mut PyObject) {
-    // SAFETY: the object is live.
+    // SAFETY: the object is live (caller), and the format takes an object.
     unsafe {
         raise!(PyExc_TypeError, c"'%T' object is not a set", object);
     }
 }
 
 /// Adds the items of an iterable to a set.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
 pub(crate) unsafe fn set_update<E: Engine>(
     e: &mut E,
     (Kept(_), [iterable]): (Kept<Many<Oparg>>, [StackRef; 1]),
 ) -> Op<Settled<0>> {
-    // SAFETY: the input is ours.
+    // SAFETY: the input is live and owned by this micro-op.
     unsafe {
         e.publish();
         let status = ffi::_PySet_Update(e.peek(1 + e.oparg()).object(), iterable.object());
@@ -299,13 +361,17 @@ pub(crate) unsafe fn set_update<E: Engine>(
     }
 }
 
-/// Sets the two topmost values as key and value in a dict of a comprehension or display.
+/// Adds the two topmost values, a key and a value, to the dict of a comprehension or display.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
 pub(crate) unsafe fn map_add<E: Engine>(
     e: &mut E,
     (Kept(_), [key, value]): (Kept<Many<Oparg>>, [StackRef; 2]),
 ) -> Op {
-    // SAFETY: the inputs are ours; the dict takes them over, off the stack.
+    // SAFETY: the inputs are live and owned by this micro-op. The dict takes them over after they have been
+    // removed from the published stack.
     unsafe {
         let dict = e.peek(2 + e.oparg()).object();
         e.publish_at(e.sp().sub(2));
@@ -317,12 +383,15 @@ pub(crate) unsafe fn map_add<E: Engine>(
 }
 
 /// Updates a dict from a mapping.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
 pub(crate) unsafe fn dict_update<E: Engine>(
     e: &mut E,
     (Kept(_), [mapping]): (Kept<Many<Oparg>>, [StackRef; 1]),
 ) -> Op<Settled<0>> {
-    // SAFETY: the input is ours.
+    // SAFETY: the input is live and owned by this micro-op.
     unsafe {
         e.publish();
         let status = ffi::PyDict_Update(e.peek(1 + e.oparg()).object(), mapping.object());
@@ -333,11 +402,14 @@ pub(crate) unsafe fn dict_update<E: Engine>(
     }
 }
 
-/// After a failure to update a dict from `mapping`: says so if it is no mapping.
+/// Replaces the exception about updating a dict from `mapping` by a TypeError, if `mapping` is not a mapping.
+///
+/// # Safety
+/// The thread is attached, `tstate` is its state, an exception is set, and `mapping` is live.
 #[cold]
 #[inline(never)]
 unsafe fn explain_mapping(tstate: ThreadState, mapping: *mut PyObject) {
-    // SAFETY: the object is live and the thread attached; an exception is set.
+    // SAFETY: the object is live, and so are its type and the name of the type (caller).
     unsafe {
         if ffi::_PyErr_ExceptionMatches(tstate.as_ptr(), ffi::PyExc_AttributeError) != 0 {
             raise!(PyExc_TypeError, c"'%.200s' object is not a mapping", (*type_of(mapping)).tp_name);
@@ -345,16 +417,19 @@ unsafe fn explain_mapping(tstate: ThreadState, mapping: *mut PyObject) {
     }
 }
 
-/// Updates the dict of a call's keyword arguments from a mapping with other keys. The callable, three
-/// values below the dict, is for the message.
+/// Merges a mapping into the dict of the keyword arguments of a call. Fails if a key is in both. The
+/// callable, three values below the dict, is for the message.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
 pub(crate) unsafe fn dict_merge<E: Engine>(
     e: &mut E,
     (Kept(_), [mapping]): (Kept<Many<DownToCallable>>, [StackRef; 1]),
 ) -> Op<Settled<0>> {
-    /// Asks the host to raise for a key that is there already.
+    /// Makes the host raise KeyError for a key that is already there.
     const NO_DUPLICATES: core::ffi::c_int = 2;
-    // SAFETY: the input is ours.
+    // SAFETY: the input is live and owned by this micro-op.
     unsafe {
         e.publish();
         let dict = e.peek(1 + e.oparg()).object();
@@ -367,7 +442,7 @@ pub(crate) unsafe fn dict_merge<E: Engine>(
     }
 }
 
-/// What DICT_MERGE has below the mapping, down to the callable.
+/// The values below the mapping of DICT_MERGE, down to the callable.
 pub(crate) struct DownToCallable;
 
 impl Count for DownToCallable {
@@ -379,11 +454,14 @@ impl Count for DownToCallable {
 
 // --- strings and templates ---------------------------------------------------------------------
 
-/// The `oparg` topmost strings as one.
+/// Joins the `oparg` topmost strings.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
 pub(crate) unsafe fn build_string<E: Engine>(e: &mut E, values: Many<Oparg>) -> Op<Settled<1>> {
     let count = values.count();
-    // SAFETY: the values are strings, and ours.
+    // SAFETY: the values are strings, live and owned by this micro-op.
     unsafe {
         e.publish();
         let string = join(values.base(), count);
@@ -391,9 +469,13 @@ pub(crate) unsafe fn build_string<E: Engine>(e: &mut E, values: Many<Oparg>) -> 
     }
 }
 
+/// A new string that joins the others, or null with an exception set.
+///
+/// # Safety
+/// The thread is attached. `strings` are `count` live references to str objects on the published stack.
 #[inline(never)]
 unsafe fn join(strings: *mut StackRef, count: usize) -> *mut PyObject {
-    // SAFETY: the caller's promise: so many strings on the published stack.
+    // SAFETY: the strings are live and on the published stack, which keeps them alive (caller).
     unsafe {
         with_objects(strings, count, |objects| {
             ffi::_PyUnicode_JoinArray(str_constant!(_py_empty), objects, count as isize)
@@ -401,10 +483,13 @@ unsafe fn join(strings: *mut StackRef, count: usize) -> *mut PyObject {
     }
 }
 
-/// `format(value)`; a string stays as it is.
+/// `format(value)`. A str stays as it is.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
 pub(crate) unsafe fn format_simple<E: Engine>(e: &mut E, [value]: [StackRef; 1]) -> Op<Settled<1>> {
-    // SAFETY: the input is ours.
+    // SAFETY: the input is live and owned by this micro-op.
     unsafe {
         if is_exact(value.object(), &raw mut ffi::PyUnicode_Type) {
             return Ok(Settled::new());
@@ -416,9 +501,12 @@ pub(crate) unsafe fn format_simple<E: Engine>(e: &mut E, [value]: [StackRef; 1])
 }
 
 /// `format(value, spec)`.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
 pub(crate) unsafe fn format_with_spec<E: Engine>(e: &mut E, [value, spec]: [StackRef; 2]) -> Op<Settled<1>> {
-    // SAFETY: the inputs are ours.
+    // SAFETY: the inputs are live and owned by this micro-op.
     unsafe {
         e.publish();
         let result = ffi::PyObject_Format(value.object(), spec.object());
@@ -426,10 +514,14 @@ pub(crate) unsafe fn format_with_spec<E: Engine>(e: &mut E, [value, spec]: [Stac
     }
 }
 
-/// `str(value)`, `repr(value)` or `ascii(value)`, as the argument says.
+/// `str(value)`, `repr(value)` or `ascii(value)`, depending on the argument.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
 pub(crate) unsafe fn convert_value<E: Engine>(e: &mut E, [value]: [StackRef; 1]) -> Op<Settled<1>> {
-    // SAFETY: the argument is the index of a conversion; the input is ours.
+    // SAFETY: the compiler emits only arguments that are a conversion. The input is live and owned by this
+    // micro-op.
     unsafe {
         e.publish();
         let convert = tables::CONVERSIONS.get_unchecked(e.oparg()).unwrap_unchecked();
@@ -438,15 +530,19 @@ pub(crate) unsafe fn convert_value<E: Engine>(e: &mut E, [value]: [StackRef; 1])
     }
 }
 
-/// An interpolation of a template: value, expression, and a format specification if the argument's lowest
-/// bit says so. The bits from the third on are the conversion.
+/// Builds an interpolation of a template. The values are the value, the expression, and a format
+/// specification if the low bit of the argument is set. The argument without its two lowest bits is the
+/// conversion.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
 pub(crate) unsafe fn build_interpolation<E: Engine>(
     e: &mut E,
     values: Many<InterpolationParts>,
 ) -> Op<Settled<1>> {
     let (has_format, conversion) = (e.oparg() & 1, e.oparg() >> 2);
-    // SAFETY: the values are ours.
+    // SAFETY: the values are live and owned by this micro-op. The interpolation takes references of its own.
     unsafe {
         let format = if has_format == 1 { e.peek(1).object() } else { str_constant!(_py_empty) };
         let expression = e.peek(1 + has_format).object();
@@ -457,7 +553,7 @@ pub(crate) unsafe fn build_interpolation<E: Engine>(
     }
 }
 
-/// Value and expression, and a format specification if the argument's lowest bit says so.
+/// Value and expression, and a format specification if the low bit of the argument is set.
 pub(crate) struct InterpolationParts;
 
 impl Count for InterpolationParts {
@@ -467,13 +563,16 @@ impl Count for InterpolationParts {
     }
 }
 
-/// A template of a tuple of strings and a tuple of interpolations.
+/// Builds a template from a tuple of strings and a tuple of interpolations.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
 pub(crate) unsafe fn build_template<E: Engine>(
     e: &mut E,
     [strings, interpolations]: [StackRef; 2],
 ) -> Op<Settled<1>> {
-    // SAFETY: the inputs are ours.
+    // SAFETY: the inputs are live and owned by this micro-op.
     unsafe {
         e.publish();
         let template = ffi::_PyTemplate_Build(strings.object(), interpolations.object());
@@ -483,22 +582,23 @@ pub(crate) unsafe fn build_template<E: Engine>(
 
 // --- arrays of objects -------------------------------------------------------------------------
 
-/// How many arguments an instruction has room for on the C stack (`MAX_STACKREF_SCRATCH`).
+/// The number of arguments that an instruction keeps on the C stack (`MAX_STACKREF_SCRATCH`).
 const MAX_STACKREF_SCRATCH: usize = 10;
 
-/// The objects that `count` stack references name, borrowed, as an array for a vectorcall: `scratch` if they fit,
-/// else new memory, with a writable slot before the first one. Fails with MemoryError. The slot before the array
-/// goes to [`free_array`].
+/// Returns the objects of `count` stack references, borrowed, as an array for a vectorcall. The array is
+/// `scratch` if they fit, otherwise new memory; the slot before its first object is writable. Fails with
+/// MemoryError. The caller passes the address of that slot to [`free_array`].
 ///
 /// # Safety
-/// The thread is attached; `input` holds that many references, and `scratch` has room for ten objects and one
-/// more before.
+/// The thread is attached. `input` points to `count` live or null references. `scratch` has room for ten
+/// objects, and for one more slot before them.
 pub(crate) unsafe fn borrow_array(
     input: *const StackRef,
     count: usize,
     scratch: *mut *mut PyObject,
 ) -> PyResult<*mut *mut PyObject> {
-    // SAFETY: the caller's promise.
+    // SAFETY: there are `count` references to read, and the array, given or new, has room for them (caller,
+    // checked).
     unsafe {
         let mut array = scratch;
         if count > MAX_STACKREF_SCRATCH {
@@ -516,13 +616,14 @@ pub(crate) unsafe fn borrow_array(
     }
 }
 
-/// Frees `array`, the memory that [`borrow_array`] has returned a part of, unless it is `scratch`.
+/// Frees the memory that [`borrow_array`] has allocated. Does nothing if `array` is `scratch`.
 ///
 /// # Safety
-/// The thread is attached; both are the start of the memory, one slot before the first object.
+/// The thread is attached. Both are addresses of the slot before the first object; `array` is from a call of
+/// `borrow_array` with that `scratch` and has not been freed.
 pub(crate) unsafe fn free_array(array: *mut *mut PyObject, scratch: *mut *mut PyObject) {
     if array != scratch {
-        // SAFETY: the caller's promise.
+        // SAFETY: the array is not the caller's memory, so `borrow_array` has allocated it (caller).
         unsafe { ffi::PyMem_Free(array.cast()) }
     }
 }

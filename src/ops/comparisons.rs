@@ -11,14 +11,17 @@ use crate::seams;
 
 // --- truth -------------------------------------------------------------------------------------
 
-/// Looks for a specialized form of `bool(value)` when the counter says so.
+/// Specializes TO_BOOL if its counter triggers.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
 pub(crate) unsafe fn specialize_to_bool<E: BytecodeEngine>(
     e: &mut E,
     counter: u16,
     []: [StackRef; 0],
 ) -> BytecodeOp {
-    // SAFETY: the instruction has an input.
+    // SAFETY: the input is the topmost value, and live.
     unsafe {
         specialize(e, counter, |e| {
             seams::specialize::to_bool(e.peek(1), e.this_instr());
@@ -27,9 +30,12 @@ pub(crate) unsafe fn specialize_to_bool<E: BytecodeEngine>(
 }
 
 /// `bool(value)`.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
 pub(crate) unsafe fn to_bool<E: Engine>(e: &mut E, [value]: [StackRef; 1]) -> Op<Settled<1>> {
-    // SAFETY: the input is ours.
+    // SAFETY: the input is live and owned by this micro-op.
     unsafe {
         e.publish();
         let truth = ffi::PyObject_IsTrue(value.object());
@@ -37,23 +43,33 @@ pub(crate) unsafe fn to_bool<E: Engine>(e: &mut E, [value]: [StackRef; 1]) -> Op
     }
 }
 
-/// Puts True in the place of a value that is always true.
+/// Replaces a value of a type whose instances are always true by True.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op. `guard_type_version` has run before.
 #[inline(always)]
 pub(crate) unsafe fn replace_with_true<E: Engine>(e: &mut E, [value]: [StackRef; 1]) -> Op<Settled<1>> {
-    // SAFETY: the input is ours.
+    // SAFETY: the input is live and owned by this micro-op.
     unsafe { e.settle([value], [StackRef::bool(true)]) }
 }
 
-/// A bool stays as it is.
+/// The value is a bool, and stays as it is.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
 pub(crate) unsafe fn to_bool_bool<E: Engine>(_e: &mut E, Kept([value]): Kept<[StackRef; 1]>) -> Op {
     guard_either(value.is_true(), || value.is_false())
 }
 
 /// `value != 0` for an int.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
 pub(crate) unsafe fn to_bool_int<E: Engine>(e: &mut E, [value]: [StackRef; 1]) -> Op<Settled<1>> {
-    // SAFETY: the input is ours, and live until its tag has been read.
+    // SAFETY: the input is live and owned by this micro-op. It is an int (checked), and its tag is read
+    // before it is released.
     unsafe {
         guard(is_exact(value.object(), &raw mut ffi::PyLong_Type))?;
         let is_zero = long_tag(value.object()) & ffi::SIGN_MASK as usize == ffi::SIGN_ZERO as usize;
@@ -61,24 +77,34 @@ pub(crate) unsafe fn to_bool_int<E: Engine>(e: &mut E, [value]: [StackRef; 1]) -
     }
 }
 
-/// Whether a list has items.
+/// `bool(value)` for a list: whether it has items.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op. `guard_tos_list` has run before.
 #[inline(always)]
 pub(crate) unsafe fn to_bool_list<E: Engine>(e: &mut E, [value]: [StackRef; 1]) -> Op<Settled<1>> {
-    // SAFETY: a guard has shown that the input, which is ours, is a list.
+    // SAFETY: a guard has checked that the input is a list. It is live and owned by this micro-op.
     unsafe { e.settle([value], [StackRef::bool(size(value.object()) != 0)]) }
 }
 
-/// None is false.
+/// The value is None, which is false.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
 pub(crate) unsafe fn to_bool_none<E: Engine>(_e: &mut E, [value]: [StackRef; 1]) -> Op<[StackRef; 1]> {
     guard(value.is_none())?;
     Ok([StackRef::bool(false)])
 }
 
-/// Whether a string is not empty.
+/// `bool(value)` for a str: whether it is not empty.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op. `guard_tos_unicode` has run before.
 #[inline(always)]
 pub(crate) unsafe fn to_bool_str<E: Engine>(e: &mut E, [value]: [StackRef; 1]) -> Op<Settled<1>> {
-    // SAFETY: a guard has shown that the input, which is ours, is a str. There is one empty str only.
+    // SAFETY: a guard has checked that the input is a str. It is live and owned by this micro-op. There is
+    // only one empty str.
     unsafe {
         let is_empty = value.object() == str_constant!(_py_empty);
         Ok(settle_exact::<E, 1>(e, Exact::Str, StackRef::bool(!is_empty)))
@@ -86,20 +112,27 @@ pub(crate) unsafe fn to_bool_str<E: Engine>(e: &mut E, [value]: [StackRef; 1]) -
 }
 
 /// `not value` for a bool.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
 pub(crate) unsafe fn unary_not<E: Engine>(_e: &mut E, [value]: [StackRef; 1]) -> Op<[StackRef; 1]> {
     Ok([StackRef::bool(value.is_false())])
 }
 
-/// Ends a micro-op that asked the host a yes-or-no question about the N topmost values: puts the `answer`
-/// (negative: an exception is set) in their place, or its opposite if `inverted`.
+/// Ends a micro-op that called a predicate of the host with the N topmost values: replaces them by `answer`
+/// as a bool, or by its opposite if `inverted`. A negative answer means failure.
+///
+/// # Safety
+/// The thread is attached. The engine's stack has N values, which are not used again. If `answer` is
+/// negative, an exception is set.
 #[inline(always)]
 unsafe fn settle_answer<E: Engine, const N: usize>(
     e: &E,
     answer: core::ffi::c_int,
     inverted: bool,
 ) -> Op<Settled<1>> {
-    // SAFETY: the inputs are where they were, and ours.
+    // SAFETY: the inputs are the topmost values and not used again (caller).
     unsafe {
         let inputs = topmost::<E, N>(e);
         if answer < 0 {
@@ -112,13 +145,13 @@ unsafe fn settle_answer<E: Engine, const N: usize>(
 
 // --- comparisons -------------------------------------------------------------------------------
 
-// The argument of COMPARE_OP, from its lowest bit: four bits that say for which outcomes the comparison
-// is true, a bit that asks for a bool, and the operator (`Py_LT` and so on).
+// The argument of COMPARE_OP consists, from its lowest bit, of: four bits, one for each outcome for which the
+// comparison is true; a bit that requests a bool; the operator (`Py_LT` and so on).
 const OUTCOMES: usize = 15;
 const TO_BOOL: usize = 16;
 const OPERATOR_SHIFT: u32 = 5;
 
-/// Whether the comparison that `oparg` stands for is true of these two (`COMPARISON_BIT`).
+/// Whether the comparison of `oparg` is true for these values (`COMPARISON_BIT`).
 #[inline(always)]
 fn holds<T: PartialOrd>(oparg: usize, left: T, right: T) -> bool {
     const {
@@ -131,14 +164,17 @@ fn holds<T: PartialOrd>(oparg: usize, left: T, right: T) -> bool {
     oparg & OUTCOMES & (1 << outcome) != 0
 }
 
-/// Looks for a specialized form of a comparison when the counter says so.
+/// Specializes COMPARE_OP if its counter triggers.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
 pub(crate) unsafe fn specialize_compare_op<E: BytecodeEngine>(
     e: &mut E,
     counter: u16,
     []: [StackRef; 0],
 ) -> BytecodeOp {
-    // SAFETY: the instruction has two inputs.
+    // SAFETY: the two inputs are the topmost values, and live.
     unsafe {
         specialize(e, counter, |e| {
             seams::specialize::compare_op(e.peek(2), e.peek(1), e.this_instr(), e.oparg());
@@ -146,10 +182,13 @@ pub(crate) unsafe fn specialize_compare_op<E: BytecodeEngine>(
     }
 }
 
-/// A comparison by the general function; its result, or the truth of it.
+/// Compares with the generic function. Pushes its result or, if the argument requests that, its truth.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
 pub(crate) unsafe fn compare_op<E: Engine>(e: &mut E, [left, right]: [StackRef; 2]) -> Op<[StackRef; 1]> {
-    // SAFETY: the inputs are ours.
+    // SAFETY: the inputs are live and owned by this micro-op. The result is owned, and a bool is immortal.
     unsafe {
         e.publish();
         let operator = (e.oparg() >> OPERATOR_SHIFT) as core::ffi::c_int;
@@ -173,11 +212,14 @@ pub(crate) unsafe fn compare_op<E: Engine>(e: &mut E, [left, right]: [StackRef; 
     }
 }
 
-/// The truth of a comparison's result that is no bool; gives the result up.
+/// Returns the truth of the result of a comparison, or -1 with an exception set. Releases the result.
+///
+/// # Safety
+/// The thread is attached, its frame is published, and the caller owns `result`.
 #[cold]
 #[inline(never)]
 unsafe fn truth_of(result: *mut PyObject) -> core::ffi::c_int {
-    // SAFETY: the caller owns the result, and its frame is published.
+    // SAFETY: the result is owned, and released once (caller).
     unsafe {
         let truth = ffi::PyObject_IsTrue(result);
         refcount::decref(result);
@@ -185,24 +227,30 @@ unsafe fn truth_of(result: *mut PyObject) -> core::ffi::c_int {
     }
 }
 
-/// A comparison of floats.
+/// Compares floats.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op. `guard_tos_float` and `guard_nos_float` have run before.
 #[inline(always)]
 pub(crate) unsafe fn compare_op_float<E: Engine>(e: &mut E, [left, right]: [StackRef; 2]) -> Op<Settled<1>> {
-    // SAFETY: guards have shown that both inputs, which are ours, are floats.
+    // SAFETY: guards have checked that both inputs are floats. They are live and owned by this micro-op.
     unsafe {
         let holds = holds(e.oparg(), float_value(left.object()), float_value(right.object()));
         Ok(settle_exact::<E, 2>(e, Exact::Float, StackRef::bool(holds)))
     }
 }
 
-/// A comparison of compact ints.
+/// Compares compact ints.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op. `guard_tos_int` and `guard_nos_int` have run before.
 #[inline(always)]
 pub(crate) unsafe fn compare_op_int<E: Engine>(e: &mut E, [left, right]: [StackRef; 2]) -> Op<Settled<1>> {
-    // SAFETY: guards have shown that both inputs, which are ours, are ints.
+    // SAFETY: guards have checked that both inputs are ints. They are live and owned by this micro-op.
     unsafe {
         guard(are_compact(left, right))?;
         let (left, right) = (left.object(), right.object());
-        // Most ints are not negative: then the digits are the values.
+        // Most ints are not negative. Then the digits are the values.
         let holds = if (long_tag(left) | long_tag(right)) & ffi::SIGN_NEGATIVE as usize == 0 {
             holds(e.oparg(), long_digit(left), long_digit(right))
         } else {
@@ -213,16 +261,23 @@ pub(crate) unsafe fn compare_op_int<E: Engine>(e: &mut E, [left, right]: [StackR
 }
 
 /// The lowest digit of an int.
+///
+/// # Safety
+/// `int` is a live int.
 #[inline(always)]
 unsafe fn long_digit(int: *mut PyObject) -> u32 {
-    // SAFETY: every int has one.
+    // SAFETY: every int has at least one digit (caller).
     unsafe { (*int.cast::<ffi::PyLongObject>()).long_value.ob_digit[0] }
 }
 
 /// `left == right` or `left != right` for strings.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op. `guard_tos_unicode` and `guard_nos_unicode` have run before.
 #[inline(always)]
 pub(crate) unsafe fn compare_op_str<E: Engine>(e: &mut E, [left, right]: [StackRef; 2]) -> Op<Settled<1>> {
-    // SAFETY: guards have shown that both inputs, which are ours, are strings; this cannot fail.
+    // SAFETY: guards have checked that both inputs are strings, so the comparison cannot fail. They are live
+    // and owned by this micro-op.
     unsafe {
         let equal = left.is(right) || ffi::_PyUnicode_Equal(left.object(), right.object()) != 0;
         let outcomes = if equal { ffi::COMPARISON_EQUALS } else { ffi::COMPARISON_NOT_EQUALS };
@@ -233,14 +288,17 @@ pub(crate) unsafe fn compare_op_str<E: Engine>(e: &mut E, [left, right]: [StackR
 
 // --- membership and identity -------------------------------------------------------------------
 
-/// Looks for a specialized form of `left in right` when the counter says so.
+/// Specializes CONTAINS_OP if its counter triggers.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
 pub(crate) unsafe fn specialize_contains_op<E: BytecodeEngine>(
     e: &mut E,
     counter: u16,
     []: [StackRef; 0],
 ) -> BytecodeOp {
-    // SAFETY: the instruction has two inputs.
+    // SAFETY: the two inputs are the topmost values, and live.
     unsafe {
         specialize(e, counter, |e| {
             seams::specialize::contains_op(e.peek(1), e.this_instr());
@@ -249,9 +307,12 @@ pub(crate) unsafe fn specialize_contains_op<E: BytecodeEngine>(
 }
 
 /// `left in right`, or `not in` if the argument is 1.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
 pub(crate) unsafe fn contains_op<E: Engine>(e: &mut E, [left, right]: [StackRef; 2]) -> Op<Settled<1>> {
-    // SAFETY: the inputs are ours.
+    // SAFETY: the inputs are live and owned by this micro-op.
     unsafe {
         e.publish();
         let answer = ffi::PySequence_Contains(right.object(), left.object());
@@ -259,10 +320,13 @@ pub(crate) unsafe fn contains_op<E: Engine>(e: &mut E, [left, right]: [StackRef;
     }
 }
 
-/// `left in right` for a dict.
+/// `left in right` (or `not in`) for a dict.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op. `guard_tos_dict` has run before.
 #[inline(always)]
 pub(crate) unsafe fn contains_op_dict<E: Engine>(e: &mut E, [left, right]: [StackRef; 2]) -> Op<Settled<1>> {
-    // SAFETY: a guard has shown that `right` is a dict; the inputs are ours.
+    // SAFETY: a guard has checked that `right` is a dict. The inputs are live and owned by this micro-op.
     unsafe {
         e.publish();
         let answer = ffi::PyDict_Contains(right.object(), left.object());
@@ -270,10 +334,14 @@ pub(crate) unsafe fn contains_op_dict<E: Engine>(e: &mut E, [left, right]: [Stac
     }
 }
 
-/// `left in right` for a set or frozenset.
+/// `left in right` (or `not in`) for a set or frozenset.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op. `guard_tos_any_set` has run before.
 #[inline(always)]
 pub(crate) unsafe fn contains_op_set<E: Engine>(e: &mut E, [left, right]: [StackRef; 2]) -> Op<Settled<1>> {
-    // SAFETY: a guard has shown that `right` is a set or frozenset; the inputs are ours.
+    // SAFETY: a guard has checked that `right` is a set or frozenset. The inputs are live and owned by this
+    // micro-op.
     unsafe {
         e.publish();
         let answer = ffi::_PySet_Contains(right.object().cast(), left.object());
@@ -282,8 +350,11 @@ pub(crate) unsafe fn contains_op_set<E: Engine>(e: &mut E, [left, right]: [Stack
 }
 
 /// `left is right`, or `is not` if the argument is 1.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
 pub(crate) unsafe fn is_op<E: Engine>(e: &mut E, [left, right]: [StackRef; 2]) -> Op<Settled<1>> {
-    // SAFETY: the inputs are ours.
+    // SAFETY: the inputs are live and owned by this micro-op.
     unsafe { settle_answer::<E, 2>(e, left.is(right).into(), e.oparg() != 0) }
 }

@@ -1,4 +1,4 @@
-//! Jumps, RESUME, returning, executors, and the periodic check.
+//! Jumps, RESUME, returning, executors, and the periodic check of the eval breaker.
 
 #[cfg(py_tier2)]
 use core::ptr::NonNull;
@@ -17,17 +17,23 @@ use crate::specialize::{jump_backward, resume};
 #[cfg(py_gil_disabled)]
 use crate::tlbc;
 
-/// An inline cache entry where an instruction should be: the bytecode is broken.
+/// An inline cache entry in the place of an instruction: the bytecode is corrupt.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
 pub(crate) unsafe fn cache<E: Engine>(_e: &mut E, []: [StackRef; 0]) -> Op {
-    // SAFETY: C strings; does not return.
+    // SAFETY: both arguments are C strings, and the function does not return.
     unsafe { ffi::_Py_FatalErrorFunc(c"_PyEval_EvalFrameDefault".as_ptr(), c"Executing a cache.".as_ptr()) }
 }
 
-/// An opcode that nothing emits.
+/// An opcode that the compiler never emits.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
 pub(crate) unsafe fn reserved<E: Engine>(_e: &mut E, []: [StackRef; 0]) -> Op {
-    // SAFETY: C strings; does not return.
+    // SAFETY: both arguments are C strings, and the function does not return.
     unsafe {
         ffi::_Py_FatalErrorFunc(
             c"_PyEval_EvalFrameDefault".as_ptr(),
@@ -36,10 +42,13 @@ pub(crate) unsafe fn reserved<E: Engine>(_e: &mut E, []: [StackRef; 0]) -> Op {
     }
 }
 
-/// Extends the argument of the instruction that follows by eight bits from below, and runs it.
+/// Runs the next instruction. Its argument gets this instruction's argument as its higher bits.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
 pub(crate) unsafe fn extended_arg<E: BytecodeEngine>(e: &mut E, []: [StackRef; 0]) -> BytecodeOp {
-    // SAFETY: an instruction follows.
+    // SAFETY: an instruction follows an EXTENDED_ARG.
     let (opcode, oparg) = unsafe { e.next().decode() };
     e.set_oparg(e.oparg() << 8 | oparg);
     Err(BytecodeExit::As(opcode))
@@ -47,10 +56,13 @@ pub(crate) unsafe fn extended_arg<E: BytecodeEngine>(e: &mut E, []: [StackRef; 0
 
 // --- the eval breaker --------------------------------------------------------------------------
 
-/// Handles what other threads and signals ask of this one.
+/// Handles pending requests from other threads, signals and the collector.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
 pub(crate) unsafe fn check_periodic<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
-    // SAFETY: the thread is attached; the frame is published before anything runs.
+    // SAFETY: the thread is attached. The frame is published before a request is handled.
     unsafe {
         e.tstate().quiescent();
         if EvalBreaker::of(e.tstate()).load().has_events() {
@@ -63,13 +75,16 @@ pub(crate) unsafe fn check_periodic<E: Engine>(e: &mut E, []: [StackRef; 0]) -> 
     Ok([])
 }
 
-/// The periodic check, except on the way down a chain of `yield from` and `await`, whose innermost
-/// frame makes it.
+/// The periodic check, except when resuming a chain of `yield from` and `await`: there the innermost frame
+/// makes it.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
 pub(crate) unsafe fn check_periodic_if_not_yield_from<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
     let location = e.oparg() & ffi::RESUME_OPARG_LOCATION_MASK as usize;
     if location < ffi::RESUME_AFTER_YIELD_FROM as usize {
-        // SAFETY: the engine's promise.
+        // SAFETY: the contract is that of every micro-op.
         unsafe { check_periodic(e, []) }
     } else {
         Ok([])
@@ -78,13 +93,17 @@ pub(crate) unsafe fn check_periodic_if_not_yield_from<E: Engine>(e: &mut E, []: 
 
 // --- RESUME ------------------------------------------------------------------------------------
 
-/// Goes on in this thread's own copy of the bytecode, in free-threaded hosts.
+/// On free-threaded hosts, continues in the thread's own copy of the bytecode.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
 pub(crate) unsafe fn load_bytecode<E: BytecodeEngine>(e: &mut E, []: [StackRef; 0]) -> BytecodeOp {
     #[cfg(not(py_gil_disabled))]
     let _ = e;
     #[cfg(py_gil_disabled)]
-    // SAFETY: the frame is current, and published before the copy is made.
+    // SAFETY: the frame is current, and published before the copy is made. The frame's instruction is in that
+    // copy then.
     unsafe {
         if e.frame().copy_index() != e.tstate().tlbc_index() {
             e.publish();
@@ -98,11 +117,15 @@ pub(crate) unsafe fn load_bytecode<E: BytecodeEngine>(e: &mut E, []: [StackRef; 
     Ok([])
 }
 
-/// Instruments the code for the tools of now, and begins anew if that changed it. Code that a tool runs
-/// is left alone; but free-threaded hosts, where a copy may be new, check always.
+/// Instruments the code for the current tools, and restarts the instruction if that changed the code. Does
+/// nothing while a tool's callback runs, except on free-threaded hosts, where a copy of the bytecode may be
+/// new.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
 pub(crate) unsafe fn maybe_instrument<E: BytecodeEngine>(e: &mut E, []: [StackRef; 0]) -> BytecodeOp {
-    // SAFETY: the frame is published before the code is changed.
+    // SAFETY: the frame is published before the code is changed. The instruction stays at the same place.
     unsafe {
         if FREE_THREADED || (*e.tstate().as_ptr()).tracing == 0 {
             let wanted = EvalBreaker::of(e.tstate()).load().version();
@@ -119,18 +142,26 @@ pub(crate) unsafe fn maybe_instrument<E: BytecodeEngine>(e: &mut E, []: [StackRe
     Ok([])
 }
 
-/// Becomes RESUME_CHECK, unless a tool runs.
+/// Specializes RESUME to RESUME_CHECK, unless a tool's callback runs.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
 pub(crate) unsafe fn quicken_resume<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
-    // SAFETY: the instruction may be another one that falls back to RESUME: then nothing happens.
+    // SAFETY: the instruction is in the bytecode of the current frame. If it is another one that falls back
+    // to RESUME, nothing happens.
     unsafe { resume::specialize(e.this_instr(), e.tstate()) }
     Ok([])
 }
 
-/// Nothing is asked of the thread, and the code is instrumented as it should be.
+/// There are no pending requests, and the instrumentation of the code is up to date. On free-threaded hosts,
+/// also: the frame runs the thread's own copy of the bytecode.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
 pub(crate) unsafe fn resume_check<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
-    // SAFETY: the code is live.
+    // SAFETY: the engine's frame keeps its code alive.
     unsafe {
         guard(EvalBreaker::of(e.tstate()).load().is_quiet_at(version::of_code(e.code())))?;
         #[cfg(py_gil_disabled)]
@@ -141,19 +172,22 @@ pub(crate) unsafe fn resume_check<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op
 
 // --- returning ---------------------------------------------------------------------------------
 
-/// Leaves the frame, and pushes the topmost value in the calling one.
+/// Leaves the frame, and pushes the topmost value in the calling frame.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
 pub(crate) unsafe fn return_value<E: Engine>(e: &mut E, [value]: [StackRef; 1]) -> Op<Settled<1>> {
-    // SAFETY: the value is the last one on the stack, and nothing of the frame backs it any more. The
-    // frame is not the thread's current one when its destructors run. The value is the result in the other
-    // frame.
+    // SAFETY: the value is the last one on the stack, and owned, so that nothing of the frame keeps it alive.
+    // The frame is no longer the current one when its contents are released. The value becomes the result in
+    // the calling frame.
     unsafe {
         let value = leaving(value);
         e.publish_at(e.sp().sub(1));
         let (tstate, dying) = (e.tstate(), e.frame());
         let caller = dying.previous();
-        // The value waits on top of what the caller has published; where the collector has to see it, since
-        // it may be deferred, as part of that.
+        // The value is in the slot above the published stack of the caller. On free-threaded hosts it is
+        // published with it, since the value may be deferred and the collector must find it.
         let slot = caller.stack_pointer();
         *slot = value;
         if FREE_THREADED {
@@ -172,21 +206,24 @@ pub(crate) unsafe fn return_value<E: Engine>(e: &mut E, [value]: [StackRef; 1]) 
     }
 }
 
-/// A value that leaves its frame, and with it whatever a borrowed reference relied on
-/// ([`StackRef::heap_safe`] for what is known to be an object).
+/// Returns a reference that stays valid without the frame that it leaves: a borrowed one becomes counted
+/// ([`StackRef::heap_safe`], for references that are known to be objects).
 ///
 /// # Safety
 /// The reference is a live object.
 #[inline(always)]
 pub(super) unsafe fn leaving(value: StackRef) -> StackRef {
-    // SAFETY: the caller's promise.
+    // SAFETY: the object is live (caller).
     unsafe { if value.is_counted() { value } else { StackRef::new(value.object()) } }
 }
 
-/// Leaves the evaluator with the topmost value.
+/// Leaves the evaluator with the topmost value as its result.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
 pub(crate) unsafe fn interpreter_exit<E: Engine>(e: &mut E, [value]: [StackRef; 1]) -> BytecodeOp {
-    // SAFETY: only entry frames have this instruction, and what was called has left its value.
+    // SAFETY: only entry frames run this instruction, after the callee has pushed its result.
     unsafe {
         let entry = e.frame();
         let result = value.into_object();
@@ -198,20 +235,27 @@ pub(crate) unsafe fn interpreter_exit<E: Engine>(e: &mut E, [value]: [StackRef; 
 
 // --- jumps -------------------------------------------------------------------------------------
 
-/// Adds to the history of a branch, the 16 bits in its cache: the last one is in the lowest bit.
+/// Shifts an outcome into the history of a branch, the 16 bits in its cache. The lowest bit is the latest
+/// outcome.
+///
+/// # Safety
+/// The current instruction is a branch, which has one unit of cache.
 #[inline(always)]
 pub(super) unsafe fn record_branch<E: Engine>(e: &mut E, taken: bool) {
-    // SAFETY: branches have one cache entry.
+    // SAFETY: the unit after a branch is its history (caller).
     unsafe {
         let history = e.this_instr().add(1);
         history.set_word(history.word() << 1 | u16::from(taken));
     }
 }
 
-/// Jumps by the argument if `taken`, and else over the NOT_TAKEN that marks the other way.
+/// Jumps by the argument if `taken`. Otherwise skips the NOT_TAKEN that marks the other path.
+///
+/// # Safety
+/// The current instruction is a branch.
 #[inline(always)]
 unsafe fn branch<E: BytecodeEngine>(e: &mut E, taken: bool) {
-    // SAFETY: an instruction follows, and the argument leads to another one.
+    // SAFETY: another instruction follows a branch, and its argument is the distance to its target (caller).
     unsafe {
         record_branch(e, taken);
         let offset = if taken { e.oparg() } else { usize::from(e.next().opcode() == opcode::NOT_TAKEN) };
@@ -220,72 +264,96 @@ unsafe fn branch<E: BytecodeEngine>(e: &mut E, taken: bool) {
 }
 
 /// Jumps if the topmost value, a bool, is True.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
 pub(crate) unsafe fn pop_jump_if_true<E: BytecodeEngine>(
     e: &mut E,
     [condition]: [StackRef; 1],
 ) -> BytecodeOp {
-    // SAFETY: the engine's promise; bools need no closing.
+    // SAFETY: the instruction is a branch. The input is a bool, which is immortal.
     unsafe { branch(e, condition.is_true()) }
     Ok([])
 }
 
 /// Jumps if the topmost value, a bool, is False.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
 pub(crate) unsafe fn pop_jump_if_false<E: BytecodeEngine>(
     e: &mut E,
     [condition]: [StackRef; 1],
 ) -> BytecodeOp {
-    // SAFETY: the engine's promise; bools need no closing.
+    // SAFETY: the instruction is a branch. The input is a bool, which is immortal.
     unsafe { branch(e, condition.is_false()) }
     Ok([])
 }
 
-/// Replaces the topmost value by whether it is None.
+/// Replaces the topmost value by a bool: whether it is None.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
 pub(crate) unsafe fn is_none<E: Engine>(e: &mut E, [value]: [StackRef; 1]) -> Op<[StackRef; 1]> {
     let is_none = value.is_none();
     if !is_none {
-        // SAFETY: the input is ours.
+        // SAFETY: the input is live and owned by this micro-op. It leaves the published stack before it is
+        // released.
         unsafe { e.close_at(value, e.sp().sub(1)) };
     }
     Ok([StackRef::bool(is_none)])
 }
 
-/// Jumps ahead.
+/// Jumps forward.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
 pub(crate) unsafe fn jump_forward<E: BytecodeEngine>(e: &mut E, []: [StackRef; 0]) -> BytecodeOp {
-    // SAFETY: the argument leads to another instruction.
+    // SAFETY: the argument is the distance to an instruction of the same bytecode.
     unsafe { e.jump_by(e.oparg() as isize) }
     Ok([])
 }
 
-/// Jumps back, without the periodic check.
+/// Jumps backward, without the periodic check.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
 pub(crate) unsafe fn jump_backward_no_interrupt<E: BytecodeEngine>(
     e: &mut E,
     []: [StackRef; 0],
 ) -> BytecodeOp {
-    // SAFETY: the argument leads to another instruction.
+    // SAFETY: the argument is the distance to an instruction of the same bytecode.
     unsafe { e.jump_by(-(e.oparg() as isize)) }
     Ok([])
 }
 
-/// Becomes the form of JUMP_BACKWARD for interpreters with or without a JIT.
+/// Specializes JUMP_BACKWARD for interpreters with or without a JIT.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
 pub(crate) unsafe fn specialize_jump_backward<E: BytecodeEngine>(e: &mut E, []: [StackRef; 0]) -> BytecodeOp {
-    // SAFETY: the instruction may be another one that falls back to this one: then nothing happens.
+    // SAFETY: the instruction is in the bytecode of the current frame. If it is another one that falls back
+    // to JUMP_BACKWARD, nothing happens.
     let changed = unsafe { jump_backward::specialize(e.this_instr(), e.tstate().interp()) };
     if changed { Err(BytecodeExit::Again) } else { Ok([]) }
 }
 
 // --- executors ---------------------------------------------------------------------------------
 
-/// Makes and runs an executor for the loop that begins here, when the counter says so.
+/// Creates and runs an executor for the loop that this jump closes, if the counter triggers. Otherwise counts
+/// down the counter.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
 pub(crate) unsafe fn jit<E: BytecodeEngine>(e: &mut E, []: [StackRef; 0]) -> BytecodeOp {
     #[cfg(py_tier2)]
-    // SAFETY: the instruction has a counter.
+    // SAFETY: a backward jump has a counter in its cache.
     unsafe {
         let instr = e.this_instr();
         let counter = BackoffCounter::from_bits(instr.add(1).word());
@@ -298,17 +366,20 @@ pub(crate) unsafe fn jit<E: BytecodeEngine>(e: &mut E, []: [StackRef; 0]) -> Byt
             };
         }
     }
-    // SAFETY: the instruction has a counter.
+    // SAFETY: a backward jump has a counter in its cache.
     unsafe { BackoffCounter::advance_at(e.this_instr()) };
     Ok([])
 }
 
-/// Runs the executor that was put in the place of this instruction. If something is asked of the
-/// thread, runs the instruction itself, so that its periodic check sees to it.
+/// Runs the executor that has replaced this instruction. If there are pending requests, runs the original
+/// instruction, whose periodic check handles them.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
 pub(crate) unsafe fn enter_executor<E: BytecodeEngine>(e: &mut E, []: [StackRef; 0]) -> BytecodeOp {
     #[cfg(not(py_tier2))]
-    // SAFETY: C strings; does not return.
+    // SAFETY: both arguments are C strings, and the function does not return.
     unsafe {
         let _ = e;
         ffi::_Py_FatalErrorFunc(
@@ -317,7 +388,7 @@ pub(crate) unsafe fn enter_executor<E: BytecodeEngine>(e: &mut E, []: [StackRef;
         )
     }
     #[cfg(py_tier2)]
-    // SAFETY: the lower eight bits of the argument are the executor's index; the code keeps it alive.
+    // SAFETY: the low eight bits of the argument are the index of the executor, which the code keeps alive.
     unsafe {
         let executors = &raw const (*(*e.code().as_ptr()).co_executors).executors;
         let executor = *executors.cast::<NonNull<ffi::_PyExecutorObject>>().add(e.oparg() & 0xFF);
@@ -330,14 +401,14 @@ pub(crate) unsafe fn enter_executor<E: BytecodeEngine>(e: &mut E, []: [StackRef;
     }
 }
 
-/// Runs this instruction once more as `original`, what it was before something was put in its place.
+/// Runs `original`, the opcode that this instruction had before something replaced it.
 ///
 /// # Safety
-/// `original` is the opcode of an instruction of this length.
+/// `original` is the original opcode of the current instruction, so that it has the same length and cache.
 #[inline(always)]
 pub(super) unsafe fn run_original<E: BytecodeEngine, T>(e: &mut E, original: u8) -> BytecodeOp<T> {
-    // SAFETY: the tables have an entry for every opcode. Where there is a cache it begins with the
-    // counter, or with a branch history, which loses a bit of truth.
+    // SAFETY: the tables have an entry for every opcode. The first unit of a cache is a counter, or the
+    // history of a branch; the latter loses one correct bit when it is paused.
     unsafe {
         let family = ffi::_PyOpcode_Deopt[original as usize];
         if ffi::_PyOpcode_Caches[family as usize] != 0 {
@@ -348,26 +419,27 @@ pub(super) unsafe fn run_original<E: BytecodeEngine, T>(e: &mut E, original: u8)
     Err(BytecodeExit::As(original))
 }
 
-/// Executors of the host's JIT.
+/// Executors: entry points of the host's JIT.
 #[cfg(py_tier2)]
 mod executors {
     use super::*;
     use crate::host::refcount;
 
-    /// The machine code of an executor (`jit_func`): runs from where the frame is, leaves the frame that
-    /// it stops in as the current one, published, and gives the instruction to go on with, or null with
-    /// an exception set.
+    /// The machine code of an executor (`jit_func`). Runs from the given frame. When it stops, the frame it
+    /// stopped in is current and published. Returns the instruction to continue with, or null with an
+    /// exception set.
     type Trace = unsafe extern "C" fn(
         *mut ffi::_PyInterpreterFrame,
         *mut StackRef,
         ThreadState,
     ) -> *mut ffi::_Py_CODEUNIT;
 
-    /// Makes an executor for the loop that the jump at `instr` closes, if the optimizer can and wants
-    /// to. The counter starts again either way.
+    /// Creates an executor for the loop that the jump at `instr` closes. Returns `None` if the optimizer
+    /// declines. Restarts the counter in both cases.
     ///
     /// # Safety
-    /// The thread is attached, `frame` is current and published, and `instr` is in its bytecode.
+    /// The thread is attached. `frame` is current and published, `instr` is a backward jump with a counter in
+    /// its bytecode, and `oparg` is its full argument.
     #[cold]
     #[inline(never)]
     pub(crate) unsafe fn make(
@@ -375,7 +447,8 @@ mod executors {
         instr: CodeUnit,
         oparg: usize,
     ) -> Result<Option<NonNull<ffi::_PyExecutorObject>>, Raised> {
-        // SAFETY: the caller's promise. The executor belongs to the code.
+        // SAFETY: the frame is published, and the instruction has a counter (caller). The code owns the new
+        // executor.
         unsafe {
             let mut executor = core::ptr::null_mut();
             let start = first_unit(instr, oparg).as_ptr();
@@ -390,26 +463,35 @@ mod executors {
         }
     }
 
-    /// Where an instruction begins that has its opcode at `instr`: at the first of its EXTENDED_ARGs.
+    /// The first unit of an instruction whose opcode is at `instr`: the first of its EXTENDED_ARGs.
+    ///
+    /// # Safety
+    /// `instr` is in live bytecode, and `oparg` is its full argument.
     unsafe fn first_unit(instr: CodeUnit, oparg: usize) -> CodeUnit {
         let (mut start, mut rest) = (instr, oparg >> 8);
         while rest > 0 {
-            // SAFETY: a unit has eight bits of the argument, so there is one more before.
+            // SAFETY: each unit contains eight bits of the argument, so there is another unit before this one
+            // (caller).
             start = unsafe { start.add(-1) };
             rest >>= 8;
         }
         start
     }
 
-    /// Runs an executor, and goes on where it stops.
+    /// Runs an executor, and continues at the instruction that it returns.
+    ///
+    /// # Safety
+    /// As [`crate::engine`] says for every micro-op. `executor` is valid and belongs to the code of the
+    /// engine's frame.
     #[inline(always)]
     pub(crate) unsafe fn run<E: Engine>(e: &mut E, executor: NonNull<ffi::_PyExecutorObject>) -> BytecodeOp {
-        // SAFETY: the executor is valid, and its code expects the engine's registers.
+        // SAFETY: the executor is valid (caller). Its code expects the frame, the stack pointer and the
+        // thread state. It leaves the current frame published.
         unsafe {
             let next = call(e.frame(), e.sp(), e.tstate(), executor.as_ptr());
             let frame = e.tstate().current_frame();
             if next.is_null() {
-                // The handler is looked for at the instruction before the next one.
+                // Unwinding searches the handler at the instruction before the next one.
                 e.switch_frame(frame, frame.instr().add(1));
                 return Err(Exit::ErrorNoPop.into());
             }
@@ -418,7 +500,11 @@ mod executors {
         }
     }
 
-    /// Calls the code of an executor, which it keeps alive meanwhile.
+    /// Calls the machine code of an executor and keeps the executor alive during the call.
+    ///
+    /// # Safety
+    /// The thread is attached and `tstate` is its state. `frame` is its current frame, `sp` its stack
+    /// pointer, and `executor` is valid.
     #[inline(never)]
     unsafe fn call(
         frame: Frame,
@@ -426,12 +512,12 @@ mod executors {
         tstate: ThreadState,
         executor: *mut ffi::_PyExecutorObject,
     ) -> *mut ffi::_Py_CODEUNIT {
-        // SAFETY: the caller's promise; the field holds code of that type.
+        // SAFETY: the executor is valid, so its field holds code of that type (caller).
         unsafe {
             (*tstate.as_ptr()).current_executor = executor.cast();
             let trace: Trace = core::mem::transmute((*executor).jit_code);
             refcount::incref(executor.cast());
-            // Debug hosts insist that only the C side publishes from here on.
+            // Debug hosts require that only the machine code publishes the stack pointer from here on.
             #[cfg(py_debug)]
             frame.set_stack_pointer(core::ptr::null_mut());
             let next = trace(frame.as_ptr(), sp, tstate);

@@ -1,12 +1,12 @@
-//! Giving up ints, floats and strings. No code runs when one of them goes, so the frame need be
-//! published only where the host may be told of it.
+//! Releasing ints, floats and strings. Their deallocation runs no Python code, so the frame must be published
+//! only where the host may be notified of it.
 
 use crate::engine::{Engine, Exit, Op, Settled};
 use crate::host::{PyObject, StackRef};
 #[cfg(not(py_debug))]
 use crate::host::{numbers, refcount};
 
-/// What a value is known to be an exact instance of.
+/// The exact type that a value is known to have.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Exact {
     Int,
@@ -14,23 +14,32 @@ pub(super) enum Exact {
     Str,
 }
 
-/// The N topmost values, the topmost first: the order in which most micro-ops give up their inputs. After
-/// a call, reading them from the stack once more is cheaper than having kept them in registers, which
-/// each handler would have to save first.
+/// The N topmost values, the topmost first: the order in which most micro-ops release their inputs. After a
+/// call it is cheaper to read them from the stack again than to keep them in registers, which each handler
+/// would have to save first.
+///
+/// # Safety
+/// The engine's stack has at least N values.
 #[inline(always)]
 pub(super) unsafe fn topmost<E: Engine, const N: usize>(e: &E) -> [StackRef; N] {
-    // SAFETY: the caller's stack has that many values.
+    // SAFETY: N values are below the stack pointer (caller).
     let mut values = unsafe { e.sp().sub(N).cast::<[StackRef; N]>().read() };
     values.reverse();
     values
 }
 
-/// Gives up an int, float or string.
+/// Releases an int, float or string. Publishes the frame, at the engine's stack pointer, before a
+/// deallocation that the host may observe.
+///
+/// # Safety
+/// The thread is attached. `value` is live, owned by the caller and not used again, and `kind` is its exact
+/// type.
 #[inline(always)]
 pub(super) unsafe fn close_exact<E: Engine>(e: &E, value: StackRef, kind: Exact) {
     #[cfg(not(py_debug))]
-    // SAFETY: a counted reference is a live object and this one owned a count. Floats come and go; most
-    // ints are small or in a variable, and most strings shared.
+    // SAFETY: a counted reference points to a live object and owns a count, which goes here. The float path
+    // comes first since floats are short-lived; most ints are small or in a variable, and most strings are
+    // shared.
     unsafe {
         if value.is_counted() && refcount::decrement(value.object()) {
             if kind == Exact::Float && numbers::free_float(e.tstate(), value.object()) {
@@ -42,7 +51,8 @@ pub(super) unsafe fn close_exact<E: Engine>(e: &E, value: StackRef, kind: Exact)
         }
     }
     #[cfg(py_debug)]
-    // SAFETY: as above; debug hosts count themselves, and want to see a published frame.
+    // SAFETY: the reference is live and owned (caller). Debug hosts check reference counts themselves and
+    // require a published frame.
     unsafe {
         let _ = kind;
         e.publish();
@@ -50,14 +60,19 @@ pub(super) unsafe fn close_exact<E: Engine>(e: &E, value: StackRef, kind: Exact)
     }
 }
 
-/// Ends a micro-op on values of one such type: puts `result` in the place of the N topmost values.
+/// Ends a micro-op on values of one of these types: replaces the N topmost values by `result` and releases
+/// them.
+///
+/// # Safety
+/// The thread is attached. The engine's stack has N values (at least one), all exactly of type `kind`, and
+/// the caller uses none of them again. The caller owns `result`.
 #[inline(always)]
 pub(super) unsafe fn settle_exact<E: Engine, const N: usize>(
     e: &E,
     kind: Exact,
     result: StackRef,
 ) -> Settled<1> {
-    // SAFETY: the inputs are where they were; each is given up once.
+    // SAFETY: the N values are live (caller), and each is released once. The lowest slot holds the result then.
     unsafe {
         let inputs = topmost::<E, N>(e);
         *e.sp().sub(N) = result;
@@ -68,14 +83,18 @@ pub(super) unsafe fn settle_exact<E: Engine, const N: usize>(
     }
 }
 
-/// Like [`settle_exact`] for a new reference, or null with an exception set.
+/// Like [`settle_exact`], for two inputs and for a `result` that is a new reference, or null with an
+/// exception set.
+///
+/// # Safety
+/// As for [`settle_exact`] with N = 2. The caller owns `result`, or it is null with an exception set.
 #[inline(always)]
 pub(super) unsafe fn settle_exact_object<E: Engine>(
     e: &E,
     kind: Exact,
     result: *mut PyObject,
 ) -> Op<Settled<1>> {
-    // SAFETY: as above, for two inputs; the result is ours.
+    // SAFETY: there are two inputs of type `kind`, and `result` is owned and not null (caller, checked).
     unsafe {
         if result.is_null() {
             return Err(Exit::ErrorNoPop);

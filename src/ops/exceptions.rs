@@ -1,4 +1,5 @@
-//! Raising, matching and leaving exceptions; `with`.
+//! Raising and matching exceptions, leaving handlers, and `with`. What `except*` and `raise` do is at the
+//! end, also for other rooms.
 
 use crate::engine::{BytecodeExit, BytecodeOp, Engine, Exit, Kept, Op, Settled};
 use crate::host::function::VECTORCALL_ARGUMENTS_OFFSET;
@@ -9,10 +10,13 @@ use crate::host::{Owned, PyObject, StackRef, ffi, refcount};
 use crate::instrument::exceptions as events;
 use crate::raise;
 
-/// Raises: the argument says whether there is an exception on the stack (1), and a cause above it (2).
+/// Raises an exception. The argument is the number of values: the exception (1), and a cause above it (2).
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
 pub(crate) unsafe fn raise_varargs<E: Engine>(e: &mut E, []: [StackRef; 0]) -> BytecodeOp {
-    // SAFETY: the stack has as many values as the argument says, which become the callee's.
+    // SAFETY: the stack has as many values as the argument says. `raise_statement` takes them over.
     unsafe {
         let cause = if e.oparg() == 2 { e.pop().into_object() } else { core::ptr::null_mut() };
         let exception = if e.oparg() > 0 { e.pop().into_object() } else { core::ptr::null_mut() };
@@ -25,11 +29,15 @@ pub(crate) unsafe fn raise_varargs<E: Engine>(e: &mut E, []: [StackRef; 0]) -> B
     Err(Exit::Error.into())
 }
 
-/// Raises the topmost value once more, at the end of a handler. If there is an argument, the offset of
-/// the instruction that raised it first is as many places below.
+/// Raises the topmost value again, at the end of a handler. If the argument is not zero, the value that many
+/// places below is the offset of the instruction that raised it first.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
 pub(crate) unsafe fn reraise<E: Engine>(e: &mut E, []: [StackRef; 0]) -> BytecodeOp {
-    // SAFETY: the topmost value is an exception, and the one that the argument leads to a tagged integer.
+    // SAFETY: the topmost value is an exception, and the value that the argument refers to is a tagged
+    // integer: the offset of an instruction in this bytecode.
     unsafe {
         let exception = e.pop().into_object();
         if e.oparg() > 0 {
@@ -43,10 +51,13 @@ pub(crate) unsafe fn reraise<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Bytecod
     Err(BytecodeExit::Unwind)
 }
 
-/// Makes the topmost value the exception being handled, and puts the one before below it (or None).
+/// Makes the topmost value the exception being handled, and pushes the previous one (or None) below it.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
 pub(crate) unsafe fn push_exc_info<E: Engine>(e: &mut E, [exception]: [StackRef; 1]) -> Op<[StackRef; 2]> {
-    // SAFETY: the thread's stack of handled exceptions owns its items.
+    // SAFETY: the `exc_info` of the attached thread owns its exception, and that reference moves to the stack.
     unsafe {
         let handled = &raw mut (*(*e.tstate().as_ptr()).exc_info).exc_value;
         let before = if (*handled).is_null() { StackRef::none() } else { StackRef::steal(*handled) };
@@ -55,10 +66,14 @@ pub(crate) unsafe fn push_exc_info<E: Engine>(e: &mut E, [exception]: [StackRef;
     }
 }
 
-/// Ends a handler: the topmost value is the exception that was being handled before (or None).
+/// Ends a handler: restores the topmost value as the exception being handled (or none if it is None).
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
 pub(crate) unsafe fn pop_except<E: Engine>(e: &mut E, [before]: [StackRef; 1]) -> Op<Settled<0>> {
-    // SAFETY: the input becomes the thread's, and what it replaces is given up.
+    // SAFETY: the input moves to the `exc_info` of the attached thread. The exception that it replaces is
+    // released after that.
     unsafe {
         let handled = &raw mut (*(*e.tstate().as_ptr()).exc_info).exc_value;
         let ended = *handled;
@@ -69,13 +84,16 @@ pub(crate) unsafe fn pop_except<E: Engine>(e: &mut E, [before]: [StackRef; 1]) -
     }
 }
 
-/// Replaces the type at the top, after `except`, by whether the exception below it is of that type.
+/// Replaces the type of an `except` clause at the top by a bool: whether the exception below it matches.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
 pub(crate) unsafe fn check_exc_match<E: Engine>(
     e: &mut E,
     (Kept([exception]), [match_type]): (Kept<[StackRef; 1]>, [StackRef; 1]),
 ) -> Op<Settled<1>> {
-    // SAFETY: the instruction has two inputs, and the exception stays.
+    // SAFETY: both inputs are live and on the published stack. The exception stays.
     unsafe {
         e.publish();
         let exception = exception.object();
@@ -87,15 +105,18 @@ pub(crate) unsafe fn check_exc_match<E: Engine>(
     }
 }
 
-/// Replaces an exception and the type above it, after `except*`, by the rest for other handlers and
-/// the group that this one handles (each None if there is nothing).
+/// Replaces an exception and, above it, the type of an `except*` clause by the rest for the next clauses and
+/// the group that this clause handles. Each is None if it is empty.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
 pub(crate) unsafe fn check_eg_match<E: Engine>(
     e: &mut E,
     [exception, match_type]: [StackRef; 2],
 ) -> Op<Settled<2>> {
-    // SAFETY: the inputs are ours. The group stays alive on the stack when it becomes the exception
-    // being handled.
+    // SAFETY: the inputs are live and owned by this micro-op, and on the published stack. The group stays
+    // alive on the stack when it becomes the exception being handled.
     unsafe {
         e.publish();
         if check_star_types(match_type.object()).is_err() {
@@ -117,15 +138,18 @@ pub(crate) unsafe fn check_eg_match<E: Engine>(
     }
 }
 
-/// Calls `__exit__` with the exception at the top, and pushes what it returns. On the stack are the
-/// method and its `self` (or nothing), the offset of the raising instruction, the exception handled
-/// before, and the exception, which all stay.
+/// Calls `__exit__` with the exception at the top, and pushes its result. On the stack are the method, its
+/// `self` or an empty slot, the offset of the raising instruction, the exception handled before, and the
+/// exception. All of them stay.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
 pub(crate) unsafe fn with_except_start<E: Engine>(
     e: &mut E,
     Kept([method, receiver, lasti, _, exception]): Kept<[StackRef; 5]>,
 ) -> Op<[StackRef; 1]> {
-    // SAFETY: the instruction has five inputs.
+    // SAFETY: the five inputs are live (or empty) and on the published stack.
     unsafe {
         e.publish();
         debug_assert!(lasti.is_tagged_int());
@@ -134,11 +158,16 @@ pub(crate) unsafe fn with_except_start<E: Engine>(
     }
 }
 
-/// `method(type, exception, traceback)`, with `receiver` before them unless it is null.
+/// `method(type, exception, traceback)`, with `receiver` as the first argument unless it is null. Returns a
+/// new reference, or null with an exception set.
+///
+/// # Safety
+/// The thread is attached, and its frame is published. `method` is live, `exception` is a live exception, and
+/// `receiver` is live or null.
 #[inline(never)]
 unsafe fn call_exit(method: *mut PyObject, receiver: StackRef, exception: *mut PyObject) -> *mut PyObject {
-    // SAFETY: all are live, and the frame is published. The callee may use the slot before the first
-    // argument.
+    // SAFETY: all arguments are live, and the frame is published (caller). The callee may use the slot before
+    // the first argument, which is in the array.
     unsafe {
         let traceback = Owned::optional(ffi::PyException_GetTraceback(exception));
         let class = type_of(exception).cast();
@@ -156,18 +185,18 @@ unsafe fn call_exit(method: *mut PyObject, receiver: StackRef, exception: *mut P
 
 // --- raising and matching ----------------------------------------------------------------------
 
-/// Does what a `raise` statement does: an exception is set in the end, whatever happens. Gives true if
-/// that is the one being handled, raised once more (`raise` alone); its traceback is complete already.
+/// Executes a `raise` statement. In the end an exception is set in any case. Returns true if that is the
+/// exception being handled, raised again by `raise` alone; then its traceback is already complete.
 ///
-/// `exc` is a class, an instance, or null for `raise` alone; `cause`, what comes after `from`, may be
-/// null too. Takes over the references to both (C: `do_raise`).
+/// `exc` is a class, an instance, or null for `raise` alone. `cause` is the operand of `from`, or null. Takes
+/// over the references to both (in C: `do_raise`).
 ///
 /// # Safety
-/// The thread is attached, its current frame published, no exception set, and the caller owns `exc`
-/// and `cause`.
+/// The thread is attached, `tstate` is its state, its current frame is published, and no exception is set.
+/// The caller owns `exc` and `cause`, unless they are null.
 #[inline(never)]
 pub(crate) unsafe fn raise_statement(tstate: ThreadState, exc: *mut PyObject, cause: *mut PyObject) -> bool {
-    // SAFETY: the caller's promise.
+    // SAFETY: both references are owned or null (caller).
     unsafe {
         let Some(exc) = Owned::optional(exc) else { return raise_again(tstate) };
         if let Ok((class, instance)) = exception_from(exc, Owned::optional(cause)) {
@@ -177,9 +206,12 @@ pub(crate) unsafe fn raise_statement(tstate: ThreadState, exc: *mut PyObject, ca
     }
 }
 
-/// Sets the exception being handled; false if there is none, which raises RuntimeError.
+/// Sets the exception being handled and returns true. If there is none, sets RuntimeError and returns false.
+///
+/// # Safety
+/// The thread is attached, and `tstate` is its state.
 unsafe fn raise_again(tstate: ThreadState) -> bool {
-    // SAFETY: the thread is attached; the exception it handles is null, None or live.
+    // SAFETY: the thread is attached (caller). The exception that it handles is null, None or live.
     unsafe {
         let exception = (*ffi::_PyErr_GetTopmostException(tstate.as_ptr())).exc_value;
         if exception.is_null() || exception == crate::host::none() {
@@ -191,9 +223,12 @@ unsafe fn raise_again(tstate: ThreadState) -> bool {
     }
 }
 
-/// The class and the instance that `raise exc from cause` raises.
+/// Returns the class and the instance of the exception that `raise exc from cause` raises.
+///
+/// # Safety
+/// The thread is attached, and its frame is published.
 unsafe fn exception_from(exc: Owned, cause: Option<Owned>) -> PyResult<(Owned, Owned)> {
-    // SAFETY: the objects are live and owned.
+    // SAFETY: both objects are owned. `SetCause` takes over the cause.
     unsafe {
         let (class, instance) = if is_exception_class(exc.as_ptr()) {
             let instance = instantiate(&exc)?;
@@ -201,7 +236,7 @@ unsafe fn exception_from(exc: Owned, cause: Option<Owned>) -> PyResult<(Owned, O
         } else if is_exception(exc.as_ptr()) {
             (Owned::new_ref(type_of(exc.as_ptr()).cast()), exc)
         } else {
-            // Destructors run before the exception is set, or they would see it.
+            // The object is released before the exception is set: its destructor must not see the exception.
             drop(exc);
             return Err(raise!(PyExc_TypeError, c"exceptions must derive from BaseException"));
         };
@@ -213,9 +248,12 @@ unsafe fn exception_from(exc: Owned, cause: Option<Owned>) -> PyResult<(Owned, O
     }
 }
 
-/// The exception that `cause` stands for after `from`; none for None.
+/// Returns the exception for the operand of `from`, or `None` if that is None.
+///
+/// # Safety
+/// The thread is attached, and its frame is published.
 unsafe fn cause_from(cause: Owned) -> PyResult<Option<Owned>> {
-    // SAFETY: the object is live and owned.
+    // SAFETY: the object is owned.
     unsafe {
         if is_exception_class(cause.as_ptr()) {
             instantiate(&cause).map(Some)
@@ -229,9 +267,12 @@ unsafe fn cause_from(cause: Owned) -> PyResult<Option<Owned>> {
     }
 }
 
-/// An instance of an exception class, called without arguments.
+/// Calls an exception class without arguments. Fails if the result is not an exception.
+///
+/// # Safety
+/// The thread is attached, its frame is published, and `class` is a class of exceptions.
 unsafe fn instantiate(class: &Owned) -> PyResult {
-    // SAFETY: the class is live.
+    // SAFETY: the class is owned by the caller. The format takes two objects.
     unsafe {
         let instance = Owned::from_host(ffi::PyObject_CallNoArgs(class.as_ptr()))?;
         if is_exception(instance.as_ptr()) {
@@ -247,14 +288,20 @@ unsafe fn instantiate(class: &Owned) -> PyResult {
 }
 
 /// Whether the object is an exception (`PyExceptionInstance_Check`).
+///
+/// # Safety
+/// `object` is live.
 unsafe fn is_exception(object: *mut PyObject) -> bool {
-    // SAFETY: the object is live.
+    // SAFETY: the object is live (caller).
     unsafe { has_feature(object, ffi::Py_TPFLAGS_BASE_EXC_SUBCLASS) }
 }
 
 /// Whether the object is a class of exceptions (`PyExceptionClass_Check`).
+///
+/// # Safety
+/// `object` is live.
 unsafe fn is_exception_class(object: *mut PyObject) -> bool {
-    // SAFETY: the object is live; a type's flags say what its instances are.
+    // SAFETY: the object is live (caller), and a type when its flags are read.
     unsafe {
         has_feature(object, ffi::Py_TPFLAGS_TYPE_SUBCLASS)
             && type_flags(object.cast()) & u64::from(ffi::Py_TPFLAGS_BASE_EXC_SUBCLASS) != 0
@@ -262,17 +309,23 @@ unsafe fn is_exception_class(object: *mut PyObject) -> bool {
 }
 
 /// Whether the exception is an exception group (`_PyBaseExceptionGroup_Check`).
+///
+/// # Safety
+/// The thread is attached, and `exception` is live.
 unsafe fn is_exception_group(exception: *mut PyObject) -> bool {
-    // SAFETY: the exception is live; the host's exception classes are types.
+    // SAFETY: the exception is live (caller). The host's exception classes are types.
     unsafe {
         let group = ffi::PyExc_BaseExceptionGroup.cast();
         is_exact(exception, group) || ffi::PyType_IsSubtype(type_of(exception), group) != 0
     }
 }
 
-/// The classes that a handler's type names: the items of a tuple, or the one object itself.
+/// Returns the classes of an `except` clause: the items of a tuple, or the object itself.
+///
+/// # Safety
+/// `*right` is live as long as the result is used.
 unsafe fn handler_types(right: &*mut PyObject) -> &[*mut PyObject] {
-    // SAFETY: the object is live, and the caller keeps it so while the slice is used.
+    // SAFETY: the object stays alive while the slice is used (caller). A tuple keeps its items alive.
     unsafe {
         if has_feature(*right, ffi::Py_TPFLAGS_TUPLE_SUBCLASS) {
             tuple_slice(*right)
@@ -282,12 +335,13 @@ unsafe fn handler_types(right: &*mut PyObject) -> &[*mut PyObject] {
     }
 }
 
-/// Fails with TypeError unless `right` may stand after `except`: a class of exceptions, or a tuple of them.
+/// Fails with TypeError unless `right` is valid after `except`: a class of exceptions, or a tuple of such
+/// classes.
 ///
 /// # Safety
-/// The thread is attached; `right` is live.
+/// The thread is attached, and `right` is live.
 pub(crate) unsafe fn check_types(right: *mut PyObject) -> Result<(), Raised> {
-    // SAFETY: the callers' promise.
+    // SAFETY: `right` is live (caller), and keeps its classes alive.
     unsafe {
         if handler_types(&right).iter().all(|&class| is_exception_class(class)) {
             return Ok(());
@@ -299,13 +353,13 @@ pub(crate) unsafe fn check_types(right: *mut PyObject) -> Result<(), Raised> {
     }
 }
 
-/// As [`check_types`] for `except*`, where classes of exception groups are not allowed. Fails with TypeError, or
-/// with what a metaclass has raised.
+/// Like [`check_types`] for `except*`, where classes of exception groups are not allowed. Fails with
+/// TypeError, or with an exception that a metaclass raises.
 ///
 /// # Safety
-/// As for [`check_types`]; the current frame is published.
+/// As for [`check_types`]. The current frame is published.
 pub(crate) unsafe fn check_star_types(right: *mut PyObject) -> Result<(), Raised> {
-    // SAFETY: the callers' promise.
+    // SAFETY: `right` is live (caller), and keeps its classes alive.
     unsafe {
         check_types(right)?;
         for &class in handler_types(&right) {
@@ -324,15 +378,15 @@ pub(crate) unsafe fn check_star_types(right: *mut PyObject) -> Result<(), Raised
     }
 }
 
-/// What `except*` makes of an exception.
+/// The two parts into which `except*` splits an exception.
 pub(crate) struct Split {
-    /// The part that the handler is for, as an exception group; None if there is none.
+    /// The part that the clause handles, an exception group. None if nothing matches.
     pub(crate) matched: Owned,
-    /// What goes on to the next handler; None if that is nothing.
+    /// The rest for the next clause. None if everything matches.
     pub(crate) rest: Owned,
 }
 
-/// Splits an exception (or None: nothing is left) by the type of an `except*` handler of `frame`.
+/// Splits an exception by the type of an `except*` clause in `frame`. The exception is None if nothing is left.
 ///
 /// # Safety
 /// The thread is attached, `frame` is current and published, and both objects are live.
@@ -341,7 +395,7 @@ pub(crate) unsafe fn split_by_type(
     exception: *mut PyObject,
     match_type: *mut PyObject,
 ) -> PyResult<Split> {
-    // SAFETY: the caller's promise.
+    // SAFETY: both objects are live, and the frame is published (caller).
     unsafe {
         let none = || Owned::new_ref(crate::host::none());
         if exception == crate::host::none() {
@@ -362,9 +416,12 @@ pub(crate) unsafe fn split_by_type(
     }
 }
 
-/// A group of one exception, with a traceback of its own that starts in `frame`.
+/// Returns an exception group that contains only `exception`. Its traceback starts in `frame`.
+///
+/// # Safety
+/// The thread is attached, `frame` is current and published, and `exception` is live.
 unsafe fn wrap(frame: Frame, exception: *mut PyObject) -> PyResult {
-    // SAFETY: the frame is published, the exception live.
+    // SAFETY: the frame is published, and the exception is live (caller).
     unsafe {
         let members = Owned::from_host(ffi::PyTuple_Pack(1, exception))?;
         let group = Owned::from_host(ffi::_PyExc_CreateExceptionGroup(c"".as_ptr(), members.as_ptr()))?;
@@ -378,9 +435,12 @@ unsafe fn wrap(frame: Frame, exception: *mut PyObject) -> PyResult {
     }
 }
 
-/// The two parts that the group's `split` method gives.
+/// Calls the `split` method of the group and returns the two parts.
+///
+/// # Safety
+/// The thread is attached, its frame is published, and both objects are live.
 unsafe fn split_group(group: *mut PyObject, match_type: *mut PyObject) -> PyResult<Split> {
-    // SAFETY: both are live; the format says that one object follows.
+    // SAFETY: both objects are live (caller). The format announces one object.
     unsafe {
         let pair = ffi::PyObject_CallMethod(group, c"split".as_ptr(), c"(O)".as_ptr(), match_type);
         let pair = Owned::from_host(pair)?;
@@ -393,7 +453,7 @@ unsafe fn split_group(group: *mut PyObject, match_type: *mut PyObject) -> PyResu
                 (*type_of(pair.as_ptr())).tp_name,
             ));
         }
-        // Longer ones have always been allowed.
+        // Longer tuples have always been accepted.
         let size = tuple_size(pair.as_ptr());
         if size < 2 {
             return Err(raise!(

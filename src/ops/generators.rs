@@ -18,12 +18,14 @@ use crate::seams;
 
 // --- making, resuming and suspending -----------------------------------------------------------
 
-/// Moves the frame into a new generator or coroutine, leaves it, and pushes the generator in the
-/// calling frame.
+/// Moves the frame into a new generator or coroutine, leaves it, and pushes the generator in the calling frame.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
 pub(crate) unsafe fn return_generator<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op<[StackRef; 1]> {
-    // SAFETY: the frame is a function's and has nothing on its stack; the generator goes on after this
-    // instruction.
+    // SAFETY: the frame is that of a function and has an empty stack. The generator will continue after this
+    // instruction. It owns the contents of the frame, so the frame itself is popped without being cleared.
     unsafe {
         let (tstate, frame) = (e.tstate(), e.frame());
         e.publish();
@@ -43,16 +45,19 @@ pub(crate) unsafe fn return_generator<E: Engine>(e: &mut E, []: [StackRef; 0]) -
     }
 }
 
-/// Units of FOR_ITER and of SEND: a generator that yields goes back to what follows the one that has
-/// resumed it. (So does what was called from C, whose instructions are laid out accordingly.)
+/// The number of code units of FOR_ITER and of SEND. A generator that yields continues after the instruction
+/// that resumed it. (The bytecode of entry frames, for calls from C, has the same layout.)
 const RESUMER_UNITS: isize = 2;
 
-/// Suspends the generator, and pushes the topmost value in the frame that has resumed it. The argument
-/// is 1 for the `yield` inside `yield from` and `await`.
+/// Suspends the generator, and pushes the topmost value in the frame that resumed it. The argument is 1 for
+/// the `yield` inside `yield from` and `await`.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
 pub(crate) unsafe fn yield_value<E: Engine>(e: &mut E, [value]: [StackRef; 1]) -> Op<Settled<1>> {
-    // SAFETY: a generator owns the frame, and goes on after this instruction. The value leaves it, and is the
-    // result in the other frame.
+    // SAFETY: a generator owns the frame, and will continue after this instruction. The value leaves the
+    // frame and becomes the result in the other frame.
     unsafe {
         let (tstate, frame) = (e.tstate(), e.frame());
         frame.set_instr(e.this_instr().add(1));
@@ -65,26 +70,33 @@ pub(crate) unsafe fn yield_value<E: Engine>(e: &mut E, [value]: [StackRef; 1]) -
     }
 }
 
-/// Looks for a specialized form of sending to the receiver when the counter says so.
+/// Specializes SEND if its counter triggers.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
 pub(crate) unsafe fn specialize_send<E: BytecodeEngine>(
     e: &mut E,
     counter: u16,
     []: [StackRef; 0],
 ) -> BytecodeOp {
-    // SAFETY: the instruction has two inputs.
+    // SAFETY: the two inputs are the topmost values, and live.
     unsafe { specialize(e, counter, |e| seams::specialize::send(e.peek(2), e.this_instr())) }
 }
 
-/// Sends the topmost value to the receiver below it, which stays, and replaces it by what the receiver
-/// yields. If the receiver returns instead, replaces it by the value returned, and jumps.
+/// Sends the topmost value to the receiver below it, which stays. Replaces the value by what the receiver
+/// yields. If the receiver returns instead, replaces it by the return value and jumps.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
 pub(crate) unsafe fn send<E: BytecodeEngine>(
     e: &mut E,
     (Kept([receiver]), [value]): (Kept<[StackRef; 1]>, [StackRef; 1]),
 ) -> BytecodeOp<Settled<1>> {
-    // SAFETY: the receiver is live; a suspended generator can be resumed, by the engine itself if no
-    // other evaluator is installed.
+    // SAFETY: the receiver is live. The engine may resume a suspended generator itself if no custom frame
+    // evaluator is installed. No other thread resumes it in between: with a GIL none can run; on free-threaded
+    // hosts this relies on the program, as in the host.
     unsafe {
         let receiver = receiver.object();
         if !e.tstate().has_custom_eval_frame()
@@ -110,11 +122,15 @@ pub(crate) unsafe fn send<E: BytecodeEngine>(
     }
 }
 
-/// Resumes what is not a generator that the evaluator runs itself: by `__next__` for None, else by
-/// `send`. Null if it has returned or raised.
+/// Resumes a receiver that the evaluator does not run itself: with `__next__` if the value is None, otherwise
+/// with `send`. Returns null if the receiver returned or raised.
+///
+/// # Safety
+/// The thread is attached, its frame is published, and the receiver and the value are live.
 #[inline(never)]
 unsafe fn resume_by_call(receiver: *mut PyObject, value: StackRef) -> *mut PyObject {
-    // SAFETY: both are live, and the frame is published.
+    // SAFETY: both objects are live, and the frame is published (caller). The method call may use the slot of
+    // the receiver.
     unsafe {
         let not_implemented = ffi::_PyObject_NextNotImplemented as *const () as usize;
         if value.is_none()
@@ -129,12 +145,16 @@ unsafe fn resume_by_call(receiver: *mut PyObject, value: StackRef) -> *mut PyObj
     }
 }
 
-/// The value that a receiver has returned by raising StopIteration (or by raising nothing: None). Null
-/// if it has raised another exception.
+/// Returns the value that a receiver has returned: that of StopIteration, or None if no exception is set.
+/// Returns null if another exception is set.
+///
+/// # Safety
+/// The thread is attached and `tstate` is its state. `frame` is current and published, and `instr` is its
+/// instruction.
 #[cold]
 #[inline(never)]
 unsafe fn returned_value(tstate: ThreadState, frame: Frame, instr: CodeUnit) -> *mut PyObject {
-    // SAFETY: the frame is published.
+    // SAFETY: the frame is published (caller), and StopIteration is set when its event fires.
     unsafe {
         if ffi::_PyErr_ExceptionMatches(tstate.as_ptr(), ffi::PyExc_StopIteration) != 0 {
             exceptions::raise(tstate, frame, instr);
@@ -144,14 +164,17 @@ unsafe fn returned_value(tstate: ThreadState, frame: Frame, instr: CodeUnit) -> 
     }
 }
 
-/// Prepares the receiver, a generator or coroutine, to run in the evaluator itself: moves the topmost
-/// value into its frame.
+/// Resumes the receiver, a generator or coroutine, in this evaluator: moves the topmost value to its frame.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op. `check_pep_523` has run before.
 #[inline(always)]
 pub(crate) unsafe fn send_gen_frame<E: Engine>(
     e: &mut E,
     (Kept([receiver]), [value]): (Kept<[StackRef; 1]>, [StackRef; 1]),
 ) -> Op {
-    // SAFETY: the receiver is live; nobody else resumes a generator that is suspended.
+    // SAFETY: the receiver is live, and suspended (checked). No other thread resumes it in between: with a GIL
+    // none can run; on free-threaded hosts this relies on the program, as in the host.
     unsafe {
         let Some(generator) = Generator::exact_or_coroutine(receiver.object()) else {
             return Err(Exit::Deopt);
@@ -164,10 +187,14 @@ pub(crate) unsafe fn send_gen_frame<E: Engine>(
     }
 }
 
-/// Drops the receiver below the value that it has returned.
+/// Drops the receiver below its return value.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
 pub(crate) unsafe fn end_send<E: Engine>(e: &mut E, [receiver, value]: [StackRef; 2]) -> Op<Settled<1>> {
-    // SAFETY: both inputs are ours; the value is in its place before the receiver goes.
+    // SAFETY: both inputs are live and owned by this micro-op. The value moves to the lower slot before the
+    // receiver is released.
     unsafe {
         e.poke(2, value);
         e.close_at(receiver, e.sp().sub(1));
@@ -175,14 +202,18 @@ pub(crate) unsafe fn end_send<E: Engine>(e: &mut E, [receiver, value]: [StackRef
     }
 }
 
-/// After an exception was thrown into a `yield from` or `await`: if the receiver has returned by it,
-/// leaves what END_SEND expects, None and the value; else raises it once more.
+/// Handles an exception that was raised by throwing into a `yield from` or `await`. If it is the
+/// StopIteration of the receiver, pushes what END_SEND expects: None and the value. Otherwise raises it
+/// again.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
 pub(crate) unsafe fn cleanup_throw<E: Engine>(
     e: &mut E,
     [receiver, sent, exception]: [StackRef; 3],
 ) -> BytecodeOp<Settled<2>> {
-    // SAFETY: the topmost value is an exception; a StopIteration has a value, at worst None.
+    // SAFETY: the topmost value is an exception. A StopIteration has a value, which is None by default.
     unsafe {
         e.publish();
         let raised = exception.object();
@@ -194,10 +225,13 @@ pub(crate) unsafe fn cleanup_throw<E: Engine>(
     }
 }
 
-/// Raises once more an exception that is on the stack, and stays there for unwinding to take away.
+/// Raises an exception again that is on the stack. It stays there; unwinding removes it.
+///
+/// # Safety
+/// The thread is attached, the engine's frame is published, and `exception` is live.
 #[inline(always)]
 unsafe fn reraise_live<E: Engine, T>(e: &mut E, exception: *mut PyObject) -> BytecodeOp<T> {
-    // SAFETY: the exception is live, and the frame published.
+    // SAFETY: the exception is live, and the frame is published (caller).
     unsafe {
         ffi::_PyErr_SetRaisedException(e.tstate().as_ptr(), refcount::new_ref(exception));
         exceptions::reraise(e.tstate(), e.frame(), e.this_instr());
@@ -207,11 +241,14 @@ unsafe fn reraise_live<E: Engine, T>(e: &mut E, exception: *mut PyObject) -> Byt
 
 // --- what can be iterated and awaited ----------------------------------------------------------
 
-/// Replaces the topmost value by what `yield from` resumes: generators and, in coroutines, coroutines
-/// as they are, of anything else its iterator.
+/// Replaces the topmost value by what `yield from` resumes. Keeps a generator and, inside a coroutine, a
+/// coroutine. Replaces anything else by its iterator.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
 pub(crate) unsafe fn get_yield_from_iter<E: Engine>(e: &mut E, [iterable]: [StackRef; 1]) -> Op<Settled<1>> {
-    // SAFETY: the input is ours; when it stays it is in its place already.
+    // SAFETY: the input is live and owned by this micro-op. If it is kept, it is already in its slot.
     unsafe {
         let object = iterable.object();
         if Generator::exact(object).is_some() {
@@ -229,11 +266,14 @@ pub(crate) unsafe fn get_yield_from_iter<E: Engine>(e: &mut E, [iterable]: [Stac
     }
 }
 
-/// Whether `code` may resume a coroutine; if not, the exception is set.
+/// Whether `code` may resume a coroutine. If not, sets TypeError.
+///
+/// # Safety
+/// The thread is attached, and `code` is live.
 #[inline(never)]
 unsafe fn may_await(code: Code) -> bool {
     const AWAITING: u32 = ffi::CO_COROUTINE | ffi::CO_ITERABLE_COROUTINE;
-    // SAFETY: the code is live.
+    // SAFETY: the code is live (caller).
     unsafe {
         if (*code.as_ptr()).co_flags as u32 & AWAITING != 0 {
             return true;
@@ -243,11 +283,14 @@ unsafe fn may_await(code: Code) -> bool {
     }
 }
 
-/// Replaces the topmost value by the iterator that `await` runs for it. The argument is 1 and 2 for the
-/// results of `__aenter__` and `__aexit__`.
+/// Replaces the topmost value by the iterator that `await` runs for it. The argument is 1 for the result of
+/// `__aenter__` and 2 for that of `__aexit__`.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
 pub(crate) unsafe fn get_awaitable<E: Engine>(e: &mut E, [iterable]: [StackRef; 1]) -> Op<Settled<1>> {
-    // SAFETY: the input is ours.
+    // SAFETY: the input is live and owned by this micro-op.
     unsafe {
         e.publish();
         let iterator = awaiting::awaitable_iterator(iterable.object(), e.oparg() as _);
@@ -256,9 +299,13 @@ pub(crate) unsafe fn get_awaitable<E: Engine>(e: &mut E, [iterable]: [StackRef; 
 }
 
 /// Replaces the topmost value by its asynchronous iterator.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
 pub(crate) unsafe fn get_aiter<E: Engine>(e: &mut E, [iterable]: [StackRef; 1]) -> Op<Settled<1>> {
-    // SAFETY: the input is ours, and given up before its iterator is looked at.
+    // SAFETY: the input is live and owned by this micro-op. It is released before the iterator is checked,
+    // and not used after that.
     unsafe {
         e.publish();
         let Some(aiter) = aiter_method(iterable.object()) else {
@@ -279,10 +326,13 @@ pub(crate) unsafe fn get_aiter<E: Engine>(e: &mut E, [iterable]: [StackRef; 1]) 
 
 type Unary = unsafe extern "C" fn(*mut PyObject) -> *mut PyObject;
 
-/// `__aiter__` of the object's type. If there is none, the exception is set.
+/// Returns the `__aiter__` of the object's type. If there is none, sets TypeError.
+///
+/// # Safety
+/// The thread is attached, and `object` is live.
 #[inline(never)]
 unsafe fn aiter_method(object: *mut PyObject) -> Option<Unary> {
-    // SAFETY: the object is live.
+    // SAFETY: the object is live, and so are its type and the name of the type (caller).
     unsafe {
         let type_ = type_of(object);
         let method = (*type_).tp_as_async.as_ref().and_then(|methods| methods.am_aiter);
@@ -297,11 +347,14 @@ unsafe fn aiter_method(object: *mut PyObject) -> Option<Unary> {
     }
 }
 
-/// What `__aiter__` has returned, if it has `__anext__`; else null with an exception set. Takes over
-/// the reference, which may be null with an exception set.
+/// Returns the result of `__aiter__` if it has `__anext__`, otherwise null with an exception set. Takes over
+/// the reference.
+///
+/// # Safety
+/// The thread is attached. The caller owns `iterator`, or it is null and an exception is set.
 #[inline(never)]
 unsafe fn check_asynchronous_iterator(iterator: *mut PyObject) -> *mut PyObject {
-    // SAFETY: the caller's promise.
+    // SAFETY: the reference is owned, or null with an exception set (caller).
     unsafe {
         let Ok(iterator) = Owned::from_host(iterator) else { return core::ptr::null_mut() };
         let type_ = type_of(iterator.as_ptr());
@@ -317,13 +370,16 @@ unsafe fn check_asynchronous_iterator(iterator: *mut PyObject) -> *mut PyObject 
     }
 }
 
-/// Pushes what is to be awaited for the next item of the asynchronous iterator at the top, which stays.
+/// Pushes the awaitable for the next item of the asynchronous iterator at the top, which stays.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
 pub(crate) unsafe fn get_anext<E: Engine>(
     e: &mut E,
     Kept([iterator]): Kept<[StackRef; 1]>,
 ) -> Op<[StackRef; 1]> {
-    // SAFETY: the instruction has an input.
+    // SAFETY: the input is the topmost value, and live.
     unsafe {
         e.publish();
         let awaitable = awaiting::next_awaitable(iterator.object());
@@ -331,14 +387,17 @@ pub(crate) unsafe fn get_anext<E: Engine>(
     }
 }
 
-/// At an exception in `async for`: StopAsyncIteration ends the loop, and it and the iterator are
-/// dropped; any other goes on.
+/// Handles an exception in `async for`. StopAsyncIteration ends the loop: drops the exception and the
+/// iterator. Any other exception is raised again.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
 pub(crate) unsafe fn end_async_for<E: Engine>(
     e: &mut E,
     [iterator, exception]: [StackRef; 2],
 ) -> BytecodeOp<Settled<0>> {
-    // SAFETY: the topmost value is an exception; the inputs are ours.
+    // SAFETY: the topmost value is an exception. The inputs are live and owned by this micro-op.
     unsafe {
         e.publish();
         let raised = exception.object();

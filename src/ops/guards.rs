@@ -1,33 +1,37 @@
-//! Guards on the types of the topmost values. TOS is the topmost value, NOS the one below it.
+//! Guards on the types of the topmost values. TOS is the topmost value, NOS the one below it. A guard keeps
+//! the stack as it is.
 
 use crate::engine::{Engine, Exit, Kept, Op};
 use crate::host::object::is_exact;
 use crate::host::{PyTypeObject, StackRef, ffi};
 
-/// Goes on only if `holds`; otherwise the generic instruction runs.
+/// Succeeds if `holds`. Otherwise the generic instruction runs.
 #[inline(always)]
 pub(super) fn guard(holds: bool) -> Op {
     if holds { Ok([]) } else { Err(Exit::Deopt) }
 }
 
-/// Goes on if one of two things holds.
+/// Succeeds if one of two conditions holds.
 ///
-/// The empty assembly keeps the two tests apart. LLVM would make one jump of them, for which it would always
-/// compute both (measured: six instructions more for a condition that is True).
+/// The empty assembly keeps the two tests apart. Without it, LLVM merges them into one jump and always
+/// computes both (measured: six more instructions for a condition that is True).
 #[inline(always)]
 pub(super) fn guard_either(first: bool, second: impl FnOnce() -> bool) -> Op {
     if first {
         return Ok([]);
     }
-    // SAFETY: the assembly does nothing.
+    // SAFETY: the assembly is empty.
     unsafe { core::arch::asm!("", options(nomem, nostack, preserves_flags)) };
     guard(second())
 }
 
-/// Goes on only if the value is exactly of `type_`.
+/// Succeeds if the exact type of the value is `type_`.
+///
+/// # Safety
+/// `value` is live and not null.
 #[inline(always)]
 unsafe fn guard_type(value: StackRef, type_: *mut PyTypeObject) -> Op {
-    // SAFETY: the value is live.
+    // SAFETY: the value is live (caller).
     unsafe { guard(is_exact(value.object(), type_)) }
 }
 
@@ -35,9 +39,12 @@ macro_rules! type_guards {
     ($($(#[$doc:meta])* $name:ident = $depth:literal, $type_:ident;)*) => {
         $(
             $(#[$doc])*
+            ///
+            /// # Safety
+            /// As [`crate::engine`] says for every micro-op.
             #[inline(always)]
             pub(crate) unsafe fn $name<E: Engine>(_e: &mut E, Kept(values): Kept<[StackRef; $depth]>) -> Op {
-                // SAFETY: the instruction has at least that many inputs.
+                // SAFETY: the inputs are live; the lowest of them is the guarded one.
                 unsafe { guard_type(values[0], &raw mut ffi::$type_) }
             }
         )*
@@ -74,9 +81,12 @@ type_guards! {
 }
 
 /// The topmost value is exactly a set or a frozenset.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
 pub(crate) unsafe fn guard_tos_any_set<E: Engine>(_e: &mut E, Kept([value]): Kept<[StackRef; 1]>) -> Op {
-    // SAFETY: the instruction has an input.
+    // SAFETY: the input is live.
     unsafe {
         let object = value.object();
         guard_either(is_exact(object, &raw mut ffi::PySet_Type), || {
@@ -86,6 +96,9 @@ pub(crate) unsafe fn guard_tos_any_set<E: Engine>(_e: &mut E, Kept([value]): Kep
 }
 
 /// The slot below the top is empty: the call has no `self`.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
 pub(crate) unsafe fn guard_nos_null<E: Engine>(_e: &mut E, Kept([nos, _]): Kept<[StackRef; 2]>) -> Op {
     guard(nos.is_null())

@@ -1,4 +1,4 @@
-//! Import statements. Source: `ceval.c`.
+//! Import statements: `import name` and `from module import name`. Source: `ceval.c`.
 
 use crate::host::object::{has_feature, is_exact, optional_item, type_of};
 use crate::host::owned::{check, exception_is_set};
@@ -7,10 +7,12 @@ use crate::raise;
 
 // --- import name -------------------------------------------------------------------------------
 
-/// What `__import__` of the builtins of `frame` returns for a module `name`. All arguments are borrowed.
+/// Calls the `__import__` of the builtins of `frame` for the module `name`. All arguments are borrowed.
+/// Returns its result.
 ///
 /// # Safety
-/// The thread is attached and `tstate` is its state, `frame` is current and published, and the objects are live.
+/// The thread is attached and `tstate` is its state. `frame` is its current frame and published. `name`,
+/// `fromlist` and `level` are live.
 pub(crate) unsafe fn import_name(
     tstate: ThreadState,
     frame: Frame,
@@ -18,7 +20,7 @@ pub(crate) unsafe fn import_name(
     fromlist: *mut PyObject,
     level: *mut PyObject,
 ) -> PyResult {
-    // SAFETY: the caller's promise.
+    // SAFETY: the arguments are live, and the frame keeps its namespaces alive (caller).
     unsafe {
         let import = optional_item(frame.builtins(), id!(_py___import__))?
             .ok_or_else(|| raise!(PyExc_ImportError, c"__import__ not found"))?;
@@ -44,12 +46,13 @@ pub(crate) unsafe fn import_name(
 
 // --- from module import name -------------------------------------------------------------------
 
-/// `name` of `module`: an attribute, or else a submodule. Fails with ImportError.
+/// Returns the attribute `name` of `module`, or else the submodule of that name. Fails with ImportError if
+/// there is neither.
 ///
 /// # Safety
-/// The thread is attached, its frames are published, and the objects are live.
+/// The thread is attached, its frames are published, `module` is live, and `name` is a live str.
 pub(crate) unsafe fn import_from(module: *mut PyObject, name: *mut PyObject) -> PyResult {
-    // SAFETY: the caller's promise.
+    // SAFETY: the objects are live (caller). The names in the formats are str objects.
     unsafe {
         if let Some(value) = optional_attribute(module, name)? {
             return Ok(value);
@@ -74,13 +77,17 @@ pub(crate) unsafe fn import_from(module: *mut PyObject, name: *mut PyObject) -> 
     }
 }
 
-/// The message for a name that could not be imported, and the file that the module came from.
+/// Returns the message for a name that could not be imported, and the file that the module was loaded from.
+///
+/// # Safety
+/// The thread is attached, its frames are published, `module` is live, and `name` is a live str. No exception
+/// is set.
 unsafe fn explain_failure(
     module: *mut PyObject,
     name: *mut PyObject,
     module_name: Option<&Owned>,
 ) -> PyResult<(Owned, Option<Owned>)> {
-    // SAFETY: the objects are live, and each format fits its arguments: %R and %S take objects.
+    // SAFETY: the objects are live (caller), and each format fits its arguments: %R and %S take objects.
     unsafe {
         let unknown;
         let module_name = match module_name {
@@ -115,7 +122,8 @@ unsafe fn explain_failure(
                 module_name,
             )
         } else if check(ffi::_PyModuleSpec_IsInitializing(spec.as_ptr()))? != 0 {
-            // Somebody's own module is only suspected of shadowing another while it is being imported.
+            // A module outside the standard library is suspected of shadowing another one only while it is
+            // being imported.
             if shadows {
                 ffi::PyUnicode_FromFormat(
                     c"cannot import name %R from %R (consider renaming %R if it has the same name as a \
@@ -152,8 +160,12 @@ unsafe fn explain_failure(
     }
 }
 
+/// The message for a module without a known location.
+///
+/// # Safety
+/// The thread is attached, and both objects are live.
 unsafe fn unknown_location(name: *mut PyObject, module_name: *mut PyObject) -> PyResult {
-    // SAFETY: the objects are live.
+    // SAFETY: the objects are live (caller), and the format takes two objects.
     unsafe {
         text(ffi::PyUnicode_FromFormat(
             c"cannot import name %R from %R (unknown location)".as_ptr(),
@@ -163,10 +175,13 @@ unsafe fn unknown_location(name: *mut PyObject, module_name: *mut PyObject) -> P
     }
 }
 
-/// Whether `sys.stdlib_module_names` has `name`.
+/// Whether `sys.stdlib_module_names` is a set that contains `name`.
+///
+/// # Safety
+/// The thread is attached, and `name` is live.
 unsafe fn is_stdlib_name(name: *mut PyObject) -> PyResult<bool> {
     let mut names = core::ptr::null_mut();
-    // SAFETY: the thread is attached; the names are a new reference.
+    // SAFETY: the name is live (caller), and `names` is a new reference.
     unsafe {
         check(ffi::_PySys_GetOptionalAttrString(c"stdlib_module_names".as_ptr(), &raw mut names))?;
         let Some(names) = Owned::optional(names) else { return Ok(false) };
@@ -176,10 +191,13 @@ unsafe fn is_stdlib_name(name: *mut PyObject) -> PyResult<bool> {
     }
 }
 
-/// The `__file__` of a module, for want of an origin that is a location; nothing if it has none or is
-/// no module.
+/// Returns the `__file__` of a module, for a spec without an origin that is a location. Returns `None` if it
+/// has no file or is not a module.
+///
+/// # Safety
+/// The thread is attached, and `module` is live.
 unsafe fn file_of_module(module: *mut PyObject) -> PyResult<Option<Owned>> {
-    // SAFETY: the thread is attached and the object is live.
+    // SAFETY: the object is live (caller), and a module if the type check succeeds.
     unsafe {
         if !is_instance(module, &raw mut ffi::PyModule_Type) {
             return Ok(None);
@@ -189,36 +207,45 @@ unsafe fn file_of_module(module: *mut PyObject) -> PyResult<Option<Owned>> {
             if ffi::PyErr_ExceptionMatches(ffi::PyExc_SystemError) == 0 {
                 return Err(Raised);
             }
-            // "module filename missing"
+            // The message is "module filename missing".
             ffi::PyErr_Clear();
         }
         Ok(file)
     }
 }
 
-/// The attribute, or nothing if there is none (`PyObject_GetOptionalAttr`).
+/// Returns the attribute, or `None` if there is none (`PyObject_GetOptionalAttr`).
+///
+/// # Safety
+/// The thread is attached, its frames are published, and both objects are live.
 unsafe fn optional_attribute(object: *mut PyObject, name: *mut PyObject) -> PyResult<Option<Owned>> {
     let mut value = core::ptr::null_mut();
-    // SAFETY: the objects are live; the value is a new reference.
+    // SAFETY: the objects are live (caller), and the value is a new reference.
     unsafe {
         check(ffi::PyObject_GetOptionalAttr(object, name, &raw mut value))?;
         Ok(Owned::optional(value))
     }
 }
 
-/// Whether the object is an instance of the host's `type_` or of a subclass (`PyObject_TypeCheck`).
+/// Whether the object is an instance of `type_` or of a subclass (`PyObject_TypeCheck`).
+///
+/// # Safety
+/// The thread is attached, and `object` and `type_` are live.
 unsafe fn is_instance(object: *mut PyObject, type_: *mut PyTypeObject) -> bool {
-    // SAFETY: the object is live.
+    // SAFETY: the object is live (caller), and so is its type.
     unsafe { is_exact(object, type_) || ffi::PyType_IsSubtype(type_of(object), type_) != 0 }
 }
 
-/// A string that the host has made.
+/// Takes over a str that the host has made. Fails if it is null.
+///
+/// # Safety
+/// The caller owns `object`, or it is null and an exception is set.
 unsafe fn text(object: *mut PyObject) -> PyResult {
-    // SAFETY: a new reference, or null with an exception set.
+    // SAFETY: the reference is owned, or null with an exception set (caller).
     unsafe { Owned::from_host(object) }
 }
 
-/// The object, borrowed, or null.
+/// The object, borrowed, or null for `None`.
 fn as_nullable(object: &Option<Owned>) -> *mut PyObject {
     object.as_ref().map_or(core::ptr::null_mut(), Owned::as_ptr)
 }

@@ -1,8 +1,8 @@
 //! Iterators and `for` loops.
 //!
-//! A loop keeps its iterator on the stack. FOR_ITER pushes the next item on top of it; at the end it
-//! jumps behind the END_FOR that follows the loop's body, to POP_ITER. A generator that runs in the
-//! evaluator itself comes back with its return value instead, to END_FOR.
+//! A loop keeps its iterator on the stack. FOR_ITER pushes the next item on top of it. At the end of the
+//! iterator it jumps past the END_FOR that follows the loop's body, to POP_ITER. A generator that runs in
+//! this evaluator returns to END_FOR instead, with its return value on the stack.
 
 use super::adaptive::specialize;
 use super::guards::guard;
@@ -24,9 +24,12 @@ use crate::raise;
 use crate::seams;
 
 /// Replaces the topmost value by its iterator.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
 pub(crate) unsafe fn get_iter<E: Engine>(e: &mut E, [iterable]: [StackRef; 1]) -> Op<Settled<1>> {
-    // SAFETY: the input is ours.
+    // SAFETY: the input is live and owned by this micro-op.
     unsafe {
         e.publish();
         let iterator = ffi::PyObject_GetIter(iterable.object());
@@ -35,9 +38,12 @@ pub(crate) unsafe fn get_iter<E: Engine>(e: &mut E, [iterable]: [StackRef; 1]) -
 }
 
 /// Pushes the length of the topmost value, which stays.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
 pub(crate) unsafe fn get_len<E: Engine>(e: &mut E, Kept([value]): Kept<[StackRef; 1]>) -> Op<[StackRef; 1]> {
-    // SAFETY: the instruction has an input.
+    // SAFETY: the input is the topmost value, and live.
     unsafe {
         e.publish();
         let length = ffi::PyObject_Length(value.object());
@@ -49,25 +55,31 @@ pub(crate) unsafe fn get_len<E: Engine>(e: &mut E, Kept([value]): Kept<[StackRef
     }
 }
 
-/// Drops what a generator has returned at the end of a loop. The frame stays at the instruction before this
-/// one, the loop's FOR_ITER, for POP_ITER to see.
+/// Drops the return value of a generator at the end of a loop. Sets the frame's instruction pointer back to
+/// the previous instruction, the FOR_ITER of the loop, since POP_ITER uses it.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
 pub(crate) unsafe fn end_for<E: Engine>(e: &mut E, [value]: [StackRef; 1]) -> Op<Settled<0>> {
-    // SAFETY: the input is ours.
+    // SAFETY: the input is live and owned by this micro-op.
     unsafe {
         e.stay_at_previous_instr();
         e.settle([value], [])
     }
 }
 
-/// Looks for a specialized form of the loop when the counter says so.
+/// Specializes FOR_ITER if its counter triggers.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
 pub(crate) unsafe fn specialize_for_iter<E: BytecodeEngine>(
     e: &mut E,
     counter: u16,
     []: [StackRef; 0],
 ) -> BytecodeOp {
-    // SAFETY: the instruction has an input.
+    // SAFETY: the input is the topmost value, and live.
     unsafe {
         specialize(e, counter, |e| {
             seams::specialize::for_iter(e.peek(1), e.this_instr(), e.oparg());
@@ -75,13 +87,17 @@ pub(crate) unsafe fn specialize_for_iter<E: BytecodeEngine>(
     }
 }
 
-/// Pushes the iterator's next item, or leaves the loop.
+/// Pushes the next item of the iterator, or leaves the loop.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
 pub(crate) unsafe fn for_iter<E: BytecodeEngine>(
     e: &mut E,
     Kept([iterator]): Kept<[StackRef; 1]>,
 ) -> BytecodeOp<[StackRef; 1]> {
-    // SAFETY: the topmost value is live; a type's function may be called with its instances.
+    // SAFETY: the iterator is live and on the published stack. It is an instance of the type whose function
+    // is called.
     unsafe {
         let iterator = iterator.object();
         e.publish();
@@ -102,21 +118,28 @@ pub(crate) unsafe fn for_iter<E: BytecodeEngine>(
     }
 }
 
-/// Sets the exception for a loop over something without `__next__`.
+/// Sets TypeError for a loop over an object without `__next__`.
+///
+/// # Safety
+/// The thread is attached, and `object` is live.
 #[cold]
 #[inline(never)]
 unsafe fn not_an_iterator(object: *mut PyObject) {
-    // SAFETY: the object is live.
+    // SAFETY: the object is live, and so is the name of its type (caller).
     unsafe {
         raise!(PyExc_TypeError, c"'%.100s' object is not an iterator", (*type_of(object)).tp_name);
     }
 }
 
-/// Clears a StopIteration, which ends the loop at `instr`; fails with any other exception.
+/// Clears a StopIteration, which ends the loop at `instr`. Fails if another exception is set.
+///
+/// # Safety
+/// The thread is attached and `tstate` is its state. An exception is set, `frame` is current and published,
+/// and `instr` is its instruction.
 #[cold]
 #[inline(never)]
 unsafe fn forget_stop_iteration(tstate: ThreadState, frame: Frame, instr: CodeUnit) -> Result<(), Raised> {
-    // SAFETY: an exception is set, and the frame is published.
+    // SAFETY: an exception is set, and the frame is published (caller).
     unsafe {
         if ffi::_PyErr_ExceptionMatches(tstate.as_ptr(), ffi::PyExc_StopIteration) == 0 {
             return Err(Raised);
@@ -127,18 +150,24 @@ unsafe fn forget_stop_iteration(tstate: ThreadState, frame: Frame, instr: CodeUn
     }
 }
 
-/// Jumps behind the loop's END_FOR.
+/// Jumps past the END_FOR of the loop.
+///
+/// # Safety
+/// The current instruction is a FOR_ITER, or a specialized or instrumented form of it.
 #[inline(always)]
 unsafe fn leave_loop<E: BytecodeEngine, T>(e: &mut E) -> BytecodeOp<T> {
-    // SAFETY: the argument leads to END_FOR, and POP_ITER comes after it.
+    // SAFETY: the argument of a FOR_ITER is the distance to its END_FOR, and POP_ITER follows that (caller).
     unsafe { e.jump_by(e.oparg() as isize + 1) }
     Err(BytecodeExit::Dispatch)
 }
 
-/// Goes on only if the value is an iterator of exactly that type which no other thread can use.
+/// Succeeds if the exact type of the iterator is `type_` and no other thread can use it.
+///
+/// # Safety
+/// `iterator` is live.
 #[inline(always)]
 unsafe fn guard_iterator(iterator: StackRef, type_: *mut ffi::PyTypeObject) -> Op {
-    // SAFETY: the value is live.
+    // SAFETY: the value is live (caller).
     unsafe {
         let iterator = iterator.object();
         guard(is_exact(iterator, type_))?;
@@ -146,14 +175,20 @@ unsafe fn guard_iterator(iterator: StackRef, type_: *mut ffi::PyTypeObject) -> O
     }
 }
 
-/// Gives up an exhausted iterator's reference to its sequence, if that is not the last one. Otherwise
-/// the generic instruction runs: so there is no call here, and the loop's other turns need no stack.
+/// Releases the reference that an exhausted iterator has to its sequence, if it is not the last one.
+/// Otherwise the generic instruction runs, so that there is no call here and the handler of the loop needs no
+/// stack frame.
+///
+/// # Safety
+/// The thread is attached, and the current instruction has a counter. The iterator owns a reference to
+/// `sequence`, which the caller removes from it after success.
 #[inline(always)]
 unsafe fn guard_release<E: Engine>(e: &mut E, sequence: *mut PyObject) -> Op {
-    // SAFETY: the caller owns the reference; nothing is freed. FOR_ITER has a counter.
+    // SAFETY: the reference is owned and not the last one, so nothing is freed. The instruction has a counter
+    // (caller).
     unsafe {
         if refcount::is_unique(sequence) {
-            // Nothing was specialized wrongly: the generic instruction's step must not count.
+            // The specialization is not wrong, so the generic instruction must not count this.
             BackoffCounter::retreat_at(e.this_instr());
             return Err(Exit::Deopt);
         }
@@ -169,24 +204,30 @@ unsafe fn guard_release<E: Engine>(e: &mut E, sequence: *mut PyObject) -> Op {
 
 // --- list --------------------------------------------------------------------------------------
 
-/// The topmost value is an iterator over a list.
+/// The topmost value is an iterator over a list. On free-threaded hosts, the list is readable without a lock.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
 pub(crate) unsafe fn iter_check_list<E: Engine>(_e: &mut E, Kept([iterator]): Kept<[StackRef; 1]>) -> Op {
-    // SAFETY: the topmost value is live; an iterator owns its list, also when it is exhausted, unless there
-    // is a GIL.
+    // SAFETY: the topmost value is live. On free-threaded hosts, an iterator owns its list even when it is
+    // exhausted.
     unsafe {
         guard_iterator(iterator, &raw mut ffi::PyListIter_Type)?;
         guard(!FREE_THREADED || is_readable((*list_iterator(iterator)).it_seq.cast()))
     }
 }
 
-/// A value as list iterator.
+/// The iterator as a list iterator.
 #[inline(always)]
 fn list_iterator(iterator: StackRef) -> *mut ffi::_PyListIterObject {
     iterator.object().cast()
 }
 
-/// Leaves the loop if the list has no more items.
+/// Leaves the loop if the list has no more items. On free-threaded hosts, `iter_next_list` does that.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op. `iter_check_list` has run before.
 #[inline(always)]
 pub(crate) unsafe fn iter_jump_list<E: BytecodeEngine>(
     e: &mut E,
@@ -195,7 +236,7 @@ pub(crate) unsafe fn iter_jump_list<E: BytecodeEngine>(
     #[cfg(py_gil_disabled)]
     let _ = (e, iterator);
     #[cfg(not(py_gil_disabled))]
-    // SAFETY: a guard has shown what the iterator is; its list is null once it is exhausted.
+    // SAFETY: a guard has checked the type of the iterator. Its list is null after it is exhausted.
     unsafe {
         let iterator = list_iterator(iterator);
         let list = (*iterator).it_seq.cast::<PyObject>();
@@ -211,7 +252,10 @@ pub(crate) unsafe fn iter_jump_list<E: BytecodeEngine>(
     Ok([])
 }
 
-/// Pushes the list's next item.
+/// Pushes the next item of the list.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op. `iter_check_list` and `iter_jump_list` have run before.
 #[inline(always)]
 pub(crate) unsafe fn iter_next_list<E: BytecodeEngine>(
     e: &mut E,
@@ -219,7 +263,7 @@ pub(crate) unsafe fn iter_next_list<E: BytecodeEngine>(
 ) -> BytecodeOp<[StackRef; 1]> {
     #[cfg(not(py_gil_disabled))]
     let _ = e;
-    // SAFETY: the iterator's list has an item at its index.
+    // SAFETY: `iter_jump_list` has checked that the list has an item at the iterator's index.
     #[cfg(not(py_gil_disabled))]
     unsafe {
         let iterator = list_iterator(iterator);
@@ -228,7 +272,7 @@ pub(crate) unsafe fn iter_next_list<E: BytecodeEngine>(
         let items = list_items((*iterator).it_seq.cast());
         Ok([StackRef::new(*items.add(index as usize))])
     }
-    // SAFETY: the iterator owns its list; the item arrives in a slot of its own.
+    // SAFETY: the iterator owns its list. The item is written to a variable of its own.
     #[cfg(py_gil_disabled)]
     unsafe {
         let iterator = list_iterator(iterator);
@@ -243,7 +287,7 @@ pub(crate) unsafe fn iter_next_list<E: BytecodeEngine>(
                 (*iterator).it_index += 1;
                 Ok([StackRef::from_raw(item)])
             }
-            // Another thread has got in the way.
+            // Another thread has changed the list.
             _ => Err(Exit::Deopt.into()),
         }
     }
@@ -252,6 +296,9 @@ pub(crate) unsafe fn iter_next_list<E: BytecodeEngine>(
 // --- tuple -------------------------------------------------------------------------------------
 
 /// The topmost value is an iterator over a tuple.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
 pub(crate) unsafe fn iter_check_tuple<E: Engine>(_e: &mut E, Kept([iterator]): Kept<[StackRef; 1]>) -> Op {
     // SAFETY: the topmost value is live.
@@ -259,13 +306,16 @@ pub(crate) unsafe fn iter_check_tuple<E: Engine>(_e: &mut E, Kept([iterator]): K
 }
 
 /// Leaves the loop if the tuple has no more items.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op. `iter_check_tuple` has run before.
 #[inline(always)]
 pub(crate) unsafe fn iter_jump_tuple<E: BytecodeEngine>(
     e: &mut E,
     Kept([iterator]): Kept<[StackRef; 1]>,
 ) -> BytecodeOp {
-    // SAFETY: a guard has shown what the iterator is; its tuple is null once it is exhausted, except in
-    // free-threaded hosts, where others may still look at it.
+    // SAFETY: a guard has checked the type of the iterator. Its tuple is null after it is exhausted. On
+    // free-threaded hosts it keeps the tuple, since other threads may still read it.
     unsafe {
         let iterator: *mut ffi::_PyTupleIterObject = iterator.object().cast();
         let tuple = (*iterator).it_seq.cast::<PyObject>();
@@ -280,13 +330,18 @@ pub(crate) unsafe fn iter_jump_tuple<E: BytecodeEngine>(
     Ok([])
 }
 
-/// Pushes the tuple's next item.
+/// Pushes the next item of the tuple.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op. Have run before: `iter_check_tuple`; `iter_jump_tuple` or
+/// `guard_not_exhausted_tuple`.
 #[inline(always)]
 pub(crate) unsafe fn iter_next_tuple<E: Engine>(
     _e: &mut E,
     Kept([iterator]): Kept<[StackRef; 1]>,
 ) -> Op<[StackRef; 1]> {
-    // SAFETY: the iterator's tuple has an item at its index.
+    // SAFETY: a guard has checked the type of the iterator, and another one that the tuple has an item at its
+    // index.
     unsafe {
         let iterator: *mut ffi::_PyTupleIterObject = iterator.object().cast();
         let index = (*iterator).it_index;
@@ -298,34 +353,44 @@ pub(crate) unsafe fn iter_next_tuple<E: Engine>(
 // --- range -------------------------------------------------------------------------------------
 
 /// The topmost value is an iterator over a range of machine integers.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
 pub(crate) unsafe fn iter_check_range<E: Engine>(_e: &mut E, Kept([iterator]): Kept<[StackRef; 1]>) -> Op {
     // SAFETY: the topmost value is live.
     unsafe { guard_iterator(iterator, &raw mut ffi::PyRangeIter_Type) }
 }
 
-/// Leaves the loop if the range is at its end.
+/// Leaves the loop if the range is exhausted.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op. `iter_check_range` has run before.
 #[inline(always)]
 pub(crate) unsafe fn iter_jump_range<E: BytecodeEngine>(
     e: &mut E,
     Kept([iterator]): Kept<[StackRef; 1]>,
 ) -> BytecodeOp {
-    // SAFETY: a guard has shown what the iterator is.
+    // SAFETY: a guard has checked the type of the iterator.
     unsafe {
         let iterator: *mut ffi::_PyRangeIterObject = iterator.object().cast();
         if (*iterator).len <= 0 { leave_loop(e) } else { Ok([]) }
     }
 }
 
-/// Pushes the range's next int, or, if the next instruction would store it in place of an int that nobody
-/// else knows, makes it the value of that one.
+/// Pushes the next int of the range. If a STORE_FAST follows whose variable holds the only reference to an
+/// int, changes that int in place instead.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op. Have run before: `iter_check_range`; `iter_jump_range` or
+/// `guard_not_exhausted_range`.
 #[inline(always)]
 pub(crate) unsafe fn iter_next_range<E: Engine>(
     e: &mut E,
     Kept([iterator]): Kept<[StackRef; 1]>,
 ) -> Op<PushedOrStored<[StackRef; 1], E::NextStore>> {
-    // SAFETY: a guard has shown what the iterator is. The value after the last one is not used, and may
-    // be beyond what fits.
+    // SAFETY: a guard has checked the type of the iterator. The start after the last item is not used, so it
+    // may overflow. An int is changed in place only if nothing else refers to it.
     unsafe {
         let iterator: *mut ffi::_PyRangeIterObject = iterator.object().cast();
         let value = (*iterator).start;
@@ -360,10 +425,13 @@ pub(crate) unsafe fn iter_next_range<E: Engine>(
     }
 }
 
-/// Whether a variable holds the only reference to an int, so that nobody else could see it change.
+/// Whether a variable holds the only reference to an int. Then nothing else can observe a change of the int.
+///
+/// # Safety
+/// `variable` is null or live.
 #[inline(always)]
 unsafe fn is_sole_int(variable: StackRef) -> bool {
-    // SAFETY: a counted reference is a live object.
+    // SAFETY: a counted reference points to a live object.
     unsafe {
         variable.is_counted()
             && refcount::is_unique(variable.object())
@@ -373,11 +441,15 @@ unsafe fn is_sole_int(variable: StackRef) -> bool {
 
 // --- generator ---------------------------------------------------------------------------------
 
-/// Prepares a generator to run in the evaluator itself. It comes back behind this
-/// instruction, or to the loop's END_FOR when it returns.
+/// Resumes a generator in this evaluator. It returns to the instruction after this one when it yields, and to
+/// the END_FOR of the loop when it returns.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op. `check_pep_523` has run before.
 #[inline(always)]
 pub(crate) unsafe fn for_iter_gen_frame<E: Engine>(e: &mut E, Kept([iterator]): Kept<[StackRef; 1]>) -> Op {
-    // SAFETY: the topmost value is live; nobody else resumes a generator that is suspended.
+    // SAFETY: the topmost value is live. The guard has checked that no other thread can use the generator, so
+    // it stays suspended until it is resumed here.
     unsafe {
         guard_iterator(iterator, &raw mut ffi::PyGen_Type)?;
         let generator = Generator::from_ptr(iterator.object());
@@ -389,11 +461,14 @@ pub(crate) unsafe fn for_iter_gen_frame<E: Engine>(e: &mut E, Kept([iterator]): 
     }
 }
 
-/// Remembers that a generator which returns comes back to where the argument of this FOR_ITER or SEND
-/// leads; one that yields, to the next instruction.
+/// Sets the return offset for a generator that this FOR_ITER or SEND resumes: if it returns, it continues at
+/// the target of the argument. If it yields, it continues at the next instruction.
+///
+/// # Safety
+/// The engine's frame is live, and the current instruction is a FOR_ITER or a SEND (or a specialized form).
 #[inline(always)]
 pub(super) unsafe fn set_return_offset<E: Engine>(e: &mut E) {
-    // SAFETY: the compiler keeps both forms within their 16 bits.
+    // SAFETY: the frame is live (caller). The compiler keeps the sum within 16 bits.
     unsafe {
         (*e.frame().as_ptr()).return_offset = (e.units() + e.oparg()) as u16;
     }

@@ -6,36 +6,51 @@ use crate::host::object::{cell_swap, cell_value, tuple_item};
 use crate::host::{StackRef, ffi, refcount, small_int};
 use crate::specialize;
 
-/// Nothing.
+/// Does nothing.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
 pub(crate) unsafe fn nop<E: Engine>(_e: &mut E, []: [StackRef; 0]) -> Op {
     Ok([])
 }
 
 /// Drops the topmost value.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
 pub(crate) unsafe fn pop_top<E: Engine>(e: &mut E, [value]: [StackRef; 1]) -> Op<Settled<0>> {
-    // SAFETY: the input is ours.
+    // SAFETY: the input is live and owned by this micro-op.
     unsafe { e.settle([value], []) }
 }
 
 /// Pushes an empty slot.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
 pub(crate) unsafe fn push_null<E: Engine>(_e: &mut E, []: [StackRef; 0]) -> Op<[StackRef; 1]> {
     Ok([StackRef::NULL])
 }
 
-/// Pushes the value `oparg` places below the top once more.
+/// Pushes a copy of the value `oparg` places below the top (1 is the topmost).
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
 pub(crate) unsafe fn copy<E: Engine>(_e: &mut E, Kept(values): Kept<Many<Oparg>>) -> Op<[StackRef; 1]> {
-    // SAFETY: there is at least one value.
+    // SAFETY: the argument is at least 1, so there is a value, and it is live.
     unsafe { Ok([(*values.base()).dup()]) }
 }
 
-/// Swaps the topmost value with the one `oparg` places below the top.
+/// Swaps the topmost value and the one `oparg` places below the top (1 is the topmost).
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
 pub(crate) unsafe fn swap<E: Engine>(e: &mut E, Kept(values): Kept<Many<Oparg>>) -> Op {
-    // SAFETY: there are at least two values.
+    // SAFETY: the argument is at least 2, so there are two values.
     unsafe {
         let (top, other) = (e.peek(1), *values.base());
         e.poke(1, other);
@@ -44,24 +59,34 @@ pub(crate) unsafe fn swap<E: Engine>(e: &mut E, Kept(values): Kept<Many<Oparg>>)
     Ok([])
 }
 
-/// Pushes a local variable that is known to be bound.
+/// Pushes a local variable that is certainly bound.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
 pub(crate) unsafe fn load_fast<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op<[StackRef; 1]> {
-    // SAFETY: the compiler has shown that the local is bound.
+    // SAFETY: the compiler has verified that the variable is bound here.
     unsafe { Ok([e.frame().local(e.oparg()).dup()]) }
 }
 
-/// Pushes a local variable that outlives its use on the stack.
+/// Pushes a borrowed reference to a local variable. The variable outlives it.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
 pub(crate) unsafe fn load_fast_borrow<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op<[StackRef; 1]> {
-    // SAFETY: the compiler has shown that the local is bound, and stays while the value is used.
+    // SAFETY: the compiler has verified that the variable is bound here, and keeps its value while the
+    // reference is used.
     unsafe { Ok([e.frame().local(e.oparg()).borrow()]) }
 }
 
-/// Pushes a local variable, or raises UnboundLocalError.
+/// Pushes a local variable. Raises UnboundLocalError if it is not bound.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
 pub(crate) unsafe fn load_fast_check<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op<[StackRef; 1]> {
-    // SAFETY: the code has that local.
+    // SAFETY: the argument is the index of a local variable.
     unsafe {
         let value = e.frame().local(e.oparg());
         if value.is_null() {
@@ -73,10 +98,13 @@ pub(crate) unsafe fn load_fast_check<E: Engine>(e: &mut E, []: [StackRef; 0]) ->
     }
 }
 
-/// Moves a local variable (or its emptiness) to the stack.
+/// Moves a local variable to the stack and unbinds it. If it is not bound, pushes an empty slot.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
 pub(crate) unsafe fn load_fast_and_clear<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op<[StackRef; 1]> {
-    // SAFETY: the code has that local; its reference moves.
+    // SAFETY: the argument is the index of a local variable. Its reference moves.
     unsafe {
         let value = e.frame().local(e.oparg());
         e.frame().set_local(e.oparg(), StackRef::NULL);
@@ -85,9 +113,13 @@ pub(crate) unsafe fn load_fast_and_clear<E: Engine>(e: &mut E, []: [StackRef; 0]
 }
 
 /// Pops the topmost value into a local variable.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
 pub(crate) unsafe fn store_fast<E: Engine>(e: &mut E, [value]: [StackRef; 1]) -> Op {
-    // SAFETY: the code has that local; the old value is closed once nobody can find it any more.
+    // SAFETY: the argument is the index of a local variable. The old value is released after it is no longer
+    // accessible through the frame.
     unsafe {
         let old = e.frame().local(e.oparg());
         e.frame().set_local(e.oparg(), value);
@@ -96,10 +128,14 @@ pub(crate) unsafe fn store_fast<E: Engine>(e: &mut E, [value]: [StackRef; 1]) ->
     Ok([])
 }
 
-/// Unbinds a local variable, or raises UnboundLocalError.
+/// Unbinds a local variable. Raises UnboundLocalError if it is not bound.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
 pub(crate) unsafe fn delete_fast<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
-    // SAFETY: the code has that local.
+    // SAFETY: the argument is the index of a local variable. The old value is released after it is no longer
+    // accessible through the frame.
     unsafe {
         let old = e.frame().local(e.oparg());
         if old.is_null() {
@@ -113,10 +149,13 @@ pub(crate) unsafe fn delete_fast<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op 
     Ok([])
 }
 
-/// Pushes a constant, and becomes the form for immortal or mortal ones.
+/// Pushes a constant. Specializes the instruction for an immortal or a mortal constant.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
 pub(crate) unsafe fn load_const<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op<[StackRef; 1]> {
-    // SAFETY: the code has that constant.
+    // SAFETY: the argument is an index of the code's constants, and the code keeps the constant alive.
     unsafe {
         let object = e.code().constant(e.oparg());
         specialize::load_const::specialize(e.this_instr(), object);
@@ -124,21 +163,32 @@ pub(crate) unsafe fn load_const<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op<[
     }
 }
 
-/// Pushes a constant that is immortal.
+/// Pushes an immortal constant.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
 pub(crate) unsafe fn load_const_immortal<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op<[StackRef; 1]> {
-    // SAFETY: the code has that constant, and it was immortal when this form was chosen.
+    // SAFETY: the argument is an index of the code's constants. This constant was immortal when the
+    // instruction was specialized, and immortal objects stay immortal.
     unsafe { Ok([StackRef::immortal(e.code().constant(e.oparg()))]) }
 }
 
-/// Pushes a constant that is counted.
+/// Pushes a constant that is reference-counted.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
 pub(crate) unsafe fn load_const_mortal<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op<[StackRef; 1]> {
-    // SAFETY: the code has that constant; one that became immortal since just counts on.
+    // SAFETY: the argument is an index of the code's constants. Counting remains harmless if the constant has
+    // become immortal in the meantime.
     unsafe { Ok([StackRef::new_mortal(e.code().constant(e.oparg()))]) }
 }
 
 /// Pushes a small int.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
 pub(crate) unsafe fn load_small_int<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op<[StackRef; 1]> {
     // SAFETY: small ints are immortal.
@@ -146,19 +196,26 @@ pub(crate) unsafe fn load_small_int<E: Engine>(e: &mut E, []: [StackRef; 0]) -> 
 }
 
 /// Pushes one of the interpreter's common constants (`AssertionError`, `all`, …).
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
 pub(crate) unsafe fn load_common_constant<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op<[StackRef; 1]> {
-    // SAFETY: the compiler uses indices of that table only.
+    // SAFETY: the compiler emits only indices of that table.
     unsafe {
         let constants = &raw const (*e.tstate().interp()).common_consts;
         Ok([StackRef::new(*constants.cast::<*mut ffi::PyObject>().add(e.oparg()))])
     }
 }
 
-/// Puts a local's value into a new cell, which takes its place.
+/// Moves the value of a local variable to a new cell, which replaces it.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
 pub(crate) unsafe fn make_cell<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
-    // SAFETY: the code has that local, whose reference the cell copies.
+    // SAFETY: the argument is the index of a local variable. The cell takes a reference of its own, so the
+    // old one is released.
     unsafe {
         let initial = e.frame().local(e.oparg());
         e.publish();
@@ -172,11 +229,14 @@ pub(crate) unsafe fn make_cell<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
     Ok([])
 }
 
-/// Copies the function's closure into the frame's free variables.
+/// Copies the closure of the function to the free variables of the frame.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
 pub(crate) unsafe fn copy_free_vars<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
-    // SAFETY: the function of the frame has a closure of `oparg` cells, for which the frame ends in
-    // as many slots.
+    // SAFETY: the function of the frame has a closure of `oparg` cells, and the last `oparg` local slots of
+    // the frame are the free variables.
     unsafe {
         let closure = (*e.frame().function()).func_closure;
         let first = e.code().nlocalsplus() - e.oparg();
@@ -188,10 +248,13 @@ pub(crate) unsafe fn copy_free_vars<E: Engine>(e: &mut E, []: [StackRef; 0]) -> 
     Ok([])
 }
 
-/// Pushes what a cell holds, or raises for an unbound variable.
+/// Pushes the content of a cell. Raises an exception if it is empty.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
 pub(crate) unsafe fn load_deref<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op<[StackRef; 1]> {
-    // SAFETY: the local is a cell.
+    // SAFETY: the compiler emits this only for variables that are cells.
     unsafe {
         let Some(value) = cell_value(e.frame().local(e.oparg()).object(), || e.publish()) else {
             e.publish();
@@ -202,10 +265,14 @@ pub(crate) unsafe fn load_deref<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op<[
     }
 }
 
-/// Pops the topmost value into a cell.
+/// Pops the topmost value and stores it in a cell.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
 pub(crate) unsafe fn store_deref<E: Engine>(e: &mut E, [value]: [StackRef; 1]) -> Op {
-    // SAFETY: the local is a cell; it takes over the reference.
+    // SAFETY: the compiler emits this only for variables that are cells. The cell takes over the reference,
+    // and the old value is owned here.
     unsafe {
         let cell = e.frame().local(e.oparg()).object();
         let old = cell_swap(cell, value.into_object(), || e.publish_at(e.sp().sub(1)));
@@ -217,10 +284,13 @@ pub(crate) unsafe fn store_deref<E: Engine>(e: &mut E, [value]: [StackRef; 1]) -
     Ok([])
 }
 
-/// Empties a cell, or raises for an unbound variable.
+/// Empties a cell. Raises an exception if it is already empty.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
 pub(crate) unsafe fn delete_deref<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
-    // SAFETY: the local is a cell; its reference becomes ours.
+    // SAFETY: the compiler emits this only for variables that are cells. The old value is owned here.
     unsafe {
         let old = cell_swap(e.frame().local(e.oparg()).object(), core::ptr::null_mut(), || e.publish());
         e.publish();

@@ -1,4 +1,4 @@
-//! Pattern matching (PEP 634). Source: `ceval.c`.
+//! Pattern matching (PEP 634): matching mappings and classes. Source: `ceval.c`.
 
 use core::ptr::null_mut;
 
@@ -7,14 +7,14 @@ use crate::host::owned::check;
 use crate::host::{Owned, PyObject, PyResult, PyTypeObject, ffi, none};
 use crate::raise;
 
-/// The values of a mapping pattern's `keys` (a tuple) in `map`, both borrowed: a tuple of them, or None if a key is
-/// missing.
+/// Looks up the `keys` of a mapping pattern, a tuple, in `map`. Both are borrowed. Returns a tuple of the
+/// values, or None if a key is missing. Fails with ValueError if a key occurs twice.
 ///
 /// # Safety
-/// Both are live; the thread is attached and its frames published.
+/// The thread is attached, its frames are published, `keys` is a live tuple, and `map` is live.
 pub(crate) unsafe fn match_keys(map: *mut PyObject, keys: *mut PyObject) -> PyResult {
-    // SAFETY: the caller of the API has promised live objects; the new tuple has a place for each value,
-    // and takes it over.
+    // SAFETY: the objects are live, and the tuple keeps the keys alive (caller). The new tuple has a slot for
+    // each value and takes it over.
     unsafe {
         let keys = tuple_slice(keys);
         let values = Owned::from_host(ffi::PyTuple_New(keys.len() as isize))?;
@@ -38,17 +38,21 @@ pub(crate) unsafe fn match_keys(map: *mut PyObject, keys: *mut PyObject) -> PyRe
     }
 }
 
-/// A mapping's method `get`. With a default it looks for a key and takes its value in one step, and a
-/// `__missing__` stays out of it.
+/// The method `get` of a mapping. With a default it looks up a key and its value in one step, and does not
+/// call `__missing__`.
 struct Get {
     method: Owned,
-    /// Whether it takes the mapping as its first argument.
+    /// Whether the method takes the mapping as its first argument.
     unbound: bool,
 }
 
 impl Get {
+    /// Loads the method.
+    ///
+    /// # Safety
+    /// The thread is attached, its frames are published, and `map` is live.
     unsafe fn of(map: *mut PyObject) -> PyResult<Get> {
-        // SAFETY: the object is live.
+        // SAFETY: the object is live (caller), and the method is a new reference.
         unsafe {
             let mut method = null_mut();
             let unbound = ffi::_PyObject_GetMethod(map, id!(_py_get), &mut method) != 0;
@@ -56,10 +60,15 @@ impl Get {
         }
     }
 
+    /// `map.get(key, default)`.
+    ///
+    /// # Safety
+    /// The thread is attached, its frames are published, `map` is the mapping of this method, and `map` and
+    /// `key` are live.
     unsafe fn call(&self, map: *mut PyObject, key: *mut PyObject, default: &Owned) -> PyResult {
         let arguments = [map, key, default.as_ptr()];
         let arguments = if self.unbound { &arguments[..] } else { &arguments[1..] };
-        // SAFETY: the arguments are live.
+        // SAFETY: the arguments are live (caller), and the slice has their number.
         unsafe {
             Owned::from_host(ffi::PyObject_Vectorcall(
                 self.method.as_ptr(),
@@ -71,9 +80,12 @@ impl Get {
     }
 }
 
-/// Puts `item` into the set `seen`; false if it has been there already.
+/// Adds `item` to the set `seen`. Returns false if it was already there.
+///
+/// # Safety
+/// The thread is attached, its frames are published, and `item` is live.
 unsafe fn is_first(seen: &Owned, item: *mut PyObject) -> PyResult<bool> {
-    // SAFETY: both are live.
+    // SAFETY: the item is live (caller), and `seen` is an owned set.
     unsafe {
         if check(ffi::PySet_Contains(seen.as_ptr(), item))? != 0 {
             return Ok(false);
@@ -83,13 +95,20 @@ unsafe fn is_first(seen: &Owned, item: *mut PyObject) -> PyResult<bool> {
     }
 }
 
+/// Matches `subject` with a class pattern: `nargs` positional patterns, and `names`, a tuple of the names of
+/// the keyword patterns. All arguments are borrowed. Returns a tuple of the attributes, or `None` if the
+/// subject does not match. Fails with TypeError if the class does not allow the pattern.
+///
+/// # Safety
+/// The thread is attached, its frames are published, `names` is a live tuple, and `subject` and `class` are
+/// live.
 pub(crate) unsafe fn match_class(
     subject: *mut PyObject,
     class: *mut PyObject,
     nargs: isize,
     names: *mut PyObject,
 ) -> PyResult<Option<Owned>> {
-    // SAFETY: the caller of the API has promised live objects.
+    // SAFETY: the objects are live, and the tuple keeps the names alive (caller).
     unsafe {
         if !has_feature(class, ffi::Py_TPFLAGS_TYPE_SUBCLASS) {
             return Err(raise!(PyExc_TypeError, c"called match pattern must be a class"));
@@ -111,23 +130,27 @@ pub(crate) unsafe fn match_class(
     }
 }
 
-/// What a class pattern has taken from its subject so far.
+/// The attributes that a class pattern has read from its subject so far.
 struct Attributes {
     subject: *mut PyObject,
     class: *mut PyTypeObject,
-    /// The set of their names.
+    /// The set of the names.
     seen: Owned,
-    /// The list of their values.
+    /// The list of the values.
     found: Owned,
 }
 
 impl Attributes {
-    /// Adds what `nargs` positional patterns stand for; false if the subject lacks one.
+    /// Adds the attributes of `nargs` positional patterns. Returns false if the subject lacks one.
+    ///
+    /// # Safety
+    /// The thread is attached, its frames are published, and the subject and the class are live.
     unsafe fn add_positional(&mut self, nargs: isize) -> PyResult<bool> {
         if nargs == 0 {
             return Ok(true);
         }
-        // SAFETY: class and subject are live; the names are a tuple's, which `match_args` keeps alive.
+        // SAFETY: class and subject are live (caller). The names are in the tuple that `match_args` owns, and
+        // there are at least `nargs` of them (checked).
         unsafe {
             let mut match_args = null_mut();
             check(ffi::PyObject_GetOptionalAttr(
@@ -136,8 +159,8 @@ impl Attributes {
                 &mut match_args,
             ))?;
             let Some(match_args) = Owned::optional(match_args) else {
-                // A few built-in classes match the subject itself, as long as a subclass does not say
-                // otherwise by its own __match_args__.
+                // A few built-in classes match the subject itself. A subclass changes that with its own
+                // `__match_args__`.
                 let match_self = type_flags(self.class) & u64::from(ffi::_Py_TPFLAGS_MATCH_SELF) != 0;
                 self.check_count(nargs, match_self.into())?;
                 check(ffi::PyList_Append(self.found.as_ptr(), self.subject))?;
@@ -169,13 +192,16 @@ impl Attributes {
         }
     }
 
-    /// Raises if there are more positional patterns than the class allows.
+    /// Fails with TypeError if there are more positional patterns than the class allows.
+    ///
+    /// # Safety
+    /// The thread is attached, and the class is live.
     unsafe fn check_count(&self, nargs: isize, allowed: isize) -> PyResult<()> {
         if nargs <= allowed {
             return Ok(());
         }
         let plural = if allowed == 1 { c"" } else { c"s" };
-        // SAFETY: the class is live.
+        // SAFETY: the class is live, and so is its name (caller).
         unsafe {
             Err(raise!(
                 PyExc_TypeError,
@@ -188,10 +214,13 @@ impl Attributes {
         }
     }
 
-    /// Adds the attributes with these names; false if the subject lacks one.
+    /// Adds the attributes with these names. Returns false if the subject lacks one.
+    ///
+    /// # Safety
+    /// As for [`Attributes::add`], for each name.
     unsafe fn add_all(&mut self, names: &[*mut PyObject]) -> PyResult<bool> {
         for &name in names {
-            // SAFETY: the names are live.
+            // SAFETY: the names are live, and so are the subject and the class (caller).
             if !unsafe { self.add(name)? } {
                 return Ok(false);
             }
@@ -199,9 +228,13 @@ impl Attributes {
         Ok(true)
     }
 
-    /// Adds one attribute; false if the subject lacks it.
+    /// Adds one attribute. Returns false if the subject lacks it. Fails with TypeError if it has been added
+    /// before.
+    ///
+    /// # Safety
+    /// The thread is attached, its frames are published, and `name`, the subject and the class are live.
     unsafe fn add(&mut self, name: *mut PyObject) -> PyResult<bool> {
-        // SAFETY: all objects are live.
+        // SAFETY: name, subject and class are live (caller); the set and the list are owned.
         unsafe {
             if !is_first(&self.seen, name)? {
                 return Err(raise!(

@@ -1,5 +1,5 @@
-//! The table of micro-ops as data: what the rows of `crate::bytecode::micro_ops` and the types of the bodies
-//! say, for tests and later engines.
+//! The table of micro-ops as data: the rows of `crate::bytecode::micro_ops` with the stack effects that the
+//! types of the bodies imply. For tests and future engines.
 
 use core::convert::Infallible;
 
@@ -9,44 +9,44 @@ use crate::host::{CodeUnit, Frame, PyObject, StackRef, ThreadState, ffi};
 /// A row of the table of micro-ops.
 #[derive(Debug)]
 pub(crate) struct MicroOp {
-    /// The host's name, in lower case and without the underscore.
+    /// The host's name in lower case, without the underscore.
     pub(crate) name: &'static str,
     pub(crate) group: Group,
-    /// Traces have copies of it for the arguments below this number.
+    /// Traces have copies of the micro-op for the arguments below this number.
     pub(crate) copies: u8,
-    /// The number of code units that its operands from the inline cache have.
+    /// The number of code units of its operands from the inline cache.
     pub(crate) operand_units: usize,
-    /// What must have run before: of each group, one.
+    /// The micro-ops that must have run before: one of each group.
     pub(crate) needs: &'static [&'static [&'static str]],
-    /// The host's `HAS_…_FLAG`.
+    /// The host's `HAS_…_FLAG` bits.
     pub(crate) flags: u16,
     pub(crate) effect: Effect,
 }
 
-/// Which engines can run a micro-op.
+/// The engines that can run a micro-op.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Group {
     Everywhere,
-    /// It needs an engine that reads bytecode.
+    /// It needs a `BytecodeEngine`.
     Bytecode,
     /// It has no body yet.
     Traces,
 }
 
-/// What a micro-op does to the stack, as functions of the instruction's argument.
+/// The stack effect of a micro-op, as functions of the instruction's argument.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Effect {
-    /// How many values it looks at that stay, below those that it takes.
+    /// The number of values that it inspects and keeps, below those that it takes.
     pub(crate) kept: fn(usize) -> usize,
-    /// How many it takes.
+    /// The number of values that it takes.
     pub(crate) taken: fn(usize) -> usize,
-    /// How many it leaves.
+    /// The number of values that it leaves.
     pub(crate) left: fn(usize) -> usize,
-    /// Whether it has to be the last one of its instruction.
+    /// Whether it must be the last one of its instruction.
     pub(crate) ends_instruction: bool,
 }
 
-/// What the type of a body says, if every engine can run it.
+/// The stack effect of a body that every engine can run.
 const fn everywhere<I: Inputs, O: Outputs<AnyEngine>>(
     _body: unsafe fn(&mut AnyEngine, I) -> Result<O, Exit>,
 ) -> (Effect, usize) {
@@ -60,7 +60,7 @@ const fn everywhere_with<A: CacheOperands, I: Inputs, O: Outputs<AnyEngine>>(
     (Effect::of::<AnyEngine, I, O>(), A::UNITS)
 }
 
-/// What the type of a body says that needs an engine for bytecode.
+/// The stack effect of a body that needs a `BytecodeEngine`.
 const fn bytecode<I: Inputs, O: Outputs<AnyBytecodeEngine>, X: Exits>(
     _body: unsafe fn(&mut AnyBytecodeEngine, I) -> Result<O, X>,
 ) -> (Effect, usize) {
@@ -85,9 +85,9 @@ impl Effect {
     }
 }
 
-/// What a body gets from the inline cache.
+/// The operands that a body gets from the inline cache.
 trait CacheOperands {
-    /// The code units that are read for it.
+    /// The number of their code units.
     const UNITS: usize;
 }
 
@@ -174,7 +174,7 @@ macro_rules! micro_ops {
      }
      bytecode { $({ $tier1:ident [$($tier1_operands:tt)?] [$(($($tier1_need:ident)+))*] })* }
      traces { $({ $trace:ident ($taken:literal, $left:literal) [$(($($trace_need:ident)+))*] [$($trace_flag:tt)*] })* }) => {
-        /// Every micro-op that the host knows, and every step of an instruction.
+        /// All micro-ops of the host, and all steps of instructions.
         pub(crate) static MICRO_OPS: &[MicroOp] = &[
             $({
                 const BODY: (Effect, usize) = body!(everywhere everywhere_with AnyEngine $name [$($operands)?]);
@@ -216,17 +216,16 @@ macro_rules! micro_ops {
 
 for_each_micro_op!(micro_ops);
 
-/// An engine that does not exist, to ask for the types of bodies: those that can be part of a trace ask for no
-/// more than this.
+/// An engine without values, to instantiate the types of bodies that can be part of a trace.
 enum AnyEngine {}
 
-/// The same for bodies that need an engine for bytecode.
+/// The same for bodies that need a `BytecodeEngine`.
 enum AnyBytecodeEngine {}
 
 macro_rules! engines_that_do_not_exist {
     ($($name:ident),*) => {
         $(
-            // SAFETY: there is no value of the type.
+            // SAFETY: the type has no values, so no method is ever called.
             unsafe impl Engine for $name {
                 type NextStore = Infallible;
 
@@ -276,7 +275,7 @@ macro_rules! engines_that_do_not_exist {
 
 engines_that_do_not_exist!(AnyEngine, AnyBytecodeEngine);
 
-// SAFETY: there is no value of the type.
+// SAFETY: the type has no values, so no method is ever called.
 unsafe impl BytecodeEngine for AnyBytecodeEngine {
     fn set_oparg(&mut self, _oparg: usize) {
         match *self {}
@@ -294,7 +293,7 @@ unsafe impl BytecodeEngine for AnyBytecodeEngine {
 
 #[cfg(test)]
 mod tests {
-    //! The rows against the host's own tables, entry by entry, and against the rows of instructions.
+    //! Compares the rows with the host's own tables, entry by entry, and with the rows of instructions.
 
     use std::collections::{BTreeMap, BTreeSet};
 
@@ -311,12 +310,12 @@ mod tests {
         rows
     }
 
-    /// The host's name of a row.
+    /// The host's name of a micro-op.
     fn host_name(name: &str) -> String {
         format!("_{}", name.to_uppercase())
     }
 
-    /// The micro-ops in an instruction.
+    /// The micro-ops of an instruction, with the number of code units of their operands.
     fn steps(row: &Instruction) -> impl Iterator<Item = (&'static str, usize)> {
         row.steps.iter().filter_map(|step| match *step {
             Step::Op { name, operands, .. } => {
@@ -380,11 +379,11 @@ mod tests {
         assert_same(&copied.map(|row| (host_name(row.name), row.copies)).collect(), &host);
     }
 
-    /// Arguments to try: small ones with all their bits, and one that is longer than a byte.
+    /// Arguments to test: small ones with different bits, and one that is longer than a byte.
     const ARGUMENTS: [usize; 6] = [1, 2, 3, 4, 7, 0x203];
 
-    /// What the host passes on the stack and this engine does not: the frame that a call has made, and the
-    /// `__getitem__` that a guard has found.
+    /// Values that the host passes on the stack and this crate does not: the frame that a call has made, and
+    /// the `__getitem__` that a guard has found. With their number.
     const PASSED_OTHERWISE: [(&str, usize); 2] = [("push_frame", 1), ("binary_op_subscr_init_call", 1)];
 
     #[test]
@@ -400,7 +399,7 @@ mod tests {
         }
     }
 
-    /// Instructions whose micro-ops do not say what they take: they are in no trace.
+    /// Micro-ops whose types do not declare their stack effects. They are in no trace.
     const UNDECLARED: [&str; 9] = [
         "raise_varargs",
         "reraise",
@@ -480,7 +479,7 @@ mod tests {
                 }
             }
         }
-        // No instruction has what only traces have: their needs must exist at least.
+        // No instruction contains the micro-ops that only traces have. At least their needs must exist.
         for row in MICRO_OPS {
             for need in row.needs.iter().copied().flatten() {
                 assert!(rows.contains_key(need), "{} needs {need}", row.name);

@@ -1,9 +1,13 @@
-//! Instruction bodies: one function per micro-op, generic over the engine that runs it, a file per
-//! family. The rows that list them are in `crate::bytecode::instructions`.
+//! Instruction bodies: one function per micro-op, generic over the engine that runs it, in one file per
+//! family of instructions. The tables `crate::bytecode::instructions` and `crate::bytecode::micro_ops` list
+//! them. Stands for the cases of the loop in the host's `ceval.o`, and for the functions that they call.
 //!
-//! Contracts are those of `crate::engine`; each function's own comment says what the micro-op means.
+//! `interp` runs the micro-ops. `exports` calls helpers that are next to the instructions that they belong to.
+//!
+//! The safety contract of all micro-ops is in `crate::engine`. The comment of a micro-op describes what it
+//! does, and its `# Safety` section what it requires beyond that contract.
 
-// The contract of every micro-op is the one in `crate::engine`.
+// The contract of all micro-ops is stated once, in `crate::engine`.
 #![allow(clippy::missing_safety_doc)]
 
 mod adaptive;
@@ -24,7 +28,8 @@ mod instrumented;
 mod iteration;
 mod locals;
 pub(crate) mod matching;
-// The tests compare it with the host's tables; it is for engines that run traces.
+// For engines that run traces, which do not exist yet. Until then only the tests use it: they compare it with
+// the host's tables.
 #[allow(dead_code)]
 pub(crate) mod metadata;
 pub(crate) mod names;

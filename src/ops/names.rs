@@ -1,4 +1,4 @@
-//! Names in modules, classes and builtins; imports.
+//! Names in modules, classes and builtins; imports. Lookups that other rooms share are at the end.
 
 use super::adaptive::specialize;
 use super::guards::guard;
@@ -14,17 +14,20 @@ use crate::seams;
 use core::ffi::CStr;
 use core::ptr::null_mut;
 
-/// A new reference that an out-of-line helper gave, as what an instruction without inputs pushes.
+/// Pushes the result of an out-of-line helper, for an instruction without inputs.
+///
+/// # Safety
+/// The caller owns `object`, or it is null and an exception is set.
 #[inline(always)]
 unsafe fn pushed(object: *mut PyObject) -> Op<[StackRef; 1]> {
     if object.is_null() {
         return Err(Exit::Error);
     }
-    // SAFETY: not null, so a new reference.
+    // SAFETY: the reference is owned (caller) and not null.
     unsafe { Ok([StackRef::steal(object)]) }
 }
 
-/// The result of an out-of-line helper that an instruction without inputs is over with.
+/// Ends an instruction without inputs and results after an out-of-line helper.
 #[inline(always)]
 fn done(result: PyResult<()>) -> Op {
     match result {
@@ -35,10 +38,13 @@ fn done(result: PyResult<()>) -> Op {
 
 // --- namespaces of modules and classes ---------------------------------------------------------
 
-/// Pushes what the name means in locals, globals or builtins.
+/// Pushes the value of the name in locals, globals or builtins.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
 pub(crate) unsafe fn load_name<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op<[StackRef; 1]> {
-    // SAFETY: the code has that name.
+    // SAFETY: the argument is an index of the code's names.
     unsafe {
         e.publish();
         let name = e.name(e.oparg());
@@ -46,10 +52,13 @@ pub(crate) unsafe fn load_name<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op<[S
     }
 }
 
-/// Binds the name to the topmost value, in locals.
+/// Binds the name in locals to the topmost value.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
 pub(crate) unsafe fn store_name<E: Engine>(e: &mut E, [value]: [StackRef; 1]) -> Op<Settled<0>> {
-    // SAFETY: the code has that name; the input is ours.
+    // SAFETY: the argument is an index of the code's names. The input is live and owned by this micro-op.
     unsafe {
         e.publish();
         let result = store_local(e.frame(), e.name(e.oparg()), value.object());
@@ -61,9 +70,13 @@ pub(crate) unsafe fn store_name<E: Engine>(e: &mut E, [value]: [StackRef; 1]) ->
     }
 }
 
+/// `locals[name] = value`.
+///
+/// # Safety
+/// The thread is attached, `frame` is live and published, and `name` and `value` are live.
 #[inline(never)]
 unsafe fn store_local(frame: Frame, name: *mut PyObject, value: *mut PyObject) -> PyResult<()> {
-    // SAFETY: the frame is published and the objects are live.
+    // SAFETY: the frame keeps its locals alive, and the other objects are live (caller).
     unsafe {
         let locals = frame.locals_mapping();
         if locals.is_null() {
@@ -79,24 +92,31 @@ unsafe fn store_local(frame: Frame, name: *mut PyObject, value: *mut PyObject) -
 }
 
 /// Unbinds the name in locals.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
 pub(crate) unsafe fn delete_name<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
-    // SAFETY: the code has that name.
+    // SAFETY: the argument is an index of the code's names.
     unsafe {
         e.publish();
         done(delete_local(e.tstate(), e.frame(), e.name(e.oparg())))
     }
 }
 
+/// `del locals[name]`.
+///
+/// # Safety
+/// The thread is attached, `tstate` is its state, `frame` is live and published, and `name` is live.
 #[inline(never)]
 unsafe fn delete_local(tstate: ThreadState, frame: Frame, name: *mut PyObject) -> PyResult<()> {
-    // SAFETY: the frame is published and the name is live.
+    // SAFETY: the frame keeps its locals alive, and the name is live (caller).
     unsafe {
         let locals = frame.locals_mapping();
         if locals.is_null() {
             return Err(raise!(PyExc_SystemError, c"no locals when deleting %R", name));
         }
-        // Whatever the mapping raised, NameError takes its place.
+        // NameError replaces any exception of the mapping.
         if ffi::PyObject_DelItem(locals, name) != 0 {
             return Err(undefined_name(tstate, name));
         }
@@ -105,6 +125,9 @@ unsafe fn delete_local(tstate: ThreadState, frame: Frame, name: *mut PyObject) -
 }
 
 /// Pushes the mapping of locals.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
 pub(crate) unsafe fn load_locals<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op<[StackRef; 1]> {
     // SAFETY: the frame keeps the mapping alive.
@@ -119,26 +142,37 @@ pub(crate) unsafe fn load_locals<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op<
     }
 }
 
+/// Sets SystemError for a frame without locals.
+///
+/// # Safety
+/// The thread is attached, and its frame is published.
 #[cold]
 #[inline(never)]
 unsafe fn missing_locals() -> Raised {
-    // SAFETY: the thread is attached and the frame published.
+    // SAFETY: the thread is attached (caller), and the format has no arguments.
     unsafe { raise!(PyExc_SystemError, c"no locals found") }
 }
 
-/// Makes sure that locals have `__annotations__`.
+/// Adds `__annotations__` to locals if it is not there.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
 pub(crate) unsafe fn setup_annotations<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
-    // SAFETY: the frame is published.
+    // SAFETY: the frame is published, and keeps its locals alive.
     unsafe {
         e.publish();
         done(ensure_annotations(e.frame().locals_mapping()))
     }
 }
 
+/// Adds `__annotations__` to `locals`. Fails with SystemError if that is null.
+///
+/// # Safety
+/// The thread is attached, its frame is published, and `locals` is null or live.
 #[inline(never)]
 unsafe fn ensure_annotations(locals: *mut PyObject) -> PyResult<()> {
-    // SAFETY: the mapping is null or live.
+    // SAFETY: the mapping is live if it is not null (caller).
     unsafe {
         if locals.is_null() {
             return Err(raise!(PyExc_SystemError, c"no locals found when setting up annotations"));
@@ -154,6 +188,9 @@ unsafe fn ensure_annotations(locals: *mut PyObject) -> PyResult<()> {
 }
 
 /// Pushes `__build_class__`.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
 pub(crate) unsafe fn load_build_class<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op<[StackRef; 1]> {
     // SAFETY: the frame is published.
@@ -163,9 +200,13 @@ pub(crate) unsafe fn load_build_class<E: Engine>(e: &mut E, []: [StackRef; 0]) -
     }
 }
 
+/// Looks up `__build_class__` in the builtins of `frame`.
+///
+/// # Safety
+/// The thread is attached, and `frame` is live and published.
 #[inline(never)]
 unsafe fn build_class(frame: Frame) -> PyResult {
-    // SAFETY: the frame is published.
+    // SAFETY: the frame keeps its builtins alive (caller).
     unsafe {
         optional_item(frame.builtins(), id!(_py___build_class__))?
             .ok_or_else(|| raise!(PyExc_NameError, c"__build_class__ not found"))
@@ -174,14 +215,17 @@ unsafe fn build_class(frame: Frame) -> PyResult {
 
 // --- globals -----------------------------------------------------------------------------------
 
-/// Looks for a specialized form of a global's load when the counter says so.
+/// Specializes LOAD_GLOBAL if its counter triggers.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
 pub(crate) unsafe fn specialize_load_global<E: BytecodeEngine>(
     e: &mut E,
     counter: u16,
     []: [StackRef; 0],
 ) -> BytecodeOp {
-    // SAFETY: the code has that name.
+    // SAFETY: the argument contains an index of the code's names. The frame keeps its namespaces alive.
     unsafe {
         specialize(e, counter, |e| {
             let name = e.name(e.oparg() >> 1);
@@ -190,11 +234,15 @@ pub(crate) unsafe fn specialize_load_global<E: BytecodeEngine>(
     }
 }
 
-/// Pushes a global or builtin. With the low bit of the argument set, a call follows, for which another
-/// micro-op pushes an empty slot.
+/// Pushes a global or builtin. If the low bit of the argument is set, a call follows, and another micro-op
+/// pushes an empty slot.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
 pub(crate) unsafe fn load_global<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op<Settled<1>> {
-    // SAFETY: the code has that name; the instruction's stack effect covers the slot.
+    // SAFETY: the argument contains an index of the code's names. The instruction's stack effect covers the
+    // slot.
     unsafe {
         e.publish();
         let slot = e.sp();
@@ -203,9 +251,13 @@ pub(crate) unsafe fn load_global<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op<
 }
 
 /// Puts a global or builtin into `slot`.
+///
+/// # Safety
+/// The thread is attached, the engine's frame is published, and `name` is a live str. `slot` is the first one
+/// above the published stack, and becomes the only result of the micro-op.
 #[inline(always)]
 unsafe fn load_global_into<E: Engine>(e: &mut E, slot: *mut StackRef, name: *mut PyObject) -> Op<Settled<1>> {
-    // SAFETY: the frame is published, and the slot is the one after its topmost value.
+    // SAFETY: the frame keeps its namespaces alive, and the slot is writable (caller).
     unsafe {
         let frame = e.frame();
         find_global(frame.globals(), frame.builtins(), name, slot);
@@ -216,10 +268,13 @@ unsafe fn load_global_into<E: Engine>(e: &mut E, slot: *mut StackRef, name: *mut
     }
 }
 
-/// The keys of a namespace if it still is a dictionary with the keys of that version.
+/// Returns the keys of a namespace if it is an exact dictionary with keys of that version.
+///
+/// # Safety
+/// `namespace` is live.
 #[inline(always)]
 unsafe fn guard_namespace(namespace: *mut PyObject, version: u16) -> Op<DictKeys> {
-    // SAFETY: the frame keeps the namespace alive; it has been a dictionary.
+    // SAFETY: the namespace is live (caller).
     unsafe {
         let dict = Dict::from_ptr(namespace.cast());
         guard(dict.is_exact())?;
@@ -229,17 +284,24 @@ unsafe fn guard_namespace(namespace: *mut PyObject, version: u16) -> Op<DictKeys
     }
 }
 
-/// The globals have the same keys as when the cache was filled.
+/// The globals have the same keys as when the specializer filled the cache.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
 pub(crate) unsafe fn guard_globals_version<E: Engine>(e: &mut E, version: u16, []: [StackRef; 0]) -> Op {
-    // SAFETY: the frame is live.
+    // SAFETY: the frame keeps its globals alive.
     unsafe {
         guard_namespace(e.frame().globals(), version)?;
     }
     Ok([])
 }
 
-/// Pushes the value at an index of a namespace.
+/// Pushes the value at `index` in a namespace with keys of this version.
+///
+/// # Safety
+/// The thread is attached. `namespace` is live, and the specializer has found an entry at `index` in keys of
+/// that version.
 #[inline(always)]
 unsafe fn load_entry<E: Engine>(
     e: &E,
@@ -247,7 +309,7 @@ unsafe fn load_entry<E: Engine>(
     version: u16,
     index: u16,
 ) -> Op<[StackRef; 1]> {
-    // SAFETY: keys of that version have that entry.
+    // SAFETY: keys of that version have an entry at the index (caller).
     unsafe {
         let keys = guard_namespace(namespace, version)?;
         match keys.unicode_entry(index.into()).value().load(|| e.publish()) {
@@ -257,46 +319,55 @@ unsafe fn load_entry<E: Engine>(
     }
 }
 
-/// Pushes a builtin; the operands are the version of the builtins' keys and the index there.
+/// Pushes a builtin. The operands are the version of the keys of builtins and the index there.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op. `guard_globals_version` has run before.
 #[inline(always)]
 pub(crate) unsafe fn load_global_builtins<E: Engine>(
     e: &mut E,
     (version, index): (u16, u16),
     []: [StackRef; 0],
 ) -> Op<[StackRef; 1]> {
-    // SAFETY: the frame is live.
+    // SAFETY: the frame keeps its builtins alive. The operands are from the cache.
     unsafe { load_entry(e, e.frame().builtins(), version, index) }
 }
 
-/// Pushes a global; the operands are the version of the globals' keys and the index there.
+/// Pushes a global. The operands are the version of the keys of globals and the index there.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
 pub(crate) unsafe fn load_global_module<E: Engine>(
     e: &mut E,
     (version, index): (u16, u16),
     []: [StackRef; 0],
 ) -> Op<[StackRef; 1]> {
-    // SAFETY: the frame is live.
+    // SAFETY: the frame keeps its globals alive. The operands are from the cache.
     unsafe { load_entry(e, e.frame().globals(), version, index) }
 }
 
 /// Pushes an empty slot if the low bit of the argument is set.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
 pub(crate) unsafe fn push_null_conditional<E: Engine>(
     e: &mut E,
     []: [StackRef; 0],
 ) -> Op<SettledMany<NoneOrOne>> {
-    // SAFETY: the instruction's stack effect covers the slot, if there is to be one.
+    // SAFETY: if the bit is set, the instruction's stack effect covers the slot.
     unsafe {
         let count = NoneOrOne::of(e.oparg());
         if count != 0 {
             *e.sp() = StackRef::NULL;
         }
-        // Without a jump around it, which the usual case would have to take.
+        // No jump around this: the common case would have to take it.
         Ok(SettledMany::up_to(e.sp().add(count)))
     }
 }
 
-/// One value if the lowest bit of the argument is set.
+/// One value if the low bit of the argument is set, otherwise none.
 pub(crate) struct NoneOrOne;
 
 impl Count for NoneOrOne {
@@ -307,9 +378,12 @@ impl Count for NoneOrOne {
 }
 
 /// Binds a global name to the topmost value.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
 pub(crate) unsafe fn store_global<E: Engine>(e: &mut E, [value]: [StackRef; 1]) -> Op<Settled<0>> {
-    // SAFETY: the code has that name; the input is ours.
+    // SAFETY: the argument is an index of the code's names. The input is live and owned by this micro-op.
     unsafe {
         e.publish();
         let status = ffi::PyDict_SetItem(e.frame().globals(), e.name(e.oparg()), value.object());
@@ -322,9 +396,12 @@ pub(crate) unsafe fn store_global<E: Engine>(e: &mut E, [value]: [StackRef; 1]) 
 }
 
 /// Unbinds a global name.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
 pub(crate) unsafe fn delete_global<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
-    // SAFETY: the code has that name.
+    // SAFETY: the argument is an index of the code's names.
     unsafe {
         e.publish();
         let name = e.name(e.oparg());
@@ -341,13 +418,17 @@ pub(crate) unsafe fn delete_global<E: Engine>(e: &mut E, []: [StackRef; 0]) -> O
 
 // --- names in class bodies and annotation scopes -----------------------------------------------
 
-/// Replaces a mapping by what it has under the name, or else by the global or builtin of that name.
+/// Replaces a mapping by its value for the name or, if it has none, by the global or builtin of that name.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
 pub(crate) unsafe fn load_from_dict_or_globals<E: Engine>(
     e: &mut E,
     [mapping]: [StackRef; 1],
 ) -> Op<Settled<1>> {
-    // SAFETY: the code has that name; the input is ours, and gives its slot to the result.
+    // SAFETY: the argument is an index of the code's names. The input is live and owned by this micro-op; the
+    // result takes its slot.
     unsafe {
         e.publish();
         let name = e.name(e.oparg());
@@ -368,14 +449,18 @@ pub(crate) unsafe fn load_from_dict_or_globals<E: Engine>(
     }
 }
 
-/// Replaces a class's namespace by what it has under the name of a variable, or else by what the
-/// variable's cell holds.
+/// Replaces the namespace of a class by its value for the name of a variable or, if it has none, by the
+/// content of the variable's cell.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
 pub(crate) unsafe fn load_from_dict_or_deref<E: Engine>(
     e: &mut E,
     [namespace]: [StackRef; 1],
 ) -> Op<Settled<1>> {
-    // SAFETY: the local is a cell; the input is ours once there is a result.
+    // SAFETY: the compiler emits this only for variables that are cells. The input is live and owned by this
+    // micro-op.
     unsafe {
         e.publish();
         match load_from_class_or_cell(e.tstate(), e.frame(), e.oparg(), namespace.object()) {
@@ -385,6 +470,11 @@ pub(crate) unsafe fn load_from_dict_or_deref<E: Engine>(
     }
 }
 
+/// Looks up the name of variable `index` in `namespace`, then reads its cell.
+///
+/// # Safety
+/// The thread is attached, `tstate` is its state, `frame` is live and published, its local `index` is a cell,
+/// and `namespace` is live.
 #[inline(never)]
 unsafe fn load_from_class_or_cell(
     tstate: ThreadState,
@@ -392,7 +482,7 @@ unsafe fn load_from_class_or_cell(
     index: usize,
     namespace: *mut PyObject,
 ) -> PyResult {
-    // SAFETY: the frame is published; its local is a cell, which it names.
+    // SAFETY: the frame is live, and its local is a cell, so the code has a name for it (caller).
     unsafe {
         let code = frame.code().as_ptr();
         let name = tuple_item((*code).co_localsplusnames, index);
@@ -409,9 +499,12 @@ unsafe fn load_from_class_or_cell(
 // --- imports -----------------------------------------------------------------------------------
 
 /// Replaces the level and the list of names by the imported module.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
 pub(crate) unsafe fn import_name<E: Engine>(e: &mut E, [level, fromlist]: [StackRef; 2]) -> Op<Settled<1>> {
-    // SAFETY: the code has that name; the inputs are ours.
+    // SAFETY: the argument is an index of the code's names. The inputs are live and owned by this micro-op.
     unsafe {
         e.publish();
         let module =
@@ -420,13 +513,16 @@ pub(crate) unsafe fn import_name<E: Engine>(e: &mut E, [level, fromlist]: [Stack
     }
 }
 
-/// Pushes a name of the module that stays below it.
+/// Pushes an attribute of the module, which stays below it.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
 pub(crate) unsafe fn import_from<E: Engine>(
     e: &mut E,
     Kept([module]): Kept<[StackRef; 1]>,
 ) -> Op<[StackRef; 1]> {
-    // SAFETY: the code has that name, and the module is on the stack.
+    // SAFETY: the argument is an index of the code's names. The module is on the published stack.
     unsafe {
         e.publish();
         pushed(into_host(imports::import_from(module.object(), e.name(e.oparg()))))
@@ -435,27 +531,29 @@ pub(crate) unsafe fn import_from<E: Engine>(
 
 // --- finding names -----------------------------------------------------------------------------
 
-/// Raises NameError for `name`.
+/// Sets NameError for `name`.
 ///
 /// # Safety
-/// The thread is attached, its frame published, and `name` is a live string.
+/// The thread is attached, `tstate` is its state, its frame is published, and `name` is a live str. No
+/// exception is set, or one that is to be replaced.
 #[cold]
 pub(crate) unsafe fn undefined_name(tstate: ThreadState, name: *mut PyObject) -> Raised {
     const MESSAGE: &CStr = c"name '%.200s' is not defined";
-    // SAFETY: the caller's promise; the format takes the name.
+    // SAFETY: the name is live (caller), and the format takes its text.
     unsafe {
         unbound::raise_about(tstate, ffi::PyExc_NameError, MESSAGE, name);
     }
     Raised
 }
 
-/// Looks `name` up in the locals, globals and builtins of `frame`. Raises NameError, SystemError if the frame
-/// has no mapping of locals, or whatever the mappings raise.
+/// Looks up `name` in the locals, globals and builtins of `frame`. Fails with NameError, with SystemError if
+/// the frame has no locals, or with any exception that a mapping raises.
 ///
 /// # Safety
-/// The thread is attached and `tstate` is its state; `frame` is live and published; `name` is a live string.
+/// The thread is attached and `tstate` is its state. `frame` is live and published, and `name` is a live str.
 pub(crate) unsafe fn find_name(tstate: ThreadState, frame: Frame, name: *mut PyObject) -> PyResult {
-    // SAFETY: the caller's promise; globals are a dictionary or of a subclass.
+    // SAFETY: the frame keeps its namespaces alive, and the name is live (caller). Globals are a dictionary
+    // or of a subclass.
     unsafe {
         if frame.locals_mapping().is_null() {
             return Err(raise!(PyExc_SystemError, c"no locals found"));
@@ -472,12 +570,13 @@ pub(crate) unsafe fn find_name(tstate: ThreadState, frame: Frame, name: *mut PyO
     }
 }
 
-/// Looks `name` up in `globals` and `builtins`, and puts a new reference (or the empty reference, with an
-/// exception set) to `place`. All arguments are borrowed. Raises NameError, or whatever namespaces that are not
-/// exact dictionaries raise.
+/// Looks up `name` in `globals` and `builtins`. Writes a new reference to `place`, or the empty reference
+/// with an exception set: NameError, or any exception that a namespace that is not an exact dictionary
+/// raises. All arguments are borrowed.
 ///
 /// # Safety
-/// The thread is attached and its frame published; `name` is a live string; `place` can be written.
+/// The thread is attached and its frame published. `globals` and `builtins` are live, `name` is a live str,
+/// and `place` is writable.
 pub(crate) unsafe fn find_global(
     globals: *mut PyObject,
     builtins: *mut PyObject,
@@ -485,11 +584,11 @@ pub(crate) unsafe fn find_global(
     place: *mut StackRef,
 ) {
     let dicts = [globals, builtins].map(|namespace| Dict::from_ptr(namespace.cast()));
-    // SAFETY: the caller's promise.
+    // SAFETY: the objects are live, and `place` is writable (caller).
     unsafe {
         if dicts[0].is_exact() && dicts[1].is_exact() {
             ffi::_PyDict_LoadGlobalStackRef(globals.cast(), builtins.cast(), name, place.cast());
-            // Not found is no error to a dictionary.
+            // `_PyDict_LoadGlobalStackRef` sets no exception if the name is missing.
             if (*place).is_null() && !exception_is_set() {
                 undefined_name(ThreadState::current(), name);
             }
@@ -502,13 +601,17 @@ pub(crate) unsafe fn find_global(
     }
 }
 
+/// [`find_global`] for namespaces that are not exact dictionaries.
+///
+/// # Safety
+/// The thread is attached and its frame published. `globals`, `builtins` and `name` are live.
 #[cold]
 unsafe fn load_global_from_mappings(
     globals: *mut PyObject,
     builtins: *mut PyObject,
     name: *mut PyObject,
 ) -> PyResult {
-    // SAFETY: the caller's promise.
+    // SAFETY: the objects are live (caller).
     unsafe {
         for namespace in [globals, builtins] {
             if let Some(value) = optional_item(namespace, name)? {

@@ -1,24 +1,25 @@
-//! The special methods that LOAD_SPECIAL loads. Source: `ceval.c`.
+//! The special methods that LOAD_SPECIAL looks up. Source: `ceval.c`.
 
 use core::ffi::CStr;
 
 use crate::host::object::type_of;
 use crate::host::{PyObject, PyTypeObject, ffi};
 
-/// The number of special methods that LOAD_SPECIAL loads.
+/// The number of these special methods.
 const METHODS: usize = ffi::SPECIAL_MAX as usize + 1;
 
-/// The type of [`SPECIAL_METHODS`]; an array to C.
+/// The type of [`SPECIAL_METHODS`], which C sees as an array.
 #[derive(Clone, Copy)]
 #[repr(transparent)]
 pub(crate) struct SpecialMethods([ffi::_Py_SpecialMethod; METHODS]);
 
-// SAFETY: its pointers are to constants, and to strings of the host that are immortal.
+// SAFETY: its pointers are never written through here. They point to string constants and to immortal strings
+// of the host.
 unsafe impl Sync for SpecialMethods {}
 
-/// The special methods behind LOAD_SPECIAL, by its argument (`SPECIAL_*` in `pycore_ceval.h`): the name,
-/// and the formats of TypeError for an object without it, the second one for an object that would do
-/// in the other kind of `with` statement.
+/// The special methods by the argument of LOAD_SPECIAL (`SPECIAL_*` in `pycore_ceval.h`). Each entry has the
+/// name and two formats of a TypeError for an object without the method. The second format is for an object
+/// that works in the other kind of `with` statement.
 pub(crate) static SPECIAL_METHODS: SpecialMethods = {
     const fn method(
         name: *mut PyObject,
@@ -28,7 +29,7 @@ pub(crate) static SPECIAL_METHODS: SpecialMethods = {
         ffi::_Py_SpecialMethod { name, error: error.as_ptr(), error_suggestion: suggestion.as_ptr() }
     }
     let mut methods = [method(core::ptr::null_mut(), c"", c""); METHODS];
-    // SAFETY: addresses of the host's strings; nothing is read.
+    // SAFETY: this takes addresses of the host's strings and reads nothing.
     unsafe {
         methods[ffi::SPECIAL___ENTER__ as usize] = method(
             id!(_py___enter__),
@@ -58,23 +59,25 @@ pub(crate) static SPECIAL_METHODS: SpecialMethods = {
     SpecialMethods(methods)
 };
 
-/// The special method for an argument of LOAD_SPECIAL.
+/// The special method for `index`, an argument of LOAD_SPECIAL.
 ///
 /// # Safety
 /// `index` is one of the host's `SPECIAL_*`.
 #[inline(always)]
 pub(crate) unsafe fn special_method(index: usize) -> &'static ffi::_Py_SpecialMethod {
-    // SAFETY: the caller's promise.
+    // SAFETY: the table has an entry for each `SPECIAL_*` (caller).
     unsafe { SPECIAL_METHODS.0.get_unchecked(index) }
 }
 
-/// Whether an object without the special method `index` (one of the host's `SPECIAL_*`) has those of the other
-/// kind of `with` statement. The object is borrowed. Sets no exception.
+/// Whether an object without the special method `index` (one of the host's `SPECIAL_*`) has both methods of
+/// the other kind of `with` statement. Borrows the object. Sets no exception. Any other index ends the
+/// process.
 ///
 /// # Safety
 /// The thread is attached with no exception set, and `object` is live.
 pub(crate) unsafe fn has_other_kind(object: *mut PyObject, index: u32) -> bool {
-    // SAFETY: the caller's promise; an argument of another instruction ends the process.
+    // SAFETY: the object is live and keeps its type alive (caller). The names are immortal. The messages are
+    // C strings.
     unsafe {
         let others = match index {
             ffi::SPECIAL___ENTER__ | ffi::SPECIAL___EXIT__ => [id!(_py___aenter__), id!(_py___aexit__)],
@@ -88,9 +91,12 @@ pub(crate) unsafe fn has_other_kind(object: *mut PyObject, index: u32) -> bool {
     }
 }
 
-/// Whether a class has `name` as a descriptor.
+/// Whether the attribute `name` of `class` is a descriptor.
+///
+/// # Safety
+/// The thread is attached, and `class` and `name` are live.
 unsafe fn has_special_method(class: *mut PyTypeObject, name: *mut PyObject) -> bool {
-    // SAFETY: the class is live; what it has is borrowed from it.
+    // SAFETY: class and name are live (caller). The class holds the method that the lookup borrows.
     unsafe {
         let method = ffi::_PyType_Lookup(class, name);
         !method.is_null() && (*type_of(method)).tp_descr_get.is_some()

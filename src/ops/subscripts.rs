@@ -1,4 +1,4 @@
-//! Subscription and slicing.
+//! Subscription and slicing. The conversion of slice indices at the end is also for C code.
 
 use super::adaptive::specialize;
 use super::exact::{Exact, close_exact, topmost};
@@ -21,9 +21,12 @@ use core::sync::atomic::{AtomicPtr, Ordering};
 // --- reading -----------------------------------------------------------------------------------
 
 /// The value of an int as an index, if it is compact and not negative.
+///
+/// # Safety
+/// `int` is a live int.
 #[inline(always)]
 unsafe fn index_of(int: StackRef) -> Option<usize> {
-    // SAFETY: the input is an int.
+    // SAFETY: the value is a live int, and a compact one has a digit (caller).
     unsafe {
         let int = int.object();
         long_is_non_negative_compact(int)
@@ -32,12 +35,16 @@ unsafe fn index_of(int: StackRef) -> Option<usize> {
 }
 
 /// `list[index]`.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op. `guard_tos_int` and `guard_nos_list` have run before.
 #[inline(always)]
 pub(crate) unsafe fn binary_op_subscr_list_int<E: Engine>(
     e: &mut E,
     [list, index]: [StackRef; 2],
 ) -> Op<Settled<1>> {
-    // SAFETY: guards have shown that the inputs, which are ours, are a list and an int.
+    // SAFETY: guards have checked that the inputs are a list and an int. They are live and owned by this
+    // micro-op.
     unsafe {
         let at = index_of(index).ok_or(Exit::Deopt)?;
         #[cfg(not(py_gil_disabled))]
@@ -57,12 +64,16 @@ pub(crate) unsafe fn binary_op_subscr_list_int<E: Engine>(
 }
 
 /// `tuple[index]`.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op. `guard_tos_int` and `guard_nos_tuple` have run before.
 #[inline(always)]
 pub(crate) unsafe fn binary_op_subscr_tuple_int<E: Engine>(
     e: &mut E,
     [tuple, index]: [StackRef; 2],
 ) -> Op<Settled<1>> {
-    // SAFETY: guards have shown that the inputs, which are ours, are a tuple and an int.
+    // SAFETY: guards have checked that the inputs are a tuple and an int. They are live and owned by this
+    // micro-op.
     unsafe {
         let at = index_of(index).ok_or(Exit::Deopt)?;
         guard(at < tuple_size(tuple.object()))?;
@@ -70,13 +81,17 @@ pub(crate) unsafe fn binary_op_subscr_tuple_int<E: Engine>(
     }
 }
 
-/// `string[index]`, if that is an ASCII character.
+/// `string[index]`, if the result is an ASCII character.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op. `guard_tos_int` and `guard_nos_unicode` have run before.
 #[inline(always)]
 pub(crate) unsafe fn binary_op_subscr_str_int<E: Engine>(
     e: &mut E,
     [string, index]: [StackRef; 2],
 ) -> Op<Settled<1>> {
-    // SAFETY: guards have shown that the inputs, which are ours, are a string and an int.
+    // SAFETY: guards have checked that the inputs are a str and an int. They are live and owned by this
+    // micro-op. One-character ASCII strings are immortal.
     unsafe {
         let at = index_of(index).ok_or(Exit::Deopt)?;
         guard(at < unicode_length(string.object()))?;
@@ -85,14 +100,18 @@ pub(crate) unsafe fn binary_op_subscr_str_int<E: Engine>(
     }
 }
 
-/// Puts an item in the place of container and index, an int.
+/// Replaces the container and the index, an int, by an item.
+///
+/// # Safety
+/// The thread is attached. `container` and `index`, an exact int, are the topmost values of the engine's
+/// stack and not used again. The caller owns `item`.
 #[inline(always)]
 unsafe fn settle_item<E: Engine>(
     e: &mut E,
     [container, index]: [StackRef; 2],
     item: StackRef,
 ) -> Op<Settled<1>> {
-    // SAFETY: both are the topmost values and ours.
+    // SAFETY: both are the topmost values and not used again (caller). The item takes the lower slot first.
     unsafe {
         e.poke(2, item);
         close_exact(e, index, Exact::Int);
@@ -102,12 +121,16 @@ unsafe fn settle_item<E: Engine>(
 }
 
 /// `list[slice]`.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op. `guard_tos_slice` and `guard_nos_list` have run before.
 #[inline(always)]
 pub(crate) unsafe fn binary_op_subscr_list_slice<E: Engine>(
     e: &mut E,
     [list, slice]: [StackRef; 2],
 ) -> Op<Settled<1>> {
-    // SAFETY: guards have shown that the inputs, which are ours, are a list and a slice.
+    // SAFETY: guards have checked that the inputs are a list and a slice. They are live and owned by this
+    // micro-op.
     unsafe {
         e.publish();
         let result = item_of(list.object(), slice.object());
@@ -116,12 +139,15 @@ pub(crate) unsafe fn binary_op_subscr_list_slice<E: Engine>(
 }
 
 /// `dict[key]`.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op. `guard_nos_dict` has run before.
 #[inline(always)]
 pub(crate) unsafe fn binary_op_subscr_dict<E: Engine>(
     e: &mut E,
     [dict, key]: [StackRef; 2],
 ) -> Op<Settled<1>> {
-    // SAFETY: a guard has shown that `dict` is one; the inputs are ours.
+    // SAFETY: a guard has checked that `dict` is a dict. The inputs are live and owned by this micro-op.
     unsafe {
         e.publish();
         let value = value_of(dict.object(), key.object());
@@ -129,11 +155,14 @@ pub(crate) unsafe fn binary_op_subscr_dict<E: Engine>(
     }
 }
 
-/// A new reference to the value of a key, or null with an exception set. Not inlined, for the sake of
-/// the out-parameter.
+/// Returns a new reference to the value of a key, or null with an exception set. Not inlined because of the
+/// out-parameter.
+///
+/// # Safety
+/// The thread is attached, its frame is published, and `dict`, a dict, and `key` are live.
 #[inline(never)]
 unsafe fn value_of(dict: *mut PyObject, key: *mut PyObject) -> *mut PyObject {
-    // SAFETY: both are live, and the frame is published.
+    // SAFETY: both are live, and the frame is published (caller).
     unsafe {
         let mut value = null_mut();
         if ffi::PyDict_GetItemRef(dict, key, &mut value) == 0 {
@@ -144,13 +173,16 @@ unsafe fn value_of(dict: *mut PyObject, key: *mut PyObject) -> *mut PyObject {
 }
 
 /// `container[start:stop]`.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
 pub(crate) unsafe fn binary_slice<E: Engine>(
     e: &mut E,
     [container, start, stop]: [StackRef; 3],
 ) -> Op<[StackRef; 1]> {
-    // SAFETY: the inputs are ours; the bounds are given up or move into the slice, and the container stays
-    // on the stack meanwhile.
+    // SAFETY: the inputs are live and owned by this micro-op. The bounds leave the published stack, and are
+    // released or move to the slice. The container stays on the stack until the result is known.
     unsafe {
         e.publish_at(e.sp().sub(2));
         let result = match part_of(container.object(), start.object(), stop.object()) {
@@ -169,15 +201,20 @@ pub(crate) unsafe fn binary_slice<E: Engine>(
     }
 }
 
-/// Part of one of the host's own sequences, without a look at any slice object: a new reference, or null
-/// with an exception set. The inputs are borrowed. None for everything else.
+/// Returns a part of a list, str or tuple without creating a slice object: a new reference, or null with an
+/// exception set. The inputs are borrowed. Returns `None`, with nothing done, for other types and other
+/// bounds.
+///
+/// # Safety
+/// The thread is attached, its frame is published, and all three objects are live.
 #[inline(never)]
 unsafe fn part_of(
     container: *mut PyObject,
     start: *mut PyObject,
     stop: *mut PyObject,
 ) -> Option<*mut PyObject> {
-    // SAFETY: all three are live, and the frame is published. A str has its length elsewhere.
+    // SAFETY: all three are live, and the frame is published (caller). The container has the type that was
+    // checked; the length of a str is in another field.
     unsafe {
         let is = |type_| is_exact(container, type_);
         if is(&raw mut ffi::PyList_Type) {
@@ -195,11 +232,14 @@ unsafe fn part_of(
     }
 }
 
-/// Where a slice with these bounds begins and ends in a sequence of `length` items, if they are ints of
-/// one digit or None.
+/// Returns the start and the end of a slice with these bounds in a sequence of `length` items, if the bounds
+/// are compact ints or None.
+///
+/// # Safety
+/// `start` and `stop` are live.
 #[inline(always)]
 unsafe fn bounds(start: *mut PyObject, stop: *mut PyObject, length: isize) -> Option<(isize, isize)> {
-    // SAFETY: both are live.
+    // SAFETY: both are live (caller), and ints when their values are read.
     unsafe {
         let position = |bound: *mut PyObject, default| {
             if bound == none() {
@@ -216,10 +256,13 @@ unsafe fn bounds(start: *mut PyObject, stop: *mut PyObject, length: isize) -> Op
     }
 }
 
-/// The bounds of `key`, borrowed, if it is a slice without a step.
+/// Returns the bounds of `key`, borrowed, if it is a slice without a step.
+///
+/// # Safety
+/// `key` is live.
 #[inline(always)]
 unsafe fn plain_slice(key: *mut PyObject) -> Option<(*mut PyObject, *mut PyObject)> {
-    // SAFETY: the key is live.
+    // SAFETY: the key is live (caller), and a slice when its fields are read.
     unsafe {
         let slice = key.cast::<ffi::PySliceObject>();
         (is_exact(key, &raw mut ffi::PySlice_Type) && (*slice).step == none())
@@ -227,11 +270,14 @@ unsafe fn plain_slice(key: *mut PyObject) -> Option<(*mut PyObject, *mut PyObjec
     }
 }
 
-/// `container[key]` for every kind of both: a new reference, or null with an exception set. The inputs are
-/// borrowed.
+/// `container[key]` for objects of all types. Returns a new reference, or null with an exception set. The
+/// inputs are borrowed.
+///
+/// # Safety
+/// The thread is attached, its frame is published, and both objects are live.
 #[inline(always)]
 pub(super) unsafe fn item_of(container: *mut PyObject, key: *mut PyObject) -> *mut PyObject {
-    // SAFETY: both are live, and the frame is published.
+    // SAFETY: both are live, and the frame is published (caller).
     unsafe {
         plain_slice(key)
             .and_then(|(start, stop)| part_of(container, start, stop))
@@ -239,11 +285,15 @@ pub(super) unsafe fn item_of(container: *mut PyObject, key: *mut PyObject) -> *m
     }
 }
 
-/// `container[slice(start, stop)]`: a new reference, or null with an exception set. The bounds are given
-/// up.
+/// `container[slice(start, stop)]`. Returns a new reference, or null with an exception set. Consumes the
+/// bounds.
+///
+/// # Safety
+/// The thread is attached, and its frame is published without the bounds. `container` is live, and the caller
+/// owns `start` and `stop`.
 #[inline(never)]
 unsafe fn item_by_slice(container: *mut PyObject, start: StackRef, stop: StackRef) -> *mut PyObject {
-    // SAFETY: all three are live, and the frame is published.
+    // SAFETY: all three are live, and the bounds are owned (caller). The slice takes them over.
     unsafe {
         let slice = ffi::_PyBuildSlice_ConsumeRefs(start.into_object(), stop.into_object());
         if slice.is_null() {
@@ -257,11 +307,15 @@ unsafe fn item_by_slice(container: *mut PyObject, start: StackRef, stop: StackRe
 
 // --- reading with __getitem__ ------------------------------------------------------------------
 
-/// The function that the type of `container` has as its `__getitem__`, borrowed, if the specializer found
-/// one and it is the same still.
+/// Returns the `__getitem__` of the type of `container`, a borrowed Python function, if the specializer has
+/// cached one and it has not changed.
+///
+/// # Safety
+/// `container` is live.
 #[inline(always)]
 unsafe fn getitem_of(container: StackRef) -> Option<*mut ffi::PyFunctionObject> {
-    // SAFETY: the container is live; heap types have such a cache.
+    // SAFETY: the container is live (caller). Heap types have this cache, and the type keeps the cached
+    // function alive.
     unsafe {
         let class = type_of(container.object());
         if type_flags(class) & u64::from(ffi::Py_TPFLAGS_HEAPTYPE) == 0 {
@@ -273,10 +327,13 @@ unsafe fn getitem_of(container: StackRef) -> Option<*mut ffi::PyFunctionObject> 
     }
 }
 
-/// The cached function and its version. With a GIL the second look at it costs nothing.
+/// Returns the cached function and its version. (With a GIL, reading the version a second time costs nothing.)
+///
+/// # Safety
+/// `cache` is that of a live type.
 #[inline(always)]
 unsafe fn read_getitem(cache: *mut ffi::_specialization_cache) -> (*mut ffi::PyFunctionObject, u32) {
-    // SAFETY: the cache is that of a live type.
+    // SAFETY: the cache is readable (caller).
     unsafe {
         #[cfg(not(py_gil_disabled))]
         return ((*cache).getitem.cast(), (*cache).getitem_version);
@@ -290,34 +347,47 @@ unsafe fn read_getitem(cache: *mut ffi::_specialization_cache) -> (*mut ffi::PyF
     }
 }
 
-/// The container's type has a `__getitem__` that is a Python function, and there is room for its frame.
+/// The type of the container has a cached Python function as `__getitem__`, and its frame fits on the data
+/// stack.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
 pub(crate) unsafe fn binary_op_subscr_check_func<E: Engine>(
     e: &mut E,
     Kept([container, _]): Kept<[StackRef; 2]>,
 ) -> Op {
-    // SAFETY: the instruction has two inputs.
+    // SAFETY: the inputs are live. A cached function is live as long as its type.
     unsafe {
         let function = getitem_of(container).ok_or(Exit::Deopt)?;
         guard_stack_space(e, function)
     }
 }
 
-/// There is room for a frame of the function.
+/// Succeeds if a frame of the function fits on the data stack.
+///
+/// # Safety
+/// The thread is attached, and `function` is live.
 #[inline(always)]
 unsafe fn guard_stack_space<E: Engine>(e: &E, function: *mut ffi::PyFunctionObject) -> Op {
-    // SAFETY: the function is live.
+    // SAFETY: the function is live, and keeps its code alive (caller).
     unsafe {
         let code = Code::from_ptr((*function).func_code.cast());
         guard(e.tstate().has_stack_space((*code.as_ptr()).co_framesize as usize))
     }
 }
 
-/// Makes a frame for the call of that function. (The function is looked at
-/// again, since the stack has no room to remember it; another thread may have changed the type.)
+/// Makes a frame for the call of the cached `__getitem__`. The function is read from the cache again, since
+/// there is no stack slot to keep it in. On free-threaded hosts another thread may have changed the type, so
+/// the space is checked again.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op. `check_pep_523` and `binary_op_subscr_check_func` have run
+/// before.
 #[inline(always)]
 pub(crate) unsafe fn binary_op_subscr_init_call<E: Engine>(e: &mut E, [container, key]: [StackRef; 2]) -> Op {
-    // SAFETY: there is room for the frame, and it takes over the inputs as its first locals.
+    // SAFETY: the frame fits on the data stack (checked), and takes over the inputs as its first local
+    // variables.
     unsafe {
         let function = getitem_of(container).ok_or(Exit::Deopt)?;
         if FREE_THREADED {
@@ -334,14 +404,17 @@ pub(crate) unsafe fn binary_op_subscr_init_call<E: Engine>(e: &mut E, [container
 
 // --- writing -----------------------------------------------------------------------------------
 
-/// Looks for a specialized form of `container[key] = value` when the counter says so.
+/// Specializes STORE_SUBSCR if its counter triggers.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
 pub(crate) unsafe fn specialize_store_subscr<E: BytecodeEngine>(
     e: &mut E,
     counter: u16,
     []: [StackRef; 0],
 ) -> BytecodeOp {
-    // SAFETY: the instruction has three inputs.
+    // SAFETY: the three inputs are the topmost values, and live.
     unsafe {
         specialize(e, counter, |e| {
             seams::specialize::store_subscr(e.peek(2), e.peek(1), e.this_instr());
@@ -350,12 +423,15 @@ pub(crate) unsafe fn specialize_store_subscr<E: BytecodeEngine>(
 }
 
 /// `container[key] = value`.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
 pub(crate) unsafe fn store_subscr<E: Engine>(
     e: &mut E,
     [value, container, key]: [StackRef; 3],
 ) -> Op<Settled<0>> {
-    // SAFETY: the inputs are ours.
+    // SAFETY: the inputs are live and owned by this micro-op.
     unsafe {
         e.publish();
         let status = set_item(container.object(), key.object(), value.object());
@@ -364,10 +440,13 @@ pub(crate) unsafe fn store_subscr<E: Engine>(
 }
 
 /// `dict[key] = value`.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op. `guard_nos_dict` has run before.
 #[inline(always)]
 pub(crate) unsafe fn store_subscr_dict<E: Engine>(e: &mut E, [value, dict, key]: [StackRef; 3]) -> Op {
-    // SAFETY: a guard has shown that `dict` is one. It takes over key and value, which leave the stack
-    // first; the dict itself stays there.
+    // SAFETY: a guard has checked that `dict` is a dict. It takes over key and value, which have left the
+    // published stack. The dict itself stays there during the call.
     unsafe {
         e.poke(3, StackRef::NULL);
         e.publish_at(e.sp().sub(1));
@@ -378,10 +457,13 @@ pub(crate) unsafe fn store_subscr_dict<E: Engine>(e: &mut E, [value, dict, key]:
 }
 
 /// `list[index] = value`.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op. `guard_tos_int` and `guard_nos_list` have run before.
 #[inline(always)]
 pub(crate) unsafe fn store_subscr_list_int<E: Engine>(e: &mut E, [value, list, index]: [StackRef; 3]) -> Op {
-    // SAFETY: guards have shown that `list` and `index` are a list and an int. The list takes over the
-    // value, and the item that was there becomes ours.
+    // SAFETY: guards have checked that `list` and `index` are a list and an int. The list is locked when it
+    // is changed. It takes over the value, and the old item is owned here.
     unsafe {
         let at = index_of(index).ok_or(Exit::Deopt)?;
         let object = list.object();
@@ -403,10 +485,13 @@ pub(crate) unsafe fn store_subscr_list_int<E: Engine>(e: &mut E, [value, list, i
 }
 
 /// `container[start:stop] = value`.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
 pub(crate) unsafe fn store_slice<E: Engine>(e: &mut E, [value, container, start, stop]: [StackRef; 4]) -> Op {
-    // SAFETY: the inputs are ours; the bounds are given up or move into the slice, the others stay on the
-    // stack meanwhile.
+    // SAFETY: the inputs are live and owned by this micro-op. The bounds leave the published stack, and are
+    // released or move to the slice. The other inputs stay on the stack during the call.
     unsafe {
         e.publish_at(e.sp().sub(2));
         let status = set_items(container.object(), start, stop, value.object());
@@ -417,7 +502,11 @@ pub(crate) unsafe fn store_slice<E: Engine>(e: &mut E, [value, container, start,
     }
 }
 
-/// `container[start:stop] = value`; nonzero with an exception set. The bounds are given up.
+/// `container[start:stop] = value`. Returns nonzero with an exception set on failure. Consumes the bounds.
+///
+/// # Safety
+/// The thread is attached, and its frame is published without the bounds. `container` and `value` are live,
+/// and the caller owns `start` and `stop`.
 #[inline(never)]
 unsafe fn set_items(
     container: *mut PyObject,
@@ -425,7 +514,8 @@ unsafe fn set_items(
     stop: StackRef,
     value: *mut PyObject,
 ) -> c_int {
-    // SAFETY: all of them are live, and the frame is published.
+    // SAFETY: all objects are live, and the bounds are owned (caller). They are released, or the slice takes
+    // them over.
     unsafe {
         if let Some(status) = set_part(container, start.object(), stop.object(), value) {
             start.close();
@@ -442,11 +532,14 @@ unsafe fn set_items(
     }
 }
 
-/// `container[key] = value` for every kind of all three; nonzero with an exception set. The inputs are
-/// borrowed.
+/// `container[key] = value` for objects of all types. Returns nonzero with an exception set on failure. The
+/// inputs are borrowed.
+///
+/// # Safety
+/// The thread is attached, its frame is published, and all three objects are live.
 #[inline(always)]
 unsafe fn set_item(container: *mut PyObject, key: *mut PyObject, value: *mut PyObject) -> c_int {
-    // SAFETY: all of them are live, and the frame is published.
+    // SAFETY: all three are live, and the frame is published (caller).
     unsafe {
         plain_slice(key)
             .and_then(|(start, stop)| set_part(container, start, stop, value))
@@ -454,8 +547,12 @@ unsafe fn set_item(container: *mut PyObject, key: *mut PyObject, value: *mut PyO
     }
 }
 
-/// Replaces a part of a list; nonzero with an exception set. The inputs are borrowed. None, with nothing
-/// done, if `container` is something else or a bound no simple one.
+/// Replaces a part of a list. Returns nonzero with an exception set on failure. The inputs are borrowed.
+/// Returns `None`, with nothing done, if `container` is not a list or a bound is neither a compact int nor
+/// None.
+///
+/// # Safety
+/// The thread is attached, its frame is published, and all objects are live.
 #[inline(always)]
 unsafe fn set_part(
     container: *mut PyObject,
@@ -463,7 +560,7 @@ unsafe fn set_part(
     stop: *mut PyObject,
     value: *mut PyObject,
 ) -> Option<c_int> {
-    // SAFETY: all of them are live, and the frame is published.
+    // SAFETY: all objects are live, and the frame is published (caller). The container is a list (checked).
     unsafe {
         if !is_exact(container, &raw mut ffi::PyList_Type) {
             return None;
@@ -474,9 +571,12 @@ unsafe fn set_part(
 }
 
 /// `del container[key]`.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
 pub(crate) unsafe fn delete_subscr<E: Engine>(e: &mut E, [container, key]: [StackRef; 2]) -> Op<Settled<0>> {
-    // SAFETY: the inputs are ours.
+    // SAFETY: the inputs are live and owned by this micro-op.
     unsafe {
         e.publish();
         let status = ffi::PyObject_DelItem(container.object(), key.object());
@@ -484,15 +584,19 @@ pub(crate) unsafe fn delete_subscr<E: Engine>(e: &mut E, [container, key]: [Stac
     }
 }
 
-/// Ends a micro-op without results: gives up the inputs, in the order in which they are listed, and fails
-/// if the host's `status` says so.
+/// Ends a micro-op without results: releases the inputs in the order of the array, and fails if `status` is
+/// not zero.
+///
+/// # Safety
+/// The thread is attached. `inputs` are the topmost N values of the engine's stack in any order, and not used
+/// again. If `status` is not zero, an exception is set.
 #[inline(always)]
 unsafe fn settle_status<E: Engine, const N: usize>(
     e: &E,
     inputs: [StackRef; N],
     status: c_int,
 ) -> Op<Settled<0>> {
-    // SAFETY: the inputs are the topmost values and ours.
+    // SAFETY: the inputs are the topmost values and not used again (caller).
     unsafe {
         e.consume(inputs);
         if status != 0 { Err(Exit::Error) } else { Ok(Settled::new()) }
@@ -501,16 +605,19 @@ unsafe fn settle_status<E: Engine, const N: usize>(
 
 // --- slice indices of C code -------------------------------------------------------------------
 
-/// The value of a slice index other than None, clipped to what an index can be: `message` is what
-/// TypeError says of an object that is none.
+/// The value of a slice index other than None, clipped to the range of indices. `message` is that of the
+/// TypeError for an object that is not an index.
+///
+/// # Safety
+/// The thread is attached, its frame is published, and `object` is live.
 unsafe fn index_value(object: *mut PyObject, message: &CStr) -> PyResult<isize> {
-    // SAFETY: the object is live and the thread attached, by the callers' promise.
+    // SAFETY: the object is live (caller).
     unsafe {
         if ffi::PyIndex_Check(object) == 0 {
             ffi::PyErr_SetString(ffi::PyExc_TypeError, message.as_ptr());
             return Err(Raised);
         }
-        // Without an exception for overflow, the host clips.
+        // Without an exception for overflow, the host clips the value.
         match ffi::PyNumber_AsSsize_t(object, core::ptr::null_mut()) {
             -1 if exception_is_set() => Err(Raised),
             value => Ok(value),
@@ -518,24 +625,25 @@ unsafe fn index_value(object: *mut PyObject, message: &CStr) -> PyResult<isize> 
     }
 }
 
-/// The value of a slice index other than None. Fails with TypeError if `object` is none.
+/// Converts a slice index other than None. Fails with TypeError if `object` is not an index; the message
+/// mentions None as valid.
 ///
 /// # Safety
-/// `object` is live, the thread is attached.
+/// The thread is attached, its frame is published, and `object` is live.
 pub(crate) unsafe fn slice_index(object: *mut PyObject) -> PyResult<isize> {
-    // SAFETY: the caller's promise.
+    // SAFETY: the object is live, and the frame is published (caller).
     unsafe {
         let message = c"slice indices must be integers or None or have an __index__ method";
         index_value(object, message)
     }
 }
 
-/// As [`slice_index`], where None is not allowed.
+/// Like [`slice_index`], but the message does not mention None.
 ///
 /// # Safety
 /// As for [`slice_index`].
 pub(crate) unsafe fn slice_index_not_none(object: *mut PyObject) -> PyResult<isize> {
-    // SAFETY: the caller's promise.
+    // SAFETY: the object is live, and the frame is published (caller).
     unsafe {
         let message = c"slice indices must be integers or have an __index__ method";
         index_value(object, message)

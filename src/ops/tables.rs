@@ -4,12 +4,12 @@ use core::ffi::c_uint;
 
 use crate::host::ffi::*;
 
-/// A binary operator: takes two borrowed references, returns a new one, or null with an exception set.
+/// A binary operator. It takes two borrowed references and returns a new one, or null with an exception set.
 pub(crate) type BinaryFunction = unsafe extern "C" fn(*mut PyObject, *mut PyObject) -> *mut PyObject;
 
 pub(crate) const OPERATORS: usize = NB_OPARG_LAST as usize + 1;
 
-/// The functions behind BINARY_OP, by its argument (`NB_*` in `opcode.h`).
+/// The functions that BINARY_OP calls, indexed by its argument (`NB_*` in `opcode.h`).
 pub(crate) static BINARY_OPERATORS: [BinaryFunction; OPERATORS] = by_index(&[
     (NB_ADD, PyNumber_Add),
     (NB_AND, PyNumber_And),
@@ -40,7 +40,7 @@ pub(crate) static BINARY_OPERATORS: [BinaryFunction; OPERATORS] = by_index(&[
     (NB_SUBSCR, PyObject_GetItem),
 ]);
 
-/// Puts every operator in its place; a host with an operator more does not compile.
+/// Puts each operator at its index. Compilation fails if the host has an operator that is not listed.
 const fn by_index(operators: &[(c_uint, BinaryFunction); OPERATORS]) -> [BinaryFunction; OPERATORS] {
     let mut table = [operators[0].1; OPERATORS];
     let mut filled = [false; OPERATORS];
@@ -55,8 +55,8 @@ const fn by_index(operators: &[(c_uint, BinaryFunction); OPERATORS]) -> [BinaryF
     table
 }
 
-/// The functions behind CONVERT_VALUE, by its argument (`FVC_*` in `opcode_utils.h`; `FVC_NONE` has
-/// none). Each takes a borrowed reference and returns a new `str`, or null with an exception set.
+/// The functions that CONVERT_VALUE calls, indexed by its argument (`FVC_*` in `opcode_utils.h`; `FVC_NONE`
+/// has no function). Each takes a borrowed reference and returns a new `str`, or null with an exception set.
 pub(crate) static CONVERSIONS: [conversion_func; FVC_ASCII as usize + 1] = {
     let mut table: [conversion_func; FVC_ASCII as usize + 1] = [None; FVC_ASCII as usize + 1];
     table[FVC_STR as usize] = Some(PyObject_Str);

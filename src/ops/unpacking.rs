@@ -1,4 +1,4 @@
-//! Unpacking and pattern matching.
+//! Unpacking, and the instructions of pattern matching.
 
 use super::adaptive::specialize;
 use super::exact::topmost;
@@ -16,14 +16,17 @@ use core::ffi::c_int;
 
 // --- unpacking ---------------------------------------------------------------------------------
 
-/// Looks for a specialized form of unpacking a sequence when the counter says so.
+/// Specializes UNPACK_SEQUENCE if its counter triggers.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
 pub(crate) unsafe fn specialize_unpack_sequence<E: BytecodeEngine>(
     e: &mut E,
     counter: u16,
     []: [StackRef; 0],
 ) -> BytecodeOp {
-    // SAFETY: the instruction has an input.
+    // SAFETY: the input is the topmost value, and live.
     unsafe {
         specialize(e, counter, |e| {
             seams::specialize::unpack_sequence(e.peek(1), e.this_instr(), e.oparg());
@@ -31,30 +34,37 @@ pub(crate) unsafe fn specialize_unpack_sequence<E: BytecodeEngine>(
     }
 }
 
-/// Puts the `oparg` items of an iterable in its place, the first one topmost.
+/// Replaces an iterable by its `oparg` items, the first one topmost.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
 pub(crate) unsafe fn unpack_sequence<E: Engine>(
     e: &mut E,
     [iterable]: [StackRef; 1],
 ) -> Op<SettledMany<Oparg>> {
     let count = e.oparg();
-    // SAFETY: the input is ours, and the stack has room for that many values.
+    // SAFETY: the input is the topmost value and owned by this micro-op. The stack has room for `oparg` values.
     unsafe { unpack(e, iterable, count, -1) }
 }
 
-/// Puts the items of an iterable in its place, the first one topmost: as many as the low byte of the
-/// argument says, a list, and as many as the other bytes say.
+/// Replaces an iterable by its items, the first one topmost: as many as the low byte of the argument, a list,
+/// and as many as the other bytes.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
 pub(crate) unsafe fn unpack_ex<E: Engine>(
     e: &mut E,
     [iterable]: [StackRef; 1],
 ) -> Op<SettledMany<ItemsAndRest>> {
     let (before, after) = (e.oparg() & 0xFF, e.oparg() >> 8);
-    // SAFETY: the input is ours, and the stack has room for that many values.
+    // SAFETY: the input is the topmost value and owned by this micro-op. The stack has room for all items and
+    // the list.
     unsafe { unpack(e, iterable, before, after as _) }
 }
 
-/// What UNPACK_EX leaves.
+/// The results of UNPACK_EX.
 pub(crate) struct ItemsAndRest;
 
 impl Count for ItemsAndRest {
@@ -64,7 +74,12 @@ impl Count for ItemsAndRest {
     }
 }
 
-/// Puts the items of an iterable, the topmost value, in its place.
+/// Replaces the topmost value, an iterable, by its items. `before` and `after` are those of
+/// [`unpack_iterable`].
+///
+/// # Safety
+/// The thread is attached. `iterable` is the topmost value of the engine's stack and not used again. `C` is
+/// the number of items for `before` and `after`, and the stack has room for them.
 #[inline(always)]
 unsafe fn unpack<E: Engine, C: Count>(
     e: &mut E,
@@ -72,7 +87,8 @@ unsafe fn unpack<E: Engine, C: Count>(
     before: usize,
     after: core::ffi::c_int,
 ) -> Op<SettledMany<C>> {
-    // SAFETY: the caller's promise.
+    // SAFETY: the iterable is owned here after it has left the stack, and there is room for the items below
+    // `top` (caller).
     unsafe {
         let iterable = iterable.into_object();
         let base = e.sp().sub(1);
@@ -87,13 +103,17 @@ unsafe fn unpack<E: Engine, C: Count>(
     }
 }
 
-/// A tuple of two items.
+/// Unpacks a tuple of two items.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op. `guard_tos_tuple` has run before.
 #[inline(always)]
 pub(crate) unsafe fn unpack_sequence_two_tuple<E: Engine>(
     e: &mut E,
     [sequence]: [StackRef; 1],
 ) -> Op<Settled<2>> {
-    // SAFETY: a guard has shown that the input, which is ours, is a tuple.
+    // SAFETY: a guard has checked that the input is a tuple, which keeps its items alive until they are
+    // referenced from the stack.
     unsafe {
         let tuple = sequence.object();
         guard(tuple_size(tuple) == 2)?;
@@ -103,13 +123,17 @@ pub(crate) unsafe fn unpack_sequence_two_tuple<E: Engine>(
     }
 }
 
-/// A tuple of `oparg` items.
+/// Unpacks a tuple of `oparg` items.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op. `guard_tos_tuple` has run before.
 #[inline(always)]
 pub(crate) unsafe fn unpack_sequence_tuple<E: Engine>(
     e: &mut E,
     [sequence]: [StackRef; 1],
 ) -> Op<SettledMany<Oparg>> {
-    // SAFETY: a guard has shown that the input, which is ours, is a tuple. It keeps its items alive.
+    // SAFETY: a guard has checked that the input is a tuple, which keeps its items alive until they are
+    // referenced from the stack.
     unsafe {
         let tuple = sequence.object();
         guard(tuple_size(tuple) == e.oparg())?;
@@ -119,13 +143,16 @@ pub(crate) unsafe fn unpack_sequence_tuple<E: Engine>(
     }
 }
 
-/// A list of `oparg` items.
+/// Unpacks a list of `oparg` items.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op. `guard_tos_list` has run before.
 #[inline(always)]
 pub(crate) unsafe fn unpack_sequence_list<E: Engine>(
     e: &mut E,
     [sequence]: [StackRef; 1],
 ) -> Op<SettledMany<Oparg>> {
-    // SAFETY: a guard has shown that the input, which is ours, is a list. Its items stay while it is locked.
+    // SAFETY: a guard has checked that the input is a list. It keeps its items alive while it is locked.
     unsafe {
         let list = sequence.object();
         guard(lock::try_lock(list))?;
@@ -140,10 +167,15 @@ pub(crate) unsafe fn unpack_sequence_list<E: Engine>(
     }
 }
 
-/// Puts `oparg` items in the place of the topmost value, the first one topmost. Returns where they end.
+/// Replaces the topmost value by `oparg` items, the first one topmost. Returns the end of the items on the
+/// stack.
+///
+/// # Safety
+/// `items` points to `oparg` live objects, and the engine's stack has room for them. The caller still owns
+/// the topmost value, which leaves the stack.
 #[inline(always)]
 unsafe fn place_items<E: Engine>(e: &mut E, items: *mut *mut PyObject) -> *mut StackRef {
-    // SAFETY: there are that many, and the stack has room for them.
+    // SAFETY: there are `oparg` live objects, and the stack has room for them (caller).
     unsafe {
         let mut top = e.sp().sub(1);
         for index in (0..e.oparg()).rev() {
@@ -156,33 +188,42 @@ unsafe fn place_items<E: Engine>(e: &mut E, items: *mut *mut PyObject) -> *mut S
 
 // --- patterns ----------------------------------------------------------------------------------
 
-/// Pushes whether the topmost value is a mapping to patterns.
+/// Pushes a bool: whether pattern matching treats the topmost value as a mapping.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
 pub(crate) unsafe fn match_mapping<E: Engine>(
     _e: &mut E,
     Kept([subject]): Kept<[StackRef; 1]>,
 ) -> Op<[StackRef; 1]> {
-    // SAFETY: the instruction has a subject.
+    // SAFETY: the subject is live.
     unsafe { Ok([StackRef::bool(has_feature(subject.object(), ffi::Py_TPFLAGS_MAPPING))]) }
 }
 
-/// Pushes whether the topmost value is a sequence to patterns.
+/// Pushes a bool: whether pattern matching treats the topmost value as a sequence.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
 pub(crate) unsafe fn match_sequence<E: Engine>(
     _e: &mut E,
     Kept([subject]): Kept<[StackRef; 1]>,
 ) -> Op<[StackRef; 1]> {
-    // SAFETY: the instruction has a subject.
+    // SAFETY: the subject is live.
     unsafe { Ok([StackRef::bool(has_feature(subject.object(), ffi::Py_TPFLAGS_SEQUENCE))]) }
 }
 
-/// Pushes a tuple of the values of a mapping's keys, or None if one is missing.
+/// Pushes a tuple of the values of a mapping for a tuple of keys, or None if a key is missing.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
 pub(crate) unsafe fn match_keys<E: Engine>(
     e: &mut E,
     Kept([subject, keys]): Kept<[StackRef; 2]>,
 ) -> Op<[StackRef; 1]> {
-    // SAFETY: the topmost values are the subject and a tuple of keys; they stay.
+    // SAFETY: the two topmost values are the subject and a tuple of keys. They stay on the published stack.
     unsafe {
         e.publish();
         let values = matching::match_keys(subject.object(), keys.object());
@@ -190,13 +231,17 @@ pub(crate) unsafe fn match_keys<E: Engine>(
     }
 }
 
-/// A tuple of the attributes that a class pattern asks for, or None if the subject does not match.
+/// Pushes a tuple of the attributes for a class pattern, or None if the subject does not match.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
 pub(crate) unsafe fn match_class<E: Engine>(
     e: &mut E,
     [subject, class, names]: [StackRef; 3],
 ) -> Op<Settled<1>> {
-    // SAFETY: the inputs are ours.
+    // SAFETY: the inputs are live and owned by this micro-op, and on the published stack during the match.
+    // `names` is a tuple.
     unsafe {
         e.publish();
         let (subject, class, names) = (subject.object(), class.object(), names.object());
@@ -211,11 +256,13 @@ pub(crate) unsafe fn match_class<E: Engine>(
 
 // --- items of an iterable ----------------------------------------------------------------------
 
-/// Unpacks `iterable` into the slots below `top`, the first item topmost: `before` items or, unless `after` is -1,
-/// `before` items, a list, and `after` items. On failure the slots stay empty.
+/// Unpacks `iterable` into the slots below `top`, the first item topmost: exactly `before` items if `after`
+/// is -1, otherwise `before` items, a list, and `after` items. On failure an exception is set and the slots
+/// hold no references.
 ///
 /// # Safety
-/// The thread is attached and its frame published; `iterable` is live, and below `top` is room for the items.
+/// The thread is attached, `tstate` is its state, its frame is published, and `iterable` is live. There is
+/// room for the items below `top`, above the published stack.
 pub(crate) unsafe fn unpack_iterable(
     tstate: ThreadState,
     iterable: *mut PyObject,
@@ -223,7 +270,7 @@ pub(crate) unsafe fn unpack_iterable(
     after: c_int,
     top: *mut StackRef,
 ) -> PyResult<()> {
-    // SAFETY: the caller's promise.
+    // SAFETY: the iterable is live, and there is room for the items (caller).
     unsafe {
         let iterator = iterator(tstate, iterable)?;
         let mut values = Values { top, count: 0 };
@@ -236,20 +283,20 @@ pub(crate) unsafe fn unpack_iterable(
     Ok(())
 }
 
-/// Values stored on a stack from the top down. Dropping them closes them, the last one first.
+/// Values that are stored on a stack from the top down. Dropping this releases them, the last one first.
 struct Values {
-    /// The slot of the last value.
+    /// The slot of the value that was stored last.
     top: *mut StackRef,
     count: usize,
 }
 
 impl Values {
-    /// Stores one more.
+    /// Stores one more value.
     ///
     /// # Safety
-    /// There is room for it.
+    /// There is room for it below `top`.
     unsafe fn push(&mut self, value: Owned) {
-        // SAFETY: the caller's promise; the stack takes the reference over.
+        // SAFETY: there is room for the value (caller), and the slot takes over the reference.
         unsafe {
             self.top = self.top.sub(1);
             *self.top = StackRef::steal(value.into_ptr());
@@ -257,7 +304,7 @@ impl Values {
         self.count += 1;
     }
 
-    /// Leaves the values where they are.
+    /// Leaves the values on the stack.
     fn keep(self) {
         core::mem::forget(self);
     }
@@ -266,7 +313,8 @@ impl Values {
 impl Drop for Values {
     fn drop(&mut self) {
         for _ in 0..self.count {
-            // SAFETY: that many values have been stored from here up.
+            // SAFETY: `count` live values start at `top`, and each is released once. A thread that unpacks is
+            // attached.
             unsafe {
                 (*self.top).close();
                 self.top = self.top.add(1);
@@ -275,9 +323,12 @@ impl Drop for Values {
     }
 }
 
-/// `iter(iterable)`, with a message about unpacking.
+/// `iter(iterable)`, with an error message about unpacking.
+///
+/// # Safety
+/// The thread is attached, `tstate` is its state, its frame is published, and `iterable` is live.
 unsafe fn iterator(tstate: ThreadState, iterable: *mut PyObject) -> PyResult {
-    // SAFETY: the object is live and the thread attached, as the caller of the API promised.
+    // SAFETY: the object is live, and so are its type and the name of the type (caller).
     unsafe {
         let iterator = Owned::from_host(ffi::PyObject_GetIter(iterable));
         if iterator.is_err()
@@ -295,23 +346,30 @@ unsafe fn iterator(tstate: ThreadState, iterable: *mut PyObject) -> PyResult {
     }
 }
 
-/// `next(iterator)`; none at its end.
+/// `next(iterator)`. Returns `None` at the end.
+///
+/// # Safety
+/// The thread is attached, and its frame is published.
 unsafe fn next(iterator: &Owned) -> PyResult<Option<Owned>> {
-    // SAFETY: the reference is live and the thread attached.
+    // SAFETY: the iterator is owned, and the thread is attached (caller).
     match unsafe { Owned::optional(ffi::PyIter_Next(iterator.as_ptr())) } {
         None if exception_is_set() => Err(Raised),
         item => Ok(item),
     }
 }
 
-/// The items of a form without a star: exactly `expected`.
+/// Takes the items for a target list without a star: exactly `expected`.
+///
+/// # Safety
+/// The thread is attached, its frame is published, `iterable` is live, and `values` has room for `expected`
+/// items.
 unsafe fn take_all(
     iterable: *mut PyObject,
     iterator: &Owned,
     expected: c_int,
     values: &mut Values,
 ) -> PyResult<()> {
-    // SAFETY: the caller of the API has promised room for them.
+    // SAFETY: the iterable is live, and there is room for the items (caller).
     unsafe {
         for got in 0..expected {
             let Some(item) = next(iterator)? else {
@@ -334,10 +392,13 @@ unsafe fn take_all(
     }
 }
 
-/// The items of a form with a star: `before`, a list, `after`.
+/// Takes the items for a target list with a star: `before`, a list, `after`.
+///
+/// # Safety
+/// The thread is attached, its frame is published, and `values` has room for all items and the list.
 unsafe fn take_some(iterator: &Owned, before: c_int, after: c_int, values: &mut Values) -> PyResult<()> {
-    // SAFETY: the caller of the API has promised room for them; the new list is nobody else's, and has
-    // the items that move from its end to the stack.
+    // SAFETY: there is room for the items (caller). No other code has access to the new list. Its last
+    // `after` items move to the stack, and the list is shortened by them.
     unsafe {
         for got in 0..before {
             let Some(item) = next(iterator)? else {
@@ -371,10 +432,14 @@ unsafe fn take_some(iterator: &Owned, before: c_int, after: c_int, values: &mut 
     }
 }
 
-/// There was an item more than expected. How many there are is told where a look suffices.
+/// Sets ValueError for an iterable with more items than expected. The message contains their number if that
+/// is available without iterating.
+///
+/// # Safety
+/// The thread is attached, and `iterable` is live.
 #[cold]
 unsafe fn too_many(iterable: *mut PyObject, expected: c_int) -> Raised {
-    // SAFETY: the object is live and the thread attached, as the caller of the API promised.
+    // SAFETY: the object is live (caller), and has the type that was checked.
     unsafe {
         let length = if is_exact(iterable, &raw mut ffi::PyDict_Type) {
             ffi::PyDict_Size(iterable)
@@ -385,7 +450,7 @@ unsafe fn too_many(iterable: *mut PyObject, expected: c_int) -> Raised {
         } else {
             0
         };
-        // It may have shrunk since.
+        // The container may have shrunk in the meantime.
         if length > expected as isize {
             return raise!(
                 PyExc_ValueError,

@@ -7,19 +7,25 @@ use crate::host::object::{has_feature, list_append, type_of};
 use crate::host::{FREE_THREADED, PyObject, PyTypeObject, StackRef, ThreadState, ffi, lock, small_int};
 use crate::ops::guards::guard;
 
-/// Whether too little of the C stack is left for a call that does not look itself
+/// Whether the C stack is too full for a call of a function that does not check it
 /// (`_Py_ReachedRecursionLimit`).
+///
+/// # Safety
+/// `tstate` is live.
 #[inline(always)]
 unsafe fn reached_recursion_limit(tstate: ThreadState) -> bool {
     let marker = 0u8;
-    // SAFETY: the thread state is live.
+    // SAFETY: the thread state is live (caller).
     &raw const marker as usize <= unsafe { (*tstate.implementation()).c_stack_soft_limit }
 }
 
-/// The callable as a built-in function with these flags, and its definition.
+/// Returns the callable and its definition, if it is a built-in function whose flags are exactly `flags`.
+///
+/// # Safety
+/// The operands are on the stack.
 #[inline(always)]
 unsafe fn guard_builtin(operands: Operands<false>, flags: u32) -> Op<(CFunction, Definition)> {
-    // SAFETY: the operands are on the stack.
+    // SAFETY: the operands are on the stack (caller), so the callable and its definition are live.
     unsafe {
         let Some(function) = CFunction::cast(operands.callable().object()) else {
             return Err(Exit::Deopt);
@@ -29,10 +35,14 @@ unsafe fn guard_builtin(operands: Operands<false>, flags: u32) -> Op<(CFunction,
     }
 }
 
-/// The callable as a method with these flags, for exactly the type of `receiver`, the first argument.
+/// Returns the definition of the callable, if it is a method descriptor whose flags are exactly `flags`, and
+/// `receiver`, the first argument, is exactly of its class.
+///
+/// # Safety
+/// The operands are on the stack, and `receiver` is live.
 #[inline(always)]
 unsafe fn guard_method(operands: Operands<false>, receiver: StackRef, flags: u32) -> Op<Definition> {
-    // SAFETY: the operands are on the stack.
+    // SAFETY: the operands are on the stack, and the receiver is live (caller).
     unsafe {
         let Some(method) = MethodDescriptor::cast(operands.callable().object()) else {
             return Err(Exit::Deopt);
@@ -42,7 +52,10 @@ unsafe fn guard_method(operands: Operands<false>, receiver: StackRef, flags: u32
     }
 }
 
-/// Calls a type that has a C function for that.
+/// Calls a type that has a `tp_vectorcall`.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
 pub(crate) unsafe fn call_builtin_class<E: Engine>(e: &mut E, operands: Operands<false>) -> Op<Settled<1>> {
     // SAFETY: the operands are on the stack.
@@ -58,6 +71,9 @@ pub(crate) unsafe fn call_builtin_class<E: Engine>(e: &mut E, operands: Operands
 }
 
 /// Calls a built-in function of one argument.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
 pub(crate) unsafe fn call_builtin_o<E: Engine>(e: &mut E, operands: Operands<false>) -> Op<Settled<1>> {
     // SAFETY: the operands are on the stack.
@@ -71,15 +87,20 @@ pub(crate) unsafe fn call_builtin_o<E: Engine>(e: &mut E, operands: Operands<fal
     }
 }
 
-/// Ends a call of `N` arguments, `self` included: gives the operands up, topmost first. They are read
+/// Ends a call with `N` arguments, including `self`: releases the operands, topmost first. They are read
 /// again from the stack, so that they need no registers during the call.
+///
+/// # Safety
+/// The thread is attached, and the frame was published. The operands are the topmost values of the stack,
+/// with N arguments in total, and are not used again. The caller owns `result`, or it is null with an
+/// exception set.
 #[inline(always)]
 unsafe fn close_and_finish<E: Engine, const N: usize>(
     e: &mut E,
     operands: Operands<false>,
     result: *mut PyObject,
 ) -> Op<Settled<1>> {
-    // SAFETY: the operands are on the stack, the arguments topmost, and not used again.
+    // SAFETY: the arguments are the N topmost values, and nothing uses the operands again (caller).
     unsafe {
         let base = operands.base();
         for depth in 1..=N {
@@ -90,7 +111,10 @@ unsafe fn close_and_finish<E: Engine, const N: usize>(
     }
 }
 
-/// Calls a built-in function with an array of arguments.
+/// Calls a built-in function that takes an array of arguments.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
 pub(crate) unsafe fn call_builtin_fast<E: Engine>(e: &mut E, operands: Operands<false>) -> Op<Settled<1>> {
     // SAFETY: the operands are on the stack.
@@ -102,7 +126,10 @@ pub(crate) unsafe fn call_builtin_fast<E: Engine>(e: &mut E, operands: Operands<
     }
 }
 
-/// Calls a built-in function with an array of arguments and no keywords.
+/// Calls a built-in function that takes an array of arguments and keywords, without keywords.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
 pub(crate) unsafe fn call_builtin_fast_with_keywords<E: Engine>(
     e: &mut E,
@@ -118,6 +145,9 @@ pub(crate) unsafe fn call_builtin_fast_with_keywords<E: Engine>(
 }
 
 /// Calls a method without arguments.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
 pub(crate) unsafe fn call_method_descriptor_noargs<E: Engine>(
     e: &mut E,
@@ -135,6 +165,9 @@ pub(crate) unsafe fn call_method_descriptor_noargs<E: Engine>(
 }
 
 /// Calls a method with one argument.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
 pub(crate) unsafe fn call_method_descriptor_o<E: Engine>(
     e: &mut E,
@@ -151,7 +184,10 @@ pub(crate) unsafe fn call_method_descriptor_o<E: Engine>(
     }
 }
 
-/// Calls a method with an array of arguments.
+/// Calls a method that takes an array of arguments.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
 pub(crate) unsafe fn call_method_descriptor_fast<E: Engine>(
     e: &mut E,
@@ -167,7 +203,10 @@ pub(crate) unsafe fn call_method_descriptor_fast<E: Engine>(
     }
 }
 
-/// Calls a method with an array of arguments and no keywords.
+/// Calls a method that takes an array of arguments and keywords, without keywords.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
 pub(crate) unsafe fn call_method_descriptor_fast_with_keywords<E: Engine>(
     e: &mut E,
@@ -186,22 +225,28 @@ pub(crate) unsafe fn call_method_descriptor_fast_with_keywords<E: Engine>(
 // --- particular functions ----------------------------------------------------------------------
 
 /// The callable is `len`.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
 pub(crate) unsafe fn guard_callable_len<E: Engine>(
     e: &mut E,
     Kept([callable, _, _]): Kept<[StackRef; 3]>,
 ) -> Op {
-    // SAFETY: the call has one argument and no `self`.
+    // SAFETY: the state of the attached thread and its interpreter are live.
     unsafe { guard(callable.object() == (*e.tstate().interp()).callable_cache.len) }
 }
 
 /// `len(argument)`.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op. `guard_nos_null` and `guard_callable_len` have run before.
 #[inline(always)]
 pub(crate) unsafe fn call_len<E: Engine>(
     e: &mut E,
     [callable, null, argument]: [StackRef; 3],
 ) -> Op<Settled<1>> {
-    // SAFETY: the inputs are ours; small ints are immortal.
+    // SAFETY: the inputs are live and owned by this micro-op. Small ints are immortal.
     unsafe {
         e.publish();
         let length = ffi::PyObject_Size(argument.object());
@@ -222,9 +267,12 @@ pub(crate) unsafe fn call_len<E: Engine>(
 }
 
 /// `isinstance(instance, class)`.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
 pub(crate) unsafe fn call_isinstance<E: Engine>(e: &mut E, operands: Operands<false>) -> Op<Settled<1>> {
-    // SAFETY: the operands are on the stack; with two arguments they are the topmost.
+    // SAFETY: the operands are on the stack; if there are two arguments, they are the topmost values.
     unsafe {
         guard(operands.total() == 2)?;
         let callable = operands.callable();
@@ -244,13 +292,17 @@ pub(crate) unsafe fn call_isinstance<E: Engine>(e: &mut E, operands: Operands<fa
     }
 }
 
-/// `list.append(receiver, value)` and the POP_TOP after it, which would drop the result.
+/// `list.append(receiver, value)`, together with the POP_TOP that follows and would drop the result.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
 pub(crate) unsafe fn call_list_append<E: Engine>(
     e: &mut E,
     [callable, receiver, value]: [StackRef; 3],
 ) -> Op<Settled<0>> {
-    // SAFETY: the inputs are ours; the list takes over the value.
+    // SAFETY: the inputs are live and owned by this micro-op. The list takes over the value. The specializer
+    // has checked that a POP_TOP follows.
     unsafe {
         guard(callable.object() == (*e.tstate().interp()).callable_cache.list_append)?;
         let list = receiver.object();
@@ -279,6 +331,9 @@ fn guard_callable(callable: StackRef, type_: *mut PyTypeObject) -> Op {
 }
 
 /// The callable is `str`.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
 pub(crate) unsafe fn guard_callable_str_1<E: Engine>(
     _e: &mut E,
@@ -288,6 +343,9 @@ pub(crate) unsafe fn guard_callable_str_1<E: Engine>(
 }
 
 /// The callable is `tuple`.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
 pub(crate) unsafe fn guard_callable_tuple_1<E: Engine>(
     _e: &mut E,
@@ -297,6 +355,9 @@ pub(crate) unsafe fn guard_callable_tuple_1<E: Engine>(
 }
 
 /// The callable is `type`.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
 pub(crate) unsafe fn guard_callable_type_1<E: Engine>(
     _e: &mut E,
@@ -305,10 +366,13 @@ pub(crate) unsafe fn guard_callable_type_1<E: Engine>(
     guard_callable(callable, &raw mut ffi::PyType_Type)
 }
 
-/// `str(argument)`. Like the other types here, `str` is immortal and not given up.
+/// `str(argument)`. `str` and the other types here are immortal, so they are not released.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op. `guard_nos_null` and `guard_callable_str_1` have run before.
 #[inline(always)]
 pub(crate) unsafe fn call_str_1<E: Engine>(e: &mut E, [_, null, argument]: [StackRef; 3]) -> Op<Settled<1>> {
-    // SAFETY: the inputs are ours.
+    // SAFETY: the inputs are live and owned by this micro-op.
     unsafe {
         e.publish();
         let result = ffi::PyObject_Str(argument.object());
@@ -317,12 +381,16 @@ pub(crate) unsafe fn call_str_1<E: Engine>(e: &mut E, [_, null, argument]: [Stac
 }
 
 /// `tuple(argument)`.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op. `guard_nos_null` and `guard_callable_tuple_1` have run
+/// before.
 #[inline(always)]
 pub(crate) unsafe fn call_tuple_1<E: Engine>(
     e: &mut E,
     [_, null, argument]: [StackRef; 3],
 ) -> Op<Settled<1>> {
-    // SAFETY: the inputs are ours.
+    // SAFETY: the inputs are live and owned by this micro-op.
     unsafe {
         e.publish();
         let result = ffi::PySequence_Tuple(argument.object());
@@ -331,9 +399,13 @@ pub(crate) unsafe fn call_tuple_1<E: Engine>(
 }
 
 /// `type(argument)`.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op. `guard_nos_null` and `guard_callable_type_1` have run
+/// before.
 #[inline(always)]
 pub(crate) unsafe fn call_type_1<E: Engine>(e: &mut E, [_, null, argument]: [StackRef; 3]) -> Op<Settled<1>> {
-    // SAFETY: the inputs are ours.
+    // SAFETY: the inputs are live and owned by this micro-op.
     unsafe {
         let type_ = StackRef::new(type_of(argument.object()).cast());
         e.settle([argument, null, StackRef::NULL], [type_])

@@ -1,14 +1,17 @@
-//! Making functions, and functions that are instructions.
+//! Function objects, and intrinsics: host functions that the compiler calls by number.
 
 use crate::engine::{Engine, Exit, Op, Settled};
 use crate::host::function::Function;
 use crate::host::{Code, Owned, PyResult, StackRef, ffi};
 use core::mem::offset_of;
 
-/// Makes a function of a code object.
+/// Makes a function from a code object.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
 pub(crate) unsafe fn make_function<E: Engine>(e: &mut E, [code]: [StackRef; 1]) -> Op<Settled<1>> {
-    // SAFETY: the input is a code object and ours.
+    // SAFETY: the input is a code object, live and owned by this micro-op.
     unsafe {
         e.publish();
         let function = ffi::PyFunction_New(code.object(), e.frame().globals());
@@ -20,14 +23,19 @@ pub(crate) unsafe fn make_function<E: Engine>(e: &mut E, [code]: [StackRef; 1]) 
     }
 }
 
-/// Gives a new function its defaults, closure or annotations: which of them, says the argument.
+/// Sets the defaults, keyword defaults, annotations, closure or `__annotate__` of a new function. The
+/// argument says which.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
 pub(crate) unsafe fn set_function_attribute<E: Engine>(
     e: &mut E,
     [attribute, function]: [StackRef; 2],
 ) -> Op<Settled<1>> {
-    // SAFETY: the topmost value is a function that nobody else has seen, without that attribute; the
-    // value below moves into it. The compiler uses arguments of the table only.
+    // SAFETY: the topmost value is a function that MAKE_FUNCTION has just made. No other thread has seen it,
+    // and it does not have this attribute yet, so the reference below moves into it. The compiler emits only
+    // arguments that are in the table.
     unsafe {
         let attribute = attribute.into_object();
         e.poke(2, function);
@@ -46,10 +54,15 @@ pub(crate) unsafe fn set_function_attribute<E: Engine>(
     }
 }
 
-/// Names the function that makes the annotations after the one that they are for.
+/// Sets the qualified name of the function that computes annotations: that of the annotated function, then
+/// `.__annotate__`.
+///
+/// # Safety
+/// The thread is attached, its frame is published, and both functions are live.
 #[inline(never)]
 unsafe fn name_annotate(function: Function, annotate: Function) -> PyResult<()> {
-    // SAFETY: both are live, and the frame is published.
+    // SAFETY: both functions are live, and so are their names (caller). The old name is released after it is
+    // replaced.
     unsafe {
         let format = c"%U.__annotate__".as_ptr();
         let name = Owned::from_host(ffi::PyUnicode_FromFormat(format, (*function.as_ptr()).func_qualname))?;
@@ -59,10 +72,14 @@ unsafe fn name_annotate(function: Function, annotate: Function) -> PyResult<()> 
     Ok(())
 }
 
-/// Calls one of the host's unary functions that are no built-ins.
+/// Calls a unary intrinsic of the host: `_PyIntrinsics_UnaryFunctions[oparg]`.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
 pub(crate) unsafe fn call_intrinsic_1<E: Engine>(e: &mut E, [value]: [StackRef; 1]) -> Op<Settled<1>> {
-    // SAFETY: the compiler uses indices of the table only; the input is ours.
+    // SAFETY: the compiler emits only indices of the table whose function exists. The input is live and owned
+    // by this micro-op.
     unsafe {
         e.publish();
         let table = (&raw const ffi::_PyIntrinsics_UnaryFunctions).cast::<ffi::intrinsic_func1_info>();
@@ -72,10 +89,14 @@ pub(crate) unsafe fn call_intrinsic_1<E: Engine>(e: &mut E, [value]: [StackRef; 
     }
 }
 
-/// Calls one of the host's binary functions that are no built-ins.
+/// Calls a binary intrinsic of the host: `_PyIntrinsics_BinaryFunctions[oparg]`.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
 pub(crate) unsafe fn call_intrinsic_2<E: Engine>(e: &mut E, [left, right]: [StackRef; 2]) -> Op<Settled<1>> {
-    // SAFETY: the compiler uses indices of the table only; the inputs are ours.
+    // SAFETY: the compiler emits only indices of the table whose function exists. The inputs are live and
+    // owned by this micro-op.
     unsafe {
         e.publish();
         let table = (&raw const ffi::_PyIntrinsics_BinaryFunctions).cast::<ffi::intrinsic_func2_info>();
@@ -87,8 +108,8 @@ pub(crate) unsafe fn call_intrinsic_2<E: Engine>(e: &mut E, [left, right]: [Stac
 
 // --- attributes --------------------------------------------------------------------------------
 
-/// Where a function object keeps what SET_FUNCTION_ATTRIBUTE gives it, by the instruction's argument
-/// (`MAKE_FUNCTION_*`); zero for what is no such argument.
+/// Offsets of the fields of a function object that SET_FUNCTION_ATTRIBUTE sets, by its argument
+/// (`MAKE_FUNCTION_*`). Zero for numbers that are no such argument.
 pub(crate) static FUNCTION_ATTRIBUTES: [usize; ffi::MAKE_FUNCTION_ANNOTATE as usize + 1] = {
     let mut offsets = [0; ffi::MAKE_FUNCTION_ANNOTATE as usize + 1];
     offsets[ffi::MAKE_FUNCTION_DEFAULTS as usize] = offset_of!(ffi::PyFunctionObject, func_defaults);

@@ -1,8 +1,8 @@
 //! Calls and function objects.
 //!
-//! How many operands a call has depends on the instruction's argument, so most micro-ops here take
-//! [`Operands`]. CALL and CALL_KW, which has the names of keyword
-//! arguments on top, share one body each: the parameter `KW` says which of the two it is.
+//! The number of operands of a call depends on the instruction's argument, so most micro-ops here take
+//! [`Operands`]. CALL and CALL_KW share their bodies: the parameter `KW` says which of the two it is. CALL_KW
+//! has the names of the keyword arguments on top of the other operands.
 
 mod builtins;
 mod events;
@@ -27,10 +27,15 @@ use crate::host::{Frame, PyObject, StackRef};
 use crate::seams;
 pub(crate) use operands::Operands;
 
-/// The body of CALL's specializing step.
+/// Specializes a CALL or CALL_KW.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op. The current instruction is a CALL_KW if `KW`, else a CALL,
+/// and `counter` is its counter.
 #[inline(always)]
 unsafe fn specialize_operands<E: BytecodeEngine, const KW: bool>(e: &mut E, counter: u16) -> BytecodeOp {
-    // SAFETY: the operands are on the stack, and the specializer is that of the instruction's family.
+    // SAFETY: the operands are the topmost values of the stack, and the specializer is that of the
+    // instruction's family.
     unsafe {
         specialize(e, counter, |e| {
             let operands = Operands::<KW>::below(e.sp(), e.oparg());
@@ -40,33 +45,43 @@ unsafe fn specialize_operands<E: BytecodeEngine, const KW: bool>(e: &mut E, coun
     }
 }
 
-/// Looks for a specialized form of a call when the counter says so.
+/// Specializes a CALL if its counter triggers.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
 pub(crate) unsafe fn specialize_call<E: BytecodeEngine>(
     e: &mut E,
     counter: u16,
     []: [StackRef; 0],
 ) -> BytecodeOp {
-    // SAFETY: the instruction is a CALL.
+    // SAFETY: the operands are those of a CALL, and on top of the stack.
     unsafe { specialize_operands::<E, false>(e, counter) }
 }
 
-/// Looks for a specialized form of a call with keywords when the counter says so.
+/// Specializes a CALL_KW if its counter triggers.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
 pub(crate) unsafe fn specialize_call_kw<E: BytecodeEngine>(
     e: &mut E,
     counter: u16,
     []: [StackRef; 0],
 ) -> BytecodeOp {
-    // SAFETY: the instruction is a CALL_KW.
+    // SAFETY: the operands are those of a CALL_KW, and on top of the stack.
     unsafe { specialize_operands::<E, true>(e, counter) }
 }
 
-/// Puts the parts of the bound method that is called in the places of callable and `self`.
+/// Replaces the callable, a bound method, by its function, and the empty slot by its `self`.
+///
+/// # Safety
+/// The thread is attached. The operands are on the engine's stack without a `self`, and `method` is their
+/// callable.
 #[inline(always)]
 unsafe fn expand<E: Engine, const KW: bool>(e: &mut E, operands: Operands<KW>, method: Method) {
-    // SAFETY: the operands are on the stack, without another `self`. The method is given up once its
-    // parts are held.
+    // SAFETY: the operands are on the stack, and the slot of `self` is empty (caller). The method is released
+    // after its parts are referenced from the stack.
     unsafe {
         let bound = operands.callable();
         operands.set_self(StackRef::new(method.receiver()));
@@ -75,6 +90,10 @@ unsafe fn expand<E: Engine, const KW: bool>(e: &mut E, operands: Operands<KW>, m
     }
 }
 
+/// Expands the callable if it is a bound method and no `self` is there.
+///
+/// # Safety
+/// The thread is attached, and the operands are on the engine's stack.
 #[inline(always)]
 unsafe fn expand_if_method<E: Engine, const KW: bool>(e: &mut E, operands: Operands<KW>) -> Op {
     // SAFETY: the operands are on the stack.
@@ -88,27 +107,36 @@ unsafe fn expand_if_method<E: Engine, const KW: bool>(e: &mut E, operands: Opera
     Ok([])
 }
 
-/// If a bound method is called: its function and its `self` become the callable and the first argument.
+/// If the callable is a bound method, replaces it by its function, and makes its `self` the first argument.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
 pub(crate) unsafe fn maybe_expand_method<E: Engine>(e: &mut E, Kept(operands): Kept<Operands<false>>) -> Op {
-    // SAFETY: the instruction is a CALL.
+    // SAFETY: the operands are those of a CALL, and on top of the stack.
     unsafe { expand_if_method(e, operands) }
 }
 
 /// [`maybe_expand_method`] for calls with keywords.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
 pub(crate) unsafe fn maybe_expand_method_kw<E: Engine>(
     e: &mut E,
     Kept(operands): Kept<Operands<true>>,
 ) -> Op {
-    // SAFETY: the instruction is a CALL_KW.
+    // SAFETY: the operands are those of a CALL_KW, and on top of the stack.
     unsafe { expand_if_method(e, operands) }
 }
 
-/// The callable, if it is a Python function whose frame this evaluator may run itself.
+/// Returns the callable if it is a Python function whose frame this evaluator may run itself.
+///
+/// # Safety
+/// The thread is attached, and `callable` is live.
 #[inline(always)]
 unsafe fn inlinable<E: Engine>(e: &E, callable: StackRef) -> Option<Function> {
-    // SAFETY: the callable is live.
+    // SAFETY: the callable is live (caller).
     unsafe {
         let function = Function::cast(callable.object())?;
         if e.tstate().has_custom_eval_frame() || !function.runs_its_code() {
@@ -118,16 +146,20 @@ unsafe fn inlinable<E: Engine>(e: &E, callable: StackRef) -> Option<Function> {
     }
 }
 
-/// Pushes a frame for a call of a Python function and binds the arguments to its parameters. The
-/// operands have been given up afterwards, whether it succeeds or not.
+/// Pushes a frame for a call of a Python function and binds the arguments to its parameters. Releases or
+/// moves the operands in any case. They are still below the engine's stack pointer afterwards, but dead.
+///
+/// # Safety
+/// The thread is attached. The operands are the topmost values of the engine's stack, and `function` is their
+/// callable. The caller drops the operands from the stack.
 #[inline(always)]
 unsafe fn make_frame<E: Engine, const KW: bool>(
     e: &mut E,
     operands: Operands<KW>,
     function: Function,
 ) -> Op<Frame> {
-    // SAFETY: the operands are on the stack, and the function is the callable. The references to the
-    // callable and the arguments move to the frame, or are given up without one.
+    // SAFETY: the operands are on the stack, and `function` is the callable (caller). Its reference and those
+    // of the arguments move to the frame, or are released on failure. The names are released here.
     unsafe {
         e.publish();
         let frame = frames::push_owned(
@@ -144,11 +176,15 @@ unsafe fn make_frame<E: Engine, const KW: bool>(
     }
 }
 
-/// Ends a call whose operands have been given up: `result`, a new reference or null with an exception
-/// set, takes their place.
+/// Ends a call whose operands have been released: puts `result`, a new reference or null with an exception
+/// set, in their place.
+///
+/// # Safety
+/// The operands are the topmost values of the stack, but dead. The caller owns `result`, or it is null with
+/// an exception set.
 #[inline(always)]
 unsafe fn finish<const KW: bool>(operands: Operands<KW>, result: *mut PyObject) -> Op<Settled<1>> {
-    // SAFETY: the operands are the topmost values of the stack, and need to be forgotten only.
+    // SAFETY: the slots of the operands are free, and `result` is owned and not null (caller, checked).
     unsafe {
         if result.is_null() {
             return Err(Exit::Error);
@@ -158,14 +194,21 @@ unsafe fn finish<const KW: bool>(operands: Operands<KW>, result: *mut PyObject) 
     }
 }
 
-/// Calls a callable of any kind. `vectorcall` does it for what is not entered as a frame.
+/// Calls a callable of any kind: enters the frame of a Python function, and runs `vectorcall` for everything
+/// else.
+///
+/// # Safety
+/// The thread is attached, and the operands are the topmost values of the engine's stack. `vectorcall` may
+/// rely on the published frame; it releases the operands and returns a new reference, or null with an
+/// exception set.
 #[inline(always)]
 unsafe fn call<E: BytecodeEngine, const KW: bool>(
     e: &mut E,
     operands: Operands<KW>,
     vectorcall: impl FnOnce(&E, Operands<KW>) -> *mut PyObject,
 ) -> BytecodeOp<Settled<1>> {
-    // SAFETY: the operands are on the stack.
+    // SAFETY: the operands are on top of the stack (caller). They are dead after `make_frame`, which is why
+    // the stack pointer moves below them, and after `vectorcall`.
     unsafe {
         if let Some(function) = inlinable(e, operands.callable()) {
             let frame = make_frame(e, operands, function)?;
@@ -179,26 +222,38 @@ unsafe fn call<E: BytecodeEngine, const KW: bool>(
     }
 }
 
-/// Calls a callable of any kind; the frame of a Python function is entered, without a call in C.
+/// Calls a callable of any kind. Enters the frame of a Python function without a call in C.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
 pub(crate) unsafe fn do_call<E: BytecodeEngine>(
     e: &mut E,
     operands: Operands<false>,
 ) -> BytecodeOp<Settled<1>> {
-    // SAFETY: the instruction is a CALL, and the frame is published when the function is called.
+    // SAFETY: the operands are those of a CALL. `vectorcall` runs with the frame published and releases the
+    // operands.
     unsafe { call(e, operands, |e, operands| operands.vectorcall(e.tstate())) }
 }
 
-/// [`do_call`] with keywords.
+/// [`do_call`] for a call with keywords.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
 pub(crate) unsafe fn do_call_kw<E: BytecodeEngine>(
     e: &mut E,
     operands: Operands<true>,
 ) -> BytecodeOp<Settled<1>> {
-    // SAFETY: the instruction is a CALL_KW, and the frame is published when the function is called.
+    // SAFETY: the operands are those of a CALL_KW. `vectorcall` runs with the frame published and releases
+    // the operands.
     unsafe { call(e, operands, |e, operands| operands.vectorcall(e.tstate())) }
 }
 
+/// Succeeds if the callable is neither a Python function nor a bound method.
+///
+/// # Safety
+/// The operands are on the stack.
 #[inline(always)]
 unsafe fn guard_not_python<const KW: bool>(operands: Operands<KW>) -> Op {
     // SAFETY: the operands are on the stack.
@@ -209,28 +264,38 @@ unsafe fn guard_not_python<const KW: bool>(operands: Operands<KW>) -> Op {
 }
 
 /// The callable is neither a Python function nor a bound method.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
 pub(crate) unsafe fn check_is_not_py_callable<E: Engine>(
     _e: &mut E,
     Kept(operands): Kept<Operands<false>>,
 ) -> Op {
-    // SAFETY: the instruction is a CALL.
+    // SAFETY: the operands are those of a CALL, and on top of the stack.
     unsafe { guard_not_python(operands) }
 }
 
 /// [`check_is_not_py_callable`] for calls with keywords.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
 pub(crate) unsafe fn check_is_not_py_callable_kw<E: Engine>(
     _e: &mut E,
     Kept(operands): Kept<Operands<true>>,
 ) -> Op {
-    // SAFETY: the instruction is a CALL_KW.
+    // SAFETY: the operands are those of a CALL_KW, and on top of the stack.
     unsafe { guard_not_python(operands) }
 }
 
+/// Calls the callable in C, without entering a frame.
+///
+/// # Safety
+/// The thread is attached, and the operands are the topmost values of the engine's stack.
 #[inline(always)]
 unsafe fn call_out<E: Engine, const KW: bool>(e: &mut E, operands: Operands<KW>) -> Op<Settled<1>> {
-    // SAFETY: the operands are on the stack.
+    // SAFETY: the operands are on top of the stack (caller), which is published; the call releases them.
     unsafe {
         e.publish();
         let result = operands.vectorcall(e.tstate());
@@ -238,16 +303,22 @@ unsafe fn call_out<E: Engine, const KW: bool>(e: &mut E, operands: Operands<KW>)
     }
 }
 
-/// Calls what is not Python code.
+/// Calls a callable that is not Python code.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op. `check_is_not_py_callable` has run before.
 #[inline(always)]
 pub(crate) unsafe fn call_non_py_general<E: Engine>(e: &mut E, operands: Operands<false>) -> Op<Settled<1>> {
-    // SAFETY: the instruction is a CALL.
+    // SAFETY: the operands are those of a CALL, and on top of the stack.
     unsafe { call_out(e, operands) }
 }
 
-/// Calls what is not Python code, with keywords.
+/// [`call_non_py_general`] for a call with keywords.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op. `check_is_not_py_callable_kw` has run before.
 #[inline(always)]
 pub(crate) unsafe fn call_kw_non_py<E: Engine>(e: &mut E, operands: Operands<true>) -> Op<Settled<1>> {
-    // SAFETY: the instruction is a CALL_KW.
+    // SAFETY: the operands are those of a CALL_KW, and on top of the stack.
     unsafe { call_out(e, operands) }
 }

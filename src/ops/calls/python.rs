@@ -1,4 +1,4 @@
-//! Calls of Python functions whose version has been seen before.
+//! Calls of Python functions whose version the specializer has recorded.
 
 use core::sync::atomic::{AtomicPtr, Ordering};
 
@@ -13,6 +13,10 @@ use crate::ops::guards::guard;
 use crate::raise;
 use crate::seams;
 
+/// Succeeds if the callable is a Python function of this version.
+///
+/// # Safety
+/// The operands are on the stack.
 #[inline(always)]
 unsafe fn guard_function_version<const KW: bool>(operands: Operands<KW>, version: u32) -> Op {
     // SAFETY: the operands are on the stack.
@@ -23,27 +27,38 @@ unsafe fn guard_function_version<const KW: bool>(operands: Operands<KW>, version
 }
 
 /// The callable is a Python function of this version.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
 pub(crate) unsafe fn check_function_version<E: Engine>(
     _e: &mut E,
     version: u32,
     Kept(operands): Kept<Operands<false>>,
 ) -> Op {
-    // SAFETY: the instruction is a CALL.
+    // SAFETY: the operands are those of a CALL, and on top of the stack.
     unsafe { guard_function_version(operands, version) }
 }
 
 /// [`check_function_version`] for calls with keywords.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
 pub(crate) unsafe fn check_function_version_kw<E: Engine>(
     _e: &mut E,
     version: u32,
     Kept(operands): Kept<Operands<true>>,
 ) -> Op {
-    // SAFETY: the instruction is a CALL_KW.
+    // SAFETY: the operands are those of a CALL_KW, and on top of the stack.
     unsafe { guard_function_version(operands, version) }
 }
 
+/// Succeeds if the callable is a bound method of a Python function of this version, and there is no other
+/// `self`.
+///
+/// # Safety
+/// The operands are on the stack.
 #[inline(always)]
 unsafe fn guard_method_version<const KW: bool>(operands: Operands<KW>, version: u32) -> Op {
     // SAFETY: the operands are on the stack.
@@ -55,51 +70,71 @@ unsafe fn guard_method_version<const KW: bool>(operands: Operands<KW>, version: 
 }
 
 /// The callable is a bound method of a Python function of this version.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
 pub(crate) unsafe fn check_method_version<E: Engine>(
     _e: &mut E,
     version: u32,
     Kept(operands): Kept<Operands<false>>,
 ) -> Op {
-    // SAFETY: the instruction is a CALL.
+    // SAFETY: the operands are those of a CALL, and on top of the stack.
     unsafe { guard_method_version(operands, version) }
 }
 
 /// [`check_method_version`] for calls with keywords.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
 pub(crate) unsafe fn check_method_version_kw<E: Engine>(
     _e: &mut E,
     version: u32,
     Kept(operands): Kept<Operands<true>>,
 ) -> Op {
-    // SAFETY: the instruction is a CALL_KW.
+    // SAFETY: the operands are those of a CALL_KW, and on top of the stack.
     unsafe { guard_method_version(operands, version) }
 }
 
+/// Expands the callable, a bound method.
+///
+/// # Safety
+/// The thread is attached. The operands are on the engine's stack without a `self`, and the callable is a
+/// bound method.
 #[inline(always)]
 unsafe fn expand_callable<E: Engine, const KW: bool>(e: &mut E, operands: Operands<KW>) -> Op {
-    // SAFETY: a guard has shown that the callable is a bound method, and that there is no `self` yet.
+    // SAFETY: the callable is a bound method, and the slot of `self` is empty (caller).
     unsafe {
         expand(e, operands, Method::from_object(operands.callable().object()));
     }
     Ok([])
 }
 
-/// The function and the `self` of the bound method become the callable and the first argument.
+/// Replaces the callable, a bound method, by its function, and makes its `self` the first argument.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op. `check_method_version` has run before.
 #[inline(always)]
 pub(crate) unsafe fn expand_method<E: Engine>(e: &mut E, Kept(operands): Kept<Operands<false>>) -> Op {
-    // SAFETY: the instruction is a CALL, and a guard has seen the method.
+    // SAFETY: the operands are those of a CALL, and a guard has checked the method.
     unsafe { expand_callable(e, operands) }
 }
 
 /// [`expand_method`] for calls with keywords.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op. `check_method_version_kw` has run before.
 #[inline(always)]
 pub(crate) unsafe fn expand_method_kw<E: Engine>(e: &mut E, Kept(operands): Kept<Operands<true>>) -> Op {
-    // SAFETY: the instruction is a CALL_KW, and a guard has seen the method.
+    // SAFETY: the operands are those of a CALL_KW, and a guard has checked the method.
     unsafe { expand_callable(e, operands) }
 }
 
-/// The callable is a bound method.
+/// The callable is a bound method, and there is no other `self`.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
 pub(crate) unsafe fn check_call_bound_method_exact_args<E: Engine>(
     _e: &mut E,
@@ -109,60 +144,79 @@ pub(crate) unsafe fn check_call_bound_method_exact_args<E: Engine>(
     unsafe { guard(!operands.has_self() && Method::cast(operands.callable().object()).is_some()) }
 }
 
-/// [`expand_method`], for a method whose function has not been looked at yet.
+/// [`expand_method`] for a method whose function has not been checked yet.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op. `check_call_bound_method_exact_args` has run before.
 #[inline(always)]
 pub(crate) unsafe fn init_call_bound_method_exact_args<E: Engine>(
     e: &mut E,
     Kept(operands): Kept<Operands<false>>,
 ) -> Op {
-    // SAFETY: the instruction is a CALL, and a guard has seen the method.
+    // SAFETY: the operands are those of a CALL, and a guard has checked the method.
     unsafe { expand_callable(e, operands) }
 }
 
-/// The callable of a CALL, which a guard has shown to be a Python function.
+/// The callable of a CALL as a function.
+///
+/// # Safety
+/// The operands are on the stack, and the callable is a Python function.
 #[inline(always)]
 unsafe fn function(operands: Operands<false>) -> Function {
-    // SAFETY: the operands are on the stack.
+    // SAFETY: the operands are on the stack, and the callable is a function (caller).
     unsafe { Function::from_object(operands.callable().object()) }
 }
 
-/// There are as many arguments as positional parameters.
+/// The number of arguments is the number of positional parameters.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op. `check_function_version` has run before.
 #[inline(always)]
 pub(crate) unsafe fn check_function_exact_args<E: Engine>(
     _e: &mut E,
     Kept(operands): Kept<Operands<false>>,
 ) -> Op {
-    // SAFETY: the operands are on the stack, and the function is live.
+    // SAFETY: the operands are on the stack. A guard has checked the callable, which is live with its code.
     unsafe {
         let parameters = (*function(operands).code().as_ptr()).co_argcount;
         guard(parameters as usize == operands.total())
     }
 }
 
-/// A frame for the function fits on the data stack as it is.
+/// The current chunk of the data stack has room for a frame of the function.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op. `check_function_version` has run before.
 #[inline(always)]
 pub(crate) unsafe fn check_stack_space<E: Engine>(e: &mut E, Kept(operands): Kept<Operands<false>>) -> Op {
-    // SAFETY: the operands are on the stack, and the function is live.
+    // SAFETY: the operands are on the stack. A guard has checked the callable, which is live with its code.
     unsafe { guard(e.tstate().has_stack_space((*function(operands).code().as_ptr()).co_framesize as usize)) }
 }
 
-/// A call more is not too deep.
+/// One more call fits under the recursion limit.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
 pub(crate) unsafe fn check_recursion_remaining<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
-    // SAFETY: the thread state is live.
+    // SAFETY: the state of the attached thread is live.
     unsafe { guard((*e.tstate().as_ptr()).py_recursion_remaining > 1) }
 }
 
-/// Replaces the operands by a new frame for the function, the arguments being its first locals.
+/// Replaces the operands by a new frame for the function. The arguments become its first locals.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op. `check_pep_523`, `check_function_version`,
+/// `check_function_exact_args`, `check_stack_space` and `check_recursion_remaining` have run before.
 #[inline(always)]
 pub(crate) unsafe fn init_call_py_exact_args<E: Engine>(e: &mut E, operands: Operands<false>) -> Op {
-    // SAFETY: guards have shown that the callable is a function with that many parameters, and that the
-    // frame fits. The references to all operands move to the frame.
+    // SAFETY: guards have checked that the callable is a function with that many parameters, and that the
+    // frame fits on the data stack. The references to all operands move to the frame.
     unsafe {
         let (arguments, count) = (operands.first(), operands.total());
         let frame = Frame::push_unchecked(e.tstate(), operands.callable(), count, e.frame());
         for index in 0..count {
-            // Volatile reads keep the loop as it is written: it runs twice or so.
+            // Volatile reads keep LLVM from transforming this loop, which runs about twice.
             frame.set_local(index, arguments.add(index).read_volatile());
         }
         e.give_frame(frame);
@@ -170,9 +224,14 @@ pub(crate) unsafe fn init_call_py_exact_args<E: Engine>(e: &mut E, operands: Ope
     }
 }
 
+/// Replaces the operands by a new frame for the callable and binds the arguments to its parameters.
+///
+/// # Safety
+/// The thread is attached. The operands are the topmost values of the engine's stack, and the callable is a
+/// Python function. The operands are dead afterwards.
 #[inline(always)]
 unsafe fn bind<E: Engine, const KW: bool>(e: &mut E, operands: Operands<KW>) -> Op {
-    // SAFETY: a guard has shown that the callable is a Python function.
+    // SAFETY: the operands are on top of the stack, and the callable is a Python function (caller).
     unsafe {
         let frame = make_frame(e, operands, Function::from_object(operands.callable().object()))?;
         e.give_frame(frame);
@@ -180,38 +239,49 @@ unsafe fn bind<E: Engine, const KW: bool>(e: &mut E, operands: Operands<KW>) -> 
     }
 }
 
-/// Replaces the operands by a new frame for the function, with the arguments bound to its parameters.
+/// Replaces the operands by a new frame for the function and binds the arguments to its parameters.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op. Have run before: `check_pep_523`; `check_function_version`
+/// or `expand_method`; `check_recursion_remaining`.
 #[inline(always)]
 pub(crate) unsafe fn py_frame_general<E: Engine>(e: &mut E, operands: Operands<false>) -> Op {
-    // SAFETY: the instruction is a CALL, and a guard has seen the function.
+    // SAFETY: the operands are those of a CALL, and a guard has checked that the callable is a function.
     unsafe { bind(e, operands) }
 }
 
-/// [`py_frame_general`] with keywords.
+/// [`py_frame_general`] for a call with keywords.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op. Have run before: `check_pep_523`;
+/// `check_function_version_kw` or `expand_method_kw`.
 #[inline(always)]
 pub(crate) unsafe fn py_frame_kw<E: Engine>(e: &mut E, operands: Operands<true>) -> Op {
-    // SAFETY: the instruction is a CALL_KW, and a guard has seen the function.
+    // SAFETY: the operands are those of a CALL_KW, and a guard has checked that the callable is a function.
     unsafe { bind(e, operands) }
 }
 
 // --- instances ---------------------------------------------------------------------------------
 
-/// The code that checks what `__init__` has returned, in a frame below it.
+/// The code of the trampoline frame below `__init__`, which checks the result of `__init__`.
 #[inline(always)]
 fn init_cleanup() -> Code {
     seams::specialize::init_cleanup()
 }
 
-/// The callable is a class of this version, which has a Python `__init__` and nothing else that a call
-/// would run: makes the instance. `__init__` and the instance become the callable and the first argument.
+/// The callable is a class of this version: calling it runs a Python `__init__` and nothing else. Allocates
+/// the instance. `__init__` and the instance become the callable and the first argument.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op. `check_pep_523` has run before.
 #[inline(always)]
 pub(crate) unsafe fn check_and_allocate_object<E: Engine>(
     e: &mut E,
     version: u32,
     Kept(operands): Kept<Operands<false>>,
 ) -> Op {
-    // SAFETY: the operands are on the stack. A class of that version is a heap type, whose cache has a
-    // function for as long as the version stays.
+    // SAFETY: the operands are on the stack. A class of that version is a heap type, and its cache holds a
+    // function as long as the version does not change. The class is released after its slot is overwritten.
     unsafe {
         let class = operands.callable();
         guard(!operands.has_self() && has_feature(class.object(), ffi::Py_TPFLAGS_TYPE_SUBCLASS))?;
@@ -234,12 +304,15 @@ pub(crate) unsafe fn check_and_allocate_object<E: Engine>(
     Ok([])
 }
 
-/// Replaces the operands by a new frame for `__init__`, below which another frame keeps the instance,
-/// to return it.
+/// Replaces the operands by a new frame for `__init__`. A trampoline frame below it keeps the instance and
+/// returns it.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op. `check_and_allocate_object` has run before.
 #[inline(always)]
 pub(crate) unsafe fn create_init_frame<E: Engine>(e: &mut E, operands: Operands<false>) -> Op {
-    // SAFETY: the step before has put `__init__` and `self` on the stack, and has shown that both frames
-    // fit.
+    // SAFETY: `check_and_allocate_object` has put `__init__` and `self` on the stack and has checked that
+    // both frames fit on the data stack.
     unsafe {
         e.publish();
         let cleanup = Frame::push_trampoline_unchecked(e.tstate(), init_cleanup(), 1, e.frame());
@@ -265,22 +338,29 @@ pub(crate) unsafe fn create_init_frame<E: Engine>(e: &mut E, operands: Operands<
     }
 }
 
-/// Drops what `__init__` has returned, which has to be `None`.
+/// Checks that the result of `__init__` is `None`, and drops it.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
 pub(crate) unsafe fn exit_init_check<E: Engine>(e: &mut E, [value]: [StackRef; 1]) -> Op {
     if value.is_none() {
         return Ok([]);
     }
     e.publish();
-    // SAFETY: the input is live.
+    // SAFETY: the input is live, so its type is. The frame is published.
     unsafe { raise_for_init(value.type_()) }
     Err(Exit::ErrorNoPop)
 }
 
+/// Sets TypeError for a result of `__init__` that is of this type.
+///
+/// # Safety
+/// The thread is attached, and `type_` is live.
 #[cold]
 #[inline(never)]
 unsafe fn raise_for_init(type_: *mut PyTypeObject) {
-    // SAFETY: the type is live and the thread attached.
+    // SAFETY: the type is live (caller), and so is its name.
     unsafe {
         raise!(PyExc_TypeError, c"__init__() should return None, not '%.200s'", (*type_).tp_name);
     }

@@ -1,5 +1,5 @@
-//! Calls with `*args` and `**kwargs`: the operands are the callable, an empty slot, an iterable of
-//! arguments, and a dictionary of keywords or an empty slot.
+//! Calls with `*args` and `**kwargs`. The operands are the callable, an empty slot, an iterable of arguments,
+//! and a dictionary of keywords or an empty slot.
 
 use super::events::CallSite;
 use super::inlinable;
@@ -13,13 +13,17 @@ use crate::host::{StackRef, ffi};
 use crate::ops::frames::{enter_frame, save_return_offset};
 use crate::raise;
 
-/// Replaces the arguments by a tuple of them.
+/// Replaces the iterable of arguments by a tuple.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
 pub(crate) unsafe fn make_callargs_a_tuple<E: Engine>(
     e: &mut E,
     Kept([_, _, arguments, _]): Kept<[StackRef; 4]>,
 ) -> Op {
-    // SAFETY: the operands are on the stack.
+    // SAFETY: the four operands are live and on the stack. The new reference takes the slot of the iterable
+    // before that is released.
     unsafe {
         if is_exact(arguments.object(), &raw mut ffi::PyTuple_Type) {
             return Ok([]);
@@ -38,14 +42,17 @@ pub(crate) unsafe fn make_callargs_a_tuple<E: Engine>(
     Ok([])
 }
 
-/// Calls with a tuple of arguments; the frame of a Python function is entered, without a call in C.
+/// Calls with a tuple of arguments. Enters the frame of a Python function without a call in C.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op. `make_callargs_a_tuple` has run before.
 #[inline(always)]
 pub(crate) unsafe fn do_call_function_ex<E: BytecodeEngine>(
     e: &mut E,
     [callable, null, arguments, keywords]: [StackRef; 4],
 ) -> BytecodeOp<Settled<1>> {
-    // SAFETY: the inputs are ours. The references to callable, arguments and keywords move to the
-    // frame, or are given up without one.
+    // SAFETY: the inputs are live and owned by this micro-op. The references to the callable, the arguments
+    // and the keywords move to the frame, or are released on failure.
     unsafe {
         if let Some(function) = inlinable(e, callable) {
             let base = e.sp().sub(4);
@@ -73,13 +80,17 @@ pub(crate) unsafe fn do_call_function_ex<E: BytecodeEngine>(
     }
 }
 
-/// Like [`do_call_function_ex`], but always by a call in C, and the tools are told of it.
+/// Like [`do_call_function_ex`], but always calls in C, and fires the events of the call.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op. `make_callargs_a_tuple` has run before.
 #[inline(always)]
 pub(crate) unsafe fn instrumented_do_call_function_ex<E: Engine>(
     e: &mut E,
     [callable, null, arguments, keywords]: [StackRef; 4],
 ) -> Op<Settled<1>> {
-    // SAFETY: the inputs are ours.
+    // SAFETY: the inputs are live and owned by this micro-op; arguments are a tuple, since
+    // `make_callargs_a_tuple` has run.
     unsafe {
         let argument = if tuple_size(arguments.object()) > 0 {
             tuple_item(arguments.object(), 0)
@@ -100,13 +111,13 @@ pub(crate) unsafe fn instrumented_do_call_function_ex<E: Engine>(
 
 // --- errors ------------------------------------------------------------------------------------
 
-/// Fails with TypeError unless `args` can be spread by `func(*args)`. An exception that is set already is
-/// replaced. Both are borrowed.
+/// Fails with TypeError unless `args` can be spread as in `func(*args)`. Replaces an exception that is
+/// already set. Both objects are borrowed.
 ///
 /// # Safety
-/// The thread is attached, and the objects are live.
+/// The thread is attached, and both objects are live.
 pub(crate) unsafe fn check_iterable(func: *mut PyObject, args: *mut PyObject) -> PyResult<()> {
-    // SAFETY: the caller's promise.
+    // SAFETY: both objects are live, and so is the type of `args` (caller).
     unsafe {
         if (*type_of(args)).tp_iter.is_some() || ffi::PySequence_Check(args) != 0 {
             return Ok(());
@@ -124,14 +135,15 @@ pub(crate) unsafe fn check_iterable(func: *mut PyObject, args: *mut PyObject) ->
     }
 }
 
-/// Makes the exception that merging `kwargs` into the keywords of a call of `func` has raised one about the
-/// call: TypeError for what is no mapping (AttributeError of a missing `keys`), or for a keyword that is there
-/// already (KeyError with the keyword). Others stay. Both are borrowed.
+/// Replaces the exception that merging `kwargs` into the keywords of a call of `func` has raised: by a
+/// TypeError if `kwargs` is not a mapping (AttributeError for a missing `keys`), or if a keyword occurs twice
+/// (KeyError with the keyword). Keeps all other exceptions. Both objects are borrowed.
 ///
 /// # Safety
-/// The thread is attached with an exception set, and the objects are live.
+/// The thread is attached with an exception set, and both objects are live.
 pub(crate) unsafe fn explain_keywords_error(func: *mut PyObject, kwargs: *mut PyObject) {
-    // SAFETY: the caller's promise.
+    // SAFETY: both objects are live, and so is the type of `kwargs` (caller). The keyword is borrowed from
+    // the arguments, which are owned here.
     unsafe {
         if ffi::PyErr_ExceptionMatches(ffi::PyExc_AttributeError) != 0 {
             ffi::PyErr_Clear();
@@ -160,10 +172,13 @@ pub(crate) unsafe fn explain_keywords_error(func: *mut PyObject, kwargs: *mut Py
     }
 }
 
-/// Raises an exception that names `func` as its user knows it. If the name cannot be had, the exception
-/// of that stays.
+/// Calls `raise` with a description of `func` for its user. If there is no description, the exception about
+/// that stays set.
+///
+/// # Safety
+/// The thread is attached, and `func` is live.
 unsafe fn describe(func: *mut PyObject, raise: impl FnOnce(*mut PyObject) -> Raised) {
-    // SAFETY: the thread is attached and the function live.
+    // SAFETY: the thread is attached, and the function is live (caller).
     if let Ok(name) = unsafe { Owned::from_host(ffi::_PyObject_FunctionStr(func)) } {
         raise(name.as_ptr());
     }
