@@ -7,8 +7,8 @@ use super::opcode_byte;
 
 /// One 16-bit unit of bytecode: an instruction or an inline cache entry (`_Py_CODEUNIT`).
 ///
-/// A handle that holds the address of the unit. Opcode, argument and 16-bit accesses are relaxed atomics, since
-/// in free-threaded hosts other threads read the same bytecode; with a GIL they compile to plain moves.
+/// A handle that holds the address of the unit. Opcodes, arguments and 16-bit words are accessed atomically, since
+/// in free-threaded hosts other threads read the same bytecode; the accesses compile to plain moves.
 ///
 /// Bytecode is "live" while its code object is, and, for a copy of free-threaded hosts, while the copy is not
 /// removed.

@@ -56,11 +56,11 @@ impl Frame {
         unsafe { StackRef::from_raw((*self.0).f_funcobj).object().cast() }
     }
 
-    /// The bytecode that the frame runs; in free-threaded hosts the copy for its thread
-    /// (`_PyFrame_GetBytecode`).
+    /// The first unit of the bytecode that the frame runs; in free-threaded hosts, of the copy at
+    /// `copy_index` (`_PyFrame_GetBytecode`).
     ///
     /// # Safety
-    /// The frame is live and executes code.
+    /// The frame is live and executes code. In free-threaded hosts the thread is attached.
     #[inline(always)]
     pub(crate) unsafe fn bytecode(self) -> CodeUnit {
         // SAFETY: the frame is live and executes code (caller). A frame's index always names an existing copy:
@@ -246,7 +246,7 @@ impl Frame {
     /// its generator (`_PyFrame_IsIncomplete`).
     ///
     /// # Safety
-    /// The frame is live.
+    /// The frame is live. In free-threaded hosts the thread is attached.
     pub(crate) unsafe fn is_incomplete(self) -> bool {
         // SAFETY: the frame is live (caller); below that owner it executes code.
         unsafe {
@@ -263,7 +263,7 @@ impl Frame {
     /// (`_PyFrame_GetFirstComplete`).
     ///
     /// # Safety
-    /// The frame is live or null.
+    /// The frame is live or null. In free-threaded hosts the thread is attached.
     pub(crate) unsafe fn first_complete(self) -> Frame {
         let mut frame = self;
         // SAFETY: the frame is live or null (caller), and `previous` is, too, for each live frame.

@@ -37,9 +37,9 @@ impl Slot {
         Slot(address)
     }
 
-    /// The reference in the slot as a new reference. `None` if it is null, or, in free-threaded hosts, if
-    /// another thread changes it meanwhile. In the second case the function may run a destructor; it calls
-    /// `publish` before.
+    /// The reference in the slot as a new reference. `None` if it is null, or, in free-threaded hosts, if it
+    /// cannot be taken without a lock: the object does not allow it, or another thread changes the slot
+    /// meanwhile. In the last case the function may run a destructor; it calls `publish` before.
     ///
     /// # Safety
     /// The slot is in a live object or table. The thread is attached, and `publish` publishes its frame.

@@ -41,8 +41,8 @@ struct EntryFrame {
 /// yet. With `throw`, an exception is set and a generator owns the frame.
 #[inline(always)]
 pub(crate) unsafe fn evaluate(tstate: ThreadState, frame: Frame, throw: bool) -> *mut PyObject {
-    // SAFETY: `frame` is live and not linked (caller). The entry frame is unlinked before `interpret` or
-    // `start_otherwise` returns null or a value, so no link to it remains.
+    // SAFETY: `frame` is live and not linked (caller). The entry frame is unlinked, by INTERPRETER_EXIT or by
+    // unwinding, before this function returns, so no link to it remains.
     unsafe {
         if recursion::enter_recursive_call(tstate, c"".as_ptr()) {
             frames::clear_and_pop(tstate, frame);

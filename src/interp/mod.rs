@@ -53,7 +53,7 @@ struct Start {
 
 impl Tier1 {
     /// Begins the instruction at `this`, which is `units` code units long. Stores the instruction pointer in
-    /// the frame.
+    /// the frame, whose stored stack pointer is out of date from now on.
     ///
     /// # Safety
     /// `tstate` is the attached thread's, and `frame` is its current frame. `this` is in the frame's bytecode,

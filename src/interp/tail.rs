@@ -26,7 +26,7 @@ pub(crate) type Handler = unsafe extern "rust-preserve-none" fn(
 /// The empty assembly separates the load from the jump that follows. LLVM treats a jump through memory as a
 /// possible use of the stack. It would then set up the stack frame for calls on rare paths at the start of the
 /// handler, and not on those paths (measured: a push and a pop in every handler that may free an object).
-#[allow(clippy::pointers_in_nomem_asm_block)] // it looks at no memory
+#[allow(clippy::pointers_in_nomem_asm_block)] // the assembly reads no memory
 #[inline(always)]
 fn handler_of(opcode: u8) -> Handler {
     let mut handler = TABLE[opcode as usize] as *const ();

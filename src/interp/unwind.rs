@@ -32,7 +32,8 @@ pub(crate) unsafe fn error(tstate: ThreadState, frame: Frame, next: CodeUnit) ->
 }
 
 /// Looks for a handler of the exception raised by the instruction before `next`, leaving frames until there is
-/// one. The traceback entry of `frame` and its RAISE event are complete.
+/// one. The traceback entry of `frame` and its RAISE event are complete. In a calling frame, `next` is the
+/// calling instruction itself, as in the host.
 ///
 /// # Safety
 /// As for [`error`].

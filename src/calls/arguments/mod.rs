@@ -16,23 +16,37 @@ use crate::host::{Code, Frame, Owned, PyObject, PyResult, Raised, StackRef, empt
 
 /// The values of a call: the positional ones, then one for each keyword.
 ///
-/// `# Safety` of the methods: the call has values at these indices, they are live, and none of them has been
-/// taken or released yet. The thread is attached; for methods that release values, its frames are published.
-/// The binding takes or releases each value exactly once.
-#[allow(clippy::missing_safety_doc)] // said once, above
+/// `# Safety` of the methods: the call has a value at the index, it is live, and it has been neither taken nor
+/// released yet. The thread is attached. A binding takes or releases each value exactly once.
+#[allow(clippy::missing_safety_doc)] // the trait states it once
 pub(crate) trait Arguments: Copy {
     /// The number of positional values.
     fn positional(self) -> usize;
     /// Takes one value as a reference for the frame.
+    ///
+    /// # Safety
+    /// As the trait says.
     unsafe fn take(self, index: usize) -> StackRef;
     /// Borrows one value.
+    ///
+    /// # Safety
+    /// As the trait says.
     unsafe fn object(self, index: usize) -> *mut PyObject;
     /// Releases one value.
+    ///
+    /// # Safety
+    /// As the trait says; the frames of the thread are published.
     unsafe fn give_up(self, index: usize);
     /// Takes values as a new tuple. On failure they are released.
+    ///
+    /// # Safety
+    /// As the trait says, for all values of the range; the frames of the thread are published.
     unsafe fn take_as_tuple(self, range: Range<usize>) -> PyResult;
 
     /// Releases the values of a call that fails.
+    ///
+    /// # Safety
+    /// As the trait says, for all values of the range; the frames of the thread are published.
     #[cold]
     #[inline(never)]
     unsafe fn give_up_all(self, range: Range<usize>) {
