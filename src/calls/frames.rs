@@ -15,7 +15,7 @@ use crate::host::{Code, Frame, PyObject, PyResult, Raised, StackRef, ThreadState
 /// # Safety
 /// The thread is attached and its frames are published. `function` is a live function, and the caller owns
 /// `function`, `locals` and owned arguments. `args` has one value for each keyword after the positional ones.
-/// `previous` is live.
+/// `previous` is live or null.
 #[inline(always)]
 pub(crate) unsafe fn push<A: Arguments>(
     tstate: ThreadState,
