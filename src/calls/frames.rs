@@ -183,7 +183,7 @@ unsafe fn push_unpacked(
 /// Releases everything that a finished frame holds, and frees its memory: pops it off the data stack, or leaves
 /// it to its generator. If a frame object outlives the frame, it takes over the contents.
 ///
-/// For returns. Elsewhere, [`clear_and_pop_seldom`] does the same out of line.
+/// Inlined for returns. [`clear_and_pop_seldom`] does the same out of line.
 ///
 /// # Safety
 /// The thread is attached. `frame` is live and published, but not linked into the thread any more, so that
