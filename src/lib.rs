@@ -1,19 +1,22 @@
 //! reval: CPython 3.14's evaluation core, a C-ABI drop-in for the host's C evaluator.
 //!
-//! Vocabulary that the `# Safety` sections use:
-//! - *owned* reference: whoever holds it must give it up once; *borrowed*: somebody else keeps the
-//!   object alive; *deferred*: on the evaluation stack of a free-threaded host, counted by the
-//!   garbage collector only.
+//! The "host" is the CPython that the library is linked into. ARCHITECTURE.md describes the modules ("rooms")
+//! and states which room may call which.
+//!
+//! The `# Safety` sections use these terms:
+//! - *owned* reference: its holder must release it exactly once; *borrowed*: something else keeps the object
+//!   alive; *deferred*: a reference on the evaluation stack of a free-threaded host that only the garbage
+//!   collector counts.
 //! - *attached* thread: it may touch Python objects (with a GIL, it holds the GIL).
-//! - *published* frame: its instruction and stack pointer are stored in it, so that the collector,
-//!   tracebacks and destructors see what is true.
-//! - *world stopped*: every other thread is parked where it touches no Python object.
-//! - *live*: the object has not been freed, and will not be while the call lasts.
+//! - *published* frame: its instruction pointer and stack pointer are stored in it, so that the collector,
+//!   tracebacks and destructors read the current state.
+//! - *world stopped*: every other thread is parked at a point where it touches no Python object.
+//! - *live*: the object has not been freed, and stays allocated until the call returns.
 
 #![cfg_attr(feature = "tail-call", feature(explicit_tail_calls, rust_cold_cc, rust_preserve_none_cc))]
 #![cfg_attr(feature = "tail-call", allow(incomplete_features))]
 
-// Test builds always unwind; there the extern "C" functions end the process themselves.
+// Test builds always unwind. There, `extern "C"` functions abort the process when a panic reaches them.
 #[cfg(all(panic = "unwind", not(debug_assertions)))]
 compile_error!("reval must be built with panic = \"abort\": no panic may cross the C boundary");
 
@@ -30,11 +33,11 @@ mod interp;
 mod ops;
 mod seams;
 mod specialize;
-// Hosts with a GIL have nothing of the kind; its pure parts are tested with them, too.
+// Only free-threaded hosts have thread-local bytecode. The tests of its host-independent parts run with any host.
 #[cfg(any(py_gil_disabled, test))]
 mod tlbc;
 
-// The Rust half of tests/tsan: threads as the evaluator runs them, with ThreadSanitizer.
+// The Rust half of tests/tsan: runs evaluator threads under ThreadSanitizer.
 #[cfg(feature = "stress")]
 #[path = "../tests/tsan/src/mod.rs"]
 mod stress;

@@ -1,19 +1,21 @@
-//! Making the frames of calls, and clearing them. Source: `ceval.c`, `frame.c`,
-//! `pycore_interpframe.h`.
+//! Creates the frames of calls, and clears frames. Source: `ceval.c`, `frame.c`, `pycore_interpframe.h`.
 
 use super::arguments::{self, Arguments, BorrowedArguments, OwnedArguments};
 use crate::host::generator::Generator;
 use crate::host::object::{tuple_items, tuple_size};
 use crate::host::{Code, Frame, PyObject, PyResult, Raised, StackRef, ThreadState, ffi, refcount};
 
-// --- Making frames -----------------------------------------------------------------------------
+// --- Creating frames ---------------------------------------------------------------------------
 
-/// A frame on the thread's data stack for a call of `function`, with the arguments bound. Takes over
-/// `function`, `locals` (the namespace, or null) and the references in owned arguments, on failure
-/// too; borrows `kwnames` (a tuple of the keywords, or null). The frame is not linked yet.
+/// Creates a frame on the thread's data stack for a call of `function`, with the arguments bound. Takes over
+/// `function`, `locals` (the namespace, or null) and the references in owned arguments, on failure too. Borrows
+/// `kwnames` (a tuple of the keywords, or null). The frame's `previous` is set, but the frame is not linked
+/// into the thread yet.
 ///
 /// # Safety
-/// The thread is attached, and all of these are live.
+/// The thread is attached and its frames are published. `function` is a live function, and the caller owns
+/// `function`, `locals` and owned arguments. `args` has one value for each keyword after the positional ones.
+/// `previous` is live or null.
 #[inline(always)]
 pub(crate) unsafe fn push<A: Arguments>(
     tstate: ThreadState,
@@ -23,7 +25,8 @@ pub(crate) unsafe fn push<A: Arguments>(
     kwnames: *mut PyObject,
     previous: Frame,
 ) -> PyResult<Frame> {
-    // SAFETY: the caller's promise.
+    // SAFETY: `function` is a live function (caller). The new frame has the size of its code, and `bind` fills
+    // its locals.
     unsafe {
         let callee = function.object().cast::<ffi::PyFunctionObject>();
         let code = Code::from_ptr((*callee).func_code.cast());
@@ -31,7 +34,7 @@ pub(crate) unsafe fn push<A: Arguments>(
         if frame.is_null() {
             return Err(no_memory(function, locals, args, kwnames));
         }
-        // The locals are left to the binding, which fills them all.
+        // `bind` fills all locals, so none is set to null here.
         frame.initialize(tstate, function, locals, code, code.nlocalsplus(), previous);
         match arguments::bind(frame, callee, code, args, kwnames) {
             Ok(()) => Ok(frame),
@@ -43,7 +46,10 @@ pub(crate) unsafe fn push<A: Arguments>(
     }
 }
 
-/// Gives up what a call has taken over, for want of memory.
+/// Releases what [`push`] has taken over, and sets MemoryError.
+///
+/// # Safety
+/// As for [`push`].
 #[cold]
 #[inline(never)]
 unsafe fn no_memory<A: Arguments>(
@@ -52,7 +58,7 @@ unsafe fn no_memory<A: Arguments>(
     args: A,
     kwnames: *mut PyObject,
 ) -> Raised {
-    // SAFETY: the caller's promise.
+    // SAFETY: the caller of `push` has handed over all these references, and none was used yet.
     unsafe {
         function.close();
         refcount::xdecref(locals);
@@ -63,11 +69,11 @@ unsafe fn no_memory<A: Arguments>(
     Raised
 }
 
-/// [`push`] out of line, for `argcount` positional values in `args` and one for each name in `kwnames` after them,
-/// which it takes over.
+/// [`push`] out of line. Takes over the values in `args`: `argcount` positional ones, then one for each name in
+/// `kwnames`.
 ///
 /// # Safety
-/// As for [`push`].
+/// As for [`push`]. `args` points to these values, and none of them is used again.
 #[inline(always)]
 pub(crate) unsafe fn push_owned(
     tstate: ThreadState,
@@ -78,12 +84,16 @@ pub(crate) unsafe fn push_owned(
     kwnames: *mut PyObject,
     previous: Frame,
 ) -> PyResult<Frame> {
-    // SAFETY: the contract of this function.
+    // SAFETY: the contract of this function is the same (caller).
     let frame = unsafe { push_out_of_line(tstate, function, locals, args, argcount, kwnames, previous) };
     if frame.is_null() { Err(Raised) } else { Ok(Frame::from_ptr(frame)) }
 }
 
-/// As [`push_owned`]. A pointer is returned in one register, which makes the handlers of calls smaller.
+/// Implements [`push_owned`]. A plain pointer is returned in one register, which makes the handlers of calls
+/// smaller.
+///
+/// # Safety
+/// As for [`push_owned`].
 #[inline(never)]
 unsafe fn push_out_of_line(
     tstate: ThreadState,
@@ -94,17 +104,19 @@ unsafe fn push_out_of_line(
     kwnames: *mut PyObject,
     previous: Frame,
 ) -> *mut ffi::_PyInterpreterFrame {
-    // SAFETY: the contract of `push_owned`.
+    // SAFETY: `args` points to the values, which the caller hands over (caller); the rest is the contract of
+    // `push`.
     let frame =
         unsafe { push(tstate, function, locals, OwnedArguments::new(args, argcount), kwnames, previous) };
     frame.map_or(core::ptr::null_mut(), Frame::as_ptr)
 }
 
-/// Like [`push_owned`], for arguments in a tuple of length `nargs` and a dictionary (null:
-/// none), which it takes over as well (`_PyEvalFramePushAndInit_Ex`).
+/// Like [`push_owned`], for arguments in the tuple `callargs` of length `nargs` and the dictionary `kwargs`
+/// (null: none). Takes over both (`_PyEvalFramePushAndInit_Ex`).
 ///
 /// # Safety
-/// As for [`push_owned`].
+/// As for [`push`]. `callargs` is a live tuple of that length; `kwargs` is null or a live dictionary. The
+/// caller owns both.
 #[inline(never)] // It is large and has one caller: the handler of CALL_FUNCTION_EX is 700 bytes smaller without it.
 pub(crate) unsafe fn push_frame_for_ex(
     tstate: ThreadState,
@@ -115,7 +127,8 @@ pub(crate) unsafe fn push_frame_for_ex(
     kwargs: *mut PyObject,
     previous: Frame,
 ) -> PyResult<Frame> {
-    // SAFETY: the caller's promise.
+    // SAFETY: the tuple has `nargs` items and is released only after the call of `push`, which borrows them
+    // (caller).
     unsafe {
         let frame = if kwargs.is_null() || ffi::PyDict_Size(kwargs) == 0 {
             let args = BorrowedArguments::new(tuple_items(callargs), nargs as usize);
@@ -129,7 +142,10 @@ pub(crate) unsafe fn push_frame_for_ex(
     }
 }
 
-/// A call with keywords in a dictionary that is not empty; borrows tuple and dictionary.
+/// Creates the frame of a call with keywords in a dictionary that is not empty. Borrows tuple and dictionary.
+///
+/// # Safety
+/// As for [`push_frame_for_ex`]; `kwargs` is not null.
 #[inline(never)]
 unsafe fn push_unpacked(
     tstate: ThreadState,
@@ -140,7 +156,8 @@ unsafe fn push_unpacked(
     kwargs: *mut PyObject,
     previous: Frame,
 ) -> PyResult<Frame> {
-    // SAFETY: the caller's promise. The array that the host makes owns its references.
+    // SAFETY: tuple and dictionary are live (caller). The array that the host returns owns its references,
+    // which move to `push`; then the array is freed without releasing them.
     unsafe {
         let mut kwnames = core::ptr::null_mut();
         let array =
@@ -163,17 +180,18 @@ unsafe fn push_unpacked(
 
 // --- Clearing frames ---------------------------------------------------------------------------
 
-/// Gives up everything in a frame that is over and frees its memory: pops it off the data stack, or
-/// leaves it to its generator. A frame object that lives on takes the contents over.
+/// Releases everything that a finished frame holds, and frees its memory: pops it off the data stack, or leaves
+/// it to its generator. If a frame object outlives the frame, it takes over the contents.
 ///
-/// For returning; elsewhere [`clear_and_pop_seldom`] does the same out of line.
+/// Inlined for returns. [`clear_and_pop_seldom`] does the same out of line.
 ///
 /// # Safety
-/// The thread is attached. `frame` is not linked any more, so that no destructor sees it, but
-/// published, and, if a thread owns it, the last one on the data stack.
+/// The thread is attached. `frame` is live and published, but not linked into the thread any more, so that
+/// destructors do not see it. If a thread owns it, it is the last frame on this thread's data stack; otherwise
+/// a generator owns it, which this thread runs.
 #[inline(always)]
 pub(crate) unsafe fn clear_and_pop(tstate: ThreadState, frame: Frame) {
-    // SAFETY: the caller's promise.
+    // SAFETY: the frame is live, published and not linked (caller). Each reference is released once.
     unsafe {
         let fields = frame.as_ptr();
         if frame.owner() != ffi::FRAME_OWNED_BY_THREAD {
@@ -182,14 +200,14 @@ pub(crate) unsafe fn clear_and_pop(tstate: ThreadState, frame: Frame) {
         if !(*fields).frame_obj.is_null() {
             return clear_observed_frame(tstate, frame);
         }
-        // Destructors run in this order: the stack from its top, the locals from the last one.
+        // Destructors run in this order: values from the top of the stack, then locals from the last one.
         let bottom = frame.local_slot(0);
         let mut slot = frame.stack_pointer();
         while slot > bottom {
             slot = slot.sub(1);
             (*slot).close();
         }
-        // A function's frame has no such namespace.
+        // The frame of an ordinary function has no such namespace.
         let locals = (*fields).f_locals;
         if !locals.is_null() {
             StackRef::steal(locals).close_seldom();
@@ -201,9 +219,13 @@ pub(crate) unsafe fn clear_and_pop(tstate: ThreadState, frame: Frame) {
 }
 
 /// Clears and pops a frame on the data stack that has a frame object.
+///
+/// # Safety
+/// As for [`clear_and_pop`]; the thread owns the frame, and it has a frame object.
 #[inline(never)]
 unsafe fn clear_observed_frame(tstate: ThreadState, frame: Frame) {
-    // SAFETY: the caller's promise.
+    // SAFETY: the frame is the last one on the data stack (caller). The host's function releases everything but
+    // the executable.
     unsafe {
         ffi::_PyFrame_ClearExceptCode(frame.as_ptr());
         StackRef::from_raw((*frame.as_ptr()).f_executable).close();
@@ -211,11 +233,14 @@ unsafe fn clear_observed_frame(tstate: ThreadState, frame: Frame) {
     }
 }
 
-/// Clears the frame of a generator that is over, and its exception state.
+/// Clears the frame of a finished generator, and its exception state.
+///
+/// # Safety
+/// As for [`clear_and_pop`]; a generator owns the frame.
 #[inline(never)]
 unsafe fn clear_generator_frame(tstate: ThreadState, frame: Frame) {
-    // SAFETY: the caller's promise; such a frame is part of its generator, whose exception state is
-    // the thread's topmost one while it runs.
+    // SAFETY: the frame is part of its generator, whose exception state is the thread's topmost one while it
+    // runs (caller).
     unsafe {
         let generator = Generator::of_frame(frame).object().cast::<ffi::PyGenObject>();
         let exceptions = &raw mut (*generator).gi_exc_state;
@@ -230,26 +255,26 @@ unsafe fn clear_generator_frame(tstate: ThreadState, frame: Frame) {
     }
 }
 
-/// Out of line [`clear_and_pop`].
+/// [`clear_and_pop`] out of line.
 ///
 /// # Safety
 /// As for [`clear_and_pop`].
 #[inline(never)]
 pub(crate) unsafe fn clear_and_pop_seldom(tstate: ThreadState, frame: Frame) {
-    // SAFETY: the caller's promise.
+    // SAFETY: the contract of `clear_and_pop` (caller).
     unsafe { clear_and_pop(tstate, frame) }
 }
 
 // --- Entry frames ------------------------------------------------------------------------------
 
-/// Gives the thread back the executor that called into the evaluator, if one did; the entry frame
-/// kept it alive in its only local.
+/// Restores the thread's executor, if an executor called into the evaluator. The entry frame kept it alive in
+/// its only local.
 ///
 /// # Safety
-/// The thread is attached, and `entry` is a live entry frame that is not linked any more.
+/// The thread is attached. `entry` is a live entry frame of this thread that is not linked any more.
 #[inline(always)]
 pub(crate) unsafe fn restore_executor(tstate: ThreadState, entry: Frame) {
-    // SAFETY: the caller's promise. Whatever called the evaluator from an executor holds another
+    // SAFETY: an entry frame has one local (caller). What called the evaluator from an executor holds another
     // reference to it, so closing this one frees nothing.
     unsafe {
         let executor = entry.local(0);

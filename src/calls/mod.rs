@@ -1,6 +1,8 @@
-//! What a call is made of besides its instruction: frames, the binding of arguments to parameters, recursion limits.
+//! The parts of a call that do not depend on the instruction: frames, binding arguments to parameters,
+//! recursion limits.
 //!
-//! Called by instruction bodies, by the interpreter, and by C through [`crate::exports`].
+//! Stands for the functions of the host's `ceval.o` about these subjects. Called by `ops`, `interp` and, for C,
+//! [`crate::exports`].
 
 pub(crate) mod arguments;
 pub(crate) mod frames;

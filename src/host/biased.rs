@@ -1,54 +1,67 @@
-//! Reference counts of free-threaded hosts. Source: `refcount.h`, `pycore_object.h`, PEP 703.
+//! Reference counts of free-threaded hosts (biased reference counting). Source: `refcount.h`,
+//! `pycore_object.h`, PEP 703.
 //!
-//! An object has two counts. The thread that owns it (most often the one that made it) has one of its own,
-//! without atomics; all others share the second, whose low bits are flags. An object is over when both
-//! are zero, which only the owner can find out; without an owner there is only the shared count left.
+//! An object has two counts. The thread that owns it, usually the one that created it, updates its own count
+//! without atomic read-modify-write operations. All other threads update the shared count, whose low bits are
+//! flags. An object is dead when both counts are zero, which only the owner can detect. Once an object has no
+//! owner, only the shared count is left.
+//!
+//! "Memory kept for readers" means that the host does not reuse a freed block while a thread may still read it.
 
 use core::sync::atomic::{AtomicIsize, AtomicU32, AtomicUsize, Ordering};
 
 use super::ffi::{self, PyObject};
 
-/// A reference in the shared count.
+/// One reference in the shared count.
 const SHARED_ONE: isize = 1 << ffi::_Py_REF_SHARED_SHIFT;
-/// The shared count of an object that is over, or about to be.
+/// The shared count of a merged object without references: it is dead or is being freed.
 const MERGED_ZERO: isize = ffi::_Py_REF_MERGED as isize;
 
-/// The thread that owns the object (`ob_tid`).
+/// The identifier of the thread that owns the object (`ob_tid`).
+///
+/// # Safety
+/// `object` is live, or its memory is kept for readers, while the result is used.
 #[inline(always)]
 unsafe fn owner<'a>(object: *mut PyObject) -> &'a AtomicUsize {
-    // SAFETY: the callers' promise: the object is live, or its memory is kept for readers.
+    // SAFETY: the memory is readable (caller), and every thread accesses the field atomically.
     unsafe { AtomicUsize::from_ptr(&raw mut (*object).ob_tid) }
 }
 
-/// The owner's count.
+/// The count of the owning thread.
+///
+/// # Safety
+/// As for [`owner`].
 #[inline(always)]
 unsafe fn local<'a>(object: *mut PyObject) -> &'a AtomicU32 {
     // SAFETY: as for `owner`.
     unsafe { AtomicU32::from_ptr(&raw mut (*object).ob_ref_local) }
 }
 
-/// Everybody else's count.
+/// The count of all other threads, with flags.
+///
+/// # Safety
+/// As for [`owner`].
 #[inline(always)]
 unsafe fn shared<'a>(object: *mut PyObject) -> &'a AtomicIsize {
     // SAFETY: as for `owner`.
     unsafe { AtomicIsize::from_ptr(&raw mut (*object).ob_ref_shared) }
 }
 
-/// Whether threads can be told apart here, or the host must do it.
+/// Whether this library can identify the calling thread. Otherwise the host's functions do the work.
 const KNOWS_THREADS: bool =
     cfg!(all(any(target_arch = "x86_64", target_arch = "aarch64"), target_os = "linux"));
 
-/// What the host identifies the calling thread by (`_Py_ThreadId`); means nothing unless [`KNOWS_THREADS`].
+/// The host's identifier of the calling thread (`_Py_ThreadId`). Only meaningful if [`KNOWS_THREADS`].
 #[inline(always)]
 fn thread_id() -> usize {
     let id: usize;
     #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
-    // SAFETY: the first word of a thread's control block is its own address, and never changes.
+    // SAFETY: the first word of a thread's control block is the block's own address, and never changes.
     unsafe {
         core::arch::asm!("mov {}, fs:[0]", out(reg) id, options(pure, nomem, nostack, preserves_flags));
     }
     #[cfg(all(target_arch = "aarch64", target_os = "linux"))]
-    // SAFETY: reads a register.
+    // SAFETY: reads a register only.
     unsafe {
         core::arch::asm!("mrs {}, tpidr_el0", out(reg) id, options(pure, nomem, nostack, preserves_flags));
     }
@@ -59,14 +72,14 @@ fn thread_id() -> usize {
     id
 }
 
-/// Whether the calling thread owns the object (`_Py_IsOwnedByCurrentThread`). Never on machines where
-/// threads cannot be told apart, so callers take no for "perhaps not".
+/// Whether the calling thread owns the object (`_Py_IsOwnedByCurrentThread`). Always false on platforms where
+/// [`KNOWS_THREADS`] is false, so callers must treat false as "perhaps not".
 ///
 /// # Safety
 /// `object` is live, or its memory is kept for readers.
 #[inline(always)]
 pub(crate) unsafe fn is_own(object: *mut PyObject) -> bool {
-    // SAFETY: the caller's promise.
+    // SAFETY: the memory is readable (caller).
     KNOWS_THREADS && thread_id() == unsafe { owner(object) }.load(Ordering::Relaxed)
 }
 
@@ -76,19 +89,19 @@ pub(crate) unsafe fn is_own(object: *mut PyObject) -> bool {
 /// As for [`is_own`].
 #[inline(always)]
 pub(crate) unsafe fn is_immortal(object: *mut PyObject) -> bool {
-    // SAFETY: the caller's promise.
+    // SAFETY: the memory is readable (caller).
     unsafe { local(object).load(Ordering::Relaxed) == ffi::_Py_IMMORTAL_REFCNT_LOCAL }
 }
 
-/// Whether the caller has the only reference there is, and nobody can make another one meanwhile
-/// (`_PyObject_IsUniquelyReferenced`). A shared count of zero, flags included, keeps those off who have
-/// read the object's address where it was before: they may only take a reference where there are some.
+/// Whether the caller's reference is the only one, and no other thread can create another meanwhile
+/// (`_PyObject_IsUniquelyReferenced`). A thread that read the object's address earlier can take a reference
+/// only if the shared count is not zero, flags included.
 ///
 /// # Safety
 /// `object` is live.
 #[inline(always)]
 pub(crate) unsafe fn is_unique(object: *mut PyObject) -> bool {
-    // SAFETY: the caller's promise.
+    // SAFETY: the object is live (caller).
     unsafe {
         if !KNOWS_THREADS {
             return ffi::PyUnstable_Object_IsUniquelyReferenced(object) != 0;
@@ -99,25 +112,27 @@ pub(crate) unsafe fn is_unique(object: *mut PyObject) -> bool {
     }
 }
 
-/// Whether the last reference is gone, and nobody has been told.
+/// Whether the last reference is gone and nothing has been done about it yet.
 ///
 /// # Safety
-/// [`decrement`] has just said that there is more to do.
+/// [`decrement`] has just returned true for `object`.
 #[inline(always)]
 pub(crate) unsafe fn is_over(object: *mut PyObject) -> bool {
-    // SAFETY: the caller's promise: if this thread owns the object, its own count is zero now.
+    // SAFETY: `object` is not freed before `decrement`'s result has been handled (caller). If this thread owns
+    // the object, the owner's count is zero now, so the shared count decides.
     unsafe { is_own(object) && shared(object).load(Ordering::Acquire) == 0 }
 }
 
-/// Makes one reference, the caller's, the only one of a new object that has kept its type and its place in
-/// memory (`_Py_NewReference`).
+/// Initializes the counts of a new object: the caller's reference is the only one. The object has kept its type
+/// and its block of memory (`_Py_NewReference`).
 ///
 /// # Safety
-/// Nobody else knows the object.
+/// No thread but this one may use the object. Threads that read its address before it was freed may still read
+/// its counts.
 #[inline(always)]
 pub(crate) unsafe fn set_first(object: *mut PyObject) {
-    // SAFETY: the caller's promise. Who has read the address before the object was freed may still look at
-    // the counts.
+    // SAFETY: the object is writable and not shared (caller). The counts are stored atomically, since other
+    // threads may still read them.
     unsafe {
         if !KNOWS_THREADS {
             return ffi::_Py_NewReference(object);
@@ -131,11 +146,14 @@ pub(crate) unsafe fn set_first(object: *mut PyObject) {
     }
 }
 
-/// One reference more, without atomics. No, if that cannot be done: the object is another thread's
-/// (`_Py_TryIncrefFast`).
+/// Adds a reference without atomic read-modify-write operations. Returns false, without effect, if another
+/// thread owns the object (`_Py_TryIncrefFast`).
+///
+/// # Safety
+/// As for [`is_own`].
 #[inline(always)]
 unsafe fn increment_own(object: *mut PyObject) -> bool {
-    // SAFETY: as for `is_own`.
+    // SAFETY: the memory is readable (caller). Only the owner changes the owner's count.
     unsafe {
         let count = local(object).load(Ordering::Relaxed);
         if count == ffi::_Py_IMMORTAL_REFCNT_LOCAL {
@@ -149,13 +167,13 @@ unsafe fn increment_own(object: *mut PyObject) -> bool {
     }
 }
 
-/// One reference more (`Py_INCREF`).
+/// Adds a reference (`Py_INCREF`).
 ///
 /// # Safety
 /// `object` is live.
 #[inline(always)]
 pub(crate) unsafe fn increment(object: *mut PyObject) {
-    // SAFETY: the caller's promise.
+    // SAFETY: the object is live (caller).
     unsafe {
         if !KNOWS_THREADS {
             ffi::_Py_IncRef(object);
@@ -165,14 +183,15 @@ pub(crate) unsafe fn increment(object: *mut PyObject) {
     }
 }
 
-/// One reference more to an object that may be over already; no if it is, or if it cannot be told
-/// (`_Py_TryIncref`). The caller then has to make sure that it got what it wanted.
+/// Adds a reference to an object that may be dead already. Returns false if it is dead, or if that cannot be
+/// decided (`_Py_TryIncref`). After success the caller must check that the object is still the one it looked
+/// for.
 ///
 /// # Safety
-/// The object's memory is kept for readers, of whom the caller is one.
+/// The memory of `object` is kept for readers, and this thread is one of them.
 #[inline(always)]
 pub(crate) unsafe fn try_increment(object: *mut PyObject) -> bool {
-    // SAFETY: the caller's promise.
+    // SAFETY: the memory is readable (caller).
     unsafe {
         if !KNOWS_THREADS {
             return ffi::PyUnstable_TryIncRef(object) != 0;
@@ -181,23 +200,28 @@ pub(crate) unsafe fn try_increment(object: *mut PyObject) -> bool {
     }
 }
 
-/// The part of [`try_increment`] for objects of other threads (`_Py_TryIncRefShared`).
+/// The part of [`try_increment`] for objects that other threads own (`_Py_TryIncRefShared`).
+///
+/// # Safety
+/// As for [`try_increment`].
 #[inline(always)]
 unsafe fn try_increment_shared(object: *mut PyObject) -> bool {
-    // SAFETY: as for `try_increment`.
+    // SAFETY: the memory is readable (caller).
     let shared = unsafe { shared(object) };
     let more = |count| (count != 0 && count != MERGED_ZERO).then_some(count + SHARED_ONE);
     shared.fetch_update(Ordering::SeqCst, Ordering::Relaxed, more).is_ok()
 }
 
-/// One reference less. True if there is more to do, by [`finish`]: the owner has given up its last
-/// reference, or the object is another thread's, and nothing has been done yet.
+/// Removes a reference. Returns true if the caller must call [`finish`], or free the object if it [is
+/// dead](is_over): the owner has removed the last reference of its count, or another thread owns the object and
+/// nothing has been removed yet.
 ///
 /// # Safety
-/// The caller owns a reference and gives it up.
+/// The caller owns a reference to `object` and does not use it again. If the result is true, it does what is
+/// said above.
 #[inline(always)]
 pub(crate) unsafe fn decrement(object: *mut PyObject) -> bool {
-    // SAFETY: the caller's promise.
+    // SAFETY: the caller owns a reference, so the object is live. Only the owner changes the owner's count.
     unsafe {
         let count = local(object).load(Ordering::Relaxed);
         if count == ffi::_Py_IMMORTAL_REFCNT_LOCAL {
@@ -211,12 +235,14 @@ pub(crate) unsafe fn decrement(object: *mut PyObject) -> bool {
     }
 }
 
-/// Does what [`decrement`] has left to do, except for an object that [is over](is_over).
+/// Completes [`decrement`] for an object that is not [dead](is_over).
 ///
 /// # Safety
-/// [`decrement`] has just said so; the thread is attached and its frames published.
+/// [`decrement`] has just returned true for `object`, and [`is_over`] false. The thread is attached and its
+/// frames are published, since a destructor may run.
 pub(crate) unsafe fn finish(object: *mut PyObject) {
-    // SAFETY: the caller's promise.
+    // SAFETY: the caller's reference is still counted, or the owner's count has become zero (`decrement`
+    // returned true).
     unsafe {
         if !KNOWS_THREADS {
             ffi::_Py_DecRef(object);
@@ -232,11 +258,11 @@ pub(crate) unsafe fn finish(object: *mut PyObject) {
 mod tests {
     use super::*;
 
-    /// An object that only exists to be counted.
+    /// An object for counting only.
     fn object() -> PyObject {
-        // SAFETY: integers and a pointer, for which zero is a value.
+        // SAFETY: the fields are integers and a pointer; zero is a valid value of each.
         let mut object: PyObject = unsafe { core::mem::zeroed() };
-        // SAFETY: it is ours.
+        // SAFETY: the object is local, so not shared.
         unsafe { set_first(&raw mut object) };
         object
     }
@@ -265,11 +291,11 @@ mod tests {
             // SAFETY: the object outlives the thread.
             unsafe {
                 assert!(!is_own(object) && !is_unique(object));
-                // Nobody has shared it, so it might be over.
+                // The shared count was never used, so the object might be dead.
                 assert!(!try_increment(object));
                 increment(object);
                 assert!(try_increment(object));
-                // To be given back to the owner, or to the shared count.
+                // The reference must be returned to the owner, or to the shared count.
                 decrement(object) && !is_over(object)
             }
         });
@@ -290,7 +316,7 @@ mod tests {
         for (shared, taken) in [(0, false), (MERGED_ZERO, false), (1, true), (MERGED_ZERO + SHARED_ONE, true)]
         {
             object.ob_ref_shared = shared;
-            // SAFETY: the object is ours.
+            // SAFETY: the object is local to the test.
             assert_eq!(unsafe { try_increment(&raw mut object) }, taken, "{shared}");
             assert_eq!(object.ob_ref_shared, if taken { shared + SHARED_ONE } else { shared });
         }

@@ -1,8 +1,7 @@
-//! Is the running host the one this library was built for? Asked once, before `main`.
+//! Checks, once before `main`, that the running host is the one that this library was built for.
 //!
-//! Everything in the library rests on the layouts of one host. A host publishes its own in
-//! `_PyRuntime.debug_offsets` (`pycore_debug_offsets.h`), so a wrong pairing ends with one clear line
-//! instead of corrupted memory.
+//! The library relies on the layouts of one host. A host publishes its own in `_PyRuntime.debug_offsets`
+//! (`pycore_debug_offsets.h`), so a wrong pairing ends with a clear message instead of corrupted memory.
 
 use core::mem::offset_of;
 
@@ -11,11 +10,11 @@ use super::ffi::{
     PyThreadState,
 };
 
-/// One fact about the host: what it is called, what the library was built with, what is running.
+/// One fact about the host: its name, the value that the library was built with, the value of the running host.
 type Fact = (&'static str, u64, u64);
 
-/// Where the copies of bytecode and their indices are: in a code object, a frame, and an interpreter. Zero with a
-/// GIL.
+/// Offsets of the copies of bytecode in a code object, of their index in a frame, and of their generation in an
+/// interpreter. Zero with a GIL.
 #[cfg(not(py_gil_disabled))]
 const COPIES: [u64; 3] = [0; 3];
 #[cfg(py_gil_disabled)]
@@ -25,7 +24,7 @@ const COPIES: [u64; 3] = [
     offset_of!(PyInterpreterState, tlbc_indices.tlbc_generation) as u64,
 ];
 
-/// The facts that the library relies on, beside version and GIL.
+/// The facts that the library relies on, besides version and GIL.
 fn facts(running: &_Py_DebugOffsets) -> [Fact; 18] {
     let thread = &running.thread_state;
     let frame = &running.interpreter_frame;
@@ -75,7 +74,7 @@ const BUILT_VERSION: u64 = ((ffi::PY_MAJOR_VERSION << 24)
     | (ffi::PY_RELEASE_LEVEL << 4)
     | ffi::PY_RELEASE_SERIAL) as u64;
 
-/// A version as people write it, from `PY_VERSION_HEX`.
+/// A version in the usual notation, from `PY_VERSION_HEX`.
 fn version_text(hex: u64) -> String {
     let [_, major, minor, micro, rest] = [32, 24, 16, 8, 0].map(|shift| (hex >> shift) as u8);
     let release = match rest >> 4 {
@@ -87,13 +86,13 @@ fn version_text(hex: u64) -> String {
     format!("{major}.{minor}.{micro}{release}")
 }
 
-/// A kind of host in words.
+/// A description of a host for messages.
 fn kind_text(version: u64, free_threaded: bool) -> String {
     let gil = if free_threaded { "free-threaded" } else { "with a GIL" };
     format!("CPython {} ({gil})", version_text(version))
 }
 
-/// Why the running host is not the one the library was built for; nothing if it is.
+/// A message if the running host is not the one that the library was built for; `None` if it is.
 pub(crate) fn mismatch(running: &_Py_DebugOffsets) -> Option<String> {
     let built_free_threaded = cfg!(py_gil_disabled);
     let running_free_threaded = running.free_threaded != 0;
@@ -111,10 +110,10 @@ pub(crate) fn mismatch(running: &_Py_DebugOffsets) -> Option<String> {
     ))
 }
 
-/// Ends the process with one line if the host is another than the library was built for.
+/// Ends the process with a message if the running host is not the one that the library was built for.
 #[cfg(not(test))]
 extern "C" fn check_host() {
-    // SAFETY: the host's runtime is a static whose offsets are filled in at link time.
+    // SAFETY: the host's runtime is a static, and these offsets are initialized at link time.
     let running = unsafe { ffi::_PyRuntime.debug_offsets };
     if let Some(message) = mismatch(&running) {
         eprintln!("{message}");
@@ -134,9 +133,9 @@ static CHECK_HOST: extern "C" fn() = check_host;
 mod tests {
     use super::*;
 
-    /// Offsets as a host with this library's layouts would publish them.
+    /// The offsets that a host with this library's layouts publishes.
     fn matching() -> _Py_DebugOffsets {
-        // SAFETY: plain numbers.
+        // SAFETY: the fields are integers and arrays of integers; zero is a valid value of each.
         let mut offsets: _Py_DebugOffsets = unsafe { core::mem::zeroed() };
         offsets.version = BUILT_VERSION;
         offsets.free_threaded = u64::from(cfg!(py_gil_disabled));

@@ -7,8 +7,11 @@ use super::opcode_byte;
 
 /// One 16-bit unit of bytecode: an instruction or an inline cache entry (`_Py_CODEUNIT`).
 ///
-/// A handle: the address of the unit. Reads and writes are relaxed atomics, since in free-threaded
-/// hosts other threads read the same bytecode; with a GIL they compile to plain moves.
+/// A handle that holds the address of the unit. Opcodes, arguments and 16-bit words are accessed atomically, since
+/// in free-threaded hosts other threads read the same bytecode; the accesses compile to plain moves.
+///
+/// Bytecode is "live" while its code object is, and, for a copy of free-threaded hosts, while the copy is not
+/// removed.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 #[repr(transparent)]
 pub(crate) struct CodeUnit(*mut ffi::_Py_CODEUNIT);
@@ -24,23 +27,23 @@ impl CodeUnit {
         self.0
     }
 
-    /// The unit `n` units further on.
+    /// The unit `n` units after this one.
     ///
     /// # Safety
     /// The result is in the same bytecode, or one past its end.
     #[inline(always)]
     pub(crate) unsafe fn add(self, n: isize) -> CodeUnit {
-        // SAFETY: the caller's promise.
+        // SAFETY: the result is in the same bytecode or at its end (caller).
         CodeUnit(unsafe { self.0.offset(n) })
     }
 
     /// The distance from `start` in units.
     ///
     /// # Safety
-    /// Both are in the same bytecode.
+    /// Both are in the same bytecode, or at its end.
     #[inline(always)]
     pub(crate) unsafe fn offset_from(self, start: CodeUnit) -> isize {
-        // SAFETY: the caller's promise.
+        // SAFETY: both are in the same bytecode (caller).
         unsafe { self.0.offset_from(start.0) }
     }
 
@@ -50,20 +53,21 @@ impl CodeUnit {
     /// The unit is in live bytecode.
     #[inline(always)]
     pub(crate) unsafe fn word(self) -> u16 {
-        // SAFETY: the caller's promise; relaxed atomics of a u16 are plain loads.
+        // SAFETY: the unit is in live bytecode (caller); a relaxed atomic load of a u16 compiles to a plain
+        // one.
         unsafe { AtomicU16::from_ptr(self.0.cast()).load(Ordering::Relaxed) }
     }
 
-    /// Opcode and argument of the instruction here.
+    /// The opcode and the argument of this instruction.
     ///
     /// # Safety
     /// The unit is in live bytecode.
     #[inline(always)]
     pub(crate) unsafe fn decode(self) -> (u8, usize) {
-        // SAFETY: the caller's promise.
+        // SAFETY: the unit is in live bytecode (caller).
         unsafe {
-            // Two loads are less work than one and taking it apart. Other threads may replace the opcode
-            // meanwhile, but not the argument.
+            // Two loads take less work than one load and splitting the word. Another thread may replace the
+            // opcode meanwhile, but not the argument.
             #[cfg(not(py_gil_disabled))]
             return ((*self.0).op.code, (*self.0).op.arg as usize);
             #[cfg(py_gil_disabled)]
@@ -76,35 +80,36 @@ impl CodeUnit {
         }
     }
 
-    /// The opcode of the instruction here.
+    /// The opcode of this instruction.
     ///
     /// # Safety
     /// The unit is in live bytecode.
     #[inline(always)]
     pub(crate) unsafe fn opcode(self) -> u8 {
-        // SAFETY: the caller's promise.
+        // SAFETY: the unit is in live bytecode (caller).
         unsafe { self.decode().0 }
     }
 
-    /// Replaces the opcode `expected` by `new`, unless another thread (or instrumentation) has
-    /// changed it meanwhile; says whether it did. The only way a specializing write may happen.
+    /// Replaces the opcode `expected` by `new`, unless another thread (or instrumentation) has changed it
+    /// meanwhile. Returns whether it did. The specializer must change opcodes only through this function.
     ///
     /// # Safety
     /// The unit is an instruction in live bytecode, and both opcodes have the same caches.
     #[inline(always)]
     pub(crate) unsafe fn replace_opcode(self, expected: u8, new: u8) -> bool {
-        // SAFETY: the caller's promise.
+        // SAFETY: the unit is in live bytecode (caller), and all threads access the opcode atomically.
         let opcode = unsafe { AtomicU8::from_ptr(self.0.cast()) };
         opcode_byte::replace(opcode, expected, new)
     }
 
-    /// Replaces the opcode, whatever it was. Whoever sees the new one sees what was written before.
+    /// Replaces the opcode, whatever it was. A thread that reads the new opcode with acquire order sees what
+    /// was written before.
     ///
     /// # Safety
     /// The unit is an instruction in live bytecode; both opcodes have the same caches.
     #[inline(always)]
     pub(crate) unsafe fn set_opcode(self, opcode: u8) {
-        // SAFETY: the caller's promise; the opcode is the unit's first byte.
+        // SAFETY: the unit is in live bytecode (caller); the opcode is its first byte.
         unsafe { AtomicU8::from_ptr(self.0.cast()).store(opcode, Ordering::Release) }
     }
 
@@ -114,49 +119,51 @@ impl CodeUnit {
     /// The unit is a cache entry in live bytecode.
     #[inline(always)]
     pub(crate) unsafe fn set_word(self, word: u16) {
-        // SAFETY: the caller's promise.
+        // SAFETY: the unit is in live bytecode (caller).
         unsafe { AtomicU16::from_ptr(self.0.cast()).store(word, Ordering::Relaxed) }
     }
 
-    /// Replaces a cached value of `T`'s size that starts here.
+    /// Replaces the cached value of type `T` that starts here.
     ///
     /// # Safety
-    /// The units from here are for such a value, and no other thread runs this copy of the bytecode.
+    /// The units from here on are cache entries of live bytecode, as many as `T` needs. No other thread runs
+    /// this copy of the bytecode.
     #[inline(always)]
     pub(crate) unsafe fn write<T: CacheValue>(self, value: T) {
-        // SAFETY: the caller's promise.
+        // SAFETY: the units are cache entries that no other thread accesses (caller).
         unsafe { self.0.cast::<T>().write_unaligned(value) }
     }
 
-    /// A cached value of `T`'s size that starts here; caches are 2-aligned only.
+    /// The cached value of type `T` that starts here. Caches are aligned to 2 bytes only.
     ///
     /// # Safety
-    /// The units from here hold such a value.
+    /// The units from here on are cache entries of live bytecode, as many as `T` needs, and hold such a value.
     #[inline(always)]
     pub(crate) unsafe fn read<T: CacheValue>(self) -> T {
-        // SAFETY: the caller's promise.
+        // SAFETY: the units hold such a value (caller).
         unsafe { T::read(self) }
     }
 }
 
-/// What an inline cache may hold: plain old data of one, two or four code units.
+/// A type of value that an inline cache may hold: plain data of one, two or four code units.
 pub(crate) trait CacheValue: Copy {
-    /// [`CodeUnit::read`].
+    /// Implements [`CodeUnit::read`].
     ///
     /// # Safety
-    /// The units from there hold such a value.
+    /// As for [`CodeUnit::read`].
     #[inline(always)]
     unsafe fn read(unit: CodeUnit) -> Self {
-        // SAFETY: the caller's promise; these are plain old data.
+        // SAFETY: the units hold such a value (caller), and every bit pattern is a value of these types.
         unsafe { unit.0.cast::<Self>().read_unaligned() }
     }
 }
 impl CacheValue for u16 {
-    // Counters are shared by all threads where they have no copies of their own (`-X tlbc=0`).
+    // Counters are shared by all threads if threads have no copies of their own (`-X tlbc=0`), so they are read
+    // atomically.
     #[cfg(py_gil_disabled)]
     #[inline(always)]
     unsafe fn read(unit: CodeUnit) -> u16 {
-        // SAFETY: the caller's promise.
+        // SAFETY: the unit is in live bytecode (caller).
         unsafe { unit.word() }
     }
 }
@@ -191,37 +198,37 @@ impl Code {
     /// The code object is live.
     #[inline(always)]
     pub(crate) unsafe fn bytecode(self) -> CodeUnit {
-        // SAFETY: the code object is live.
+        // SAFETY: the code object is live (caller).
         CodeUnit(unsafe { (&raw mut (*self.0).co_code_adaptive).cast() })
     }
 
     /// `co_consts[index]`, borrowed.
     ///
     /// # Safety
-    /// The code object is live and has that constant.
+    /// The code object is live and has more than `index` constants.
     #[inline(always)]
     pub(crate) unsafe fn constant(self, index: usize) -> *mut PyObject {
-        // SAFETY: the caller's promise.
+        // SAFETY: the tuple of constants has that item (caller).
         unsafe { super::object::tuple_item((*self.0).co_consts, index) }
     }
 
     /// `co_names[index]`, borrowed.
     ///
     /// # Safety
-    /// The code object is live and has that name.
+    /// The code object is live and has more than `index` names.
     #[inline(always)]
     pub(crate) unsafe fn name(self, index: usize) -> *mut PyObject {
-        // SAFETY: the caller's promise.
+        // SAFETY: the tuple of names has that item (caller).
         unsafe { super::object::tuple_item((*self.0).co_names, index) }
     }
 
-    /// Number of locals, cells and free variables.
+    /// Number of local variables, cells and free variables.
     ///
     /// # Safety
     /// The code object is live.
     #[inline(always)]
     pub(crate) unsafe fn nlocalsplus(self) -> usize {
-        // SAFETY: the code object is live.
+        // SAFETY: the code object is live (caller).
         unsafe { (*self.0).co_nlocalsplus as usize }
     }
 }

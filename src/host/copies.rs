@@ -1,11 +1,15 @@
-//! The array of the copies that a code object has of its bytecode, one for each thread that has run it. Only
-//! free-threaded hosts have it. Source: `_PyCodeArray` in `cpython/code.h`.
+//! The array of copies of bytecode that a code object has in free-threaded hosts: one copy for each thread that
+//! has run it. Source: `_PyCodeArray` in `cpython/code.h`.
 //!
-//! Entry 0 is the main copy, at the end of the code object; entry `n` belongs to the thread whose index is `n`,
-//! and is null until that thread needs it. Readers need no lock: the array and its entries are stored with
-//! release order when they are complete, an array that is too short is replaced by one with the same entries,
-//! and entries are only taken away while the world is stopped. Those who write hold the code object's lock, or
-//! have stopped the world.
+//! Entry 0 is the main copy, at the end of the code object. Entry `n` belongs to the thread with index `n`, and
+//! is null until that thread needs it. Readers need no lock: the array and its entries are stored with release
+//! order once they are complete, an array that is too short is replaced by one with the same entries, and
+//! entries are removed only while the world is stopped. Writers hold the lock of the code object or have
+//! stopped the world.
+//!
+//! An array is "valid" while its code object is live and the thread has not passed a quiescent state since it
+//! read the array from the code object, or while the caller prevents that the array is replaced. A new array is
+//! valid as soon as it is initialized.
 
 use core::mem::offset_of;
 use core::sync::atomic::{AtomicPtr, Ordering};
@@ -13,14 +17,14 @@ use core::sync::atomic::{AtomicPtr, Ordering};
 use super::code::{Code, CodeUnit};
 use super::ffi;
 
-/// Whether threads have copies of their own: not with `-X tlbc=0` or `PYTHON_TLBC=0`. Then every thread has index 0,
-/// so that the main copy is its own, and the host tells `_PyCode_Quicken` that nothing is to be specialized.
+/// Whether threads have copies of their own; not with `-X tlbc=0` or `PYTHON_TLBC=0`. Then every thread has
+/// index 0 and runs the main copy, and the host tells `_PyCode_Quicken` not to enable specialization.
 ///
 /// # Safety
 /// The interpreter is live.
 #[inline]
 pub(crate) unsafe fn enabled(interp: *mut ffi::PyInterpreterState) -> bool {
-    // SAFETY: the caller's promise; the setting never changes.
+    // SAFETY: the interpreter is live (caller), and the setting never changes.
     unsafe { (*interp).config.tlbc_enabled != 0 }
 }
 
@@ -33,21 +37,21 @@ impl Copies {
     /// The copies of `code` (`_PyCode_GetTLBCArray`).
     ///
     /// # Safety
-    /// The code object is live. The result is good for as long as the thread makes no quiescent state known,
-    /// or keeps others from adding copies.
+    /// The code object is live. The caller uses the result only while it is valid, as the module says.
     #[inline(always)]
     pub(crate) unsafe fn of(code: Code) -> Copies {
-        // SAFETY: the caller's promise; every code object has an array from its beginning.
+        // SAFETY: the code object is live (caller), and has an array from its creation on.
         Copies(unsafe { AtomicPtr::from_ptr(&raw mut (*code.as_ptr()).co_tlbc).load(Ordering::Acquire) })
     }
 
-    /// Makes this the array of `code`, for all to see.
+    /// Makes this the array of `code`. Other threads see it from now on.
     ///
     /// # Safety
-    /// The code object is live and locked. The array has the main copy and all others that `code` has; the
-    /// caller hands over the array, and takes over the old one.
+    /// The code object is live and locked by this thread. The array has the main copy and all other copies of
+    /// `code`. The code object owns the array from now on, and the caller owns the old one, which other threads
+    /// may still be reading.
     pub(crate) unsafe fn publish(self, code: Code) {
-        // SAFETY: the caller's promise.
+        // SAFETY: the code object is live, and no other thread writes the field (caller).
         unsafe { AtomicPtr::from_ptr(&raw mut (*code.as_ptr()).co_tlbc).store(self.0, Ordering::Release) }
     }
 
@@ -56,19 +60,19 @@ impl Copies {
         self.0
     }
 
-    /// The bytes of an array with `len` entries; none if there are too many.
+    /// The size in bytes of an array with `len` entries; `None` if it overflows.
     pub(crate) fn bytes(len: usize) -> Option<usize> {
         len.checked_mul(size_of::<*mut u8>())?.checked_add(offset_of!(ffi::_PyCodeArray, entries))
     }
 
-    /// Makes an array of `len` entries out of a block of memory, with the copies of `shorter`.
+    /// Initializes a block of memory as an array of `len` entries with the copies of `shorter`.
     ///
     /// # Safety
-    /// The memory has [`Copies::bytes`]`(len)` bytes and nobody else knows it; `shorter` is valid, nobody
-    /// changes it, and it is not longer.
+    /// The block has [`Copies::bytes`]`(len)` bytes, is aligned for pointers and not shared. `shorter` is
+    /// valid, has at most `len` entries, and no thread changes it meanwhile.
     pub(crate) unsafe fn from_shorter(memory: *mut u8, len: usize, shorter: Copies) -> Copies {
         let copies = Copies(memory.cast());
-        // SAFETY: the caller's promise.
+        // SAFETY: the block is large enough and not shared; `shorter` is valid and not longer (caller).
         unsafe {
             debug_assert!(shorter.places() <= len);
             (*copies.0).size = len as isize;
@@ -87,55 +91,61 @@ impl Copies {
     /// The array is valid.
     #[inline(always)]
     pub(crate) unsafe fn places(self) -> usize {
-        // SAFETY: the caller's promise; lengths are not negative and never change.
+        // SAFETY: the array is valid (caller); lengths are not negative and never change.
         unsafe { (*self.0).size as usize }
     }
 
+    /// The entries.
+    ///
+    /// # Safety
+    /// The array is valid while the slice is used.
     #[inline(always)]
     unsafe fn entries<'a>(self) -> &'a [AtomicPtr<ffi::_Py_CODEUNIT>] {
-        // SAFETY: the callers' promise: the array is valid, and so it stays while the slice is used.
+        // SAFETY: the array is valid (caller) and has that many entries, which all threads access atomically.
         unsafe { core::slice::from_raw_parts((&raw const (*self.0).entries).cast(), self.places()) }
     }
 
-    /// The copy at `index`, if there is one.
+    /// The copy at `index`, or `None` if there is none yet.
     ///
     /// # Safety
     /// The array is valid.
     #[inline(always)]
     pub(crate) unsafe fn get(self, index: usize) -> Option<CodeUnit> {
-        // SAFETY: the caller's promise.
+        // SAFETY: the array is valid (caller).
         let copy = unsafe { self.entries().get(index)?.load(Ordering::Acquire) };
         (!copy.is_null()).then(|| CodeUnit::from_ptr(copy))
     }
 
-    /// The copy at `index`, which is there.
+    /// The copy at `index`, which must exist.
     ///
     /// # Safety
-    /// The array is valid and has that copy.
+    /// The array is valid, is longer than `index`, and has that copy.
     #[inline(always)]
     pub(crate) unsafe fn get_unchecked(self, index: usize) -> CodeUnit {
-        // SAFETY: the caller's promise.
+        // SAFETY: the array is valid and longer than `index` (caller).
         CodeUnit::from_ptr(unsafe { self.entries().get_unchecked(index).load(Ordering::Acquire) })
     }
 
-    /// Makes `copy` the one at `index`, for all to see; false if the array is too short.
+    /// Stores `copy` at `index`. Other threads see it from now on. Returns false, without effect, if the array
+    /// is too short.
     ///
     /// # Safety
-    /// The array is valid, its code object is locked or nobody else knows the array, and there is no such copy
-    /// yet. The bytecode is complete, and the caller hands over its memory.
+    /// The array is valid. Its code object is locked by this thread, or the array is not shared. There is no
+    /// copy at `index` yet. The bytecode is complete, and the array owns its memory if the result is true.
     pub(crate) unsafe fn add(self, index: usize, copy: CodeUnit) -> bool {
-        // SAFETY: the caller's promise.
+        // SAFETY: the array is valid (caller).
         let entry = unsafe { self.entries().get(index) };
         entry.inspect(|entry| entry.store(copy.as_ptr(), Ordering::Release)).is_some()
     }
 
-    /// Takes the copy at `index` away, if there is one; its memory becomes the caller's.
+    /// Removes the copy at `index` and returns it, or `None` if there is none. The caller owns the memory of
+    /// the result.
     ///
     /// # Safety
-    /// The array is valid and `index` is not 0; the world is stopped, and no frame is in that copy.
+    /// The array is valid and `index` is not 0. The world is stopped, and no frame runs in that copy.
     pub(crate) unsafe fn remove(self, index: usize) -> Option<CodeUnit> {
         debug_assert_ne!(index, 0, "the main copy is part of the code object");
-        // SAFETY: the caller's promise.
+        // SAFETY: the array is valid (caller).
         unsafe {
             let copy = self.get(index)?;
             self.entries().get(index)?.store(core::ptr::null_mut(), Ordering::Release);
@@ -143,12 +153,12 @@ impl Copies {
         }
     }
 
-    /// The copies that there are, with their indices.
+    /// The existing copies with their indices.
     ///
     /// # Safety
-    /// The array is valid, and so it stays while the iterator is used.
+    /// The array is valid while the iterator is used.
     pub(crate) unsafe fn iter(self) -> impl Iterator<Item = (usize, CodeUnit)> {
-        // SAFETY: the caller's promise.
+        // SAFETY: the array is valid while the iterator is used (caller).
         unsafe { (0..self.places()).filter_map(move |index| Some((index, self.get(index)?))) }
     }
 }

@@ -1,11 +1,11 @@
 //! Dictionaries, their keys and values, and instance attributes. Source: `pycore_dict.h`, `pycore_object.h`.
 //!
-//! Other threads of a free-threaded host read and write the same fields without a lock, so readers
-//! load them atomically; with a GIL those are plain loads. Writers hold the lock of the dictionary
-//! (or of the object whose values they are), and publish with release order.
+//! In free-threaded hosts other threads read and write the same fields without a lock, so readers load them
+//! atomically; with a GIL those are plain loads. Writers hold the lock of the dictionary, or of the object that
+//! the values belong to, and store with release order.
 //!
-//! Accessors take handles of live structures; that is the whole contract of each one, so the
-//! `# Safety` lines say only what is beyond it.
+//! Accessors take handles of live structures. Each `# Safety` section names what else the caller must ensure.
+//! "Locked" means: with a GIL nothing, in free-threaded hosts that this thread holds the object's lock.
 
 use core::ffi::c_int;
 use core::num::NonZeroU32;
@@ -20,23 +20,23 @@ use super::object::{inline_values, is_exact};
 use super::slot::ACQUIRE;
 pub(crate) use super::slot::Slot;
 
-/// A field that another thread may be changing.
+/// The value of a field that another thread may be changing.
 ///
 /// # Safety
-/// The field is in a live structure.
+/// The field is in a live structure, and other threads change it atomically.
 #[inline(always)]
 unsafe fn load_u8(field: *mut u8) -> u8 {
-    // SAFETY: the caller's promise.
+    // SAFETY: the field is readable and changes atomically (caller); with a GIL it does not change meanwhile.
     unsafe { if cfg!(py_gil_disabled) { AtomicU8::from_ptr(field).load(Ordering::Acquire) } else { *field } }
 }
 
-/// Like [`load_u8`].
+/// Like [`load_u8`], for 32 bits.
 ///
 /// # Safety
 /// As for [`load_u8`].
 #[inline(always)]
 unsafe fn load_u32(field: *mut u32) -> u32 {
-    // SAFETY: the caller's promise.
+    // SAFETY: as in `load_u8`.
     unsafe { if cfg!(py_gil_disabled) { AtomicU32::from_ptr(field).load(Ordering::Acquire) } else { *field } }
 }
 
@@ -63,13 +63,13 @@ impl Dict {
         self.0.cast()
     }
 
-    /// Whether this is exactly a `dict`: namespaces may be of other types.
+    /// Whether this is exactly a `dict`. A namespace may be an object of another type.
     ///
     /// # Safety
-    /// The object is live.
+    /// The object is live; it may be of any type.
     #[inline(always)]
     pub(crate) unsafe fn is_exact(self) -> bool {
-        // SAFETY: the caller's promise.
+        // SAFETY: the object is live (caller).
         unsafe { is_exact(self.object(), &raw mut ffi::PyDict_Type) }
     }
 
@@ -79,18 +79,18 @@ impl Dict {
     /// The dictionary is live.
     #[inline(always)]
     pub(crate) unsafe fn keys(self) -> DictKeys {
-        // SAFETY: the caller's promise.
+        // SAFETY: the dictionary is live (caller).
         DictKeys(unsafe { AtomicPtr::from_ptr(&raw mut (*self.0).ma_keys).load(ACQUIRE) })
     }
 
-    /// The watchers of this dictionary, a bit each.
+    /// The watchers of this dictionary, as a set of bits.
     ///
     /// # Safety
     /// The dictionary is live.
     #[inline(always)]
     pub(crate) unsafe fn watchers(self) -> c_int {
         const MASK: u64 = (1 << ffi::DICT_MAX_WATCHERS) - 1;
-        // SAFETY: the caller's promise.
+        // SAFETY: the dictionary is live (caller).
         let tag = unsafe { AtomicU64::from_ptr(&raw mut (*self.0)._ma_watcher_tag).load(ACQUIRE) };
         (tag & MASK) as c_int
     }
@@ -101,31 +101,34 @@ impl Dict {
     /// The dictionary is live.
     #[inline(always)]
     pub(crate) unsafe fn is_readable(self) -> bool {
-        // SAFETY: the caller's promise.
+        // SAFETY: the dictionary is live (caller).
         unsafe { is_readable(self.object()) }
     }
 
-    /// Whether the values are in an array of their own, and the keys those of a class (`ma_values`).
+    /// Whether the values are in an array of their own and the keys are shared by the instances of a class
+    /// (`ma_values`).
     ///
     /// # Safety
     /// The dictionary is live, and locked.
     #[inline]
     pub(crate) unsafe fn is_split(self) -> bool {
-        // SAFETY: the caller's promise.
+        // SAFETY: the dictionary is live, and its lock keeps the field from changing (caller).
         unsafe { !(*self.0).ma_values.is_null() }
     }
 
-    /// The number of the entry of `key`, if the dictionary has one (`_PyDict_LookupIndex`).
+    /// The index of the entry of `key`, or `None` if the dictionary does not have the key
+    /// (`_PyDict_LookupIndex`).
     ///
     /// # Safety
     /// The dictionary is live and exactly a `dict`, and locked; `key` is exactly a string.
     pub(crate) unsafe fn index_of(self, key: *mut PyObject) -> Option<usize> {
-        // SAFETY: the caller's promise; negative is none.
+        // SAFETY: the dictionary is live and locked, `key` is a string (caller). A negative index means "not
+        // found".
         unsafe { usize::try_from(ffi::_PyDict_LookupIndex(self.0, key)).ok() }
     }
 
-    /// The version of the keys for inline caches, assigned now if they have none; `None` if versions
-    /// have run out or the keys cannot have one (`_PyDict_GetKeysVersionForCurrentState`).
+    /// The version of the keys for inline caches, assigned now if they have none. `None` if versions have run
+    /// out or the keys cannot have one (`_PyDict_GetKeysVersionForCurrentState`).
     ///
     /// # Safety
     /// The dictionary is live, and locked; `interp` is the attached thread's interpreter.
@@ -133,27 +136,26 @@ impl Dict {
         self,
         interp: *mut ffi::PyInterpreterState,
     ) -> Option<NonZeroU32> {
-        // SAFETY: the caller's promise.
+        // SAFETY: the dictionary is live and locked, and `interp` is this thread's (caller).
         NonZeroU32::new(unsafe { ffi::_PyDict_GetKeysVersionForCurrentState(interp, self.0) })
     }
 
-    /// Sees to it that a free-threaded host keeps old tables for readers that hold no lock
-    /// (`_PyDict_EnsureSharedOnRead`).
+    /// Makes a free-threaded host keep old tables for readers without a lock (`_PyDict_EnsureSharedOnRead`).
     ///
     /// # Safety
     /// The dictionary is live, and locked.
     #[inline]
     pub(crate) unsafe fn share(self) {
         #[cfg(py_gil_disabled)]
-        // SAFETY: the caller's promise.
+        // SAFETY: the dictionary is live and locked (caller).
         unsafe {
             ffi::_PyDict_EnsureSharedOnRead(self.0);
         }
     }
 }
 
-/// Whether this thread may read a dictionary or list without locking it: the thread made it, or its
-/// tables are kept for readers by now. Always with a GIL.
+/// Whether this thread may read a dictionary or list without locking it: the thread owns the object, or the
+/// host keeps its old tables for readers. Always true with a GIL.
 ///
 /// # Safety
 /// The object is live.
@@ -165,7 +167,7 @@ pub(crate) unsafe fn is_readable(object: *mut PyObject) -> bool {
         true
     }
     #[cfg(py_gil_disabled)]
-    // SAFETY: the caller's promise.
+    // SAFETY: the object is live (caller).
     unsafe {
         biased::is_own(object) || gc_bits(object) & ffi::_PyGC_BITS_SHARED as u8 != 0
     }
@@ -177,56 +179,57 @@ pub(crate) unsafe fn is_readable(object: *mut PyObject) -> bool {
 pub(crate) struct DictKeys(*mut ffi::PyDictKeysObject);
 
 impl DictKeys {
-    /// The keys that the instances of a heap type with inline values share.
+    /// The keys that the instances of a type with inline values share.
     ///
     /// # Safety
-    /// `type_` is such a type.
+    /// `type_` is a live heap type with `Py_TPFLAGS_INLINE_VALUES`.
     #[inline(always)]
     pub(crate) unsafe fn shared_by(type_: *mut PyTypeObject) -> DictKeys {
-        // SAFETY: the caller's promise; these keys live as long as the type.
+        // SAFETY: `type_` is a heap type (caller); these keys live as long as the type.
         DictKeys(unsafe { (*type_.cast::<ffi::PyHeapTypeObject>()).ht_cached_keys })
     }
 
-    /// The version that inline caches compare (`dk_version`): the same version, the same keys in the
-    /// same places. Zero is none.
+    /// The version that inline caches compare (`dk_version`). Tables with the same version have the same keys
+    /// at the same indices. Zero means that the table has no version.
     ///
     /// # Safety
     /// The keys are live.
     #[inline(always)]
     pub(crate) unsafe fn version(self) -> u32 {
-        // SAFETY: the caller's promise.
+        // SAFETY: the keys are live (caller).
         unsafe { load_u32(&raw mut (*self.0).dk_version) }
     }
 
-    /// The number of the entry of `key`, if the table has one (`_PyDictKeys_StringLookup`).
+    /// The index of the entry of `key`, or `None` if the table does not have the key
+    /// (`_PyDictKeys_StringLookup`).
     ///
     /// # Safety
-    /// The keys are live and not of the general kind, and their dictionary is locked; `key` is
-    /// exactly a string.
+    /// The keys are live and not of the general kind (`DICT_KEYS_GENERAL`). Their dictionary is locked. `key`
+    /// is exactly a string.
     pub(crate) unsafe fn index_of(self, key: *mut PyObject) -> Option<usize> {
-        // SAFETY: the caller's promise; negative is none.
+        // SAFETY: the keys have only strings as keys and do not change, `key` is a string (caller). A negative
+        // index means "not found".
         unsafe { usize::try_from(ffi::_PyDictKeys_StringLookup(self.0, key)).ok() }
     }
 
-    /// Like [`DictKeys::index_of`], of keys that objects share, without a lock
+    /// Like [`DictKeys::index_of`], without a lock, for keys that instances share
     /// (`_PyDictKeys_StringLookupSplit`).
     ///
     /// # Safety
     /// The keys are live and [shared](DictKeys::shared_by); `key` is exactly a string.
     pub(crate) unsafe fn shared_index_of(self, key: *mut PyObject) -> Option<usize> {
-        // SAFETY: the caller's promise; negative is none.
+        // SAFETY: the keys are live and shared, `key` is a string (caller). A negative index means "not found".
         unsafe { usize::try_from(ffi::_PyDictKeys_StringLookupSplit(self.0, key)).ok() }
     }
 
-    /// Like [`DictKeys::shared_index_of`], together with the version of the keys for inline caches,
-    /// which is assigned now if they have none, and zero if versions have run out
-    /// (`_PyDictKeys_StringLookupAndVersion`).
+    /// Like [`DictKeys::shared_index_of`]. Also returns the version of the keys for inline caches, assigned now
+    /// if they have none; zero if versions have run out (`_PyDictKeys_StringLookupAndVersion`).
     ///
     /// # Safety
     /// As for [`DictKeys::shared_index_of`].
     pub(crate) unsafe fn shared_index_and_version_of(self, key: *mut PyObject) -> (Option<usize>, u32) {
         let mut version = 0;
-        // SAFETY: the caller's promise; negative is none.
+        // SAFETY: the keys are live and shared, `key` is a string (caller). A negative index means "not found".
         let index = unsafe { ffi::_PyDictKeys_StringLookupAndVersion(self.0, key, &raw mut version) };
         (usize::try_from(index).ok(), version)
     }
@@ -237,7 +240,7 @@ impl DictKeys {
     /// The keys are live.
     #[inline(always)]
     pub(crate) unsafe fn entry_count(self) -> usize {
-        // SAFETY: the caller's promise; counts are not negative.
+        // SAFETY: the keys are live (caller); counts are not negative.
         unsafe { AtomicIsize::from_ptr(&raw mut (*self.0).dk_nentries).load(Ordering::Relaxed) as usize }
     }
 
@@ -247,17 +250,18 @@ impl DictKeys {
     /// The keys are live.
     #[inline(always)]
     pub(crate) unsafe fn kind(self) -> ffi::DictKeysKind {
-        // SAFETY: the caller's promise; the kind never changes.
+        // SAFETY: the keys are live (caller), and the kind never changes.
         unsafe { (*self.0).dk_kind.into() }
     }
 
-    /// An entry of a table that has only strings as keys (`DK_UNICODE_ENTRIES`).
+    /// The entry at `index` of a table that has only strings as keys (`DK_UNICODE_ENTRIES`).
     ///
     /// # Safety
     /// The keys are live, not of the general kind, and have more than `index` entries.
     #[inline(always)]
     pub(crate) unsafe fn unicode_entry(self, index: usize) -> UnicodeEntry {
-        // SAFETY: the entries follow the hash table, whose size in bytes is a power of two.
+        // SAFETY: the table has that many entries of this form (caller). They follow the hash table, whose size
+        // in bytes is a power of two.
         unsafe {
             let indices = (&raw mut (*self.0).dk_indices).cast::<u8>();
             let entries = indices.add(1 << (*self.0).dk_log2_index_bytes);
@@ -266,7 +270,7 @@ impl DictKeys {
     }
 }
 
-/// An entry of a table of strings.
+/// An entry of a table that has only strings as keys.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(transparent)]
 pub(crate) struct UnicodeEntry(*mut ffi::PyDictUnicodeEntry);
@@ -278,24 +282,24 @@ impl UnicodeEntry {
     /// The entry is in a live table.
     #[inline(always)]
     pub(crate) unsafe fn key(self) -> *mut PyObject {
-        // SAFETY: the caller's promise.
+        // SAFETY: the entry is in a live table (caller).
         unsafe { AtomicPtr::from_ptr(&raw mut (*self.0).me_key).load(Ordering::Relaxed) }
     }
 
-    /// Where the value is; null there for a deleted entry, and always in split tables.
+    /// The slot of the value. It holds null for a deleted entry, and always in the keys of split dictionaries.
     ///
     /// # Safety
     /// The entry is in a live table.
     #[inline(always)]
     pub(crate) unsafe fn value(self) -> Slot {
-        // SAFETY: the caller's promise.
+        // SAFETY: the entry is in a live table (caller).
         Slot(unsafe { &raw mut (*self.0).me_value })
     }
 }
 
 // --- instances ---------------------------------------------------------------------------------
 
-/// Attribute values inside an object, in the places that the keys of its type give them
+/// Attribute values that are stored inside an object, at the indices that the keys of its type define
 /// (`PyDictValues`), borrowed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(transparent)]
@@ -308,40 +312,41 @@ impl InlineValues {
     /// `object` is live and its type has `Py_TPFLAGS_INLINE_VALUES`.
     #[inline(always)]
     pub(crate) unsafe fn of(object: *mut PyObject) -> InlineValues {
-        // SAFETY: the caller's promise.
+        // SAFETY: `object` has inline values (caller).
         InlineValues(unsafe { inline_values(object) })
     }
 
-    /// Whether the attributes are here still, and have not moved to a dictionary of their own.
+    /// Whether the attributes are still here, and have not moved to a dictionary with a table of its own.
     ///
     /// # Safety
-    /// The object is live.
+    /// The object that the values belong to is live.
     #[inline(always)]
     pub(crate) unsafe fn are_valid(self) -> bool {
-        // SAFETY: the caller's promise.
+        // SAFETY: the object is live (caller), and the values are part of it.
         unsafe { load_u8(&raw mut (*self.0).valid) != 0 }
     }
 
-    /// How far from the start of `object`, whose values these are, the value number `index` is, in bytes.
+    /// The offset in bytes of the value at `index` from the start of `object`.
     ///
     /// # Safety
-    /// The object is live and has that many values.
+    /// `object` is live, these are its values, and it has more than `index` of them.
     pub(crate) unsafe fn offset_in(self, object: *mut PyObject, index: usize) -> usize {
-        // SAFETY: the caller's promise: the values follow the object.
+        // SAFETY: the value is within the allocation of `object` (caller).
         unsafe {
             let values = (&raw mut (*self.0).values).cast::<*mut PyObject>();
             values.add(index).byte_offset_from(object) as usize
         }
     }
 
-    /// Notes that the value in `slot`, which was empty, is the newest
+    /// Records the value in `slot`, which was empty, as the last one inserted
     /// (`_PyDictValues_AddToInsertionOrder`).
     ///
     /// # Safety
-    /// `slot` is one of these values; the object is locked.
+    /// `slot` is one of these values, and not in the order yet. The object is live and locked.
     #[inline(always)]
     pub(crate) unsafe fn append_to_order(self, slot: Slot) {
-        // SAFETY: the order is an array of bytes after the last value, long enough for all of them.
+        // SAFETY: `slot` is one of the values (caller). The order is an array of bytes after the last value,
+        // with room for all of them.
         unsafe {
             let values = (&raw mut (*self.0).values).cast::<*mut PyObject>();
             let order = values.add((*self.0).capacity.into()).cast::<u8>();
@@ -352,15 +357,15 @@ impl InlineValues {
     }
 }
 
-/// Where a managed dictionary is, from the object (`MANAGED_DICT_OFFSET`).
+/// The offset in bytes of a managed dictionary from its object (`MANAGED_DICT_OFFSET`).
 pub(crate) const MANAGED_DICT_OFFSET: isize =
     if cfg!(py_gil_disabled) { -1 } else { -3 } * size_of::<*mut PyObject>() as isize;
 
-/// The slot of a dictionary that an object may or may not have yet. The offset is a distance from
-/// where a managed dictionary would be.
+/// The slot of a dictionary that an object creates on demand. `offset` counts bytes from the place of a managed
+/// dictionary.
 ///
 /// # Safety
-/// `object` is live and has such a slot.
+/// `object` is live, and its type declares a dictionary at that offset.
 #[inline(always)]
 pub(crate) unsafe fn lazy_dict_slot(object: *mut PyObject, offset: u16) -> Slot {
     Slot(object.wrapping_byte_offset(MANAGED_DICT_OFFSET + offset as isize).cast())
@@ -382,7 +387,7 @@ mod tests {
         let mut memory = Values { head: [3, 0, 1, 1], values: [core::ptr::null_mut(); 3], order: [0xFF; 8] };
         let base = &raw mut memory;
         let values = InlineValues(base.cast());
-        // SAFETY: the memory has the layout of three values.
+        // SAFETY: the memory has the layout of `PyDictValues` with three values.
         unsafe {
             for index in [2, 0] {
                 let slot = Slot((&raw mut (*base).values).cast::<*mut PyObject>().add(index));

@@ -1,4 +1,6 @@
 //! Frames of the evaluator. Source: `pycore_interpframe.h`, `pycore_interpframe_structs.h`.
+//!
+//! A frame "executes code" unless it is an entry frame, which only marks a C call into the evaluator.
 
 use super::code::{Code, CodeUnit};
 #[cfg(py_gil_disabled)]
@@ -7,12 +9,12 @@ use super::ffi::{self, PyObject};
 use super::stackref::StackRef;
 use super::thread::ThreadState;
 
-/// A frame (`_PyInterpreterFrame`), borrowed.
+/// A frame (`_PyInterpreterFrame`), borrowed. May be null where a function says so.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(transparent)]
 pub(crate) struct Frame(*mut ffi::_PyInterpreterFrame);
 
-/// Words of a frame before its locals (`FRAME_SPECIALS_SIZE`).
+/// Number of words of a frame before its locals (`FRAME_SPECIALS_SIZE`).
 pub(crate) const SPECIALS_SIZE: usize = (size_of::<ffi::_PyInterpreterFrame>() - 1) / size_of::<StackRef>();
 
 impl Frame {
@@ -34,34 +36,35 @@ impl Frame {
         self.0.is_null()
     }
 
-    /// The code object that runs here, borrowed (`_PyFrame_GetCode`).
+    /// The code object that the frame executes, borrowed (`_PyFrame_GetCode`).
     ///
     /// # Safety
     /// The frame is live and executes code.
     #[inline(always)]
     pub(crate) unsafe fn code(self) -> Code {
-        // SAFETY: the caller's promise.
+        // SAFETY: the frame is live and its executable is a code object (caller).
         unsafe { Code::from_ptr(StackRef::from_raw((*self.0).f_executable).object().cast()) }
     }
 
-    /// The function called, borrowed.
+    /// The function that was called, borrowed.
     ///
     /// # Safety
     /// The frame is live and belongs to a function call.
     #[inline(always)]
     pub(crate) unsafe fn function(self) -> *mut ffi::PyFunctionObject {
-        // SAFETY: the caller's promise.
+        // SAFETY: the frame is live and belongs to a function call (caller).
         unsafe { StackRef::from_raw((*self.0).f_funcobj).object().cast() }
     }
 
-    /// The bytecode this frame runs: in free-threaded hosts the copy of its thread
-    /// (`_PyFrame_GetBytecode`).
+    /// The first unit of the bytecode that the frame runs; in free-threaded hosts, of the copy at
+    /// `copy_index` (`_PyFrame_GetBytecode`).
     ///
     /// # Safety
-    /// The frame is live and executes code.
+    /// The frame is live and executes code. In free-threaded hosts the thread is attached.
     #[inline(always)]
     pub(crate) unsafe fn bytecode(self) -> CodeUnit {
-        // SAFETY: the caller's promise; the index names an existing copy.
+        // SAFETY: the frame is live and executes code (caller). A frame's index always names an existing copy:
+        // copies with frames are not removed.
         unsafe {
             #[cfg(not(py_gil_disabled))]
             return self.code().bytecode();
@@ -70,25 +73,26 @@ impl Frame {
         }
     }
 
-    /// Which copy of the bytecode the frame runs: the index of a thread, or 0 for the main copy.
+    /// The index of the copy of the bytecode that the frame runs: the index of a thread, or 0 for the main
+    /// copy.
     ///
     /// # Safety
     /// The frame is live and executes code.
     #[cfg(py_gil_disabled)]
     #[inline(always)]
     pub(crate) unsafe fn copy_index(self) -> i32 {
-        // SAFETY: the caller's promise.
+        // SAFETY: the frame is live (caller).
         unsafe { (*self.0).tlbc_index }
     }
 
-    /// Goes on at the same place of another copy of the bytecode.
+    /// Makes the frame continue at the same place in another copy of the bytecode.
     ///
     /// # Safety
-    /// The frame is live, executes code, and is not part way through an instruction; `copy` is the one at
-    /// `index`.
+    /// The frame is live, executes code, and is between two instructions. `copy` is the copy at `index` of the
+    /// frame's code object.
     #[cfg(py_gil_disabled)]
     pub(crate) unsafe fn change_copy(self, index: i32, copy: CodeUnit) {
-        // SAFETY: the caller's promise; all copies have one length.
+        // SAFETY: the frame is live and executes code (caller); all copies have the same length.
         unsafe {
             let offset = self.instr().offset_from(self.bytecode());
             (*self.0).tlbc_index = index;
@@ -102,27 +106,29 @@ impl Frame {
     /// The frame is live and has that local.
     #[inline(always)]
     pub(crate) unsafe fn local_slot(self, index: usize) -> *mut StackRef {
-        // SAFETY: the caller's promise; localsplus is the head of a longer array.
+        // SAFETY: the frame has that local (caller); `localsplus` is declared as the first element of a longer
+        // array.
         unsafe { (&raw mut (*self.0).localsplus).cast::<StackRef>().add(index) }
     }
 
-    /// Local variable `index`; the frame keeps it.
+    /// The value of local variable `index`. The frame keeps its ownership.
     ///
     /// # Safety
     /// As for [`Frame::local_slot`].
     #[inline(always)]
     pub(crate) unsafe fn local(self, index: usize) -> StackRef {
-        // SAFETY: the caller's promise.
+        // SAFETY: the frame has that local (caller).
         unsafe { *self.local_slot(index) }
     }
 
-    /// Sets local variable `index` without looking at what was there.
+    /// Sets local variable `index` without releasing the old value.
     ///
     /// # Safety
-    /// As for [`Frame::local_slot`]; the caller has taken over the old value.
+    /// As for [`Frame::local_slot`]. The caller has taken over the old value, or there is none. The frame takes
+    /// over `value`.
     #[inline(always)]
     pub(crate) unsafe fn set_local(self, index: usize, value: StackRef) {
-        // SAFETY: the caller's promise.
+        // SAFETY: the frame has that local (caller).
         unsafe { *self.local_slot(index) = value }
     }
 
@@ -132,7 +138,7 @@ impl Frame {
     /// The frame is live and executes code.
     #[inline(always)]
     pub(crate) unsafe fn stack_base(self) -> *mut StackRef {
-        // SAFETY: the caller's promise.
+        // SAFETY: the frame is live and executes code (caller); the stack follows the locals.
         unsafe { self.local_slot(self.code().nlocalsplus()) }
     }
 
@@ -142,99 +148,107 @@ impl Frame {
     /// The frame is live.
     #[inline(always)]
     pub(crate) unsafe fn stack_pointer(self) -> *mut StackRef {
-        // SAFETY: the caller's promise.
+        // SAFETY: the frame is live (caller).
         unsafe { (*self.0).stackpointer.cast() }
     }
 
     /// Publishes the stack pointer.
     ///
     /// # Safety
-    /// The frame is live, and every slot below `sp` holds a reference.
+    /// The frame is live. `sp` is in its stack, and every slot below it holds a reference.
     #[inline(always)]
     pub(crate) unsafe fn set_stack_pointer(self, sp: *mut StackRef) {
-        // SAFETY: the caller's promise.
+        // SAFETY: the frame is live (caller).
         unsafe { (*self.0).stackpointer = sp.cast() }
     }
 
-    /// The instruction that runs, or is about to begin.
+    /// The instruction that is running, or that runs next.
     ///
     /// # Safety
     /// The frame is live.
     #[inline(always)]
     pub(crate) unsafe fn instr(self) -> CodeUnit {
-        // SAFETY: the caller's promise.
+        // SAFETY: the frame is live (caller).
         CodeUnit::from_ptr(unsafe { (*self.0).instr_ptr })
     }
 
+    /// Publishes the instruction pointer.
+    ///
     /// # Safety
     /// The frame is live, and `instr` is in its bytecode.
     #[inline(always)]
     pub(crate) unsafe fn set_instr(self, instr: CodeUnit) {
-        // SAFETY: the caller's promise.
+        // SAFETY: the frame is live (caller).
         unsafe { (*self.0).instr_ptr = instr.as_ptr() }
     }
 
+    /// The calling frame; null if there is none or the frame is not linked.
+    ///
     /// # Safety
     /// The frame is live.
     #[inline(always)]
     pub(crate) unsafe fn previous(self) -> Frame {
-        // SAFETY: the caller's promise.
+        // SAFETY: the frame is live (caller).
         Frame(unsafe { (*self.0).previous })
     }
 
+    /// The global namespace, borrowed.
+    ///
     /// # Safety
     /// The frame is live.
     #[inline(always)]
     pub(crate) unsafe fn globals(self) -> *mut PyObject {
-        // SAFETY: the caller's promise.
+        // SAFETY: the frame is live (caller).
         unsafe { (*self.0).f_globals }
     }
 
+    /// The namespace of builtins, borrowed.
+    ///
     /// # Safety
     /// The frame is live.
     #[inline(always)]
     pub(crate) unsafe fn builtins(self) -> *mut PyObject {
-        // SAFETY: the caller's promise.
+        // SAFETY: the frame is live (caller).
         unsafe { (*self.0).f_builtins }
     }
 
-    /// The namespace of a class body or module; null in functions.
+    /// The namespace of a class body or module, borrowed; null in functions.
     ///
     /// # Safety
     /// The frame is live.
     #[inline(always)]
     pub(crate) unsafe fn locals_mapping(self) -> *mut PyObject {
-        // SAFETY: the caller's promise.
+        // SAFETY: the frame is live (caller).
         unsafe { (*self.0).f_locals }
     }
 
-    /// Who owns the frame's memory: one of the host's `FRAME_OWNED_BY_*`.
+    /// The owner of the frame's memory: one of the host's `FRAME_OWNED_BY_*`.
     ///
     /// # Safety
     /// The frame is live.
     #[inline(always)]
     pub(crate) unsafe fn owner(self) -> u32 {
-        // SAFETY: the caller's promise.
+        // SAFETY: the frame is live (caller).
         unsafe { (*self.0).owner as u32 }
     }
 
-    /// Whether this is the marker frame of a C call into the evaluator.
+    /// Whether this is an entry frame, which marks a C call into the evaluator.
     ///
     /// # Safety
     /// The frame is live.
     #[inline(always)]
     pub(crate) unsafe fn is_entry(self) -> bool {
-        // SAFETY: the caller's promise.
+        // SAFETY: the frame is live (caller).
         unsafe { self.owner() == ffi::FRAME_OWNED_BY_INTERPRETER }
     }
 
-    /// Whether Python code must not see the frame yet: part way through making cells or a generator
-    /// (`_PyFrame_IsIncomplete`).
+    /// Whether Python code must not see the frame: it is an entry frame, or it has not yet created its cells or
+    /// its generator (`_PyFrame_IsIncomplete`).
     ///
     /// # Safety
-    /// The frame is live.
+    /// The frame is live. In free-threaded hosts the thread is attached.
     pub(crate) unsafe fn is_incomplete(self) -> bool {
-        // SAFETY: the caller's promise.
+        // SAFETY: the frame is live (caller); below that owner it executes code.
         unsafe {
             if self.owner() >= ffi::FRAME_OWNED_BY_INTERPRETER {
                 return true;
@@ -245,14 +259,14 @@ impl Frame {
         }
     }
 
-    /// The innermost frame from here outwards that Python code may see; null if none
+    /// The innermost complete frame, starting with this one and going outwards; null if none
     /// (`_PyFrame_GetFirstComplete`).
     ///
     /// # Safety
-    /// The frame is live or null.
+    /// The frame is live or null. In free-threaded hosts the thread is attached.
     pub(crate) unsafe fn first_complete(self) -> Frame {
         let mut frame = self;
-        // SAFETY: frames link to live frames.
+        // SAFETY: the frame is live or null (caller), and `previous` is, too, for each live frame.
         unsafe {
             while !frame.is_null() && frame.is_incomplete() {
                 frame = frame.previous();
@@ -261,24 +275,27 @@ impl Frame {
         frame
     }
 
-    /// The frame object, made if there is none yet; borrowed. Null with an exception if memory is
-    /// short (`_PyFrame_GetFrameObject`).
+    /// The frame object, borrowed; created if there is none yet. Null with an exception if there is no memory
+    /// (`_PyFrame_GetFrameObject`).
     ///
     /// # Safety
-    /// The frame is live, complete and published.
+    /// The frame is live, complete and published, and the thread attached.
     pub(crate) unsafe fn frame_object(self) -> *mut ffi::PyFrameObject {
-        // SAFETY: the caller's promise.
+        // SAFETY: the frame is live, complete and published (caller).
         unsafe {
             let object = (*self.0).frame_obj;
             if object.is_null() { ffi::_PyFrame_MakeAndSetFrameObject(self.0) } else { object }
         }
     }
 
-    /// Fills in a fresh frame for a call of `function`; consumes the references to it and to
-    /// `locals`. Locals from `null_locals_from` on are emptied (`_PyFrame_Initialize`).
+    /// Initializes a new frame for a call of `function`. Takes over the references to `function` and `locals`.
+    /// Sets the locals from `null_locals_from` on to null; the caller fills those before
+    /// (`_PyFrame_Initialize`).
     ///
     /// # Safety
-    /// The memory holds a frame of `code`'s size; `function` runs `code`.
+    /// The memory has the size of a frame of `code`. `function` is a live function whose code is `code`.
+    /// `locals` is null or an owned namespace. The thread is attached. The caller stores a value in each local
+    /// below `null_locals_from` before the frame is visible to the collector.
     #[inline(always)]
     pub(crate) unsafe fn initialize(
         self,
@@ -289,10 +306,10 @@ impl Frame {
         null_locals_from: usize,
         previous: Frame,
     ) {
-        // SAFETY: the caller's promise.
+        // SAFETY: the memory has the size of a frame of `code`, and `function` is a live function (caller).
         unsafe {
             let callee = function.object().cast::<ffi::PyFunctionObject>();
-            // Read first: for all the compiler knows, the stores below could change it.
+            // Read before the stores: the compiler must assume that they could change it.
             let nlocalsplus = code.nlocalsplus();
             let frame = self.0;
             (*frame).previous = previous.0;
@@ -308,10 +325,13 @@ impl Frame {
         }
     }
 
-    /// The fields that every new frame starts with, whatever it is for.
+    /// Initializes the fields that do not depend on the purpose of the frame.
+    ///
+    /// # Safety
+    /// The memory has the size of a frame of `code`, which is live. The thread is attached.
     #[inline(always)]
     unsafe fn initialize_common(self, tstate: ThreadState, code: Code) {
-        // SAFETY: the memory holds a frame of `code`'s size.
+        // SAFETY: the memory has the size of a frame of `code` (caller).
         unsafe {
             let frame = self.0;
             (*frame).f_executable = StackRef::new(code.object()).raw();
@@ -323,7 +343,7 @@ impl Frame {
             }
             #[cfg(py_gil_disabled)]
             {
-                // Without a copy for this thread, start in the main one: RESUME makes the copy.
+                // Without a copy for this thread, start in the main copy: RESUME creates the thread's.
                 let copy = tstate.bytecode_copy(code);
                 (*frame).tlbc_index = if copy.is_some() { tstate.tlbc_index() } else { 0 };
                 (*frame).instr_ptr = copy.unwrap_or_else(|| code.bytecode()).as_ptr();
@@ -342,11 +362,12 @@ impl Frame {
         }
     }
 
-    /// A frame on the thread's data stack for a call of `function`, whose reference it consumes
-    /// (`_PyFrame_PushUnchecked`).
+    /// Creates a frame on the thread's data stack for a call of `function`. Takes over the reference to
+    /// `function` (`_PyFrame_PushUnchecked`).
     ///
     /// # Safety
-    /// [`ThreadState::has_stack_space`] has said yes for the function's code.
+    /// [`ThreadState::has_stack_space`] has returned true for the frame size of the function's code, and the
+    /// data stack has not changed since. Otherwise as for [`Frame::initialize`], with null as `locals`.
     #[inline(always)]
     pub(crate) unsafe fn push_unchecked(
         tstate: ThreadState,
@@ -354,7 +375,7 @@ impl Frame {
         null_locals_from: usize,
         previous: Frame,
     ) -> Frame {
-        // SAFETY: the caller's promise.
+        // SAFETY: the data stack has room for the frame, and `function` is a live function (caller).
         unsafe {
             let callee = function.object().cast::<ffi::PyFunctionObject>();
             let code = Code::from_ptr((*callee).func_code.cast());
@@ -364,11 +385,13 @@ impl Frame {
         }
     }
 
-    /// A frame without a function, for a trampoline's `code`, with `depth` values to be put on its
-    /// stack (`_PyFrame_PushTrampolineUnchecked`).
+    /// Creates a frame without a function for the code of a trampoline. Its stack pointer is `depth` values
+    /// above the stack's base (`_PyFrame_PushTrampolineUnchecked`).
     ///
     /// # Safety
-    /// As for [`Frame::push_unchecked`]; the caller fills the `depth` slots.
+    /// [`ThreadState::has_stack_space`] has returned true for the frame size of `code`, and the data stack has
+    /// not changed since. `code` is live and has room for `depth` values; the caller stores them, and any
+    /// locals, before the frame is visible to the collector. The thread is attached.
     #[inline(always)]
     pub(crate) unsafe fn push_trampoline_unchecked(
         tstate: ThreadState,
@@ -376,7 +399,7 @@ impl Frame {
         depth: usize,
         previous: Frame,
     ) -> Frame {
-        // SAFETY: the caller's promise.
+        // SAFETY: the data stack has room for the frame, and `code` is live (caller).
         unsafe {
             let frame = tstate.take_stack_space((*code.as_ptr()).co_framesize as usize);
             (*frame.0).previous = previous.0;

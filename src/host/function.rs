@@ -10,7 +10,7 @@ use super::object::{is_exact, type_flags, type_of};
 use super::refcount;
 use super::thread::ThreadState;
 
-/// A handle to an object of one type: what it is made from, and the check that it may be.
+/// Defines a handle for objects of one C struct, whose type is checked exactly.
 macro_rules! handle {
     ($(#[$doc:meta])* $name:ident($struct:ident), $type_:ident) => {
         $(#[$doc])*
@@ -21,17 +21,17 @@ macro_rules! handle {
         // Not every type needs all of these.
         #[allow(dead_code)]
         impl $name {
-            /// The object as one of these, if its type is exactly that.
+            /// The object as this handle, if its type is exactly the one of the handle.
             ///
             /// # Safety
             /// `object` is live.
             #[inline(always)]
             pub(crate) unsafe fn cast(object: *mut PyObject) -> Option<$name> {
-                // SAFETY: the caller's promise.
+                // SAFETY: the object is live (caller).
                 unsafe { is_exact(object, &raw mut ffi::$type_).then_some($name(object.cast())) }
             }
 
-            /// The object as one of these, which it is known to be.
+            /// The object as this handle. The object must be of that type.
             #[inline(always)]
             pub(crate) fn from_object(object: *mut PyObject) -> $name {
                 $name(object.cast())
@@ -46,7 +46,7 @@ macro_rules! handle {
 }
 
 handle! {
-    /// A function that was written in Python, borrowed.
+    /// A function written in Python, borrowed.
     Function(PyFunctionObject), PyFunction_Type
 }
 
@@ -56,45 +56,45 @@ impl Function {
         self.0
     }
 
-    /// Its code, borrowed.
+    /// The code of the function, borrowed.
     ///
     /// # Safety
     /// The function is live.
     #[inline(always)]
     pub(crate) unsafe fn code(self) -> Code {
-        // SAFETY: the function is live.
+        // SAFETY: the function is live (caller).
         Code::from_ptr(unsafe { (*self.0).func_code.cast() })
     }
 
-    /// The version that inline caches compare: another one for other code or other defaults.
+    /// The version that inline caches compare. It changes when the code or the defaults change.
     ///
     /// # Safety
     /// The function is live.
     #[inline(always)]
     pub(crate) unsafe fn version(self) -> u32 {
-        // SAFETY: the function is live; other threads change the version atomically.
+        // SAFETY: the function is live (caller); other threads change the version atomically.
         unsafe { AtomicU32::from_ptr(&raw mut (*self.0).func_version).load(Ordering::Relaxed) }
     }
 
-    /// The version for inline caches, assigned now if it has none; `None` if versions have run out or
+    /// The version for inline caches, assigned now if the function has none. `None` if versions have run out or
     /// the function has changed (`_PyFunction_GetVersionForCurrentState`).
     ///
     /// # Safety
     /// The function is live and the thread attached.
     pub(crate) unsafe fn current_version(self) -> Option<u32> {
-        // SAFETY: the caller's promise.
+        // SAFETY: the function is live and the thread attached (caller).
         let version = unsafe { ffi::_PyFunction_GetVersionForCurrentState(self.0) };
         (version >= ffi::FUNC_VERSION_FIRST_VALID).then_some(version)
     }
 
-    /// Whether a call runs its code and nothing else: nobody has put another C function in the place
-    /// of the host's `_PyFunction_Vectorcall`.
+    /// Whether a call only runs the function's code: its `vectorcall` is still the host's
+    /// `_PyFunction_Vectorcall`.
     ///
     /// # Safety
     /// The function is live.
     #[inline(always)]
     pub(crate) unsafe fn runs_its_code(self) -> bool {
-        // SAFETY: the function is live; the field is a nullable function pointer, which other threads
+        // SAFETY: the function is live (caller). The field is a nullable function pointer, which other threads
         // change atomically.
         unsafe {
             let vectorcall = AtomicPtr::<u8>::from_ptr((&raw mut (*self.0).vectorcall).cast());
@@ -102,14 +102,14 @@ impl Function {
         }
     }
 
-    /// The namespace that a call's frame begins with, as a new reference: null for ordinary functions,
-    /// whose locals are in the frame, and the globals for code like that of a module.
+    /// The namespace for the frame of a call, as a new reference. Null for ordinary functions, whose locals are
+    /// in the frame; the globals for code like that of a module.
     ///
     /// # Safety
     /// The function is live and the thread attached.
     #[inline(always)]
     pub(crate) unsafe fn new_locals(self) -> *mut PyObject {
-        // SAFETY: the function is live, and so are its code and globals.
+        // SAFETY: the function is live and the thread attached (caller), so its code and globals are live, too.
         unsafe {
             if (*self.code().as_ptr()).co_flags & ffi::CO_OPTIMIZED as i32 != 0 {
                 core::ptr::null_mut()
@@ -132,7 +132,7 @@ impl Method {
     /// The method is live.
     #[inline(always)]
     pub(crate) unsafe fn function(self) -> *mut PyObject {
-        // SAFETY: the method is live.
+        // SAFETY: the method is live (caller).
         unsafe { (*self.0).im_func }
     }
 
@@ -142,7 +142,7 @@ impl Method {
     /// The method is live.
     #[inline(always)]
     pub(crate) unsafe fn receiver(self) -> *mut PyObject {
-        // SAFETY: the method is live.
+        // SAFETY: the method is live (caller).
         unsafe { (*self.0).im_self }
     }
 }
@@ -153,24 +153,24 @@ handle! {
 }
 
 impl CFunction {
-    /// What it is defined by.
+    /// The method definition of the function.
     ///
     /// # Safety
     /// The function is live.
     #[inline(always)]
     pub(crate) unsafe fn definition(self) -> Definition {
-        // SAFETY: the function is live.
+        // SAFETY: the function is live (caller).
         Definition(unsafe { (*self.0).m_ml })
     }
 
-    /// What the C function gets as its `self`, borrowed: an instance, a module, or null. Only for
-    /// functions that are not static methods.
+    /// The object that the C function receives as `self`, borrowed: an instance, a module, or null. Meaningless
+    /// for static methods, which receive null.
     ///
     /// # Safety
     /// The function is live.
     #[inline(always)]
     pub(crate) unsafe fn receiver(self) -> *mut PyObject {
-        // SAFETY: the function is live.
+        // SAFETY: the function is live (caller).
         unsafe { (*self.0).m_self }
     }
 }
@@ -181,34 +181,34 @@ handle! {
 }
 
 impl MethodDescriptor {
-    /// What it is defined by.
+    /// The method definition of the descriptor.
     ///
     /// # Safety
     /// The descriptor is live.
     #[inline(always)]
     pub(crate) unsafe fn definition(self) -> Definition {
-        // SAFETY: the descriptor is live.
+        // SAFETY: the descriptor is live (caller).
         Definition(unsafe { (*self.0).d_method })
     }
 
-    /// Whether `object` is exactly of the type that the method is defined for.
+    /// Whether the type of `object` is exactly the one that the method is defined for.
     ///
     /// # Safety
     /// Both are live.
     #[inline(always)]
     pub(crate) unsafe fn is_of(self, object: *mut PyObject) -> bool {
-        // SAFETY: the caller's promise.
+        // SAFETY: the descriptor and the object are live (caller).
         unsafe { is_exact(object, (*self.0).d_common.d_type) }
     }
 }
 
-/// The entry of a method table that a C function was made from (`PyMethodDef`).
+/// The definition of a C function or method (`PyMethodDef`), borrowed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(transparent)]
 pub(crate) struct Definition(*mut ffi::PyMethodDef);
 
 impl Definition {
-    /// The `METH_*` flags that say how the function is called; others say what it is bound to.
+    /// The `METH_*` flags that select the calling convention. (Other flags say what the function is bound to.)
     ///
     /// # Safety
     /// The definition belongs to a live object.
@@ -220,45 +220,48 @@ impl Definition {
             | ffi::METH_O
             | ffi::METH_KEYWORDS
             | ffi::METH_METHOD;
-        // SAFETY: the caller's promise.
+        // SAFETY: the definition is live (caller).
         unsafe { (*self.0).ml_flags as u32 & CONVENTION }
     }
 
-    /// Whether there is a function to call.
+    /// Whether the definition has a function to call.
     ///
     /// # Safety
     /// The definition belongs to a live object.
     #[inline]
     pub(crate) unsafe fn has_function(self) -> bool {
-        // SAFETY: the caller's promise.
+        // SAFETY: the definition is live (caller).
         unsafe { (*self.0).ml_meth.is_some() }
     }
 
-    /// Whether the calling convention is exactly that of these `METH_*` flags.
+    /// Whether the `METH_*` flags are exactly `flags`.
     ///
     /// # Safety
     /// The definition belongs to a live object.
     #[inline(always)]
     pub(crate) unsafe fn has_flags(self, flags: u32) -> bool {
-        // SAFETY: the caller's promise.
+        // SAFETY: the definition is live (caller).
         unsafe { (*self.0).ml_flags == flags as i32 }
     }
 
-    /// Calls it by `METH_O`, or with a null argument by `METH_NOARGS`. A new reference, or null with an
-    /// exception set.
+    /// Calls the function with the `METH_O` convention, or, with a null argument, `METH_NOARGS`. Returns a new
+    /// reference, or null with an exception set.
     ///
     /// # Safety
-    /// The function has that convention, the objects are live and the frames published.
+    /// The definition belongs to a live object, has a function, and its flags select that convention.
+    /// `receiver` is what the function expects as `self`; all objects are live. The thread is attached and its
+    /// frames are published.
     #[inline(always)]
     pub(crate) unsafe fn call(self, receiver: *mut PyObject, argument: *mut PyObject) -> *mut PyObject {
-        // SAFETY: the caller's promise; a definition's function is not null.
+        // SAFETY: the definition has a function of that convention (caller).
         unsafe { (*self.0).ml_meth.unwrap_unchecked()(receiver, argument) }
     }
 
-    /// Calls it by `METH_FASTCALL`. A new reference, or null with an exception set.
+    /// Calls the function with the `METH_FASTCALL` convention. Returns a new reference, or null with an
+    /// exception set.
     ///
     /// # Safety
-    /// As for [`Definition::call`], with `count` arguments.
+    /// As for [`Definition::call`]; `arguments` points to `count` live objects.
     #[inline(always)]
     pub(crate) unsafe fn call_fast(
         self,
@@ -266,15 +269,15 @@ impl Definition {
         arguments: *const *mut PyObject,
         count: usize,
     ) -> *mut PyObject {
-        // SAFETY: the caller's promise: the flags say what the function's type is in truth.
+        // SAFETY: the flags select this convention (caller), so the function has that C type.
         unsafe {
             let function = transmute::<ffi::PyCFunction, ffi::PyCFunctionFast>((*self.0).ml_meth);
             function.unwrap_unchecked()(receiver, arguments, count as isize)
         }
     }
 
-    /// Calls it by `METH_FASTCALL | METH_KEYWORDS` without keywords. A new reference, or null with an
-    /// exception set.
+    /// Calls the function with the `METH_FASTCALL | METH_KEYWORDS` convention, without keywords. Returns a new
+    /// reference, or null with an exception set.
     ///
     /// # Safety
     /// As for [`Definition::call_fast`].
@@ -285,7 +288,7 @@ impl Definition {
         arguments: *const *mut PyObject,
         count: usize,
     ) -> *mut PyObject {
-        // SAFETY: the caller's promise: the flags say what the function's type is in truth.
+        // SAFETY: the flags select this convention (caller), so the function has that C type.
         unsafe {
             let function = transmute::<ffi::PyCFunction, ffi::PyCFunctionFastWithKeywords>((*self.0).ml_meth);
             function.unwrap_unchecked()(receiver, arguments, count as isize, core::ptr::null_mut())
@@ -293,14 +296,15 @@ impl Definition {
     }
 }
 
-/// The function that calls `callable` with a C array of arguments, if it has one
+/// The function that calls `callable` with a C array of arguments; null if it has none
 /// (`_PyVectorcall_FunctionInline`).
 ///
 /// # Safety
 /// `callable` is live.
 #[inline(always)]
 pub(crate) unsafe fn vectorcall_of(callable: *mut PyObject) -> ffi::vectorcallfunc {
-    // SAFETY: the type is live; with the flag, its instances have the pointer at that offset.
+    // SAFETY: the callable is live (caller), and so is its type. With the flag, its instances have the pointer
+    // at that offset.
     unsafe {
         let type_ = type_of(callable);
         if type_flags(type_) & u64::from(ffi::Py_TPFLAGS_HAVE_VECTORCALL) == 0 {
@@ -310,16 +314,17 @@ pub(crate) unsafe fn vectorcall_of(callable: *mut PyObject) -> ffi::vectorcallfu
     }
 }
 
-/// Says that a called function may use the slot before its first argument
+/// A flag of the argument count: the called function may change the slot before its first argument
 /// (`PY_VECTORCALL_ARGUMENTS_OFFSET`).
 pub(crate) const VECTORCALL_ARGUMENTS_OFFSET: usize = 1 << (usize::BITS - 1);
 
-/// Calls with an array of `positional` borrowed objects, and as many as `names` (a tuple or null) has
-/// after them (`_PyObject_VectorcallTstate`). A new reference, or null with an exception.
+/// Calls `callable` with an array of borrowed objects: `positional` values, then one value for each name in
+/// `names`, which is a tuple or null (`_PyObject_VectorcallTstate`). Returns a new reference, or null with an
+/// exception set.
 ///
 /// # Safety
-/// The thread is attached and its frames are published; all objects are live, and the slot before the
-/// array can be written.
+/// The thread is attached and its frames are published. All objects are live, and the slot before the array is
+/// writable.
 #[inline(always)]
 pub(crate) unsafe fn vectorcall(
     tstate: ThreadState,
@@ -328,14 +333,15 @@ pub(crate) unsafe fn vectorcall(
     positional: usize,
     names: *mut PyObject,
 ) -> *mut PyObject {
-    // SAFETY: the caller's promise.
+    // SAFETY: all objects are live, the array has the arguments and a writable slot before them, and frames are
+    // published (caller).
     unsafe {
         let Some(function) = vectorcall_of(callable) else {
             return ffi::_PyObject_MakeTpCall(tstate.as_ptr(), callable, objects, positional as isize, names);
         };
         let result = function(callable, objects, positional | VECTORCALL_ARGUMENTS_OFFSET, names);
         if result.is_null() == tstate.raised().is_null() {
-            // Neither a result nor an exception, or both: this raises SystemError.
+            // Neither a result nor an exception, or both: the host raises SystemError.
             return ffi::_Py_CheckFunctionResult(tstate.as_ptr(), callable, result, core::ptr::null());
         }
         result

@@ -8,7 +8,7 @@ use super::object::is_exact;
 use super::stackref::StackRef;
 use super::thread::ThreadState;
 
-/// A generator, coroutine or asynchronous generator (they have one layout), borrowed. Its frame is part
+/// A generator, coroutine or asynchronous generator (their layouts are the same), borrowed. Its frame is part
 /// of the object.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(transparent)]
@@ -20,23 +20,23 @@ impl Generator {
         Generator(generator.cast())
     }
 
-    /// `object` if it is exactly a generator.
+    /// `object` if its type is exactly that of generators.
     ///
     /// # Safety
     /// The object is live.
     #[inline(always)]
     pub(crate) unsafe fn exact(object: *mut PyObject) -> Option<Generator> {
-        // SAFETY: the caller's promise.
+        // SAFETY: the object is live (caller).
         unsafe { is_exact(object, &raw mut ffi::PyGen_Type).then_some(Generator(object.cast())) }
     }
 
-    /// `object` if it is exactly a generator or a coroutine.
+    /// `object` if its type is exactly that of generators or of coroutines.
     ///
     /// # Safety
     /// The object is live.
     #[inline(always)]
     pub(crate) unsafe fn exact_or_coroutine(object: *mut PyObject) -> Option<Generator> {
-        // SAFETY: the caller's promise.
+        // SAFETY: the object is live (caller).
         unsafe {
             let is_either =
                 is_exact(object, &raw mut ffi::PyGen_Type) || is_exact(object, &raw mut ffi::PyCoro_Type);
@@ -44,13 +44,13 @@ impl Generator {
         }
     }
 
-    /// The generator whose frame this is (`_PyGen_GetGeneratorFromFrame`).
+    /// The generator that contains this frame (`_PyGen_GetGeneratorFromFrame`).
     ///
     /// # Safety
-    /// A generator owns the frame.
+    /// The frame is live and owned by a generator.
     #[inline(always)]
     pub(crate) unsafe fn of_frame(frame: Frame) -> Generator {
-        // SAFETY: the frame is a field of the generator.
+        // SAFETY: the frame is a field of its generator (caller).
         unsafe { Generator(frame.as_ptr().byte_sub(offset_of!(ffi::PyGenObject, gi_iframe)).cast()) }
     }
 
@@ -59,45 +59,48 @@ impl Generator {
         self.0.cast()
     }
 
-    /// The frame inside the generator; it has ended if the generator has.
+    /// The frame inside the generator. It has been cleared if the generator has ended.
     ///
     /// # Safety
     /// The generator is live.
     #[inline(always)]
     pub(crate) unsafe fn frame(self) -> Frame {
-        // SAFETY: the caller's promise.
+        // SAFETY: the generator is live (caller).
         Frame::from_ptr(unsafe { &raw mut (*self.0).gi_iframe })
     }
 
-    /// Whether the generator waits to be started or resumed: it neither runs nor has it ended.
+    /// Whether the generator is created or suspended: it neither runs nor has it ended.
     ///
     /// # Safety
     /// The generator is live.
     #[inline(always)]
     pub(crate) unsafe fn is_suspended(self) -> bool {
-        // SAFETY: the caller's promise; the states before FRAME_EXECUTING are those.
+        // SAFETY: the generator is live (caller). The states before FRAME_EXECUTING are the created and
+        // suspended ones.
         unsafe { i32::from((*self.0).gi_frame_state) < ffi::FRAME_EXECUTING }
     }
 
-    /// Whether the frame is gone: the generator has returned, raised, or was closed.
+    /// Whether the generator has ended: it has returned or raised, or was closed.
     ///
     /// # Safety
     /// The generator is live.
     #[cfg(py_gil_disabled)]
     pub(crate) unsafe fn has_ended(self) -> bool {
-        // SAFETY: the caller's promise; the states from FRAME_COMPLETED on are those.
+        // SAFETY: the generator is live (caller). The states from FRAME_COMPLETED on are the ended ones.
         unsafe { i32::from((*self.0).gi_frame_state) >= ffi::FRAME_COMPLETED }
     }
 
-    /// Prepares the generator to run as callee of `caller`, with `sent` as the value of its `yield`,
-    /// which it takes over. Whoever calls this makes the frame the current one.
+    /// Prepares the generator to run as a callee of `caller`, with `sent` as the value of its `yield`
+    /// expression. Takes over `sent`. The caller of this function must then make the generator's frame the
+    /// current one.
     ///
     /// # Safety
-    /// The generator is suspended, the thread attached, and `caller` its current frame.
+    /// The generator is live and created or suspended, and no other thread runs it. `tstate` is the attached
+    /// thread's, `caller` is its current frame, and the caller owns `sent`.
     #[inline(always)]
     pub(crate) unsafe fn resume(self, tstate: ThreadState, sent: StackRef, caller: Frame) {
-        // SAFETY: a suspended frame has room for the value; the exception state stays linked until the
-        // generator is suspended again or ends.
+        // SAFETY: the generator is created or suspended (caller), so its stack has room for one value. Its
+        // exception state is part of it and stays linked until it is suspended again or ends.
         unsafe {
             let frame = self.frame();
             let sp = frame.stack_pointer();
@@ -110,14 +113,14 @@ impl Generator {
         }
     }
 
-    /// Suspends the generator, in a `yield from` or `await` if `delegating`, and gives the frame that it
-    /// goes back to, which becomes the current one.
+    /// Suspends the generator, at a `yield from` or `await` if `delegating`. Makes the frame that resumed it
+    /// the current one, and returns that frame.
     ///
     /// # Safety
-    /// The generator's frame is the current frame of the attached thread, and published.
+    /// The generator was resumed. Its frame is the current frame of the attached thread, and published.
     #[inline(always)]
     pub(crate) unsafe fn suspend(self, tstate: ThreadState, delegating: bool) -> Frame {
-        // SAFETY: the generator was resumed, so its links are set.
+        // SAFETY: the generator was resumed (caller), so its links are set.
         unsafe {
             let frame = self.frame();
             (*self.0).gi_frame_state = ffi::FRAME_SUSPENDED as i8 + i8::from(delegating);
@@ -130,12 +133,14 @@ impl Generator {
         }
     }
 
-    /// Moves `frame`, which has just begun, into the generator made for it (`_PyFrame_Copy`).
+    /// Moves `frame`, which has just begun, into the generator that was created for it (`_PyFrame_Copy`).
     ///
     /// # Safety
-    /// The generator is new and has room for the frame, which is published and not used any more.
+    /// The generator is new and has room for the frame. `frame` is published. Its references are not used
+    /// afterwards, since the generator owns them. The thread is attached.
     pub(crate) unsafe fn adopt(self, frame: Frame) {
-        // SAFETY: the caller's promise; the references move, and what was borrowed becomes owned.
+        // SAFETY: the generator has room for the frame, whose references move (caller). Borrowed references
+        // become owned.
         unsafe {
             let (from, to) = (frame.as_ptr(), self.frame().as_ptr());
             (*to).f_executable = StackRef::from_raw((*from).f_executable).heap_safe().raw();
@@ -170,13 +175,13 @@ impl Generator {
     }
 }
 
-/// Whether the object is a generator, or of a subclass (`PyGen_Check`).
+/// Whether the object is a generator, or an instance of a subclass (`PyGen_Check`).
 ///
 /// # Safety
 /// The object is live.
 #[inline]
 pub(crate) unsafe fn is_generator(object: *mut PyObject) -> bool {
-    // SAFETY: the caller's promise.
+    // SAFETY: the object is live (caller).
     unsafe {
         Generator::exact(object).is_some()
             || ffi::PyType_IsSubtype((*object).ob_type, &raw mut ffi::PyGen_Type) != 0

@@ -1,6 +1,7 @@
-//! The head of every object, and what its type says about it. Source: the host's object headers.
+//! The header of every object (`PyObject`), and the fields of its type that the evaluator tests. Source: the
+//! host's object headers.
 //!
-//! For all functions: borrowed pointers to live objects, as in [`super::object`], which has these, too.
+//! As in [`super::object`], which re-exports these functions, all take borrowed pointers to live objects.
 
 #[cfg(py_gil_disabled)]
 use core::sync::atomic::AtomicU8;
@@ -14,19 +15,18 @@ use super::ffi::{self, PyObject, PyTypeObject};
 /// `object` is live.
 #[inline(always)]
 pub(crate) unsafe fn type_of(object: *mut PyObject) -> *mut PyTypeObject {
-    // SAFETY: the object is live.
+    // SAFETY: the object is live (caller).
     unsafe { (*object).ob_type }
 }
 
-/// The head of an object of the given type that is a static of this library, and so immortal
-/// (`_PyObject_HEAD_INIT`).
+/// The header of an immortal object of type `type_` that is a static of this library (`_PyObject_HEAD_INIT`).
 pub(crate) const fn static_head(type_: *mut PyTypeObject) -> PyObject {
-    // SAFETY: integers and a pointer, for which zero is a value.
+    // SAFETY: the fields are integers and a pointer; zero is a valid value of each.
     let mut head: PyObject = unsafe { core::mem::zeroed() };
     head.ob_type = type_;
     #[cfg(not(py_gil_disabled))]
     {
-        // SAFETY: every bit pattern is an integer.
+        // SAFETY: the union's members are integers, and every bit pattern is a valid integer.
         let count = unsafe { &mut head.__bindgen_anon_1.__bindgen_anon_1 };
         count.ob_refcnt = ffi::_Py_IMMORTAL_INITIAL_REFCNT;
         count.ob_flags = (ffi::_Py_STATICALLY_ALLOCATED_FLAG | ffi::_Py_IMMORTAL_FLAGS) as u16;
@@ -40,25 +40,26 @@ pub(crate) const fn static_head(type_: *mut PyTypeObject) -> PyObject {
     head
 }
 
-/// Whether the object's type is exactly `type_` (`Py_IS_TYPE`); with a host's static type:
+/// Whether the type of the object is exactly `type_` (`Py_IS_TYPE`). With a static type of the host:
 /// `is_exact(object, &raw mut ffi::PyLong_Type)`.
 ///
 /// # Safety
 /// `object` is live.
 #[inline(always)]
 pub(crate) unsafe fn is_exact(object: *mut PyObject, type_: *mut PyTypeObject) -> bool {
-    // SAFETY: the object is live.
+    // SAFETY: the object is live (caller).
     unsafe { type_of(object) == type_ }
 }
 
-/// What the collector of a free-threaded host notes of an object (`ob_gc_bits`, `_PyGC_BITS_*`).
+/// The bits that the garbage collector of a free-threaded host keeps in an object (`ob_gc_bits`,
+/// `_PyGC_BITS_*`).
 ///
 /// # Safety
-/// `object` is live, or its memory is kept for readers.
+/// `object` is live, or it was freed and its memory is still kept for concurrent readers.
 #[cfg(py_gil_disabled)]
 #[inline(always)]
 pub(crate) unsafe fn gc_bits(object: *mut PyObject) -> u8 {
-    // SAFETY: the caller's promise; other threads change the bits atomically.
+    // SAFETY: the memory is readable (caller); other threads change the bits atomically.
     unsafe { AtomicU8::from_ptr(&raw mut (*object).ob_gc_bits).load(Ordering::Relaxed) }
 }
 
@@ -68,27 +69,27 @@ pub(crate) unsafe fn gc_bits(object: *mut PyObject) -> u8 {
 /// `type_` is live.
 #[inline(always)]
 pub(crate) unsafe fn type_flags(type_: *mut PyTypeObject) -> u64 {
-    // SAFETY: the type is live; other threads change flags atomically.
+    // SAFETY: the type is live (caller); other threads change the flags atomically.
     unsafe { AtomicU64::from_ptr(&raw mut (*type_).tp_flags).load(Ordering::Relaxed) }
 }
 
-/// Whether the object's type has `flag` (`PyType_HasFeature`): `PyList_Check` is
-/// `has_feature(object, ffi::Py_TPFLAGS_LIST_SUBCLASS)`.
+/// Whether the type of the object has `flag` (`PyType_HasFeature`): `PyList_Check` is `has_feature(object,
+/// ffi::Py_TPFLAGS_LIST_SUBCLASS)`.
 ///
 /// # Safety
 /// `object` is live.
 #[inline(always)]
 pub(crate) unsafe fn has_feature(object: *mut PyObject, flag: u32) -> bool {
-    // SAFETY: the object is live.
+    // SAFETY: the object is live (caller), and so is its type.
     unsafe { type_flags(type_of(object)) & u64::from(flag) != 0 }
 }
 
-/// The version of a type that inline caches compare (`tp_version_tag`).
+/// The version of a type, which inline caches compare (`tp_version_tag`).
 ///
 /// # Safety
 /// `type_` is live.
 #[inline(always)]
 pub(crate) unsafe fn type_version(type_: *mut PyTypeObject) -> u32 {
-    // SAFETY: the type is live; other threads change the version atomically.
+    // SAFETY: the type is live (caller); other threads change the version atomically.
     unsafe { AtomicU32::from_ptr(&raw mut (*type_).tp_version_tag).load(Ordering::Relaxed) }
 }

@@ -1,4 +1,4 @@
-//! Rust's layouts of the host's structures against those of a C compiler.
+//! A test that compares Rust's layouts of the host's structures with those of a C compiler.
 
 use std::fmt::Write as _;
 use std::io::Write as _;
@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 
 use super::ffi;
 
-/// The C assertions that sizes and offsets are what Rust has.
+/// C assertions that sizes and offsets are the same as in Rust.
 fn assertions() -> String {
     let mut text = String::new();
     macro_rules! same {

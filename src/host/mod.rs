@@ -1,10 +1,11 @@
-//! The host's world: its declarations, and small typed handles over its structures.
+//! The host: its declarations, generated from its headers ([`ffi`]), and small typed handles over its
+//! structures.
 //!
-//! Replaces no object of the host; everything else in the crate reaches the host through here. Raw
-//! pointer arithmetic over host structures belongs in this folder.
+//! Stands for no object of the host. All other modules use the host through this one, and it uses none of them.
+//! Pointer arithmetic on structures of the host belongs here.
 
-/// A function that saves every register that it uses itself, so that a call of it costs its caller
-/// nothing but the call: for rare paths of hot code.
+/// Defines a function that saves every register it uses, so that a call does not force the caller to save its
+/// own. For rare paths of hot code.
 #[cfg(not(py_debug))]
 macro_rules! preserving_registers {
     ($(#[$doc:meta])* $visibility:vis unsafe fn $name:ident($($parameter:ident: $type_:ty),*) $body:block) => {
@@ -54,7 +55,7 @@ pub(crate) use owned::{Owned, PyResult, Raised};
 pub(crate) use stackref::StackRef;
 pub(crate) use thread::ThreadState;
 
-/// Whether the host has no GIL, so that other threads run at any time.
+/// Whether the host has no GIL, so that other threads may run at any time.
 pub(crate) const FREE_THREADED: bool = cfg!(py_gil_disabled);
 
 /// `None`, borrowed.
@@ -78,7 +79,7 @@ pub(crate) fn false_() -> *mut PyObject {
 /// The empty tuple, borrowed and immortal.
 #[inline(always)]
 pub(crate) const fn empty_tuple() -> *mut PyObject {
-    // SAFETY: only the address of a part of a static of the host is taken.
+    // SAFETY: takes only the address of a part of a static of the host.
     unsafe { (&raw mut ffi::_PyRuntime.static_objects.singletons.tuple_empty).cast() }
 }
 
@@ -110,7 +111,8 @@ pub(crate) fn is_small_int(value: isize) -> bool {
 pub(crate) fn small_int(value: isize) -> *mut PyObject {
     debug_assert!(is_small_int(value));
     let index = value + ffi::_PY_NSMALLNEGINTS as isize;
-    // SAFETY: the host's runtime is a static, and the index is within its table of small integers.
+    // SAFETY: the host's runtime is a static, and `value` is a small integer (asserted), so the index is within
+    // its table.
     unsafe {
         (&raw mut ffi::_PyRuntime.static_objects.singletons.small_ints)
             .cast::<ffi::PyLongObject>()

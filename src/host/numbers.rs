@@ -1,8 +1,8 @@
-//! Making and freeing floats and ints. Source: `pycore_freelist.h`, `pycore_freelist_state.h`.
+//! Creates and frees floats and ints. Source: `pycore_freelist.h`, `pycore_freelist_state.h`.
 //!
-//! The host keeps freed ones in lists of the interpreter, or, without a GIL, of the thread; taking one from
-//! there costs a few loads and stores here, and a call of the host otherwise. Debug hosts count what they
-//! make: there the host's own functions do it.
+//! The host keeps freed objects in lists that belong to the interpreter, or, without a GIL, to the thread.
+//! Reusing one from there costs a few loads and stores, where the host's functions would cost a call. Debug
+//! hosts count the objects that they create, so there the host's functions do the work.
 
 #[cfg(not(py_debug))]
 use core::sync::atomic::{AtomicPtr, Ordering};
@@ -13,14 +13,14 @@ use super::refcount;
 use super::thread::ThreadState;
 use super::{is_small_int, small_int};
 
-/// The lists that only this thread uses while it is attached (`_Py_freelists_GET`).
+/// The free lists that only this thread uses while it is attached (`_Py_freelists_GET`).
 ///
 /// # Safety
-/// `tstate` is the attached thread's.
+/// `tstate` is the attached thread's, and the result is used only while the thread stays attached.
 #[cfg(not(py_debug))]
 #[inline(always)]
 unsafe fn free_lists(tstate: ThreadState) -> *mut ffi::_Py_freelists {
-    // SAFETY: the caller's promise.
+    // SAFETY: `tstate` is live (caller).
     unsafe {
         #[cfg(not(py_gil_disabled))]
         return &raw mut (*tstate.interp()).object_state.freelists;
@@ -29,41 +29,41 @@ unsafe fn free_lists(tstate: ThreadState) -> *mut ffi::_Py_freelists {
     }
 }
 
-/// A list of freed objects, each of which holds the next one in its first word.
+/// A list of freed objects. Each object stores a pointer to the next one in its first word.
 #[cfg(not(py_debug))]
 #[derive(Clone, Copy)]
 struct FreeList(*mut ffi::_Py_freelist);
 
 #[cfg(not(py_debug))]
 impl FreeList {
-    /// The list of floats.
+    /// The list of freed floats.
     ///
     /// # Safety
     /// `tstate` is the attached thread's.
     #[inline(always)]
     unsafe fn floats(tstate: ThreadState) -> FreeList {
-        // SAFETY: the caller's promise.
+        // SAFETY: `tstate` is the attached thread's (caller).
         FreeList(unsafe { &raw mut (*free_lists(tstate)).floats })
     }
 
-    /// The list of ints of one digit.
+    /// The list of freed ints of one digit.
     ///
     /// # Safety
     /// `tstate` is the attached thread's.
     #[inline(always)]
     unsafe fn ints(tstate: ThreadState) -> FreeList {
-        // SAFETY: the caller's promise.
+        // SAFETY: `tstate` is the attached thread's (caller).
         FreeList(unsafe { &raw mut (*free_lists(tstate)).ints })
     }
 
-    /// A new object, that has kept its type and whose value is up to the caller; null if there is none,
-    /// or if the host has to be told of new objects.
+    /// Takes an object out of the list, with a reference for the caller. It has kept its type; the caller sets
+    /// its value. Null if the list is empty, or if a reference tracer must be notified of new objects.
     ///
     /// # Safety
-    /// The list is the attached thread's.
+    /// The list belongs to the attached thread.
     #[inline(always)]
     unsafe fn take(self) -> *mut PyObject {
-        // SAFETY: objects in the list are nobody's.
+        // SAFETY: the list is this thread's (caller), so the objects in it are not shared.
         unsafe {
             let object = (*self.0).freelist.cast::<PyObject>();
             if object.is_null() || refcount::is_traced() {
@@ -76,20 +76,21 @@ impl FreeList {
         }
     }
 
-    /// Puts `object` into the list, unless it is full (or closed, at the end of the interpreter), or the
-    /// host has to be told.
+    /// Puts `object` into the list. Returns false, without effect, if the list is full (or closed, at the end
+    /// of the interpreter), or if a reference tracer must be notified.
     ///
     /// # Safety
-    /// As for [`FreeList::take`]; the object is of the list's type and nobody's.
+    /// The list belongs to the attached thread. `object` is dead, not freed yet, and of the type of the list.
     #[inline(always)]
     unsafe fn give(self, object: *mut PyObject, limit: u32) -> bool {
-        // SAFETY: the caller's promise.
+        // SAFETY: the list is this thread's, and no reference to `object` is left (caller).
         unsafe {
-            // A closed list has size -1.
+            // A closed list has size -1, which is above every limit here.
             if (*self.0).size as usize >= limit as usize || refcount::is_traced() {
                 return false;
             }
-            // Other threads may still look whose the object is, at the same place.
+            // In free-threaded hosts another thread may still read the owner of the object (`ob_tid`), which is
+            // in the first word.
             AtomicPtr::from_ptr(object.cast()).store((*self.0).freelist, Ordering::Relaxed);
             (*self.0).freelist = object.cast();
             (*self.0).size += 1;
@@ -98,15 +99,15 @@ impl FreeList {
     }
 }
 
-/// A new float; null with MemoryError set. The frame is published.
+/// A new float with a reference for the caller; null with MemoryError set.
 ///
 /// # Safety
-/// `tstate` is the attached thread's.
+/// `tstate` is the attached thread's, and its frames are published.
 #[inline(always)]
 pub(crate) unsafe fn new_float(tstate: ThreadState, value: f64) -> *mut PyObject {
     #[cfg(py_debug)]
     let _ = tstate;
-    // SAFETY: the caller's promise.
+    // SAFETY: `tstate` is the attached thread's (caller). An object of the list of floats is a float.
     unsafe {
         #[cfg(not(py_debug))]
         {
@@ -120,16 +121,17 @@ pub(crate) unsafe fn new_float(tstate: ThreadState, value: f64) -> *mut PyObject
     }
 }
 
-/// A new reference to an int of one digit that is not small; null with MemoryError set. The frame is
-/// published.
+/// A new int of one digit with a reference for the caller; null with MemoryError set.
 ///
 /// # Safety
-/// `tstate` is the attached thread's; [`is_compact`] holds of `value`, and it is no small int.
+/// `tstate` is the attached thread's, and its frames are published. [`is_compact`] holds for `value`, and
+/// [`is_small_int`] does not.
 #[inline(always)]
 pub(crate) unsafe fn new_int(tstate: ThreadState, value: isize) -> *mut PyObject {
     #[cfg(py_debug)]
     let _ = tstate;
-    // SAFETY: the caller's promise.
+    // SAFETY: `tstate` is the attached thread's, and `value` is compact and not zero (caller). An object of the
+    // list of ints is an int that is not shared.
     unsafe {
         #[cfg(not(py_debug))]
         {
@@ -143,13 +145,13 @@ pub(crate) unsafe fn new_int(tstate: ThreadState, value: isize) -> *mut PyObject
     }
 }
 
-/// A new reference to an int; null with MemoryError set. The frame is published.
+/// An int with a reference for the caller; null with MemoryError set.
 ///
 /// # Safety
-/// `tstate` is the attached thread's.
+/// `tstate` is the attached thread's, and its frames are published.
 #[inline(always)]
 pub(crate) unsafe fn int(tstate: ThreadState, value: isize) -> *mut PyObject {
-    // SAFETY: the caller's promise; small ints are immortal.
+    // SAFETY: `tstate` is the attached thread's and its frames are published (caller); small ints are immortal.
     unsafe {
         if is_small_int(value) {
             small_int(value)
@@ -167,13 +169,13 @@ pub(crate) fn is_compact(value: isize) -> bool {
     value.unsigned_abs() >> ffi::PyLong_SHIFT == 0
 }
 
-/// Makes `value`, which is not zero, the value of an int.
+/// Sets the value of an int to `value`.
 ///
 /// # Safety
-/// Nobody else knows the int, and [`is_compact`] holds of `value`.
+/// The int is live and not shared, `value` is not zero, and [`is_compact`] holds for it.
 #[inline(always)]
 pub(crate) unsafe fn set_compact(int: *mut PyObject, value: isize) {
-    // SAFETY: the caller's promise; every int has room for a digit.
+    // SAFETY: `int` is a live int that is not shared (caller); every int has room for one digit.
     unsafe {
         let long = &raw mut (*int.cast::<ffi::PyLongObject>()).long_value;
         let sign = if value < 0 { ffi::SIGN_NEGATIVE as usize } else { 0 };
@@ -182,14 +184,15 @@ pub(crate) unsafe fn set_compact(int: *mut PyObject, value: isize) {
     }
 }
 
-/// Frees a float, if it is over and the host's list has room for it; otherwise [`refcount::release`] must.
+/// Frees a dead float if the host's list has room for it. If this returns false, the caller must call
+/// [`refcount::release`].
 ///
 /// # Safety
-/// `tstate` is the attached thread's; the float is exactly one, of which [`refcount::decrement`] has just
-/// said that there is more to do.
+/// `tstate` is the attached thread's. `float` is exactly a float, and [`refcount::decrement`] has just returned
+/// true for it.
 #[cfg(not(py_debug))]
 #[inline(always)]
 pub(crate) unsafe fn free_float(tstate: ThreadState, float: *mut PyObject) -> bool {
-    // SAFETY: the caller's promise.
+    // SAFETY: `decrement` has just returned true for `float` (caller), so it is dead if `is_over` says so.
     unsafe { refcount::is_over(float) && FreeList::floats(tstate).give(float, ffi::Py_floats_MAXFREELIST) }
 }

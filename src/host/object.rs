@@ -1,7 +1,7 @@
-//! What the evaluator reads inside the host's objects. Source: the host's object headers.
+//! Accessors for the fields of the host's objects that the evaluator reads. Source: the host's object headers.
 //!
-//! Accessors take borrowed pointers to live objects of the right type; that is the whole contract of
-//! each one, so the `# Safety` lines say only what is beyond it.
+//! All take borrowed pointers to live objects of the right type. Each `# Safety` section names that type and
+//! what else the caller must ensure.
 
 use core::sync::atomic::{AtomicIsize, AtomicPtr, Ordering};
 
@@ -18,7 +18,7 @@ use super::stackref::StackRef;
 /// `object` is live and variable-sized.
 #[inline(always)]
 pub(crate) unsafe fn size(object: *mut PyObject) -> isize {
-    // SAFETY: the caller's promise; free-threaded lists change it atomically.
+    // SAFETY: `object` has a size field (caller); free-threaded hosts change the size of a list atomically.
     unsafe {
         AtomicIsize::from_ptr(&raw mut (*object.cast::<ffi::PyVarObject>()).ob_size).load(Ordering::Relaxed)
     }
@@ -27,10 +27,12 @@ pub(crate) unsafe fn size(object: *mut PyObject) -> isize {
 /// Sets `ob_size` (`Py_SET_SIZE`).
 ///
 /// # Safety
-/// `object` is live and variable-sized, and has that many items.
+/// `object` is live, variable-sized and has at least `size` items. In free-threaded hosts it is locked or not
+/// shared.
 #[inline(always)]
 pub(crate) unsafe fn set_size(object: *mut PyObject, size: isize) {
-    // SAFETY: the caller's promise; other threads may read the size of a list.
+    // SAFETY: `object` has a size field (caller); other threads may read the size of a list, so the store is
+    // atomic.
     unsafe {
         AtomicIsize::from_ptr(&raw mut (*object.cast::<ffi::PyVarObject>()).ob_size)
             .store(size, Ordering::Relaxed);
@@ -39,13 +41,14 @@ pub(crate) unsafe fn set_size(object: *mut PyObject, size: isize) {
 
 // --- mapping -----------------------------------------------------------------------------------
 
-/// `mapping[key]`, or nothing if the mapping has no such key (`PyMapping_GetOptionalItem`).
+/// `mapping[key]` as a new reference, or `None` if the mapping has no such key (`PyMapping_GetOptionalItem`).
 ///
 /// # Safety
 /// The thread is attached, its frame published, and both objects are live.
 pub(crate) unsafe fn optional_item(mapping: *mut PyObject, key: *mut PyObject) -> PyResult<Option<Owned>> {
     let mut item = core::ptr::null_mut();
-    // SAFETY: the caller's promise; the item is a new reference.
+    // SAFETY: both objects are live, the thread is attached and its frame published (caller). The host stores a
+    // new reference or null in `item`.
     unsafe {
         check(ffi::PyMapping_GetOptionalItem(mapping, key, &raw mut item))?;
         Ok(Owned::optional(item))
@@ -54,13 +57,13 @@ pub(crate) unsafe fn optional_item(mapping: *mut PyObject, key: *mut PyObject) -
 
 // --- tuple -------------------------------------------------------------------------------------
 
-/// The items of a tuple (`_PyTuple_ITEMS`).
+/// The array of items of a tuple (`_PyTuple_ITEMS`).
 ///
 /// # Safety
 /// `tuple` is a live tuple.
 #[inline(always)]
 pub(crate) unsafe fn tuple_items(tuple: *mut PyObject) -> *mut *mut PyObject {
-    // SAFETY: the caller's promise.
+    // SAFETY: `tuple` is a live tuple (caller).
     unsafe { (&raw mut (*tuple.cast::<ffi::PyTupleObject>()).ob_item).cast() }
 }
 
@@ -70,7 +73,7 @@ pub(crate) unsafe fn tuple_items(tuple: *mut PyObject) -> *mut *mut PyObject {
 /// `tuple` is a live tuple longer than `index`.
 #[inline(always)]
 pub(crate) unsafe fn tuple_item(tuple: *mut PyObject, index: usize) -> *mut PyObject {
-    // SAFETY: the caller's promise.
+    // SAFETY: `tuple` is a live tuple longer than `index` (caller).
     unsafe { *tuple_items(tuple).add(index) }
 }
 
@@ -80,7 +83,7 @@ pub(crate) unsafe fn tuple_item(tuple: *mut PyObject, index: usize) -> *mut PyOb
 /// `tuple` is a live tuple.
 #[inline(always)]
 pub(crate) unsafe fn tuple_size(tuple: *mut PyObject) -> usize {
-    // SAFETY: the caller's promise; sizes are not negative.
+    // SAFETY: `tuple` is a live tuple (caller); sizes are not negative.
     unsafe { size(tuple) as usize }
 }
 
@@ -90,32 +93,34 @@ pub(crate) unsafe fn tuple_size(tuple: *mut PyObject) -> usize {
 /// `tuple` is a live tuple and outlives the slice.
 #[inline(always)]
 pub(crate) unsafe fn tuple_slice<'a>(tuple: *mut PyObject) -> &'a [*mut PyObject] {
-    // SAFETY: the caller's promise.
+    // SAFETY: `tuple` is a tuple that outlives the slice (caller), and the items of a finished tuple do not
+    // change.
     unsafe { core::slice::from_raw_parts(tuple_items(tuple), tuple_size(tuple)) }
 }
 
 // --- list --------------------------------------------------------------------------------------
 
-/// The items of a list.
+/// The array of items of a list.
 ///
 /// # Safety
-/// `list` is a live list; in free-threaded hosts locked or not shared.
+/// `list` is a live list. In free-threaded hosts it is locked or not shared, and stays so while the array is
+/// used.
 #[inline(always)]
 pub(crate) unsafe fn list_items(list: *mut PyObject) -> *mut *mut PyObject {
-    // SAFETY: the caller's promise.
+    // SAFETY: `list` is a live list, and no other thread replaces its array (caller).
     unsafe { (*list.cast::<ffi::PyListObject>()).ob_item }
 }
 
-/// Appends to a list, which takes the item over (`_PyList_AppendTakeRef`).
+/// Appends `item` to a list (`_PyList_AppendTakeRef`). Takes over the reference to `item`, on failure too.
 ///
 /// # Safety
-/// `list` is a live list, in free-threaded hosts locked or seen by nobody else; the caller owns `item`. The
-/// thread is attached; in free-threaded hosts, where a list that grows may let go of other things, its
-/// frames are published.
+/// `list` is a live list, in free-threaded hosts locked or not shared. The caller owns `item`. The thread is
+/// attached; in free-threaded hosts, where a list that grows may release other objects, its frames are
+/// published.
 #[inline(always)]
 pub(crate) unsafe fn list_append(list: *mut PyObject, item: *mut PyObject) -> Result<(), Raised> {
-    // SAFETY: the caller's promise; below `allocated` there is room. Readers without the lock see the size
-    // after the slot.
+    // SAFETY: this thread alone changes the list (caller), and slots below `allocated` exist. The slot is
+    // stored before the size, so that readers without the lock find the item.
     unsafe {
         let length = size(list);
         if (*list.cast::<ffi::PyListObject>()).allocated > length {
@@ -132,13 +137,13 @@ pub(crate) unsafe fn list_append(list: *mut PyObject, item: *mut PyObject) -> Re
 
 // --- int ---------------------------------------------------------------------------------------
 
-/// The tag word of an int: digit count above, sign below.
+/// The tag word of an int: the number of digits in the upper bits, the sign in the lower ones.
 ///
 /// # Safety
 /// `int` is a live int.
 #[inline(always)]
 pub(crate) unsafe fn long_tag(int: *mut PyObject) -> usize {
-    // SAFETY: the caller's promise.
+    // SAFETY: `int` is a live int (caller).
     unsafe { (*int.cast::<ffi::PyLongObject>()).long_value.lv_tag }
 }
 
@@ -148,7 +153,7 @@ pub(crate) unsafe fn long_tag(int: *mut PyObject) -> usize {
 /// `int` is a live int.
 #[inline(always)]
 pub(crate) unsafe fn long_is_compact(int: *mut PyObject) -> bool {
-    // SAFETY: the caller's promise.
+    // SAFETY: `int` is a live int (caller).
     unsafe { long_tag(int) < (2 << ffi::NON_SIZE_BITS) }
 }
 
@@ -158,7 +163,7 @@ pub(crate) unsafe fn long_is_compact(int: *mut PyObject) -> bool {
 /// `int` is a live compact int.
 #[inline(always)]
 pub(crate) unsafe fn long_compact_value(int: *mut PyObject) -> isize {
-    // SAFETY: the caller's promise.
+    // SAFETY: `int` is a live int with at most one digit (caller); the first digit of zero is 0.
     unsafe {
         let sign = 1 - (long_tag(int) & ffi::SIGN_MASK as usize) as isize;
         sign * (*int.cast::<ffi::PyLongObject>()).long_value.ob_digit[0] as isize
@@ -171,7 +176,7 @@ pub(crate) unsafe fn long_compact_value(int: *mut PyObject) -> isize {
 /// `int` is a live int.
 #[inline(always)]
 pub(crate) unsafe fn long_is_non_negative_compact(int: *mut PyObject) -> bool {
-    // SAFETY: the caller's promise.
+    // SAFETY: `int` is a live int (caller).
     unsafe { long_tag(int) & !(ffi::IMMORTALITY_BIT_MASK as usize) <= (1 << ffi::NON_SIZE_BITS) }
 }
 
@@ -183,27 +188,31 @@ pub(crate) unsafe fn long_is_non_negative_compact(int: *mut PyObject) -> bool {
 /// `float` is a live float.
 #[inline(always)]
 pub(crate) unsafe fn float_value(float: *mut PyObject) -> f64 {
-    // SAFETY: the caller's promise.
+    // SAFETY: `float` is a live float (caller).
     unsafe { (*float.cast::<ffi::PyFloatObject>()).ob_fval }
 }
 
 // --- cell --------------------------------------------------------------------------------------
 
-/// Where a cell keeps what it holds.
+/// The field of a cell that holds its content.
+///
+/// # Safety
+/// `cell` is a live cell.
 #[inline(always)]
 unsafe fn cell_slot(cell: *mut PyObject) -> *mut *mut PyObject {
-    // SAFETY: the callers' promise: the cell is live.
+    // SAFETY: `cell` is a live cell (caller).
     unsafe { &raw mut (*cell.cast::<ffi::PyCellObject>()).ob_ref }
 }
 
-/// What the cell holds, if it is not empty (`_PyCell_GetStackRef`). In free-threaded hosts other threads may
-/// get in the way, so that destructors run or the lock has to be waited for: `publish` is called before.
+/// The content of the cell as a new reference, or `None` if the cell is empty (`_PyCell_GetStackRef`). In
+/// free-threaded hosts the function may wait for the cell's lock, or release an object that another thread has
+/// replaced meanwhile; it calls `publish` before.
 ///
 /// # Safety
-/// `cell` is a live cell; the thread is attached, and `publish` publishes its frame.
+/// `cell` is a live cell. The thread is attached, and `publish` publishes its frame.
 #[inline(always)]
 pub(crate) unsafe fn cell_value(cell: *mut PyObject, publish: impl Fn()) -> Option<StackRef> {
-    // SAFETY: the caller's promise.
+    // SAFETY: `cell` is a live cell, the thread is attached, and `publish` publishes its frame (caller).
     unsafe {
         let value = Slot::at(cell_slot(cell)).load(&publish);
         if !FREE_THREADED || value.is_some() {
@@ -215,19 +224,21 @@ pub(crate) unsafe fn cell_value(cell: *mut PyObject, publish: impl Fn()) -> Opti
     }
 }
 
-/// Puts `value` (whose reference it takes over; null empties the cell) in the place of what the cell
-/// held, which becomes the caller's (`PyCell_SwapTakeRef`). In free-threaded hosts the lock may have to be
-/// waited for: `publish` is called before.
+/// Stores `value` in the cell and returns the old content (`PyCell_SwapTakeRef`). Takes over the reference to
+/// `value`; null empties the cell. The caller owns the result, which is null if the cell was empty. In
+/// free-threaded hosts the function may wait for the lock; it calls `publish` before.
 ///
 /// # Safety
-/// `cell` is a live cell; the caller owns `value`; the thread is attached, and `publish` publishes its frame.
+/// `cell` is a live cell; `value` is null or the caller owns it. The thread is attached, and `publish`
+/// publishes its frame.
 #[inline(always)]
 pub(crate) unsafe fn cell_swap(
     cell: *mut PyObject,
     value: *mut PyObject,
     publish: impl FnOnce(),
 ) -> *mut PyObject {
-    // SAFETY: the caller's promise.
+    // SAFETY: `cell` is live, the thread is attached, and `publish` publishes its frame (caller). The lock
+    // excludes other writers; readers without the lock see a complete object because of the release order.
     unsafe {
         super::lock::with_short_lock(cell, publish, || {
             let slot = cell_slot(cell);
@@ -240,35 +251,36 @@ pub(crate) unsafe fn cell_swap(
 
 // --- instance attributes -----------------------------------------------------------------------
 
-/// `MANAGED_DICT_OFFSET` in words: before the object and, with a GIL, its collector header.
+/// `MANAGED_DICT_OFFSET` in words. The dictionary pointer precedes the object and, with a GIL, its collector
+/// header.
 const MANAGED_DICT_WORDS: isize = if cfg!(py_gil_disabled) { -1 } else { -3 };
 
-/// Where an object with a managed dictionary keeps it (`_PyObject_ManagedDictPointer`).
+/// The place where an object with a managed dictionary keeps it (`_PyObject_ManagedDictPointer`).
 ///
 /// # Safety
 /// `object` is live and its type has `Py_TPFLAGS_MANAGED_DICT`.
 #[inline(always)]
 pub(crate) unsafe fn managed_dict_slot(object: *mut PyObject) -> *mut *mut ffi::PyDictObject {
-    // SAFETY: the dictionary pointer is a word before the object's header.
+    // SAFETY: an object whose type has the flag (caller) has this word before its header.
     unsafe { object.cast::<*mut ffi::PyDictObject>().offset(MANAGED_DICT_WORDS) }
 }
 
-/// The managed dictionary, borrowed; null if there is none yet (`_PyObject_GetManagedDict`).
+/// The managed dictionary, borrowed; null if the object has none yet (`_PyObject_GetManagedDict`).
 ///
 /// # Safety
 /// As for [`managed_dict_slot`].
 #[inline(always)]
 pub(crate) unsafe fn managed_dict(object: *mut PyObject) -> *mut ffi::PyDictObject {
-    // SAFETY: the caller's promise; other threads publish it with release order.
+    // SAFETY: `object` has a managed dictionary (caller); other threads publish it with release order.
     unsafe { AtomicPtr::from_ptr(managed_dict_slot(object)).load(Ordering::Acquire) }
 }
 
-/// The attribute values that follow the object itself (`_PyObject_InlineValues`).
+/// The attribute values that are stored right after the object (`_PyObject_InlineValues`).
 ///
 /// # Safety
 /// `object` is live and its type has `Py_TPFLAGS_INLINE_VALUES`.
 #[inline(always)]
 pub(crate) unsafe fn inline_values(object: *mut PyObject) -> *mut ffi::PyDictValues {
-    // SAFETY: the values start right after the type's basic size.
+    // SAFETY: `object` has inline values (caller), which start at the type's basic size.
     unsafe { object.cast::<u8>().offset((*type_of(object)).tp_basicsize).cast() }
 }

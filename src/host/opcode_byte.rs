@@ -1,9 +1,9 @@
-//! The byte of an instruction that says what it is, which two writers share: the specializer, in the
-//! thread that runs the bytecode, and instrumentation, in any thread.
+//! The opcode byte of an instruction. Two writers share it: the specializer, in the thread that runs the
+//! bytecode, and instrumentation, in any thread.
 
 use core::sync::atomic::{AtomicU8, Ordering};
 
-/// An atomic opcode; a trait so that the model checker's atomics can take its place.
+/// An atomic opcode. A trait, so that the tests can substitute the atomics of the model checker.
 pub(crate) trait OpcodeByte {
     /// `AtomicU8::compare_exchange`.
     fn compare_exchange(&self, expected: u8, new: u8, success: Ordering, failure: Ordering)
@@ -24,7 +24,8 @@ impl OpcodeByte for AtomicU8 {
 }
 
 /// Replaces the opcode `expected` by `new`, unless another thread (or instrumentation) has changed it
-/// meanwhile; says whether it did. Whoever sees the new opcode sees the caches that were written for it.
+/// meanwhile. Returns whether it did. A thread that reads the new opcode with acquire order sees the caches
+/// that were written before.
 #[inline(always)]
 pub(crate) fn replace(opcode: &impl OpcodeByte, expected: u8, new: u8) -> bool {
     opcode.compare_exchange(expected, new, Ordering::Release, Ordering::Relaxed).is_ok()
@@ -49,7 +50,7 @@ mod tests {
         }
     }
 
-    // Like the host's: instrumented opcodes are above all others.
+    // As in the host, instrumented opcodes are above all others.
     const GENERIC: u8 = 10;
     const SPECIALIZED: u8 = 11;
     const OTHER: u8 = 12;
@@ -59,14 +60,15 @@ mod tests {
         opcode.load(Ordering::Relaxed)
     }
 
-    /// What the specializer does: look, decide, replace what it has seen unless that is instrumented.
+    /// What the specializer does: reads the opcode, decides, and replaces what it has read unless that is
+    /// instrumented.
     fn specialize(opcode: &ModelU8, new: u8) -> bool {
         let seen = load(opcode);
         seen < INSTRUMENTED && replace(opcode, seen, new)
     }
 
-    /// What instrumentation does: whatever the instruction was, it is this now. A swap, because the model
-    /// checker does not give plain stores their place among exchanges, as the language does.
+    /// What instrumentation does: sets the opcode, whatever it was. A swap, because the model checker does not
+    /// order plain stores among exchanges as the language does.
     fn instrument(opcode: &ModelU8) {
         opcode.swap(INSTRUMENTED, Ordering::Relaxed);
     }
@@ -79,7 +81,7 @@ mod tests {
                 let opcode = opcode.clone();
                 thread::spawn(move || {
                     instrument(&opcode);
-                    // It stays, whatever the specializer does in the meantime.
+                    // It stays, whatever the specializer does meanwhile.
                     assert_eq!(load(&opcode), INSTRUMENTED);
                     thread::yield_now();
                     assert_eq!(load(&opcode), INSTRUMENTED);
@@ -93,8 +95,8 @@ mod tests {
         });
     }
 
-    /// Instrumented and relieved between the specializer's look and its write: the form is right again, since
-    /// what it has replaced is the generic instruction that it saw.
+    /// The instruction is instrumented and restored between the specializer's read and its write. The
+    /// specialized form is right then, since it replaces the generic instruction that the specializer read.
     #[test]
     fn relief_lets_the_specializer_in_again() {
         loom::model(|| {
@@ -108,14 +110,14 @@ mod tests {
             };
             let succeeded = specialize(&opcode, SPECIALIZED);
             writer.join().unwrap();
-            // Relief may have come after it, and starts from the generic form.
+            // The instruction may have been restored after that, to the generic form.
             let left = load(&opcode);
             assert!(left == GENERIC || succeeded && left == SPECIALIZED, "{left}");
         });
     }
 
-    /// A copy of bytecode that two threads specialize (the main copy has more than one user): one form wins, and
-    /// who did not write knows.
+    /// Two threads specialize the same copy of bytecode (the main copy has more than one user). One form wins,
+    /// and the thread that did not write knows it.
     #[test]
     fn two_specializers_agree_on_who_has_won() {
         loom::model(|| {
@@ -131,7 +133,7 @@ mod tests {
         });
     }
 
-    /// The caches are written before the opcode: who sees the form sees them.
+    /// The caches are written before the opcode, so a thread that sees the specialized form sees its caches.
     #[test]
     fn a_form_comes_with_its_caches() {
         loom::model(|| {
@@ -150,7 +152,7 @@ mod tests {
         });
     }
 
-    /// That the model finds what it is for: a plain store in place of the exchange.
+    /// The model detects the fault that it is for: a plain store instead of the exchange.
     #[test]
     #[should_panic(expected = "assertion")]
     fn a_plain_store_would_be_found_out() {

@@ -1,19 +1,20 @@
 //! Reference counts of the host's objects. Source: `refcount.h`, `pycore_object.h`.
 //!
-//! Release hosts are inlined here, since the evaluator does little else as often; how free-threaded ones
-//! count is in [`biased`]. Debug hosts keep totals: there the host's own functions do it.
+//! With a release host the operations are inlined here, since the evaluator performs few others as often.
+//! [`biased`] implements those of free-threaded hosts. Debug hosts keep totals of all references, so there the
+//! host's own functions do the work.
 
 #[cfg(py_gil_disabled)]
 use super::biased;
 use super::ffi::{self, PyObject};
 
-/// Whether the object is never freed, so that its count means nothing (`_Py_IsImmortal`).
+/// Whether the object is never freed, so that its count has no meaning (`_Py_IsImmortal`).
 ///
 /// # Safety
 /// `object` is live.
 #[inline(always)]
 pub(crate) unsafe fn is_immortal(object: *mut PyObject) -> bool {
-    // SAFETY: the object is live.
+    // SAFETY: the object is live (caller).
     unsafe {
         #[cfg(not(py_gil_disabled))]
         return ((*object).__bindgen_anon_1.__bindgen_anon_1.ob_refcnt as i32) < 0;
@@ -22,11 +23,11 @@ pub(crate) unsafe fn is_immortal(object: *mut PyObject) -> bool {
     }
 }
 
-/// Whether references from the evaluation stack are deferred to the garbage collector
-/// (`_PyObject_HasDeferredRefcount`); never with a GIL.
+/// Whether the evaluation stack may hold uncounted references to the object, which the garbage collector finds
+/// (`_PyObject_HasDeferredRefcount`). Never with a GIL.
 ///
 /// # Safety
-/// `object` is live.
+/// `object` is live, or it was freed and its memory is still kept for concurrent readers.
 #[inline(always)]
 pub(crate) unsafe fn is_deferred(object: *mut PyObject) -> bool {
     #[cfg(not(py_gil_disabled))]
@@ -35,7 +36,7 @@ pub(crate) unsafe fn is_deferred(object: *mut PyObject) -> bool {
         false
     }
     #[cfg(py_gil_disabled)]
-    // SAFETY: the object is live; bits are set atomically.
+    // SAFETY: the memory is readable (caller).
     unsafe {
         super::head::gc_bits(object) & ffi::_PyGC_BITS_DEFERRED as u8 != 0
     }
@@ -47,7 +48,7 @@ pub(crate) unsafe fn is_deferred(object: *mut PyObject) -> bool {
 /// `object` is live and the thread is attached.
 #[inline(always)]
 pub(crate) unsafe fn incref(object: *mut PyObject) {
-    // SAFETY: the caller's promise.
+    // SAFETY: `object` is live (caller), and the attached thread may change its count.
     unsafe {
         #[cfg(not(any(py_debug, py_gil_disabled)))]
         {
@@ -63,14 +64,15 @@ pub(crate) unsafe fn incref(object: *mut PyObject) {
     }
 }
 
-/// `_Py_INCREF_MORTAL`: for objects known not to be immortal, except in free-threaded hosts, where
-/// references to immortals may be counted ones.
+/// `_Py_INCREF_MORTAL`: for objects known to be mortal. In free-threaded hosts, where a counted reference to an
+/// immortal object is possible, the object may be immortal.
 ///
 /// # Safety
 /// `object` is live and, with a GIL, mortal; the thread is attached.
 #[inline(always)]
 pub(crate) unsafe fn incref_mortal(object: *mut PyObject) {
-    // SAFETY: the caller's promise.
+    // SAFETY: `object` is live and the thread attached; with a GIL the object is mortal, so its count is a
+    // plain number (caller).
     unsafe {
         #[cfg(not(any(py_debug, py_gil_disabled)))]
         {
@@ -84,11 +86,11 @@ pub(crate) unsafe fn incref_mortal(object: *mut PyObject) {
 /// `Py_XINCREF`.
 ///
 /// # Safety
-/// As for [`incref`], or null.
+/// `object` is null, or as for [`incref`].
 #[inline(always)]
 pub(crate) unsafe fn xincref(object: *mut PyObject) {
     if !object.is_null() {
-        // SAFETY: not null, so live by the caller's promise.
+        // SAFETY: `object` is not null, so it is live (caller).
         unsafe { incref(object) };
     }
 }
@@ -99,18 +101,20 @@ pub(crate) unsafe fn xincref(object: *mut PyObject) {
 /// As for [`incref`].
 #[inline(always)]
 pub(crate) unsafe fn new_ref(object: *mut PyObject) -> *mut PyObject {
-    // SAFETY: the caller's promise.
+    // SAFETY: `object` is live and the thread attached (caller).
     unsafe { incref(object) };
     object
 }
 
-/// `Py_DECREF`. May run a destructor, and so any Python code.
+/// `Py_DECREF`: releases the caller's reference. May run a destructor, and so any Python code.
 ///
 /// # Safety
-/// The caller owns a reference and gives it up; the thread is attached and its frames published.
+/// The caller owns a reference to `object` and does not use it again. The thread is attached and its frames are
+/// published.
 #[inline(always)]
 pub(crate) unsafe fn decref(object: *mut PyObject) {
-    // SAFETY: the caller's promise.
+    // SAFETY: the caller owns the reference, and its frames are published (caller). With a GIL, immortal
+    // objects are excluded before `decref_mortal`.
     unsafe {
         #[cfg(not(py_debug))]
         if cfg!(py_gil_disabled) || !is_immortal(object) {
@@ -121,13 +125,14 @@ pub(crate) unsafe fn decref(object: *mut PyObject) {
     }
 }
 
-/// `Py_DECREF_MORTAL`: for objects known not to be immortal, except in free-threaded hosts.
+/// `Py_DECREF_MORTAL`: for objects known to be mortal. In free-threaded hosts the object may be immortal.
 ///
 /// # Safety
 /// As for [`decref`], and with a GIL the object is mortal.
 #[inline(always)]
 pub(crate) unsafe fn decref_mortal(object: *mut PyObject) {
-    // SAFETY: the caller's promise.
+    // SAFETY: the caller owns the reference and its frames are published, so `release` may run a destructor
+    // (caller). `release` directly follows the `decrement` that requests it.
     unsafe {
         #[cfg(not(py_debug))]
         if decrement(object) {
@@ -138,15 +143,18 @@ pub(crate) unsafe fn decref_mortal(object: *mut PyObject) {
     }
 }
 
-/// Takes one from the count of an object, which with a GIL is mortal; true if the caller must call
-/// [`release`]: it was the last one, or, in free-threaded hosts, it takes more to tell.
+/// Decrements the count of an object. Returns true if the caller must call [`release`]: with a GIL, this was
+/// the last reference; in free-threaded hosts, it may have been.
 ///
 /// # Safety
-/// As for [`decref_mortal`].
+/// The caller owns a reference to `object` and does not use it again. With a GIL the object is mortal. If the
+/// result is true, the caller calls [`release`], under its contract, or frees the object itself after
+/// [`is_over`].
 #[cfg(not(py_debug))]
 #[inline(always)]
 pub(crate) unsafe fn decrement(object: *mut PyObject) -> bool {
-    // SAFETY: the caller's promise.
+    // SAFETY: the caller owns a reference, so `object` is live; with a GIL it is mortal, so its count is a
+    // plain number (caller).
     unsafe {
         #[cfg(not(py_gil_disabled))]
         {
@@ -159,10 +167,10 @@ pub(crate) unsafe fn decrement(object: *mut PyObject) -> bool {
     }
 }
 
-/// Whether the object, of which [`decrement`] says that there is more to do, is over.
+/// Whether the last reference to the object is gone, so that it must be freed.
 ///
 /// # Safety
-/// As for [`release`].
+/// [`decrement`] has just returned true for `object`, and nothing has released it since.
 #[cfg(not(py_debug))]
 #[inline(always)]
 pub(crate) unsafe fn is_over(object: *mut PyObject) -> bool {
@@ -171,23 +179,25 @@ pub(crate) unsafe fn is_over(object: *mut PyObject) -> bool {
         let _ = object;
         true
     }
-    // SAFETY: the caller's promise.
+    // SAFETY: `decrement` has just returned true (caller).
     #[cfg(py_gil_disabled)]
     unsafe {
         biased::is_over(object)
     }
 }
 
-/// What is to be done after [`decrement`]. If the object is over, `_Py_Dealloc`, with a shorter way to the
-/// destructors of types that the collector does not know: the host's trash can, which keeps the nesting of
-/// destructors within bounds, is for the others only.
+/// Finishes what [`decrement`] began. Frees a dead object as `_Py_Dealloc` does, but calls the destructor
+/// directly if the type does not take part in garbage collection: the host's trash can, which limits the
+/// nesting of destructors, handles only types that do.
 ///
 /// # Safety
-/// [`decrement`] has just said so; the thread is attached and its frames published.
+/// [`decrement`] has just returned true for `object`, and nothing has released it since. The thread is attached
+/// and its frames are published, since a destructor may run.
 #[cfg(not(py_debug))]
 #[inline(never)]
 pub(crate) unsafe extern "C" fn release(object: *mut PyObject) {
-    // SAFETY: the caller's promise; every type has a destructor.
+    // SAFETY: `decrement` has just returned true, and frames are published (caller). After the check in
+    // free-threaded hosts no reference is left, and every type has a destructor.
     unsafe {
         #[cfg(py_gil_disabled)]
         if !biased::is_over(object) {
@@ -203,24 +213,26 @@ pub(crate) unsafe extern "C" fn release(object: *mut PyObject) {
 
 #[cfg(not(py_debug))]
 preserving_registers! {
-    /// [`release`] for where it happens seldom: the caller keeps its values in registers.
+    /// [`release`] for rare cases: a call leaves the caller's values in registers.
     ///
     /// # Safety
     /// As for [`release`].
     pub(crate) unsafe fn release_seldom(object: *mut PyObject) {
-        // SAFETY: the caller's promise.
+        // SAFETY: the contract of `release` (caller).
         unsafe { release(object) }
     }
 }
 
-/// Makes the count of a new object one.
+/// Sets the count of a new object to one: the reference of the caller.
 ///
 /// # Safety
-/// Nobody else knows the object.
+/// No other thread may use the object, which is readable and writable memory. In free-threaded hosts, threads
+/// that read its address before it was freed may still read its counts.
 #[cfg(not(py_debug))]
 #[inline(always)]
 pub(crate) unsafe fn set_first(object: *mut PyObject) {
-    // SAFETY: the caller's promise. The word holds flags too, which a new object has none of.
+    // SAFETY: the memory is writable and not shared (caller). With a GIL the word holds flags, too; a new
+    // object has none set.
     unsafe {
         #[cfg(not(py_gil_disabled))]
         object.cast::<i64>().write(1);
@@ -229,38 +241,39 @@ pub(crate) unsafe fn set_first(object: *mut PyObject) {
     }
 }
 
-/// Whether somebody wants to know of every object that comes or goes (`PyRefTracer_SetTracer`), so that
-/// `_Py_Dealloc` must not be bypassed.
+/// Whether a reference tracer is set (`PyRefTracer_SetTracer`). It must be notified of every object that is
+/// created or destroyed, so `_Py_Dealloc` must not be bypassed then.
 ///
 /// # Safety
 /// The thread is attached.
 #[cfg(not(py_debug))]
 #[inline(always)]
 pub(crate) unsafe fn is_traced() -> bool {
-    // SAFETY: the host's runtime is a static; the tracer changes with all threads stopped or detached.
+    // SAFETY: the runtime is a static; the host changes the tracer only while all threads are stopped or
+    // detached, and this one is attached (caller).
     unsafe { (&raw const ffi::_PyRuntime.ref_tracer.tracer_func).read().is_some() }
 }
 
 /// `Py_XDECREF`.
 ///
 /// # Safety
-/// As for [`decref`], or null.
+/// `object` is null, or as for [`decref`].
 #[inline(always)]
 pub(crate) unsafe fn xdecref(object: *mut PyObject) {
     if !object.is_null() {
-        // SAFETY: not null, so owned by the caller's promise.
+        // SAFETY: `object` is not null, so the caller owns a reference to it (caller).
         unsafe { decref(object) };
     }
 }
 
-/// Whether the caller's is the only reference, so that nobody could see the object change
-/// (`_PyObject_IsUniquelyReferenced`).
+/// Whether the caller's reference is the only one, so that the object can be changed without anything observing
+/// it (`_PyObject_IsUniquelyReferenced`).
 ///
 /// # Safety
 /// `object` is live.
 #[inline(always)]
 pub(crate) unsafe fn is_unique(object: *mut PyObject) -> bool {
-    // SAFETY: the object is live.
+    // SAFETY: the object is live (caller).
     unsafe {
         #[cfg(not(py_gil_disabled))]
         return (*object).__bindgen_anon_1.__bindgen_anon_1.ob_refcnt == 1;

@@ -1,4 +1,5 @@
-//! Places in objects and tables that hold a reference, which another thread may be replacing.
+//! Memory locations in objects and tables that hold a reference, and that another thread may change at any
+//! time.
 
 use core::sync::atomic::{AtomicPtr, Ordering};
 
@@ -7,14 +8,14 @@ use super::stackref::StackRef;
 #[cfg(py_gil_disabled)]
 use super::{biased, refcount};
 
-/// How a pointer is read that another thread may be replacing.
+/// The order for reading a pointer that another thread may be replacing.
 pub(super) const ACQUIRE: Ordering =
     if cfg!(py_gil_disabled) { Ordering::Acquire } else { Ordering::Relaxed };
-/// How a pointer is written that another thread may be reading.
+/// The order for writing a pointer that another thread may be reading.
 pub(super) const RELEASE: Ordering =
     if cfg!(py_gil_disabled) { Ordering::Release } else { Ordering::Relaxed };
 
-/// A place that holds a reference, or null: an attribute of an object, or a value in a table.
+/// A memory location that holds a reference or null: an attribute of an object, or a value in a table.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(transparent)]
 pub(crate) struct Slot(pub(super) *mut *mut PyObject);
@@ -23,27 +24,29 @@ impl Slot {
     /// The slot `offset` bytes into `object`.
     ///
     /// # Safety
-    /// The object has one there.
+    /// `object` is live, and its type declares a slot at that offset.
     #[inline(always)]
     pub(crate) unsafe fn of_object(object: *mut PyObject, offset: u16) -> Slot {
-        // SAFETY: the caller's promise.
+        // SAFETY: the offset is within the object (caller).
         Slot(unsafe { object.byte_add(offset.into()).cast() })
     }
 
-    /// The slot at an address.
+    /// The slot at `address`.
     #[inline(always)]
     pub(crate) fn at(address: *mut *mut PyObject) -> Slot {
         Slot(address)
     }
 
-    /// What is in the slot, as a new reference; `None` if that is null, or changes meanwhile under the
-    /// hands of another thread. In that case a destructor may run: `publish` is called before.
+    /// The reference in the slot as a new reference. `None` if it is null, or, in free-threaded hosts, if it
+    /// cannot be taken without a lock: the object does not allow it, or another thread changes the slot
+    /// meanwhile. In the last case the function may run a destructor; it calls `publish` before.
     ///
     /// # Safety
-    /// The slot is in a live object or table; the thread is attached, and `publish` publishes its frame.
+    /// The slot is in a live object or table. The thread is attached, and `publish` publishes its frame.
     #[inline(always)]
     pub(crate) unsafe fn load(self, publish: impl FnOnce()) -> Option<StackRef> {
-        // SAFETY: the slot holds null or a live object.
+        // SAFETY: the slot is readable (caller) and holds null or an object; with a GIL the object is live, and
+        // `try_load` expects one that may not be.
         unsafe {
             let value = AtomicPtr::from_ptr(self.0).load(ACQUIRE);
             if value.is_null() {
@@ -59,14 +62,19 @@ impl Slot {
         }
     }
 
-    /// A reference to `value`, which was in the slot a moment ago and which other threads may have
-    /// freed since (`_Py_TryIncrefCompareStackRef`). Its memory is kept for readers like us.
+    /// A reference to `value`, which was read from this slot and which another thread may have freed since
+    /// (`_Py_TryIncrefCompareStackRef`). Returns `None` in that case.
+    ///
+    /// # Safety
+    /// As for [`Slot::load`]; `value` is not null and was just read from this slot, so that its memory is kept
+    /// for concurrent readers.
     #[cfg(py_gil_disabled)]
     #[inline(always)]
     unsafe fn try_load(self, value: *mut PyObject, publish: impl FnOnce()) -> Option<StackRef> {
-        // SAFETY: what only the collector frees stays while we run, and so does an object of our own: if
-        // its count was zero, we would have freed it. Of any other only the count is touched before the
-        // slot has shown that it still is in use.
+        // SAFETY: the memory of `value` is readable (caller). A deferred object is freed only by the collector,
+        // which does not run while this thread runs. An object that this thread owns has not been freed: only
+        // this thread finds that its count is zero. For any other object, only the count is touched until the
+        // slot is seen to hold `value` still.
         unsafe {
             if refcount::is_deferred(value) {
                 return Some(StackRef::borrow_object(value));
@@ -84,15 +92,15 @@ impl Slot {
         }
     }
 
-    /// Puts `value` into the slot, which takes over the reference; the old value becomes the caller's
-    /// (null if there was none).
+    /// Stores `value` in the slot and returns the old value, null if there was none. The slot takes over the
+    /// reference to `value`, and the caller owns the old one.
     ///
     /// # Safety
-    /// The slot is in a live object or table, which in free-threaded hosts is locked; the caller owns
-    /// `value`.
+    /// The slot is in a live object or table, which in free-threaded hosts is locked or not shared. `value` is
+    /// null or the caller owns it.
     #[inline(always)]
     pub(crate) unsafe fn replace(self, value: *mut PyObject) -> *mut PyObject {
-        // SAFETY: the caller's promise: nobody else writes.
+        // SAFETY: the slot is valid and no other thread writes it (caller).
         unsafe {
             let old = *self.0;
             AtomicPtr::from_ptr(self.0).store(value, RELEASE);
@@ -100,13 +108,13 @@ impl Slot {
         }
     }
 
-    /// Whether there is nothing in the slot.
+    /// Whether the slot holds null.
     ///
     /// # Safety
     /// The slot is in a live object or table.
     #[inline(always)]
     pub(crate) unsafe fn is_empty(self) -> bool {
-        // SAFETY: the caller's promise.
+        // SAFETY: the slot is readable (caller).
         unsafe { AtomicPtr::from_ptr(self.0).load(ACQUIRE).is_null() }
     }
 }

@@ -1,18 +1,19 @@
 //! `_PyStackRef`: one word of the evaluation stack. Source: `pycore_stackref.h`.
 //!
-//! A stack reference is a pointer whose low bit says who pays for it: clear, and this slot owns a
-//! reference count; set, and it does not (immortal, borrowed from a local, or, in free-threaded
-//! hosts, deferred). Null is the tag alone. With both low bits set the word is a tagged integer.
+//! A stack reference is a pointer with a tag in its low bit. Bit clear: the reference owns a reference count.
+//! Bit set: it does not, because the object is immortal, or borrowed from a local variable, or, in
+//! free-threaded hosts, its count is deferred. Null is the tag alone. A word with both low bits set is a tagged
+//! integer.
 
 use super::ffi::{self, PyObject};
 use super::refcount;
 
-/// The tag: this reference has no reference count of its own.
+/// The tag of a reference without a reference count of its own.
 const TAG_UNCOUNTED: usize = 1;
-/// The tag of a small integer kept in the word itself.
+/// The tag of a small integer that is stored in the word itself.
 const TAG_INT: usize = 3;
 
-/// A reference on the evaluation stack or in a local; layout of `_PyStackRef`.
+/// A reference on the evaluation stack or in a local variable; has the layout of `_PyStackRef`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(transparent)]
 pub(crate) struct StackRef(usize);
@@ -20,19 +21,19 @@ pub(crate) struct StackRef(usize);
 static_assertions::assert_eq_size!(StackRef, ffi::_PyStackRef, usize);
 
 impl StackRef {
-    /// The empty slot (`PyStackRef_NULL`).
+    /// An empty slot (`PyStackRef_NULL`).
     pub(crate) const NULL: StackRef = StackRef(TAG_UNCOUNTED);
 
-    /// The host's type for this word.
+    /// This word as the host's type.
     #[inline(always)]
     pub(crate) fn raw(self) -> ffi::_PyStackRef {
         ffi::_PyStackRef { bits: self.0 }
     }
 
-    /// The reference in a word of the host's; ownership moves with it.
+    /// Converts from the host's type; ownership moves with the word.
     #[inline(always)]
     pub(crate) fn from_raw(raw: ffi::_PyStackRef) -> StackRef {
-        // SAFETY: the union has one word-sized member in every build.
+        // SAFETY: the union has one member, which is a word, in every build.
         StackRef(unsafe { raw.bits })
     }
 
@@ -59,7 +60,7 @@ impl StackRef {
         self == StackRef::NULL
     }
 
-    /// Whether this slot owns a reference count (`PyStackRef_RefcountOnObject`).
+    /// Whether this reference owns a reference count (`PyStackRef_RefcountOnObject`).
     #[inline(always)]
     pub(crate) fn is_counted(self) -> bool {
         self.0 & TAG_UNCOUNTED == 0
@@ -71,14 +72,14 @@ impl StackRef {
         (self.0 & !TAG_UNCOUNTED) as *mut PyObject
     }
 
-    /// Whether both are the same object, whoever counts it (`PyStackRef_Is`).
+    /// Whether both refer to the same object, whether counted or not (`PyStackRef_Is`).
     #[inline(always)]
     pub(crate) fn is(self, other: StackRef) -> bool {
         self.0 & !TAG_UNCOUNTED == other.0 & !TAG_UNCOUNTED
     }
 
-    /// Whether this is `object`, which is immortal. With a GIL every reference to such an object has the
-    /// tag, so the words can be compared as they are.
+    /// Whether this refers to `object`, which is immortal. With a GIL every reference to an immortal object has
+    /// the tag, so the words are compared directly.
     #[inline(always)]
     fn is_immortal(self, object: *mut PyObject) -> bool {
         if cfg!(py_gil_disabled) {
@@ -111,7 +112,8 @@ impl StackRef {
     /// `True` or `False`.
     #[inline(always)]
     pub(crate) fn bool(value: bool) -> StackRef {
-        // What a comparison gives is hard to foretell, and the jump that often follows does so anyway.
+        // The CPU predicts the result of a comparison badly, and the jump that often follows predicts it
+        // anyway: avoid a branch here.
         let object = core::hint::select_unpredictable(value, super::true_(), super::false_());
         StackRef(object as usize | TAG_UNCOUNTED)
     }
@@ -119,14 +121,14 @@ impl StackRef {
     /// Takes over the caller's reference (`PyStackRef_FromPyObjectSteal`).
     ///
     /// # Safety
-    /// `object` is a live object and the caller owns a reference to it.
+    /// `object` is live, and the caller owns a reference to it.
     #[inline(always)]
     pub(crate) unsafe fn steal(object: *mut PyObject) -> StackRef {
         debug_assert!(!object.is_null());
         #[cfg(not(py_gil_disabled))]
         {
-            // Immortal objects carry the tag in their flags, so no branch is needed.
-            // SAFETY: the object is live.
+            // The flags of an immortal object contain the tag, so no branch is needed.
+            // SAFETY: the object is live (caller).
             let flags = unsafe { (*object).__bindgen_anon_1.__bindgen_anon_1.ob_flags };
             StackRef(object as usize | (flags as usize & TAG_UNCOUNTED))
         }
@@ -136,7 +138,7 @@ impl StackRef {
         }
     }
 
-    /// Like [`StackRef::steal`], for an object that is known not to be immortal.
+    /// Like [`StackRef::steal`], for an object known to be mortal.
     ///
     /// # Safety
     /// As for [`StackRef::steal`], and `object` is mortal.
@@ -145,13 +147,14 @@ impl StackRef {
         StackRef(object as usize)
     }
 
-    /// A new reference (`PyStackRef_FromPyObjectNew`).
+    /// Creates a new reference (`PyStackRef_FromPyObjectNew`).
     ///
     /// # Safety
-    /// `object` is a live object.
+    /// `object` is live and the thread is attached.
     #[inline(always)]
     pub(crate) unsafe fn new(object: *mut PyObject) -> StackRef {
-        // SAFETY: the object is live.
+        // SAFETY: the object is live (caller); with a GIL immortal objects have been handled before
+        // `incref_mortal`.
         unsafe {
             #[cfg(not(py_gil_disabled))]
             if refcount::is_immortal(object) {
@@ -166,24 +169,24 @@ impl StackRef {
         StackRef(object as usize)
     }
 
-    /// A new reference to an object known not to be immortal (`PyStackRef_FromPyObjectNewMortal`).
+    /// Creates a new reference to an object known to be mortal (`PyStackRef_FromPyObjectNewMortal`).
     ///
     /// # Safety
-    /// `object` is live and mortal.
+    /// `object` is live and mortal; the thread is attached.
     #[inline(always)]
     pub(crate) unsafe fn new_mortal(object: *mut PyObject) -> StackRef {
         #[cfg(py_gil_disabled)]
-        // SAFETY: the caller's promise.
+        // SAFETY: `object` is live (caller).
         return unsafe { StackRef::new(object) };
         #[cfg(not(py_gil_disabled))]
         {
-            // SAFETY: the caller's promise.
+            // SAFETY: `object` is live and mortal (caller).
             unsafe { refcount::incref_mortal(object) };
             StackRef(object as usize)
         }
     }
 
-    /// A reference that owns nothing (`PyStackRef_FromPyObjectBorrow`).
+    /// A reference without ownership (`PyStackRef_FromPyObjectBorrow`).
     ///
     /// # Safety
     /// Something else keeps `object` alive for as long as the result is used.
@@ -196,72 +199,74 @@ impl StackRef {
     /// A reference to an immortal object (`PyStackRef_FromPyObjectImmortal`).
     ///
     /// # Safety
-    /// `object` is immortal.
+    /// `object` is immortal, so it is live forever.
     #[inline(always)]
     pub(crate) unsafe fn immortal(object: *mut PyObject) -> StackRef {
         StackRef(object as usize | TAG_UNCOUNTED)
     }
 
-    /// The same object without owning it (`PyStackRef_Borrow`).
+    /// A reference to the same object that owns nothing (`PyStackRef_Borrow`).
     ///
     /// # Safety
-    /// The original stays where it is for as long as the result is used.
+    /// The original is not closed or moved while the result is used.
     #[inline(always)]
     pub(crate) unsafe fn borrow(self) -> StackRef {
         StackRef(self.0 | TAG_UNCOUNTED)
     }
 
-    /// A second reference (`PyStackRef_DUP`).
+    /// Creates a second reference (`PyStackRef_DUP`). A tagged integer is copied.
     ///
     /// # Safety
     /// The reference is live and not null.
     #[inline(always)]
     pub(crate) unsafe fn dup(self) -> StackRef {
         if self.is_counted() {
-            // SAFETY: a counted reference is a live object.
+            // SAFETY: the object of a counted reference is live, and mortal with a GIL, where immortal objects
+            // have the tag.
             unsafe { refcount::incref_mortal(self.object()) };
         }
         self
     }
 
-    /// The object with a reference that the caller owns; consumes this one
+    /// Converts to an object pointer; consumes this reference, and the caller owns the result
     /// (`PyStackRef_AsPyObjectSteal`).
     ///
     /// # Safety
-    /// The reference is live and not null.
+    /// The reference is live, not null and not a tagged integer. It is not used again.
     #[inline(always)]
     pub(crate) unsafe fn into_object(self) -> *mut PyObject {
         let object = self.object();
         if !self.is_counted() {
-            // SAFETY: the reference is live.
+            // SAFETY: the object is live (caller).
             unsafe { refcount::incref(object) };
         }
         object
     }
 
-    /// The object with a new reference; this one stays (`PyStackRef_AsPyObjectNew`).
+    /// The object with a new reference for the caller; this one stays valid (`PyStackRef_AsPyObjectNew`).
     ///
     /// # Safety
-    /// The reference is live and not null.
+    /// The reference is live, not null and not a tagged integer.
     #[inline(always)]
     pub(crate) unsafe fn new_object(self) -> *mut PyObject {
         let object = self.object();
-        // SAFETY: the reference is live.
+        // SAFETY: the object is live (caller).
         unsafe { refcount::incref(object) };
         object
     }
 
-    /// A counted or immortal (in free-threaded hosts: or deferred) reference for the heap, where
-    /// nothing keeps a borrowed one alive (`PyStackRef_MakeHeapSafe`). Consumes this one.
+    /// Converts to a reference that may be stored in the heap, where nothing keeps the object of a borrowed
+    /// reference alive: counted, immortal or, in free-threaded hosts, deferred (`PyStackRef_MakeHeapSafe`).
+    /// Consumes this reference.
     ///
     /// # Safety
-    /// The reference is live; null and tagged integers are allowed.
+    /// The reference is live and not used again; it may be null or a tagged integer.
     #[inline(always)]
     pub(crate) unsafe fn heap_safe(self) -> StackRef {
         if self.is_counted() || self.is_null() || self.is_tagged_int() {
             return self;
         }
-        // SAFETY: neither null nor an integer, so a live object.
+        // SAFETY: the reference is neither null nor a tagged integer, so its object is live (caller).
         unsafe {
             let object = self.object();
             if refcount::is_immortal(object) || refcount::is_deferred(object) {
@@ -272,27 +277,28 @@ impl StackRef {
         }
     }
 
-    /// Gives the reference up; may run a destructor, so the frame must be published
-    /// (`PyStackRef_XCLOSE`; null and tagged integers are fine).
+    /// Releases the reference (`PyStackRef_XCLOSE`). Does nothing for null and tagged integers. May run a
+    /// destructor.
     ///
     /// # Safety
-    /// The reference is live and not used again; the thread is attached and its frames published.
+    /// The reference is live and not used again. The thread is attached and its frames are published.
     #[inline(always)]
     pub(crate) unsafe fn close(self) {
         if self.is_counted() {
-            // SAFETY: a counted reference is a live object and this slot owned one count.
+            // SAFETY: a counted reference owns a count of a live object, mortal with a GIL; it is not used
+            // again, and frames are published (caller).
             unsafe { refcount::decref_mortal(self.object()) };
         }
     }
 
-    /// Like [`StackRef::close`], for a reference that is hardly ever the last one: what happens then is
-    /// off the hot path altogether.
+    /// Like [`StackRef::close`], for a reference that is rarely the last one: freeing the object happens in a
+    /// cold function that preserves the registers.
     ///
     /// # Safety
     /// As for [`StackRef::close`].
     #[inline(always)]
     pub(crate) unsafe fn close_seldom(self) {
-        // SAFETY: the caller's promise.
+        // SAFETY: as in `close`.
         unsafe {
             #[cfg(not(py_debug))]
             if self.is_counted() && refcount::decrement(self.object()) {
@@ -306,10 +312,10 @@ impl StackRef {
     /// The type of the object (`PyStackRef_TYPE`).
     ///
     /// # Safety
-    /// The reference is a live object.
+    /// The reference is live, not null and not a tagged integer.
     #[inline(always)]
     pub(crate) unsafe fn type_(self) -> *mut ffi::PyTypeObject {
-        // SAFETY: the caller's promise.
+        // SAFETY: the object is live (caller).
         unsafe { (*self.object()).ob_type }
     }
 }

@@ -1,7 +1,7 @@
 //! Strings. Source: `cpython/unicodeobject.h`, `pycore_unicodeobject.h`.
 //!
-//! Only an instance of a subclass of `str` may keep its characters in a block of their own; one that is
-//! exactly a `str` has them behind its header. That is what the accessors here ask for.
+//! Only an instance of a subclass of `str` may keep its characters in a separate block. An object that is
+//! exactly a `str` has them right after its header, which is why the accessors here require one.
 
 use super::ffi::{self, PyObject};
 
@@ -11,7 +11,7 @@ use super::ffi::{self, PyObject};
 /// `string` is a live string.
 #[inline(always)]
 pub(crate) unsafe fn unicode_length(string: *mut PyObject) -> usize {
-    // SAFETY: the caller's promise; lengths are not negative.
+    // SAFETY: `string` is a live string (caller); lengths are not negative.
     unsafe { (*string.cast::<ffi::PyASCIIObject>()).length as usize }
 }
 
@@ -21,7 +21,8 @@ pub(crate) unsafe fn unicode_length(string: *mut PyObject) -> usize {
 /// `string` is live, exactly a `str`, and longer than `index`.
 #[inline(always)]
 pub(crate) unsafe fn unicode_char(string: *mut PyObject, index: usize) -> u32 {
-    // SAFETY: the characters follow the header, which is shorter for ASCII; a kind is the size of one.
+    // SAFETY: the characters of an exact `str` follow its header, which is shorter for ASCII; the kind is the
+    // size of a character; `index` is within the string (caller).
     unsafe {
         let state = &(*string.cast::<ffi::PyASCIIObject>()).state;
         if state.ascii() != 0 {
@@ -37,12 +38,11 @@ pub(crate) unsafe fn unicode_char(string: *mut PyObject, index: usize) -> u32 {
     }
 }
 
-/// The string of one ASCII character, immortal; none for other characters
-/// (`_Py_SINGLETON(strings).ascii`).
+/// The string of one ASCII character, immortal; `None` for other characters (`_Py_SINGLETON(strings).ascii`).
 #[inline(always)]
 pub(crate) fn ascii_string(character: u32) -> Option<*mut PyObject> {
     // SAFETY: only the address of a static of the host is taken.
     let strings = unsafe { &raw mut ffi::_PyRuntime.static_objects.singletons.strings.ascii };
-    // SAFETY: the index is within the table.
+    // SAFETY: the index is within the table of 128 strings.
     (character < 128).then(|| unsafe { (&raw mut (*strings)[character as usize]).cast() })
 }

@@ -10,7 +10,7 @@ use super::copies::Copies;
 use super::ffi::{self, PyObject};
 use super::frame::Frame;
 
-/// A thread state (`PyThreadState`), borrowed.
+/// A thread state (`PyThreadState`), borrowed. May be null where a function says so.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(transparent)]
 pub(crate) struct ThreadState(*mut ffi::PyThreadState);
@@ -27,10 +27,10 @@ impl ThreadState {
         ThreadState(tstate)
     }
 
-    /// The attached thread's state (`_PyThreadState_GET`).
+    /// The state of the attached thread (`_PyThreadState_GET`); null if the calling thread is not attached.
     #[inline]
     pub(crate) fn current() -> ThreadState {
-        // SAFETY: has no preconditions; null if no thread is attached.
+        // SAFETY: the function has no preconditions.
         ThreadState(unsafe { ffi::PyThreadState_GetUnchecked() })
     }
 
@@ -39,68 +39,74 @@ impl ThreadState {
         self.0
     }
 
-    /// The larger structure that every thread state is the head of.
+    /// The larger structure that starts with the thread state (`_PyThreadStateImpl`).
     #[inline(always)]
     pub(crate) fn implementation(self) -> *mut ffi::_PyThreadStateImpl {
         self.0.cast()
     }
 
+    /// The interpreter of the thread.
+    ///
     /// # Safety
     /// The thread state is live.
     #[inline(always)]
     pub(crate) unsafe fn interp(self) -> *mut ffi::PyInterpreterState {
-        // SAFETY: the caller's promise.
+        // SAFETY: the thread state is live (caller).
         unsafe { (*self.0).interp }
     }
 
-    /// On debug hosts, ends the process if the thread state's memory was freed
+    /// On debug hosts, aborts the process if the memory of the thread state was freed
     /// (`_PyThreadState_CheckConsistency`).
     ///
     /// # Safety
-    /// The thread state is not null.
+    /// The thread state is not null, and its memory is readable.
     #[inline(always)]
     pub(crate) unsafe fn check(self) {
         #[cfg(py_debug)]
-        // SAFETY: the caller's promise; the function makes its assertions itself.
+        // SAFETY: the memory is readable (caller); the host checks the rest.
         unsafe {
             ffi::_PyThreadState_CheckConsistency(self.0);
         }
     }
 
+    /// The innermost frame of the thread; null if it runs no Python code.
+    ///
     /// # Safety
     /// The thread state is live.
     #[inline(always)]
     pub(crate) unsafe fn current_frame(self) -> Frame {
-        // SAFETY: the caller's promise.
+        // SAFETY: the thread state is live (caller).
         Frame::from_ptr(unsafe { (*self.0).current_frame })
     }
 
+    /// Sets the innermost frame of the thread.
+    ///
     /// # Safety
-    /// The thread state is live, and `frame` is live and published, or null.
+    /// The thread state is live and the calling thread's. `frame` is null, or live and published.
     #[inline(always)]
     pub(crate) unsafe fn set_current_frame(self, frame: Frame) {
-        // SAFETY: the caller's promise.
+        // SAFETY: the thread state is live, and no other thread writes the field (caller).
         unsafe { (*self.0).current_frame = frame.as_ptr() }
     }
 
-    /// The exception being raised, borrowed; null if none (`_PyErr_Occurred` gives its type).
+    /// The exception that is set, borrowed; null if none (`_PyErr_Occurred` returns its type).
     ///
     /// # Safety
     /// The thread state is live and attached.
     #[inline(always)]
     pub(crate) unsafe fn raised(self) -> *mut PyObject {
-        // SAFETY: the caller's promise.
+        // SAFETY: the thread state is live (caller).
         unsafe { (*self.0).current_exception }
     }
 
-    /// Whether the installed evaluator is another than the default one (PEP 523), so that Python
-    /// calls must go through it.
+    /// Whether another evaluator than the default one is installed (PEP 523), so that Python calls must go
+    /// through it.
     ///
     /// # Safety
     /// The thread state is live.
     #[inline(always)]
     pub(crate) unsafe fn has_custom_eval_frame(self) -> bool {
-        // SAFETY: the caller's promise.
+        // SAFETY: the thread state is live (caller), and so is its interpreter.
         unsafe { (*self.interp()).eval_frame.is_some() }
     }
 
@@ -110,20 +116,20 @@ impl ThreadState {
     /// The thread state is live and attached.
     #[inline(always)]
     pub(crate) unsafe fn has_stack_space(self, size: usize) -> bool {
-        // SAFETY: top and limit are null or in one chunk.
+        // SAFETY: the thread state is live (caller). Top and limit are null or in the same chunk.
         unsafe {
             let (top, limit) = ((*self.0).datastack_top, (*self.0).datastack_limit);
             !top.is_null() && top as usize + size * size_of::<usize>() < limit as usize
         }
     }
 
-    /// Takes `size` words off the data stack as the memory of a new frame.
+    /// Allocates `size` words on the data stack as the memory of a new frame.
     ///
     /// # Safety
-    /// [`ThreadState::has_stack_space`] has said yes.
+    /// [`ThreadState::has_stack_space`] has returned true for `size`, and the data stack has not changed since.
     #[inline(always)]
     pub(crate) unsafe fn take_stack_space(self, size: usize) -> Frame {
-        // SAFETY: the caller's promise.
+        // SAFETY: the current chunk has room for `size` words (caller).
         unsafe {
             let top = (*self.0).datastack_top;
             (*self.0).datastack_top = top.add(size);
@@ -131,14 +137,15 @@ impl ThreadState {
         }
     }
 
-    /// The memory of a new frame of `size` words, on a new chunk of the data stack if need be; null,
-    /// without an exception, if there is none (`_PyThreadState_PushFrame`).
+    /// Allocates `size` words on the data stack as the memory of a new frame, on a new chunk if necessary.
+    /// Null, without an exception, if there is no memory (`_PyThreadState_PushFrame`).
     ///
     /// # Safety
     /// The thread state is live and attached.
     #[inline(always)]
     pub(crate) unsafe fn push_frame(self, size: usize) -> Frame {
-        // SAFETY: the caller's promise.
+        // SAFETY: the thread state is live and attached (caller). `has_stack_space` is called just before
+        // `take_stack_space`.
         unsafe {
             if self.has_stack_space(size) {
                 self.take_stack_space(size)
@@ -148,18 +155,18 @@ impl ThreadState {
         }
     }
 
-    /// Gives the memory of the last frame on the data stack back (`_PyThreadState_PopFrame`).
+    /// Frees the memory of the last frame on the data stack (`_PyThreadState_PopFrame`).
     ///
     /// # Safety
-    /// The thread state is live and attached; the frame is cleared.
+    /// The thread state is live and attached. `frame` is the last one on its data stack, and cleared.
     #[inline(always)]
     pub(crate) unsafe fn pop_frame(self, frame: Frame) {
-        // SAFETY: the caller's promise; a frame on the stack is in some chunk.
+        // SAFETY: the frame is on the data stack (caller), so there is a chunk.
         unsafe {
             let chunk = (*self.0).datastack_chunk;
             let base = frame.as_ptr().cast::<*mut PyObject>();
             if base == (&raw mut (*chunk).data).cast() {
-                // The chunk is empty and goes, too.
+                // The frame is the first of its chunk, which is freed, too.
                 ffi::_PyThreadState_PopFrame(self.0, frame.as_ptr());
             } else {
                 (*self.0).datastack_top = base;
@@ -167,13 +174,14 @@ impl ThreadState {
         }
     }
 
-    /// One Python call deeper; true if that is too deep and an exception must be set.
+    /// Counts one more nested Python call. Returns true if it exceeds the limit; the caller then calls
+    /// `check_python_recursion`, which sets the exception.
     ///
     /// # Safety
     /// The thread state is live and attached.
     #[inline(always)]
     pub(crate) unsafe fn enter_python_call(self) -> bool {
-        // SAFETY: the caller's promise.
+        // SAFETY: the thread state is live and only this thread changes its counter while attached (caller).
         unsafe {
             let remaining = (*self.0).py_recursion_remaining;
             (*self.0).py_recursion_remaining = remaining - 1;
@@ -181,35 +189,38 @@ impl ThreadState {
         }
     }
 
-    /// One Python call less deep (`_Py_LeaveRecursiveCallPy`).
+    /// Counts one nested Python call less (`_Py_LeaveRecursiveCallPy`).
     ///
     /// # Safety
     /// The thread state is live and attached.
     #[inline(always)]
     pub(crate) unsafe fn leave_python_call(self) {
-        // SAFETY: the caller's promise.
+        // SAFETY: as in `enter_python_call`.
         unsafe { (*self.0).py_recursion_remaining += 1 }
     }
 
-    /// Calls `visit` with the state of every thread of the interpreter (`_Py_FOR_EACH_TSTATE_BEGIN`).
+    /// Calls `visit` for the state of every thread of the interpreter (`_Py_FOR_EACH_TSTATE_BEGIN`).
     ///
     /// # Safety
-    /// The interpreter is live; `visit` neither detaches the thread nor makes or ends others.
+    /// As for [`ThreadState::with_all`], of which `visit` is the action.
     pub(crate) unsafe fn for_each(interp: *mut ffi::PyInterpreterState, visit: impl FnMut(ThreadState)) {
-        // SAFETY: the caller's promise.
+        // SAFETY: the contract of `with_all` (caller).
         unsafe { ThreadState::with_all(interp, |threads| threads.for_each(visit)) }
     }
 
-    /// Calls `action` with the states of all threads of the interpreter, whose list stays as it is
-    /// meanwhile: it may be gone through more than once.
+    /// Calls `action` with an iterator over the states of all threads of the interpreter. The list does not
+    /// change meanwhile, so `action` may iterate more than once. Holds the lock of the runtime's interpreters
+    /// (`HEAD_LOCK`) during the call.
     ///
     /// # Safety
-    /// As for [`ThreadState::for_each`]; the iterator does not outlive the call.
+    /// The interpreter is live, and this thread does not hold the lock. `action` neither detaches the thread
+    /// nor creates or destroys thread states, and the iterator does not outlive the call.
     pub(crate) unsafe fn with_all<T>(
         interp: *mut ffi::PyInterpreterState,
         action: impl FnOnce(Threads) -> T,
     ) -> T {
-        // SAFETY: the caller's promise; the list stays as it is while the runtime's lock is held.
+        // SAFETY: the interpreter is live and the lock not held by this thread (caller). The list does not
+        // change while the lock is held.
         unsafe {
             let mutex = &raw mut (*(*interp).runtime).interpreters.mutex;
             ffi::_PyMutex_LockTimed(mutex, -1, ffi::_Py_LOCK_DONT_DETACH);
@@ -219,37 +230,39 @@ impl ThreadState {
         }
     }
 
-    /// This thread's index into every code object's array of copies.
+    /// The index of this thread in the array of copies of every code object.
     ///
     /// # Safety
     /// The thread state is live.
     #[cfg(py_gil_disabled)]
     #[inline(always)]
     pub(crate) unsafe fn tlbc_index(self) -> i32 {
-        // SAFETY: the caller's promise.
+        // SAFETY: the thread state is live (caller).
         unsafe { (*self.implementation()).tlbc_index }
     }
 
     /// This thread's copy of the bytecode, if it exists already (`_PyCode_GetTLBCFast`).
     ///
     /// # Safety
-    /// Thread state and code are live.
+    /// The thread state is the attached thread's, and the code object is live.
     #[cfg(py_gil_disabled)]
     #[inline(always)]
     pub(crate) unsafe fn bytecode_copy(self, code: super::Code) -> Option<CodeUnit> {
-        // SAFETY: the caller's promise; indices are not negative.
+        // SAFETY: the code object is live and this thread attached (caller), so the array is valid; indices are
+        // not negative.
         unsafe { Copies::of(code).get(self.tlbc_index() as usize) }
     }
 
-    /// Tells the memory reclaimer that this thread holds no unprotected pointer; nothing with a GIL
-    /// (`_Py_qsbr_quiescent_state`).
+    /// Reports a quiescent state: this thread holds no pointer to memory that may be reclaimed. Does nothing
+    /// with a GIL (`_Py_qsbr_quiescent_state`).
     ///
     /// # Safety
-    /// The thread state is live and attached.
+    /// The thread state is the attached thread's. The thread uses no pointer that it loaded without a lock or a
+    /// reference before the call.
     #[inline(always)]
     pub(crate) unsafe fn quiescent(self) {
         #[cfg(py_gil_disabled)]
-        // SAFETY: the thread's own QSBR state; only this thread writes its sequence number.
+        // SAFETY: the QSBR state is this thread's (caller), and only this thread writes its sequence number.
         unsafe {
             let qsbr = (*self.implementation()).qsbr;
             let shared = AtomicU64::from_ptr(&raw mut (*(*qsbr).shared).wr_seq).load(Ordering::Acquire);
@@ -258,7 +271,8 @@ impl ThreadState {
     }
 }
 
-/// The threads of an interpreter, from [`ThreadState::with_all`]; copies start where the original is.
+/// Iterates over the threads of an interpreter; from [`ThreadState::with_all`]. A clone starts at the
+/// original's current position.
 #[derive(Clone)]
 pub(crate) struct Threads(*mut ffi::PyThreadState);
 
@@ -270,7 +284,7 @@ impl Iterator for Threads {
         if thread.is_null() {
             return None;
         }
-        // SAFETY: the list does not change while `with_all` runs.
+        // SAFETY: `thread` is in the list, which does not change while `with_all` runs.
         self.0 = unsafe { (*thread).next };
         Some(ThreadState(thread))
     }

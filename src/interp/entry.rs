@@ -1,4 +1,4 @@
-//! Entering the evaluator from C.
+//! Entering the evaluator from C: the part of `ceval.o` before and after the loop. Called by `exports`.
 
 use super::interpret;
 use super::unwind::{self, Resume};
@@ -8,41 +8,41 @@ use crate::host::{CodeUnit, Frame, PyObject, StackRef, ThreadState, ffi};
 use crate::instrument::exceptions;
 use crate::seams;
 
-/// The bytecode that entry frames "run", so that returning to C is an instruction like any other:
-/// a callee's RETURN_VALUE goes to the unit after the frame's instruction plus its return offset
-/// (zero), its YIELD_VALUE one SEND further.
+/// The bytecode of entry frames. It makes returning to C an instruction like any other: the callee's
+/// RETURN_VALUE continues at the entry frame's instruction plus its return offset (zero), its YIELD_VALUE one
+/// SEND further.
 #[repr(transparent)]
 struct Trampoline([u16; 5]);
 
 static TRAMPOLINE: Trampoline = Trampoline([
-    // Something for the instruction pointer to be past of.
+    // Something before the instruction pointer.
     opcode::NOP as u16,
-    // Reached on return.
+    // Reached by a return.
     opcode::INTERPRETER_EXIT as u16,
     opcode::NOP as u16,
-    // Reached on yield.
+    // Reached by a yield.
     opcode::INTERPRETER_EXIT as u16,
     (opcode::RESUME as u16) | ((ffi::RESUME_OPARG_DEPTH1_MASK | ffi::RESUME_AT_FUNC_START) as u16) << 8,
 ]);
 
-/// The frame that stands for the C caller, with the one stack slot for the result.
+/// The frame that stands for the C caller, with one stack slot for the result.
 #[repr(C)]
 struct EntryFrame {
     frame: ffi::_PyInterpreterFrame,
     stack: [StackRef; 1],
 }
 
-/// Runs `frame` to its end, or to its next `yield`, and returns its value: the default evaluator of PEP 523.
-/// With `throw`, raises the thread's exception at the point where the frame (a generator's) is suspended.
-/// Null with an exception set. The frame is cleared and popped when it ends.
+/// Runs `frame` until it returns or yields, and returns its value as a new reference: the default evaluator of
+/// PEP 523. Returns null with an exception set. With `throw`, raises the thread's exception at the point where
+/// the frame, a generator's, is suspended. The frame is cleared and popped when it ends.
 ///
 /// # Safety
-/// The thread is attached and `tstate` is its state; `frame` is a complete, published frame that is not
-/// linked into the thread's frames yet.
+/// `tstate` is the attached thread's. `frame` is live, complete and published, but not linked into the thread
+/// yet. With `throw`, an exception is set and a generator owns the frame.
 #[inline(always)]
 pub(crate) unsafe fn evaluate(tstate: ThreadState, frame: Frame, throw: bool) -> *mut PyObject {
-    // SAFETY: the caller's promise. The entry frame outlives the call of `interpret`, which unlinks
-    // it before it returns.
+    // SAFETY: `frame` is live and not linked (caller). The entry frame is unlinked, by INTERPRETER_EXIT or by
+    // unwinding, before this function returns, so no link to it remains.
     unsafe {
         if recursion::enter_recursive_call(tstate, c"".as_ptr()) {
             frames::clear_and_pop(tstate, frame);
@@ -80,13 +80,15 @@ pub(crate) unsafe fn evaluate(tstate: ThreadState, frame: Frame, throw: bool) ->
     }
 }
 
-/// Where a frame begins that may be too deep, or into which an exception is to be thrown.
+/// Determines where to start a frame that may exceed the recursion limit, or into which an exception is thrown.
 ///
 /// # Safety
-/// The thread is attached; `frame` is its current frame, published.
+/// `tstate` is the attached thread's, `frame` is its current frame, published, above an entry frame. With
+/// `throw`, an exception is set.
 #[inline(never)]
 unsafe fn start_otherwise(tstate: ThreadState, frame: Frame, too_deep: bool, throw: bool) -> Resume {
-    // SAFETY: the caller's promise.
+    // SAFETY: `frame` is current and published (caller). An exception is set when `drop_frame` and `error` are
+    // called.
     unsafe {
         if too_deep && recursion::check_python_recursion(tstate).is_err() {
             return unwind::drop_frame(tstate, frame, frame.instr());
@@ -98,8 +100,8 @@ unsafe fn start_otherwise(tstate: ThreadState, frame: Frame, too_deep: bool, thr
         if crate::tlbc::frames::use_own_copy(tstate, frame).is_err() {
             return unwind::drop_frame(tstate, frame, frame.instr());
         }
-        // The exception takes the place of RESUME, which would have seen to this.
-        // If memory is short, the exception goes on all the same.
+        // The exception takes the place of RESUME, which would instrument the code. If that fails for want of
+        // memory, the exception is raised all the same.
         let _ = seams::instrumentation::instrument(frame.code(), tstate.interp());
         let next: CodeUnit = frame.instr();
         exceptions::throw(tstate, frame, next);

@@ -1,4 +1,5 @@
-//! Evaluating code objects and functions from C. Source: `ceval.c`.
+//! Evaluating code objects and functions from C: `PyEval_EvalCode` and its kin. Source: `ceval.c`. Called by
+//! `exports`.
 
 use core::ffi::c_int;
 
@@ -8,13 +9,15 @@ use crate::host::object::tuple_items;
 use crate::host::{Frame, Owned, PyObject, PyResult, Raised, StackRef, ThreadState, ffi, refcount};
 use crate::seams;
 
-/// Runs a frame in the installed evaluator (`_PyEval_EvalFrame`).
+/// Runs a frame in the installed evaluator (`_PyEval_EvalFrame`). Returns a new reference, or null with an
+/// exception set.
 ///
 /// # Safety
-/// The thread is attached and `tstate` its state; the frame is complete, published and not linked yet.
+/// As for [`evaluate`](super::entry::evaluate).
 #[inline(always)]
 pub(crate) unsafe fn eval_frame(tstate: ThreadState, frame: Frame, throw: c_int) -> *mut PyObject {
-    // SAFETY: the caller's promise.
+    // SAFETY: the frame is live, complete, published and not linked (caller), which is the contract of
+    // evaluators.
     unsafe {
         match (*tstate.interp()).eval_frame {
             None => seams::ceval::eval_frame_default(tstate, frame, throw),
@@ -24,10 +27,11 @@ pub(crate) unsafe fn eval_frame(tstate: ThreadState, frame: Frame, throw: c_int)
 }
 
 /// Calls `func` with `argcount` positional arguments from `args`, then one for each name in the tuple `kwnames`
-/// (null: none); `locals` (may be null) is the namespace of code that wants one. All are borrowed.
+/// (null: none). `locals` (may be null) is the namespace of code that needs one. Borrows all of them.
 ///
 /// # Safety
-/// The thread is attached and `tstate` is its state; everything is live.
+/// `tstate` is the attached thread's, and its frames are published. All objects are live, and `args` points to
+/// as many of them as the call has arguments.
 pub(crate) unsafe fn call(
     tstate: ThreadState,
     func: *mut ffi::PyFunctionObject,
@@ -36,7 +40,8 @@ pub(crate) unsafe fn call(
     argcount: usize,
     kwnames: *mut PyObject,
 ) -> PyResult {
-    // SAFETY: the caller's promise.
+    // SAFETY: all objects stay live during the call (caller). The frame takes new references to function and
+    // locals.
     unsafe {
         refcount::xincref(locals);
         let function = StackRef::new(func.cast());
@@ -46,17 +51,18 @@ pub(crate) unsafe fn call(
     }
 }
 
-/// Runs the code object `code` in these namespaces; `locals` may be null. All are borrowed.
+/// Runs the code object `code` in these namespaces; with null as `locals` in the globals. Borrows all of them.
 ///
 /// # Safety
-/// The thread is attached; everything is live, and `globals` is a dictionary.
+/// The thread is attached and its frames are published. All objects are live; `code` is a code object and
+/// `globals` a dictionary.
 pub(crate) unsafe fn run_code(
     code: *mut PyObject,
     globals: *mut PyObject,
     locals: *mut PyObject,
 ) -> PyResult {
     let none = core::ptr::null_mut();
-    // SAFETY: the caller's promise.
+    // SAFETY: the objects are live and of these types (caller); the call has no arguments.
     unsafe {
         let function = make_function(code, globals, none, none, none)?;
         let locals = if locals.is_null() { globals } else { locals };
@@ -65,18 +71,19 @@ pub(crate) unsafe fn run_code(
     }
 }
 
-/// Calls `function` with positional arguments, and with keywords in pairs of name and value: pointers to
-/// borrowed objects, and how many arguments or pairs there are.
+/// Calls `function` with positional arguments, and with keyword arguments in pairs of name and value. Each is a
+/// pointer to borrowed objects with the number of arguments or pairs.
 ///
 /// # Safety
-/// The thread is attached, and everything is live.
+/// The thread is attached and its frames are published. `function` is a Python function. The arrays have as
+/// many live objects as stated (two for each pair), and `locals` is live or null.
 pub(crate) unsafe fn call_with_pairs(
     function: &Owned,
     locals: *mut PyObject,
     (args, argcount): (*const *mut PyObject, usize),
     (pairs, count): (*const *mut PyObject, usize),
 ) -> PyResult {
-    // SAFETY: the contract of this function.
+    // SAFETY: the arrays have these objects (caller). `keywords` outlives the call.
     unsafe {
         let keywords = Keywords::new(args, argcount, pairs, count)?;
         let names = keywords.names.as_ref().map_or(core::ptr::null_mut(), Owned::as_ptr);
@@ -85,11 +92,12 @@ pub(crate) unsafe fn call_with_pairs(
     }
 }
 
-/// A function of the code object `code`, named after it. The arguments, which may be null except
-/// for code and globals, are borrowed.
+/// Creates a function of the code object `code`, named after it. Borrows all arguments; all but `code` and
+/// `globals` may be null.
 ///
 /// # Safety
-/// The thread is attached; each argument is null, where that is allowed, or live.
+/// The thread is attached and its frames are published. `code` is a live code object and `globals` a live
+/// dictionary. Each other argument is null or live and of the type that a function needs.
 #[inline(never)]
 pub(crate) unsafe fn make_function(
     code: *mut PyObject,
@@ -98,7 +106,8 @@ pub(crate) unsafe fn make_function(
     kwdefaults: *mut PyObject,
     closure: *mut PyObject,
 ) -> PyResult {
-    // SAFETY: the caller's promise.
+    // SAFETY: the objects are live and of the right types (caller); the description is read during the call
+    // only.
     unsafe {
         let builtins = ffi::_PyDict_LoadBuiltinsFromGlobals(globals);
         if builtins.is_null() {
@@ -121,10 +130,14 @@ pub(crate) unsafe fn make_function(
     }
 }
 
-/// Gives up a reference to builtins, which free-threaded hosts count per thread if they are a
-/// dictionary (`_Py_DECREF_BUILTINS`).
+/// Releases a reference to builtins. Free-threaded hosts count these references per thread if the object is
+/// exactly a dictionary (`_Py_DECREF_BUILTINS`).
+///
+/// # Safety
+/// The thread is attached, and the caller owns the reference, which `_PyDict_LoadBuiltinsFromGlobals` returned.
 unsafe fn give_up_builtins(builtins: *mut PyObject) {
-    // SAFETY: the caller owns the reference; the table of counts is the attached thread's own.
+    // SAFETY: the caller owns the reference. The table of counts belongs to the attached thread, and the index
+    // is checked.
     unsafe {
         #[cfg(py_gil_disabled)]
         if crate::host::object::is_exact(builtins, &raw mut ffi::PyDict_Type) {
@@ -132,7 +145,7 @@ unsafe fn give_up_builtins(builtins: *mut PyObject) {
             let tag = &raw mut (*builtins.cast::<ffi::PyDictObject>())._ma_watcher_tag;
             let id = AtomicU64::from_ptr(tag).load(Ordering::Relaxed) >> ffi::DICT_UNIQUE_ID_SHIFT;
             let counts = &raw mut (*ThreadState::current().implementation()).refcounts;
-            // Ids begin with 1; 0 is for those that are counted like any object.
+            // Identifiers start at 1. 0 means that references to the object are counted as usual.
             if id != 0 && id <= (*counts).size as u64 {
                 *(*counts).values.add(id as usize - 1) -= 1;
                 return;
@@ -142,24 +155,25 @@ unsafe fn give_up_builtins(builtins: *mut PyObject) {
     }
 }
 
-/// The arguments of a call as [`call`] wants them, borrowed from pairs of name and value.
+/// The arguments of a call in the form that [`call`] needs, borrowed from pairs of name and value.
 struct Keywords {
     names: Option<Owned>,
     values: *const *mut PyObject,
-    /// The memory of `values`; null if that is the caller's array.
+    /// The allocated block of `values`; null if `values` is the caller's array.
     memory: *mut *mut PyObject,
 }
 
 impl Keywords {
     /// # Safety
-    /// The thread is attached; `args` holds `argcount` live objects and `pairs` twice `count`.
+    /// The thread is attached. `args` points to `argcount` live objects and `pairs` to twice `count`; they stay
+    /// live while the result is used.
     unsafe fn new(
         args: *const *mut PyObject,
         argcount: usize,
         pairs: *const *mut PyObject,
         count: usize,
     ) -> PyResult<Keywords> {
-        // SAFETY: the caller's promise.
+        // SAFETY: the arrays have these objects (caller), and the block has room for all values.
         unsafe {
             if count == 0 {
                 return Ok(Keywords { names: None, values: args, memory: core::ptr::null_mut() });
@@ -183,7 +197,8 @@ impl Keywords {
 
 impl Drop for Keywords {
     fn drop(&mut self) {
-        // SAFETY: the memory is the host's and freed once; the thread is attached.
+        // SAFETY: the block is null or from `PyMem_Malloc`, and freed only here; the thread is attached, as in
+        // `new`.
         unsafe { ffi::PyMem_Free(self.memory.cast()) }
     }
 }

@@ -1,7 +1,6 @@
-//! The instructions as code: for each row of the table, its micro-ops one after the other.
+//! The instructions as code: each row of the table becomes a function that runs its micro-ops in order.
 
 #![allow(non_snake_case, unused_assignments, unused_mut, unused_variables, unreachable_code)]
-// The contract of every instruction is the one of its micro-ops, in `crate::engine`.
 #![allow(clippy::missing_safety_doc)]
 
 use crate::engine::{BytecodeEngine, BytecodeOp, Exits, run, run_with};
@@ -11,9 +10,12 @@ use crate::ops;
 macro_rules! instructions {
     ($({ $name:ident $family:tt [$($step:tt)+] })*) => {
         $(
+            /// # Safety
+            /// The engine runs this instruction; otherwise as for micro-ops, in `crate::engine`.
             #[inline(always)]
             pub(crate) unsafe fn $name<E: BytecodeEngine>(e: &mut E) -> BytecodeOp<()> {
-                // SAFETY: the engine was made for this instruction, so its cache has what the row says.
+                // SAFETY: the engine runs this instruction (caller), so the cache has the form that the row
+                // states.
                 unsafe {
                     let mut at = 1;
                     $(for_step!(step (e at) $step);)+
@@ -24,7 +26,7 @@ macro_rules! instructions {
     };
 }
 
-/// Runs a step. `$e` is the engine, `$at` the offset in code units from the instruction.
+/// Runs one step. `$e` is the engine, `$at` the offset in code units from the start of the instruction.
 macro_rules! step {
     (($e:ident $at:ident) skip $($n:tt)+) => {
         $at += $($n)+
@@ -46,7 +48,7 @@ macro_rules! step {
     };
 }
 
-/// Reads a cached operand of a number of code units.
+/// Reads a cached operand of `$n` code units and advances `$at`.
 macro_rules! operand {
     ($e:ident $at:ident $n:tt) => {{
         let operand: operand_type!($n) = $e.this_instr().add($at).read();
@@ -55,7 +57,7 @@ macro_rules! operand {
     }};
 }
 
-/// Several cached operands as a tuple.
+/// Reads several cached operands as a tuple.
 macro_rules! operands {
     ($e:ident $at:ident ($($done:expr,)*)) => {
         ($($done,)*)
@@ -76,7 +78,8 @@ macro_rules! operand_type {
     (4) => { *mut PyObject };
 }
 
-/// Runs a micro-op with another argument than the instruction's.
+/// Runs a micro-op with another argument than the instruction's. Restores the argument if the micro-op
+/// succeeds.
 #[inline(always)]
 fn with_oparg<E: BytecodeEngine, X: Exits>(
     e: &mut E,

@@ -1,4 +1,5 @@
-//! Dispatch by one loop around a `match`, for compilers without guaranteed tail calls.
+//! Dispatch by one loop around a `match`, for compilers without guaranteed tail calls. Stands for the loop of
+//! the host's `ceval.o`.
 
 use super::unwind::{self, Resume};
 use super::{Tier1, instructions};
@@ -8,14 +9,16 @@ use crate::host::{CodeUnit, Frame, PyObject, ThreadState};
 
 macro_rules! instruction_loop {
     ($({ $name:ident $family:tt $steps:tt })*) => {
-        /// Runs `frame` from `next` until the entry frame below it returns.
+        /// Runs `frame` from the instruction `next` until the entry frame below it returns. Returns the result
+        /// of the entry frame, or null with an exception set.
         ///
         /// # Safety
-        /// The thread is attached; `frame` is its current one, published, with an entry frame below it,
-        /// and `next` is in its bytecode.
+        /// `tstate` is the attached thread's. `frame` is its current frame, published, with an entry frame
+        /// below it. `next` is an instruction in its bytecode.
         pub(crate) unsafe fn interpret(tstate: ThreadState, frame: Frame, next: CodeUnit) -> *mut PyObject {
             let (mut frame, mut next) = (frame, next);
-            // SAFETY: the caller's promise; each turn of the loop runs one instruction.
+            // SAFETY: the contract of `interpret` (caller) holds again whenever an instruction ends, since
+            // instructions keep the rules of `crate::engine`.
             unsafe {
                 let mut sp = frame.stack_pointer();
                 let (mut opcode, mut oparg) = next.decode();
@@ -78,7 +81,7 @@ macro_rules! instruction_loop {
     };
 }
 
-/// The opcode that a failed guard falls back to.
+/// The generic opcode to run after a failed guard.
 macro_rules! family {
     (($family:ident)) => {
         opcode::$family

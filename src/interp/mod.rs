@@ -1,6 +1,8 @@
-//! The tier-1 interpreter: one handler per opcode, entry from C, unwinding.
+//! The tier-1 interpreter: one handler for each opcode, entry from C, unwinding after exceptions, namespaces of
+//! frames, settings of threads.
 //!
-//! Replaces `ceval.o`, with `crate::ops` (the instruction bodies) and `crate::calls` (frames, arguments, recursion).
+//! Together with `crate::ops` (the instruction bodies) and `crate::calls` (frames, arguments, recursion) it
+//! stands for the host's `ceval.o`. Called by `exports`.
 
 pub(crate) mod entry;
 pub(crate) mod eval;
@@ -21,26 +23,26 @@ pub(crate) use dispatch::interpret;
 use crate::engine::{BytecodeEngine, Engine, StoreFast};
 use crate::host::{CodeUnit, Frame, StackRef, ThreadState};
 
-/// The registers of tier 1 while one instruction runs. Lives in machine registers: everything that
-/// borrows it is inlined.
+/// The state of tier 1 while it executes one instruction. It stays in machine registers, because every function
+/// that borrows it is inlined.
 pub(crate) struct Tier1 {
     frame: Frame,
     sp: *mut StackRef,
     tstate: ThreadState,
     this: CodeUnit,
-    /// What the frame had as its instruction before this one: line events want to know.
+    /// The frame's instruction pointer before this instruction; line events need it.
     previous: CodeUnit,
     next: CodeUnit,
     oparg: usize,
-    /// Of the instruction, in code units.
+    /// The length of the instruction in code units.
     units: usize,
-    /// On the way from the micro-op that made it to the one that enters it.
+    /// The frame that a micro-op has created, for the later micro-op that enters it.
     new_frame: Frame,
     #[cfg(py_debug)]
     start: Start,
 }
 
-/// Where an instruction began, for the checks of debug hosts.
+/// The state at the start of an instruction, for the checks of debug hosts.
 #[cfg(py_debug)]
 #[derive(Clone, Copy)]
 struct Start {
@@ -50,11 +52,13 @@ struct Start {
 }
 
 impl Tier1 {
-    /// Begins the instruction at `this`, which is `units` code units long.
+    /// Begins the instruction at `this`, which is `units` code units long. Stores the instruction pointer in
+    /// the frame, whose stored stack pointer is out of date from now on.
     ///
     /// # Safety
-    /// The frame is the attached thread's current one and not published any more; `this` is in its
-    /// bytecode, and the stack is as the instruction expects it.
+    /// `tstate` is the attached thread's, and `frame` is its current frame. `this` is in the frame's bytecode,
+    /// `oparg` is its argument. `sp` is the frame's stack pointer, and the stack is as the instruction expects
+    /// it.
     #[inline(always)]
     pub(crate) unsafe fn begin(
         frame: Frame,
@@ -64,7 +68,8 @@ impl Tier1 {
         oparg: usize,
         units: usize,
     ) -> Tier1 {
-        // SAFETY: the caller's promise.
+        // SAFETY: `frame` is live, and `this` is in its bytecode, which has `units` units from there on
+        // (caller).
         unsafe {
             let previous = frame.instr();
             frame.set_instr(this);
@@ -87,17 +92,17 @@ impl Tier1 {
         }
     }
 
-    /// On debug hosts: an instruction that went on to the next one has moved the stack pointer as the
-    /// host's compiler assumes, and the stack is within its bounds.
+    /// On debug hosts, checks that an instruction which continues with the next one has moved the stack pointer
+    /// as the host's compiler expects, and that the stack is within its bounds.
     ///
     /// # Safety
-    /// `opcode` has just been run by this engine.
+    /// This engine has just executed `opcode`.
     #[inline(always)]
     unsafe fn check_stack(&self, opcode: u8) {
         #[cfg(not(py_debug))]
         let _ = opcode;
         #[cfg(py_debug)]
-        // SAFETY: frame and code are live.
+        // SAFETY: the frame is the thread's current one, so frame and code are live.
         unsafe {
             if self.frame != self.start.frame || self.frame.is_entry() || self.next != self.start.next {
                 return;
@@ -118,7 +123,7 @@ impl Tier1 {
     }
 }
 
-// SAFETY: `Tier1::begin` asks for all of this, and instructions keep it.
+// SAFETY: `Tier1::begin` requires what the trait states, and instructions preserve it.
 unsafe impl Engine for Tier1 {
     type NextStore = StoreFast;
 
@@ -153,7 +158,7 @@ unsafe impl Engine for Tier1 {
     #[inline(always)]
     unsafe fn switch_frame(&mut self, frame: Frame, next: CodeUnit) {
         self.frame = frame;
-        // SAFETY: the frame is live and published.
+        // SAFETY: the frame is live and published (caller).
         self.sp = unsafe { frame.stack_pointer() };
         self.next = next;
     }
@@ -171,22 +176,22 @@ unsafe impl Engine for Tier1 {
     }
     #[inline(always)]
     unsafe fn following_store(&self) -> usize {
-        // SAFETY: a STORE_FAST follows.
+        // SAFETY: a STORE_FAST follows (caller).
         unsafe { self.next.decode().1 }
     }
     #[inline(always)]
     unsafe fn skip_next(&mut self) {
-        // SAFETY: an instruction without a cache follows.
+        // SAFETY: an instruction without a cache follows (caller), so `next` stays in the bytecode.
         self.next = unsafe { self.next.add(1) };
     }
     #[inline(always)]
     unsafe fn stay_at_previous_instr(&mut self) {
-        // SAFETY: the frame was at that instruction a moment ago.
+        // SAFETY: `previous` was this frame's instruction pointer before this instruction.
         unsafe { self.frame.set_instr(self.previous) }
     }
 }
 
-// SAFETY: as above.
+// SAFETY: as for `Engine`.
 unsafe impl BytecodeEngine for Tier1 {
     #[inline(always)]
     fn set_oparg(&mut self, oparg: usize) {

@@ -1,5 +1,5 @@
-//! The current frame's globals, locals and builtins, and builtins for those that have none. Source:
-//! `ceval.c`.
+//! The globals, locals and builtins of the current frame, and namespaces for code that C runs. Source:
+//! `ceval.c`. Called by `exports`.
 
 use core::ffi::c_char;
 
@@ -10,31 +10,34 @@ use crate::raise;
 
 // --- The current frame -------------------------------------------------------------------------
 
-/// The thread's innermost frame that Python code may see; null if none (`_PyThreadState_GetFrame`).
+/// The thread's innermost frame that Python code may see; null if there is none (`_PyThreadState_GetFrame`).
 ///
 /// # Safety
-/// The thread is attached.
+/// `tstate` is the attached thread's, and its frames are published.
 pub(crate) unsafe fn visible_frame(tstate: ThreadState) -> Frame {
-    // SAFETY: the caller's promise.
+    // SAFETY: the current frame of an attached thread is live or null (caller).
     unsafe { tstate.current_frame().first_complete() }
 }
 
-/// As [`visible_frame`], of this thread; SystemError if there is none.
+/// The [`visible_frame`] of this thread. Fails with SystemError if there is none.
+///
+/// # Safety
+/// The thread is attached, and its frames are published.
 unsafe fn required_frame() -> PyResult<Frame> {
-    // SAFETY: the thread is attached.
+    // SAFETY: the thread is attached (caller); the message has no directives.
     unsafe {
         let frame = visible_frame(ThreadState::current());
         if frame.is_null() { Err(raise!(PyExc_SystemError, c"frame does not exist")) } else { Ok(frame) }
     }
 }
 
-/// The frame object of the innermost frame: borrowed; null, without an exception, if there is no frame or no
-/// memory.
+/// The frame object of the innermost visible frame, borrowed. Null, without an exception, if there is no frame
+/// or no memory.
 ///
 /// # Safety
-/// The thread is attached.
+/// `tstate` is the attached thread's, and its frames are published.
 pub(crate) unsafe fn frame_object(tstate: ThreadState) -> *mut ffi::PyFrameObject {
-    // SAFETY: the caller's promise.
+    // SAFETY: the frame is live and complete, and the thread attached (caller).
     unsafe {
         let frame = visible_frame(tstate);
         if frame.is_null() {
@@ -50,37 +53,39 @@ pub(crate) unsafe fn frame_object(tstate: ThreadState) -> *mut ffi::PyFrameObjec
 
 // --- Globals and builtins ----------------------------------------------------------------------
 
-/// The globals of the innermost frame: borrowed, null without an exception if there is no frame.
+/// The globals of the innermost visible frame, borrowed. Null, without an exception, if there is no frame.
 ///
 /// # Safety
-/// The thread is attached.
+/// `tstate` is the attached thread's, and its frames are published.
 pub(crate) unsafe fn globals(tstate: ThreadState) -> *mut PyObject {
-    // SAFETY: the caller's promise.
+    // SAFETY: the frame is live if not null (caller).
     unsafe {
         let frame = visible_frame(tstate);
         if frame.is_null() { core::ptr::null_mut() } else { frame.globals() }
     }
 }
 
-/// The builtins of the innermost frame, or the interpreter's if there is none: borrowed.
+/// The builtins of the innermost visible frame, or of the interpreter if there is no frame; borrowed.
 ///
 /// # Safety
-/// The thread is attached.
+/// `tstate` is the attached thread's, and its frames are published.
 pub(crate) unsafe fn builtins(tstate: ThreadState) -> *mut PyObject {
-    // SAFETY: the caller's promise.
+    // SAFETY: the frame is live if not null, and so is the interpreter (caller).
     unsafe {
         let frame = visible_frame(tstate);
         if frame.is_null() { (*tstate.interp()).builtins } else { frame.builtins() }
     }
 }
 
-/// The builtin called `name`. Fails with AttributeError, or with what the mapping raises.
+/// The builtin called `name`, as a new reference. Fails with AttributeError, or with the exception that the
+/// mapping raises.
 ///
 /// # Safety
-/// The thread is attached; `name` is live.
+/// The thread is attached, and its frames are published. `name` is a live string.
 pub(crate) unsafe fn builtin(name: *mut PyObject) -> PyResult {
     let mut found = core::ptr::null_mut();
-    // SAFETY: the contract of this function.
+    // SAFETY: the builtins and `name` are live (caller). The host stores a new reference or null in `found`,
+    // and an exception is set if it is null.
     unsafe {
         let builtins = builtins(ThreadState::current());
         if check(ffi::PyMapping_GetOptionalItem(builtins, name, &raw mut found))? == 0 {
@@ -92,24 +97,27 @@ pub(crate) unsafe fn builtin(name: *mut PyObject) -> PyResult {
 
 // --- Locals ------------------------------------------------------------------------------------
 
-/// Whether these are the locals of an optimized function: a view that writes through to the frame.
-unsafe fn is_proxy(locals: &Owned) -> bool {
-    // SAFETY: the object is live.
-    unsafe { is_exact(locals.as_ptr(), &raw mut ffi::PyFrameLocalsProxy_Type) }
-}
-
-/// The locals of the innermost frame, which keeps them alive: a namespace, or for optimized functions a snapshot
-/// that the next call updates. Fails with SystemError if there is no frame.
+/// Whether these are the locals of an optimized function, which are a view that writes through to the frame.
 ///
 /// # Safety
 /// The thread is attached.
+unsafe fn is_proxy(locals: &Owned) -> bool {
+    // SAFETY: `locals` keeps the object alive.
+    unsafe { is_exact(locals.as_ptr(), &raw mut ffi::PyFrameLocalsProxy_Type) }
+}
+
+/// The locals of the innermost visible frame, borrowed from the frame: a namespace, or for optimized functions
+/// a snapshot that the next call updates. Fails with SystemError if there is no frame.
+///
+/// # Safety
+/// The thread is attached, and its frames are published.
 pub(crate) unsafe fn borrowed_locals() -> PyResult<*mut PyObject> {
-    // SAFETY: the thread is attached; the frame is complete, and its object live while it is.
+    // SAFETY: the frame is live and complete; its frame object lives as long as the frame.
     unsafe {
         let frame = required_frame()?;
         let locals = Owned::from_host(ffi::_PyFrame_GetLocals(frame.as_ptr()))?;
         if !is_proxy(&locals) {
-            // The frame has a reference of its own.
+            // The frame has its own reference, so the pointer stays valid after `locals` is dropped.
             return Ok(locals.as_ptr());
         }
         let object = frame.frame_object();
@@ -125,13 +133,13 @@ pub(crate) unsafe fn borrowed_locals() -> PyResult<*mut PyObject> {
     }
 }
 
-/// The locals of the innermost frame: a namespace, or for optimized functions a new snapshot. Fails with SystemError
-/// if there is no frame.
+/// The locals of the innermost visible frame, as a new reference: a namespace, or for optimized functions a new
+/// snapshot. Fails with SystemError if there is no frame.
 ///
 /// # Safety
-/// The thread is attached.
+/// The thread is attached, and its frames are published.
 pub(crate) unsafe fn new_locals() -> PyResult {
-    // SAFETY: the thread is attached; the frame is complete.
+    // SAFETY: the frame is live and complete.
     unsafe {
         let locals = Owned::from_host(ffi::_PyFrame_GetLocals(required_frame()?.as_ptr()))?;
         if !is_proxy(&locals) {
@@ -145,31 +153,34 @@ pub(crate) unsafe fn new_locals() -> PyResult {
 
 // --- Namespaces to run code in -----------------------------------------------------------------
 
-/// The globals of `__main__`, borrowed; null if its code is not running in this interpreter. Fails if there is no
-/// such module.
+/// The globals of `__main__`, borrowed from the module. Null, without an exception, if this interpreter is not
+/// running the code of `__main__`. Fails if there is no such module.
 ///
 /// # Safety
-/// The thread is attached and `tstate` is its state.
+/// `tstate` is the attached thread's, and its frames are published.
 pub(crate) unsafe fn globals_of_main(tstate: ThreadState) -> PyResult<*mut PyObject> {
-    // SAFETY: the contract of this function; others keep the module alive.
+    // SAFETY: `tstate` is the attached thread's (caller). `sys.modules` keeps the module alive after `main` is
+    // dropped.
     unsafe {
         if ffi::_PyInterpreterState_IsRunningMain(tstate.interp()) == 0 {
             return Ok(core::ptr::null_mut());
         }
         let main = Owned::optional(ffi::_Py_GetMainModule(tstate.as_ptr()));
         let module = main.as_ref().map_or(core::ptr::null_mut(), Owned::as_ptr);
-        // Raises, too, if the module is not there.
+        // Raises if the module is null, too.
         check(ffi::_Py_CheckMainModule(module))?;
         Ok(ffi::PyModule_GetDict(module))
     }
 }
 
-/// The `__builtins__` of `globals`, which get those that `make` returns if they have none.
+/// The `__builtins__` of `globals`, as a new reference. If there are none, calls `make` and stores its result
+/// there.
 ///
 /// # Safety
-/// The thread is attached, and `globals` is live.
+/// The thread is attached and its frames are published. `globals` is a live mapping.
 pub(crate) unsafe fn ensure_builtins(globals: *mut PyObject, make: impl FnOnce() -> PyResult) -> PyResult {
-    // SAFETY: the contract of this function.
+    // SAFETY: `globals` is live, and checked to be a dictionary before it is used as one. The host stores a new
+    // reference or null in `found`.
     unsafe {
         let key = id!(_py___builtins__);
         let is_dict = has_feature(globals, ffi::Py_TPFLAGS_DICT_SUBCLASS);
@@ -195,21 +206,26 @@ pub(crate) unsafe fn ensure_builtins(globals: *mut PyObject, make: impl FnOnce()
 // --- Describing callables ----------------------------------------------------------------------
 
 /// Whether the object is a function written in C (`PyCFunction_Check`).
+///
+/// # Safety
+/// The object is live.
 unsafe fn is_c_function(object: *mut PyObject) -> bool {
-    // SAFETY: the object is live.
+    // SAFETY: the object is live (caller), and so is its type.
     unsafe {
         let c_function = &raw mut ffi::PyCFunction_Type;
         is_exact(object, c_function) || ffi::PyType_IsSubtype(type_of(object), c_function) != 0
     }
 }
 
-/// The name of a function or method, or else of the object's type: a C string, borrowed from `function`.
+/// The name of a function or method, or else of the object's type: a C string, borrowed from `function`. Null
+/// with an exception set if the name cannot be encoded.
 ///
 /// # Safety
 /// The thread is attached, and `function` is live.
 pub(crate) unsafe fn function_name(function: *mut PyObject) -> *const c_char {
     let mut func = function;
-    // SAFETY: the caller's promise; methods hold their function.
+    // SAFETY: `function` is live (caller), and methods keep their function alive. Each type is checked before
+    // the cast.
     unsafe {
         while is_exact(func, &raw mut ffi::PyMethod_Type) {
             func = (*func.cast::<ffi::PyMethodObject>()).im_func;
@@ -229,7 +245,7 @@ pub(crate) unsafe fn function_name(function: *mut PyObject) -> *const c_char {
 /// # Safety
 /// The object is live.
 pub(crate) unsafe fn is_function(func: *mut PyObject) -> bool {
-    // SAFETY: the caller's promise.
+    // SAFETY: the object is live (caller).
     unsafe {
         is_exact(func, &raw mut ffi::PyMethod_Type)
             || is_exact(func, &raw mut ffi::PyFunction_Type)

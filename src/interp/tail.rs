@@ -1,5 +1,5 @@
-//! Dispatch by guaranteed tail calls: every instruction is a function that ends in a jump to the
-//! next one, and the evaluator's registers are its parameters.
+//! Dispatch by guaranteed tail calls: every instruction is a function that ends with a jump to the next one,
+//! and the evaluator's registers are its parameters. Stands for the loop of the host's `ceval.o`.
 
 use super::unwind::{self, Resume};
 use super::{Tier1, instructions};
@@ -7,8 +7,12 @@ use crate::bytecode::{metadata, opcode};
 use crate::engine::{BytecodeExit, Exit};
 use crate::host::{CodeUnit, Frame, PyObject, StackRef, ThreadState};
 
-/// One instruction. The calling convention keeps the first four parameters in registers that calls
-/// into the host preserve.
+/// The handler of one instruction. The calling convention keeps the first four parameters in registers that
+/// calls into the host preserve.
+///
+/// # Safety
+/// Parameters: frame, stack pointer, thread state, the instruction, its argument; an unwinding handler receives
+/// the next instruction instead. The contract is that of [`Tier1::begin`]. An entry frame is below the frame.
 pub(crate) type Handler = unsafe extern "rust-preserve-none" fn(
     Frame,
     *mut StackRef,
@@ -19,39 +23,39 @@ pub(crate) type Handler = unsafe extern "rust-preserve-none" fn(
 
 /// The handler of an opcode.
 ///
-/// The empty assembly keeps the load apart from the jump that follows. LLVM takes a jump through memory
-/// for a possible use of the stack, and would then make the frame for calls on rare paths at the start
-/// of the handler and not on those paths (measured: a push and a pop in every handler that may free
-/// an object).
-#[allow(clippy::pointers_in_nomem_asm_block)] // it looks at no memory
+/// The empty assembly separates the load from the jump that follows. LLVM treats a jump through memory as a
+/// possible use of the stack. It would then set up the stack frame for calls on rare paths at the start of the
+/// handler, and not on those paths (measured: a push and a pop in every handler that may free an object).
+#[allow(clippy::pointers_in_nomem_asm_block)] // the assembly reads no memory
 #[inline(always)]
 fn handler_of(opcode: u8) -> Handler {
     let mut handler = TABLE[opcode as usize] as *const ();
-    // SAFETY: the assembly does nothing, so this is still the handler.
+    // SAFETY: the assembly changes nothing, so the value is still the handler.
     unsafe {
         core::arch::asm!("/* {} */", inout(reg) handler, options(pure, nomem, nostack, preserves_flags));
         core::mem::transmute::<*const (), Handler>(handler)
     }
 }
 
-/// Runs `frame` from `next` until the entry frame below it returns.
+/// Runs `frame` from the instruction `next` until the entry frame below it returns. Returns the result of the
+/// entry frame, or null with an exception set.
 ///
 /// # Safety
-/// The thread is attached; `frame` is its current one, published, with an entry frame below it, and
-/// `next` is in its bytecode.
+/// `tstate` is the attached thread's. `frame` is its current frame, published, with an entry frame below it.
+/// `next` is an instruction in its bytecode.
 pub(crate) unsafe fn interpret(tstate: ThreadState, frame: Frame, next: CodeUnit) -> *mut PyObject {
-    // SAFETY: the caller's promise.
+    // SAFETY: the frame is published (caller), so its stack pointer is stored in it.
     unsafe { run_handlers(frame, frame.stack_pointer(), tstate, next) }
 }
 
-/// Calls the handler at `next`, which jumps to the next one, and so on.
+/// Calls the handler of `next`, which jumps to the handler of the next instruction, and so on.
 ///
-/// Handlers make no stack frame on their common paths. This function makes one for them, which holds the
-/// return address into `_PyEval_EvalFrameDefault`: without it a walk along the frame pointers would go from a
-/// handler straight to the caller of that.
+/// Handlers set up no stack frame on their common paths. This function sets one up for them, which holds the
+/// return address into `_PyEval_EvalFrameDefault`. Without it, a walk along the frame pointers would skip from
+/// a handler to the caller of `_PyEval_EvalFrameDefault`.
 ///
 /// # Safety
-/// As for `interpret`; `sp` is the stack pointer of `frame`.
+/// As for [`interpret`]; `sp` is the stack pointer of `frame`.
 #[inline(never)]
 unsafe extern "rust-preserve-none" fn run_handlers(
     frame: Frame,
@@ -59,11 +63,12 @@ unsafe extern "rust-preserve-none" fn run_handlers(
     tstate: ThreadState,
     next: CodeUnit,
 ) -> *mut PyObject {
-    // SAFETY: the caller's promise.
+    // SAFETY: `next` is an instruction of the frame's bytecode (caller), and the parameters are those of its
+    // handler.
     unsafe {
         let (opcode, oparg) = next.decode();
         let result = TABLE[opcode as usize](frame, sp, tstate, next, oparg);
-        // With something to do after the call it is a call. As a jump it would leave no frame.
+        // Code after the call keeps it a call. A jump would leave no stack frame.
         core::arch::asm!("", options(nomem, nostack, preserves_flags));
         result
     }
@@ -83,6 +88,8 @@ macro_rules! handlers {
             use super::*;
 
             $(
+                /// # Safety
+                /// As for a [`Handler`].
                 pub(crate) unsafe extern "rust-preserve-none" fn $name(
                     frame: Frame,
                     sp: *mut StackRef,
@@ -90,7 +97,8 @@ macro_rules! handlers {
                     this: CodeUnit,
                     oparg: usize,
                 ) -> *mut PyObject {
-                    // SAFETY: handlers are entered with the registers of the instruction at `this`.
+                    // SAFETY: a handler receives the registers for the instruction at `this` (contract of
+                    // `Handler`).
                     unsafe {
                         let units = const { 1 + metadata::$name.cache_units() };
                         let mut e = Tier1::begin(frame, sp, tstate, this, oparg, units);
@@ -99,6 +107,10 @@ macro_rules! handlers {
                 }
             )*
 
+            /// The handler of opcodes that do not exist.
+            ///
+            /// # Safety
+            /// As for a [`Handler`].
             pub(crate) unsafe extern "rust-preserve-none" fn unknown(
                 frame: Frame,
                 sp: *mut StackRef,
@@ -106,7 +118,8 @@ macro_rules! handlers {
                 this: CodeUnit,
                 oparg: usize,
             ) -> *mut PyObject {
-                // SAFETY: as for every handler.
+                // SAFETY: as for every handler. `error` expects the stack pointer and the instruction after
+                // `this`.
                 unsafe {
                     frame.set_instr(this);
                     unwind::unknown_opcode(frame, sp, this);
@@ -117,7 +130,7 @@ macro_rules! handlers {
     };
 }
 
-/// Leaves an instruction by the way its body chose.
+/// Leaves an instruction in the way that its body has chosen.
 macro_rules! finish {
     ($name:ident, $result:expr, $e:ident, $family:tt) => {
         match $result {
@@ -168,7 +181,7 @@ macro_rules! cold_handler {
             next: CodeUnit,
             _oparg: usize,
         ) -> *mut PyObject {
-            // SAFETY: handlers leave here with their registers and an exception set.
+            // SAFETY: a handler jumps here with its registers and an exception set, and its frame is current.
             unsafe {
                 frame.set_stack_pointer(sp);
                 match $unwind(tstate, frame, next) {
@@ -184,14 +197,23 @@ macro_rules! cold_handler {
 }
 
 cold_handler! {
-    /// An exception was raised by the instruction before `next`.
+    /// Unwinds after the instruction before `next` has raised an exception.
+    ///
+    /// # Safety
+    /// As for a [`Handler`], with the instruction after the one that raised; an exception is set.
     error = unwind::error
 }
 cold_handler! {
-    /// An exception goes on, its traceback and events taken care of.
+    /// Unwinds further with an exception whose traceback and events are complete.
+    ///
+    /// # Safety
+    /// As for `error`.
     exception_unwind = unwind::exception_unwind
 }
 cold_handler! {
-    /// An exception is set, and `frame`, which has not begun, is dropped.
+    /// Drops `frame`, which has not begun to run, with an exception set, and unwinds from its caller.
+    ///
+    /// # Safety
+    /// As for `error`.
     drop_frame = unwind::drop_frame
 }

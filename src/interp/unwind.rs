@@ -1,4 +1,5 @@
-//! What happens after an exception: traceback, events, the exception table, leaving frames.
+//! Unwinding after an exception: traceback entries, events, the exception table, leaving frames. Stands for the
+//! error labels of the host's `ceval.o`. Used by the dispatch of tier 1.
 
 use core::ffi::c_int;
 
@@ -7,36 +8,39 @@ use crate::host::object::{is_exact, size};
 use crate::host::{Code, CodeUnit, Frame, StackRef, ThreadState, ffi};
 use crate::instrument::exceptions;
 
-/// Where the interpreter goes on.
+/// Where the interpreter continues.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Resume {
-    /// At this instruction of this frame, which is published.
+    /// At this instruction of this frame, which is current and published.
     At(Frame, CodeUnit),
-    /// It leaves, with the exception set.
+    /// In the C caller, with the exception set.
     Leave,
 }
 
-/// An exception was raised by the instruction before `next`: adds the traceback entry, tells the
-/// tools, and looks for a handler, leaving frames until there is one.
+/// Handles an exception raised by the instruction before `next`: adds the traceback entry, notifies the tools,
+/// and looks for a handler, leaving frames until there is one.
 ///
 /// # Safety
-/// The thread is attached, an exception is set, and `frame` is current and published.
+/// `tstate` is the attached thread's, and an exception is set. `frame` is its current frame, published, with an
+/// entry frame below it. `next` is in the frame's bytecode, after its first instruction.
 pub(crate) unsafe fn error(tstate: ThreadState, frame: Frame, next: CodeUnit) -> Resume {
-    // SAFETY: the caller's promise.
+    // SAFETY: the contract of both functions is the same (caller).
     unsafe {
         record(tstate, frame, next);
         exception_unwind(tstate, frame, next)
     }
 }
 
-/// Looks for a handler of the exception raised by the instruction before `next`, leaving frames
-/// until there is one.
+/// Looks for a handler of the exception raised by the instruction before `next`, leaving frames until there is
+/// one. The traceback entry of `frame` and its RAISE event are complete. In a calling frame, `next` is the
+/// calling instruction itself, as in the host.
 ///
 /// # Safety
 /// As for [`error`].
 pub(crate) unsafe fn exception_unwind(tstate: ThreadState, frame: Frame, next: CodeUnit) -> Resume {
     let (mut frame, mut next) = (frame, next);
-    // SAFETY: the caller's promise; the caller of a frame is published.
+    // SAFETY: `frame` is current and published (caller). After `leave`, its caller is, and the exception is
+    // still set.
     unsafe {
         loop {
             if let Some(handler) = enter_handler(tstate, frame, next) {
@@ -49,13 +53,12 @@ pub(crate) unsafe fn exception_unwind(tstate: ThreadState, frame: Frame, next: C
     }
 }
 
-/// Leaves `frame`, which has not begun to run, with the exception set, and goes on with it in the
-/// calling frame.
+/// Leaves `frame`, which has not begun to run, with the exception set, and unwinds from the calling frame.
 ///
 /// # Safety
-/// As for [`error`].
+/// As for [`error`], except that `_next` does not matter.
 pub(crate) unsafe fn drop_frame(tstate: ThreadState, frame: Frame, _next: CodeUnit) -> Resume {
-    // SAFETY: the caller's promise.
+    // SAFETY: `frame` is current and published (caller). After `leave`, its caller is.
     unsafe {
         match leave(tstate, frame) {
             Some(caller) => error(tstate, caller, caller.instr()),
@@ -64,9 +67,14 @@ pub(crate) unsafe fn drop_frame(tstate: ThreadState, frame: Frame, _next: CodeUn
     }
 }
 
-/// Adds the traceback entry for the exception raised before `next` and fires its RAISE event.
+/// Adds the traceback entry for the exception raised before `next` and fires its RAISE event. Sets SystemError
+/// if no exception is set.
+///
+/// # Safety
+/// As for [`error`], except that the exception may be missing.
 unsafe fn record(tstate: ThreadState, frame: Frame, next: CodeUnit) {
-    // SAFETY: an exception is set; `frame` is current and published.
+    // SAFETY: `frame` is current and published (caller), and an exception is set after the first check. A frame
+    // that gets a frame object is complete.
     unsafe {
         if tstate.raised().is_null() {
             ffi::PyErr_SetString(ffi::PyExc_SystemError, c"error return without exception set".as_ptr());
@@ -81,11 +89,16 @@ unsafe fn record(tstate: ThreadState, frame: Frame, next: CodeUnit) {
     }
 }
 
-/// Makes `frame` ready to run its handler for the exception raised before `next`, and gives the
-/// handler's first instruction. Without a handler, empties the stack and fires PY_UNWIND.
+/// Prepares `frame` to run its handler for the exception raised before `next`: cuts the stack, pushes the
+/// exception, fires EXCEPTION_HANDLED. Returns the handler's first instruction. If there is no handler, empties
+/// the stack, fires PY_UNWIND, and returns `None`.
+///
+/// # Safety
+/// As for [`error`].
 unsafe fn enter_handler(tstate: ThreadState, frame: Frame, next: CodeUnit) -> Option<CodeUnit> {
     let mut next = next;
-    // SAFETY: an exception is set; `frame` is current and published.
+    // SAFETY: `frame` is current and published, and an exception is set (caller). The depth and the target of
+    // an entry of the exception table are within the frame's stack and bytecode.
     unsafe {
         loop {
             let offset = next.offset_from(frame.bytecode()) - 1;
@@ -102,7 +115,7 @@ unsafe fn enter_handler(tstate: ThreadState, frame: Frame, next: CodeUnit) -> Op
             let exception = ffi::PyErr_GetRaisedException();
             push(frame, StackRef::steal(exception));
             next = frame.bytecode().add(handler.target);
-            // A tool that raises here raises in the handler.
+            // If a tool raises, look for a handler of its exception, from the unit before this handler.
             if exceptions::handled(tstate, frame, next, exception).is_ok() {
                 return Some(next);
             }
@@ -110,13 +123,17 @@ unsafe fn enter_handler(tstate: ThreadState, frame: Frame, next: CodeUnit) -> Op
     }
 }
 
-/// Takes `frame` off the thread and clears it. Gives the calling frame, or none if that was C.
+/// Unlinks `frame` from the thread and clears it. Returns the calling frame, or `None` if the caller was C.
+///
+/// # Safety
+/// `tstate` is the attached thread's. `frame` is its current frame, published, with an entry frame below it.
 unsafe fn leave(tstate: ThreadState, frame: Frame) -> Option<Frame> {
-    // SAFETY: `frame` is current; below every frame there is another down to the entry frame.
+    // SAFETY: `frame` is current and has a caller, at least the entry frame (caller). An entry frame is
+    // unlinked here, so its only local is released once.
     unsafe {
         tstate.leave_python_call();
         let caller = frame.previous();
-        // Destructors must not see the frame any more.
+        // Destructors must not see the frame.
         tstate.set_current_frame(caller);
         frames::clear_and_pop(tstate, frame);
         (*caller.as_ptr()).return_offset = 0;
@@ -129,8 +146,12 @@ unsafe fn leave(tstate: ThreadState, frame: Frame) -> Option<Frame> {
     }
 }
 
+/// Pushes `value` onto the stack of a published frame.
+///
+/// # Safety
+/// The frame is live and published, its stack has room for one more value, and the caller owns `value`.
 unsafe fn push(frame: Frame, value: StackRef) {
-    // SAFETY: the compiler has reserved room for what a handler expects.
+    // SAFETY: the frame's stack has room (caller); the compiler reserves it for what a handler expects.
     unsafe {
         let sp = frame.stack_pointer();
         *sp = value;
@@ -138,10 +159,13 @@ unsafe fn push(frame: Frame, value: StackRef) {
     }
 }
 
-/// Gives up the values above `bottom`, topmost first, each taken off the stack before its destructor
-/// can run.
+/// Releases the values above `bottom`, from the topmost one down. Each is taken off the stack before its
+/// destructor can run.
+///
+/// # Safety
+/// The thread is attached. The frame is live and published, and `bottom` is in its stack or at its end.
 unsafe fn close_stack_down_to(frame: Frame, bottom: *mut StackRef) {
-    // SAFETY: the frame is published and its stack reaches down to `bottom`.
+    // SAFETY: the frame is published and its stack contains `bottom` (caller). Each value is released once.
     unsafe {
         while frame.stack_pointer() > bottom {
             let sp = frame.stack_pointer().sub(1);
@@ -155,19 +179,19 @@ unsafe fn close_stack_down_to(frame: Frame, bottom: *mut StackRef) {
 struct Handler {
     /// Offset of the handler in code units.
     target: isize,
-    /// Number of values that stay on the stack.
+    /// Number of values to keep on the stack.
     depth: usize,
-    /// Whether the handler expects the offset of the raising instruction below the exception.
+    /// Whether the handler expects the offset of the raising instruction on the stack, below the exception.
     push_lasti: bool,
 }
 
-/// The innermost handler for the instruction at `offset` (in code units).
+/// The innermost handler for the instruction at `offset` (in code units). `code` must be live.
 ///
-/// The table is a sequence of entries sorted by start: start, length, target, and depth with the
-/// lasti flag, as numbers of six bits a byte, most significant first; bit 6 says that more bytes
-/// follow, bit 7 marks the first byte of an entry. Source: `InternalDocs/exception_handling.md`.
+/// The table is a sequence of entries, sorted by start. An entry has four numbers: start, length, target, and
+/// depth with the lasti flag. Numbers are stored six bits per byte, most significant first. Bit 6 means that
+/// more bytes follow; bit 7 marks the first byte of an entry. Source: `InternalDocs/exception_handling.md`.
 fn find_handler(code: Code, offset: c_int) -> Option<Handler> {
-    // SAFETY: the code object is live and its table is a bytes object.
+    // SAFETY: `code` is the code of the current frame, so it is live, and its table is a bytes object.
     let table = unsafe {
         let table = (*code.as_ptr()).co_exceptiontable;
         debug_assert!(is_exact(table, &raw mut ffi::PyBytes_Type));
@@ -195,11 +219,11 @@ fn find_handler(code: Code, offset: c_int) -> Option<Handler> {
 }
 
 const ENTRY_START: u8 = 0x80;
-/// Bytes of a table that are read from its start.
+/// Maximum number of bytes that are scanned from their start, without bisection.
 const LONG: usize = 40;
 
-/// The part of the table from the last entry that starts at or before `offset`, or a little before
-/// it: halves the table while it is long.
+/// The part of the table that starts with the last entry at or before `offset`, or a little before that entry.
+/// Bisects the table while it is long.
 fn skip_entries_before(table: &[u8], offset: c_int) -> &[u8] {
     let (mut low, mut high) = (0, table.len());
     while high - low > LONG {
@@ -234,13 +258,14 @@ impl TableReader<'_> {
     }
 }
 
-/// Sets the exception for an opcode that does not exist.
+/// Sets SystemError for an opcode that does not exist. Publishes the stack pointer.
 ///
 /// # Safety
-/// The thread is attached, `frame` is current, its stack ends at `sp`.
+/// The thread is attached, and `frame` is its current frame. Its stack ends at `sp`, and `instr` is in its
+/// bytecode.
 #[cold]
 pub(crate) unsafe fn unknown_opcode(frame: Frame, sp: *mut StackRef, instr: CodeUnit) {
-    // SAFETY: the caller's promise.
+    // SAFETY: the frame is current (caller), so its code is live; the arguments match the format.
     unsafe {
         frame.set_stack_pointer(sp);
         ffi::PyErr_Format(

@@ -1,8 +1,10 @@
-//! What is said about a call whose arguments do not fit. Every function here fails: with TypeError, or
-//! with what went wrong while the message was made.
+//! The TypeErrors for calls whose arguments do not match the parameters. Every function that returns
+//! `Result<(), Raised>` fails when its fault is present: with TypeError, or with an exception raised while the
+//! message is made.
 //!
-//! `# Safety` of all: the thread is attached, and `frame` is the frame of the call, with references or
-//! null in its locals.
+//! `# Safety` of all: the thread is attached and its frames are published, since making a message may run Python
+//! code. `frame` is the live frame of the call, not linked yet, and belongs to a function; each of its locals holds
+//! a reference or null. Keywords are live.
 
 use core::ffi::CStr;
 use core::ops::Range;
@@ -13,13 +15,16 @@ use crate::host::owned::check;
 use crate::host::{Frame, Owned, PyObject, PyResult, Raised, ffi};
 use crate::raise;
 
-/// The name that messages call the function by, borrowed.
+/// The name of the function for messages, borrowed.
+///
+/// # Safety
+/// As the module says.
 unsafe fn name_of_function(frame: Frame) -> *mut PyObject {
-    // SAFETY: the caller's promise.
+    // SAFETY: the frame belongs to a function (caller).
     unsafe { (*frame.function()).func_qualname }
 }
 
-/// The plural's ending.
+/// The ending of the plural.
 fn plural(count: usize) -> *const core::ffi::c_char {
     if count == 1 { c"".as_ptr() } else { c"s".as_ptr() }
 }
@@ -31,28 +36,38 @@ macro_rules! text {
     };
 }
 
-/// The strings in a list with a comma between each two.
+/// Joins the strings in a list with commas.
+///
+/// # Safety
+/// The thread is attached, and `list` is a list of strings.
 unsafe fn join(list: &Owned) -> PyResult {
-    // SAFETY: the caller's promise.
+    // SAFETY: the thread is attached and `list` is a list of strings (caller). `text!` and `join` return new
+    // references or null with an exception.
     unsafe {
         let comma = text!(c", ")?;
         Owned::from_host(ffi::PyUnicode_Join(comma.as_ptr(), list.as_ptr()))
     }
 }
 
-/// A keyword is no string, as in `f(**{1: 2})`.
+/// A keyword is not a string, as in `f(**{1: 2})`. Always fails.
+///
+/// # Safety
+/// As the module says.
 #[cold]
 #[inline(never)]
 pub(super) unsafe fn keyword_is_not_a_string(frame: Frame) -> Result<(), Raised> {
-    // SAFETY: the caller's promise.
+    // SAFETY: the frame belongs to a function (caller); the arguments match the format.
     Err(unsafe { raise!(PyExc_TypeError, c"%U() keywords must be strings", name_of_function(frame)) })
 }
 
-/// A keyword names a parameter that has a value already.
+/// A keyword names a parameter that already has a value. Always fails.
+///
+/// # Safety
+/// As the module says.
 #[cold]
 #[inline(never)]
 pub(super) unsafe fn multiple_values(frame: Frame, keyword: *mut PyObject) -> Result<(), Raised> {
-    // SAFETY: the caller's promise.
+    // SAFETY: the frame belongs to a function (caller); the arguments match the format.
     Err(unsafe {
         raise!(
             PyExc_TypeError,
@@ -63,8 +78,11 @@ pub(super) unsafe fn multiple_values(frame: Frame, keyword: *mut PyObject) -> Re
     })
 }
 
-/// A keyword names no parameter that could be given by keyword, and there is no `**kwargs`. If any of
-/// the call's keywords names a positional-only parameter, that is what the message says.
+/// A keyword names no parameter that may be passed by keyword, and there is no `**kwargs`. If any keyword of
+/// the call names a positional-only parameter, the message says that instead. Always fails.
+///
+/// # Safety
+/// As the module says.
 #[cold]
 #[inline(never)]
 pub(super) unsafe fn unexpected_keyword(
@@ -72,7 +90,8 @@ pub(super) unsafe fn unexpected_keyword(
     keywords: &[*mut PyObject],
     keyword: *mut PyObject,
 ) -> Result<(), Raised> {
-    // SAFETY: the caller's promise.
+    // SAFETY: the frame belongs to a function and the keywords are live (caller); the arguments match the
+    // formats.
     unsafe {
         positional_only_as_keyword(frame, keywords)?;
         let function = name_of_function(frame);
@@ -92,8 +111,12 @@ pub(super) unsafe fn unexpected_keyword(
 }
 
 /// Fails if any of the keywords names a positional-only parameter.
+///
+/// # Safety
+/// As the module says.
 unsafe fn positional_only_as_keyword(frame: Frame, keywords: &[*mut PyObject]) -> Result<(), Raised> {
-    // SAFETY: the caller's promise.
+    // SAFETY: the frame belongs to a function and the keywords are live (caller); the arguments match the
+    // format.
     unsafe {
         let code = frame.code();
         let count = (*code.as_ptr()).co_posonlyargcount as usize;
@@ -123,10 +146,14 @@ unsafe fn positional_only_as_keyword(frame: Frame, keywords: &[*mut PyObject]) -
     }
 }
 
-/// The name of a parameter that may have been meant by `keyword`. No exception is worth more than the
-/// message, which does without.
+/// The name of a parameter that resembles `keyword`. Returns `None` on errors, too, and clears the exception:
+/// the message does without a suggestion.
+///
+/// # Safety
+/// As the module says.
 unsafe fn similar_parameter(frame: Frame, keyword: *mut PyObject) -> Option<Owned> {
-    // SAFETY: the caller's promise.
+    // SAFETY: the frame belongs to a function and the keyword is live (caller); `first` and `end` are within
+    // the tuple of names.
     unsafe {
         let code = frame.code();
         let (first, end) = ((*code.as_ptr()).co_posonlyargcount as usize, parameters(code).len());
@@ -146,11 +173,15 @@ unsafe fn similar_parameter(frame: Frame, keyword: *mut PyObject) -> Option<Owne
     }
 }
 
-/// More positional arguments were given than there are parameters for them.
+/// The call has more positional arguments than the function has parameters for them. Always fails.
+///
+/// # Safety
+/// As the module says.
 #[cold]
 #[inline(never)]
 pub(super) unsafe fn too_many_positional(frame: Frame, given: usize) -> Result<(), Raised> {
-    // SAFETY: the caller's promise.
+    // SAFETY: the frame belongs to a function and all its locals hold a reference or null (caller); the
+    // arguments match the formats.
     unsafe {
         let code = frame.code();
         let positional = (*code.as_ptr()).co_argcount as usize;
@@ -188,11 +219,16 @@ pub(super) unsafe fn too_many_positional(frame: Frame, given: usize) -> Result<(
     }
 }
 
-/// The parameters in the range that are still empty have no value; they are of `kind`.
+/// The parameters in `range` whose locals are null have no value; `kind` says in the message what they are.
+/// Always fails.
+///
+/// # Safety
+/// As the module says. `range` is within the parameters, and at least one local in it is null.
 #[cold]
 #[inline(never)]
 pub(super) unsafe fn missing(frame: Frame, range: Range<usize>, kind: &CStr) -> Result<(), Raised> {
-    // SAFETY: the caller's promise.
+    // SAFETY: the frame has the locals of the range (caller), and one of them is null, so `names` is not empty;
+    // the arguments match the format.
     unsafe {
         let names = Owned::from_host(ffi::PyList_New(0))?;
         for index in range.filter(|&index| frame.local(index).is_null()) {
@@ -214,9 +250,12 @@ pub(super) unsafe fn missing(frame: Frame, range: Range<usize>, kind: &CStr) -> 
     }
 }
 
-/// The strings in a list that is not empty as in a sentence: `a`, `a and b`, `a, b, and c`.
+/// Joins the strings in a list as in a sentence: `a`, `a and b`, `a, b, and c`.
+///
+/// # Safety
+/// The thread is attached, and `list` is a list of strings that is not empty.
 unsafe fn enumeration(list: &Owned) -> PyResult {
-    // SAFETY: the caller's promise.
+    // SAFETY: the thread is attached and the list not empty (caller), so the indices are valid.
     unsafe {
         let count = size(list.as_ptr());
         let item = |index| ffi::PyList_GetItem(list.as_ptr(), index);

@@ -1,7 +1,10 @@
-//! Binding the arguments of a call to the parameters of a function. Source: `ceval.c`.
+//! Binds the arguments of a call to the parameters of a function. Source: `ceval.c`.
 //!
-//! The locals of a new frame begin with the parameters: positional ones (the positional-only first),
+//! The locals of a new frame begin with the parameters: the positional ones (positional-only first), the
 //! keyword-only ones, then `*args` and `**kwargs` if the function has them.
+//!
+//! `# Safety` of the private functions: as for [`bind`], whose parts they are. Their own sections say what is
+//! special.
 
 mod errors;
 
@@ -13,33 +16,48 @@ use crate::host::{Code, Frame, Owned, PyObject, PyResult, Raised, StackRef, empt
 
 /// The values of a call: the positional ones, then one for each keyword.
 ///
-/// Whoever binds them takes each value, or gives it up, exactly once. `# Safety` of the methods: the
-/// values at the indices are there, live, and neither taken nor given up yet.
-#[allow(clippy::missing_safety_doc)] // said once, above
+/// `# Safety` of the methods: the call has a value at the index, it is live, and it has been neither taken nor
+/// released yet. The thread is attached. A binding takes or releases each value exactly once.
+#[allow(clippy::missing_safety_doc)] // the trait states it once
 pub(crate) trait Arguments: Copy {
-    /// How many positional ones there are.
+    /// The number of positional values.
     fn positional(self) -> usize;
-    /// One value as a reference for the frame.
+    /// Takes one value as a reference for the frame.
+    ///
+    /// # Safety
+    /// As the trait says.
     unsafe fn take(self, index: usize) -> StackRef;
-    /// One value, borrowed.
+    /// Borrows one value.
+    ///
+    /// # Safety
+    /// As the trait says.
     unsafe fn object(self, index: usize) -> *mut PyObject;
-    /// Gives up one value.
+    /// Releases one value.
+    ///
+    /// # Safety
+    /// As the trait says; the frames of the thread are published.
     unsafe fn give_up(self, index: usize);
-    /// Values as a new tuple; on failure they are given up.
+    /// Takes values as a new tuple. On failure they are released.
+    ///
+    /// # Safety
+    /// As the trait says, for all values of the range; the frames of the thread are published.
     unsafe fn take_as_tuple(self, range: Range<usize>) -> PyResult;
 
-    /// Gives up the values of a call that fails.
+    /// Releases the values of a call that fails.
+    ///
+    /// # Safety
+    /// As the trait says, for all values of the range; the frames of the thread are published.
     #[cold]
     #[inline(never)]
     unsafe fn give_up_all(self, range: Range<usize>) {
         for index in range {
-            // SAFETY: the caller's promise.
+            // SAFETY: the call has the values of the range, none taken or released yet (caller).
             unsafe { self.give_up(index) }
         }
     }
 }
 
-/// Arguments whose references pass to the frame.
+/// Arguments whose references move to the frame.
 #[derive(Clone, Copy)]
 pub(crate) struct OwnedArguments {
     values: *const StackRef,
@@ -47,9 +65,11 @@ pub(crate) struct OwnedArguments {
 }
 
 impl OwnedArguments {
+    /// `positional` values, then one for each keyword of the call, in an array.
+    ///
     /// # Safety
-    /// The array holds that many live references, and one more for each keyword of the call; it stays
-    /// while the call is bound, but none of its references is used again.
+    /// The array holds these values as live references that the caller owns. It stays valid until the call is
+    /// bound, and the caller uses none of the references again.
     #[inline(always)]
     pub(crate) unsafe fn new(values: *const StackRef, positional: usize) -> OwnedArguments {
         OwnedArguments { values, positional }
@@ -64,24 +84,25 @@ impl Arguments for OwnedArguments {
 
     #[inline(always)]
     unsafe fn take(self, index: usize) -> StackRef {
-        // SAFETY: the caller's promise.
+        // SAFETY: the array has a value at the index (caller).
         unsafe { *self.values.add(index) }
     }
 
     #[inline(always)]
     unsafe fn object(self, index: usize) -> *mut PyObject {
-        // SAFETY: the caller's promise.
+        // SAFETY: the array has a value at the index (caller).
         unsafe { (*self.values.add(index)).object() }
     }
 
     #[inline(always)]
     unsafe fn give_up(self, index: usize) {
-        // SAFETY: the caller's promise.
+        // SAFETY: the array owns the value at the index, which is not used again (caller).
         unsafe { (*self.values.add(index)).close() }
     }
 
     unsafe fn take_as_tuple(self, range: Range<usize>) -> PyResult {
-        // SAFETY: the caller's promise.
+        // SAFETY: the array owns the values of the range (caller). The host takes them over only if it
+        // succeeds.
         unsafe {
             let first = self.values.add(range.start).cast();
             let tuple = ffi::_PyTuple_FromStackRefStealOnSuccess(first, range.len() as isize);
@@ -93,7 +114,7 @@ impl Arguments for OwnedArguments {
     }
 }
 
-/// Arguments that the caller keeps alive and goes on to own.
+/// Arguments that the caller owns and keeps alive.
 #[derive(Clone, Copy)]
 pub(crate) struct BorrowedArguments {
     objects: *const *mut PyObject,
@@ -101,9 +122,10 @@ pub(crate) struct BorrowedArguments {
 }
 
 impl BorrowedArguments {
+    /// `positional` values, then one for each keyword of the call, in an array.
+    ///
     /// # Safety
-    /// The array holds that many live objects, and one more for each keyword of the call; array and
-    /// objects stay while the call is bound.
+    /// The array holds these values as live objects. Array and objects stay valid until the call is bound.
     #[inline(always)]
     pub(crate) unsafe fn new(objects: *const *mut PyObject, positional: usize) -> BorrowedArguments {
         BorrowedArguments { objects, positional }
@@ -118,13 +140,13 @@ impl Arguments for BorrowedArguments {
 
     #[inline(always)]
     unsafe fn take(self, index: usize) -> StackRef {
-        // SAFETY: the caller's promise.
+        // SAFETY: the array has a live object at the index (caller).
         unsafe { StackRef::new(*self.objects.add(index)) }
     }
 
     #[inline(always)]
     unsafe fn object(self, index: usize) -> *mut PyObject {
-        // SAFETY: the caller's promise.
+        // SAFETY: the array has a live object at the index (caller).
         unsafe { *self.objects.add(index) }
     }
 
@@ -132,7 +154,7 @@ impl Arguments for BorrowedArguments {
     unsafe fn give_up(self, _index: usize) {}
 
     unsafe fn take_as_tuple(self, range: Range<usize>) -> PyResult {
-        // SAFETY: the caller's promise.
+        // SAFETY: the array has the live objects of the range (caller).
         unsafe {
             let first = self.objects.add(range.start);
             Owned::from_host(ffi::_PyTuple_FromArray(first, range.len() as isize))
@@ -140,13 +162,14 @@ impl Arguments for BorrowedArguments {
     }
 }
 
-/// Fills all locals of a new frame: the parameters from the arguments of the call and from defaults,
-/// the others with null. On failure the exception is set, every argument has been taken or given up,
-/// and the locals hold references or null (`initialize_locals`).
+/// Fills all locals of a new frame: the parameters from the arguments of the call and from defaults, the others
+/// with null. On failure the exception is set, every argument has been taken or released, and each local holds
+/// a reference or null (`initialize_locals`).
 ///
 /// # Safety
-/// The thread is attached; `frame` is initialized for `function` and its `code`, except for the
-/// locals. `kwnames` is null or the tuple of the call's keywords.
+/// The thread is attached and its frames are published. `frame` is not linked yet, and initialized for
+/// `function` and its `code` except for the locals, which hold nothing. `kwnames` is null or the tuple of the
+/// call's keywords, and `args` has a value for each of them.
 #[inline(always)]
 pub(crate) unsafe fn bind<A: Arguments>(
     frame: Frame,
@@ -155,7 +178,7 @@ pub(crate) unsafe fn bind<A: Arguments>(
     args: A,
     kwnames: *mut PyObject,
 ) -> Result<(), Raised> {
-    // SAFETY: the caller's promise.
+    // SAFETY: `frame` is a frame of `function` with its `code`, and `args` matches `kwnames` (caller).
     unsafe {
         if kwnames.is_null()
             && let Some(result) = bind_positional(frame, function, code, args)
@@ -167,9 +190,12 @@ pub(crate) unsafe fn bind<A: Arguments>(
     }
 }
 
-/// The usual case: a call without keywords of a function that has no keyword-only parameters, with as many
-/// arguments as there are positional parameters, or with a few less that have defaults, or with more for
-/// `*args`. None if this is another one; nothing has happened then.
+/// Binds the usual form of call: no keywords, no keyword-only parameters, and as many arguments as positional
+/// parameters, or fewer where the others have defaults, or more where the function has `*args`. Returns `None`,
+/// without effect, for any other form.
+///
+/// # Safety
+/// The call has no keywords.
 #[inline(always)]
 unsafe fn bind_positional<A: Arguments>(
     frame: Frame,
@@ -178,7 +204,8 @@ unsafe fn bind_positional<A: Arguments>(
     args: A,
 ) -> Option<Result<(), Raised>> {
     const VARIADIC: u32 = ffi::CO_VARARGS | ffi::CO_VARKEYWORDS;
-    // SAFETY: the caller's promise.
+    // SAFETY: the frame has a local for each parameter, `given` is the number of values, and the tuple of
+    // defaults is long enough for the indices (checked).
     unsafe {
         let code = code.as_ptr();
         let parameters = (*code).co_argcount as usize;
@@ -214,9 +241,13 @@ unsafe fn bind_positional<A: Arguments>(
     }
 }
 
-/// Fills `*args`, with the positional arguments from `parameters` on, and `**kwargs`, with nothing, if the
-/// function has them; gives how many locals are filled then. On failure every argument is given up, and
-/// the locals but those from defaults are empty.
+/// Fills `*args` with the positional arguments from `parameters` on, and `**kwargs` with an empty dictionary,
+/// if the function has them. Returns the index of the first local after those filled. On failure every argument
+/// is released, and all locals are null except those filled from defaults before.
+///
+/// # Safety
+/// `parameters` is the number of positional parameters, `flags` are those of the code, and no argument has been
+/// taken or released yet.
 #[inline(never)]
 unsafe fn bind_rest<A: Arguments>(
     frame: Frame,
@@ -224,7 +255,8 @@ unsafe fn bind_rest<A: Arguments>(
     flags: u32,
     args: A,
 ) -> Result<usize, Raised> {
-    // SAFETY: as for `bind_positional`; the empty tuple is immortal.
+    // SAFETY: the frame has locals for `*args` and `**kwargs` if `flags` say so; the arguments exist up to
+    // `given`. The empty tuple is immortal, new tuples and dictionaries are not.
     unsafe {
         let given = args.positional();
         let mut filled = parameters;
@@ -262,7 +294,7 @@ unsafe fn bind_rest<A: Arguments>(
     }
 }
 
-/// A call of any form.
+/// Binds a call of any form.
 struct Binding<'a, A> {
     frame: Frame,
     args: A,
@@ -270,12 +302,16 @@ struct Binding<'a, A> {
 }
 
 impl<A: Arguments> Binding<'_, A> {
+    /// Implements the function [`bind`].
+    ///
+    /// # Safety
+    /// As for the function [`bind`].
     #[inline(never)]
     unsafe fn bind(self) -> Result<(), Raised> {
         let given = self.args.positional();
         let all = given + self.keywords.len();
-        // SAFETY: as for the function `bind`; the locals are empty until filled here, and each value
-        // is taken or given up once.
+        // SAFETY: the frame has these locals and the call these values (caller). The locals are null until they
+        // are filled here, and each value is taken or released once.
         unsafe {
             let code = self.frame.code();
             for index in 0..code.nlocalsplus() {
@@ -308,14 +344,14 @@ impl<A: Arguments> Binding<'_, A> {
                     }
                 }
             } else if bound < given {
-                // The error is reported once the keywords are bound.
+                // The error is reported after the keywords are bound.
                 self.args.give_up_all(bound..given);
             }
 
             let (first, names) = self.keyword_parameters();
             for (index, &keyword) in self.keywords.iter().enumerate() {
                 let value = given + index;
-                // Names are interned, so that nearly always the same name is the same object.
+                // Names are interned, so that equal names are nearly always the same object.
                 let result = match names.iter().position(|&name| name == keyword) {
                     Some(parameter) => self.bind_keyword(first + parameter, keyword, value),
                     None => self.bind_unknown_keyword(keyword, value, keyword_dict),
@@ -339,7 +375,12 @@ impl<A: Arguments> Binding<'_, A> {
         Ok(())
     }
 
-    /// Gives a parameter, which `keyword` names, the value at `index`. On failure that is still there.
+    /// Binds the value at `index` to a parameter that `keyword` names. On failure the value is neither taken
+    /// nor released.
+    ///
+    /// # Safety
+    /// `parameter` is the index of a parameter's local, which holds a reference or null. The value has not been
+    /// taken or released.
     #[inline(always)]
     unsafe fn bind_keyword(
         &self,
@@ -347,7 +388,7 @@ impl<A: Arguments> Binding<'_, A> {
         keyword: *mut PyObject,
         index: usize,
     ) -> Result<(), Raised> {
-        // SAFETY: as for `bind`.
+        // SAFETY: the frame has that local, and the call that value (caller).
         unsafe {
             if !self.frame.local(parameter).is_null() {
                 return errors::multiple_values(self.frame, keyword);
@@ -357,9 +398,13 @@ impl<A: Arguments> Binding<'_, A> {
         Ok(())
     }
 
-    /// Binds a keyword that is not the very name of a parameter, but may equal one; or else puts the
-    /// value at `index` into the dictionary of `**kwargs` (null: the function has none). On failure the
-    /// value is still there.
+    /// Binds a keyword that is not the same object as the name of a parameter, but may be equal to one.
+    /// Otherwise stores the value at `index` in the dictionary of `**kwargs` (null: the function has none). On
+    /// failure the value is neither taken nor released.
+    ///
+    /// # Safety
+    /// All locals hold a reference or null. The value has not been taken or released. `keyword_dict` is null or
+    /// the live dictionary of `**kwargs`.
     #[inline(never)]
     unsafe fn bind_unknown_keyword(
         &self,
@@ -367,7 +412,8 @@ impl<A: Arguments> Binding<'_, A> {
         index: usize,
         keyword_dict: *mut PyObject,
     ) -> Result<(), Raised> {
-        // SAFETY: as for `bind`.
+        // SAFETY: the call has that value, and the locals are readable (caller). The dictionary takes its own
+        // reference, so the value is released afterwards.
         unsafe {
             if keyword.is_null() || !has_feature(keyword, ffi::Py_TPFLAGS_UNICODE_SUBCLASS) {
                 return errors::keyword_is_not_a_string(self.frame);
@@ -387,22 +433,30 @@ impl<A: Arguments> Binding<'_, A> {
         Ok(())
     }
 
-    /// The parameters that may be given by keyword: the index of the first one, and the names.
+    /// The parameters that may be passed by keyword: the index of the first one, and the names.
+    ///
+    /// # Safety
+    /// The frame is live and has a code object.
     #[inline(always)]
     unsafe fn keyword_parameters(&self) -> (usize, &[*mut PyObject]) {
-        // SAFETY: as for `bind`; the positional-only parameters come first.
+        // SAFETY: the frame has a code object (caller). Positional-only parameters come first, so `first` is
+        // within the names.
         unsafe {
             let first = (*self.frame.code().as_ptr()).co_posonlyargcount as usize;
             (first, self.parameters().get_unchecked(first..))
         }
     }
 
-    /// Fills the empty ones of the positional parameters in the range, which ends at the last of them.
+    /// Fills positional parameters in the range that are still null. The range ends at the last positional
+    /// parameter.
+    ///
+    /// # Safety
+    /// The locals of the range hold a reference or null.
     #[inline(always)]
     unsafe fn fill_from_defaults(&self, range: Range<usize>) -> Result<(), Raised> {
         let end = range.end;
         let mut is_missing = false;
-        // SAFETY: as for `bind`.
+        // SAFETY: the frame has the locals of the range (caller); defaults are live objects.
         unsafe {
             for index in range {
                 if self.frame.local(index).is_null() {
@@ -416,9 +470,13 @@ impl<A: Arguments> Binding<'_, A> {
         }
     }
 
-    /// The default of a positional parameter, borrowed; counted from the last one, which is 1.
+    /// The default of a positional parameter, borrowed. `from_last` counts from the last parameter, which is 1.
+    ///
+    /// # Safety
+    /// The frame is live and belongs to a function.
     unsafe fn default_value(&self, from_last: usize) -> Option<*mut PyObject> {
-        // SAFETY: as for `bind`.
+        // SAFETY: the frame belongs to a function (caller), whose defaults are null or a tuple; the index is
+        // checked.
         unsafe {
             let defaults = (*self.frame.function()).func_defaults;
             if defaults.is_null() {
@@ -428,11 +486,14 @@ impl<A: Arguments> Binding<'_, A> {
         }
     }
 
-    /// Fills the empty ones of the keyword-only parameters, which are those in the range.
+    /// Fills keyword-only parameters that are still null. The range is that of all keyword-only parameters.
+    ///
+    /// # Safety
+    /// The locals of the range hold a reference or null.
     #[inline(always)]
     unsafe fn fill_from_keyword_defaults(&self, range: Range<usize>) -> Result<(), Raised> {
         let mut is_missing = false;
-        // SAFETY: as for `bind`.
+        // SAFETY: the frame has the locals of the range (caller).
         unsafe {
             for index in range.clone() {
                 if self.frame.local(index).is_null() {
@@ -446,10 +507,14 @@ impl<A: Arguments> Binding<'_, A> {
         }
     }
 
-    /// The default of a keyword-only parameter.
+    /// The default of a keyword-only parameter, as a new reference; `None` if it has none.
+    ///
+    /// # Safety
+    /// `parameter` is the index of a keyword-only parameter.
     unsafe fn keyword_default(&self, parameter: usize) -> PyResult<Option<Owned>> {
         let mut value = core::ptr::null_mut();
-        // SAFETY: as for `bind`.
+        // SAFETY: the names have that index (caller); the defaults are null or a dictionary, and the host
+        // stores a new reference or null.
         unsafe {
             let defaults = (*self.frame.function()).func_kwdefaults;
             if !defaults.is_null() {
@@ -461,27 +526,40 @@ impl<A: Arguments> Binding<'_, A> {
     }
 
     /// The number of parameters that take positional arguments.
+    ///
+    /// # Safety
+    /// The frame is live and has a code object.
     unsafe fn positional(&self) -> usize {
-        // SAFETY: as for `bind`.
+        // SAFETY: the frame has a code object (caller).
         unsafe { (*self.frame.code().as_ptr()).co_argcount as usize }
     }
 
     /// The names of the parameters, without `*args` and `**kwargs`.
+    ///
+    /// # Safety
+    /// The frame is live and has a code object.
     unsafe fn parameters(&self) -> &[*mut PyObject] {
-        // SAFETY: as for `bind`.
+        // SAFETY: the frame has a code object (caller), which outlives this binding.
         unsafe { parameters(self.frame.code()) }
     }
 
+    /// Whether the code has a `CO_*` flag.
+    ///
+    /// # Safety
+    /// The frame is live and has a code object.
     unsafe fn has_flag(&self, flag: u32) -> bool {
-        // SAFETY: as for `bind`.
+        // SAFETY: the frame has a code object (caller).
         unsafe { (*self.frame.code().as_ptr()).co_flags as u32 & flag != 0 }
     }
 }
 
-/// The names of a function's parameters, without `*args` and `**kwargs`: the positional ones, then
-/// the keyword-only ones.
+/// The names of a function's parameters without `*args` and `**kwargs`: the positional ones, then the
+/// keyword-only ones.
+///
+/// # Safety
+/// The code object is live, and outlives the slice.
 unsafe fn parameters<'a>(code: Code) -> &'a [*mut PyObject] {
-    // SAFETY: the code is live, and its names begin with those of the parameters.
+    // SAFETY: the code object is live (caller), and its names begin with those of the parameters.
     unsafe {
         let code = code.as_ptr();
         let count = (*code).co_argcount + (*code).co_kwonlyargcount;
