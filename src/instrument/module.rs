@@ -1,6 +1,8 @@
 //! The `sys.monitoring` module: its methods, and the names of tools. Source: PEP 669; texts of errors and
-//! signatures are the host's. Callers: `exports` for `_Py_CreateMonitoringObject`; the host calls the
-//! methods.
+//! signatures are the host's.
+//!
+//! Callers: `exports` for `_Py_CreateMonitoringObject`. The host calls the methods. `# Safety` of each method: the
+//! thread is attached, and the arguments are live and are passed as the method's flags say.
 
 use core::ffi::{CStr, c_int};
 use core::ptr::null_mut;
@@ -138,15 +140,14 @@ const SET_EVENTS: &CStr = c"set_events";
 const GET_LOCAL_EVENTS: &CStr = c"get_local_events";
 const SET_LOCAL_EVENTS: &CStr = c"set_local_events";
 
-// Entry points of the methods. `# Safety` of all of them: the thread is attached, and the arguments are live
-// and are passed as the method's flags say.
-
+/// # Safety
+/// As the module says.
 unsafe extern "C" fn use_tool_id(
     _: *mut PyObject,
     args: *const *mut PyObject,
     count: isize,
 ) -> *mut PyObject {
-    // SAFETY: the thread is attached, and the `count` arguments are live, as the entry points require.
+    // SAFETY: the thread is attached, and the `count` arguments are live, as the module says.
     answer(|| unsafe {
         let [tool, name] = exactly(USE_TOOL_ID, args, count)?;
         let tool = number(tool)?;
@@ -159,16 +160,20 @@ unsafe extern "C" fn use_tool_id(
     })
 }
 
+/// # Safety
+/// As the module says.
 unsafe extern "C" fn clear_tool_id(_: *mut PyObject, tool: *mut PyObject) -> *mut PyObject {
-    // SAFETY: the thread is attached, and `tool` is live, as the entry points require.
+    // SAFETY: the thread is attached, and `tool` is live, as the module says.
     answer(|| unsafe {
         clear(program_tool(number(tool)?)?)?;
         Ok(nothing())
     })
 }
 
+/// # Safety
+/// As the module says.
 unsafe extern "C" fn free_tool_id(_: *mut PyObject, tool: *mut PyObject) -> *mut PyObject {
-    // SAFETY: the thread is attached, and `tool` is live, as the entry points require.
+    // SAFETY: the thread is attached, and `tool` is live, as the module says.
     answer(|| unsafe {
         let tool = program_tool(number(tool)?)?;
         clear(tool)?;
@@ -177,8 +182,10 @@ unsafe extern "C" fn free_tool_id(_: *mut PyObject, tool: *mut PyObject) -> *mut
     })
 }
 
+/// # Safety
+/// As the module says.
 unsafe extern "C" fn get_tool(_: *mut PyObject, tool: *mut PyObject) -> *mut PyObject {
-    // SAFETY: the thread is attached, and `tool` is live, as the entry points require.
+    // SAFETY: the thread is attached, and `tool` is live, as the module says.
     answer(|| unsafe {
         let name = name_slot(program_tool(number(tool)?)?).load(Ordering::Acquire);
         // The name is still live: names are removed only while the world is stopped.
@@ -186,12 +193,14 @@ unsafe extern "C" fn get_tool(_: *mut PyObject, tool: *mut PyObject) -> *mut PyO
     })
 }
 
+/// # Safety
+/// As the module says.
 unsafe extern "C" fn register_callback(
     _: *mut PyObject,
     args: *const *mut PyObject,
     count: isize,
 ) -> *mut PyObject {
-    // SAFETY: the thread is attached, and the `count` arguments are live, as the entry points require.
+    // SAFETY: the thread is attached, and the `count` arguments are live, as the module says.
     answer(|| unsafe {
         let [tool, event, callback] = exactly(REGISTER_CALLBACK, args, count)?;
         let (tool, event) = (number(tool)?, number(event)?);
@@ -205,16 +214,20 @@ unsafe extern "C" fn register_callback(
     })
 }
 
+/// # Safety
+/// As the module says.
 unsafe extern "C" fn get_events(_: *mut PyObject, tool: *mut PyObject) -> *mut PyObject {
-    // SAFETY: the thread is attached, and `tool` is live, as the entry points require.
+    // SAFETY: the thread is attached, and `tool` is live, as the module says.
     answer(|| unsafe {
         let tool = program_tool(number(tool)?)?;
         int(tools::events_of(interpreter(), tool).bits().into())
     })
 }
 
+/// # Safety
+/// As the module says.
 unsafe extern "C" fn set_events(_: *mut PyObject, args: *const *mut PyObject, count: isize) -> *mut PyObject {
-    // SAFETY: the thread is attached, and the `count` arguments are live, as the entry points require. The
+    // SAFETY: the thread is attached, and the `count` arguments are live, as the module says. The
     // world is stopped for `set_events`.
     answer(|| unsafe {
         let [tool, events] = exactly(SET_EVENTS, args, count)?;
@@ -231,12 +244,14 @@ unsafe extern "C" fn set_events(_: *mut PyObject, args: *const *mut PyObject, co
     })
 }
 
+/// # Safety
+/// As the module says.
 unsafe extern "C" fn get_local_events(
     _: *mut PyObject,
     args: *const *mut PyObject,
     count: isize,
 ) -> *mut PyObject {
-    // SAFETY: the thread is attached, and the `count` arguments are live, as the entry points require.
+    // SAFETY: the thread is attached, and the `count` arguments are live, as the module says.
     answer(|| unsafe {
         let [tool, code] = exactly(GET_LOCAL_EVENTS, args, count)?;
         let tool = number(tool)?;
@@ -245,12 +260,14 @@ unsafe extern "C" fn get_local_events(
     })
 }
 
+/// # Safety
+/// As the module says.
 unsafe extern "C" fn set_local_events(
     _: *mut PyObject,
     args: *const *mut PyObject,
     count: isize,
 ) -> *mut PyObject {
-    // SAFETY: the thread is attached, and the `count` arguments are live, as the entry points require. The
+    // SAFETY: the thread is attached, and the `count` arguments are live, as the module says. The
     // world is stopped for `set_local_events`.
     answer(|| unsafe {
         let [tool, code, events] = exactly(SET_LOCAL_EVENTS, args, count)?;
@@ -268,8 +285,10 @@ unsafe extern "C" fn set_local_events(
     })
 }
 
+/// # Safety
+/// As the module says.
 unsafe extern "C" fn restart_events(_: *mut PyObject, _: *mut PyObject) -> *mut PyObject {
-    // SAFETY: the thread is attached, as the entry points require.
+    // SAFETY: the thread is attached, as the module says.
     answer(|| unsafe {
         tools::restart_events(ThreadState::current())?;
         Ok(nothing())
@@ -278,8 +297,11 @@ unsafe extern "C" fn restart_events(_: *mut PyObject, _: *mut PyObject) -> *mut 
 
 /// A dictionary with the tools that watch each event everywhere: the bits of the tools by the name of the
 /// event.
+///
+/// # Safety
+/// As the module says.
 unsafe extern "C" fn all_events(_: *mut PyObject, _: *mut PyObject) -> *mut PyObject {
-    // SAFETY: the thread is attached, as the entry points require.
+    // SAFETY: the thread is attached, as the module says.
     answer(|| unsafe {
         let watched = Owned::from_host(ffi::PyDict_New())?;
         for event in Event::ungrouped() {
