@@ -113,7 +113,8 @@ pub(crate) unsafe fn fire_exception(
     codelike: *mut PyObject,
     offset: i32,
 ) -> PyResult<()> {
-    // SAFETY: as the caller owes; the exception is taken off the thread for the call, so none is set then.
+    // SAFETY: the state is valid, and `codelike` is live (caller). The exception is taken off the thread for
+    // the call, so none is set then.
     unsafe {
         let exception = take_exception(event)?;
         fire(state, event, codelike, offset, offset, &[exception.as_ptr()])?;
@@ -147,8 +148,8 @@ pub(crate) unsafe fn fire_stop_iteration(
     offset: i32,
     value: *mut PyObject,
 ) -> PyResult<()> {
-    // SAFETY: as the caller owes; the exception that is set here is taken off the thread again before the
-    // call.
+    // SAFETY: the state is valid, and the objects are live (caller). The exception that is set here is taken
+    // off the thread again before the call.
     unsafe {
         ffi::PyErr_SetObject(ffi::PyExc_StopIteration, value);
         let exception = take_exception(Event::STOP_ITERATION)?;

@@ -131,7 +131,8 @@ unsafe fn call_tools_here(
 /// `event` is an event of this instruction or not a local one.
 #[cold]
 unsafe fn disable(tstate: ThreadState, code: Code, index: usize, event: Event, tool: Tool) -> PyResult<()> {
-    // SAFETY: as the caller owes; the world is stopped for `writer::disable`.
+    // SAFETY: `code` is live, with an instruction at `index` (caller); the world is stopped for
+    // `writer::disable`.
     unsafe {
         let interp = tstate.interp();
         if !event.is_local() {
@@ -218,7 +219,7 @@ unsafe fn fire<const N: usize>(
 /// and `instr` is an instruction in its bytecode; `event` is an event of this instruction, or not a local
 /// event.
 pub(crate) unsafe fn event(tstate: ThreadState, event: c_int, frame: Frame, instr: CodeUnit) -> PyResult<()> {
-    // SAFETY: the same requirements; `seen` is `instr`, and there are no arguments.
+    // SAFETY: `fire` requires what this function requires: `seen` is `instr`, and there are no arguments.
     unsafe { fire(tstate, event, frame, instr, instr, [null_mut(); 3]) }
 }
 
@@ -234,7 +235,7 @@ pub(crate) unsafe fn event_with(
     argument: *mut PyObject,
 ) -> PyResult<()> {
     let arguments = [null_mut(), null_mut(), null_mut(), argument];
-    // SAFETY: the same requirements; `argument` is live (caller).
+    // SAFETY: `fire` requires what this function requires; `argument` is live (caller).
     unsafe { fire(tstate, event, frame, instr, instr, arguments) }
 }
 
@@ -250,7 +251,7 @@ pub(crate) unsafe fn event_with_two(
     arguments: [*mut PyObject; 2],
 ) -> PyResult<()> {
     let arguments = [null_mut(), null_mut(), null_mut(), arguments[0], arguments[1]];
-    // SAFETY: the same requirements; the arguments are live (caller).
+    // SAFETY: `fire` requires what this function requires; the arguments are live (caller).
     unsafe { fire(tstate, event, frame, instr, instr, arguments) }
 }
 
@@ -265,7 +266,8 @@ pub(crate) unsafe fn event_with_exception(
     instr: CodeUnit,
     arguments: [*mut PyObject; 2],
 ) {
-    // SAFETY: as the caller owes; the exception is taken off the thread for the call, so none is set then.
+    // SAFETY: the arguments are live, and the frame is current and published (caller). The exception is taken
+    // off the thread for the call, so none is set then.
     unsafe {
         let Ok(exception) = Owned::from_host(ffi::_PyErr_GetRaisedException(tstate.as_ptr())) else { return };
         if event_with_two(tstate, event, frame, instr, arguments).is_ok() {
@@ -287,7 +289,8 @@ pub(crate) unsafe fn jump(
     source: CodeUnit,
     target: CodeUnit,
 ) -> PyResult<CodeUnit> {
-    // SAFETY: as the caller owes; `source` and `target` are in the frame's bytecode (caller).
+    // SAFETY: `fire` requires what this function requires; `source` and `target` are in the frame's bytecode
+    // (caller).
     unsafe {
         let offset = offset_object(tstate, target, frame.bytecode())?;
         let here = frame.instr();
@@ -377,7 +380,7 @@ pub(crate) unsafe fn line(
 /// Calls the tools for `line`, which begins at code unit `index`.
 ///
 /// # Safety
-/// As for [`line`]; `data` is the data of the frame's code.
+/// As for [`line()`]; `data` is the data of the frame's code.
 #[inline(always)]
 unsafe fn begin_line(
     tstate: ThreadState,
@@ -407,7 +410,7 @@ unsafe fn begin_line(
 /// only to unpack it.
 ///
 /// # Safety
-/// As for [`line`].
+/// As for [`line()`].
 unsafe fn trace_line(tstate: ThreadState, frame: Frame, line: c_int) -> PyResult<()> {
     // SAFETY: the thread is attached, and `frame` is current and published (caller). The frame object is kept
     // alive for the call; the trace function was checked above.

@@ -9,7 +9,7 @@
 //!   and instrumented instructions run the functions of [`calls`].
 //! - `ops` and `interp`, directly: [`exceptions`], which is a part of `ceval.o`, [`version`] and
 //!   [`calls::under_line`].
-//! - `tlbc`, directly: [`writer::shown`], for new copies of bytecode.
+//! - `tlbc`, directly: `writer::shown`, for new copies of bytecode.
 //!
 //! # From events to bytecode
 //!

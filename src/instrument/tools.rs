@@ -136,7 +136,8 @@ pub(crate) unsafe fn set_local_events(
 /// # Safety
 /// The thread is attached, `tstate` is its state, and it has not stopped the world.
 pub(crate) unsafe fn clear(tstate: ThreadState, tool: Tool) -> PyResult<()> {
-    // SAFETY: the thread is attached to `interp` (caller), and the world is stopped where that is required.
+    // SAFETY: `tstate` is the state of this thread, which is attached (caller). The closure runs while the
+    // world is stopped.
     unsafe {
         let interp = tstate.interp();
         for event in Event::all() {
@@ -159,7 +160,8 @@ pub(crate) unsafe fn clear(tstate: ThreadState, tool: Tool) -> PyResult<()> {
 /// # Safety
 /// As for [`clear`].
 pub(crate) unsafe fn restart_events(tstate: ThreadState) -> PyResult<()> {
-    // SAFETY: the thread is attached to `interp` (caller), and the world is stopped where that is required.
+    // SAFETY: `tstate` is the state of this thread, which is attached (caller). The closure runs while the
+    // world is stopped.
     unsafe {
         let interp = tstate.interp();
         with_world_stopped(interp, || {

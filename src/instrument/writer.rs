@@ -456,7 +456,7 @@ impl LineReader {
 /// # Safety
 /// As for [`instrument`].
 pub(crate) unsafe fn instrument_if_outdated(code: Code, interp: Interpreter) -> PyResult<()> {
-    // SAFETY: the requirements are those of `instrument`.
+    // SAFETY: `instrument` requires what this function requires.
     unsafe {
         if version::of_code(code) == version::global(interp) {
             return Ok(());

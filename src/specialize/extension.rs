@@ -16,7 +16,7 @@ type Description = ffi::_PyBinaryOpSpecializationDescr;
 /// The description of an operation with this operator on such operands; none if there is no such description.
 ///
 /// # Safety
-/// As the module says.
+/// The operands are live.
 pub(super) unsafe fn find(
     left: *mut PyObject,
     right: *mut PyObject,

@@ -94,7 +94,8 @@ pub(super) unsafe fn decide(
     version: u32,
     access: Access,
 ) -> Decision {
-    // SAFETY: as for `likelihood`, whose requirements are those of this function.
+    // SAFETY: the objects are live, and the thread is attached (caller). All types that an object can change
+    // between keep their dictionaries in the same place.
     unsafe {
         let flags = type_flags(type_);
         if flags & u64::from(ffi::Py_TPFLAGS_MANAGED_DICT) == 0 {

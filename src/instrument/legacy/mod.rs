@@ -104,7 +104,8 @@ impl Kind for Trace {
     }
 
     unsafe fn prepare_thread(tstate: ThreadState) -> PyResult<()> {
-        // SAFETY: the requirements are those of `Kind::prepare_thread`.
+        // SAFETY: the world is stopped, and `tstate` is live with its frames published (the trait's
+        // contract).
         unsafe { trace::want_opcodes_of_innermost_frame(tstate) }
     }
 }

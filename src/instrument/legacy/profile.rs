@@ -36,7 +36,7 @@ unsafe fn tell_profiler(call: &Call, argument: *mut PyObject) -> PyResult<Answer
 struct Entered;
 impl Handler for Entered {
     unsafe fn handle(call: Call) -> PyResult<Answer> {
-        // SAFETY: the requirements are those of the trait; the argument is immortal.
+        // SAFETY: the thread is attached, and its frames are published (the trait's contract).
         unsafe { tell_profiler(&call, none()) }
     }
 }
@@ -45,7 +45,7 @@ impl Handler for Entered {
 struct Left;
 impl Handler for Left {
     unsafe fn handle(call: Call) -> PyResult<Answer> {
-        // SAFETY: the requirements are those of the trait; these events have a value.
+        // SAFETY: the events that this handler is subscribed to have a value.
         unsafe { tell_profiler(&call, call.value()) }
     }
 }
@@ -54,7 +54,7 @@ impl Handler for Left {
 struct Unwound;
 impl Handler for Unwound {
     unsafe fn handle(call: Call) -> PyResult<Answer> {
-        // SAFETY: the requirements are those of the trait.
+        // SAFETY: the thread is attached, and its frames are published (the trait's contract).
         unsafe { tell_profiler(&call, core::ptr::null_mut()) }
     }
 }
@@ -64,7 +64,8 @@ impl Handler for Unwound {
 struct CallOfC;
 impl Handler for CallOfC {
     unsafe fn handle(call: Call) -> PyResult<Answer> {
-        // SAFETY: as the trait's contract says; these events have the callable and its first argument.
+        // SAFETY: the thread is attached, and its frames are published (the trait's contract); these events
+        // have the callable and its first argument.
         unsafe {
             let (callable, first) = (call.argument(2), call.argument(3));
             if is_c_function(callable) {

@@ -109,7 +109,7 @@ unsafe fn tell_line(
 struct Entered;
 impl Handler for Entered {
     unsafe fn handle(call: Call) -> PyResult<Answer> {
-        // SAFETY: the requirements are those of the trait; the argument is immortal.
+        // SAFETY: the thread is attached, and its frames are published (the trait's contract).
         unsafe { tell_tracer(&call, none()) }
     }
 }
@@ -118,7 +118,7 @@ impl Handler for Entered {
 struct Left;
 impl Handler for Left {
     unsafe fn handle(call: Call) -> PyResult<Answer> {
-        // SAFETY: the requirements are those of the trait; these events have a value.
+        // SAFETY: the events that this handler is subscribed to have a value.
         unsafe { tell_tracer(&call, call.value()) }
     }
 }
@@ -127,7 +127,7 @@ impl Handler for Left {
 struct Unwound;
 impl Handler for Unwound {
     unsafe fn handle(call: Call) -> PyResult<Answer> {
-        // SAFETY: the requirements are those of the trait.
+        // SAFETY: the thread is attached, and its frames are published (the trait's contract).
         unsafe { tell_tracer(&call, core::ptr::null_mut()) }
     }
 }
@@ -136,8 +136,8 @@ impl Handler for Unwound {
 struct Exception;
 impl Handler for Exception {
     unsafe fn handle(call: Call) -> PyResult<Answer> {
-        // SAFETY: as the trait's contract says; the value of these events is an exception. The tuple takes
-        // references of its own.
+        // SAFETY: the thread is attached, and its frames are published (the trait's contract); the value of
+        // these events is an exception. The tuple takes references of its own.
         unsafe {
             let exception = call.value();
             let type_: *mut PyObject = type_of(exception).cast();
@@ -155,7 +155,8 @@ impl Handler for Exception {
 struct Line;
 impl Handler for Line {
     unsafe fn handle(call: Call) -> PyResult<Answer> {
-        // SAFETY: as the trait's contract says; the event has the line instead of an offset.
+        // SAFETY: the thread is attached, and its frames are published (the trait's contract); the event has
+        // the line instead of an offset.
         unsafe {
             let Some(tstate) = traced_thread() else { return Ok(Answer::Continue) };
             let line = ffi::PyLong_AsInt(call.argument(1));
@@ -169,7 +170,8 @@ impl Handler for Line {
 struct Jump;
 impl Handler for Jump {
     unsafe fn handle(call: Call) -> PyResult<Answer> {
-        // SAFETY: as the trait's contract says; the event has code object, offset and target.
+        // SAFETY: the thread is attached, and its frames are published (the trait's contract); the event has
+        // code object, offset and target.
         unsafe {
             let Some(tstate) = traced_thread() else { return Ok(Answer::Continue) };
             let unit = |offset| ffi::PyLong_AsInt(offset) as usize / size_of::<ffi::_Py_CODEUNIT>();
@@ -197,7 +199,8 @@ impl Handler for Jump {
 struct Instruction;
 impl Handler for Instruction {
     unsafe fn handle(call: Call) -> PyResult<Answer> {
-        // SAFETY: the requirements are those of the trait; the current frame keeps its frame object alive.
+        // SAFETY: the thread is attached, and its frames are published (the trait's contract). The current
+        // frame keeps its frame object alive.
         unsafe {
             let frame = traced_frame()?;
             match traced_thread() {
