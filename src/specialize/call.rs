@@ -1,4 +1,4 @@
-//! CALL.
+//! CALL: forms for C functions, Python functions, methods and classes.
 
 use core::ffi::{c_int, c_uint};
 use core::ptr::fn_addr_eq;

@@ -1,4 +1,4 @@
-//! CALL_KW.
+//! CALL_KW: forms for Python functions and bound methods of them, and for other callables.
 
 use super::call::{Callable, version_of_python_function};
 use super::{Cache, Decision, Form, Refusal, conclude};

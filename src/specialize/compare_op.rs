@@ -1,4 +1,4 @@
-//! COMPARE_OP.
+//! COMPARE_OP: forms for two floats, two compact ints, and two strings.
 
 use core::ffi::c_int;
 

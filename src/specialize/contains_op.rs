@@ -1,4 +1,4 @@
-//! CONTAINS_OP.
+//! CONTAINS_OP: forms for dictionaries and sets.
 
 use super::{Decision, Form, Refusal, conclude};
 use crate::bytecode::opcode::*;

@@ -1,4 +1,4 @@
-//! FOR_ITER.
+//! FOR_ITER: forms for iterators of lists, tuples and ranges, and for generators.
 
 use core::ffi::c_int;
 

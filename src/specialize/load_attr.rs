@@ -1,4 +1,5 @@
-//! LOAD_ATTR.
+//! LOAD_ATTR: forms for attributes of modules, classes and instances. It looks at types with
+//! [`super::descriptor`], and at instances with [`super::instance`].
 
 use core::ptr::fn_addr_eq;
 

@@ -1,4 +1,4 @@
-//! LOAD_GLOBAL.
+//! LOAD_GLOBAL: forms for names in the module's namespace, and for names in builtins.
 
 use super::form::narrow;
 use super::{Cache, Decision, Form, Refusal, conclude};

@@ -1,4 +1,4 @@
-//! LOAD_SUPER_ATTR.
+//! LOAD_SUPER_ATTR: forms for the built-in `super`, with and without a call of the attribute.
 
 use super::{Decision, Form, Refusal, conclude};
 use crate::bytecode::opcode::*;

@@ -1,4 +1,4 @@
-//! SEND.
+//! SEND: the form for generators and coroutines.
 
 use super::python_function::default_evaluator;
 use super::{Decision, Form, Refusal, conclude};

@@ -1,4 +1,5 @@
-//! STORE_ATTR.
+//! STORE_ATTR: forms for slots, and for values in an instance or its dictionary. It looks at types with
+//! [`super::descriptor`], and at instances with [`super::instance`].
 
 use super::descriptor::{self, Kind};
 use super::instance::{self, Access};

@@ -1,4 +1,4 @@
-//! STORE_SUBSCR.
+//! STORE_SUBSCR: forms for dictionaries, and for lists with an `int` index.
 
 use super::{Decision, Form, Refusal, conclude};
 use crate::bytecode::opcode::*;

@@ -1,4 +1,4 @@
-//! TO_BOOL.
+//! TO_BOOL: forms for `bool`, `int`, `list`, `None` and `str`, and for instances that are always true.
 
 use core::ffi::{c_int, c_uint};
 

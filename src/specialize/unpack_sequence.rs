@@ -1,4 +1,4 @@
-//! UNPACK_SEQUENCE.
+//! UNPACK_SEQUENCE: forms for tuples and lists.
 
 use core::ffi::c_int;
 

@@ -118,7 +118,8 @@ impl Handler for Entered {
 struct Left;
 impl Handler for Left {
     unsafe fn handle(call: Call) -> PyResult<Answer> {
-        // SAFETY: the events that this handler is subscribed to have a value.
+        // SAFETY: the thread is attached, its frames are published, and these events have a value (the trait's
+        // contract).
         unsafe { tell_tracer(&call, call.value()) }
     }
 }
