@@ -1,5 +1,7 @@
-//! Branches: the event BRANCH, which is two by now, and `co_branches()`. Source: PEP 669,
-//! `pycore_code.h`.
+//! Branches: handlers that turn BRANCH_LEFT and BRANCH_RIGHT back into the older event BRANCH, and the
+//! iterator of `co_branches()`. Source: PEP 669, `pycore_code.h`.
+//!
+//! Callers: `tools` in this room, and `exports` for `_PyInstrumentation_BranchesIterator`.
 
 use core::ffi::c_int;
 use core::mem::{MaybeUninit, offset_of};
@@ -15,9 +17,9 @@ use crate::host::owned::{exception_is_set, into_host};
 use crate::host::{Code, Owned, PyObject, PyResult, ffi, refcount};
 use crate::seams;
 
-/// A type of this library, without attributes, that nobody makes instances of but us.
+/// A static type without attributes, whose instances only this file creates.
 const fn type_(name: &'static core::ffi::CStr, size: usize) -> ffi::PyTypeObject {
-    // SAFETY: pointers, options of functions, and integers: zero is a value of all.
+    // SAFETY: integers, pointers and optional functions, for which zero is a value.
     let mut type_: ffi::PyTypeObject = unsafe { MaybeUninit::zeroed().assume_init() };
     type_.ob_base.ob_base = static_head(&raw mut ffi::PyType_Type);
     type_.tp_name = name.as_ptr();
@@ -27,7 +29,7 @@ const fn type_(name: &'static core::ffi::CStr, size: usize) -> ffi::PyTypeObject
 
 // --- the event BRANCH --------------------------------------------------------------------------
 
-/// What is called for one way of a branch on behalf of a callback for BRANCH.
+/// The callback that is registered for BRANCH_LEFT or BRANCH_RIGHT on behalf of a callback for BRANCH.
 #[repr(C)]
 struct Handler {
     object: PyObject,
@@ -47,17 +49,25 @@ static mut HANDLER_TYPE: ffi::PyTypeObject = {
     type_
 };
 
+/// `tp_dealloc` of handlers.
+///
+/// # Safety
+/// `object` is a [`Handler`] without references, and the thread is attached.
 unsafe extern "C" fn free_handler(object: *mut PyObject) {
-    // SAFETY: the host gives up the last reference of one of ours.
+    // SAFETY: `object` is a handler, which owns its callback; its memory is from `_PyObject_New` (caller).
     unsafe {
         refcount::decref((*object.cast::<Handler>()).callback);
         ffi::PyObject_Free(object.cast());
     }
 }
 
-/// A new handler that calls `callback`.
+/// A new handler that calls `callback` (borrowed). Fails with MemoryError.
+///
+/// # Safety
+/// The thread is attached, and `callback` is live.
 unsafe fn handler(callback: *mut PyObject) -> PyResult {
-    // SAFETY: the thread is attached, and the callback live.
+    // SAFETY: the thread is attached, and `callback` is live (caller); the new object has room for a
+    // `Handler`, whose fields are written before use.
     unsafe {
         let object = Owned::from_host(ffi::_PyObject_New(&raw mut HANDLER_TYPE))?;
         let handler = object.as_ptr().cast::<Handler>();
@@ -67,7 +77,8 @@ unsafe fn handler(callback: *mut PyObject) -> PyResult {
     }
 }
 
-/// Handlers for the left and the right way of a branch, owned by the caller; null if `callback` is.
+/// Handlers for the left and the right way of a branch: owned references; null if `callback` is null. Fails
+/// with MemoryError.
 ///
 /// # Safety
 /// The thread is attached; `callback` is live or null.
@@ -75,16 +86,16 @@ pub(crate) unsafe fn handlers(callback: *mut PyObject) -> PyResult<(*mut PyObjec
     if callback.is_null() {
         return Ok((null_mut(), null_mut()));
     }
-    // SAFETY: the caller's promise.
+    // SAFETY: the thread is attached, and `callback` is live (caller; null is handled above).
     unsafe {
         let (right, left) = (handler(callback)?, handler(callback)?);
         Ok((left.into_ptr(), right.into_ptr()))
     }
 }
 
-/// The callback that a program has registered: what is behind a handler, anything else itself.
+/// The callback that was registered: for a handler the callback behind it, otherwise `registered` itself.
 pub(crate) fn unwrap_handler(registered: Owned) -> Owned {
-    // SAFETY: owned, so live; a handler keeps its callback.
+    // SAFETY: `registered` is owned, so it is live; a handler keeps its callback alive.
     unsafe {
         if !is_exact(registered.as_ptr(), &raw mut HANDLER_TYPE) {
             return registered;
@@ -93,8 +104,12 @@ pub(crate) fn unwrap_handler(registered: Owned) -> Owned {
     }
 }
 
-/// Calls the callback, unless its event was disabled at the branch instruction already: then the other way
-/// is of no interest either.
+/// Vectorcall of handlers: calls the callback, unless the event was disabled at the branch instruction
+/// already. Then it is disabled for the other way, too.
+///
+/// # Safety
+/// The thread is attached, and `object` is a [`Handler`], called as the callback of a branch event:
+/// `arguments` are a code object, the offset of an instruction in it, and the offset of the target.
 unsafe extern "C" fn call_handler(
     object: *mut PyObject,
     arguments: *const *mut PyObject,
@@ -102,7 +117,7 @@ unsafe extern "C" fn call_handler(
     names: *mut PyObject,
 ) -> *mut PyObject {
     debug_assert!(flagged_count << 1 >> 1 >= 3);
-    // SAFETY: called as a callback of a branch event: with a code object, an offset in it, and another.
+    // SAFETY: `object` is a handler, and the arguments are those of a branch event (caller).
     unsafe {
         let code = Code::from_ptr((*arguments).cast());
         let offset = ffi::PyLong_AsLong(*arguments.add(1));
@@ -119,7 +134,7 @@ unsafe extern "C" fn call_handler(
 
 // --- co_branches -------------------------------------------------------------------------------
 
-/// A branch: code units of the instruction, and of where its two ways lead.
+/// A branch: the code units of the instruction, and of the targets of its two ways.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 struct Branch {
     source: usize,
@@ -127,7 +142,7 @@ struct Branch {
     right: usize,
 }
 
-/// The first branch at or after code unit `start`, and where to look for the next one.
+/// The first branch at or after code unit `start`, and the code unit from which to search for the next one.
 fn next_branch(listing: &impl Listing, start: usize) -> Option<(Branch, usize)> {
     let mut argument = 0;
     let mut index = start;
@@ -140,17 +155,18 @@ fn next_branch(listing: &impl Listing, start: usize) -> Option<(Branch, usize)> 
                 index = next;
                 continue;
             }
-            // Past END_FOR and POP_ITER.
+            // The right way skips END_FOR and POP_ITER.
             FOR_ITER => {
                 return Some((Branch { source: index, left: next, right: next + argument + 2 }, next));
             }
             POP_JUMP_IF_FALSE | POP_JUMP_IF_TRUE | POP_JUMP_IF_NONE | POP_JUMP_IF_NOT_NONE => {
-                // Past NOT_TAKEN.
+                // The left way skips NOT_TAKEN.
                 let left = next + 1;
                 return Some((Branch { source: index, left, right: next + argument }, left));
             }
             END_ASYNC_FOR => {
-                // The loop is left at its END_SEND, and goes on after that's NOT_TAKEN.
+                // The branch is the END_SEND of the loop. The left way skips the NOT_TAKEN after it, the
+                // right way leaves the loop.
                 let source = next - argument;
                 return Some((Branch { source, left: source + 2, right: next }, next));
             }
@@ -162,7 +178,7 @@ fn next_branch(listing: &impl Listing, start: usize) -> Option<(Branch, usize)> 
     None
 }
 
-/// An iterator over the branches of a code object.
+/// An iterator over the branches of a code object (`co_branches()`).
 #[repr(C)]
 struct Branches {
     object: PyObject,
@@ -180,16 +196,26 @@ static mut BRANCHES_TYPE: ffi::PyTypeObject = {
     type_
 };
 
+/// `tp_dealloc` of the iterator.
+///
+/// # Safety
+/// `object` is a [`Branches`] without references, and the thread is attached.
 unsafe extern "C" fn free_branches(object: *mut PyObject) {
-    // SAFETY: the host gives up the last reference of one of ours.
+    // SAFETY: `object` is such an iterator, which owns its code object; its memory is from
+    // `PyType_GenericAlloc` (caller).
     unsafe {
         refcount::decref((*object.cast::<Branches>()).code);
         ffi::PyObject_Free(object.cast());
     }
 }
 
+/// `tp_iternext` of the iterator.
+///
+/// # Safety
+/// `object` is a live [`Branches`], and the thread is attached.
 unsafe extern "C" fn next_of_branches(object: *mut PyObject) -> *mut PyObject {
-    // SAFETY: one of ours, which keeps its code object. Locked, nobody instruments it.
+    // SAFETY: `object` is such an iterator, which keeps its code object alive (caller). With the lock, no
+    // other thread instruments the code object.
     unsafe {
         let iterator = object.cast::<Branches>();
         let code = (*iterator).code;
@@ -204,9 +230,13 @@ unsafe extern "C" fn next_of_branches(object: *mut PyObject) -> *mut PyObject {
     }
 }
 
-/// A branch as Python code sees it: three offsets in bytes.
+/// A branch as Python code gets it: a tuple of three offsets in bytes. Fails with MemoryError.
+///
+/// # Safety
+/// The thread is attached.
 unsafe fn triple(branch: Branch) -> PyResult {
-    // SAFETY: the thread is attached; the tuple takes the references over, even if it cannot be made.
+    // SAFETY: the thread is attached (caller). `_PyTuple_FromArraySteal` takes over the references even if it
+    // fails.
     unsafe {
         let offset = |index: usize| {
             let bytes = index * size_of::<ffi::_Py_CODEUNIT>();
@@ -218,12 +248,13 @@ unsafe fn triple(branch: Branch) -> PyResult {
     }
 }
 
-/// An iterator over the branches of `code`: `co_branches()`. Fails with MemoryError.
+/// Returns an iterator over the branches of `code`, for `co_branches()`. Fails with MemoryError.
 ///
 /// # Safety
-/// The thread is attached, `code` is live.
+/// The thread is attached, and `code` is live.
 pub(crate) unsafe fn iterator(code: Code) -> PyResult {
-    // SAFETY: the caller's promise; the memory is zeroed, so the iterator begins at code unit zero.
+    // SAFETY: the thread is attached, and `code` is live (caller). The memory is zeroed, so the iterator
+    // begins at code unit zero.
     unsafe {
         let iterator = Owned::from_host(ffi::PyType_GenericAlloc(&raw mut BRANCHES_TYPE, 0))?;
         (*iterator.as_ptr().cast::<Branches>()).code = refcount::new_ref(code.object());

@@ -1,7 +1,10 @@
-//! Events that C code fires for "code" of its own (`PyMonitoring_*`). Source: `cpython/monitoring.h`.
+//! Events that C code fires for code-like objects of its own (`PyMonitoring_*`). Source:
+//! `cpython/monitoring.h`.
 //!
-//! The caller keeps a state per kind of event: which tools want it, as of the last `EnterScope`. The macros
-//! of the header call the functions here only if there are any.
+//! The C code keeps a state per event: the tools that watch it, as of the last `PyMonitoring_EnterScope`. The
+//! macros of the header call the functions here only if there are any.
+//!
+//! Callers: `exports`.
 
 use core::ffi::c_int;
 use core::ptr::null_mut;
@@ -14,13 +17,14 @@ use crate::raise;
 
 pub(crate) type State = *mut ffi::PyMonitoringState;
 
-/// Brings the `length` states up to date, each for the event of the same place in `events`, unless `*known`, the
-/// version that they are of, says that they are.
+/// `PyMonitoring_EnterScope`: updates each of the `length` states to the tools that watch the event at the
+/// same index of `events`. Does nothing if `*known`, the version of the states, is the interpreter's version.
 ///
 /// # Safety
-/// The thread is attached, and both arrays have that many entries.
+/// The thread is attached; `states` and `events` have `length` entries; all pointers are valid, and no other
+/// thread uses the states meanwhile.
 pub(crate) unsafe fn enter_scope(states: State, known: *mut u64, events: *const u8, length: usize) {
-    // SAFETY: the caller's promise.
+    // SAFETY: the pointers are valid, and both arrays have `length` entries (caller).
     unsafe {
         let interp = ThreadState::current().interp();
         let current = version::global(interp).field() as u64;
@@ -34,9 +38,12 @@ pub(crate) unsafe fn enter_scope(states: State, known: *mut u64, events: *const 
     }
 }
 
-/// The tools that want an event of this number.
+/// The tools that watch the event of this number; none if there is no such event.
+///
+/// # Safety
+/// The thread is attached to `interp`.
 unsafe fn wanted_by(interp: *mut ffi::PyInterpreterState, number: u8) -> ToolSet {
-    // SAFETY: the interpreter is live and the thread attached.
+    // SAFETY: the thread is attached to `interp` (caller).
     unsafe {
         match Event::from_number(number.into()) {
             None => ToolSet::NONE,
@@ -49,14 +56,16 @@ unsafe fn wanted_by(interp: *mut ffi::PyInterpreterState, number: u8) -> ToolSet
 
 // --- firing ------------------------------------------------------------------------------------
 
-/// The most arguments that a callback can get: code, offset, and two more.
+/// The most arguments that a callback gets: code, offset, and two more.
 const MOST_ARGUMENTS: usize = 4;
 
-/// Tells the tools in `state` of `event` at `offset`, which they see as `place`, with `values`. Those who
-/// disable it are taken out of the state.
+/// Calls the tools of `state` for an event at `offset`. Callbacks get `codelike`, `place` and `values`. A
+/// tool that returns DISABLE is removed from the state. Fails with ValueError if `offset` is negative or the
+/// event cannot be disabled, with MemoryError, and with a callback's exception.
 ///
 /// # Safety
-/// The thread is attached, `state` is active and of this event, and the objects are live.
+/// The thread is attached and not tracing, `state` is a valid state of this event with an active tool, no
+/// exception is set, the objects are live, and `values` has two entries at most.
 pub(crate) unsafe fn fire(
     state: State,
     event: Event,
@@ -66,7 +75,7 @@ pub(crate) unsafe fn fire(
     values: &[*mut PyObject],
 ) -> PyResult<()> {
     debug_assert!(values.len() <= MOST_ARGUMENTS - 2);
-    // SAFETY: the callers' promise: the thread is attached, and the objects are live.
+    // SAFETY: the thread is attached, the objects are live, and `state` is valid (caller).
     unsafe {
         debug_assert!((*state).active != 0);
         if offset < 0 {
@@ -93,17 +102,19 @@ pub(crate) unsafe fn fire(
     Ok(())
 }
 
-/// Like [`fire`], with the exception that is set as the value. It stays set unless a tool raises.
+/// As [`fire`], with the exception that is set as the only value. It stays set unless a callback raises
+/// another one. Fails with ValueError if no exception is set.
 ///
 /// # Safety
-/// As for [`fire`].
+/// As for [`fire`], but an exception may be set.
 pub(crate) unsafe fn fire_exception(
     state: State,
     event: Event,
     codelike: *mut PyObject,
     offset: i32,
 ) -> PyResult<()> {
-    // SAFETY: the callers' promise.
+    // SAFETY: the state is valid, and `codelike` is live (caller). The exception is taken off the thread for
+    // the call, so none is set then.
     unsafe {
         let exception = take_exception(event)?;
         fire(state, event, codelike, offset, offset, &[exception.as_ptr()])?;
@@ -113,8 +124,11 @@ pub(crate) unsafe fn fire_exception(
 }
 
 /// Takes the exception that is set off the thread. Fails with ValueError if there is none.
+///
+/// # Safety
+/// The thread is attached.
 unsafe fn take_exception(event: Event) -> PyResult {
-    // SAFETY: the thread is attached.
+    // SAFETY: the thread is attached (caller).
     unsafe {
         Owned::optional(ffi::PyErr_GetRaisedException()).ok_or_else(|| {
             let number = event.number() as c_int;
@@ -123,17 +137,19 @@ unsafe fn take_exception(event: Event) -> PyResult {
     }
 }
 
-/// Fires STOP_ITERATION for an iteration that ends with `value`: tools get a StopIteration that is made of it.
+/// Fires STOP_ITERATION for an iteration that ends with `value`. Callbacks get a new StopIteration with this
+/// value, which is not raised. Fails as [`fire`] does.
 ///
 /// # Safety
-/// The thread is attached, no exception is set, `state` is active and of this event, and the objects are live.
+/// As for [`fire`]; `value` is live.
 pub(crate) unsafe fn fire_stop_iteration(
     state: State,
     codelike: *mut PyObject,
     offset: i32,
     value: *mut PyObject,
 ) -> PyResult<()> {
-    // SAFETY: the caller's promise.
+    // SAFETY: the state is valid, and the objects are live (caller). The exception that is set here is taken
+    // off the thread again before the call.
     unsafe {
         ffi::PyErr_SetObject(ffi::PyExc_StopIteration, value);
         let exception = take_exception(Event::STOP_ITERATION)?;

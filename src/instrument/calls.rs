@@ -1,4 +1,7 @@
-//! Calling tools: what instrumented instructions do. Source: `pycore_instruments.h`, PEP 669.
+//! Calls the tools: what instrumented instructions do. Source: `pycore_instruments.h`, PEP 669.
+//!
+//! Callers: `exports` (`_Py_call_instrumentation*`, which the evaluator calls through [`crate::seams`]),
+//! [`super::c_code`], [`super::legacy`], and `ops` for [`under_line`].
 
 use core::ffi::c_int;
 use core::ptr::null_mut;
@@ -23,12 +26,13 @@ pub(crate) enum Reply {
     Disable,
 }
 
-/// Tells one tool of an event, with everything about events suspended in the thread meanwhile. `arguments`
-/// begins with a slot that the callee may use, and goes on with borrowed objects. Fails with the tool's
-/// exception.
+/// Calls the callback of one tool for an event. Meanwhile no events fire in this thread. `arguments` begins
+/// with a slot that the callee may overwrite (`PY_VECTORCALL_ARGUMENTS_OFFSET`), followed by borrowed
+/// references. Fails with the callback's exception.
 ///
 /// # Safety
-/// The thread is attached, not tracing, and its frames are published; the objects are live.
+/// The thread is attached and not tracing, `tstate` is its state, its frames are published, and the objects
+/// are live.
 #[inline(always)]
 pub(crate) unsafe fn call_tool(
     tstate: ThreadState,
@@ -37,7 +41,7 @@ pub(crate) unsafe fn call_tool(
     arguments: &mut [*mut PyObject],
 ) -> PyResult<Reply> {
     debug_assert!(arguments.len() > 1);
-    // SAFETY: the caller's promise.
+    // SAFETY: the thread is attached, and the objects are live for the call (caller).
     unsafe {
         let Some(callback) = tools::callback(tstate.interp(), tool, event) else { return Ok(Reply::Done) };
         let result = suspended(tstate, event, || {
@@ -54,10 +58,14 @@ pub(crate) unsafe fn call_tool(
     }
 }
 
-/// Runs `action` as a tool's reaction to `event`: no events are told of what it does in this thread.
+/// Runs `action` as a reaction to `event`: with `tracing` raised, so that no events fire in this thread
+/// meanwhile.
+///
+/// # Safety
+/// `tstate` is the state of the running thread, which is attached.
 #[inline(always)]
 unsafe fn suspended<T>(tstate: ThreadState, event: Event, action: impl FnOnce() -> T) -> T {
-    // SAFETY: the callers' promise: the thread state is live and its thread the current one.
+    // SAFETY: `tstate` is live, and no other thread writes these two fields (caller).
     unsafe {
         let thread = tstate.as_ptr();
         let outer = core::mem::replace(&mut (*thread).what_event, event.number() as c_int);
@@ -69,18 +77,18 @@ unsafe fn suspended<T>(tstate: ThreadState, event: Event, action: impl FnOnce() 
     }
 }
 
-/// Sets ValueError for a tool that has disabled an event which has no location, and takes its callback
-/// away, lest that happens for ever.
+/// Raises ValueError because a tool has disabled an event that cannot be disabled, and removes its callback,
+/// so that this does not repeat.
 ///
 /// # Safety
-/// The thread is attached.
+/// The thread is attached to `interp`.
 #[cold]
 pub(crate) unsafe fn refuse_disable(
     interp: *mut ffi::PyInterpreterState,
     tool: Tool,
     event: Event,
 ) -> Raised {
-    // SAFETY: the caller's promise.
+    // SAFETY: the thread is attached to `interp` (caller).
     unsafe {
         let name = event.name().as_ptr();
         let raised = raise!(PyExc_ValueError, c"Cannot disable %s events. Callback removed.", name);
@@ -89,7 +97,12 @@ pub(crate) unsafe fn refuse_disable(
     }
 }
 
-/// Tells `told` of a local event at code unit `index` of `code`; those who disable it are not told again.
+/// Calls the tools `told` for an event at code unit `index` of `code`. Disables the event at this location
+/// for those that return DISABLE.
+///
+/// # Safety
+/// As for [`call_tool`]; `code` is live, an instruction begins at `index`, and `event` is an event of this
+/// instruction or not a local one.
 #[inline(always)]
 unsafe fn call_tools_here(
     tstate: ThreadState,
@@ -100,7 +113,7 @@ unsafe fn call_tools_here(
     arguments: &mut [*mut PyObject],
 ) -> PyResult<()> {
     for tool in told {
-        // SAFETY: the callers' promise.
+        // SAFETY: the requirements of both callees are among those of this function.
         unsafe {
             if call_tool(tstate, tool, event, arguments)? == Reply::Disable {
                 disable(tstate, code, index, event, tool)?;
@@ -110,9 +123,16 @@ unsafe fn call_tools_here(
     Ok(())
 }
 
+/// Disables `event` at code unit `index` of `code` for `tool`. Fails with ValueError if it is not a local
+/// event.
+///
+/// # Safety
+/// The thread is attached, `tstate` is its state, `code` is live, an instruction begins at `index`, and
+/// `event` is an event of this instruction or not a local one.
 #[cold]
 unsafe fn disable(tstate: ThreadState, code: Code, index: usize, event: Event, tool: Tool) -> PyResult<()> {
-    // SAFETY: the callers' promise.
+    // SAFETY: `code` is live, with an instruction at `index` (caller); the world is stopped for
+    // `writer::disable`.
     unsafe {
         let interp = tstate.interp();
         if !event.is_local() {
@@ -123,21 +143,28 @@ unsafe fn disable(tstate: ThreadState, code: Code, index: usize, event: Event, t
     }
 }
 
-/// The offset that Python code sees, as an `int`.
+/// The offset of a code unit in bytes, as an `int`.
+///
+/// # Safety
+/// The thread is attached, `tstate` is its state, and `unit` is in the bytecode that begins at `bytecode`.
 #[inline(always)]
 unsafe fn offset_object(tstate: ThreadState, unit: CodeUnit, bytecode: CodeUnit) -> PyResult {
-    // SAFETY: the callers' promise: both are in the same bytecode, and the thread is attached.
+    // SAFETY: both pointers are into the same bytecode, and the thread is attached (caller).
     unsafe {
         let offset = unit.offset_from(bytecode) * size_of::<ffi::_Py_CODEUNIT>() as isize;
         Owned::from_host(numbers::int(tstate, offset))
     }
 }
 
-/// Who is told of `event` at a location; not of line and instruction events.
+/// The tools to notify of `event` at code unit `index`. Not for LINE and INSTRUCTION, see [`told_at`].
+///
+/// # Safety
+/// The thread is attached, `tstate` is its state, `code` is live, and `index` is less than its number of code
+/// units.
 #[inline(always)]
 unsafe fn told(tstate: ThreadState, code: Code, index: usize, event: Event) -> ToolSet {
     let event = event.watched_as();
-    // SAFETY: the callers' promise: the code object is live.
+    // SAFETY: `code` and the interpreter are live (caller).
     unsafe {
         if !event.is_local() {
             return tools::tools_for(tstate.interp(), event);
@@ -149,8 +176,12 @@ unsafe fn told(tstate: ThreadState, code: Code, index: usize, event: Event) -> T
     }
 }
 
-/// Tells tools of an event of the instruction `instr`, which they see at `seen`, with the objects after the
-/// third of `arguments`.
+/// Calls the tools for an event of the instruction `instr`, unless the thread is tracing. Callbacks get
+/// `code`, the offset of `seen`, and the elements of `arguments` from the fourth on; the first three are
+/// filled in here.
+///
+/// # Safety
+/// As for [`event`]; `seen` is in the frame's bytecode, and the arguments are live.
 #[inline(always)]
 unsafe fn fire<const N: usize>(
     tstate: ThreadState,
@@ -160,7 +191,8 @@ unsafe fn fire<const N: usize>(
     seen: CodeUnit,
     mut arguments: [*mut PyObject; N],
 ) -> PyResult<()> {
-    // SAFETY: the callers' promise: the frame is live and published, and the units are in its bytecode.
+    // SAFETY: the frame is live and published, both units are in its bytecode, and the arguments are live
+    // (caller). The thread is not tracing.
     unsafe {
         if (*tstate.as_ptr()).tracing != 0 {
             return Ok(());
@@ -180,17 +212,18 @@ unsafe fn fire<const N: usize>(
 
 // --- events of instructions --------------------------------------------------------------------
 
-/// Calls the tools for an event of `instr` without an argument. Fails with a tool's exception.
+/// Calls the tools for an event of `instr` that has no arguments. Fails with a callback's exception.
 ///
 /// # Safety
-/// The thread is attached and `tstate` its state; no exception is set; `frame` is current and published, and
-/// `instr` in its bytecode; `event` is of a kind that the instruction was instrumented for.
+/// The thread is attached and `tstate` is its state; no exception is set; `frame` is current and published,
+/// and `instr` is an instruction in its bytecode; `event` is an event of this instruction, or not a local
+/// event.
 pub(crate) unsafe fn event(tstate: ThreadState, event: c_int, frame: Frame, instr: CodeUnit) -> PyResult<()> {
-    // SAFETY: the caller's promise.
+    // SAFETY: `fire` requires what this function requires: `seen` is `instr`, and there are no arguments.
     unsafe { fire(tstate, event, frame, instr, instr, [null_mut(); 3]) }
 }
 
-/// As [`event`], with one argument, borrowed.
+/// As [`event`], with one argument, a borrowed reference.
 ///
 /// # Safety
 /// As for [`event`]; `argument` is live.
@@ -202,11 +235,11 @@ pub(crate) unsafe fn event_with(
     argument: *mut PyObject,
 ) -> PyResult<()> {
     let arguments = [null_mut(), null_mut(), null_mut(), argument];
-    // SAFETY: the caller's promise.
+    // SAFETY: `fire` requires what this function requires; `argument` is live (caller).
     unsafe { fire(tstate, event, frame, instr, instr, arguments) }
 }
 
-/// As [`event`], with two arguments, borrowed.
+/// As [`event`], with two arguments, borrowed references.
 ///
 /// # Safety
 /// As for [`event`]; `arguments` are live.
@@ -218,11 +251,11 @@ pub(crate) unsafe fn event_with_two(
     arguments: [*mut PyObject; 2],
 ) -> PyResult<()> {
     let arguments = [null_mut(), null_mut(), null_mut(), arguments[0], arguments[1]];
-    // SAFETY: the caller's promise.
+    // SAFETY: `fire` requires what this function requires; the arguments are live (caller).
     unsafe { fire(tstate, event, frame, instr, instr, arguments) }
 }
 
-/// As [`event_with_two`], while an exception is set. It stays set unless a tool raises another one.
+/// As [`event_with_two`], with an exception set. It stays set unless a callback raises another one.
 ///
 /// # Safety
 /// As for [`event_with_two`], but an exception is set.
@@ -233,7 +266,8 @@ pub(crate) unsafe fn event_with_exception(
     instr: CodeUnit,
     arguments: [*mut PyObject; 2],
 ) {
-    // SAFETY: the caller's promise; what is taken off the thread is ours until it is set again.
+    // SAFETY: the arguments are live, and the frame is current and published (caller). The exception is taken
+    // off the thread for the call, so none is set then.
     unsafe {
         let Ok(exception) = Owned::from_host(ffi::_PyErr_GetRaisedException(tstate.as_ptr())) else { return };
         if event_with_two(tstate, event, frame, instr, arguments).is_ok() {
@@ -242,11 +276,11 @@ pub(crate) unsafe fn event_with_exception(
     }
 }
 
-/// Calls the tools for the way of `instr` from `source` to `target`. Returns where to go on: `target`, or where
-/// a tool has moved the frame to. Fails with a tool's exception.
+/// Calls the tools for the step of `instr` from `source` to `target`. Returns the next instruction: `target`,
+/// or the one to which a callback has moved the frame. Fails with a callback's exception.
 ///
 /// # Safety
-/// As for [`event`]; `source` and `target` are in the frame's bytecode, too.
+/// As for [`event`]; `source` and `target` are in the frame's bytecode.
 pub(crate) unsafe fn jump(
     tstate: ThreadState,
     event: c_int,
@@ -255,7 +289,8 @@ pub(crate) unsafe fn jump(
     source: CodeUnit,
     target: CodeUnit,
 ) -> PyResult<CodeUnit> {
-    // SAFETY: the caller's promise.
+    // SAFETY: `fire` requires what this function requires; `source` and `target` are in the frame's bytecode
+    // (caller).
     unsafe {
         let offset = offset_object(tstate, target, frame.bytecode())?;
         let here = frame.instr();
@@ -267,7 +302,10 @@ pub(crate) unsafe fn jump(
 
 // --- lines and instructions --------------------------------------------------------------------
 
-/// Who is told of line or instruction events at a location.
+/// The tools to notify of LINE or INSTRUCTION at code unit `index`.
+///
+/// # Safety
+/// The thread is attached, and `tstate` is its state.
 #[inline(always)]
 unsafe fn told_at(
     tstate: ThreadState,
@@ -276,60 +314,62 @@ unsafe fn told_at(
     index: usize,
     event: Event,
 ) -> ToolSet {
-    // SAFETY: the callers' promise: the interpreter is live.
+    // SAFETY: the thread is attached, so its interpreter is live (caller).
     let global = || unsafe { tools::tools_for(tstate.interp(), event) };
     data.told(kind, index).unwrap_or_else(|| global().union(data.local().tools(event)))
 }
 
-/// The number of a line; -1 for none.
+/// The number of a line; -1 if there is none.
 ///
 /// # Safety
-/// The code object is live, and the line is of its table.
+/// `code` is live, and `line` is from its table of lines.
 #[inline(always)]
 pub(crate) unsafe fn line_number(code: Code, line: Line) -> c_int {
-    // SAFETY: the caller's promise.
+    // SAFETY: `code` is live (caller).
     line.distance().map_or(-1, |distance| unsafe { (*code.as_ptr()).co_firstlineno } + distance)
 }
 
-/// What is under the line event of the instruction `unit`.
+/// The opcode below the line event of the instruction `unit`.
 ///
 /// # Safety
-/// The frame is live and runs the instruction, which has a line event.
+/// `frame` is live, `unit` is an instruction in its bytecode, and it has (or had) a line event, so that its
+/// code has a table of lines.
 #[inline]
 pub(crate) unsafe fn under_line(frame: Frame, unit: CodeUnit) -> u8 {
-    // SAFETY: the caller's promise; a line event was put there with a table of lines.
+    // SAFETY: `frame` is live, and its code has a table of lines, which is never removed (caller).
     unsafe {
         let lines = Monitoring::of(frame.code()).and_then(|data| data.lines()).unwrap_unchecked();
         lines.opcode(unit.offset_from(frame.bytecode()) as usize)
     }
 }
 
-/// Calls the tools for the line that begins at `instr`, unless `previous` was on the same one. Returns the opcode
-/// that is under the line event. Fails with a tool's exception.
+/// Calls the tools for the line that begins at `instr`, unless `previous` is on the same line. Returns the
+/// opcode below the line event. Fails with a callback's exception.
 ///
 /// # Safety
-/// As for [`event`]; `previous` is in the frame's bytecode, too, and the code object has a table of lines.
+/// As for [`event`]; the thread is not tracing, `previous` is in the frame's bytecode, and the code has a
+/// table of lines (it has one if `instr` has, or had, a line event).
 pub(crate) unsafe fn line(
     tstate: ThreadState,
     frame: Frame,
     instr: CodeUnit,
     previous: CodeUnit,
 ) -> PyResult<u8> {
-    // SAFETY: the caller's promise; a line event was put there with a table of lines.
+    // SAFETY: the code has a table of lines, and both units are in its bytecode (caller).
     unsafe {
         let code = frame.code();
         let bytecode = frame.bytecode();
         let index = instr.offset_from(bytecode) as usize;
         let data = Monitoring::of(code).unwrap_unchecked();
         let lines = data.lines().unwrap_unchecked();
-        // RESUME never begins a line, so what follows it on the same one does.
+        // RESUME never begins a line. So the instruction after it does, even if it is on the same line.
         let line = lines.line(index);
         let same_line = line == lines.line(previous.offset_from(bytecode) as usize)
             && !matches!(previous.opcode(), RESUME | INSTRUMENTED_RESUME);
         if !same_line {
             begin_line(tstate, frame, &data, index, line_number(code, line))?;
         }
-        // A tool may have put an instruction event there that the table does not know of.
+        // A callback may have turned instruction events on: the table of lines does not tell whether it has.
         if instr.opcode() == INSTRUMENTED_INSTRUCTION {
             return Ok(INSTRUMENTED_INSTRUCTION);
         }
@@ -337,7 +377,10 @@ pub(crate) unsafe fn line(
     }
 }
 
-/// Tells tools that `line` begins at code unit `index`.
+/// Calls the tools for `line`, which begins at code unit `index`.
+///
+/// # Safety
+/// As for [`line()`]; `data` is the data of the frame's code.
 #[inline(always)]
 unsafe fn begin_line(
     tstate: ThreadState,
@@ -346,7 +389,7 @@ unsafe fn begin_line(
     index: usize,
     line: c_int,
 ) -> PyResult<()> {
-    // SAFETY: the caller's promise.
+    // SAFETY: the thread is attached and not tracing, `frame` is current and published (caller).
     unsafe {
         let mut told = told_at(tstate, data, TableKind::LineTools, index, Event::LINE);
         if told.contains(Tool::SYS_TRACE) {
@@ -363,9 +406,14 @@ unsafe fn begin_line(
     }
 }
 
-/// Tells the trace function of a line. As a tool it would get the number as an object, only to unpack it.
+/// Calls the thread's trace function for a line. The tool's callback would get the line as an `int` object,
+/// only to unpack it.
+///
+/// # Safety
+/// As for [`line()`].
 unsafe fn trace_line(tstate: ThreadState, frame: Frame, line: c_int) -> PyResult<()> {
-    // SAFETY: the caller's promise.
+    // SAFETY: the thread is attached, and `frame` is current and published (caller). The frame object is kept
+    // alive for the call; the trace function was checked above.
     unsafe {
         let thread = tstate.as_ptr();
         if (*thread).c_tracefunc.is_none() {
@@ -391,13 +439,14 @@ unsafe fn trace_line(tstate: ThreadState, frame: Frame, line: c_int) -> PyResult
     }
 }
 
-/// Calls the tools for the instruction event of `instr`. Returns the opcode that is under it. Fails with a tool's
-/// exception.
+/// Calls the tools for the instruction event of `instr`, unless the thread is tracing. Returns the opcode
+/// below the instruction event. Fails with a callback's exception.
 ///
 /// # Safety
-/// As for [`event`]; the code object has a table of opcodes.
+/// As for [`event`]; the code has a table of opcodes (it has one if `instr` has, or had, an instruction
+/// event).
 pub(crate) unsafe fn instruction(tstate: ThreadState, frame: Frame, instr: CodeUnit) -> PyResult<u8> {
-    // SAFETY: the caller's promise; an instruction event was put there with a table of opcodes.
+    // SAFETY: the code has a table of opcodes, and `instr` is in its bytecode (caller).
     unsafe {
         let code = frame.code();
         let bytecode = frame.bytecode();

@@ -1,19 +1,20 @@
-//! Events, tools, and sets of them. Source: `cpython/monitoring.h`, `pycore_instruments.h`.
+//! Events, tools, and sets of them: plain values. Source: `cpython/monitoring.h`, `pycore_instruments.h`.
+//! Used by this room, and by `exports` for conversions.
 
 use core::ffi::CStr;
 
 use crate::host::ffi;
 
-/// Kinds of local events: those that bytecode is instrumented for.
+/// Number of local events: those that bytecode is instrumented for.
 pub(crate) const LOCAL_EVENTS: usize = ffi::_PY_MONITORING_LOCAL_EVENTS as usize;
-/// Kinds of events that can be watched by themselves, the local ones first.
+/// Number of events that tools can watch on their own; the local events come first.
 pub(crate) const UNGROUPED_EVENTS: usize = ffi::_PY_MONITORING_UNGROUPED_EVENTS as usize;
-/// All kinds, ancillary ones included.
+/// Number of all events, including C_RETURN, C_RAISE and BRANCH, which are watched as other events.
 pub(crate) const EVENTS: usize = ffi::_PY_MONITORING_EVENTS as usize;
-/// How many tools there can be.
+/// Number of tools.
 pub(crate) const TOOLS: usize = ffi::PY_MONITORING_TOOL_IDS as usize;
 
-/// A kind of event (`PY_MONITORING_EVENT_*`).
+/// An event (`PY_MONITORING_EVENT_*`).
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 #[repr(transparent)]
 pub(crate) struct Event(u8);
@@ -23,7 +24,7 @@ macro_rules! events {
         impl Event {
             $(pub(crate) const $name: Event = Event(ffi::$number as u8);)*
 
-            /// Its name, as in `sys.monitoring.events`.
+            /// The name of the event in `sys.monitoring.events`.
             pub(crate) fn name(self) -> &'static CStr {
                 match self {
                     $(Event::$name => $text,)*
@@ -63,12 +64,12 @@ impl Event {
         if 0 <= number && number < EVENTS as i32 { Some(Event(number as u8)) } else { None }
     }
 
-    /// Every kind, in the order of the numbers.
+    /// All events, in the order of their numbers.
     pub(crate) fn all() -> impl Iterator<Item = Event> {
         (0..EVENTS as u8).map(Event)
     }
 
-    /// The kinds that can be watched by themselves.
+    /// The events that tools can watch on their own.
     pub(crate) fn ungrouped() -> impl Iterator<Item = Event> {
         (0..UNGROUPED_EVENTS as u8).map(Event)
     }
@@ -78,14 +79,15 @@ impl Event {
         self.0 as usize
     }
 
-    /// Whether bytecode is instrumented for it, so that it can be watched in single code objects and
+    /// Whether bytecode is instrumented for the event, so that it can be watched in single code objects and
     /// disabled at single locations.
     #[inline(always)]
     pub(crate) const fn is_local(self) -> bool {
         self.number() < LOCAL_EVENTS
     }
 
-    /// The event whose tools are told of this one: C_RETURN and C_RAISE belong to CALL.
+    /// The event whose tools are notified of this one: tools that watch CALL are notified of C_RETURN and
+    /// C_RAISE.
     #[inline(always)]
     pub(crate) const fn watched_as(self) -> Event {
         match self {
@@ -95,7 +97,7 @@ impl Event {
     }
 }
 
-/// A set of kinds of events (`_PyMonitoringEventSet`).
+/// A set of events (`_PyMonitoringEventSet`).
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 #[repr(transparent)]
 pub(crate) struct EventSet(u32);
@@ -137,7 +139,7 @@ impl EventSet {
     }
 }
 
-/// A tool (a `PY_MONITORING_*_ID`): six that programs may use, and the host's own two.
+/// A tool (`PY_MONITORING_*_ID`): six for programs, and two for `sys.setprofile` and `sys.settrace`.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 #[repr(transparent)]
 pub(crate) struct Tool(u8);
@@ -148,7 +150,7 @@ impl Tool {
     /// The tool behind `sys.settrace`.
     pub(crate) const SYS_TRACE: Tool = Tool(ffi::PY_MONITORING_SYS_TRACE_ID as u8);
 
-    /// The tool of this number, if there can be one.
+    /// The tool of this number; none if the number is out of range.
     #[inline]
     pub(crate) const fn from_number(number: i32) -> Option<Tool> {
         if 0 <= number && number < TOOLS as i32 { Some(Tool(number as u8)) } else { None }
@@ -159,14 +161,14 @@ impl Tool {
         self.0 as usize
     }
 
-    /// Whether programs may use it, and have to reserve it first.
+    /// Whether programs may use the tool. They must reserve it first.
     #[inline]
     pub(crate) const fn is_for_programs(self) -> bool {
         self.0 < Tool::SYS_PROFILE.0
     }
 }
 
-/// A set of tools, one bit each, as monitors and side tables keep them.
+/// A set of tools, one bit each: the entries of monitors and side tables.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 #[repr(transparent)]
 pub(crate) struct ToolSet(u8);
@@ -199,7 +201,7 @@ impl ToolSet {
         self.0 & (1 << tool.0) != 0
     }
 
-    /// Whether there are two tools or more, so that somebody has to remember which wants what.
+    /// Whether there are two tools or more. Then tables keep which tool watches which location.
     #[inline]
     pub(crate) const fn is_multiple(self) -> bool {
         self.0.count_ones() > 1
@@ -218,7 +220,7 @@ impl ToolSet {
     }
 }
 
-/// The tools of the set, the highest number first: the order in which tools are told.
+/// Iterates from the highest number to the lowest: the order in which tools are notified.
 impl IntoIterator for ToolSet {
     type Item = Tool;
     type IntoIter = Tools;

@@ -1,8 +1,9 @@
-//! Events of exceptions: they are raised, leave frames, are handled. These functions are parts of `ceval.o`, so they call
-//! the tools, which is the part of `instrumentation.o`, through [`crate::seams`].
+//! Events of exceptions: raised, reraised, leaving a frame, thrown in, handled. These functions are a part of
+//! `ceval.o`: `ops` and `interp` call them directly, and they call the tools, a part of `instrumentation.o`,
+//! through [`crate::seams`].
 //!
-//! A tool that raises puts its exception in the place of the one it was told about. Only [`handled`]
-//! and [`stop_iteration`], which may go on without an exception, say so.
+//! If a callback raises, its exception replaces the one that it was notified of. Only [`handled`] and
+//! [`stop_iteration`] return an error then: the others run while an exception is propagating anyway.
 
 use crate::host::{CodeUnit, Frame, Owned, PyObject, Raised, ThreadState, ffi};
 use crate::seams;
@@ -12,13 +13,14 @@ macro_rules! exception_events {
         $(#[$doc])*
         ///
         /// # Safety
-        /// The thread is attached, an exception is set, and `frame` is current and published.
+        /// The thread is attached and `tstate` is its state, an exception is set, `frame` is current and
+        /// published, and `instr` is in its bytecode.
         #[inline]
         pub(crate) unsafe fn $name(tstate: ThreadState, frame: Frame, instr: CodeUnit) {
-            // SAFETY: the caller's promise.
+            // SAFETY: an exception is set, and the frame is current and published (caller).
             unsafe {
                 if is_watched(tstate, ffi::$event) {
-                    // If a tool has raised, that is the exception now.
+                    // If a callback has raised, its exception is the one that is set now.
                     let _ = report(tstate, frame, instr, ffi::$event);
                 }
             }
@@ -27,21 +29,22 @@ macro_rules! exception_events {
 }
 
 exception_events! {
-    /// Fires RAISE: `instr` has raised the exception.
+    /// Fires RAISE: `instr` has raised the exception that is set.
     raise = PY_MONITORING_EVENT_RAISE;
-    /// Fires RERAISE: `instr` has raised the exception once more.
+    /// Fires RERAISE: `instr` has raised the exception again.
     reraise = PY_MONITORING_EVENT_RERAISE;
-    /// Fires PY_UNWIND: the exception leaves `frame`.
+    /// Fires PY_UNWIND: the exception is about to leave `frame`.
     unwind = PY_MONITORING_EVENT_PY_UNWIND;
-    /// Fires PY_THROW: the exception was thrown into the generator that `frame` belongs to.
+    /// Fires PY_THROW: the exception was thrown into the generator of `frame`.
     throw = PY_MONITORING_EVENT_PY_THROW;
 }
 
-/// Fires EXCEPTION_HANDLED: `exception`, which is not set any more, has found the handler that begins
-/// at `instr`. Fails if a tool raises.
+/// Fires EXCEPTION_HANDLED: the handler that begins at `instr` has caught `exception`, which is not set any
+/// more. Fails with a callback's exception.
 ///
 /// # Safety
-/// The thread is attached, `exception` is live, and `frame` is current and published.
+/// The thread is attached and `tstate` is its state, no exception is set, `exception` is live, `frame` is
+/// current and published, and `instr` is in its bytecode.
 #[inline]
 pub(crate) unsafe fn handled(
     tstate: ThreadState,
@@ -49,7 +52,7 @@ pub(crate) unsafe fn handled(
     instr: CodeUnit,
     exception: *mut PyObject,
 ) -> Result<(), Raised> {
-    // SAFETY: the caller's promise.
+    // SAFETY: no exception is set, `exception` is live, and the frame is current and published (caller).
     unsafe {
         if !is_watched(tstate, ffi::PY_MONITORING_EVENT_EXCEPTION_HANDLED) {
             return Ok(());
@@ -58,18 +61,21 @@ pub(crate) unsafe fn handled(
     }
 }
 
-/// Fires STOP_ITERATION: a generator has returned `value` to the loop or `yield from` at `instr`, where
-/// the StopIteration that stands for it was never raised. Fails if a tool raises.
+/// Fires STOP_ITERATION: a generator has returned `value` to the `for` loop or `yield from` at `instr`,
+/// without raising StopIteration. Callbacks get a StopIteration that is made for them. Fails with a
+/// callback's exception.
 ///
 /// # Safety
-/// The thread is attached, no exception is set, `value` is live, and `frame` is current and published.
+/// The thread is attached and `tstate` is its state, no exception is set, `value` is live, `frame` is current
+/// and published, and `instr` is in its bytecode.
 pub(crate) unsafe fn stop_iteration(
     tstate: ThreadState,
     frame: Frame,
     instr: CodeUnit,
     value: *mut PyObject,
 ) -> Result<(), Raised> {
-    // SAFETY: the caller's promise.
+    // SAFETY: the frame is current and published, and `value` is live (caller); `PyErr_SetObject` sets an
+    // exception for `report`.
     unsafe {
         if !is_watched_in(tstate, frame, ffi::PY_MONITORING_EVENT_STOP_ITERATION) {
             return Ok(());
@@ -81,20 +87,24 @@ pub(crate) unsafe fn stop_iteration(
     }
 }
 
-/// Whether some tool wants `event` wherever it happens in the interpreter.
+/// Whether some tool watches `event` everywhere.
 ///
 /// # Safety
-/// The thread is attached and `tstate` its state; `event` is an ungrouped one.
+/// The thread is attached and `tstate` is its state; `event` is an ungrouped event.
 #[inline(always)]
 pub(crate) unsafe fn is_watched(tstate: ThreadState, event: u32) -> bool {
-    // SAFETY: the interpreter is live, and the table has an entry for every ungrouped event.
+    // SAFETY: the interpreter is live, and its monitors change only while the world is stopped; the table has
+    // an entry for every ungrouped event (caller).
     unsafe { (*tstate.interp()).monitors.tools[event as usize] != 0 }
 }
 
-/// Whether some tool wants `event`, a local one, when it happens in the code of `frame`.
+/// Whether some tool watches `event` in the code of `frame`.
+///
+/// # Safety
+/// The thread is attached and `tstate` is its state; `frame` is live and runs code; `event` is a local event.
 #[inline(always)]
 unsafe fn is_watched_in(tstate: ThreadState, frame: Frame, event: u32) -> bool {
-    // SAFETY: the frame runs code, whose data about tools is null or complete.
+    // SAFETY: the frame's code is live, and its monitoring data is null or complete.
     unsafe {
         let monitoring = (*frame.code().as_ptr())._co_monitoring;
         if monitoring.is_null() {
@@ -104,11 +114,16 @@ unsafe fn is_watched_in(tstate: ThreadState, frame: Frame, event: u32) -> bool {
     }
 }
 
-/// Tells the tools of the exception that is set, and sets it again; if a tool raises, that is the
-/// exception which stays.
+/// Calls the tools for the exception that is set, and sets it again afterwards. If a callback raises, its
+/// exception stays set instead, and this fails. Does nothing for code without monitoring events.
+///
+/// # Safety
+/// The thread is attached and `tstate` is its state, an exception is set, `frame` is current and published,
+/// and `instr` is in its bytecode.
 #[cold]
 unsafe fn report(tstate: ThreadState, frame: Frame, instr: CodeUnit, event: u32) -> Result<(), Raised> {
-    // SAFETY: an exception is set, and what was taken off the thread is ours until it is set again.
+    // SAFETY: an exception is set (caller). It is owned here while it is off the thread, and given back to
+    // the thread at the end.
     unsafe {
         if (*frame.code().as_ptr()).co_flags as u32 & ffi::CO_NO_MONITORING_EVENTS != 0 {
             return Ok(());
@@ -120,7 +135,10 @@ unsafe fn report(tstate: ThreadState, frame: Frame, instr: CodeUnit, event: u32)
     }
 }
 
-/// Calls the tools that want `event` with one argument.
+/// Calls the tools that watch `event`, with one argument (borrowed). Fails with a callback's exception.
+///
+/// # Safety
+/// As for [`report`], except that no exception is set; `argument` is live.
 unsafe fn call_tools(
     tstate: ThreadState,
     frame: Frame,
@@ -128,6 +146,6 @@ unsafe fn call_tools(
     event: u32,
     argument: *mut PyObject,
 ) -> Result<(), Raised> {
-    // SAFETY: the callers' promise.
+    // SAFETY: the requirements of `event_with` are those of this function.
     unsafe { seams::instrumentation::event_with(tstate, event, frame, instr, argument) }
 }

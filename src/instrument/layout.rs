@@ -1,43 +1,44 @@
-//! What a location of the bytecode looks like, and whom it tells: decisions, made on values.
+//! The layers of instrumentation at a location, and the tools to notify. Pure functions and plain values,
+//! used by `writer` in this room only.
 
 use super::events::ToolSet;
 use super::opcodes::{instrumented_form, plain_form};
 use crate::bytecode::opcode::{INSTRUMENTED_INSTRUCTION, INSTRUMENTED_LINE};
 
-/// Which kinds of instrumentation are on top of an instruction.
+/// The layers of instrumentation on an instruction.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub(crate) struct Layers {
-    /// The instruction's own event.
+    /// The event that belongs to the opcode, such as CALL or PY_RETURN.
     pub(crate) event: bool,
-    /// The event that an instruction begins.
+    /// INSTRUCTION: before the instruction.
     pub(crate) instruction: bool,
-    /// The event that a line begins.
+    /// LINE: before the first instruction of a line.
     pub(crate) line: bool,
 }
 
 impl Layers {
     pub(crate) const NONE: Layers = Layers { event: false, instruction: false, line: false };
 
-    /// Whether one that is here is not in `after`, or the instruction's own event comes: whether the
-    /// instruction will run as another one than before, and shall start specializing anew.
+    /// Whether the counter starts again when the layers change to `after`: a layer is removed, or the
+    /// opcode's own event is added. Then a different instruction runs than before.
     pub(crate) fn resets_counter(self, after: Layers) -> bool {
         self.event != after.event || self.instruction && !after.instruction || self.line && !after.line
     }
 }
 
-/// The opcodes on top of each other at a location.
+/// The opcodes that are stacked at a location.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Look {
     /// In the bytecode.
     pub(crate) top: u8,
-    /// Under a line event.
+    /// Below a line event.
     pub(crate) below_line: u8,
-    /// Under an instruction event.
+    /// Below an instruction event.
     pub(crate) below_instruction: u8,
 }
 
-/// How an instruction with the generic opcode `base` looks under `layers`. One that has no instrumented
-/// form does not show an event of its own.
+/// The opcodes for an instruction with the generic opcode `base` under `layers`. An opcode without an
+/// instrumented form stays as it is under an event of its own.
 pub(crate) fn look(base: u8, layers: Layers) -> Look {
     let below_instruction = if layers.event { instrumented_form(base).unwrap_or(base) } else { base };
     let below_line = if layers.instruction { INSTRUMENTED_INSTRUCTION } else { below_instruction };
@@ -45,7 +46,8 @@ pub(crate) fn look(base: u8, layers: Layers) -> Look {
     Look { top, below_line, below_instruction }
 }
 
-/// Takes the layers off: the opcode of the instruction itself, which may be specialized.
+/// The opcode of the instruction itself, which may be specialized, and the layers on it. `below_line` and
+/// `below_instruction` are called only if there is such a layer.
 #[inline]
 pub(crate) fn strip(
     top: u8,
@@ -63,14 +65,15 @@ pub(crate) fn strip(
 /// One layer at one location.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Site {
-    /// Whether the bytecode has it.
+    /// Whether the bytecode has the layer.
     pub(crate) present: bool,
-    /// Whom it tells, if the code object has a table for that; without one it tells all who are active.
+    /// The tools to notify, if the code object has a table for this layer; without a table, all active tools.
     pub(crate) told: Option<ToolSet>,
 }
 
 impl Site {
-    /// After `tools` want no more events from here. `active` are those who watch the code object now.
+    /// The site after `tools` are removed. `active` are the tools that watch the event in this code object
+    /// now.
     #[must_use]
     pub(crate) fn without(self, tools: ToolSet, active: ToolSet) -> Site {
         if tools.is_empty() {
@@ -81,7 +84,7 @@ impl Site {
         Site { present: self.present && !left.is_empty(), told }
     }
 
-    /// After `tools` want events from here.
+    /// The site after `tools` are added.
     #[must_use]
     pub(crate) fn with(self, tools: ToolSet) -> Site {
         if tools.is_empty() {
@@ -103,7 +106,7 @@ mod tests {
         (0..8).map(|bits| Layers { event: bits & 1 != 0, instruction: bits & 2 != 0, line: bits & 4 != 0 })
     }
 
-    /// Opcodes that the compiler emits.
+    /// Opcodes that are neither specialized nor instrumented.
     fn generic() -> impl Iterator<Item = u8> {
         INSTRUCTIONS
             .iter()
@@ -162,7 +165,7 @@ mod tests {
             prop_assert!(!site.without(tool, tool).present);
             prop_assert!(!site.without(tool, ToolSet::NONE).present);
             prop_assert!(site.with(tool).present);
-            // Who has gone does not take the events of who has come.
+            // Removing one tool does not remove the event of a tool that was just added.
             prop_assert_eq!(site.without(tool, other).present, present && tool != other);
             prop_assert_eq!(site.without(ToolSet::NONE, tool), site);
             prop_assert_eq!(site.with(ToolSet::NONE), site);

@@ -1,19 +1,21 @@
-//! The table of lines: for each code unit its line, and for instructions that begin one what is under the
-//! line event. Source: `_PyCoLineInstrumentationData` in `pycore_instruments.h`.
+//! The table of lines: the line of each code unit, and for each instruction that begins a line the opcode
+//! below the line event. Source: `_PyCoLineInstrumentationData` in `pycore_instruments.h`. Used by `writer`,
+//! `calls` and `legacy` in this room, by `branches` for [`Listing`], and by `exports` through
+//! [`super::data::line_table`].
 //!
-//! An entry is an opcode (zero: no line event here) and a little-endian number of one to four bytes: the
-//! distance from the code object's first line plus two, or zero if there is no line. Lines may be one
-//! less than the first, since modules begin at line 0 but say 1.
+//! An entry is an opcode (zero: no line begins here) and a little-endian number of one to four bytes: the
+//! distance from the code object's first line plus two, or zero if there is no line. The distance may be -1:
+//! the code of a module begins at line 0, but its first line is 1.
 
 use core::sync::atomic::{AtomicU8, Ordering};
 
 use super::opcodes::Instruction;
 use crate::bytecode::opcode::*;
 
-/// What is added to a distance, so that zero is left for "no line".
+/// Added to a distance, so that zero means "no line".
 const BIAS: i32 = 2;
 
-/// The bytes of an entry for distances up to `distance`.
+/// Bytes per entry of a table with distances up to `distance`.
 pub(crate) fn entry_size(distance: i32) -> usize {
     match i64::from(distance) + i64::from(BIAS) {
         ..0x100 => 2,
@@ -23,19 +25,19 @@ pub(crate) fn entry_size(distance: i32) -> usize {
     }
 }
 
-/// The line of a code unit, or none, as the table says it: to be compared.
+/// The line of a code unit, or none, as the table encodes it. Lines of the same table can be compared.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Line(u32);
 
 impl Line {
-    /// The distance from the code object's first line.
+    /// The distance from the code object's first line; none if there is no line.
     #[inline(always)]
     pub(crate) fn distance(self) -> Option<i32> {
         (self.0 != 0).then_some(self.0 as i32 - BIAS)
     }
 }
 
-/// A view of the table. Opcodes in it change while other threads read them.
+/// A view of the table. Its opcodes may change while other threads read them.
 #[derive(Clone, Copy)]
 pub(crate) struct LineTable<'a> {
     entry_size: usize,
@@ -43,7 +45,7 @@ pub(crate) struct LineTable<'a> {
 }
 
 impl<'a> LineTable<'a> {
-    /// Of entries with `entry_size` bytes.
+    /// `bytes` are the entries, of `entry_size` bytes each.
     pub(crate) fn new(entry_size: usize, bytes: &'a [AtomicU8]) -> LineTable<'a> {
         debug_assert!((2..=5).contains(&entry_size) && bytes.len().is_multiple_of(entry_size));
         LineTable { entry_size, bytes }
@@ -54,7 +56,7 @@ impl<'a> LineTable<'a> {
         &self.bytes[index * self.entry_size + place]
     }
 
-    /// The line of the code unit. Most entries have one byte for it.
+    /// The line of the code unit. Usually one byte, so that is read first.
     #[inline(always)]
     pub(crate) fn line(self, index: usize) -> Line {
         let byte = |place| u32::from(self.byte(index, place).load(Ordering::Relaxed));
@@ -65,7 +67,8 @@ impl<'a> LineTable<'a> {
         Line(number)
     }
 
-    /// What is, or would be, under a line event; zero if none can be there.
+    /// The opcode below the line event, or the opcode that would be below it; zero if the instruction begins
+    /// no line.
     #[inline(always)]
     pub(crate) fn opcode(self, index: usize) -> u8 {
         self.byte(index, 0).load(Ordering::Relaxed)
@@ -75,7 +78,7 @@ impl<'a> LineTable<'a> {
         self.byte(index, 0).store(opcode, Ordering::Relaxed);
     }
 
-    /// The distance of the unit's line from the first one.
+    /// The distance of the code unit's line from the first line; none if there is no line.
     #[inline(always)]
     pub(crate) fn distance(self, index: usize) -> Option<i32> {
         self.line(index).distance()
@@ -91,17 +94,17 @@ impl<'a> LineTable<'a> {
     }
 }
 
-/// The bytecode of a code object, as the compiler made it.
+/// The instructions of a code object as the compiler emitted them.
 pub(crate) trait Listing {
-    /// Code units.
+    /// Number of code units.
     fn units(&self) -> usize;
-    /// Where the part begins that tools are told of.
+    /// The code unit from which on instructions are instrumented.
     fn first_traceable(&self) -> usize;
-    /// The instruction at a code unit that has one.
+    /// The instruction that begins at code unit `index`.
     fn at(&self, index: usize) -> Instruction;
 }
 
-/// The code units from `start` on that are instructions.
+/// The instructions from code unit `start` on, each with its index.
 pub(crate) fn instructions(
     listing: &impl Listing,
     start: usize,
@@ -116,11 +119,11 @@ pub(crate) fn instructions(
     })
 }
 
-/// Fills a table: `distance_of` tells, for ever larger code units, how far their line is from the first;
-/// `handlers` are the code units where exceptions are handled.
+/// Fills a table. `distance_of` returns the distance of a code unit's line from the first line, and is called
+/// with increasing indices. `handlers` are the code units where exception handlers begin.
 ///
-/// A line begins where the line is another one than that of the instruction before, where a jump leads to
-/// and where a handler starts.
+/// An instruction begins a line if the instruction before it is on a different line, if it is the target of a
+/// jump, or if an exception handler begins there.
 pub(crate) fn fill(
     table: LineTable,
     listing: &impl Listing,
@@ -130,21 +133,22 @@ pub(crate) fn fill(
     fill_in_order(table, listing, distance_of);
     for target in jump_targets(listing) {
         let opcode = listing.at(target).opcode;
-        // The loop's line event is told by FOR_ITER.
+        // FOR_ITER fires the line event of the loop.
         if table.distance(target).is_some() && opcode != POP_ITER {
             table.set_opcode(target, opcode);
         }
     }
     for handler in handlers {
         let opcode = listing.at(handler).opcode;
-        // The end of an asynchronous loop is no line of its own.
+        // The end of an asynchronous loop begins no line.
         if table.distance(handler).is_some() && opcode != END_ASYNC_FOR {
             table.set_opcode(handler, opcode);
         }
     }
 }
 
-/// The lines, and those that begin because the instruction before is on another.
+/// Fills in the lines, and the opcodes of instructions that begin a line because the instruction before is on
+/// a different one.
 fn fill_in_order(
     table: LineTable,
     listing: &impl Listing,
@@ -169,13 +173,13 @@ fn fill_in_order(
     }
 }
 
-/// Whether the instruction begins a line just by being on it. END_FOR and END_SEND are skipped by FOR_ITER
-/// and SEND, RESUME and POP_ITER have to stay visible.
+/// Whether the instruction begins a line when the instruction before is on a different one. FOR_ITER and SEND
+/// skip END_FOR and END_SEND; RESUME and POP_ITER must stay visible in the bytecode.
 fn may_begin_line(opcode: u8) -> bool {
     !matches!(opcode, END_ASYNC_FOR | END_FOR | END_SEND | RESUME | POP_ITER)
 }
 
-/// Where the instructions that can be told of jump to.
+/// The targets of the traceable instructions that jump.
 fn jump_targets(listing: &impl Listing) -> impl Iterator<Item = usize> {
     let mut argument = 0;
     instructions(listing, listing.first_traceable()).filter_map(move |(index, instruction)| {
@@ -186,7 +190,7 @@ fn jump_targets(listing: &impl Listing) -> impl Iterator<Item = usize> {
             POP_JUMP_IF_FALSE | POP_JUMP_IF_TRUE | POP_JUMP_IF_NONE | POP_JUMP_IF_NOT_NONE | JUMP_FORWARD => {
                 Some(next + argument)
             }
-            // Past END_FOR and END_SEND.
+            // The target is after END_FOR or END_SEND.
             FOR_ITER | SEND => Some(next + argument + 1),
             JUMP_BACKWARD | JUMP_BACKWARD_NO_INTERRUPT => Some(next - argument),
             _ => None,
@@ -196,9 +200,9 @@ fn jump_targets(listing: &impl Listing) -> impl Iterator<Item = usize> {
     })
 }
 
-/// The code units where the handlers of an exception table begin. Entries are four numbers: start, length,
-/// handler, and what to push; six bits a byte, the most significant first, bit 6 says that more follow.
-/// Source: `InternalDocs/exception_handling.md`.
+/// The code units where the handlers of an exception table begin. An entry consists of four numbers: start,
+/// length, handler, and depth with the flag `lasti`. A byte holds six bits of a number, the most significant
+/// ones first; bit 6 is set if more bytes follow. Source: `InternalDocs/exception_handling.md`.
 pub(crate) fn handlers(mut table: &[u8]) -> impl Iterator<Item = usize> {
     core::iter::from_fn(move || {
         if table.is_empty() {
@@ -209,6 +213,7 @@ pub(crate) fn handlers(mut table: &[u8]) -> impl Iterator<Item = usize> {
     })
 }
 
+/// Reads a number off the front of an exception table.
 fn number(table: &mut &[u8]) -> usize {
     let mut value = 0;
     while let [byte, rest @ ..] = *table {
@@ -230,7 +235,7 @@ mod tests {
     use super::*;
 
     fn bytes(len: usize) -> Vec<AtomicU8> {
-        // What malloc gives.
+        // Not zero, as memory from malloc may be.
         (0..len).map(|_| AtomicU8::new(0xA5)).collect()
     }
 
@@ -284,7 +289,7 @@ mod tests {
         }
     }
 
-    /// Instructions with lines: the bytecode and what the compiler says of it.
+    /// A program for tests: instructions, and the line of each code unit.
     #[derive(Clone, Debug)]
     struct Program {
         units: Vec<Instruction>,
@@ -323,7 +328,7 @@ mod tests {
             program
         }
 
-        /// The code units that begin a line.
+        /// The code units of instructions that begin a line.
         fn begin(&self, handlers: &[usize]) -> BTreeSet<usize> {
             let bytes = bytes(2 * self.at.len());
             let table = LineTable::new(2, &bytes);
@@ -390,7 +395,7 @@ mod tests {
 
     #[test]
     fn jumps_begin_lines_where_they_lead_to() {
-        // A jump over three instructions of its own line.
+        // A jump over three instructions of the same line.
         let line = Some(1);
         let rows = [
             (RESUME, 0, 0, Some(0)),
@@ -424,7 +429,7 @@ mod tests {
             (POP_ITER, 0, 0, Some(0)),
             (NOP, 0, 0, Some(2)),
         ];
-        // The jump back leads to the loop's own line, which has begun already.
+        // The jump back leads to the loop's own line, which has begun already: it adds no further line.
         assert_eq!(Program::new(&rows, 0).begin(&[]), BTreeSet::from([0, 2, 7]));
         let rows = [(NOP, 0, 0, Some(0)), (END_ASYNC_FOR, 0, 0, Some(1)), (NOP, 0, 0, Some(1))];
         assert_eq!(Program::new(&rows, 0).begin(&[1]), BTreeSet::from([0, 2]));

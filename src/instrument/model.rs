@@ -1,19 +1,20 @@
-//! Every interleaving of threads that run a code object with threads that change what tools want, by loom.
+//! A loom model of the protocol in [`super`]: threads that run a code object, and threads that change what
+//! tools watch, in every interleaving with a limited number of preemptions. Tests only.
 //!
-//! A code object of one instruction and one side table follows the protocol of [`super`]. What the
-//! protocol says is never touched by two threads at once is a plain cell here, so that loom objects if it
-//! is. Being attached is a shared lock, stopping the world the exclusive one.
+//! The code object has one instruction and one side table. Data that the protocol says is never accessed by
+//! two threads at once is a plain cell here, so that loom reports such an access. Being attached is a shared
+//! lock; stopping the world is the exclusive lock.
 
 use loom::cell::UnsafeCell;
 use loom::sync::atomic::{AtomicUsize, Ordering};
 use loom::sync::{Arc, Mutex, RwLock};
 use loom::thread;
 
-/// The instruction as the compiler made it, and the one that fires an event and then does the same.
+/// The opcode of the instruction as the compiler emitted it, and the one that also fires an event.
 const PLAIN: usize = 1;
 const INSTRUMENTED: usize = 2;
 
-/// When a code object gets its new version.
+/// When instrumenting stores the new version of the code object.
 #[derive(Clone, Copy, PartialEq)]
 enum VersionIsStored {
     Last,
@@ -22,17 +23,17 @@ enum VersionIsStored {
 
 struct Model {
     stored: VersionIsStored,
-    /// Shared by attached threads, exclusive while the world is stopped.
+    /// Shared by attached threads; exclusive while the world is stopped.
     world: RwLock<()>,
-    // The interpreter's. Changed while the world is stopped.
+    // The interpreter's state, which changes only while the world is stopped.
     version: AtomicUsize,
     wanted: UnsafeCell<bool>,
     frames: AtomicUsize,
-    // The code object's.
+    // The code object's state.
     lock: Mutex<()>,
     code_version: AtomicUsize,
     opcode: AtomicUsize,
-    /// Whether the side table is published.
+    /// 1 once the side table is published.
     table: AtomicUsize,
     original: UnsafeCell<usize>,
     disabled: UnsafeCell<bool>,
@@ -44,7 +45,7 @@ unsafe impl Sync for Model {}
 unsafe impl Send for Model {}
 
 fn get<T: Copy>(cell: &UnsafeCell<T>) -> T {
-    // SAFETY: the pointer is valid; loom finds unordered accesses.
+    // SAFETY: the pointer is valid; loom reports accesses that race.
     cell.with(|value| unsafe { *value })
 }
 
@@ -78,7 +79,7 @@ impl Model {
         self.code_version.store(self.version.load(Ordering::Relaxed), Ordering::Release);
     }
 
-    /// By a thread that holds the code object's lock, or has stopped the world.
+    /// Updates the code object. The thread holds the code object's lock, or has stopped the world.
     fn instrument(&self) {
         if self.stored == VersionIsStored::First {
             self.store_version();
@@ -95,7 +96,7 @@ impl Model {
         }
     }
 
-    /// A tool wants the event, or does not want it any more.
+    /// A tool starts to watch the event, or stops.
     fn toggle(&self) {
         let _stopped = self.world.write().unwrap();
         set(&self.wanted, !get(&self.wanted));
@@ -105,7 +106,7 @@ impl Model {
         }
     }
 
-    /// A frame that runs the instruction twice, between places where the world may stop.
+    /// A frame that runs the instruction twice. The world may stop between the two.
     fn run(&self, disable: bool) {
         let mut attached = self.world.read().unwrap();
         self.frames.fetch_add(1, Ordering::Relaxed);
@@ -117,10 +118,10 @@ impl Model {
         }
         for _ in 0..2 {
             let opcode = self.opcode.load(Ordering::Relaxed);
-            // All of a version or nothing of it.
+            // The thread sees everything of its version.
             assert_eq!(opcode == INSTRUMENTED, get(&self.wanted) && !get(&self.disabled));
             if opcode == INSTRUMENTED {
-                // The tool runs, and with it anything else.
+                // The callback runs, and with it any other code.
                 drop(attached);
                 if disable {
                     let _stopped = self.world.write().unwrap();

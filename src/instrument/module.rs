@@ -1,4 +1,8 @@
-//! The `sys.monitoring` module object. Source: PEP 669; texts of errors and signatures are the host's.
+//! The `sys.monitoring` module: its methods, and the names of tools. Source: PEP 669; texts of errors and
+//! signatures are the host's.
+//!
+//! Callers: `exports` for `_Py_CreateMonitoringObject`. The host calls the methods. `# Safety` of each method: the
+//! thread is attached, and the arguments are live and are passed as the method's flags say.
 
 use core::ffi::{CStr, c_int};
 use core::ptr::null_mut;
@@ -16,7 +20,7 @@ use crate::seams;
 // --- the module --------------------------------------------------------------------------------
 
 static mut MODULE: ffi::PyModuleDef = {
-    // SAFETY: pointers, numbers and optional functions, for which zero is a value.
+    // SAFETY: integers, pointers and optional functions, for which zero is a value.
     let mut module: ffi::PyModuleDef = unsafe { core::mem::zeroed() };
     module.m_base.ob_base = static_head(null_mut());
     module.m_name = c"sys.monitoring".as_ptr();
@@ -25,7 +29,7 @@ static mut MODULE: ffi::PyModuleDef = {
     module
 };
 
-/// The tools that have a purpose by convention.
+/// The tools with a conventional purpose.
 const CONVENTIONAL_TOOLS: [(&CStr, u32); 4] = [
     (c"DEBUGGER_ID", ffi::PY_MONITORING_DEBUGGER_ID),
     (c"COVERAGE_ID", ffi::PY_MONITORING_COVERAGE_ID),
@@ -33,12 +37,12 @@ const CONVENTIONAL_TOOLS: [(&CStr, u32); 4] = [
     (c"OPTIMIZER_ID", ffi::PY_MONITORING_OPTIMIZER_ID),
 ];
 
-/// Makes the module `sys.monitoring`.
+/// Creates the module `sys.monitoring`. Fails with MemoryError.
 ///
 /// # Safety
 /// The thread is attached.
 pub(crate) unsafe fn create() -> PyResult {
-    // SAFETY: the thread is attached, and the definition is complete and a static.
+    // SAFETY: the thread is attached (caller); the definition of the module is complete and static.
     unsafe {
         let version = ffi::PYTHON_API_VERSION as c_int;
         let module = Owned::from_host(ffi::_PyModule_CreateInitialized(&raw mut MODULE, version))?;
@@ -57,8 +61,10 @@ pub(crate) unsafe fn create() -> PyResult {
     }
 }
 
+/// # Safety
+/// The thread is attached, and `value` is live.
 unsafe fn set_attribute(object: &Owned, name: &CStr, value: *mut PyObject) -> PyResult<()> {
-    // SAFETY: the thread is attached, and the value is live.
+    // SAFETY: the thread is attached, and `value` is live (caller).
     check(unsafe { ffi::PyObject_SetAttrString(object.as_ptr(), name.as_ptr(), value) })?;
     Ok(())
 }
@@ -99,12 +105,12 @@ const fn with_one(name: &CStr, entry: OneArgument, signature: &CStr) -> ffi::PyM
 }
 
 const fn with(name: &CStr, entry: Arguments, signature: &CStr) -> ffi::PyMethodDef {
-    // SAFETY: the flag says what the function takes.
+    // SAFETY: a `PyCFunction` holds functions of all signatures; METH_FASTCALL is the flag of this one.
     let entry = unsafe { core::mem::transmute::<Arguments, ffi::PyCFunction>(entry) };
     method(name, entry, ffi::METH_FASTCALL, signature)
 }
 
-/// In the order in which the module lists them.
+/// The methods, in the order in which the module lists them.
 static mut METHODS: [ffi::PyMethodDef; 12] = [
     with(USE_TOOL_ID, use_tool_id, c"use_tool_id($module, tool_id, name, /)\n--\n\n"),
     with_one(c"clear_tool_id", clear_tool_id, c"clear_tool_id($module, tool_id, /)\n--\n\n"),
@@ -134,15 +140,14 @@ const SET_EVENTS: &CStr = c"set_events";
 const GET_LOCAL_EVENTS: &CStr = c"get_local_events";
 const SET_LOCAL_EVENTS: &CStr = c"set_local_events";
 
-// Entry points. `# Safety` of all of them: the thread is attached, and the host passes what the method's
-// flags say.
-
+/// # Safety
+/// As the module says.
 unsafe extern "C" fn use_tool_id(
     _: *mut PyObject,
     args: *const *mut PyObject,
     count: isize,
 ) -> *mut PyObject {
-    // SAFETY: the host's promise.
+    // SAFETY: the thread is attached, and the `count` arguments are live, as the module says.
     answer(|| unsafe {
         let [tool, name] = exactly(USE_TOOL_ID, args, count)?;
         let tool = number(tool)?;
@@ -155,16 +160,20 @@ unsafe extern "C" fn use_tool_id(
     })
 }
 
+/// # Safety
+/// As the module says.
 unsafe extern "C" fn clear_tool_id(_: *mut PyObject, tool: *mut PyObject) -> *mut PyObject {
-    // SAFETY: the host's promise.
+    // SAFETY: the thread is attached, and `tool` is live, as the module says.
     answer(|| unsafe {
         clear(program_tool(number(tool)?)?)?;
         Ok(nothing())
     })
 }
 
+/// # Safety
+/// As the module says.
 unsafe extern "C" fn free_tool_id(_: *mut PyObject, tool: *mut PyObject) -> *mut PyObject {
-    // SAFETY: the host's promise.
+    // SAFETY: the thread is attached, and `tool` is live, as the module says.
     answer(|| unsafe {
         let tool = program_tool(number(tool)?)?;
         clear(tool)?;
@@ -173,21 +182,25 @@ unsafe extern "C" fn free_tool_id(_: *mut PyObject, tool: *mut PyObject) -> *mut
     })
 }
 
+/// # Safety
+/// As the module says.
 unsafe extern "C" fn get_tool(_: *mut PyObject, tool: *mut PyObject) -> *mut PyObject {
-    // SAFETY: the host's promise.
+    // SAFETY: the thread is attached, and `tool` is live, as the module says.
     answer(|| unsafe {
         let name = name_slot(program_tool(number(tool)?)?).load(Ordering::Acquire);
-        // It stays alive: the name of a tool is taken away while the world is stopped.
+        // The name is still live: names are removed only while the world is stopped.
         Ok(Owned::new_ref(if name.is_null() { none() } else { name }))
     })
 }
 
+/// # Safety
+/// As the module says.
 unsafe extern "C" fn register_callback(
     _: *mut PyObject,
     args: *const *mut PyObject,
     count: isize,
 ) -> *mut PyObject {
-    // SAFETY: the host's promise.
+    // SAFETY: the thread is attached, and the `count` arguments are live, as the module says.
     answer(|| unsafe {
         let [tool, event, callback] = exactly(REGISTER_CALLBACK, args, count)?;
         let (tool, event) = (number(tool)?, number(event)?);
@@ -201,21 +214,26 @@ unsafe extern "C" fn register_callback(
     })
 }
 
+/// # Safety
+/// As the module says.
 unsafe extern "C" fn get_events(_: *mut PyObject, tool: *mut PyObject) -> *mut PyObject {
-    // SAFETY: the host's promise.
+    // SAFETY: the thread is attached, and `tool` is live, as the module says.
     answer(|| unsafe {
         let tool = program_tool(number(tool)?)?;
         int(tools::events_of(interpreter(), tool).bits().into())
     })
 }
 
+/// # Safety
+/// As the module says.
 unsafe extern "C" fn set_events(_: *mut PyObject, args: *const *mut PyObject, count: isize) -> *mut PyObject {
-    // SAFETY: the host's promise.
+    // SAFETY: the thread is attached, and the `count` arguments are live, as the module says. The
+    // world is stopped for `set_events`.
     answer(|| unsafe {
         let [tool, events] = exactly(SET_EVENTS, args, count)?;
         let (tool, bits) = (number(tool)?, number(events)?);
         let tool = program_tool(tool)?;
-        // Every kind may be named here, ancillary ones too.
+        // All events are allowed here, C_RETURN, C_RAISE and BRANCH too.
         if bits as u32 >= 1 << ffi::_PY_MONITORING_EVENTS {
             return Err(raise!(PyExc_ValueError, c"invalid event set 0x%x", bits));
         }
@@ -226,12 +244,14 @@ unsafe extern "C" fn set_events(_: *mut PyObject, args: *const *mut PyObject, co
     })
 }
 
+/// # Safety
+/// As the module says.
 unsafe extern "C" fn get_local_events(
     _: *mut PyObject,
     args: *const *mut PyObject,
     count: isize,
 ) -> *mut PyObject {
-    // SAFETY: the host's promise.
+    // SAFETY: the thread is attached, and the `count` arguments are live, as the module says.
     answer(|| unsafe {
         let [tool, code] = exactly(GET_LOCAL_EVENTS, args, count)?;
         let tool = number(tool)?;
@@ -240,12 +260,15 @@ unsafe extern "C" fn get_local_events(
     })
 }
 
+/// # Safety
+/// As the module says.
 unsafe extern "C" fn set_local_events(
     _: *mut PyObject,
     args: *const *mut PyObject,
     count: isize,
 ) -> *mut PyObject {
-    // SAFETY: the host's promise.
+    // SAFETY: the thread is attached, and the `count` arguments are live, as the module says. The
+    // world is stopped for `set_local_events`.
     answer(|| unsafe {
         let [tool, code, events] = exactly(SET_LOCAL_EVENTS, args, count)?;
         let (tool, bits) = (number(tool)?, number(events)?);
@@ -262,17 +285,23 @@ unsafe extern "C" fn set_local_events(
     })
 }
 
+/// # Safety
+/// As the module says.
 unsafe extern "C" fn restart_events(_: *mut PyObject, _: *mut PyObject) -> *mut PyObject {
-    // SAFETY: the host's promise.
+    // SAFETY: the thread is attached, as the module says.
     answer(|| unsafe {
         tools::restart_events(ThreadState::current())?;
         Ok(nothing())
     })
 }
 
-/// Which tools watch which events everywhere: a dictionary of sets of tools by the names of events.
+/// A dictionary with the tools that watch each event everywhere: the bits of the tools by the name of the
+/// event.
+///
+/// # Safety
+/// As the module says.
 unsafe extern "C" fn all_events(_: *mut PyObject, _: *mut PyObject) -> *mut PyObject {
-    // SAFETY: the host's promise.
+    // SAFETY: the thread is attached, as the module says.
     answer(|| unsafe {
         let watched = Owned::from_host(ffi::PyDict_New())?;
         for event in Event::ungrouped() {
@@ -288,14 +317,21 @@ unsafe extern "C" fn all_events(_: *mut PyObject, _: *mut PyObject) -> *mut PyOb
 
 // --- names of tools ----------------------------------------------------------------------------
 
-/// Who has reserved the tool, in this thread's interpreter.
+/// The slot of the tool's name in this thread's interpreter.
+///
+/// # Safety
+/// The thread is attached.
 unsafe fn name_slot<'a>(tool: Tool) -> &'a AtomicPtr<PyObject> {
-    // SAFETY: the thread is attached.
+    // SAFETY: the thread is attached, so its interpreter is live (caller).
     unsafe { tools::name_slot(interpreter(), tool) }
 }
 
+/// Makes `name` the name of the tool. Fails with ValueError if the tool is in use.
+///
+/// # Safety
+/// The thread is attached.
 unsafe fn reserve(tool: Tool, name: Owned) -> PyResult<()> {
-    // SAFETY: the thread is attached; the slot owns what is put into it.
+    // SAFETY: the thread is attached (caller). On success the slot takes over the reference.
     unsafe {
         let exchanged =
             name_slot(tool).compare_exchange(null_mut(), name.as_ptr(), Ordering::AcqRel, Ordering::Relaxed);
@@ -307,9 +343,12 @@ unsafe fn reserve(tool: Tool, name: Owned) -> PyResult<()> {
     Ok(())
 }
 
-/// Ends everything that a reserved tool watches.
+/// Removes all events and callbacks of the tool, if it is in use.
+///
+/// # Safety
+/// The thread is attached, and has not stopped the world.
 unsafe fn clear(tool: Tool) -> PyResult<()> {
-    // SAFETY: the thread is attached.
+    // SAFETY: the thread is attached, and has not stopped the world (caller).
     unsafe {
         if name_slot(tool).load(Ordering::Acquire).is_null() {
             return Ok(());
@@ -318,8 +357,13 @@ unsafe fn clear(tool: Tool) -> PyResult<()> {
     }
 }
 
+/// Removes the name of the tool.
+///
+/// # Safety
+/// The thread is attached, and has not stopped the world.
 unsafe fn release(tool: Tool) {
-    // SAFETY: the thread is attached; the slot owned the name.
+    // SAFETY: the thread is attached (caller). The slot owned the name; with the world stopped, no other
+    // thread reads it.
     unsafe {
         let name = with_world_stopped(interpreter(), || name_slot(tool).swap(null_mut(), Ordering::AcqRel));
         drop(Owned::optional(name));
@@ -328,23 +372,27 @@ unsafe fn release(tool: Tool) {
 
 // --- arguments ---------------------------------------------------------------------------------
 
-/// Runs a method, for the host.
+/// Runs the body of a method, and converts its result for the host.
 fn answer(method: impl FnOnce() -> PyResult) -> *mut PyObject {
     into_host(method())
 }
 
+/// `None`, the result of methods without a value. Only for the bodies of methods.
 fn nothing() -> Owned {
-    // SAFETY: methods run while the thread is attached.
+    // SAFETY: the thread is attached while a method runs.
     unsafe { Owned::new_ref(none()) }
 }
 
+/// This thread's interpreter. Only for the bodies of methods.
 fn interpreter() -> *mut ffi::PyInterpreterState {
-    // SAFETY: methods run while the thread is attached.
+    // SAFETY: the thread is attached while a method runs.
     unsafe { ThreadState::current().interp() }
 }
 
+/// # Safety
+/// The thread is attached.
 unsafe fn int(value: core::ffi::c_long) -> PyResult {
-    // SAFETY: the thread is attached.
+    // SAFETY: the thread is attached (caller).
     unsafe {
         if is_small_int(value as isize) {
             return Ok(Owned::new_ref(small_int(value as isize)));
@@ -353,13 +401,16 @@ unsafe fn int(value: core::ffi::c_long) -> PyResult {
     }
 }
 
-/// The arguments of the method `name`, of which there must be `N`.
+/// The arguments of the method `name`. Fails with TypeError if there are not exactly `N`.
+///
+/// # Safety
+/// The thread is attached, and `args` has `count` entries.
 unsafe fn exactly<const N: usize>(
     name: &CStr,
     args: *const *mut PyObject,
     count: isize,
 ) -> PyResult<[*mut PyObject; N]> {
-    // SAFETY: the host passes so many arguments.
+    // SAFETY: the thread is attached, and there are `N` entries: `count` was checked to be `N` (caller).
     unsafe {
         let expected = N as isize;
         if count != expected && ffi::_PyArg_CheckPositional(name.as_ptr(), count, expected, expected) == 0 {
@@ -369,23 +420,32 @@ unsafe fn exactly<const N: usize>(
     }
 }
 
+/// # Safety
+/// The thread is attached, and `object` is live.
 unsafe fn number(object: *mut PyObject) -> PyResult<c_int> {
-    // SAFETY: the object is live and the thread attached.
+    // SAFETY: the object is live and the thread attached (caller).
     let number = unsafe { ffi::PyLong_AsInt(object) };
     if number == -1 && exception_is_set() { Err(Raised) } else { Ok(number) }
 }
 
-/// The tool of this number, if programs may use it.
+/// The tool of this number. Fails with ValueError if programs may not use it.
+///
+/// # Safety
+/// The thread is attached.
 unsafe fn program_tool(number: c_int) -> PyResult<Tool> {
     match Tool::from_number(number) {
         Some(tool) if tool.is_for_programs() => Ok(tool),
-        // SAFETY: the thread is attached.
+        // SAFETY: the thread is attached (caller).
         _ => Err(unsafe { raise!(PyExc_ValueError, c"invalid tool %d (must be between 0 and 5)", number) }),
     }
 }
 
+/// Fails with TypeError if `object` is not a code object.
+///
+/// # Safety
+/// The thread is attached, and `object` is live.
 unsafe fn code_object(object: *mut PyObject) -> PyResult<Code> {
-    // SAFETY: the object is live and the thread attached.
+    // SAFETY: the object is live and the thread attached (caller).
     unsafe {
         if !is_exact(object, &raw mut ffi::PyCode_Type) {
             return Err(raise!(PyExc_TypeError, c"code must be a code object"));
@@ -394,9 +454,12 @@ unsafe fn code_object(object: *mut PyObject) -> PyResult<Code> {
     }
 }
 
-/// The event that is the only one in a set.
+/// The event of a set with one element. Fails with ValueError if there is not exactly one, or no such event.
+///
+/// # Safety
+/// The thread is attached.
 unsafe fn single_event(bits: c_int) -> PyResult<Event> {
-    // SAFETY: the thread is attached.
+    // SAFETY: the thread is attached (caller).
     unsafe {
         if bits.count_ones() != 1 {
             let text = c"The callback can only be set for one event at a time";
@@ -410,11 +473,15 @@ unsafe fn single_event(bits: c_int) -> PyResult<Event> {
     }
 }
 
-/// A set of events with those in it that can be watched by themselves instead of ancillary ones; bits that
-/// stand for no event stay. Fails with ValueError if ends of calls are asked for without calls.
+/// Replaces the events of a set that cannot be watched on their own: BRANCH by its two ways, C_RETURN and
+/// C_RAISE by nothing, because they come with CALL. Bits without an event stay. Fails with ValueError if the
+/// set has C_RETURN or C_RAISE without CALL.
+///
+/// # Safety
+/// The thread is attached.
 unsafe fn ungrouped(bits: c_int) -> PyResult<c_int> {
     let Some(bits) = without_ancillary(bits as u32) else {
-        // SAFETY: the thread is attached.
+        // SAFETY: the thread is attached (caller).
         return Err(unsafe {
             raise!(PyExc_ValueError, c"cannot set C_RETURN or C_RAISE events independently")
         });
@@ -422,7 +489,7 @@ unsafe fn ungrouped(bits: c_int) -> PyResult<c_int> {
     Ok(bits as c_int)
 }
 
-/// See [`ungrouped`].
+/// As [`ungrouped`], with `None` instead of an error.
 const fn without_ancillary(bits: u32) -> Option<u32> {
     const ENDS: u32 = EventSet::NONE.with(Event::C_RETURN).with(Event::C_RAISE).bits();
     const CALLS: u32 = EventSet::from_bits(ENDS).with(Event::CALL).bits();

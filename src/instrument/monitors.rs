@@ -1,30 +1,34 @@
-//! Which tools watch which events: the tables, and what a change of them means for a code object.
-//! Source: `pycore_instruments.h` (`_Py_LocalMonitors`, `_Py_GlobalMonitors`), PEP 669.
+//! Monitors: tables of the tools that watch each event, and what a change of them means for a code object.
+//! Source: `_Py_LocalMonitors` and `_Py_GlobalMonitors` in `pycore_instruments.h`, PEP 669.
+//!
+//! Used by this room only. Except for [`of_interpreter`], these are plain values and pure functions.
 
 use super::events::{EVENTS, Event, EventSet, LOCAL_EVENTS, Tool, ToolSet, UNGROUPED_EVENTS};
 use crate::host::ffi;
 
-/// For each of the first `N` events the tools that watch it.
+/// The tools that watch each of the first `N` events.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(transparent)]
 pub(crate) struct Monitors<const N: usize>([ToolSet; N]);
 
-/// The events that bytecode is instrumented for.
+/// The monitors of a code object: only events that bytecode is instrumented for.
 pub(crate) type LocalMonitors = Monitors<LOCAL_EVENTS>;
-/// The events of an interpreter.
+/// The monitors of an interpreter.
 pub(crate) type GlobalMonitors = Monitors<UNGROUPED_EVENTS>;
 
 static_assertions::assert_eq_size!(LocalMonitors, ffi::_Py_LocalMonitors);
 static_assertions::assert_eq_size!(GlobalMonitors, ffi::_Py_GlobalMonitors);
 static_assertions::const_assert!(LOCAL_EVENTS < UNGROUPED_EVENTS && UNGROUPED_EVENTS < EVENTS);
 
-/// Who watches which events of the interpreter.
+/// The monitors of the interpreter.
 ///
 /// # Safety
-/// The interpreter is live; with the result, nobody changes its monitors.
+/// `interp` is live. While the result is used, no thread changes the monitors: the thread is attached (they
+/// change only while the world is stopped), and does not change them itself.
 #[inline(always)]
 pub(crate) unsafe fn of_interpreter<'a>(interp: *mut ffi::PyInterpreterState) -> &'a GlobalMonitors {
-    // SAFETY: the caller's promise; the types have one layout.
+    // SAFETY: `interp` is live, and its monitors do not change meanwhile (caller); both types have the same
+    // layout.
     unsafe { &*(&raw const (*interp).monitors).cast() }
 }
 
@@ -35,17 +39,17 @@ impl<const N: usize> Default for Monitors<N> {
 }
 
 impl<const N: usize> Monitors<N> {
-    /// The table in which `tools` says for the number of each event who watches it.
+    /// The table with the tools `tools(number)` for the event of each number.
     pub(crate) fn from_fn(tools: impl FnMut(usize) -> ToolSet) -> Self {
         Monitors(core::array::from_fn(tools))
     }
 
-    /// Who watches each event, in the order of their numbers.
+    /// The tools that watch each event, in the order of the events' numbers.
     pub(crate) fn entries(&self) -> &[ToolSet; N] {
         &self.0
     }
 
-    /// The tools that watch `event`, one of those in the table.
+    /// The tools that watch `event`, which must be in the table.
     #[inline(always)]
     pub(crate) fn tools(&self, event: Event) -> ToolSet {
         self.0[event.number()]
@@ -59,7 +63,7 @@ impl<const N: usize> Monitors<N> {
             .fold(EventSet::NONE, |events, (event, _)| events.with(event))
     }
 
-    /// Makes `events` the ones that `tool` watches.
+    /// Sets the events that `tool` watches.
     pub(crate) fn set_events(&mut self, tool: Tool, events: EventSet) {
         let tool = (tool, ToolSet::of(tool));
         for (event, tools) in Event::all().zip(&mut self.0) {
@@ -68,31 +72,32 @@ impl<const N: usize> Monitors<N> {
         }
     }
 
-    /// Takes every event away from `tools`.
+    /// Removes `tools` from all events.
     pub(crate) fn forget(&mut self, tools: ToolSet) {
         for watching in &mut self.0 {
             *watching = watching.difference(tools);
         }
     }
 
-    /// Whether nobody watches anything.
+    /// Whether no tool watches any event.
     pub(crate) fn is_empty(&self) -> bool {
         self.0.iter().all(|tools| tools.is_empty())
     }
 
-    /// Whether some event has two tools or more.
+    /// Whether some event is watched by two tools or more.
     pub(crate) fn has_multiple_tools(&self) -> bool {
         self.0.iter().any(|tools| tools.is_multiple())
     }
 
-    /// What is in this table and not in `other`.
+    /// The entries of this table without the tools that `other` has in the same entry.
     #[must_use]
     pub(crate) fn difference(&self, other: &Self) -> Self {
         Monitors(core::array::from_fn(|event| self.0[event].difference(other.0[event])))
     }
 }
 
-/// Who is to be told of the events of a code object: those who watch the interpreter, or it.
+/// The tools to notify of the events of a code object: those that watch the event everywhere, or in this code
+/// object.
 pub(crate) fn watching(global: &GlobalMonitors, local: &LocalMonitors) -> LocalMonitors {
     Monitors(core::array::from_fn(|event| global.0[event].union(local.0[event])))
 }
@@ -100,17 +105,17 @@ pub(crate) fn watching(global: &GlobalMonitors, local: &LocalMonitors) -> LocalM
 /// What instrumenting a code object must change.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Change {
-    /// Who is told afterwards.
+    /// The tools to notify afterwards.
     pub(crate) active: LocalMonitors,
-    /// What is taken away, first.
+    /// The tools to remove from locations, as the first step.
     pub(crate) removed: LocalMonitors,
-    /// What is put in, then.
+    /// The tools to add to locations, as the second step.
     pub(crate) added: LocalMonitors,
 }
 
 impl Change {
-    /// From `was`, what the code object is instrumented for, to `active`. If `restarted`, events that
-    /// tools have disabled at single locations come back.
+    /// The change from `was`, the active monitors of the code object, to `active`. With `restarted`, events
+    /// that tools have disabled at single locations are added again.
     pub(crate) fn new(was: &LocalMonitors, active: LocalMonitors, restarted: bool) -> Change {
         if restarted {
             Change { active, removed: *was, added: active }
@@ -119,7 +124,7 @@ impl Change {
         }
     }
 
-    /// The events about which anything changes.
+    /// The events for which a tool is removed or added.
     pub(crate) fn touched(&self) -> EventSet {
         let changes = |&event: &Event| !self.removed.tools(event).union(self.added.tools(event)).is_empty();
         Event::all().take(LOCAL_EVENTS).filter(changes).fold(EventSet::NONE, EventSet::with)
@@ -131,8 +136,9 @@ impl Change {
     }
 }
 
-/// Which of a code object's own monitors are of an earlier life of the tool: whose tool was cleared
-/// since, which the versions tell.
+/// The tools that were cleared after they set their events in a code object, so that these events do not
+/// count any more. `seen` are the versions of the tools when they set the events, `current` their present
+/// versions.
 pub(crate) fn outdated(seen: &[usize], current: &[usize]) -> ToolSet {
     let pairs = seen.iter().zip(current).enumerate();
     ToolSet::from_bits(

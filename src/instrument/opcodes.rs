@@ -1,24 +1,26 @@
-//! Which instructions have an instrumented form, and which event each fires. Source:
+//! The instructions that have an instrumented form, and the events that they fire. Source:
 //! `pycore_opcode_metadata.h` for the names, PEP 669 for the events.
+//!
+//! Callers: this room, and `tlbc` for [`Instruction`].
 
 use super::events::{Event, EventSet};
 use crate::bytecode::opcode::*;
 use crate::host::ffi;
 
-/// One instruction of a code object as the compiler made it: generic, not instrumented.
+/// An instruction as the compiler emitted it: generic, not instrumented.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Instruction {
     pub(crate) opcode: u8,
     pub(crate) argument: u8,
-    /// Code units, caches included.
+    /// Number of code units, caches included.
     pub(crate) length: usize,
 }
 
-/// What a pair of a plain and an instrumented opcode fires.
+/// The event of a pair of a plain and an instrumented opcode.
 #[derive(Clone, Copy)]
 enum Fires {
     One(Event),
-    /// RESUME: PY_START without an argument, PY_RESUME with one.
+    /// RESUME: PY_START if its argument is zero, otherwise PY_RESUME.
     ByArgument,
 }
 
@@ -75,13 +77,13 @@ pairs! {
     END_SEND INSTRUMENTED_END_SEND Fires::One(Event::STOP_ITERATION);
 }
 
-/// The events that instructions with this opcode fire, one each: which one says [`event`].
+/// The events that instructions with this opcode may fire; each fires one of them, see [`event`].
 #[inline(always)]
 pub(crate) fn events(opcode: u8) -> EventSet {
     EVENTS_OF[opcode as usize]
 }
 
-/// The event that an instruction fires, if it fires one.
+/// The event that the instruction fires, if it has one.
 pub(crate) fn event(opcode: u8, argument: u8) -> Option<Event> {
     Some(match FIRES[opcode as usize]? {
         Fires::One(event) => event,
@@ -90,46 +92,46 @@ pub(crate) fn event(opcode: u8, argument: u8) -> Option<Event> {
     })
 }
 
-/// The form of a generic opcode that fires its event, if it has one.
+/// The form of a generic opcode that fires its event; none if it has no event.
 #[inline]
 pub(crate) fn instrumented_form(opcode: u8) -> Option<u8> {
     Some(INSTRUMENTED_FORM[opcode as usize]).filter(|&form| form != 0)
 }
 
-/// The generic opcode of an instrumented form; none if `opcode` is not such a form.
+/// The generic opcode of an instrumented form; none if `opcode` is no such form.
 #[inline]
 pub(crate) fn plain_form(opcode: u8) -> Option<u8> {
     Some(PLAIN_FORM[opcode as usize]).filter(|&form| form != 0)
 }
 
-/// Whether `opcode` is put there by instrumentation.
+/// Whether `opcode` is written by instrumentation only.
 #[inline(always)]
 pub(crate) fn is_instrumented(opcode: u8) -> bool {
     opcode >= ffi::MIN_INSTRUMENTED_OPCODE as u8 && opcode != ENTER_EXECUTOR
 }
 
-/// Whether tools may be told of the instruction by itself. RESUME is left alone since it sees to the
-/// instrumentation, END_FOR since it is mostly skipped.
+/// Whether INSTRUCTION can fire for the instruction. Not for RESUME, which updates the instrumentation, and
+/// not for END_FOR, which is mostly skipped.
 #[inline]
 pub(crate) fn has_instruction_event(opcode: u8) -> bool {
     opcode != RESUME && opcode != END_FOR
 }
 
-/// The generic opcode of a specialized one; others as they are.
+/// The generic opcode of a specialized one. Other opcodes are returned unchanged.
 ///
-/// Of the host's table, so not for unit tests.
+/// Reads a table of the host, so unit tests cannot call it.
 #[inline]
 pub(crate) fn generic(opcode: u8) -> u8 {
-    // SAFETY: a constant table of the host.
+    // SAFETY: the table is constant and has an entry for each opcode.
     unsafe { ffi::_PyOpcode_Deopt[opcode as usize] }
 }
 
-/// The number of cache units after a generic or instrumented opcode.
+/// Number of cache units after a generic or instrumented opcode.
 ///
-/// Of the host's table, so not for unit tests.
+/// Reads a table of the host, so unit tests cannot call it.
 #[inline]
 pub(crate) fn cache_units(opcode: u8) -> usize {
-    // SAFETY: a constant table of the host.
+    // SAFETY: the table is constant and has an entry for each opcode.
     unsafe { ffi::_PyOpcode_Caches[opcode as usize] as usize }
 }
 

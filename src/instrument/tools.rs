@@ -1,5 +1,7 @@
-//! What tools watch and whom they call back: the interpreter's state, and the host's functions that
-//! change it. Source: `pycore_instruments.h`, PEP 669.
+//! The interpreter's state about tools (names, events, callbacks), and the functions that change it. Source:
+//! `pycore_instruments.h`, PEP 669.
+//!
+//! Callers: `exports` (`_PyMonitoring_*`), and `module`, `calls` and `c_code` in this room.
 
 use core::ffi::c_int;
 use core::ptr::null_mut;
@@ -18,48 +20,51 @@ type Interpreter = *mut ffi::PyInterpreterState;
 
 // --- the interpreter's monitors ----------------------------------------------------------------
 
-/// The tools that watch `event`, an ungrouped one, wherever it happens.
+/// The tools that watch `event` everywhere.
 ///
 /// # Safety
-/// The interpreter is live and the thread attached.
+/// The thread is attached to `interp`; `event` is an ungrouped event.
 #[inline(always)]
 pub(crate) unsafe fn tools_for(interp: Interpreter, event: Event) -> ToolSet {
     debug_assert!(event.number() < UNGROUPED_EVENTS);
-    // SAFETY: the caller's promise.
+    // SAFETY: `interp` is live, and the monitors stay as they are while the thread is attached (caller).
     unsafe { monitors::of_interpreter(interp).tools(event) }
 }
 
-/// The events that `tool` watches wherever they happen.
+/// The events that `tool` watches everywhere.
 ///
 /// # Safety
-/// The interpreter is live and the thread attached.
+/// The thread is attached to `interp`.
 pub(crate) unsafe fn events_of(interp: Interpreter, tool: Tool) -> EventSet {
-    // SAFETY: the caller's promise.
+    // SAFETY: `interp` is live, and the monitors stay as they are while the thread is attached (caller).
     unsafe { monitors::of_interpreter(interp).events(tool) }
 }
 
-/// The events that `tool` watches in `code`, besides those.
+/// The events that `tool` watches in `code` only, besides those that it watches everywhere.
 ///
 /// # Safety
-/// The code object is live and the thread attached.
+/// The thread is attached and `code` is live.
 pub(crate) unsafe fn local_events_of(code: Code, tool: Tool) -> EventSet {
-    // SAFETY: the caller's promise.
+    // SAFETY: `code` is live (caller).
     unsafe { Monitoring::of(code).map_or(EventSet::NONE, |data| data.local().load().events(tool)) }
 }
 
-/// Where the interpreter keeps who has reserved the tool: an owned string, or null. Threads reserve tools at
-/// any time, and give them back while the world is stopped.
+/// The slot of the tool's name: an owned string, or null if the tool is not in use. Threads reserve tools at
+/// any time, and release them while the world is stopped.
 ///
 /// # Safety
-/// The interpreter is live.
+/// `interp` is live.
 pub(crate) unsafe fn name_slot<'a>(interp: Interpreter, tool: Tool) -> &'a AtomicPtr<PyObject> {
-    // SAFETY: the caller's promise; there is a slot for each tool.
+    // SAFETY: `interp` is live (caller), there is a slot for each tool, and all accesses are atomic.
     unsafe { AtomicPtr::from_ptr(&raw mut (*interp).monitoring_tool_names[tool.number()]) }
 }
 
-/// Fails with ValueError if the tool must be reserved first.
+/// Fails with ValueError if the tool must be in use and is not.
+///
+/// # Safety
+/// The thread is attached to `interp`.
 unsafe fn check_in_use(interp: Interpreter, tool: Tool) -> PyResult<()> {
-    // SAFETY: the interpreter is live.
+    // SAFETY: `interp` is live, and the thread is attached (caller).
     unsafe {
         if tool.is_for_programs() && name_slot(interp, tool).load(Ordering::Relaxed).is_null() {
             return Err(raise!(PyExc_ValueError, c"tool %d is not in use", tool.number() as c_int));
@@ -68,13 +73,14 @@ unsafe fn check_in_use(interp: Interpreter, tool: Tool) -> PyResult<()> {
     Ok(())
 }
 
-/// Makes `events`, ungrouped ones, those that `tool` watches wherever they happen, and instruments all
-/// code that runs.
+/// Sets the events that `tool` watches everywhere, and instruments all code that is running. Fails with
+/// ValueError if the tool is not in use, with OverflowError if there are no more versions, and with
+/// MemoryError.
 ///
 /// # Safety
-/// The thread is attached and the world is stopped.
+/// The thread is attached, `tstate` is its state, the world is stopped, and `events` are ungrouped events.
 pub(crate) unsafe fn set_events(tstate: ThreadState, tool: Tool, events: EventSet) -> PyResult<()> {
-    // SAFETY: the caller's promise.
+    // SAFETY: the world is stopped, so no other thread uses the monitors (caller).
     unsafe {
         let interp = tstate.interp();
         check_in_use(interp, tool)?;
@@ -90,17 +96,18 @@ pub(crate) unsafe fn set_events(tstate: ThreadState, tool: Tool, events: EventSe
     }
 }
 
-/// Makes `events`, local ones, those that `tool` watches in `code`, and instruments it.
+/// Sets the events that `tool` watches in `code`, and instruments `code`. Fails with SystemError if `code` is
+/// a shim of the host, with ValueError if the tool is not in use, and with MemoryError.
 ///
 /// # Safety
-/// The thread is attached, `code` is live, and the world is stopped.
+/// The thread is attached to `interp`, the world is stopped, `code` is live, and `events` are local events.
 pub(crate) unsafe fn set_local_events(
     interp: Interpreter,
     code: Code,
     tool: Tool,
     events: EventSet,
 ) -> PyResult<()> {
-    // SAFETY: the caller's promise.
+    // SAFETY: `code` is live, and the stopped world is exclusive access to it (caller).
     unsafe {
         let object = code.as_ptr();
         if (*object)._co_firsttraceable as isize >= size(code.object()) {
@@ -123,12 +130,14 @@ pub(crate) unsafe fn set_local_events(
     }
 }
 
-/// Ends what `tool` watches everywhere, code objects included, and its callbacks.
+/// Removes all events of `tool`, in single code objects too, and its callbacks. Fails with OverflowError if
+/// there are no more versions, and with MemoryError.
 ///
 /// # Safety
-/// The thread is attached.
+/// The thread is attached, `tstate` is its state, and it has not stopped the world.
 pub(crate) unsafe fn clear(tstate: ThreadState, tool: Tool) -> PyResult<()> {
-    // SAFETY: the caller's promise.
+    // SAFETY: `tstate` is the state of this thread, which is attached (caller). The closure runs while the
+    // world is stopped.
     unsafe {
         let interp = tstate.interp();
         for event in Event::all() {
@@ -137,7 +146,7 @@ pub(crate) unsafe fn clear(tstate: ThreadState, tool: Tool) -> PyResult<()> {
         with_world_stopped(interp, || {
             set_events(tstate, tool, EventSet::NONE)?;
             let version = version::next(interp, 1)?;
-            // Every code object's own events of the tool are outdated by this.
+            // The tool's events in single code objects are outdated by this.
             (*interp).monitoring_tool_versions[tool.number()] = version.field();
             version::set_global(tstate, version);
             writer::instrument_all_running(interp)
@@ -145,16 +154,18 @@ pub(crate) unsafe fn clear(tstate: ThreadState, tool: Tool) -> PyResult<()> {
     }
 }
 
-/// Brings back all events that were disabled at single locations.
+/// Restores all events that were disabled at single locations. Fails with OverflowError if there are no more
+/// versions, and with MemoryError.
 ///
 /// # Safety
-/// The thread is attached.
+/// As for [`clear`].
 pub(crate) unsafe fn restart_events(tstate: ThreadState) -> PyResult<()> {
-    // SAFETY: the caller's promise.
+    // SAFETY: `tstate` is the state of this thread, which is attached (caller). The closure runs while the
+    // world is stopped.
     unsafe {
         let interp = tstate.interp();
         with_world_stopped(interp, || {
-            // Between the versions of all code objects and the one that they get.
+            // Greater than the versions of all code objects, and less than the version that they get.
             let restart = version::next(interp, 1)?;
             let version = version::next(interp, 2)?;
             (*interp).last_restart_version = restart.field();
@@ -166,53 +177,64 @@ pub(crate) unsafe fn restart_events(tstate: ThreadState) -> PyResult<()> {
 
 // --- callbacks ---------------------------------------------------------------------------------
 
-/// Where the interpreter keeps whom `tool` wants called for `event`: an owned reference or null.
+/// The slot of the callback of `tool` for `event`: an owned reference or null.
+///
+/// # Safety
+/// `interp` is live.
 unsafe fn callback_slot(interp: Interpreter, tool: Tool, event: Event) -> *mut *mut PyObject {
-    // SAFETY: the interpreter is live, and the numbers are within its table.
+    // SAFETY: `interp` is live (caller), and the numbers are within the table.
     unsafe { &raw mut (*interp).monitoring_callables[tool.number()][event.number()] }
 }
 
-/// Whom to call for `event`, if anybody. The reference is the caller's: while he calls, another thread, or the
-/// callback itself, may put another one in its place.
+/// The callback of `tool` for `event`, if there is one. It is a new reference: while the callback runs, it or
+/// another thread may register another one.
 ///
 /// # Safety
-/// The interpreter is live and the thread attached.
+/// The thread is attached to `interp`.
 #[inline(always)]
 pub(crate) unsafe fn callback(interp: Interpreter, tool: Tool, event: Event) -> Option<StackRef> {
-    // SAFETY: the caller's promise; what is in the slot stays there at least until the world is stopped.
+    // SAFETY: `interp` is live (caller). The slot changes only while the world is stopped, and until then it
+    // keeps the callback alive.
     unsafe {
         let callback = *callback_slot(interp, tool, event);
         (!callback.is_null()).then(|| StackRef::new(callback))
     }
 }
 
-/// Makes `new` (owned, or null for nobody) the callback, while the world is stopped; gives the one before.
+/// Replaces the callback by `new`, and returns the one before.
+///
+/// # Safety
+/// The thread is attached to `interp`, and the world is stopped. `new` is an owned reference, or null; this
+/// function takes it over.
 unsafe fn swap_callback(interp: Interpreter, tool: Tool, event: Event, new: *mut PyObject) -> Option<Owned> {
-    // SAFETY: the caller owns `new`; the slot's reference becomes his.
+    // SAFETY: the world is stopped, so the slot is not in use. It owned its reference, and now owns `new`
+    // (caller).
     unsafe { Owned::optional(core::ptr::replace(callback_slot(interp, tool, event), new)) }
 }
 
-/// Takes the callback away.
+/// Removes the callback.
 ///
 /// # Safety
-/// The interpreter is live and the thread attached.
+/// The thread is attached to `interp`, and has not stopped the world.
 pub(crate) unsafe fn remove_callback(interp: Interpreter, tool: Tool, event: Event) {
-    // SAFETY: the caller's promise. What a destructor does comes when the world runs again.
+    // SAFETY: the world is stopped for the swap. The old callback is dropped afterwards: its destructor may
+    // run Python code.
     unsafe { drop(with_world_stopped(interp, || swap_callback(interp, tool, event, null_mut()))) }
 }
 
-/// Makes `callback` (null: nobody) the one that is called for `event`; gives the one before. BRANCH is
-/// registered for both ways of a branch.
+/// Registers `callback` (borrowed; null: removes the callback), and returns the one before. BRANCH registers
+/// a handler for each of BRANCH_LEFT and BRANCH_RIGHT. Fails with MemoryError.
 ///
 /// # Safety
-/// The thread is attached; `callback` is live or null.
+/// The thread is attached to `interp`, and has not stopped the world; `callback` is live or null.
 pub(crate) unsafe fn register_callback(
     interp: Interpreter,
     tool: Tool,
     event: Event,
     callback: *mut PyObject,
 ) -> PyResult<Option<Owned>> {
-    // SAFETY: the caller's promise.
+    // SAFETY: `callback` is live or null (caller). `swap_callback` gets a new reference, and runs while the
+    // world is stopped.
     let before = unsafe {
         if event == Event::BRANCH {
             let (left, right) = branches::handlers(callback)?;
@@ -233,9 +255,9 @@ pub(crate) unsafe fn register_callback(
 /// The events that `tool` watches in `code`. Fails with ValueError if the tool is not in use.
 ///
 /// # Safety
-/// The thread is attached, and `code` is live.
+/// The thread is attached to `interp`, and `code` is live.
 pub(crate) unsafe fn checked_local_events(interp: Interpreter, code: Code, tool: Tool) -> PyResult<EventSet> {
-    // SAFETY: the caller's promise.
+    // SAFETY: the thread is attached, and `interp` and `code` are live (caller).
     unsafe {
         check_in_use(interp, tool)?;
         Ok(local_events_of(code, tool))

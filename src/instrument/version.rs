@@ -1,5 +1,8 @@
-//! Versions of the instrumentation: they grow with every change of what tools watch. Source:
-//! `pycore_ceval.h`. Those of the interpreter and its threads are in [`crate::breaker::version`].
+//! Versions of the instrumentation: the interpreter's version increases with every change of what tools
+//! watch, and each code object has the version that its bytecode was written for. Source: `pycore_ceval.h`.
+//! The versions of the interpreter and of its threads are accessed in [`crate::breaker::version`].
+//!
+//! Callers: this room, and `ops` for the version check of RESUME.
 
 use core::sync::atomic::{AtomicUsize, Ordering};
 
@@ -8,12 +11,12 @@ pub(crate) use crate::breaker::word::Version;
 use crate::host::{Code, PyResult, ffi};
 use crate::raise;
 
-/// The version after the present one (`steps` after it). Fails with OverflowError if there is none.
+/// Returns the version `steps` after the interpreter's version. Fails with OverflowError if there is none.
 ///
 /// # Safety
-/// The interpreter is live, the thread attached.
+/// `interp` is live and the thread is attached.
 pub(crate) unsafe fn next(interp: *mut ffi::PyInterpreterState, steps: u32) -> PyResult<Version> {
-    // SAFETY: the caller's promise.
+    // SAFETY: `interp` is live, and the thread is attached, as raising requires (caller).
     unsafe {
         match global(interp).later(steps) {
             Some(version) => Ok(version),
@@ -22,27 +25,30 @@ pub(crate) unsafe fn next(interp: *mut ffi::PyInterpreterState, steps: u32) -> P
     }
 }
 
-/// The version that the bytecode was written for. Who sees it sees the bytecode.
+/// The version that the bytecode of `code` was written for. An acquire load: a thread that sees this version
+/// sees the bytecode and side tables of this version.
 ///
 /// # Safety
-/// The code object is live.
+/// `code` is live.
 #[inline(always)]
 pub(crate) unsafe fn of_code(code: Code) -> Version {
-    // SAFETY: the caller's promise.
+    // SAFETY: `code` is live (caller).
     Version::from_field(unsafe { field_of_code(code) }.load(Ordering::Acquire))
 }
 
-/// Publishes the bytecode, and everything else about `code`, as of `version`.
+/// Publishes the bytecode and the side tables of `code` as those of `version`.
 ///
 /// # Safety
-/// The code object is live, and nobody else instruments it.
+/// `code` is live, and the caller has [exclusive access](super) to it.
 pub(crate) unsafe fn set_of_code(code: Code, version: Version) {
-    // SAFETY: the caller's promise.
+    // SAFETY: `code` is live (caller).
     unsafe { field_of_code(code) }.store(version.field(), Ordering::Release);
 }
 
+/// # Safety
+/// `code` is live, for as long as the result is used.
 #[inline(always)]
 unsafe fn field_of_code<'a>(code: Code) -> &'a AtomicUsize {
-    // SAFETY: the code object is live; everybody changes the field atomically.
+    // SAFETY: `code` is live (caller), and all accesses to the field are atomic.
     unsafe { AtomicUsize::from_ptr(&raw mut (*code.as_ptr())._co_instrumentation_version) }
 }

@@ -1,4 +1,9 @@
-//! Makes bytecode and side tables what tools want them to be.
+//! Writes bytecode and side tables so that they fire the events that tools watch; reads the base instructions
+//! below the instrumentation.
+//!
+//! Callers: `tools` and `calls` in this room, `exports` for `_Py_Instrument`, `_Py_GetBaseCodeUnit` and
+//! `_PyInstruction_GetLength`, and `tlbc` for new copies of bytecode. *Exclusive access* is defined in
+//! [`super`].
 
 use core::ffi::c_int;
 use core::sync::atomic::Ordering;
@@ -23,20 +28,22 @@ type Interpreter = *mut ffi::PyInterpreterState;
 
 // --- reading -----------------------------------------------------------------------------------
 
-/// What is at a location.
+/// The instruction at a location, and the layers of instrumentation on it.
 #[derive(Clone, Copy)]
 pub(crate) struct Location {
     pub(crate) base: Instruction,
     layers: Layers,
 }
 
-/// Looks through everything on top of the instruction at `index`.
+/// Reads the base instruction at code unit `index` and its layers: below instrumentation, specialization and
+/// executors.
 ///
 /// # Safety
-/// The code object is live and has an instruction there; no thread instruments it meanwhile.
+/// `code` is live, an instruction (not a cache) begins at `index`, and no other thread instruments `code`
+/// meanwhile.
 #[inline(always)]
 pub(crate) unsafe fn location(code: Code, index: usize) -> Location {
-    // SAFETY: the callers' promise: the code object is live, and there is an instruction.
+    // SAFETY: `code` is live, and an instruction begins at `index` (caller).
     unsafe {
         let unit = code.bytecode().add(index as isize);
         let (top, mut argument) = unit.decode();
@@ -61,9 +68,12 @@ pub(crate) unsafe fn location(code: Code, index: usize) -> Location {
     }
 }
 
-/// Opcode and argument of the instruction that an executor stands in for.
+/// The opcode and the argument of the instruction that an ENTER_EXECUTOR replaced.
+///
+/// # Safety
+/// `code` is live and has an executor of this number.
 unsafe fn under_executor(code: Code, number: usize) -> (u8, usize) {
-    // SAFETY: the code object has an executor of that number.
+    // SAFETY: `code` has an executor table with an entry of this number (caller).
     unsafe {
         let executors = (*code.as_ptr()).co_executors;
         let table = (&raw const (*executors).executors).cast::<*mut ffi::_PyExecutorObject>();
@@ -72,7 +82,7 @@ unsafe fn under_executor(code: Code, number: usize) -> (u8, usize) {
     }
 }
 
-/// A code object's own bytecode, with nothing on top.
+/// The base instructions of a code object, as a [`Listing`].
 #[derive(Clone, Copy)]
 pub(crate) struct Bytecode {
     code: Code,
@@ -81,9 +91,9 @@ pub(crate) struct Bytecode {
 
 impl Bytecode {
     /// # Safety
-    /// The code object is live, and stays so while the result is used; nobody else instruments it.
+    /// While the result is used, `code` is live, and no other thread instruments it.
     pub(crate) unsafe fn of(code: Code) -> Bytecode {
-        // SAFETY: the caller's promise.
+        // SAFETY: `code` is live (caller).
         Bytecode { code, units: unsafe { size(code.object()) } as usize }
     }
 }
@@ -94,46 +104,57 @@ impl Listing for Bytecode {
     }
 
     fn first_traceable(&self) -> usize {
-        // SAFETY: the code object is live.
+        // SAFETY: `code` is live, as `Bytecode::of` requires.
         unsafe { (*self.code.as_ptr())._co_firsttraceable as usize }
     }
 
     fn at(&self, index: usize) -> Instruction {
         debug_assert!(index < self.units);
-        // SAFETY: the code object is live, and callers go from instruction to instruction.
+        // SAFETY: `code` is live and not instrumented by other threads, as `Bytecode::of` requires; listings
+        // are walked from instruction to instruction, so one begins at `index`.
         unsafe { location(self.code, index).base }
     }
 }
 
 // --- writing -----------------------------------------------------------------------------------
 
-/// Every copy of the bytecode.
+/// All copies of the bytecode.
+///
+/// # Safety
+/// `code` is live, and the caller has exclusive access to it.
 unsafe fn copies(code: Code) -> impl Iterator<Item = CodeUnit> {
     #[cfg(not(py_gil_disabled))]
-    // SAFETY: the callers' promise: the code object is live.
+    // SAFETY: `code` is live (caller).
     return core::iter::once(unsafe { code.bytecode() });
     #[cfg(py_gil_disabled)]
-    // SAFETY: as above; the array does not change while the code object is locked or the world stopped.
+    // SAFETY: `code` is live, and the array of copies does not change under exclusive access (caller).
     unsafe {
         Copies::of(code).iter().map(|(_, copy)| copy)
     }
 }
 
-/// The instruction at `index`, and the opcode that a new copy of the bytecode has there: what instrumentation
-/// has put on top of it, or itself.
+/// Returns the base instruction at `index`, and the opcode for this location in a new copy of the bytecode:
+/// the topmost instrumented opcode, or the base opcode if there is none.
 ///
 /// # Safety
-/// The code object is live and locked, or the world is stopped; there is an instruction.
+/// `code` is live, the caller has exclusive access to it, and an instruction begins at `index`.
 #[cfg(py_gil_disabled)]
 pub(crate) unsafe fn shown(code: Code, index: usize) -> (Instruction, u8) {
-    // SAFETY: the caller's promise.
+    // SAFETY: the requirements of `location` are among those of this function.
     let Location { base, layers } = unsafe { location(code, index) };
     (base, look(base.opcode, layers).top)
 }
 
-/// Changes the layers of a location, by way of those that are left once some are taken away. What is under
-/// a layer that comes or goes is stored first: a thread that meets the old opcode once more goes on with
-/// what is there now. `counter` is for an instruction that shall start specializing anew.
+/// Changes the layers of a location from `before` to `after`. `between` are the layers that remain after the
+/// removals and before the additions; they decide whether the instruction starts to specialize again, with
+/// `counter`.
+///
+/// The opcodes below a layer that is added or removed are stored before the bytecode is: a thread that
+/// dispatches to the old opcode once more continues with what is stored below it.
+///
+/// # Safety
+/// `code` is live, the caller has exclusive access to it, `data` is its data, and `before` is the location at
+/// `index` as it is now.
 #[inline(always)]
 unsafe fn write(
     code: Code,
@@ -160,11 +181,12 @@ unsafe fn write(
     }
     let resets_counter =
         (before.layers.resets_counter(between) || between.resets_counter(after)) && before.base.length > 1;
-    // SAFETY: the callers' promise: the code object is live, and nobody else instruments it.
+    // SAFETY: `code` is live, the caller has exclusive access, and an instruction begins at `index` (caller).
+    // The caches are those of the base instruction in all forms.
     unsafe {
         for copy in copies(code) {
             let unit = copy.add(index as isize);
-            // One that runs specialized where nothing is on top may stay so.
+            // A specialized form stays if there was and is no layer on it.
             if opcodes::is_instrumented(unit.opcode()) || opcodes::is_instrumented(look.top) {
                 unit.set_opcode(look.top);
             }
@@ -175,12 +197,12 @@ unsafe fn write(
     }
 }
 
-/// One layer at one location, as it is.
+/// The present state of one layer at one location.
 fn site(table: Option<Table>, index: usize, present: bool) -> Site {
     Site { present, told: table.map(|table| ToolSet::from_bits(table[index].load(Ordering::Relaxed))) }
 }
 
-/// Stores whom the layer tells from now on; gives whether the bytecode must have it.
+/// Stores the tools of the layer. Returns whether the bytecode must have the layer.
 fn keep(table: Option<Table>, index: usize, site: Site) -> bool {
     if let (Some(table), Some(told)) = (table, site.told) {
         table[index].store(told.bits(), Ordering::Relaxed);
@@ -188,22 +210,23 @@ fn keep(table: Option<Table>, index: usize, site: Site) -> bool {
     site.present
 }
 
-/// A change that is being made in a code object.
+/// A change to the instrumentation of a code object.
 struct Writer<'a> {
     code: Code,
     data: &'a Monitoring,
     change: &'a Change,
-    /// For instructions that shall start specializing anew.
+    /// The counter of instructions that start to specialize again.
     counter: BackoffCounter,
 }
 
 impl Writer<'_> {
-    /// Makes the change everywhere in the bytecode.
+    /// Applies the change to all instructions.
     ///
     /// # Safety
-    /// The code object is live, and nobody else instruments it.
+    /// The code object is live, the caller has exclusive access to it, and `data` is its data.
     unsafe fn write_all(&self) {
-        // SAFETY: the caller's promise.
+        // SAFETY: the code object is live, with exclusive access (caller); the loop goes from instruction to
+        // instruction.
         unsafe {
             let bytecode = Bytecode::of(self.code);
             let touched = self.change.touched();
@@ -215,7 +238,7 @@ impl Writer<'_> {
                 let base = here.base;
                 let fires = touched.intersects(opcodes::events(base.opcode));
                 let begins_line = lines.is_some_and(|lines| lines.opcode(index) != 0);
-                // Most instructions are not concerned.
+                // Most instructions have no such event.
                 if fires || begins_line || instructions {
                     let (mut between, mut after) = (here.layers, here.layers);
                     if fires && let Some(event) = opcodes::event(base.opcode, base.argument) {
@@ -238,8 +261,8 @@ impl Writer<'_> {
         }
     }
 
-    /// Changes one layer at one location. Gives whether the bytecode has it once some tools are taken away,
-    /// and whether it has it in the end.
+    /// Changes the tools of one layer at one location. Returns whether the bytecode has the layer after the
+    /// removals, and whether it has it after the additions.
     #[inline(always)]
     fn change_layer(&self, kind: TableKind, index: usize, present: bool, event: Event) -> (bool, bool) {
         let table = self.data.table(kind);
@@ -249,14 +272,14 @@ impl Writer<'_> {
     }
 }
 
-/// Ends what `tool` is told of `event` at one location: it has returned DISABLE.
+/// Stops `event` at one location for `tool`, which has returned DISABLE.
 ///
 /// # Safety
-/// The thread is attached, the world is stopped, the code object is live and was instrumented, and there
-/// is an instruction with that event at `index`.
+/// The caller has stopped the world, `interp` is its interpreter, `code` is live, and an instruction begins
+/// at `index` of which `event` is an event. (The event may have been removed meanwhile.)
 pub(crate) unsafe fn disable(interp: Interpreter, code: Code, index: usize, event: Event, tool: Tool) {
     debug_assert!(event.is_local());
-    // SAFETY: the caller's promise.
+    // SAFETY: `code` is live, the world is stopped, and an instruction begins at `index` (caller).
     unsafe {
         let Some(data) = Monitoring::of(code) else { return };
         let here = location(code, index);
@@ -275,15 +298,15 @@ pub(crate) unsafe fn disable(interp: Interpreter, code: Code, index: usize, even
 
 // --- code objects ------------------------------------------------------------------------------
 
-/// Brings a code object up to date with what tools want, whatever its version. Fails with MemoryError.
+/// Updates `code` to what tools watch now, whatever its version is. Fails with MemoryError.
 ///
 /// # Safety
-/// The thread is attached and the code object live; it is locked or the world is stopped.
+/// The thread is attached to `interp`, `code` is live, and the caller has exclusive access to it.
 pub(crate) unsafe fn instrument(code: Code, interp: Interpreter) -> PyResult<()> {
-    // SAFETY: the caller's promise.
+    // SAFETY: `code` is live, with exclusive access, and the thread is attached to `interp` (caller).
     unsafe {
         invalidate_executors(code, interp);
-        // Some are statics of the host, which nothing may be attached to.
+        // Some of these are statics of the host: they must not own data.
         if (*code.as_ptr()).co_flags as u32 & ffi::CO_NO_MONITORING_EVENTS != 0 {
             return Ok(());
         }
@@ -307,12 +330,15 @@ pub(crate) unsafe fn instrument(code: Code, interp: Interpreter) -> PyResult<()>
     }
 }
 
-/// Ends the use of traces through the code object, which have no events.
+/// Invalidates the executors that run through `code`: they fire no events.
+///
+/// # Safety
+/// As for [`instrument`].
 unsafe fn invalidate_executors(code: Code, interp: Interpreter) {
     #[cfg(not(py_tier2))]
     let _ = (code, interp);
     #[cfg(py_tier2)]
-    // SAFETY: the callers' promise: the code object is live, and nobody else instruments it.
+    // SAFETY: `code` is live, with exclusive access (caller).
     unsafe {
         if !(*code.as_ptr()).co_executors.is_null() {
             ffi::_PyCode_Clear_Executors(code.as_ptr());
@@ -321,19 +347,22 @@ unsafe fn invalidate_executors(code: Code, interp: Interpreter) {
     }
 }
 
-/// Makes the side tables that `active` needs.
+/// Allocates the side tables that `active` needs. Fails with MemoryError.
+///
+/// # Safety
+/// As for [`instrument`]; `data` is the data of `code`.
 unsafe fn prepare_tables(
     code: Code,
     data: &Monitoring,
     active: &super::monitors::LocalMonitors,
 ) -> PyResult<()> {
     let multiple = active.has_multiple_tools();
-    // SAFETY: the callers' promise: the code object is live, and nobody else instruments it.
+    // SAFETY: `code` is live, with exclusive access, and the thread is attached (caller).
     unsafe {
         let bytecode = Bytecode::of(code);
         if multiple {
             data.ensure_table(TableKind::Tools, |table| {
-                // What is there was put there for those who were active.
+                // The present events are for the tools that were active until now.
                 for (index, base) in instructions(&bytecode, 0) {
                     let fires = opcodes::event(base.opcode, base.argument);
                     if let Some(fires) = fires.filter(|_| location(code, index).layers.event) {
@@ -348,7 +377,7 @@ unsafe fn prepare_tables(
                 create_lines(code, data, bytecode)?;
             }
             if multiple {
-                // Even where a tool has disabled the event: it is told there once more.
+                // All tools, even one that has disabled the event here: it is notified once more.
                 data.ensure_table(TableKind::LineTools, |table| {
                     table.iter().for_each(|entry| entry.store(lines.bits(), Ordering::Relaxed));
                 })?;
@@ -361,7 +390,7 @@ unsafe fn prepare_tables(
                 }
             })?;
             if multiple {
-                // The host forgets here who has been told so far.
+                // Empty, as in CPython: the tools that were notified until now are not kept.
                 data.ensure_table(TableKind::InstructionTools, |_| ())?;
             }
         }
@@ -369,14 +398,18 @@ unsafe fn prepare_tables(
     Ok(())
 }
 
-/// Makes the table of lines.
+/// Creates the table of lines. Fails with MemoryError.
+///
+/// # Safety
+/// As for [`instrument`]; `data` is the data of `code`, which has no table of lines yet.
 unsafe fn create_lines(code: Code, data: &Monitoring, bytecode: Bytecode) -> PyResult<()> {
-    // SAFETY: the callers' promise: the code object is live, and nobody else instruments it.
+    // SAFETY: `code` is live, with exclusive access, and the thread is attached (caller). Its exception table
+    // is a `bytes` object.
     unsafe {
         let mut line_of = LineReader::new(code);
         let traceable = instructions(&bytecode, bytecode.first_traceable());
         let distances = traceable.filter_map(|(index, _)| line_of.distance(index));
-        // One line at least, in all hosts.
+        // As on the host, entries have room for a distance of 1 at least.
         let largest = distances.fold(1, i32::max);
         let exceptions = (*code.as_ptr()).co_exceptiontable;
         let start = (&raw const (*exceptions.cast::<ffi::PyBytesObject>()).ob_sval).cast::<u8>();
@@ -388,16 +421,17 @@ unsafe fn create_lines(code: Code, data: &Monitoring, bytecode: Bytecode) -> PyR
     }
 }
 
-/// Reads the compiler's line table from front to back.
+/// Reads the compiler's line table, from the first code unit to the last.
 struct LineReader {
     code: Code,
     range: ffi::PyCodeAddressRange,
 }
 
 impl LineReader {
-    /// The code object is live while the reader is used.
+    /// # Safety
+    /// `code` is live while the reader is used.
     unsafe fn new(code: Code) -> LineReader {
-        // SAFETY: the callers' promise; plain old data that the host fills.
+        // SAFETY: `code` is live (caller); the range is plain old data, which the host initializes.
         unsafe {
             let mut range: ffi::PyCodeAddressRange = core::mem::zeroed();
             ffi::_PyCode_InitAddressRange(code.as_ptr(), &raw mut range);
@@ -405,10 +439,11 @@ impl LineReader {
         }
     }
 
-    /// How far the line of a code unit is from the first one.
+    /// The distance of the code unit's line from the code object's first line. Calls go from smaller indices
+    /// to larger ones.
     fn distance(&mut self, index: usize) -> Option<i32> {
         let offset = (index * size_of::<ffi::_Py_CODEUNIT>()) as c_int;
-        // SAFETY: the code object is live.
+        // SAFETY: the code object is live, as `LineReader::new` requires.
         unsafe {
             let line = ffi::_PyCode_CheckLineNumber(offset, &raw mut self.range);
             (line >= 0).then(|| line - (*self.code.as_ptr()).co_firstlineno)
@@ -416,12 +451,12 @@ impl LineReader {
     }
 }
 
-/// Brings a code object up to date unless its version is the interpreter's.
+/// Updates `code` unless its version is the interpreter's. Fails with MemoryError.
 ///
 /// # Safety
 /// As for [`instrument`].
 pub(crate) unsafe fn instrument_if_outdated(code: Code, interp: Interpreter) -> PyResult<()> {
-    // SAFETY: the caller's promise.
+    // SAFETY: `instrument` requires what this function requires.
     unsafe {
         if version::of_code(code) == version::global(interp) {
             return Ok(());
@@ -430,12 +465,12 @@ pub(crate) unsafe fn instrument_if_outdated(code: Code, interp: Interpreter) -> 
     }
 }
 
-/// Brings all code up to date that has a frame in some thread. Fails with MemoryError.
+/// Updates the code of all frames of all threads of `interp`. Fails with MemoryError.
 ///
 /// # Safety
-/// The thread is attached and the world is stopped.
+/// The thread is attached to `interp`, and the world is stopped.
 pub(crate) unsafe fn instrument_all_running(interp: Interpreter) -> PyResult<()> {
-    // SAFETY: the caller's promise; frames link to live frames.
+    // SAFETY: the world is stopped, so all frames stay as they are; `previous` leads to live frames only.
     unsafe {
         ThreadState::with_all(interp, |mut threads| {
             threads.try_for_each(|thread| {
@@ -452,18 +487,19 @@ pub(crate) unsafe fn instrument_all_running(interp: Interpreter) -> PyResult<()>
     }
 }
 
-/// Brings `code` up to date with what the interpreter's tools want. Fails with MemoryError. Afterwards the
-/// thread sees the interpreter's version, whatever it saw before: the next comparison of versions finds no
-/// difference between the two.
+/// Updates `code` to what the interpreter's tools watch, and sets the thread's copy of the version to the
+/// interpreter's, whatever it was. So the next comparison of the two finds no difference. Fails with
+/// MemoryError.
 ///
 /// # Safety
-/// The thread is attached, `code` is live, `interp` is the thread's, and the world is not stopped.
+/// The thread is attached to `interp`, `code` is live, and the thread has not stopped the world.
 pub(crate) unsafe fn bring_up_to_date(code: Code, interp: Interpreter) -> PyResult<()> {
-    // SAFETY: the caller's promise.
+    // SAFETY: `code` is live, and the thread is attached to `interp` (caller); the lock gives exclusive
+    // access.
     unsafe {
         let result = with_lock(code.object(), || instrument_if_outdated(code, interp));
-        // They differ only when an interpreter is cleared, whose finalizers must not look for the
-        // difference for ever.
+        // The two differ only while an interpreter is cleared. Its finalizers must not find the difference
+        // again and again.
         version::catch_up(ThreadState::current(), interp);
         result
     }

@@ -1,4 +1,4 @@
-//! BINARY_OP: arithmetic, subscription, and what has a description ([`extension`]).
+//! BINARY_OP: arithmetic, subscription, and operations with a description ([`extension`]).
 
 use core::ffi::c_int;
 use core::ptr::null;
@@ -10,7 +10,7 @@ use crate::host::function::Function;
 use crate::host::object::{is_exact, long_is_non_negative_compact, type_flags, type_of};
 use crate::host::{CodeUnit, PyObject, PyTypeObject, StackRef, ffi};
 
-/// The type of both operands, as far as forms differ.
+/// The type of both operands, as far as forms depend on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Operands {
     Ints,
@@ -19,7 +19,7 @@ enum Operands {
     Others,
 }
 
-/// Arithmetic on two operands of exactly the same type.
+/// The form for arithmetic on two operands of exactly the same type.
 fn arithmetic(operator: u32, operands: Operands) -> Option<u8> {
     use Operands::*;
     Some(match (operator, operands) {
@@ -34,8 +34,10 @@ fn arithmetic(operator: u32, operands: Operands) -> Option<u8> {
     })
 }
 
+/// # Safety
+/// As the module says.
 unsafe fn operands(left: *mut PyObject, right: *mut PyObject) -> Operands {
-    // SAFETY: the operands are live.
+    // SAFETY: the operands are live (caller).
     let (type_, same) = unsafe { (type_of(left), type_of(left) == type_of(right)) };
     if !same {
         Operands::Others
@@ -50,18 +52,22 @@ unsafe fn operands(left: *mut PyObject, right: *mut PyObject) -> Operands {
     }
 }
 
-/// Whether the result of the operation goes to the local that the left operand is from, so that the
-/// string may grow where it is.
+/// Whether the next instruction stores the result in the local that holds the left operand. Then a string can
+/// grow in place.
+///
+/// # Safety
+/// As the module says; `instr` is a BINARY_OP, and `locals` are those of the frame that executes it.
 unsafe fn replaces_left(instr: CodeUnit, left: *mut PyObject, locals: *mut ffi::_PyStackRef) -> bool {
     const LENGTH: isize = 1 + (size_of::<ffi::_PyBinaryOpCache>() / size_of::<ffi::_Py_CODEUNIT>()) as isize;
-    // SAFETY: an operation is not the last instruction of its code, and the frame has the local.
+    // SAFETY: a BINARY_OP is not the last instruction of its code, and the frame has the local that the next
+    // instruction stores to (caller).
     unsafe {
         let (next, local) = instr.add(LENGTH).decode();
         next == STORE_FAST && StackRef::from_raw(*locals.add(local)).object() == left
     }
 }
 
-/// What is subscripted, as far as forms differ.
+/// The container of a subscription, as far as forms depend on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Container {
     List,
@@ -73,13 +79,13 @@ enum Container {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Subscript {
-    /// An int of one digit that is not negative.
+    /// A compact `int` that is not negative.
     Index,
     Slice,
     Other,
 }
 
-/// Subscription of built-in containers.
+/// The form for a subscription of a built-in container.
 fn subscription(container: Container, subscript: Subscript) -> Option<u8> {
     Some(match (container, subscript) {
         (Container::List, Subscript::Index) => BINARY_OP_SUBSCR_LIST_INT,
@@ -105,8 +111,10 @@ fn container(type_: *mut PyTypeObject) -> Container {
     }
 }
 
+/// # Safety
+/// As the module says.
 unsafe fn subscript(object: *mut PyObject) -> Subscript {
-    // SAFETY: the object is live.
+    // SAFETY: the object is live (caller).
     unsafe {
         if is_exact(object, &raw mut ffi::PyLong_Type) && long_is_non_negative_compact(object) {
             Subscript::Index
@@ -118,9 +126,13 @@ unsafe fn subscript(object: *mut PyObject) -> Subscript {
     }
 }
 
-/// That the class has a `__getitem__` in Python, which it keeps for the form now.
+/// Checks that the class has a `__getitem__` in Python which BINARY_OP_SUBSCR_GETITEM can call, and stores it
+/// in the class for this form.
+///
+/// # Safety
+/// As the module says.
 unsafe fn python_getitem(class: *mut PyTypeObject) -> Result<(), Refusal> {
-    // SAFETY: the class is live and the thread attached.
+    // SAFETY: the class is live and the thread attached (caller).
     unsafe {
         let (found, version) = descriptor::lookup(class, id!(_py___getitem__));
         let found = found.ok_or(Refusal::NoFormForOperands)?;
@@ -137,7 +149,7 @@ unsafe fn python_getitem(class: *mut PyTypeObject) -> Result<(), Refusal> {
     }
 }
 
-/// An operation as its instruction makes it.
+/// The instruction, its operator, and the frame's locals.
 struct Operation {
     instr: CodeUnit,
     operator: c_int,
@@ -145,8 +157,11 @@ struct Operation {
 }
 
 impl Operation {
+    /// # Safety
+    /// As the module says; `self` is the instruction that the thread executes.
     unsafe fn decide(self, left: *mut PyObject, right: *mut PyObject) -> Decision {
-        // SAFETY: the operands are live and the thread attached.
+        // SAFETY: the operands are live, the thread is attached, and `self` is the executed instruction
+        // (caller).
         unsafe {
             let refusal = match self.operator as u32 {
                 ffi::NB_SUBSCR => {
@@ -173,11 +188,10 @@ impl Operation {
     }
 }
 
-/// Looks for a form of a BINARY_OP, and gives it to the instruction.
+/// Specializes a BINARY_OP.
 ///
 /// # Safety
-/// The thread is attached and no exception set; `instr` is the instruction that it runs, and the operands and locals
-/// are live.
+/// As the module says.
 pub(crate) unsafe fn specialize(
     left: StackRef,
     right: StackRef,
@@ -185,10 +199,10 @@ pub(crate) unsafe fn specialize(
     operator: c_int,
     locals: *mut ffi::_PyStackRef,
 ) {
-    // SAFETY: the caller's promise.
+    // SAFETY: the operands and locals are live, and `instr` is a BINARY_OP (caller).
     unsafe {
         if instr.opcode() == BINARY_OP_EXTEND {
-            // No description outlives its form.
+            // The cache must not keep a description without the form that uses it.
             Cache::Extension(null()).write(instr);
         }
         conclude(instr, Operation { instr, operator, locals }.decide(left.object(), right.object()));
@@ -204,7 +218,7 @@ mod tests {
         let with_forms = |operands| {
             (0..=ffi::NB_OPARG_LAST).filter(|operator| arithmetic(*operator, operands).is_some()).count()
         };
-        // Each in place and not.
+        // The operator and its in-place variant.
         assert_eq!(with_forms(Operands::Ints), 6);
         assert_eq!(with_forms(Operands::Floats), 6);
         assert_eq!(with_forms(Operands::Strings), 2);

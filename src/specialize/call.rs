@@ -1,4 +1,4 @@
-//! CALL.
+//! CALL: forms for C functions, Python functions, methods and classes.
 
 use core::ffi::{c_int, c_uint};
 use core::ptr::fn_addr_eq;
@@ -15,7 +15,7 @@ const ONE_ARGUMENT: u32 = ffi::METH_O;
 const FAST: u32 = ffi::METH_FASTCALL;
 const FAST_WITH_KEYWORDS: u32 = ffi::METH_FASTCALL | ffi::METH_KEYWORDS;
 
-/// What can be called, as far as forms differ.
+/// A callable, as far as forms depend on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Callable {
     Builtin(CFunction),
@@ -29,9 +29,9 @@ pub(super) enum Callable {
 
 impl Callable {
     /// # Safety
-    /// The object is live.
+    /// `callable` is live.
     pub(super) unsafe fn of(callable: *mut PyObject) -> Callable {
-        // SAFETY: the object is live.
+        // SAFETY: the object is live (caller).
         unsafe {
             if let Some(function) = CFunction::cast(callable) {
                 Callable::Builtin(function)
@@ -50,19 +50,22 @@ impl Callable {
     }
 }
 
-/// A call as its instruction makes it.
+/// The instruction and its arguments.
 #[derive(Debug, Clone, Copy)]
 struct Call {
     instr: CodeUnit,
-    /// The instruction's argument, without extension: the values after the callable and its receiver.
+    /// The instruction's argument without EXTENDED_ARG: the number of values after the callable and its
+    /// receiver.
     values: usize,
-    /// The arguments, a receiver included.
+    /// Number of arguments, the receiver included.
     arguments: c_int,
 }
 
 impl Call {
+    /// # Safety
+    /// As the module says; `self` is the instruction that the thread executes.
     unsafe fn decide(self, callable: *mut PyObject) -> Decision {
-        // SAFETY: the callable is live.
+        // SAFETY: the callable is live, and `self` is the executed instruction (caller).
         unsafe {
             match Callable::of(callable) {
                 Callable::Builtin(function) => self.builtin(function),
@@ -83,9 +86,13 @@ impl Call {
         }
     }
 
-    /// A function in Python, which gets that many arguments: `exact` if each is a local at once.
+    /// The form for a Python function: `exact` if each of the `arguments` is a parameter, in this order,
+    /// otherwise `general`.
+    ///
+    /// # Safety
+    /// As the module says.
     unsafe fn python(self, function: Function, arguments: c_int, exact: u8, general: u8) -> Decision {
-        // SAFETY: the function is live.
+        // SAFETY: the function is live and the thread attached (caller).
         unsafe {
             let version = version_of_python_function(function)?;
             let parameters = simple_parameters(function.code());
@@ -94,9 +101,12 @@ impl Call {
         }
     }
 
-    /// A function in C.
+    /// The form for a C function.
+    ///
+    /// # Safety
+    /// As the module says.
     unsafe fn builtin(self, function: CFunction) -> Decision {
-        // SAFETY: the function is live and the thread attached.
+        // SAFETY: the function is live and the thread attached (caller).
         unsafe {
             let known = &(*ThreadState::current().interp()).callable_cache;
             if !function.definition().has_function() {
@@ -114,9 +124,12 @@ impl Call {
         }
     }
 
-    /// A method of a type in C, whose receiver is among the arguments.
+    /// The form for a method descriptor of a C type. The receiver is among the arguments.
+    ///
+    /// # Safety
+    /// As the module says; `self` is the instruction that the thread executes.
     unsafe fn builtin_method(self, method: MethodDescriptor) -> Decision {
-        // SAFETY: the method is live and the thread attached.
+        // SAFETY: the method is live, the thread attached, and `self` the executed instruction (caller).
         unsafe {
             let known = &(*ThreadState::current().interp()).callable_cache;
             let is_append = method.object() == known.list_append;
@@ -134,14 +147,21 @@ impl Call {
     }
 
     /// Whether a POP_TOP follows.
+    ///
+    /// # Safety
+    /// `self.instr` is a CALL in live bytecode.
     unsafe fn result_is_dropped(self) -> bool {
         const LENGTH: isize = 1 + (size_of::<ffi::_PyCallCache>() / size_of::<ffi::_Py_CODEUNIT>()) as isize;
-        // SAFETY: a call is not the last instruction of its code.
+        // SAFETY: a CALL is not the last instruction of its code (caller).
         unsafe { self.instr.add(LENGTH).opcode() == POP_TOP }
     }
 
+    /// The form for a class.
+    ///
+    /// # Safety
+    /// As the module says.
     unsafe fn class(self, class: *mut PyTypeObject) -> Decision {
-        // SAFETY: the class is live.
+        // SAFETY: the class is live and the thread attached (caller).
         unsafe {
             if type_flags(class) & u64::from(ffi::Py_TPFLAGS_IMMUTABLETYPE) != 0 {
                 return Ok(Form::plain(self.builtin_class(class)));
@@ -156,6 +176,10 @@ impl Call {
         }
     }
 
+    /// The form for an immutable class.
+    ///
+    /// # Safety
+    /// As the module says.
     unsafe fn builtin_class(self, class: *mut PyTypeObject) -> u8 {
         if self.arguments == 1 && self.values == 1 {
             if class == &raw mut ffi::PyUnicode_Type {
@@ -166,7 +190,7 @@ impl Call {
                 return CALL_TUPLE_1;
             }
         }
-        // SAFETY: the class is live.
+        // SAFETY: the class is live (caller).
         if unsafe { (*class).tp_vectorcall.is_some() } { CALL_BUILTIN_CLASS } else { CALL_NON_PY_GENERAL }
     }
 }
@@ -174,9 +198,9 @@ impl Call {
 /// The version of a function that can be called without leaving the evaluator.
 ///
 /// # Safety
-/// The function is live and the thread attached.
+/// As the module says.
 pub(super) unsafe fn version_of_python_function(function: Function) -> Result<u32, Refusal> {
-    // SAFETY: the caller's promise.
+    // SAFETY: the function is live and the thread attached (caller).
     unsafe {
         default_evaluator()?;
         if !function.runs_its_code() {
@@ -189,17 +213,24 @@ pub(super) unsafe fn version_of_python_function(function: Function) -> Result<u3
     }
 }
 
-/// Whether the class makes its instances as `object` does.
+/// Whether the class has the `__new__` of `object`.
+///
+/// # Safety
+/// As the module says.
 unsafe fn has_plain_new(class: *mut PyTypeObject) -> bool {
-    // SAFETY: the class is live, and `object` is ready.
+    // SAFETY: the class is live (caller), and `object` is a static of the host.
     unsafe {
         (*class).tp_new.map(|new| new as usize) == ffi::PyBaseObject_Type.tp_new.map(|new| new as usize)
     }
 }
 
-/// The `__init__` of such a class, if it is a simple one in Python, and the version of the class.
+/// The `__init__` of a class with the `__new__` of `object`, and the version of the class; none if it is not
+/// a Python function with simple parameters.
+///
+/// # Safety
+/// As the module says.
 unsafe fn initializer(class: *mut PyTypeObject) -> Result<Option<(Owned, u32)>, Refusal> {
-    // SAFETY: the class is live and the thread attached.
+    // SAFETY: the class is live and the thread attached (caller).
     unsafe {
         let plain_alloc = (*class).tp_alloc.is_some_and(|alloc| {
             fn_addr_eq(alloc, ffi::PyType_GenericAlloc as unsafe extern "C" fn(_, _) -> _)
@@ -220,19 +251,22 @@ unsafe fn initializer(class: *mut PyTypeObject) -> Result<Option<(Owned, u32)>, 
     }
 }
 
-/// Notes the `__init__` in the class, for the form to find; false if the class has changed meanwhile.
+/// Stores the `__init__` in the class, for the form to find. Returns false if the class has changed
+/// meanwhile.
+///
+/// # Safety
+/// As the module says; `class` is a heap type.
 unsafe fn cache_initializer(class: *mut PyTypeObject, init: &Owned, version: u32) -> bool {
-    // SAFETY: the class is a live heap type.
+    // SAFETY: the class is a live heap type, and `init` is owned (caller).
     unsafe { ffi::_PyType_CacheInitForSpecialization(class.cast(), init.as_ptr(), version) != 0 }
 }
 
-/// Looks for a form of a CALL with `arguments` arguments, a receiver included, and gives it to the instruction.
+/// Specializes a CALL with `arguments` arguments, the receiver included.
 ///
 /// # Safety
-/// The thread is attached and no exception set; `instr` is the instruction that it runs, and the
-/// callable is live.
+/// As the module says.
 pub(crate) unsafe fn specialize(callable: StackRef, instr: CodeUnit, arguments: c_int) {
-    // SAFETY: the caller's promise.
+    // SAFETY: the callable is live, and `instr` is a CALL (caller).
     unsafe {
         let call = Call { instr, values: instr.decode().1, arguments };
         conclude(instr, call.decide(callable.object()));

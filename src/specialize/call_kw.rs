@@ -1,12 +1,14 @@
-//! CALL_KW.
+//! CALL_KW: forms for Python functions and bound methods of them, and for other callables.
 
 use super::call::{Callable, version_of_python_function};
 use super::{Cache, Decision, Form, Refusal, conclude};
 use crate::bytecode::opcode::*;
 use crate::host::{CodeUnit, PyObject, StackRef};
 
+/// # Safety
+/// As the module says.
 unsafe fn decide(callable: *mut PyObject) -> Decision {
-    // SAFETY: the callable is live.
+    // SAFETY: the callable is live and the thread attached (caller).
     unsafe {
         let (function, opcode) = match Callable::of(callable) {
             Callable::Python(function) => (function, CALL_KW_PY),
@@ -21,12 +23,11 @@ unsafe fn decide(callable: *mut PyObject) -> Decision {
     }
 }
 
-/// Looks for a form of a CALL_KW, and gives it to the instruction.
+/// Specializes a CALL_KW.
 ///
 /// # Safety
-/// The thread is attached and no exception set; `instr` is the instruction that it runs, and the callable is
-/// live.
+/// As the module says.
 pub(crate) unsafe fn specialize(callable: StackRef, instr: CodeUnit) {
-    // SAFETY: the caller's promise.
+    // SAFETY: the callable is live, and `instr` is a CALL_KW (caller).
     unsafe { conclude(instr, decide(callable.object())) }
 }

@@ -1,4 +1,4 @@
-//! COMPARE_OP.
+//! COMPARE_OP: forms for two floats, two compact ints, and two strings.
 
 use core::ffi::c_int;
 
@@ -7,7 +7,7 @@ use crate::bytecode::opcode::*;
 use crate::host::object::{long_is_compact, type_of};
 use crate::host::{CodeUnit, PyObject, StackRef, ffi};
 
-/// Both operands, which are of one type.
+/// Operands of the same type, as far as forms depend on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Operands {
     Floats,
@@ -25,8 +25,10 @@ fn form(operands: Operands, operator: c_int) -> Option<u8> {
     }
 }
 
+/// # Safety
+/// As the module says.
 unsafe fn operands(left: *mut PyObject, right: *mut PyObject) -> Option<Operands> {
-    // SAFETY: the operands are live.
+    // SAFETY: the operands are live (caller).
     unsafe {
         let type_ = type_of(left);
         if type_ != type_of(right) {
@@ -43,20 +45,22 @@ unsafe fn operands(left: *mut PyObject, right: *mut PyObject) -> Option<Operands
     }
 }
 
+/// # Safety
+/// As the module says.
 unsafe fn decide(left: *mut PyObject, right: *mut PyObject, operator: c_int) -> Decision {
-    // SAFETY: the operands are live.
+    // SAFETY: the operands are live (caller).
     let operands = unsafe { operands(left, right) };
     let form = operands.and_then(|operands| form(operands, operator));
     form.map(Form::plain).ok_or(Refusal::NoFormForOperands)
 }
 
-/// Looks for a form of a COMPARE_OP, and gives it to the instruction.
+/// Specializes a COMPARE_OP.
 ///
 /// # Safety
-/// The thread is attached and no exception set; `instr` is the instruction that it runs, and the operands are
-/// live.
+/// As the module says.
 pub(crate) unsafe fn specialize(left: StackRef, right: StackRef, instr: CodeUnit, oparg: c_int) {
-    // SAFETY: the caller's promise.
+    // SAFETY: the operands are live, and `instr` is a COMPARE_OP (caller). The operator is in the upper bits
+    // of its argument.
     unsafe { conclude(instr, decide(left.object(), right.object(), oparg >> 5)) }
 }
 

@@ -1,12 +1,14 @@
-//! CONTAINS_OP.
+//! CONTAINS_OP: forms for dictionaries and sets.
 
 use super::{Decision, Form, Refusal, conclude};
 use crate::bytecode::opcode::*;
 use crate::host::object::type_of;
 use crate::host::{CodeUnit, PyObject, StackRef, ffi};
 
+/// # Safety
+/// As the module says.
 unsafe fn decide(container: *mut PyObject) -> Decision {
-    // SAFETY: the container is live.
+    // SAFETY: the container is live (caller).
     let type_ = unsafe { type_of(container) };
     if type_ == &raw mut ffi::PyDict_Type {
         Ok(Form::plain(CONTAINS_OP_DICT))
@@ -17,12 +19,11 @@ unsafe fn decide(container: *mut PyObject) -> Decision {
     }
 }
 
-/// Looks for a form of a CONTAINS_OP, and gives it to the instruction.
+/// Specializes a CONTAINS_OP.
 ///
 /// # Safety
-/// The thread is attached and no exception set; `instr` is the instruction that it runs, and the container is
-/// live.
+/// As the module says.
 pub(crate) unsafe fn specialize(container: StackRef, instr: CodeUnit) {
-    // SAFETY: the caller's promise.
+    // SAFETY: the container is live, and `instr` is a CONTAINS_OP (caller).
     unsafe { conclude(instr, decide(container.object())) }
 }

@@ -1,4 +1,5 @@
-//! What a type says about an attribute: the first half of specializing LOAD_ATTR and STORE_ATTR.
+//! Attributes of types: what a type says about an attribute. Used by LOAD_ATTR and STORE_ATTR before they
+//! look at the instance ([`super::instance`]), and by BINARY_OP for [`lookup`].
 
 use core::ffi::c_uint;
 use core::ptr::fn_addr_eq;
@@ -9,49 +10,49 @@ use crate::host::function::Function;
 use crate::host::object::{type_flags, type_of, type_version};
 use crate::host::{Owned, PyObject, PyTypeObject, ThreadState, ffi, refcount};
 
-/// The kinds of attributes of types. Where it matters, it will stay of that kind for as long as the type
-/// keeps its version.
+/// The kind of an attribute of a type. An attribute keeps its kind for as long as the type keeps its version,
+/// except for [`Kind::Mutable`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
-    /// The type does not have it.
+    /// The type does not have the attribute.
     Absent,
-    /// Of a class that may change, and with it whether this is a descriptor.
+    /// The attribute's class is not immutable, so it may become a descriptor, or stop being one.
     Mutable,
     /// Not a descriptor.
     NonDescriptor,
 
-    // Descriptors that come before the attributes of the instance:
-    /// A slot that holds an object.
+    // Data descriptors: they take precedence over attributes of the instance.
+    /// A slot (`__slots__`, or a member of a C type) that holds an object.
     ObjectSlot,
-    /// A slot that holds something else.
+    /// A slot that holds a C value.
     OtherSlot,
     Property,
     /// `object.__class__`.
     DunderClass,
-    /// Any other one.
+    /// Any other data descriptor.
     Overriding,
 
-    // Descriptors that come after the attributes of the instance:
-    /// Bound to its receiver by a call (`Py_TPFLAGS_METHOD_DESCRIPTOR`).
+    // Non-data descriptors: attributes of the instance take precedence over them.
+    /// Calls bind it to the receiver (`Py_TPFLAGS_METHOD_DESCRIPTOR`).
     Method,
     BuiltinClassMethod,
     ClassMethod,
-    /// Any other one.
+    /// Any other non-data descriptor.
     NonOverriding,
 
-    // The type does not look attributes up as `object` does:
-    /// `__getattribute__` is a function in Python, and there is no `__getattr__`.
+    // The type does not look up attributes as `object` does.
+    /// `__getattribute__` is a Python function, and there is no `__getattr__`.
     PythonGetattribute,
-    /// Any other way, or one that may lead to `__getattr__`.
+    /// Any other way, or `__getattr__` may be called.
     Overridden,
 }
 
-/// An attribute as a type has it.
+/// The attribute that a type has under a name.
 pub(super) struct Attribute {
     pub(crate) kind: Kind,
-    /// What the type has; for [`Kind::PythonGetattribute`], that function.
+    /// The attribute; for [`Kind::PythonGetattribute`], the `__getattribute__`.
     pub(crate) descriptor: Option<Owned>,
-    /// The version of the type for which this holds; zero if it has none.
+    /// The version of the type for which this is true; zero if the type has no version.
     pub(crate) version: u32,
 }
 
@@ -60,38 +61,38 @@ impl Attribute {
         Attribute { kind: Kind::Overridden, descriptor: None, version }
     }
 
-    /// What the type has, borrowed; null if it has nothing.
+    /// The attribute, borrowed; null if there is none.
     pub(super) fn descriptor(&self) -> *mut PyObject {
         self.descriptor.as_ref().map_or(core::ptr::null_mut(), Owned::as_ptr)
     }
 }
 
-/// Whether the attributes of a type can be looked up at all (`_PyType_IsReady`).
+/// Whether attributes of the type can be looked up (`_PyType_IsReady`).
 ///
 /// # Safety
 /// The type is live.
 pub(super) unsafe fn is_ready(type_: *mut PyTypeObject) -> bool {
-    // SAFETY: the type is live.
+    // SAFETY: the type is live (caller).
     unsafe { !ffi::_PyType_GetDict(type_).is_null() }
 }
 
-/// What the type has under that name, as a new reference, and its version; zero if it has none.
+/// The attribute of the type, and the type's version; zero if it has none.
 ///
 /// # Safety
-/// The type is live and ready, and the thread attached.
+/// As the module says; the type is ready.
 pub(super) unsafe fn lookup(type_: *mut PyTypeObject, name: *mut PyObject) -> (Option<Owned>, u32) {
     let mut version: c_uint = 0;
-    // SAFETY: the caller's promise.
+    // SAFETY: the type is live and ready, and the thread attached (caller).
     let found = unsafe { Owned::optional(ffi::_PyType_LookupRefAndVersion(type_, name, &raw mut version)) };
     (found, version)
 }
 
-/// What a load of the attribute from an instance of the type would meet.
+/// What a load of the attribute from an instance of the type finds on the type.
 ///
 /// # Safety
-/// As for [`lookup`].
+/// As the module says; the type is ready.
 pub(super) unsafe fn for_load(type_: *mut PyTypeObject, name: *mut PyObject) -> Attribute {
-    // SAFETY: the caller's promise.
+    // SAFETY: the type is live and ready, and the thread attached (caller).
     unsafe {
         let way = (*type_).tp_getattro;
         let is = |known: unsafe extern "C" fn(*mut PyObject, *mut PyObject) -> *mut PyObject| {
@@ -101,8 +102,8 @@ pub(super) unsafe fn for_load(type_: *mut PyTypeObject, name: *mut PyObject) -> 
             let (descriptor, version) = lookup(type_, name);
             return classified(name, descriptor, version, false);
         }
-        // Types with methods of these names have the one slot before the first lookup, and the other after it
-        // has found no `__getattr__`.
+        // Types with `__getattribute__` or `__getattr__` have `_Py_slot_tp_getattr_hook`, and after a lookup that
+        // has found no `__getattr__`, `_Py_slot_tp_getattro`.
         if !is(ffi::_Py_slot_tp_getattro) && !is(ffi::_Py_slot_tp_getattr_hook) {
             return Attribute::overridden(type_version(type_));
         }
@@ -120,12 +121,12 @@ pub(super) unsafe fn for_load(type_: *mut PyTypeObject, name: *mut PyObject) -> 
     }
 }
 
-/// What a store to the attribute of an instance of the type would meet.
+/// What a store to the attribute of an instance of the type finds on the type.
 ///
 /// # Safety
-/// As for [`lookup`].
+/// As the module says; the type is ready.
 pub(super) unsafe fn for_store(type_: *mut PyTypeObject, name: *mut PyObject) -> Attribute {
-    // SAFETY: the caller's promise.
+    // SAFETY: the type is live and ready, and the thread attached (caller).
     unsafe {
         let generic = (*type_).tp_setattro.is_some_and(|way| {
             fn_addr_eq(way, ffi::PyObject_GenericSetAttr as unsafe extern "C" fn(_, _, _) -> _)
@@ -138,13 +139,17 @@ pub(super) unsafe fn for_store(type_: *mut PyTypeObject, name: *mut PyObject) ->
     }
 }
 
+/// The attribute `descriptor` with its kind. `has_getattr`: the type has a `__getattr__`.
+///
+/// # Safety
+/// As the module says.
 unsafe fn classified(
     name: *mut PyObject,
     descriptor: Option<Owned>,
     version: u32,
     has_getattr: bool,
 ) -> Attribute {
-    // SAFETY: the callers' promise. Names in code are interned, so equal ones are the same.
+    // SAFETY: the thread is attached, and `name` is an interned string (caller), so identity is equality.
     unsafe {
         let is_class = |found: &Owned| {
             name == id!(_py___class__)
@@ -159,12 +164,13 @@ unsafe fn classified(
     }
 }
 
-/// The kind of an attribute that a type has; with `has_getattr`, a failing one leads to `__getattr__`.
+/// The kind of an attribute. With `has_getattr`, the type calls `__getattr__` if the attribute raises
+/// AttributeError.
 ///
 /// # Safety
-/// The attribute is live.
+/// `descriptor` is live.
 pub(super) unsafe fn kind(descriptor: *mut PyObject, has_getattr: bool) -> Kind {
-    // SAFETY: the attribute is live.
+    // SAFETY: the attribute is live, so its class is, too (caller).
     unsafe {
         let class = type_of(descriptor);
         let flags = type_flags(class);
@@ -177,7 +183,7 @@ pub(super) unsafe fn kind(descriptor: *mut PyObject, has_getattr: bool) -> Kind 
                     _ => Kind::OtherSlot,
                 }
             } else if class == &raw mut ffi::PyProperty_Type {
-                // Whether the property raises AttributeError shows only when it runs.
+                // Only calling the property tells whether it raises AttributeError.
                 if has_getattr { Kind::Overridden } else { Kind::Property }
             } else {
                 Kind::Overriding
@@ -198,22 +204,26 @@ pub(super) unsafe fn kind(descriptor: *mut PyObject, has_getattr: bool) -> Kind 
     }
 }
 
-/// What a slot's descriptor is defined by.
+/// The definition of a slot.
+///
+/// # Safety
+/// `descriptor` is a live member descriptor.
 unsafe fn member(descriptor: *mut PyObject) -> *mut ffi::PyMemberDef {
-    // SAFETY: the descriptor is one of a slot.
+    // SAFETY: the descriptor is a live member descriptor (caller).
     unsafe { (*descriptor.cast::<ffi::PyMemberDescrObject>()).d_member }
 }
 
-/// Where in instances of `type_` the slot is that this describes, unless its flags have a `forbidden` one.
+/// The offset of the slot in instances of `type_`. Fails if instances do not have the slot, or if it has one
+/// of the flags `forbidden`.
 ///
 /// # Safety
-/// Both are live, and the descriptor is an [`Kind::ObjectSlot`].
+/// Both are live, and the descriptor is a [`Kind::ObjectSlot`].
 pub(super) unsafe fn slot(
     descriptor: *mut PyObject,
     type_: *mut PyTypeObject,
     forbidden: u32,
 ) -> Result<u16, Refusal> {
-    // SAFETY: the caller's promise.
+    // SAFETY: both are live, and an object slot is a member descriptor (caller).
     unsafe {
         let class = (*descriptor.cast::<ffi::PyMemberDescrObject>()).d_common.d_type;
         if type_ != class && ffi::PyType_IsSubtype(type_, class) == 0 {
@@ -227,13 +237,14 @@ pub(super) unsafe fn slot(
     }
 }
 
-/// That a cache may hold the object borrowed. In a free-threaded host a version that is still right does not
-/// keep it alive until we have counted it; that its count is deferred does: it is freed with the world stopped.
+/// Checks that a cache may hold the object as a borrowed reference. On a free-threaded host, a valid type
+/// version does not keep the object alive until the reader has taken a reference. A deferred reference count
+/// does: such objects are freed only while the world is stopped.
 ///
 /// # Safety
 /// The object is live.
 pub(super) unsafe fn cacheable(object: *mut PyObject) -> Result<(), Refusal> {
-    // SAFETY: the object is live.
+    // SAFETY: the object is live (caller).
     if cfg!(py_gil_disabled) && !unsafe { refcount::is_deferred(object) } {
         return Err(Refusal::NotDeferred);
     }

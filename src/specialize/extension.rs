@@ -1,8 +1,10 @@
-//! Binary operations that have no form of their own: BINARY_OP_EXTEND runs them by a description in its
-//! cache, which has a guard and an action.
+//! Binary operations without an opcode of their own. BINARY_OP_EXTEND runs them by a description in its
+//! cache, which consists of a guard and an action.
 //!
-//! A guard looks at the operands, which it borrows; an action gives a new reference, or null with
-//! MemoryError set.
+//! `# Safety` of guards: the operands are live. They look at the operands, which they borrow.
+//!
+//! `# Safety` of actions: the thread is attached, and the description's guard has accepted the operands. They
+//! return a new reference, or null with MemoryError set.
 
 use core::ffi::c_int;
 
@@ -11,7 +13,7 @@ use crate::host::{PyObject, ffi};
 
 type Description = ffi::_PyBinaryOpSpecializationDescr;
 
-/// What the operation with this operator on operands like these is described by.
+/// The description of an operation with this operator on such operands; none if there is no such description.
 ///
 /// # Safety
 /// The operands are live.
@@ -21,7 +23,7 @@ pub(super) unsafe fn find(
     operator: c_int,
 ) -> Option<&'static Description> {
     DESCRIPTIONS.iter().find(|description| {
-        // SAFETY: guards look at any live objects.
+        // SAFETY: guards accept all live objects.
         description.oparg == operator
             && description.guard.is_some_and(|guard| unsafe { guard(left, right) != 0 })
     })
@@ -33,7 +35,7 @@ macro_rules! descriptions {
     };
 }
 
-/// For each operator, the guards exclude each other.
+/// At most one description applies: the guards for an operator exclude each other.
 static DESCRIPTIONS: [Description; 14] = descriptions! {
     NB_OR, two_ints, int_or_int;
     NB_AND, two_ints, int_and_int;
@@ -55,20 +57,28 @@ static DESCRIPTIONS: [Description; 14] = descriptions! {
 
 // --- guards ------------------------------------------------------------------------------------
 
+/// # Safety
+/// `object` is live.
 unsafe fn is_compact_int(object: *mut PyObject) -> bool {
-    // SAFETY: the object is live.
+    // SAFETY: the object is live (caller).
     unsafe { is_exact(object, &raw mut ffi::PyLong_Type) && long_is_compact(object) }
 }
 
+/// Whether the object is a float other than NaN.
+///
+/// # Safety
+/// `object` is live.
 unsafe fn is_number(object: *mut PyObject) -> bool {
-    // SAFETY: the object is live.
+    // SAFETY: the object is live (caller).
     unsafe { is_exact(object, &raw mut ffi::PyFloat_Type) && !float_value(object).is_nan() }
 }
 
 macro_rules! guards {
     ($($name:ident($left:ident, $right:ident) = $condition:expr;)*) => {$(
+        /// # Safety
+        /// As the module says.
         unsafe extern "C" fn $name($left: *mut PyObject, $right: *mut PyObject) -> c_int {
-            // SAFETY: the operands are live; what a condition reads it has checked the type of.
+            // SAFETY: the operands are live (caller); a condition checks the type before it reads the value.
             c_int::from(unsafe { $condition })
         }
     )*};
@@ -86,11 +96,14 @@ guards! {
 
 // --- actions -----------------------------------------------------------------------------------
 
-/// Operations on two compact ints, with an int as the result.
+/// Operations on two compact ints with an int as the result.
 macro_rules! int_actions {
     ($($name:ident = $operator:tt;)*) => {$(
+        /// # Safety
+        /// As the module says.
         unsafe extern "C" fn $name(left: *mut PyObject, right: *mut PyObject) -> *mut PyObject {
-            // SAFETY: the guard has seen two compact ints.
+            // SAFETY: the guard has checked that both operands are compact ints; the thread is attached
+            // (caller).
             unsafe { ffi::PyLong_FromSsize_t(long_compact_value(left) $operator long_compact_value(right)) }
         }
     )*};
@@ -102,17 +115,22 @@ int_actions! {
     int_xor_int = ^;
 }
 
-/// A compact int as a float: it has less digits.
+/// The value of a compact int, which a float represents exactly: it has fewer bits than a mantissa.
+///
+/// # Safety
+/// `int` is a live compact int.
 unsafe fn int_value(int: *mut PyObject) -> f64 {
-    // SAFETY: the caller's promise.
+    // SAFETY: `int` is a live compact int (caller).
     unsafe { long_compact_value(int) as f64 }
 }
 
-/// Operations on a float and a compact int, with a float as the result.
+/// Operations on a float and a compact int with a float as the result.
 macro_rules! float_actions {
     ($($name:ident = $left:ident $operator:tt $right:ident;)*) => {$(
+        /// # Safety
+        /// As the module says.
         unsafe extern "C" fn $name(left: *mut PyObject, right: *mut PyObject) -> *mut PyObject {
-            // SAFETY: the guard has seen operands of these types.
+            // SAFETY: the guard has checked the types of the operands; the thread is attached (caller).
             unsafe { ffi::PyFloat_FromDouble($left(left) $operator $right(right)) }
         }
     )*};

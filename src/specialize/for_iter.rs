@@ -1,4 +1,4 @@
-//! FOR_ITER.
+//! FOR_ITER: forms for iterators of lists, tuples and ranges, and for generators.
 
 use core::ffi::c_int;
 
@@ -8,16 +8,18 @@ use crate::bytecode::opcode::*;
 use crate::host::object::type_of;
 use crate::host::{CodeUnit, PyObject, StackRef, dict, ffi};
 
-/// How far a jump may be for a form that keeps the distance in a frame (`return_offset`).
+/// The greatest jump for a form that keeps the distance in a frame (`return_offset`).
 const FURTHEST: c_int = i16::MAX as c_int;
 
+/// # Safety
+/// As the module says.
 unsafe fn decide(iterator: *mut PyObject, oparg: c_int) -> Decision {
-    // SAFETY: the iterator is live.
+    // SAFETY: the iterator is live and the thread attached (caller).
     unsafe {
         only_ours(iterator)?;
         let type_ = type_of(iterator);
         if type_ == &raw mut ffi::PyListIter_Type {
-            // An exhausted iterator has no list any more.
+            // An exhausted iterator has no list.
             let list = (*iterator.cast::<ffi::_PyListIterObject>()).it_seq.cast::<PyObject>();
             if cfg!(py_gil_disabled) && (list.is_null() || !dict::is_readable(list)) {
                 return Err(Refusal::SharedBetweenThreads);
@@ -36,22 +38,24 @@ unsafe fn decide(iterator: *mut PyObject, oparg: c_int) -> Decision {
     }
 }
 
-/// That no other thread advances the iterator: the only reference to it is the one on our stack. With a
-/// GIL, threads take turns.
+/// Checks that no other thread advances the iterator: the only reference to it is on this thread's stack.
+/// With a GIL, only one thread runs.
+///
+/// # Safety
+/// As the module says.
 unsafe fn only_ours(iterator: *mut PyObject) -> Result<(), Refusal> {
-    // SAFETY: the iterator is live.
+    // SAFETY: the iterator is live (caller).
     if cfg!(py_gil_disabled) && unsafe { ffi::PyUnstable_Object_IsUniquelyReferenced(iterator) == 0 } {
         return Err(Refusal::SharedBetweenThreads);
     }
     Ok(())
 }
 
-/// Looks for a form of a FOR_ITER, and gives it to the instruction.
+/// Specializes a FOR_ITER.
 ///
 /// # Safety
-/// The thread is attached and no exception set; `instr` is the instruction that it runs, and the iterator is
-/// live.
+/// As the module says.
 pub(crate) unsafe fn specialize(iterator: StackRef, instr: CodeUnit, oparg: c_int) {
-    // SAFETY: the caller's promise.
+    // SAFETY: the iterator is live, and `instr` is a FOR_ITER (caller).
     unsafe { conclude(instr, decide(iterator.object(), oparg)) }
 }

@@ -1,4 +1,4 @@
-//! The form that an instruction takes, with what its inline cache is to hold.
+//! Forms: the opcode that an instruction takes, and the contents of its inline cache.
 
 use core::mem::offset_of;
 
@@ -14,24 +14,24 @@ pub(super) struct Form {
 }
 
 impl Form {
-    /// A form that needs nothing in its cache.
+    /// A form without data in its cache.
     pub(crate) const fn plain(opcode: u8) -> Form {
         Form { opcode, cache: Cache::Unused }
     }
 }
 
-/// What an inline cache holds beside the counter.
+/// The contents of an inline cache, the counter excepted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Cache {
     Unused,
-    /// A place in an instance or in a table of keys (`_PyAttrCache`). The version is that of the type, or
-    /// of a module's keys.
+    /// An offset in an instance, or an index in a table of keys (`_PyAttrCache`). The version is that of the
+    /// type, or of a module's keys.
     Attribute {
         version: u32,
         index: u16,
     },
-    /// An attribute of a type (`_PyLoadMethodCache`); the descriptor is borrowed from the type, which
-    /// keeps it for as long as it keeps its version.
+    /// An attribute of a type (`_PyLoadMethodCache`). The descriptor is borrowed: the type keeps it alive for
+    /// as long as the type keeps its version.
     Descriptor {
         type_version: u32,
         condition: Condition,
@@ -43,20 +43,20 @@ pub(super) enum Cache {
         builtins_version: Option<u16>,
         index: u16,
     },
-    /// The version of the function or type that is called, or of the type that has no truth value
+    /// The version of the function or class that is called, or of the type whose instances are always true
     /// (`_PyCallCache`, `_PyToBoolCache`).
     Version(u32),
-    /// A binary operation that is described elsewhere (`_PyBinaryOpCache`).
+    /// The description of a binary operation (`_PyBinaryOpCache`).
     Extension(*const ffi::_PyBinaryOpSpecializationDescr),
 }
 
-/// What else must hold for an attribute of the type to be that of the instance.
+/// A further condition for instances to have the attribute of their type.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Condition {
     None,
-    /// This version: of the keys of the instances, of the metaclass, or of the function that is called.
+    /// This version of the keys of the instances, of the metaclass, or of the function that is called.
     Version(u32),
-    /// No dictionary in this place, counted from where a managed one would be.
+    /// No dictionary at this offset, counted from the place of a managed dictionary.
     NoDictAt(u16),
 }
 
@@ -65,13 +65,13 @@ static_assertions::const_assert!(
 );
 
 impl Cache {
-    /// Writes it behind the instruction; the counter stays as it is.
+    /// Writes the cache of the instruction. The counter stays as it is.
     ///
     /// # Safety
-    /// `instr` is an instruction with such a cache, in the thread's own bytecode.
+    /// `instr` is an instruction in the thread's own bytecode, and its cache has the fields of this variant.
     #[inline]
     pub(super) unsafe fn write(self, instr: CodeUnit) {
-        // SAFETY: the caller's promise.
+        // SAFETY: the cache has these fields (caller).
         unsafe {
             match self {
                 Cache::Unused => {}
@@ -106,15 +106,18 @@ impl Cache {
     }
 }
 
-/// Writes a field that is `offset` bytes into the cache.
+/// Writes the field at byte `offset` of the cache.
+///
+/// # Safety
+/// `instr` is an instruction in the thread's own bytecode, and its cache has a field of type `T` at `offset`.
 #[inline(always)]
 unsafe fn put<T: CacheValue>(instr: CodeUnit, offset: usize, value: T) {
     let units = 1 + offset / size_of::<ffi::_Py_CODEUNIT>();
-    // SAFETY: the caller's promise.
+    // SAFETY: the cache begins one unit after `instr`, and has such a field (caller).
     unsafe { instr.add(units as isize).write(value) }
 }
 
-/// An index or offset as a cache holds it.
+/// Converts an index or offset for a cache. Fails if it does not fit.
 #[inline]
 pub(super) fn narrow(index: usize) -> Result<u16, Refusal> {
     u16::try_from(index).map_err(|_| Refusal::OutOfRange)
@@ -124,10 +127,10 @@ pub(super) fn narrow(index: usize) -> Result<u16, Refusal> {
 mod tests {
     use super::*;
 
-    /// The ten units of an instruction with the largest cache, all ones before.
+    /// The ten units of an instruction with the largest cache, filled with ones before the write.
     fn written(cache: Cache) -> [u16; 10] {
         let mut units = [0xFFFF; 10];
-        // SAFETY: there is room for the largest cache.
+        // SAFETY: the units have room for the largest cache.
         unsafe { cache.write(CodeUnit::from_ptr(units.as_mut_ptr().cast())) };
         units
     }

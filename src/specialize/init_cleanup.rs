@@ -1,5 +1,6 @@
-//! The code of the frame below an `__init__` that was called without leaving the evaluator: checks that
-//! it has returned `None` and returns the instance.
+//! `_Py_InitCleanup`: the code of the frame below an `__init__` that is called without leaving the evaluator.
+//! It checks that `__init__` has returned `None`, and returns the instance. `exports` defines the symbol with
+//! [`code`].
 
 use core::ffi::c_char;
 
@@ -7,17 +8,18 @@ use crate::bytecode::opcode;
 use crate::host::object::static_head;
 use crate::host::{PyObject, empty_tuple, ffi, frame};
 
-/// A constant that the host reads; nobody ever writes it.
+/// A constant that the host reads and does not write.
 #[repr(transparent)]
 pub(crate) struct Constant<T>(pub(crate) T);
 
-// SAFETY: never written, and the objects that it names are immortal.
+// SAFETY: no thread writes it, and the objects that it refers to are immortal.
 unsafe impl<T> Sync for Constant<T> {}
 
-/// Code that is run as it is, not as that of a function, and that knows no globals.
+/// The code object: code without a function and without globals.
 ///
-/// Its last instruction is a RESUME that is never run, so that no tool traces it; none of its
-/// instructions can be specialized. On free-threaded hosts `copies` is its array of copies.
+/// Its last instruction is a RESUME that never runs, and `_co_firsttraceable` is past it: no tool traces this
+/// code. No instruction has a specialized form. On free-threaded hosts, `copies` is its array of copies of the
+/// bytecode.
 pub(crate) const fn code(
     #[cfg(py_gil_disabled)] copies: &'static Constant<ffi::_PyCodeArray>,
 ) -> ffi::_PyCode8 {
@@ -48,15 +50,15 @@ pub(crate) const fn code(
             0,
             0,
         ],
-        // SAFETY: numbers that are zero and pointers that are null.
+        // SAFETY: integers and pointers, for which zero is a value.
         ..unsafe { core::mem::zeroed() }
     }
 }
 
 const STACK_SIZE: i32 = 2;
 
-// Functions, not constants: rustc 1.95 forgets where in a foreign static a constant points when that goes into
-// another one. c-tests/layouts.c looks.
+// These are functions, not constants: rustc 1.95 loses the offset into a foreign static if a constant with it
+// becomes a part of another constant. c-tests/layouts.c checks for that.
 const fn empty_bytes() -> *mut PyObject {
     // SAFETY: only the address of a part of a static of the host is taken.
     unsafe { (&raw mut ffi::_PyRuntime.static_objects.singletons.bytes_empty).cast() }
@@ -67,21 +69,21 @@ const fn name() -> *mut PyObject {
     unsafe { id!(_py___init__) }
 }
 
-/// The line table: one entry, no location for all of the units there can be in one entry.
+/// The line table: one entry without a location, for the greatest number of units that an entry can have.
 static NO_LOCATION: Constant<ffi::PyBytesObject> = Constant(ffi::PyBytesObject {
     ob_base: variable_size(&raw mut ffi::PyBytes_Type, 1),
     ob_sval: [(0x80 | (ffi::PY_CODE_LOCATION_INFO_NONE << 3) | 3) as c_char],
-    // SAFETY: a number that is zero; the hash is never asked for, and must not be computed.
+    // SAFETY: the hash, zero. The host never hashes this object; it must not, because this is a constant.
     ..unsafe { core::mem::zeroed() }
 });
 
-/// The array of copies of the bytecode, which has only the main one.
+/// The array of copies of the bytecode: only the main copy.
 #[cfg(py_gil_disabled)]
 pub(crate) const fn only_copy(bytecode: *const c_char) -> ffi::_PyCodeArray {
     ffi::_PyCodeArray { size: 1, entries: [bytecode.cast_mut()] }
 }
 
-/// The head of an immortal object that is part of the program (`_PyVarObject_HEAD_INIT`).
+/// The head of an immortal static object (`_PyVarObject_HEAD_INIT`).
 const fn variable_size(type_: *mut ffi::PyTypeObject, size: isize) -> ffi::PyVarObject {
     ffi::PyVarObject { ob_base: static_head(type_), ob_size: size }
 }

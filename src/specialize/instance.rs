@@ -1,5 +1,5 @@
-//! Attributes of instances, as opposed to those of their type: the second half of specializing LOAD_ATTR
-//! and STORE_ATTR.
+//! Attributes of instances: what the instance says, after its type has allowed it ([`super::descriptor`]).
+//! Used by LOAD_ATTR and STORE_ATTR.
 
 use super::form::narrow;
 use super::{Cache, Decision, Form, Refusal};
@@ -8,7 +8,7 @@ use crate::host::dict::{Dict, DictKeys, InlineValues};
 use crate::host::object::{managed_dict, type_flags};
 use crate::host::{PyObject, PyTypeObject, ffi, lock};
 
-/// What the instruction does with the attribute.
+/// What the instruction does to the attribute.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Access {
     Load,
@@ -16,7 +16,7 @@ pub(super) enum Access {
 }
 
 impl Access {
-    /// The form for a value inside the object.
+    /// The form for inline values.
     fn inline(self) -> u8 {
         match self {
             Access::Load => LOAD_ATTR_INSTANCE_VALUE,
@@ -24,7 +24,7 @@ impl Access {
         }
     }
 
-    /// The form for a value in the object's dictionary, at a likely place.
+    /// The form for a value in the object's dictionary, with a hint for its index.
     fn in_dict(self) -> u8 {
         match self {
             Access::Load => LOAD_ATTR_WITH_HINT,
@@ -33,35 +33,39 @@ impl Access {
     }
 }
 
-/// Whether the attribute is likely to be found in the instance.
+/// Whether the attribute is likely to be in the instance.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Likelihood {
     pub(crate) likely: bool,
-    /// The version of the keys that the instances of the type share; zero if there are none, or none is
-    /// to be had.
+    /// The version of the keys that instances of the type share; zero if they share none, or if there is no
+    /// version.
     pub(crate) keys_version: u32,
 }
 
 /// The object's dictionary, if it has one that is exactly a `dict`.
+///
+/// # Safety
+/// `object` is live, and its type has managed dictionaries.
 unsafe fn plain_dict(object: *mut PyObject) -> Option<Dict> {
-    // SAFETY: the object is live and has a place for a managed dictionary.
+    // SAFETY: the object is live, with a slot for a managed dictionary (caller).
     unsafe {
         let dict = Dict::from_ptr(managed_dict(object));
         (!dict.is_null() && dict.is_exact()).then_some(dict)
     }
 }
 
-/// Whether instances like `owner` are likely to have the attribute: by the keys that they share, or by
-/// the dictionary of this one.
+/// Whether instances like `owner` are likely to have the attribute. That is decided by the keys that they
+/// share, or by the dictionary of `owner`.
 ///
 /// # Safety
-/// The objects are live and the thread attached; the owner is, or was a moment ago, of that type.
+/// As the module says; `type_` is the type of `owner`, or was a moment ago.
 pub(super) unsafe fn likelihood(
     owner: *mut PyObject,
     type_: *mut PyTypeObject,
     name: *mut PyObject,
 ) -> Likelihood {
-    // SAFETY: the caller's promise. Types that an object can change between keep dictionaries in one place.
+    // SAFETY: the objects are live (caller). All types that an object can change between keep their
+    // dictionaries in the same place.
     unsafe {
         let flags = type_flags(type_);
         if flags & u64::from(ffi::Py_TPFLAGS_MANAGED_DICT) == 0 {
@@ -78,8 +82,8 @@ pub(super) unsafe fn likelihood(
     }
 }
 
-/// The form that finds the attribute in instances like `owner`, of a type that has that version and nothing
-/// that would come before it.
+/// The form that finds the attribute in instances like `owner`. Their type has the version `version`, and no
+/// attribute that takes precedence.
 ///
 /// # Safety
 /// As for [`likelihood`].
@@ -90,7 +94,8 @@ pub(super) unsafe fn decide(
     version: u32,
     access: Access,
 ) -> Decision {
-    // SAFETY: the caller's promise.
+    // SAFETY: the objects are live, and the thread is attached (caller). All types that an object can change
+    // between keep their dictionaries in the same place.
     unsafe {
         let flags = type_flags(type_);
         if flags & u64::from(ffi::Py_TPFLAGS_MANAGED_DICT) == 0 {
@@ -98,7 +103,7 @@ pub(super) unsafe fn decide(
         }
         let has_values =
             flags & u64::from(ffi::Py_TPFLAGS_INLINE_VALUES) != 0 && InlineValues::of(owner).are_valid();
-        // A store to a value inside an object must be known to a dictionary that looks at the same values.
+        // A store to inline values must not bypass a dictionary that shares these values.
         if has_values && (access == Access::Load || managed_dict(owner).is_null()) {
             lock::with_lock(owner, || inline(owner, type_, name, version, access))
         } else {
@@ -108,7 +113,10 @@ pub(super) unsafe fn decide(
     }
 }
 
-/// A value inside the object, which is locked.
+/// The form for inline values.
+///
+/// # Safety
+/// As for [`likelihood`]; `owner` is locked, and has inline values.
 unsafe fn inline(
     owner: *mut PyObject,
     type_: *mut PyTypeObject,
@@ -116,7 +124,7 @@ unsafe fn inline(
     version: u32,
     access: Access,
 ) -> Decision {
-    // SAFETY: the caller's promise.
+    // SAFETY: the owner is live and locked, with inline values (caller).
     unsafe {
         // An object that has changed its type has a dictionary, too.
         if !managed_dict(owner).is_null() {
@@ -129,9 +137,12 @@ unsafe fn inline(
     }
 }
 
-/// A value in the object's dictionary, which is locked.
+/// The form for a value in the object's dictionary.
+///
+/// # Safety
+/// As the module says; `dict` is live and locked, and is exactly a `dict`.
 unsafe fn in_dict(dict: Dict, name: *mut PyObject, version: u32, access: Access) -> Decision {
-    // SAFETY: the caller's promise.
+    // SAFETY: the dictionary is live and locked (caller).
     unsafe {
         dict.share();
         if dict.is_split() {

@@ -1,21 +1,23 @@
-//! JUMP_BACKWARD: takes the form for interpreters with or without a JIT the first time that it runs. Its
-//! counter is that of the JIT.
+//! JUMP_BACKWARD: the first time that it runs, it takes the form for interpreters with a JIT, or the one for
+//! interpreters without. Its counter is the JIT's.
 
 use crate::bytecode::opcode::{JUMP_BACKWARD, JUMP_BACKWARD_JIT, JUMP_BACKWARD_NO_JIT};
 use crate::host::{CodeUnit, ffi};
 
+/// # Safety
+/// `interp` is live.
 unsafe fn decide(interp: *mut ffi::PyInterpreterState) -> u8 {
-    // SAFETY: the interpreter is live.
+    // SAFETY: `interp` is live (caller).
     if unsafe { (*interp).jit } { JUMP_BACKWARD_JIT } else { JUMP_BACKWARD_NO_JIT }
 }
 
-/// Gives the JUMP_BACKWARD at `instr` its form; false if it is something else by now. Free-threaded hosts
-/// have no JIT, and leave it as it is.
+/// Specializes the JUMP_BACKWARD at `instr`. Returns false if it is another opcode by now. Free-threaded
+/// hosts have no JIT, so there it stays as it is, and this returns false.
 ///
 /// # Safety
-/// The thread is attached to `interp`, and `instr` is in its own bytecode.
+/// The thread is attached to `interp`, and `instr` is an instruction in its own bytecode.
 #[inline(always)]
 pub(crate) unsafe fn specialize(instr: CodeUnit, interp: *mut ffi::PyInterpreterState) -> bool {
-    // SAFETY: the caller's promise.
+    // SAFETY: `interp` is live, and `instr` is an instruction in live bytecode (caller).
     unsafe { !cfg!(py_gil_disabled) && instr.replace_opcode(JUMP_BACKWARD, decide(interp)) }
 }

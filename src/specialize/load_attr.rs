@@ -1,4 +1,5 @@
-//! LOAD_ATTR.
+//! LOAD_ATTR: forms for attributes of modules, classes and instances. It looks at types with
+//! [`super::descriptor`], and at instances with [`super::instance`].
 
 use core::ptr::fn_addr_eq;
 
@@ -13,17 +14,19 @@ use crate::host::function::Function;
 use crate::host::object::{has_feature, type_flags, type_of};
 use crate::host::{CodeUnit, PyObject, PyTypeObject, StackRef, ThreadState, ffi, lock};
 
-/// A load as its instruction makes it.
+/// The operands of the instruction itself.
 #[derive(Debug, Clone, Copy)]
 struct Load {
     name: *mut PyObject,
-    /// The attribute is loaded to be called: a method comes with its receiver.
+    /// The attribute is loaded for a call: a method is pushed with its receiver.
     for_call: bool,
 }
 
 impl Load {
+    /// # Safety
+    /// As the module says.
     unsafe fn decide(self, owner: *mut PyObject) -> Decision {
-        // SAFETY: the objects are live and the thread attached.
+        // SAFETY: the objects are live and the thread attached (caller).
         unsafe {
             let type_ = type_of(owner);
             if !descriptor::is_ready(type_) {
@@ -40,8 +43,12 @@ impl Load {
 
     // --- modules -------------------------------------------------------------------------------
 
+    /// The form for a module.
+    ///
+    /// # Safety
+    /// As the module says; `module` has the layout of a module.
     unsafe fn module(self, module: *mut PyObject) -> Decision {
-        // SAFETY: the object is a module, since it looks attributes up like one.
+        // SAFETY: `module` is live, with the layout of a module (caller).
         unsafe {
             let dict = (*module.cast::<ffi::PyModuleObject>()).md_dict;
             if dict.is_null() {
@@ -51,8 +58,12 @@ impl Load {
         }
     }
 
+    /// The form for a module with the namespace `dict`.
+    ///
+    /// # Safety
+    /// As the module says; `dict` is live and locked, and is exactly a `dict`.
     unsafe fn module_dict(self, dict: Dict) -> Decision {
-        // SAFETY: the dictionary of a module, which is locked.
+        // SAFETY: the dictionary is live, locked and exactly a `dict` (caller).
         unsafe {
             if dict.keys().kind() != ffi::DICT_KEYS_UNICODE {
                 return Err(Refusal::KindOfKeys);
@@ -71,8 +82,12 @@ impl Load {
 
     // --- classes -------------------------------------------------------------------------------
 
+    /// The form for a class.
+    ///
+    /// # Safety
+    /// As the module says; the class is ready.
     unsafe fn class(self, class: *mut PyTypeObject) -> Decision {
-        // SAFETY: the class is live and the thread attached.
+        // SAFETY: the class is live and ready, and the thread attached (caller).
         unsafe {
             let metaclass = type_of(class.cast());
             let ordinary = (*metaclass).tp_getattro.is_some_and(|way| {
@@ -106,9 +121,13 @@ impl Load {
 
     // --- instances -----------------------------------------------------------------------------
 
-    /// What is decided holds for `type_`, even if another thread gives this instance another one meanwhile.
+    /// The form for an instance. It is for `type_`, even if another thread changes the type of `owner`
+    /// meanwhile.
+    ///
+    /// # Safety
+    /// As the module says; `type_` is ready, and is the type of `owner`, or was a moment ago.
     unsafe fn instance(self, owner: *mut PyObject, type_: *mut PyTypeObject) -> Decision {
-        // SAFETY: the owner is live and the thread attached.
+        // SAFETY: the owner is live, its type is ready, and the thread is attached (caller).
         unsafe {
             let in_instance = instance::likelihood(owner, type_, self.name);
             let attribute = descriptor::for_load(type_, self.name);
@@ -153,15 +172,18 @@ impl Load {
     }
 }
 
-/// Whether the type looks up attributes as `module` does.
+/// Whether the type looks up attributes as `module` does. Only modules and their subclasses do.
+///
+/// # Safety
+/// `type_` is live.
 unsafe fn looks_up_like_modules(type_: *mut PyTypeObject) -> bool {
-    // SAFETY: the types are live, and `module` is ready.
+    // SAFETY: the type is live (caller), and `module` is a static of the host.
     unsafe {
         (*type_).tp_getattro.map(|way| way as usize) == ffi::PyModule_Type.tp_getattro.map(|way| way as usize)
     }
 }
 
-/// Whether an attribute of the instance comes before one of this kind of its type.
+/// Whether attributes of the instance take precedence over an attribute of this kind of its type.
 fn comes_after_the_instance(kind: Kind) -> bool {
     match kind {
         Kind::Absent
@@ -181,14 +203,14 @@ fn comes_after_the_instance(kind: Kind) -> bool {
     }
 }
 
-/// The forms for an attribute of the type, by where instances have their own attributes.
+/// The forms for an attribute of the type, by where instances keep their own attributes.
 #[derive(Debug, Clone, Copy)]
 struct FromType {
-    /// Inside the object, or in a dictionary that came later.
+    /// In inline values, perhaps with a dictionary.
     with_values: u8,
-    /// Nowhere.
+    /// Nowhere: they have no dictionary.
     no_dict: u8,
-    /// In a dictionary that instances may or may not have.
+    /// In a dictionary that is created when needed.
     lazy_dict: Option<u8>,
 }
 
@@ -203,7 +225,11 @@ const NON_DESCRIPTOR: FromType = FromType {
     lazy_dict: None,
 };
 
-/// An attribute of the type that instances do not have, by the keys of that version.
+/// The form for an attribute of the type that instances do not hide. `keys_version` is the version of the
+/// keys that they share.
+///
+/// # Safety
+/// As the module says; `type_` is the type of `owner`, or was a moment ago, and has the attribute.
 unsafe fn from_type(
     owner: *mut PyObject,
     type_: *mut PyTypeObject,
@@ -211,7 +237,7 @@ unsafe fn from_type(
     keys_version: u32,
     forms: FromType,
 ) -> Decision {
-    // SAFETY: the owner is live and the thread attached.
+    // SAFETY: the owner is live and the thread attached (caller).
     unsafe {
         let descriptor = attribute.descriptor();
         cacheable(descriptor)?;
@@ -236,8 +262,8 @@ unsafe fn from_type(
     }
 }
 
-/// Where instances have their dictionary, as a distance from where a managed one would be, which is
-/// never negative; `None` if they cannot have one.
+/// Where instances have their dictionary, as the distance from the place of a managed dictionary, which is
+/// never negative. `None` if they cannot have one.
 fn dict_place(offset: isize) -> Result<Option<u16>, Refusal> {
     const FURTHEST: isize = i16::MAX as isize + MANAGED_DICT_OFFSET;
     match offset {
@@ -248,9 +274,12 @@ fn dict_place(offset: isize) -> Result<Option<u16>, Refusal> {
     }
 }
 
-/// A property whose getter is a function in Python.
+/// The form for a property whose getter is a Python function.
+///
+/// # Safety
+/// As the module says; the attribute is a [`Kind::Property`].
 unsafe fn property(attribute: &Attribute) -> Decision {
-    // SAFETY: the descriptor is a property; the thread is attached.
+    // SAFETY: the descriptor is a property, and the thread is attached (caller).
     unsafe {
         let getter = (*attribute.descriptor().cast::<ffi::_PyPropertyObject>()).prop_get;
         if getter.is_null() {
@@ -263,9 +292,12 @@ unsafe fn property(attribute: &Attribute) -> Decision {
     }
 }
 
-/// A `__getattribute__` in Python.
+/// The form for a `__getattribute__` in Python.
+///
+/// # Safety
+/// As the module says; the attribute is a [`Kind::PythonGetattribute`].
 unsafe fn python_getattribute(attribute: &Attribute) -> Decision {
-    // SAFETY: the descriptor is a function; the thread is attached.
+    // SAFETY: the descriptor is a Python function, and the thread is attached (caller).
     unsafe {
         let function = Function::from_object(attribute.descriptor());
         takes(function, 2)?;
@@ -277,7 +309,8 @@ unsafe fn python_getattribute(attribute: &Attribute) -> Decision {
     }
 }
 
-/// A form with a reference in its cache, which the type keeps alive for as long as it keeps its version.
+/// A form with a borrowed reference in its cache. The type keeps it alive for as long as the type keeps its
+/// version.
 fn descriptor_form(
     opcode: u8,
     attribute: &Attribute,
@@ -287,13 +320,12 @@ fn descriptor_form(
     Form { opcode, cache: Cache::Descriptor { type_version: attribute.version, condition, descriptor } }
 }
 
-/// Looks for a form of a LOAD_ATTR, and gives it to the instruction.
+/// Specializes a LOAD_ATTR.
 ///
 /// # Safety
-/// The thread is attached and no exception set; `instr` is the instruction that it runs, and owner and name are
-/// live.
+/// As the module says.
 pub(crate) unsafe fn specialize(owner: StackRef, instr: CodeUnit, name: *mut PyObject) {
-    // SAFETY: the caller's promise.
+    // SAFETY: the owner and the name are live, and `instr` is a LOAD_ATTR (caller).
     unsafe {
         let load = Load { name, for_call: instr.decode().1 & 1 != 0 };
         conclude(instr, load.decide(owner.object()));

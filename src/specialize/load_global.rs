@@ -1,4 +1,4 @@
-//! LOAD_GLOBAL.
+//! LOAD_GLOBAL: forms for names in the module's namespace, and for names in builtins.
 
 use super::form::narrow;
 use super::{Cache, Decision, Form, Refusal, conclude};
@@ -7,14 +7,16 @@ use crate::host::dict::Dict;
 use crate::host::{CodeUnit, PyObject, ThreadState, ffi, lock};
 
 /// # Safety
-/// The namespaces are live and locked; the thread is attached and `interp` its interpreter.
+/// As the module says; `interp` is the thread's interpreter, and both namespaces are locked. They need not be
+/// dictionaries.
 unsafe fn decide(
     interp: *mut ffi::PyInterpreterState,
     globals: Dict,
     builtins: Dict,
     name: *mut PyObject,
 ) -> Decision {
-    // SAFETY: the caller's promise.
+    // SAFETY: both namespaces are live and locked, and `interp` is the thread's (caller); `find` returns an
+    // error unless they are dictionaries.
     unsafe {
         if let Some(index) = find(globals, name)? {
             let index = narrow(index)?;
@@ -30,9 +32,13 @@ unsafe fn decide(
     }
 }
 
-/// Where the name is in a namespace that a form can look into.
+/// The index of the name in the keys of a namespace. Fails if no form can use the namespace.
+///
+/// # Safety
+/// As the module says; the namespace is locked. It need not be a dictionary.
 unsafe fn find(namespace: Dict, name: *mut PyObject) -> Result<Option<usize>, Refusal> {
-    // SAFETY: the caller's promise.
+    // SAFETY: the namespace is live and locked (caller). Its type is checked before it is used as a
+    // dictionary.
     unsafe {
         if !namespace.is_exact() {
             return Err(Refusal::NoPlainNamespace);
@@ -44,25 +50,28 @@ unsafe fn find(namespace: Dict, name: *mut PyObject) -> Result<Option<usize>, Re
     }
 }
 
-/// The version of the keys, as the cache holds it.
+/// The version of the keys, for the cache.
+///
+/// # Safety
+/// As the module says; `interp` is the thread's interpreter, and the namespace is locked and exactly a
+/// `dict`.
 unsafe fn keys_version(interp: *mut ffi::PyInterpreterState, namespace: Dict) -> Result<u16, Refusal> {
-    // SAFETY: the caller's promise.
+    // SAFETY: the namespace is a live and locked dictionary (caller).
     let version = unsafe { namespace.current_keys_version(interp) }.ok_or(Refusal::OutOfVersions)?;
     u16::try_from(version.get()).map_err(|_| Refusal::OutOfRange)
 }
 
-/// Looks for a form of a LOAD_GLOBAL, and gives it to the instruction.
+/// Specializes a LOAD_GLOBAL.
 ///
 /// # Safety
-/// The thread is attached and no exception set; `instr` is the instruction that it runs, and the objects are
-/// live.
+/// As the module says.
 pub(crate) unsafe fn specialize(
     globals: *mut PyObject,
     builtins: *mut PyObject,
     instr: CodeUnit,
     name: *mut PyObject,
 ) {
-    // SAFETY: the caller's promise.
+    // SAFETY: the namespaces and the name are live, and `instr` is a LOAD_GLOBAL (caller).
     unsafe {
         let interp = ThreadState::current().interp();
         let decision = lock::with_locks(globals, builtins, || {

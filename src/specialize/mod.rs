@@ -1,19 +1,40 @@
-//! The adaptive specializer: looks at what an instruction is about to work on and gives it the form
-//! made for that, or the generic form back. Replaces `specialize.o`. The micro-ops `specialize_*` call
-//! a family's `specialize`, through [`crate::seams`], when an instruction's counter triggers; the host calls
-//! [`quicken`] when it makes bytecode.
+//! The adaptive specializer: looks at the operands of an instruction, and changes the instruction to a
+//! specialized form for such operands, or back to its generic form. Stands for `specialize.o`.
 //!
-//! A file per family. In each, `decide` says which [`Form`] the instruction takes or why it cannot
-//! take one, and changes nothing but versions and caches of the host's types, functions and
-//! dictionaries; `specialize` hands that to [`conclude`], the only writer of opcodes and
-//! counters here. (RESUME, LOAD_CONST and JUMP_BACKWARD are simpler: they take a form the first time that
-//! they run.)
+//! Callers:
 //!
-//! Whether there is specialization at all is decided in one place: [`quicken`]. Where it is off (a
-//! free-threaded host with `-X tlbc=0`) counters never trigger, so nothing here is ever called.
+//! - `exports`: the C symbols. The micro-ops `specialize_*` of `ops` call these through [`crate::seams`] when
+//!   the counter of an instruction triggers, and the host calls `_PyCode_Quicken` when it creates bytecode
+//!   ([`quicken`]).
+//! - `ops`, directly: [`resume`], [`load_const`] and [`jump_backward`]. These are parts of `ceval.o`.
+//! - `instrument` and `tlbc`, directly: the counters of [`quicken`].
 //!
-//! With a GIL the instruction cannot change meanwhile. In a free-threaded host each thread specializes a
-//! copy of its own; only tools (`sys.monitoring`) write opcodes of other threads' copies, and they win.
+//! There is a file per family of instructions. In each, `decide` returns the [`Form`] for the operands, or
+//! the reason why there is none. It changes nothing except versions and caches of the host's types, functions
+//! and dictionaries. `specialize` passes the decision to [`conclude`], which is the only function here that
+//! writes opcodes and counters. RESUME, LOAD_CONST and JUMP_BACKWARD are simpler: they take a form the first
+//! time that they run, and write their opcode themselves.
+//!
+//! [`quicken`] decides whether instructions specialize at all. Where they do not (a free-threaded host with
+//! `-X tlbc=0`), counters never trigger, so no `specialize` of a family is called.
+//!
+//! With a GIL, no other thread changes the instruction meanwhile. On a free-threaded host, each thread
+//! specializes a copy of its own. Only instrumentation (`sys.monitoring`) writes the opcodes of other
+//! threads' copies, and its opcodes stay.
+//!
+//! # Contracts
+//!
+//! `specialize` of a family requires:
+//!
+//! - The thread is attached, and no exception is set.
+//! - `instr` is an instruction of the family, complete with its caches, in the thread's own bytecode, and the
+//!   thread is executing it.
+//! - The operands are live, and so are the locals, if there is such a parameter. A name is one of the code
+//!   object's: an interned string.
+//!
+//! Functions that `specialize` calls require the same of the parameters that they have: the thread is
+//! attached, no exception is set, objects are live. "As the module says" in a `# Safety` section of this room
+//! means these requirements.
 
 pub(crate) mod binary_op;
 pub(crate) mod call;
@@ -48,21 +69,20 @@ use crate::bytecode::BackoffCounter;
 use crate::bytecode::metadata::{INSTRUCTIONS, Instruction};
 use crate::host::{CodeUnit, ffi};
 
-/// What a family decides about an instruction.
+/// The decision of a family about an instruction.
 type Decision = Result<Form, Refusal>;
 
-/// Does what was decided about the instruction.
+/// Applies a decision to the instruction.
 ///
 /// # Safety
-/// `instr` is an instruction with a counter in the thread's own bytecode, of the family that the form is
-/// from.
+/// `instr` is an instruction with a counter in the thread's own bytecode, and the form is of its family.
 #[inline]
 unsafe fn conclude(instr: CodeUnit, decision: Decision) {
-    // SAFETY: the caller's promise.
+    // SAFETY: `instr` has a counter and the cache of its family's forms (caller).
     unsafe {
         match decision {
             Ok(form) => {
-                // Caches first: whoever sees the opcode may rely on them.
+                // Write the cache first: an instruction with the new opcode relies on it.
                 form.cache.write(instr);
                 take_form(instr, form.opcode, |_| BackoffCounter::COOLDOWN);
             }
@@ -74,7 +94,7 @@ unsafe fn conclude(instr: CodeUnit, decision: Decision) {
     }
 }
 
-/// The generic form of every instruction.
+/// The generic opcode of each opcode in the table of instructions; zero for numbers without an instruction.
 static GENERIC: [u8; 256] = {
     let mut generic = [0; 256];
     let mut row = 0;
@@ -86,14 +106,15 @@ static GENERIC: [u8; 256] = {
     generic
 };
 
-/// Changes the opcode of an instruction, and then its counter, unless it is (or becomes meanwhile)
-/// instrumented: then it stays as it is.
+/// Changes the opcode of an instruction, and then its counter. An instruction that is instrumented, also if
+/// it becomes so meanwhile, stays as it is.
 ///
 /// # Safety
-/// As for [`conclude`]; `opcode` is of the instruction's family.
+/// `instr` is an instruction with a counter in the thread's own bytecode, and `opcode` is of its family.
 #[inline]
 unsafe fn take_form(instr: CodeUnit, opcode: u8, counter: impl FnOnce(BackoffCounter) -> BackoffCounter) {
-    // SAFETY: the caller's promise.
+    // SAFETY: `instr` has a counter, and both opcodes have the same caches because they are of one family
+    // (caller).
     unsafe {
         let current = instr.opcode();
         if u32::from(current) < ffi::MIN_INSTRUMENTED_OPCODE && instr.replace_opcode(current, opcode) {
@@ -114,7 +135,7 @@ mod tests {
 
     fn concluded(opcode: u8, counter: BackoffCounter, decision: Decision) -> [u16; 4] {
         let mut units = bytecode(opcode, counter);
-        // SAFETY: the units are an instruction with its cache.
+        // SAFETY: the units are an instruction with the cache of its family.
         unsafe { conclude(CodeUnit::from_ptr(units.as_mut_ptr().cast()), decision) };
         units
     }

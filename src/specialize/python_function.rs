@@ -1,11 +1,11 @@
-//! What the specializer asks of functions that are written in Python.
+//! Properties of Python functions that decide about forms.
 
 use super::refusal::Refusal;
 use crate::host::function::Function;
 use crate::host::{Code, ThreadState, ffi};
 
-/// Whether calls of code with these flags, and that many parameters that are keywords only, find all of
-/// their arguments on the stack, in the order of the locals.
+/// Checks that calls of code with these flags, and this number of keyword-only parameters, find all arguments
+/// on the stack in the order of the locals.
 pub(super) fn parameters_are_simple(flags: u32, keyword_only: i32) -> Result<(), Refusal> {
     if flags & (ffi::CO_VARARGS | ffi::CO_VARKEYWORDS) != 0 || keyword_only != 0 {
         Err(Refusal::ComplexParameters)
@@ -16,30 +16,31 @@ pub(super) fn parameters_are_simple(flags: u32, keyword_only: i32) -> Result<(),
     }
 }
 
-/// The number of parameters of a function that has [simple](parameters_are_simple) ones.
+/// The number of parameters. Fails unless all parameters are [simple](parameters_are_simple).
 ///
 /// # Safety
-/// The code is live.
+/// `code` is live.
 pub(super) unsafe fn simple_parameters(code: Code) -> Result<i32, Refusal> {
-    // SAFETY: the code is live.
+    // SAFETY: the code is live (caller).
     let code = unsafe { &*code.as_ptr() };
     parameters_are_simple(code.co_flags as u32, code.co_kwonlyargcount)?;
     Ok(code.co_argcount)
 }
 
-/// That the function has `count` parameters, simple ones.
+/// Checks that the function has `count` parameters, and that they are simple.
 ///
 /// # Safety
-/// The function is live.
+/// `function` is live.
 pub(super) unsafe fn takes(function: Function, count: i32) -> Result<(), Refusal> {
-    // SAFETY: the function is live, and so is its code.
+    // SAFETY: the function is live (caller), and keeps its code alive.
     let parameters = unsafe { simple_parameters(function.code())? };
     if parameters == count { Ok(()) } else { Err(Refusal::WrongNumberOfArguments) }
 }
 
-/// That calls need not go through an evaluator that a tool has installed (PEP 523).
+/// Checks that no tool has installed an evaluator of its own (PEP 523). Only for threads that execute an
+/// instruction.
 pub(super) fn default_evaluator() -> Result<(), Refusal> {
-    // SAFETY: the thread is attached: it runs the instruction that is looked at.
+    // SAFETY: the thread is attached, because it executes the instruction that is specialized.
     if unsafe { ThreadState::current().has_custom_eval_frame() } {
         Err(Refusal::CustomEvaluator)
     } else {
@@ -47,12 +48,12 @@ pub(super) fn default_evaluator() -> Result<(), Refusal> {
     }
 }
 
-/// The version of the function.
+/// The version of the function. Fails if it cannot have one.
 ///
 /// # Safety
-/// The function is live and the thread attached.
+/// `function` is live and the thread is attached.
 pub(super) unsafe fn version(function: Function) -> Result<u32, Refusal> {
-    // SAFETY: the caller's promise.
+    // SAFETY: the function is live and the thread attached (caller).
     unsafe { function.current_version() }.ok_or(Refusal::OutOfVersions)
 }
 
@@ -69,7 +70,7 @@ mod tests {
             assert_eq!(parameters_are_simple(optimized | flag, 0), Err(Refusal::ComplexParameters));
         }
         assert_eq!(parameters_are_simple(ffi::CO_NEWLOCALS, 0), Err(Refusal::NotOptimized));
-        // A call's forms treat these two differently, so which one comes first matters.
+        // The forms of a call treat these two differently, so the order of the checks matters.
         assert_eq!(parameters_are_simple(0, 1), Err(Refusal::ComplexParameters));
     }
 }

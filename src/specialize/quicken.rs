@@ -1,12 +1,13 @@
-//! Fresh bytecode: where its counters start, and whether it will be specialized at all.
+//! New bytecode: the first values of its counters, and whether they can trigger at all. Callers: `exports`
+//! for `_PyCode_Quicken`, `instrument` for [`fresh_counter`], and `tlbc` for [`Counters`].
 
 use crate::bytecode::{BackoffCounter, opcode, thresholds};
 use crate::host::ffi;
 
-/// What a branch history begins with: as many jumps as not, in turns.
+/// The first value of a branch history: jumps and non-jumps alternate.
 const ALTERNATING: u16 = 0x5555;
 
-/// The first counters of instructions.
+/// The first values of counters.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Counters {
     pub(crate) adaptive: BackoffCounter,
@@ -14,8 +15,8 @@ pub(crate) struct Counters {
 }
 
 impl Counters {
-    /// With counters that never trigger, no instruction is ever specialized and no loop compiled: this is
-    /// all that `-X tlbc=0` means to the specializer.
+    /// Counters that never trigger, so that no instruction specializes and no loop is compiled. This is all
+    /// that `-X tlbc=0` means to the specializer.
     const DISABLED: Counters =
         Counters { adaptive: BackoffCounter::UNREACHABLE, jump_backward: BackoffCounter::UNREACHABLE };
 
@@ -23,7 +24,7 @@ impl Counters {
         Counters { adaptive: BackoffCounter::WARMUP, jump_backward: thresholds::get().jump_backward }
     }
 
-    /// What the cache of a new instruction begins with: a counter, or a branch history.
+    /// The first cache unit of a new instruction: a counter, or a branch history.
     #[inline]
     pub(crate) fn first_unit(self, opcode: u8) -> u16 {
         match opcode {
@@ -37,25 +38,26 @@ impl Counters {
     }
 }
 
-/// The counter of an instruction that shall start anew, or not at all if nothing is specialized.
+/// The counter of an instruction that starts to specialize again; one that never triggers if instructions do
+/// not specialize.
 ///
 /// # Safety
-/// The interpreter is live.
+/// `interp` is live.
 pub(crate) unsafe fn fresh_counter(interp: *mut ffi::PyInterpreterState) -> BackoffCounter {
     #[cfg(not(py_gil_disabled))]
     let _ = interp;
     #[cfg(py_gil_disabled)]
-    // SAFETY: the caller's promise.
+    // SAFETY: `interp` is live (caller).
     if !unsafe { crate::host::copies::enabled(interp) } {
         return Counters::DISABLED.adaptive;
     }
     BackoffCounter::WARMUP
 }
 
-/// Writes the first units of all caches.
+/// Writes the first unit of each cache.
 fn quicken(units: &mut [u16], caches: &[u8; 256], counters: Counters) {
     let mut at = 0;
-    // The last unit has no cache: it leaves the code.
+    // The last unit has no cache: it is an instruction that leaves the code.
     while at + 1 < units.len() {
         let [opcode, _] = units[at].to_ne_bytes();
         let cache_units = caches[opcode as usize] as usize;
@@ -66,14 +68,13 @@ fn quicken(units: &mut [u16], caches: &[u8; 256], counters: Counters) {
     }
 }
 
-/// Prepares new bytecode to be run: adaptive instructions get their counters, which never trigger unless
-/// `enable_counters`.
+/// Prepares new bytecode: instructions get their counters, which never trigger unless `enable_counters`.
 ///
 /// # Safety
 /// The interpreter's configuration has been read.
 pub(crate) unsafe fn prepare(units: &mut [u16], enable_counters: bool) {
     let counters = if enable_counters { Counters::enabled() } else { Counters::DISABLED };
-    // SAFETY: the caller's promise; sizes are not negative. The host's table is constant.
+    // SAFETY: the host's table is constant.
     unsafe {
         quicken(units, &ffi::_PyOpcode_Caches, counters);
     }
@@ -92,7 +93,7 @@ mod tests {
         caches
     }
 
-    /// The bytecode of these instructions, with caches full of ones.
+    /// The bytecode of these instructions, with all ones in their caches.
     fn bytecode(opcodes: &[u8]) -> Vec<u16> {
         let caches = caches();
         let units = |&opcode: &u8| {
@@ -140,12 +141,12 @@ mod tests {
 
     #[test]
     fn a_fresh_counter_triggers_only_where_there_is_specialization() {
-        // SAFETY: the interpreter's settings are numbers, for which zero is a value.
+        // SAFETY: integers and pointers, for which zero is a value.
         let mut interp = unsafe { Box::<ffi::PyInterpreterState>::new_zeroed().assume_init() };
         for enabled in [0, 1] {
             #[cfg(py_gil_disabled)]
             (interp.config.tlbc_enabled = enabled);
-            // SAFETY: ours.
+            // SAFETY: `interp` is a live local.
             let counter = unsafe { fresh_counter(&raw mut *interp) };
             let is_off = cfg!(py_gil_disabled) && enabled == 0;
             assert_eq!(counter.is_unreachable(), is_off);

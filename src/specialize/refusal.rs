@@ -1,55 +1,55 @@
-//! Why an instruction stays generic, or becomes so again.
+//! The reasons why an instruction stays generic, or becomes generic again.
 
-/// A reason not to specialize. All but the last lead to the generic form and a longer wait.
+/// A reason not to specialize. All but the last one result in the generic form and a longer wait.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Refusal {
-    // --- what a cache can hold ---
-    /// An index, an offset or a version does not fit the cache.
+    // --- limits of caches ---
+    /// An index, an offset or a version does not fit into the cache.
     OutOfRange,
-    /// No version is to be had for a type, a function or a table of keys.
+    /// A type, a function or a table of keys has no version, and cannot get one.
     OutOfVersions,
-    /// The cache holds borrowed references, and in free-threaded hosts only of objects whose count is
-    /// deferred.
+    /// The cache would hold a borrowed reference, and on this free-threaded host the object's reference count
+    /// is not deferred.
     NotDeferred,
 
-    // --- what the instruction works on ---
-    /// No form is made for operands like these.
+    // --- operands ---
+    /// No form exists for such operands.
     NoFormForOperands,
     /// The instruction is about to raise an exception.
     AboutToFail,
-    /// In a free-threaded host, another thread may be at work on the same object.
+    /// On a free-threaded host: another thread may be using the same object.
     SharedBetweenThreads,
-    /// A tool has installed another evaluator (PEP 523), which wants to see every call.
+    /// A tool has installed another evaluator (PEP 523), which must get every call.
     CustomEvaluator,
 
     // --- types and attributes ---
     /// The type has no namespace yet.
     TypeNotReady,
-    /// The type, or its metaclass, looks attributes up in a way of its own.
+    /// The type, or its metaclass, does not look up attributes as `object` does.
     Overridden,
-    /// The attribute is found on the type, and is of a kind that no form is made for.
+    /// The type has the attribute, and no form exists for its kind.
     KindOfAttribute,
     /// `super` is not the built-in one.
     SuperShadowed,
-    /// The namespace of the instance or module is missing, or is not where a form expects it.
+    /// The namespace of the instance or module is missing, or is not a `dict` where a form expects it.
     NoPlainNamespace,
-    /// A key of the table is not a string, or the table is one of instances of a class.
+    /// A key of the table is not a string, or instances share the table (a split dictionary).
     KindOfKeys,
     /// The key is not in the table.
     NotInTable,
 
     // --- functions ---
-    /// The function takes other arguments than positional ones.
+    /// The function has parameters other than positional ones.
     ComplexParameters,
-    /// The function's locals are in a namespace.
+    /// The function's locals are in a namespace (no `CO_OPTIMIZED`).
     NotOptimized,
-    /// Nothing but running the function's own code would do, but it has another vectorcall.
+    /// The function has a vectorcall of its own, so calls must not run its code directly.
     OwnVectorcall,
-    /// Called with a number of arguments that it cannot take.
+    /// The call has a number of arguments that the callable does not take.
     WrongNumberOfArguments,
-    /// A bound method of something else than a Python function.
+    /// A bound method of a callable that is no Python function.
     BoundMethodOfOther,
 
-    /// Neither for nor against: the form stays as it is until the next look.
+    /// There is no evidence: the instruction keeps its form until the next look.
     NothingToGoBy,
 }

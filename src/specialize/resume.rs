@@ -1,17 +1,17 @@
-//! RESUME: the first time that it runs it has done what there is to do, and becomes the form that only
-//! checks whether there is something new. It has no counter.
+//! RESUME: after it has run once, it becomes the form that only checks whether there is anything new to do.
+//! It has no counter.
 
 use crate::bytecode::opcode::{RESUME, RESUME_CHECK};
 use crate::host::{CodeUnit, ThreadState};
 
-/// Gives the RESUME at `instr` its form, unless it is something else by now, or a tool runs: then the code
-/// may not be instrumented as it should be.
+/// Specializes the RESUME at `instr`, unless it is another opcode by now, or the thread is tracing: then the
+/// code may not be instrumented as it should be.
 ///
 /// # Safety
-/// The thread is attached, and `instr` is in its own bytecode.
+/// The thread is attached, `tstate` is its state, and `instr` is an instruction in its own bytecode.
 #[inline(always)]
 pub(crate) unsafe fn specialize(instr: CodeUnit, tstate: ThreadState) {
-    // SAFETY: the caller's promise.
+    // SAFETY: `tstate` is live, and `instr` is an instruction in live bytecode (caller).
     unsafe {
         if (*tstate.as_ptr()).tracing == 0 {
             instr.replace_opcode(RESUME, RESUME_CHECK);

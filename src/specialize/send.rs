@@ -1,4 +1,4 @@
-//! SEND.
+//! SEND: the form for generators and coroutines.
 
 use super::python_function::default_evaluator;
 use super::{Decision, Form, Refusal, conclude};
@@ -6,8 +6,10 @@ use crate::bytecode::opcode::*;
 use crate::host::object::type_of;
 use crate::host::{CodeUnit, PyObject, StackRef, ffi};
 
+/// # Safety
+/// As the module says.
 unsafe fn decide(receiver: *mut PyObject) -> Decision {
-    // SAFETY: the receiver is live.
+    // SAFETY: the receiver is live (caller).
     let type_ = unsafe { type_of(receiver) };
     if type_ == &raw mut ffi::PyGen_Type || type_ == &raw mut ffi::PyCoro_Type {
         default_evaluator()?;
@@ -17,12 +19,11 @@ unsafe fn decide(receiver: *mut PyObject) -> Decision {
     }
 }
 
-/// Looks for a form of a SEND, and gives it to the instruction.
+/// Specializes a SEND.
 ///
 /// # Safety
-/// The thread is attached and no exception set; `instr` is the instruction that it runs, and the receiver is
-/// live.
+/// As the module says.
 pub(crate) unsafe fn specialize(receiver: StackRef, instr: CodeUnit) {
-    // SAFETY: the caller's promise.
+    // SAFETY: the receiver is live, and `instr` is a SEND (caller).
     unsafe { conclude(instr, decide(receiver.object())) }
 }

@@ -1,4 +1,5 @@
-//! STORE_ATTR.
+//! STORE_ATTR: forms for slots, and for values in an instance or its dictionary. It looks at types with
+//! [`super::descriptor`], and at instances with [`super::instance`].
 
 use super::descriptor::{self, Kind};
 use super::instance::{self, Access};
@@ -7,10 +8,12 @@ use crate::bytecode::opcode::*;
 use crate::host::object::type_of;
 use crate::host::{CodeUnit, PyObject, StackRef, ffi};
 
+/// # Safety
+/// As the module says.
 unsafe fn decide(owner: *mut PyObject, name: *mut PyObject) -> Decision {
-    // SAFETY: the objects are live and the thread attached.
+    // SAFETY: the objects are live and the thread attached (caller).
     unsafe {
-        // What is decided holds for this type, even if another thread gives the owner another one meanwhile.
+        // The form is for this type, even if another thread changes the type of the owner meanwhile.
         let type_ = type_of(owner);
         if !descriptor::is_ready(type_) {
             return Err(Refusal::TypeNotReady);
@@ -45,12 +48,11 @@ unsafe fn decide(owner: *mut PyObject, name: *mut PyObject) -> Decision {
     }
 }
 
-/// Looks for a form of a STORE_ATTR, and gives it to the instruction.
+/// Specializes a STORE_ATTR.
 ///
 /// # Safety
-/// The thread is attached and no exception set; `instr` is the instruction that it runs, and owner and name are
-/// live.
+/// As the module says.
 pub(crate) unsafe fn specialize(owner: StackRef, instr: CodeUnit, name: *mut PyObject) {
-    // SAFETY: the caller's promise.
+    // SAFETY: the owner and the name are live, and `instr` is a STORE_ATTR (caller).
     unsafe { conclude(instr, decide(owner.object(), name)) }
 }

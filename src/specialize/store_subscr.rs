@@ -1,12 +1,14 @@
-//! STORE_SUBSCR.
+//! STORE_SUBSCR: forms for dictionaries, and for lists with an `int` index.
 
 use super::{Decision, Form, Refusal, conclude};
 use crate::bytecode::opcode::*;
 use crate::host::object::{is_exact, long_compact_value, long_is_non_negative_compact, size, type_of};
 use crate::host::{CodeUnit, PyObject, StackRef, ffi};
 
+/// # Safety
+/// As the module says.
 unsafe fn decide(container: *mut PyObject, index: *mut PyObject) -> Decision {
-    // SAFETY: both are live.
+    // SAFETY: both are live (caller).
     unsafe {
         let type_ = type_of(container);
         if type_ == &raw mut ffi::PyDict_Type {
@@ -21,12 +23,11 @@ unsafe fn decide(container: *mut PyObject, index: *mut PyObject) -> Decision {
     }
 }
 
-/// Looks for a form of a STORE_SUBSCR, and gives it to the instruction.
+/// Specializes a STORE_SUBSCR.
 ///
 /// # Safety
-/// The thread is attached and no exception set; `instr` is the instruction that it runs, and the operands are
-/// live.
+/// As the module says.
 pub(crate) unsafe fn specialize(container: StackRef, index: StackRef, instr: CodeUnit) {
-    // SAFETY: the caller's promise.
+    // SAFETY: the operands are live, and `instr` is a STORE_SUBSCR (caller).
     unsafe { conclude(instr, decide(container.object(), index.object())) }
 }

@@ -1,4 +1,4 @@
-//! TO_BOOL.
+//! TO_BOOL: forms for `bool`, `int`, `list`, `None` and `str`, and for instances that are always true.
 
 use core::ffi::{c_int, c_uint};
 
@@ -7,8 +7,10 @@ use crate::bytecode::opcode::*;
 use crate::host::object::{type_flags, type_of};
 use crate::host::{CodeUnit, PyObject, PyTypeObject, StackRef, ffi};
 
+/// # Safety
+/// As the module says.
 unsafe fn decide(value: *mut PyObject) -> Decision {
-    // SAFETY: the value is live.
+    // SAFETY: the value is live (caller).
     let type_ = unsafe { type_of(value) };
     if type_ == &raw mut ffi::PyBool_Type {
         Ok(Form::plain(TO_BOOL_BOOL))
@@ -21,15 +23,18 @@ unsafe fn decide(value: *mut PyObject) -> Decision {
     } else if type_ == &raw mut ffi::PyUnicode_Type {
         Ok(Form::plain(TO_BOOL_STR))
     } else {
-        // SAFETY: the value is live, and so is its type.
+        // SAFETY: the value is live, and so is its type (caller).
         unsafe { always_true(type_) }
     }
 }
 
-/// For instances of classes that have no say in the matter.
+/// The form for instances of classes that define no truth value, so that they are always true.
+///
+/// # Safety
+/// As the module says.
 unsafe fn always_true(type_: *mut PyTypeObject) -> Decision {
     let mut version: c_uint = 0;
-    // SAFETY: the type is live.
+    // SAFETY: the type is live and the thread attached (caller).
     unsafe {
         if type_flags(type_) & u64::from(ffi::Py_TPFLAGS_HEAPTYPE) == 0 {
             return Err(Refusal::NoFormForOperands);
@@ -42,12 +47,12 @@ unsafe fn always_true(type_: *mut PyTypeObject) -> Decision {
     }
 }
 
-/// One if instances of the type may be false, else zero.
+/// Returns 1 if instances of the type may be false, otherwise 0. A callback of `_PyType_Validate`.
 ///
 /// # Safety
-/// The type is live and, in a free-threaded host, does not change meanwhile.
+/// The type is live and, on a free-threaded host, does not change meanwhile.
 unsafe extern "C" fn has_truth_value(type_: *mut PyTypeObject) -> c_int {
-    // SAFETY: the type is live, and so are its tables.
+    // SAFETY: the type is live, and so are its tables (caller).
     unsafe {
         let number = (*type_).tp_as_number.as_ref().is_some_and(|table| table.nb_bool.is_some());
         let mapping = (*type_).tp_as_mapping.as_ref().is_some_and(|table| table.mp_length.is_some());
@@ -56,12 +61,11 @@ unsafe extern "C" fn has_truth_value(type_: *mut PyTypeObject) -> c_int {
     }
 }
 
-/// Looks for a form of a TO_BOOL, and gives it to the instruction.
+/// Specializes a TO_BOOL.
 ///
 /// # Safety
-/// The thread is attached and no exception set; `instr` is the instruction that it runs, and the value is
-/// live.
+/// As the module says.
 pub(crate) unsafe fn specialize(value: StackRef, instr: CodeUnit) {
-    // SAFETY: the caller's promise.
+    // SAFETY: the value is live, and `instr` is a TO_BOOL (caller).
     unsafe { conclude(instr, decide(value.object())) }
 }

@@ -1,4 +1,4 @@
-//! UNPACK_SEQUENCE.
+//! UNPACK_SEQUENCE: forms for tuples and lists.
 
 use core::ffi::c_int;
 
@@ -7,8 +7,10 @@ use crate::bytecode::opcode::*;
 use crate::host::object::{size, type_of};
 use crate::host::{CodeUnit, PyObject, StackRef, ffi};
 
+/// # Safety
+/// As the module says.
 unsafe fn decide(sequence: *mut PyObject, count: c_int) -> Decision {
-    // SAFETY: the sequence is live; tuples and lists have a size.
+    // SAFETY: the sequence is live (caller); it is a tuple or a list where its size is read.
     unsafe {
         let type_ = type_of(sequence);
         let is_tuple = type_ == &raw mut ffi::PyTuple_Type;
@@ -26,12 +28,11 @@ unsafe fn decide(sequence: *mut PyObject, count: c_int) -> Decision {
     }
 }
 
-/// Looks for a form of an UNPACK_SEQUENCE, and gives it to the instruction.
+/// Specializes an UNPACK_SEQUENCE.
 ///
 /// # Safety
-/// The thread is attached and no exception set; `instr` is the instruction that it runs, and the sequence
-/// is live.
+/// As the module says.
 pub(crate) unsafe fn specialize(sequence: StackRef, instr: CodeUnit, oparg: c_int) {
-    // SAFETY: the caller's promise.
+    // SAFETY: the sequence is live, and `instr` is an UNPACK_SEQUENCE (caller).
     unsafe { conclude(instr, decide(sequence.object(), oparg)) }
 }

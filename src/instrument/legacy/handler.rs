@@ -1,5 +1,5 @@
-//! Callbacks that are no Python functions: objects with an entry point, and what the trace or profile
-//! function is to be told (`PyTrace_*`).
+//! Callback objects that are no Python functions: each has an entry point and the `PyTrace_*` that it passes
+//! to the trace or profile function. Used by [`super`]; `exports` defines their type from [`TYPE`].
 
 use core::ffi::{CStr, c_int};
 use core::mem::offset_of;
@@ -9,7 +9,7 @@ use crate::host::{Owned, PyObject, PyResult, Raised, ffi, none};
 use crate::instrument::events::{Event, Tool};
 use crate::seams;
 
-/// A callback object.
+/// A callback object (`_PyLegacyEventHandler`).
 #[repr(C)]
 struct EventHandler {
     head: PyObject,
@@ -17,18 +17,18 @@ struct EventHandler {
     what: c_int,
 }
 
-/// What a handler wants of the event's location.
+/// Whether the event stays on at this location.
 pub(crate) enum Answer {
-    /// To be told again.
+    /// It stays on.
     Continue,
-    /// Not to be told again (`sys.monitoring.DISABLE`).
+    /// The callback returns `sys.monitoring.DISABLE`.
     Disable,
 }
 
-/// An event, as its handler sees it: what to tell the function, and the arguments of the callback, which
-/// begin with code object and offset. All are borrowed.
+/// An event, as its handler gets it: the `PyTrace_*` for the function, and the arguments of the callback,
+/// which begin with code object and offset (or line). All references are borrowed.
 pub(crate) struct Call {
-    /// What has happened, a `PyTrace_*`.
+    /// The kind of event for the function, a `PyTrace_*`.
     pub(crate) what: c_int,
     arguments: *const *mut PyObject,
 }
@@ -37,35 +37,39 @@ impl Call {
     /// An argument of the callback.
     ///
     /// # Safety
-    /// The event has it.
+    /// The event has more than `index` arguments.
     #[inline(always)]
     pub(crate) unsafe fn argument(&self, index: usize) -> *mut PyObject {
-        // SAFETY: the caller's promise.
+        // SAFETY: there is an argument at `index` (caller).
         unsafe { *self.arguments.add(index) }
     }
 
-    /// The value of events that have one: what is returned, yielded or raised.
+    /// The value that is returned, yielded or raised.
     ///
     /// # Safety
-    /// The event has one.
+    /// The event has such a value.
     #[inline(always)]
     pub(crate) unsafe fn value(&self) -> *mut PyObject {
-        // SAFETY: the caller's promise.
+        // SAFETY: the value of such events is the third argument (caller).
         unsafe { self.argument(2) }
     }
 }
 
-/// Code that is run for events.
+/// The reaction to an event.
 pub(crate) trait Handler {
-    /// Tells the thread's function.
+    /// Calls the thread's function. Fails with its exception.
     ///
     /// # Safety
-    /// The thread is attached, its frames are published, and the event is one that the handler
-    /// subscribes to.
+    /// The thread is attached, its frames are published, and `call` is of an event that the handler is
+    /// subscribed to.
     unsafe fn handle(call: Call) -> PyResult<Answer>;
 }
 
-/// The entry point of a callback object with the handler `H`.
+/// The vectorcall of a callback object with the handler `H`.
+///
+/// # Safety
+/// `callback` is an [`EventHandler`] with this entry point. It is called as the callback of a tool for one of
+/// its events, with the arguments of this event, while the thread is attached and its frames are published.
 unsafe extern "C" fn enter<H: Handler>(
     callback: *mut PyObject,
     arguments: *const *mut PyObject,
@@ -73,8 +77,8 @@ unsafe extern "C" fn enter<H: Handler>(
     kwnames: *mut PyObject,
 ) -> *mut PyObject {
     debug_assert!(kwnames.is_null());
-    // SAFETY: only `register_all` makes such objects, and only the machinery of the tools, which passes
-    // the arguments of the event, ever gets to call them.
+    // SAFETY: the callback is such an object, and the arguments are those of one of its events (caller).
+    // Programs never get these objects: only the code that calls tools does.
     let answer = unsafe {
         let what = (*callback.cast::<EventHandler>()).what;
         H::handle(Call { what, arguments })
@@ -86,7 +90,7 @@ unsafe extern "C" fn enter<H: Handler>(
     }
 }
 
-/// A callback of one of the two tools, not yet an object.
+/// A callback of one of the two tools, before its object is created.
 pub(crate) struct Subscription {
     enter: ffi::vectorcallfunc,
     what: u32,
@@ -94,7 +98,7 @@ pub(crate) struct Subscription {
 }
 
 impl Subscription {
-    /// `H` is to be called at each of `events`, and to tell the function that `what` has happened.
+    /// Calls `H` at each of `events`, with `what` for the function.
     pub(crate) const fn new<H: Handler>(what: u32, events: &'static [Event]) -> Subscription {
         Subscription { enter: Some(enter::<H>), what, events }
     }
@@ -102,7 +106,7 @@ impl Subscription {
 
 /// The type of the callback objects.
 pub(crate) const TYPE: ffi::PyTypeObject = {
-    // SAFETY: counts, pointers and optional functions, for which zero is a value.
+    // SAFETY: integers, pointers and optional functions, for which zero is a value.
     let mut type_: ffi::PyTypeObject = unsafe { core::mem::zeroed() };
     type_.ob_base.ob_base = static_head(&raw mut ffi::PyType_Type);
     type_.tp_name = c"sys.legacy_event_handler".as_ptr();
@@ -116,14 +120,14 @@ pub(crate) const TYPE: ffi::PyTypeObject = {
     type_
 };
 
-/// Makes the objects, and registers them as callbacks of `tool`.
+/// Creates the callback objects, and registers them for `tool`. Fails with MemoryError.
 ///
 /// # Safety
-/// The thread is attached.
+/// The thread is attached, and has not stopped the world.
 pub(super) unsafe fn register_all(tool: Tool, subscriptions: &[Subscription]) -> PyResult<()> {
     for subscription in subscriptions {
-        // SAFETY: the thread is attached; a new object has room for all of the type's fields, and
-        // nobody else has seen it.
+        // SAFETY: the thread is attached (caller). A new object has room for all fields, which are written
+        // before it is shared.
         unsafe {
             let callback = Owned::from_host(ffi::_PyObject_New(seams::legacy_tracing::event_handler_type()))?;
             let object = callback.as_ptr().cast::<EventHandler>();
@@ -141,12 +145,13 @@ pub(super) unsafe fn register_all(tool: Tool, subscriptions: &[Subscription]) ->
     Ok(())
 }
 
-/// The frame that the event has happened in.
+/// The frame object of the frame in which the event fired. Fails with SystemError and the text `missing` if
+/// there is none.
 ///
 /// # Safety
 /// The thread is attached, and its frames are published.
 pub(super) unsafe fn current_frame(missing: &'static CStr) -> PyResult<*mut ffi::PyFrameObject> {
-    // SAFETY: the caller's promise.
+    // SAFETY: the thread is attached, and its frames are published (caller).
     unsafe {
         let frame = seams::ceval::current_frame_object();
         if frame.is_null() {
@@ -157,11 +162,11 @@ pub(super) unsafe fn current_frame(missing: &'static CStr) -> PyResult<*mut ffi:
     }
 }
 
-/// Calls `function`, if there is one.
+/// Calls `function`, if there is one. Fails with its exception.
 ///
 /// # Safety
-/// The thread is attached and its frames published; the caller keeps `frame` alive; `object` and
-/// `argument` are what such a function takes, live or null.
+/// The thread is attached, its frames are published, and `frame` is live for the call; `object` is the object
+/// that was set with `function`, and `argument` is live or null.
 pub(super) unsafe fn tell(
     (function, object): (ffi::Py_tracefunc, *mut PyObject),
     frame: *mut ffi::PyFrameObject,
@@ -169,7 +174,7 @@ pub(super) unsafe fn tell(
     argument: *mut PyObject,
 ) -> PyResult<Answer> {
     let Some(function) = function else { return Ok(Answer::Continue) };
-    // SAFETY: the caller's promise.
+    // SAFETY: the frame, the object and the argument are as such a function requires (caller).
     let status = unsafe { function(object, frame, what, argument) };
     if status == 0 { Ok(Answer::Continue) } else { Err(Raised) }
 }

@@ -1,11 +1,12 @@
-//! `sys.settrace` and `sys.setprofile`: two tools, whose callbacks call the trace and the profile
-//! function of the thread in which an event happens.
+//! `sys.settrace` and `sys.setprofile`: two tools whose callbacks call the trace or profile function of the
+//! thread in which an event fires.
 //!
-//! Replaces `legacy_tracing.o`. Called by the host (`sys`, frame objects), and by C programs
-//! through `PyEval_SetTrace` and its like.
+//! Stands for `legacy_tracing.o`. Callers: `exports`, for the C symbols, which the host (`sys`, frame
+//! objects) and C programs (`PyEval_SetTrace` and similar) call. The code here calls `instrumentation.o` and
+//! `ceval.o` through [`crate::seams`].
 //!
-//! The functions belong to threads, the two tools to the interpreter: the tool's callbacks are
-//! registered once, and its events are on while any thread has a function.
+//! The functions belong to threads, the two tools to the interpreter. A tool's callbacks are registered once,
+//! and its events are on while any thread has a function.
 
 pub(crate) mod handler;
 mod profile;
@@ -21,30 +22,31 @@ use crate::host::owned::check;
 use crate::host::{Owned, PyObject, PyResult, Raised, ThreadState, ffi};
 use crate::seams;
 
-/// One of the two kinds of functions, with all in which they differ.
+/// One of the two kinds of functions: all that differs between them.
 pub(crate) trait Kind {
-    /// The tool through which the functions hear of events.
+    /// The tool whose callbacks call the functions.
     const TOOL: Tool;
-    /// The name of the audit event of installing a function.
+    /// The name of the audit event for setting a function.
     const AUDIT: &CStr;
     /// The tool's callbacks.
     const SUBSCRIPTIONS: &[Subscription];
-    /// Events that are not wanted everywhere, but in code objects that ask for them.
+    /// Events that are on only in code objects for which they are requested.
     const ON_DEMAND: EventSet;
-    /// Events that are wanted everywhere while a thread has a function.
+    /// Events that are on everywhere while a thread has a function.
     const EVERYWHERE: EventSet = global_events(Self::SUBSCRIPTIONS, Self::ON_DEMAND);
 
-    /// The thread's function and the object that it is called with.
+    /// The fields of the thread's function and of the object that is passed to it.
     fn slots(tstate: *mut ffi::PyThreadState) -> (*mut ffi::Py_tracefunc, *mut *mut PyObject);
-    /// How many threads of the interpreter have a function.
+    /// The field with the number of threads of the interpreter that have a function.
     fn users(interp: *mut ffi::PyInterpreterState) -> *mut ffi::Py_ssize_t;
-    /// Whether the callbacks have been registered.
+    /// The flag that says whether the callbacks have been registered.
     fn registered(interp: *mut ffi::PyInterpreterState) -> *mut ffi::_PyOnceFlag;
 
-    /// What else a thread needs that has a function now.
+    /// Prepares a thread that now has a function. Fails with MemoryError.
     ///
     /// # Safety
-    /// The world is stopped, and the thread's frames are published.
+    /// The calling thread is attached and has stopped the world; `tstate` is live, of the same interpreter,
+    /// and its frames are published.
     unsafe fn prepare_thread(tstate: ThreadState) -> PyResult<()>;
 }
 
@@ -58,17 +60,17 @@ impl Kind for Profile {
     const ON_DEMAND: EventSet = EventSet::NONE;
 
     fn slots(tstate: *mut ffi::PyThreadState) -> (*mut ffi::Py_tracefunc, *mut *mut PyObject) {
-        // SAFETY: addresses of fields only.
+        // SAFETY: only the addresses of fields are taken.
         unsafe { (&raw mut (*tstate).c_profilefunc, &raw mut (*tstate).c_profileobj) }
     }
 
     fn users(interp: *mut ffi::PyInterpreterState) -> *mut ffi::Py_ssize_t {
-        // SAFETY: the address of a field only.
+        // SAFETY: only the address of a field is taken.
         unsafe { &raw mut (*interp).sys_profiling_threads }
     }
 
     fn registered(interp: *mut ffi::PyInterpreterState) -> *mut ffi::_PyOnceFlag {
-        // SAFETY: the address of a field only.
+        // SAFETY: only the address of a field is taken.
         unsafe { &raw mut (*interp).sys_profile_once_flag }
     }
 
@@ -87,28 +89,29 @@ impl Kind for Trace {
     const ON_DEMAND: EventSet = EventSet::NONE.with(Event::INSTRUCTION);
 
     fn slots(tstate: *mut ffi::PyThreadState) -> (*mut ffi::Py_tracefunc, *mut *mut PyObject) {
-        // SAFETY: addresses of fields only.
+        // SAFETY: only the addresses of fields are taken.
         unsafe { (&raw mut (*tstate).c_tracefunc, &raw mut (*tstate).c_traceobj) }
     }
 
     fn users(interp: *mut ffi::PyInterpreterState) -> *mut ffi::Py_ssize_t {
-        // SAFETY: the address of a field only.
+        // SAFETY: only the address of a field is taken.
         unsafe { &raw mut (*interp).sys_tracing_threads }
     }
 
     fn registered(interp: *mut ffi::PyInterpreterState) -> *mut ffi::_PyOnceFlag {
-        // SAFETY: the address of a field only.
+        // SAFETY: only the address of a field is taken.
         unsafe { &raw mut (*interp).sys_trace_once_flag }
     }
 
     unsafe fn prepare_thread(tstate: ThreadState) -> PyResult<()> {
-        // SAFETY: the caller's promise.
+        // SAFETY: the world is stopped, and `tstate` is live with its frames published (the trait's
+        // contract).
         unsafe { trace::want_opcodes_of_innermost_frame(tstate) }
     }
 }
 
-/// The events that a tool with these callbacks is told of everywhere. C_RETURN and C_RAISE are not
-/// asked for: they come with CALL.
+/// The events that a tool with these callbacks must watch everywhere. C_RETURN and C_RAISE are left out: they
+/// come with CALL.
 const fn global_events(subscriptions: &[Subscription], on_demand: EventSet) -> EventSet {
     let mut registered = EventSet::NONE;
     let mut everywhere = EventSet::NONE;
@@ -128,16 +131,23 @@ const fn global_events(subscriptions: &[Subscription], on_demand: EventSet) -> E
     everywhere
 }
 
-/// Tells the audit hooks, and registers the callbacks if this is the first function of its kind.
+/// Runs the audit hooks, and registers the callbacks if this is the first function of its kind. Fails with a
+/// hook's exception, or MemoryError.
+///
+/// # Safety
+/// The thread is attached to `interp`, and has not stopped the world.
 unsafe fn begin<K: Kind>(interp: *mut ffi::PyInterpreterState) -> PyResult<()> {
+    /// # Safety
+    /// The thread is attached.
     unsafe extern "C" fn register<K: Kind>(_: *mut c_void) -> c_int {
-        // SAFETY: the thread is attached while it sets a function.
+        // SAFETY: the thread is attached (caller).
         match unsafe { handler::register_all(K::TOOL, K::SUBSCRIPTIONS) } {
             Ok(()) => 0,
             Err(Raised) => -1,
         }
     }
-    // SAFETY: the interpreter is live; the host's once flag runs one registration at a time.
+    // SAFETY: the thread is attached to `interp` (caller); the host's once flag runs one registration at a
+    // time.
     unsafe {
         let no_arguments = core::ptr::null::<core::ffi::c_char>();
         check(ffi::_PySys_Audit(ThreadState::current().as_ptr(), K::AUDIT.as_ptr(), no_arguments))?;
@@ -150,14 +160,18 @@ unsafe fn begin<K: Kind>(interp: *mut ffi::PyInterpreterState) -> PyResult<()> {
     Ok(())
 }
 
-/// Puts `function` and `object` (either may be null) into the thread's slots and gives the object that was
-/// there.
+/// Sets the function and the object (borrowed; both may be null) of the thread `tstate`, and returns its
+/// former object.
+///
+/// # Safety
+/// The calling thread is attached and has stopped the world; `tstate` is live and of the same interpreter;
+/// `object` is live or null.
 unsafe fn exchange<K: Kind>(
     tstate: ThreadState,
     function: ffi::Py_tracefunc,
     object: *mut PyObject,
 ) -> Option<Owned> {
-    // SAFETY: the world is stopped and the thread is live; the slot owns what it holds.
+    // SAFETY: `tstate` is live, and its thread does not run (caller). The slot owns what it holds.
     unsafe {
         let (function_slot, object_slot) = K::slots(tstate.as_ptr());
         let before = core::mem::replace(&mut *function_slot, function);
@@ -167,9 +181,13 @@ unsafe fn exchange<K: Kind>(
     }
 }
 
-/// Turns the tool's events on if any thread has a function, else off.
+/// Turns the tool's events on if any thread has a function, otherwise off. Fails with OverflowError or
+/// MemoryError.
+///
+/// # Safety
+/// The thread is attached to `interp`, and has stopped the world.
 unsafe fn update_events<K: Kind>(interp: *mut ffi::PyInterpreterState) -> PyResult<()> {
-    // SAFETY: the world is stopped, and the interpreter is the attached thread's.
+    // SAFETY: the thread is attached to `interp`, and the world is stopped (caller).
     unsafe {
         let events = match *K::users(interp) {
             0 => EventSet::NONE,
@@ -180,17 +198,19 @@ unsafe fn update_events<K: Kind>(interp: *mut ffi::PyInterpreterState) -> PyResu
     Ok(())
 }
 
-/// Sets the function of one thread.
+/// Sets the function of the thread `tstate`. Fails with an audit hook's exception, OverflowError or
+/// MemoryError.
 ///
 /// # Safety
-/// The calling thread is attached, `tstate` is live and of the same interpreter, `object` is live or null.
+/// The calling thread is attached and has not stopped the world; `tstate` is live and of the same
+/// interpreter; `object` is live or null.
 pub(crate) unsafe fn set<K: Kind>(
     tstate: ThreadState,
     function: ffi::Py_tracefunc,
     object: *mut PyObject,
 ) -> PyResult<()> {
-    // SAFETY: the caller's promise; the old object goes when the world runs again, for that may run
-    // Python code.
+    // SAFETY: `tstate` is live (caller), and the world is stopped for all that changes it. The old object is
+    // dropped when the world runs again: its destructor may run Python code.
     unsafe {
         let interp = tstate.interp();
         begin::<K>(interp)?;
@@ -206,17 +226,18 @@ pub(crate) unsafe fn set<K: Kind>(
     }
 }
 
-/// Sets the functions of all threads of the interpreter, or of none if memory is short.
+/// Sets the functions of all threads of the interpreter. Fails as [`set`] does. If there is no memory to keep
+/// the old objects, no function changes.
 ///
 /// # Safety
-/// The thread is attached to the interpreter; `object` is live or null.
+/// The calling thread is attached to `interp` and has not stopped the world; `object` is live or null.
 pub(crate) unsafe fn set_all<K: Kind>(
     interp: *mut ffi::PyInterpreterState,
     function: ffi::Py_tracefunc,
     object: *mut PyObject,
 ) -> PyResult<()> {
     let mut old = Vec::new();
-    // SAFETY: as for `set`. Nothing that is done while the list of threads is locked waits for a thread.
+    // SAFETY: as for `set`. Nothing waits for another thread while the list of threads is locked.
     unsafe {
         begin::<K>(interp)?;
         with_world_stopped(interp, || {
@@ -236,12 +257,12 @@ pub(crate) unsafe fn set_all<K: Kind>(
     }
 }
 
-/// Calls `function` with the tuple `arguments`, traced even if tracing is suspended.
+/// Calls `function` with the tuple `arguments`, with events on even if they are suspended in this thread.
 ///
 /// # Safety
 /// The thread is attached; `function` and the tuple `arguments` are live.
 pub(crate) unsafe fn call_traced(function: *mut PyObject, arguments: *mut PyObject) -> PyResult {
-    // SAFETY: the contract of this function.
+    // SAFETY: the thread is attached, and both objects are live (caller).
     unsafe {
         let tstate = ThreadState::current().as_ptr();
         let suspended = core::mem::replace(&mut (*tstate).tracing, 0);

@@ -1,4 +1,4 @@
-//! What profile functions are told.
+//! The events of `sys.setprofile`, and what profile functions get for them. Used by [`super`] only.
 
 use super::handler::{Answer, Call, Handler, Subscription, current_frame, tell};
 use crate::host::object::{is_exact, type_of};
@@ -15,9 +15,12 @@ pub(super) const SUBSCRIPTIONS: &[Subscription] = &[
     Subscription::new::<CallOfC>(ffi::PyTrace_C_EXCEPTION, &[Event::C_RAISE]),
 ];
 
-/// Calls the thread's profile function, if it has one.
+/// Calls the thread's profile function, if it has one. Fails with its exception.
+///
+/// # Safety
+/// As for [`Handler::handle`]; `argument` is live or null.
 unsafe fn tell_profiler(call: &Call, argument: *mut PyObject) -> PyResult<Answer> {
-    // SAFETY: as for `Handler::handle`.
+    // SAFETY: the thread is attached, its frames are published, and `argument` is live or null (caller).
     unsafe {
         let tstate = ThreadState::current().as_ptr();
         if (*tstate).c_profilefunc.is_none() {
@@ -29,39 +32,41 @@ unsafe fn tell_profiler(call: &Call, argument: *mut PyObject) -> PyResult<Answer
     }
 }
 
-/// A frame begins, or goes on.
+/// A frame starts or resumes.
 struct Entered;
 impl Handler for Entered {
     unsafe fn handle(call: Call) -> PyResult<Answer> {
-        // SAFETY: the caller's promise.
+        // SAFETY: the thread is attached, and its frames are published (the trait's contract).
         unsafe { tell_profiler(&call, none()) }
     }
 }
 
-/// A frame gives a value.
+/// A frame returns or yields a value.
 struct Left;
 impl Handler for Left {
     unsafe fn handle(call: Call) -> PyResult<Answer> {
-        // SAFETY: the caller's promise.
+        // SAFETY: the thread is attached, its frames are published, and these events have a value (the trait's
+        // contract).
         unsafe { tell_profiler(&call, call.value()) }
     }
 }
 
-/// A frame is left by an exception.
+/// An exception leaves a frame.
 struct Unwound;
 impl Handler for Unwound {
     unsafe fn handle(call: Call) -> PyResult<Answer> {
-        // SAFETY: the caller's promise.
+        // SAFETY: the thread is attached, and its frames are published (the trait's contract).
         unsafe { tell_profiler(&call, core::ptr::null_mut()) }
     }
 }
 
-/// Something is called, or a call has ended: told if it is a C function. A method descriptor is told as
-/// the bound method that it would give; one that is called without an object is not told.
+/// Something is called, or a call has ended. Profile functions are notified if the callable is a C function.
+/// For a method descriptor they get the bound method, unless it is called without an object.
 struct CallOfC;
 impl Handler for CallOfC {
     unsafe fn handle(call: Call) -> PyResult<Answer> {
-        // SAFETY: the caller's promise: these events have the callable and its first argument.
+        // SAFETY: the thread is attached, and its frames are published (the trait's contract); these events
+        // have the callable and its first argument.
         unsafe {
             let (callable, first) = (call.argument(2), call.argument(3));
             if is_c_function(callable) {
@@ -79,8 +84,11 @@ impl Handler for CallOfC {
 }
 
 /// `PyCFunction_Check`.
+///
+/// # Safety
+/// `object` is live.
 unsafe fn is_c_function(object: *mut PyObject) -> bool {
-    // SAFETY: the object is live.
+    // SAFETY: the object is live (caller).
     unsafe {
         is_exact(object, &raw mut ffi::PyCFunction_Type)
             || ffi::PyType_IsSubtype(type_of(object), &raw mut ffi::PyCFunction_Type) != 0

@@ -1,4 +1,5 @@
-//! What trace functions are told.
+//! The events of `sys.settrace`, and what trace functions get for them. Used by [`super`], and by `exports`
+//! for `_PyEval_SetOpcodeTrace`.
 
 use core::ffi::c_int;
 
@@ -21,29 +22,41 @@ pub(super) const SUBSCRIPTIONS: &[Subscription] = &[
     Subscription::new::<Instruction>(ffi::PyTrace_OPCODE, &[Event::INSTRUCTION]),
 ];
 
-/// The calling thread's state, if it has a trace function.
+/// The state of this thread, if it has a trace function.
+///
+/// # Safety
+/// The thread is attached.
 unsafe fn traced_thread() -> Option<*mut ffi::PyThreadState> {
-    // SAFETY: the thread is attached.
+    // SAFETY: the thread is attached (caller).
     unsafe {
         let tstate = ThreadState::current().as_ptr();
         (*tstate).c_tracefunc.is_some().then_some(tstate)
     }
 }
 
+/// The frame object of the current frame. Fails with SystemError if there is none.
+///
+/// # Safety
+/// The thread is attached, and its frames are published.
 unsafe fn traced_frame() -> PyResult<*mut ffi::PyFrameObject> {
-    // SAFETY: as for `Handler::handle`.
+    // SAFETY: the thread is attached, and its frames are published (caller).
     unsafe { current_frame(c"Missing frame when calling trace function.") }
 }
 
-/// Calls the thread's trace function. The frame has a line number of its own only meanwhile, even if the
-/// function assigns one.
+/// Calls the thread's trace function. Resets the frame's line number afterwards, even if the function has
+/// assigned one.
+///
+/// # Safety
+/// As for [`Handler::handle`]; `tstate` is this thread's state, `frame` is live, and `argument` is live or
+/// null.
 unsafe fn call_function(
     tstate: *mut ffi::PyThreadState,
     frame: *mut ffi::PyFrameObject,
     what: c_int,
     argument: *mut PyObject,
 ) -> PyResult<Answer> {
-    // SAFETY: as for `Handler::handle`; the frame is kept until its line number is gone.
+    // SAFETY: the thread is attached, and `frame` is live (caller); it is kept alive until its line number is
+    // reset.
     unsafe {
         let _kept = Owned::new_ref(frame.cast());
         let answer = tell(((*tstate).c_tracefunc, (*tstate).c_traceobj), frame, what, argument);
@@ -52,10 +65,15 @@ unsafe fn call_function(
     }
 }
 
-/// Tells the thread's trace function, if it has one, of an event other than lines and instructions; and
-/// turns on instruction events for a frame that has been asked for them.
+/// Calls the thread's trace function, if it has one, for events other than lines and instructions. First
+/// turns on instruction events if the frame requests them (`f_trace_opcodes`). Fails with the function's
+/// exception, or MemoryError.
+///
+/// # Safety
+/// As for [`Handler::handle`]; `argument` is live or null.
 unsafe fn tell_tracer(call: &Call, argument: *mut PyObject) -> PyResult<Answer> {
-    // SAFETY: as for `Handler::handle`.
+    // SAFETY: the thread is attached, and its frames are published (caller). The current frame keeps its
+    // frame object alive.
     unsafe {
         let Some(tstate) = traced_thread() else { return Ok(Answer::Continue) };
         let frame = traced_frame()?;
@@ -66,14 +84,18 @@ unsafe fn tell_tracer(call: &Call, argument: *mut PyObject) -> PyResult<Answer> 
     }
 }
 
-/// Tells the trace function that `line` begins, unless the frame wants no lines or there is none.
+/// Calls the trace function for `line`, unless the frame wants no line events (`f_trace_lines`) or `line` is
+/// negative.
+///
+/// # Safety
+/// As for [`Handler::handle`]; `tstate` is this thread's state, and `frame` is live.
 unsafe fn tell_line(
     call: &Call,
     tstate: *mut ffi::PyThreadState,
     frame: *mut ffi::PyFrameObject,
     line: c_int,
 ) -> PyResult<Answer> {
-    // SAFETY: as for `Handler::handle`.
+    // SAFETY: the thread is attached, and `frame` is live (caller).
     unsafe {
         if (*frame).f_trace_lines == 0 || line < 0 {
             return Ok(Answer::Continue);
@@ -83,38 +105,40 @@ unsafe fn tell_line(
     }
 }
 
-/// A frame begins, or goes on.
+/// A frame starts or resumes.
 struct Entered;
 impl Handler for Entered {
     unsafe fn handle(call: Call) -> PyResult<Answer> {
-        // SAFETY: the caller's promise.
+        // SAFETY: the thread is attached, and its frames are published (the trait's contract).
         unsafe { tell_tracer(&call, none()) }
     }
 }
 
-/// A frame gives a value.
+/// A frame returns or yields a value.
 struct Left;
 impl Handler for Left {
     unsafe fn handle(call: Call) -> PyResult<Answer> {
-        // SAFETY: the caller's promise.
+        // SAFETY: the thread is attached, its frames are published, and these events have a value (the trait's
+        // contract).
         unsafe { tell_tracer(&call, call.value()) }
     }
 }
 
-/// A frame is left by an exception.
+/// An exception leaves a frame.
 struct Unwound;
 impl Handler for Unwound {
     unsafe fn handle(call: Call) -> PyResult<Answer> {
-        // SAFETY: the caller's promise.
+        // SAFETY: the thread is attached, and its frames are published (the trait's contract).
         unsafe { tell_tracer(&call, core::ptr::null_mut()) }
     }
 }
 
-/// An exception is raised, or stands for the end of an iteration: told as type, exception, traceback.
+/// An exception is raised, or ends an iteration. Trace functions get type, exception and traceback.
 struct Exception;
 impl Handler for Exception {
     unsafe fn handle(call: Call) -> PyResult<Answer> {
-        // SAFETY: the caller's promise; the tuple takes references of its own.
+        // SAFETY: the thread is attached, and its frames are published (the trait's contract); the value of
+        // these events is an exception. The tuple takes references of its own.
         unsafe {
             let exception = call.value();
             let type_: *mut PyObject = type_of(exception).cast();
@@ -132,7 +156,8 @@ impl Handler for Exception {
 struct Line;
 impl Handler for Line {
     unsafe fn handle(call: Call) -> PyResult<Answer> {
-        // SAFETY: the caller's promise: the event has the line instead of an offset.
+        // SAFETY: the thread is attached, and its frames are published (the trait's contract); the event has
+        // the line instead of an offset.
         unsafe {
             let Some(tstate) = traced_thread() else { return Ok(Answer::Continue) };
             let line = ffi::PyLong_AsInt(call.argument(1));
@@ -141,12 +166,13 @@ impl Handler for Line {
     }
 }
 
-/// A jump: trace functions are told of a line again when a loop jumps back within it. Jumps that can never
-/// do that need not be watched.
+/// A jump. Trace functions are notified of a line again when a loop jumps back within it. Other jumps return
+/// DISABLE.
 struct Jump;
 impl Handler for Jump {
     unsafe fn handle(call: Call) -> PyResult<Answer> {
-        // SAFETY: the caller's promise: the event has code object, offset and target.
+        // SAFETY: the thread is attached, and its frames are published (the trait's contract); the event has
+        // code object, offset and target.
         unsafe {
             let Some(tstate) = traced_thread() else { return Ok(Answer::Continue) };
             let unit = |offset| ffi::PyLong_AsInt(offset) as usize / size_of::<ffi::_Py_CODEUNIT>();
@@ -155,13 +181,13 @@ impl Handler for Jump {
                 return Ok(Answer::Disable);
             }
             let code = Code::from_ptr(call.argument(0).cast());
-            // Who watches jumps watches lines, so the code has a table of them.
+            // The tool watches lines whenever it watches jumps, so the code has a table of lines.
             let Some(lines) = Monitoring::of(code).and_then(|data| data.lines()) else {
                 return Ok(Answer::Continue);
             };
             let line = lines.line(to);
             if line != lines.line(from) {
-                // The line event of the target will tell.
+                // The target fires a line event.
                 return Ok(Answer::Disable);
             }
             tell_line(&call, tstate, traced_frame()?, line_number(code, line))
@@ -169,12 +195,13 @@ impl Handler for Jump {
     }
 }
 
-/// An instruction begins: told in frames that ask for it. The others of the same code turn the events off
-/// again.
+/// An instruction begins. Trace functions are notified in frames that request it (`f_trace_opcodes`). Any
+/// other frame of the same code turns the event off again.
 struct Instruction;
 impl Handler for Instruction {
     unsafe fn handle(call: Call) -> PyResult<Answer> {
-        // SAFETY: the caller's promise.
+        // SAFETY: the thread is attached, and its frames are published (the trait's contract). The current
+        // frame keeps its frame object alive.
         unsafe {
             let frame = traced_frame()?;
             match traced_thread() {
@@ -192,30 +219,31 @@ impl Handler for Instruction {
 
 // --- events of instructions --------------------------------------------------------------------
 
-/// The events a code object is to have besides the global ones; none if they are those that it has.
+/// The local events with INSTRUCTION added or removed; none if that changes nothing.
 fn with_opcodes(events: EventSet, enable: bool) -> Option<EventSet> {
     let wanted = if enable { events.with(Event::INSTRUCTION) } else { events.without(Event::INSTRUCTION) };
     (wanted != events).then_some(wanted)
 }
 
-/// Turns events for the instructions of the code that `frame` runs on or off.
+/// Turns instruction events on or off for the code of `frame`. Fails with MemoryError.
 ///
 /// # Safety
-/// The thread is attached, and `frame` is live.
+/// The thread is attached and has not stopped the world; `frame` is live, and so is the frame it stands for.
 pub(crate) unsafe fn want_opcodes(frame: *mut ffi::PyFrameObject, enable: bool) -> PyResult<()> {
-    // SAFETY: the caller's promise.
+    // SAFETY: `frame` is live (caller), and the world is stopped for the change.
     unsafe {
         let code = Frame::from_ptr((*frame).f_frame).code();
         with_world_stopped(ThreadState::current().interp(), || want_opcodes_in(code, enable))
     }
 }
 
-/// Turns events for instructions on in the code that the thread runs, if the frame asks for them.
+/// Turns instruction events on for the code of the thread's innermost frame, if its frame object requests
+/// them. Fails with MemoryError.
 ///
 /// # Safety
-/// The world is stopped, and the thread's frames are published.
+/// The calling thread is attached and has stopped the world; `tstate` is live, and its frames are published.
 pub(super) unsafe fn want_opcodes_of_innermost_frame(tstate: ThreadState) -> PyResult<()> {
-    // SAFETY: the caller's promise.
+    // SAFETY: `tstate` is live, and its frames stay as they are while the world is stopped (caller).
     unsafe {
         let frame = tstate.current_frame();
         if frame.is_null() {
@@ -229,10 +257,12 @@ pub(super) unsafe fn want_opcodes_of_innermost_frame(tstate: ThreadState) -> PyR
     }
 }
 
+/// Turns instruction events on or off for `code`. Fails with MemoryError.
+///
 /// # Safety
-/// The world is stopped.
+/// The thread is attached and has stopped the world; `code` is live.
 unsafe fn want_opcodes_in(code: Code, enable: bool) -> PyResult<()> {
-    // SAFETY: the code object is live.
+    // SAFETY: `code` is live, and the world is stopped (caller).
     unsafe {
         let tool = Tool::SYS_TRACE.number();
         let events = EventSet::from_bits(seams::instrumentation::local_events(code, tool)?);
