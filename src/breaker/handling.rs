@@ -44,7 +44,7 @@ pub(crate) unsafe fn handle(tstate: ThreadState) -> Result<(), Raised> {
         housekeeping(tstate, asked);
         if asked.has(Event::GIL_DROP_REQUEST) {
             ffi::_PyThreadState_Detach(tstate.as_ptr());
-            // Other threads run.
+            // Other threads may run here.
             ffi::_PyThreadState_Attach(tstate.as_ptr());
         }
         if asked.has(Event::ASYNC_EXCEPTION) {

@@ -222,26 +222,30 @@ pub(crate) mod optional {
         }
     }
 
-    /// Enables the GIL permanently, after [`need_for_now`]. Returns whether it was not permanent before.
+    /// Enables the GIL permanently. Ends the request that the thread made by [`need_for_now`]. Returns whether
+    /// the GIL was not permanent before.
     ///
     /// # Safety
-    /// As for [`need_for_now`]; the thread holds the GIL and has an open request.
+    /// The thread is attached and `tstate` is its state; it has called [`need_for_now`], and has not ended that
+    /// request.
     pub(crate) unsafe fn need_for_ever(tstate: ThreadState) -> bool {
-        // SAFETY: the interpreter is live, since the thread is attached (caller); the thread holds the GIL
-        // (caller), so it may change the number of requests.
+        // SAFETY: the interpreter is live, since the thread is attached (caller). Unless the configuration
+        // fixes whether the GIL is enabled, the open request (caller) means that this thread holds it, so it
+        // may change the number of requests.
         unsafe {
             let Some(gil) = changeable(tstate) else { return false };
             gil.enabled().swap(PERMANENT, Ordering::Relaxed) != PERMANENT
         }
     }
 
-    /// Takes back a request of [`need_for_now`]. Returns whether the GIL is disabled now.
+    /// Ends the request that the thread made by [`need_for_now`]. Returns whether the GIL is disabled now.
     ///
     /// # Safety
     /// As for [`need_for_ever`].
     pub(crate) unsafe fn need_no_more(tstate: ThreadState) -> bool {
-        // SAFETY: the interpreter is live, since the thread is attached (caller); the thread holds the GIL
-        // (caller), so it may change the number of requests.
+        // SAFETY: the interpreter is live, since the thread is attached (caller). Unless the configuration
+        // fixes whether the GIL is enabled, the open request (caller) means that this thread holds it, so it
+        // may change the number of requests.
         unsafe {
             let Some(gil) = changeable(tstate) else { return false };
             let requests = gil.enabled().load(Ordering::Relaxed);

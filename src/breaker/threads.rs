@@ -19,8 +19,8 @@ use crate::host::{ThreadState, ffi};
 /// `tstate` is the calling thread's state.
 #[cold]
 unsafe fn hang(tstate: ThreadState) -> ! {
-    // SAFETY: the first function releases what the host wants released of the state (caller: it is this
-    // thread's) and does not return; neither does the second.
+    // SAFETY: the first function drops the thread's reference to its state, which the thread does not use any
+    // more, and does not return. The second one does not return either.
     unsafe {
         ffi::_PyThreadState_HangThread(tstate.as_ptr());
         ffi::PyThread_hang_thread()
@@ -88,23 +88,24 @@ unsafe fn catch_up(interp: *mut ffi::PyInterpreterState, tstate: ThreadState) {
 /// Drops a lock that was taken but is not needed.
 ///
 /// # Safety
-/// The process may end here: it does if the lock is not held.
+/// The calling thread holds the lock; otherwise the process ends.
 unsafe fn give_up(lock: Gil<'static, Host>) {
     if lock.drop_finally() == Err(NotLocked) {
-        // SAFETY: the process may end (caller).
+        // SAFETY: the process may end, since the lock is not held (caller).
         unsafe { not_locked() }
     }
 }
 
-/// Drops the lock of `interp`. If another thread has requested the lock, returns after a thread has taken it.
-/// If `finally`, thread state and interpreter may be freed as soon as the lock is dropped.
+/// Drops the lock of `interp`; does nothing if a free-threaded host has disabled it. If another thread has
+/// requested the lock, returns after a thread has taken it. If `finally`, thread state and interpreter may be
+/// freed as soon as the lock is dropped.
 ///
 /// # Safety
-/// The interpreter is live, and `tstate` is the state of the calling thread, which holds the lock. (A
-/// free-threaded host may have disabled the lock.)
+/// The interpreter is live. `tstate` is the state of the calling thread, which holds the lock unless the lock
+/// is disabled.
 pub(crate) unsafe fn drop(interp: *mut ffi::PyInterpreterState, tstate: ThreadState, finally: bool) {
-    // SAFETY: interpreter and state are live (caller) until the lock is dropped; after that, only `not_locked`
-    // could run, when nothing was dropped.
+    // SAFETY: interpreter and state are live until the lock is dropped (caller). After that only `not_locked`
+    // may run, which uses neither.
     unsafe {
         let gil = HostGil::of(interp);
         #[cfg(py_gil_disabled)]

@@ -11,7 +11,7 @@ use crate::breaker::{handling, lifecycle, pending, remote, requests, threads};
 use crate::host::owned::status;
 use crate::host::{ThreadState, ffi};
 
-// --- making and destroying a GIL ----------------------------------------------------------------
+// --- making and destroying a GIL ------------------------------------------------------------
 
 /// Initializes the memory of an interpreter's GIL. Declared in `pycore_ceval.h`.
 ///
@@ -124,12 +124,13 @@ pub unsafe extern "C" fn _PyEval_EnableGILTransient(tstate: *mut ffi::PyThreadSt
     unsafe { optional::need_for_now(ThreadState::from_ptr(tstate)) }.into()
 }
 
-/// Enables the GIL for the rest of the process's life, after `_PyEval_EnableGILTransient`. Returns 1, or 0 if
-/// the GIL was enabled permanently already. Declared in `pycore_ceval.h`.
+/// Enables the GIL for the rest of the process's life. Ends the request that the thread made by
+/// `_PyEval_EnableGILTransient`. Returns 1, or 0 if the GIL was enabled permanently already, or if the
+/// configuration fixes whether it is enabled. Declared in `pycore_ceval.h`.
 ///
 /// # Safety
-/// The calling thread is attached and `tstate` is its state; it holds the GIL and has an open request from
-/// `_PyEval_EnableGILTransient`.
+/// The calling thread is attached and `tstate` is its state; it has called `_PyEval_EnableGILTransient`, and
+/// has not ended that request.
 #[cfg(py_gil_disabled)]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn _PyEval_EnableGILPermanent(tstate: *mut ffi::PyThreadState) -> c_int {
@@ -137,8 +138,8 @@ pub unsafe extern "C" fn _PyEval_EnableGILPermanent(tstate: *mut ffi::PyThreadSt
     unsafe { optional::need_for_ever(ThreadState::from_ptr(tstate)) }.into()
 }
 
-/// Takes back a request made by `_PyEval_EnableGILTransient`. Returns 1 if that was the last request and the
-/// GIL is disabled now, else 0. Declared in `pycore_ceval.h`.
+/// Ends the request that the thread made by `_PyEval_EnableGILTransient`. Returns 1 if that was the last
+/// request and the GIL is disabled now, else 0. Declared in `pycore_ceval.h`.
 ///
 /// # Safety
 /// As for `_PyEval_EnableGILPermanent`.
@@ -149,7 +150,7 @@ pub unsafe extern "C" fn _PyEval_DisableGIL(tstate: *mut ffi::PyThreadState) -> 
     unsafe { optional::need_no_more(ThreadState::from_ptr(tstate)) }.into()
 }
 
-// --- taking and dropping it -----------------------------------------------------------------
+// --- taking and dropping the GIL ------------------------------------------------------------
 
 /// Takes the interpreter's GIL for the calling thread. Does not return if the interpreter is being finalized:
 /// the thread then sleeps for ever. Declared in `pycore_ceval.h`.
@@ -258,7 +259,7 @@ pub unsafe extern "C" fn PyEval_RestoreThread(tstate: *mut ffi::PyThreadState) {
     unsafe { threads::attach(ThreadState::from_ptr(tstate), c"PyEval_RestoreThread") }
 }
 
-// --- requests to threads ------------------------------------------------------------------------
+// --- requests to threads --------------------------------------------------------------------
 
 /// Handles the requests in the calling thread's eval breaker: stopping, signals, pending calls, collecting
 /// garbage, dropping the GIL, an exception from another thread, a script from another process. Declared in

@@ -190,7 +190,7 @@ fn opcode_or_error(opcode: PyResult<u8>) -> c_int {
     opcode.map_or(-1, c_int::from)
 }
 
-// --- settings of tools --------------------------------------------------------------------------
+// --- settings of tools ----------------------------------------------------------------------
 
 /// Sets the events that a tool watches in all code to `events`. Declared in `pycore_instruments.h`.
 ///
@@ -416,7 +416,7 @@ macro_rules! events {
             // SAFETY: the callee has the same contract.
             status(unsafe { c_code::fire(state, Event::$event, codelike, offset, offset, &[$($value),*]) })
         }
-        // Both have one signature.
+        // The definition and the host's declaration have the same signature.
         const _: [unsafe extern "C" fn(*mut ffi::PyMonitoringState, *mut PyObject, i32 $(, events!(@type $value))*) -> c_int; 2] =
             [$name, ffi::$name];
     )*};
@@ -462,7 +462,7 @@ macro_rules! exception_events {
             // SAFETY: the callee has the same contract.
             status(unsafe { c_code::fire_exception(state, Event::$event, codelike, offset) })
         }
-        // Both have one signature.
+        // The definition and the host's declaration have the same signature.
         const _: [unsafe extern "C" fn(*mut ffi::PyMonitoringState, *mut PyObject, i32) -> c_int; 2] = [$name, ffi::$name];
     )*};
 }

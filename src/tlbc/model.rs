@@ -18,7 +18,7 @@ struct Plain<T>(UnsafeCell<T>);
 
 // SAFETY: loom checks every access.
 unsafe impl<T> Sync for Plain<T> {}
-// SAFETY: as above.
+// SAFETY: as for `Sync`.
 unsafe impl<T> Send for Plain<T> {}
 
 impl<T: Copy> Plain<T> {
@@ -43,7 +43,7 @@ fn check(model: impl Fn() + Sync + Send + 'static) {
     builder.check(model);
 }
 
-// --- indices -----------------------------------------------------------------------------------
+// --- indices ------------------------------------------------------------------------------------
 
 struct Pool {
     returned: Vec<u32>,
@@ -102,7 +102,7 @@ fn a_thread_is_alone_with_its_copy_and_sees_all_of_what_another_left() {
     });
 }
 
-// --- copies ------------------------------------------------------------------------------------
+// --- copies -------------------------------------------------------------------------------------
 
 const GENERIC: u8 = 1;
 const SPECIALIZED: u8 = 2;
@@ -335,7 +335,7 @@ fn no_copy_escapes_instrumentation() {
     });
 }
 
-// --- what outlives its thread --------------------------------------------------------------------
+// --- frames that outlive their thread -----------------------------------------------------------
 
 /// A suspended generator of a thread that has ended.
 struct Generator {
