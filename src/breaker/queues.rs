@@ -189,7 +189,7 @@ impl Locked {
         Locked(queues)
     }
 
-    /// The address of the count of a queue. Only an address, because `sleep` uses it again after waiting.
+    /// The address of a queue's count.
     fn asleep(&self, queue: Queue) -> *mut usize {
         // SAFETY: only an address is computed; there is an entry for each queue.
         unsafe { &raw mut (*self.0.extra()).asleep[queue as usize] }

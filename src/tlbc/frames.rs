@@ -27,12 +27,13 @@ pub(crate) unsafe fn use_own_copy(tstate: ThreadState, frame: Frame) -> PyResult
     }
 }
 
-/// Moves a suspended or finished frame to the main copy of its bytecode. RESUME will move it from there.
+/// Moves `frame` to the main copy of its bytecode. RESUME will move it from there.
 ///
 /// # Safety
-/// The frame is live and executes a code object; no thread runs it; the world is stopped.
+/// The frame is live and executes a code object, and the world is stopped. No thread runs the frame, or that
+/// thread is in [`use_own_copy`].
 pub(crate) unsafe fn use_main_copy(frame: Frame) {
-    // SAFETY: the frame is live and no thread uses it (caller); the main copy has the same length as all
-    // others.
+    // SAFETY: the frame is live, and no thread relies on which copy it is in (caller). The main copy is as long
+    // as all others.
     unsafe { frame.change_copy(0, frame.code().bytecode()) }
 }

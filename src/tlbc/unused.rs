@@ -52,7 +52,7 @@ impl InUse {
 }
 
 /// The state of a walk over all objects. During the walk, no memory of the host's collector may be allocated or
-/// freed; so the code objects with unused copies are only collected.
+/// freed; so the walk only records the code objects that have unused copies.
 struct Walk {
     in_use: InUse,
     code_objects: Vec<Code>,
@@ -60,14 +60,15 @@ struct Walk {
 }
 
 impl Walk {
-    /// Collects the object if it is a code object with unused copies; moves its frame if it has one in such a
-    /// copy.
+    /// Records the object if it is a code object with unused copies. Moves its frame to the main copy if it has
+    /// one in an unused copy.
     ///
     /// # Safety
     /// The object is live and the world is stopped.
     unsafe fn visit(&mut self, object: *mut PyObject) -> Result<(), NoMemory> {
-        // SAFETY: the object is live (caller), and has the structure of its type. The frame is suspended or
-        // finished, and no thread runs while the world is stopped (caller).
+        // SAFETY: the object is live (caller), and has the structure of its type. A frame in an unused copy is
+        // that of no thread, or of one that is in `use_own_copy`, since RESUME moves frames to their thread's
+        // copy first.
         unsafe {
             if is_exact(object, &raw mut ffi::PyCode_Type) {
                 let code = Code::from_ptr(object.cast());
