@@ -1,19 +1,19 @@
 //! Calls from one replaced object into another.
 //!
-//! Each of the objects in `host/replaced.txt` can come from C again (`make python C_OBJECTS=ceval.o`). So a call
-//! from what stands for one of them into what stands for another goes through the linker, by the C name, and
-//! whichever definition was linked runs. All such calls are here, with Rust's types. Inside one object a call is a
-//! plain Rust call, and the rest of the crate never names a symbol that [`crate::exports`] defines: `tests/architecture`
+//! Each object in `host/replaced.txt` can come from C again (`make python C_OBJECTS=ceval.o`). So Rust code
+//! that stands for one of them calls what stands for another through the linker, by the C name; whichever
+//! definition was linked runs. All such calls are here, with Rust types. Within one object, calls are plain
+//! Rust calls. The rest of the crate never names a symbol that [`crate::exports`] defines; `tests/architecture`
 //! checks that.
 //!
-//! A submodule stands for each object that is called.
+//! There is one submodule per called object. Each function has the contract of the C function that it calls.
 
 use crate::host::ffi;
 
-/// `specialize.o`: looking for a form of an instruction.
+/// `specialize.o`: specializing an instruction.
 ///
-/// `# Safety` of all functions: the thread is attached and no exception set, `instr` is the instruction that it runs,
-/// of the family in the function's name, and its operands are live.
+/// `# Safety` of all functions: the thread is attached and no exception is set; `instr` is the instruction that
+/// it executes, of the family in the function's name; its operands are live.
 pub(crate) mod specialize {
     use core::ffi::c_int;
 
@@ -22,9 +22,13 @@ pub(crate) mod specialize {
 
     macro_rules! families {
         ($($name:ident = $symbol:ident($($operand:ident: $type_:ty => $raw:expr),*);)*) => {$(
+            /// Specializes an instruction of this family.
+            ///
+            /// # Safety
+            /// As the module says.
             #[inline(always)]
             pub(crate) unsafe fn $name($($operand: $type_),*) {
-                // SAFETY: the contract of this module's functions.
+                // SAFETY: the C function has the same contract.
                 unsafe { ffi::$symbol($($raw),*) }
             }
         )*};
@@ -93,8 +97,8 @@ pub(crate) mod specialize {
     }
 }
 
-/// `instrumentation.o`: calling the tools, instrumenting code, and what tools want. Tools and events are given by their
-/// numbers, sets of events by their bits.
+/// `instrumentation.o`: calling the tools, instrumenting code, and the settings of tools. Tools and events are
+/// numbers here, sets of events are bits.
 pub(crate) mod instrumentation {
     use core::ffi::c_int;
 
@@ -114,11 +118,11 @@ pub(crate) mod instrumentation {
         &raw mut ffi::_PyInstrumentation_MISSING
     }
 
-    /// Calls the tools for `event` (`PY_MONITORING_EVENT_*`) of `instr`. Fails with a tool's exception.
+    /// Notifies the tools of `event` (`PY_MONITORING_EVENT_*`) of `instr`. Fails with a tool's exception.
     ///
     /// # Safety
-    /// The thread is attached and `tstate` its state; no exception is set; `frame` is current and published, and
-    /// `instr` in its bytecode; `event` is of a kind that the instruction was instrumented for.
+    /// The thread is attached and `tstate` is its state; no exception is set; `frame` is current and published;
+    /// `instr` is in its bytecode and was instrumented for events of this kind.
     #[inline(always)]
     pub(crate) unsafe fn event(
         tstate: ThreadState,
@@ -127,11 +131,11 @@ pub(crate) mod instrumentation {
         instr: CodeUnit,
     ) -> PyResult<()> {
         let (tstate, frame, instr) = (tstate.as_ptr(), frame.as_ptr(), instr.as_ptr());
-        // SAFETY: the contract of this function.
+        // SAFETY: the C function has the same contract.
         succeeded(unsafe { ffi::_Py_call_instrumentation(tstate, event as c_int, frame, instr) })
     }
 
-    /// As [`event`], with one argument, borrowed.
+    /// Like [`event`], with one argument, borrowed.
     ///
     /// # Safety
     /// As for [`event`]; `argument` is live.
@@ -144,13 +148,13 @@ pub(crate) mod instrumentation {
         argument: *mut PyObject,
     ) -> PyResult<()> {
         let (tstate, frame, instr) = (tstate.as_ptr(), frame.as_ptr(), instr.as_ptr());
-        // SAFETY: the contract of this function.
+        // SAFETY: the C function has the same contract.
         succeeded(unsafe {
             ffi::_Py_call_instrumentation_arg(tstate, event as c_int, frame, instr, argument)
         })
     }
 
-    /// As [`event`], with two arguments, borrowed.
+    /// Like [`event`], with two arguments, borrowed.
     ///
     /// # Safety
     /// As for [`event`]; the arguments are live.
@@ -163,13 +167,13 @@ pub(crate) mod instrumentation {
         [first, second]: [*mut PyObject; 2],
     ) -> PyResult<()> {
         let (tstate, frame, instr) = (tstate.as_ptr(), frame.as_ptr(), instr.as_ptr());
-        // SAFETY: the contract of this function.
+        // SAFETY: the C function has the same contract.
         succeeded(unsafe {
             ffi::_Py_call_instrumentation_2args(tstate, event as c_int, frame, instr, first, second)
         })
     }
 
-    /// As [`event_with_two`], while an exception is set. It stays set unless a tool raises another one.
+    /// Like [`event_with_two`], while an exception is set. It stays set unless a tool's replaces it.
     ///
     /// # Safety
     /// As for [`event_with_two`], but an exception is set.
@@ -182,15 +186,15 @@ pub(crate) mod instrumentation {
         [first, second]: [*mut PyObject; 2],
     ) {
         let (tstate, frame, instr) = (tstate.as_ptr(), frame.as_ptr(), instr.as_ptr());
-        // SAFETY: the contract of this function.
+        // SAFETY: the C function has the same contract.
         unsafe { ffi::_Py_call_instrumentation_exc2(tstate, event as c_int, frame, instr, first, second) }
     }
 
-    /// Calls the tools for the way of `instr` from `source` to `target`. Returns where to go on: `target`, or where
-    /// a tool has moved the frame to. Fails with a tool's exception.
+    /// Notifies the tools that `instr` jumps from `source` to `target`. Returns the instruction to continue at:
+    /// `target`, or the one that a tool has moved the frame to. Fails with a tool's exception.
     ///
     /// # Safety
-    /// As for [`event`]; `source` and `target` are in the frame's bytecode, too.
+    /// As for [`event`]; `source` and `target` are in the frame's bytecode.
     #[inline(always)]
     pub(crate) unsafe fn jump(
         tstate: ThreadState,
@@ -202,18 +206,20 @@ pub(crate) mod instrumentation {
     ) -> PyResult<CodeUnit> {
         let (tstate, frame, instr) = (tstate.as_ptr(), frame.as_ptr(), instr.as_ptr());
         let (source, target) = (source.as_ptr(), target.as_ptr());
-        // SAFETY: the contract of this function.
+        // SAFETY: the C function has the same contract.
         let next = unsafe {
             ffi::_Py_call_instrumentation_jump(instr, tstate, event as c_int, frame, source, target)
         };
         if next.is_null() { Err(Raised) } else { Ok(CodeUnit::from_ptr(next)) }
     }
 
-    /// Calls the tools for the line that begins at `instr`, unless `previous` was on the same one. Returns the opcode
-    /// that is under the line event. Fails with a tool's exception.
+    /// Notifies the tools of the line that begins at `instr`, unless `previous`, the instruction executed
+    /// before, is on the same line. Returns the opcode that the line event covers. Fails with a tool's
+    /// exception.
     ///
     /// # Safety
-    /// As for [`event`]; `previous` is in the frame's bytecode, too, and the code object has a table of lines.
+    /// As for [`event`], with a line event at `instr`; the thread is not tracing; `previous` is in the frame's
+    /// bytecode; the code object has a line table.
     #[inline(always)]
     pub(crate) unsafe fn line(
         tstate: ThreadState,
@@ -222,19 +228,19 @@ pub(crate) mod instrumentation {
         previous: CodeUnit,
     ) -> PyResult<u8> {
         let (tstate, frame, instr) = (tstate.as_ptr(), frame.as_ptr(), instr.as_ptr());
-        // SAFETY: the contract of this function.
+        // SAFETY: the C function has the same contract.
         opcode(unsafe { ffi::_Py_call_instrumentation_line(tstate, frame, instr, previous.as_ptr()) })
     }
 
-    /// Calls the tools for the instruction event of `instr`. Returns the opcode that is under it. Fails with a tool's
-    /// exception.
+    /// Notifies the tools of the instruction event of `instr`. Returns the opcode that the event covers. Fails
+    /// with a tool's exception.
     ///
     /// # Safety
-    /// As for [`event`]; the code object has a table of opcodes.
+    /// As for [`event`], with an instruction event at `instr`; the code object has a table of opcodes.
     #[inline(always)]
     pub(crate) unsafe fn instruction(tstate: ThreadState, frame: Frame, instr: CodeUnit) -> PyResult<u8> {
         let (tstate, frame, instr) = (tstate.as_ptr(), frame.as_ptr(), instr.as_ptr());
-        // SAFETY: the contract of this function.
+        // SAFETY: the C function has the same contract.
         opcode(unsafe { ffi::_Py_call_instrumentation_instruction(tstate, frame, instr) })
     }
 
@@ -248,61 +254,64 @@ pub(crate) mod instrumentation {
         if opcode < 0 { Err(Raised) } else { Ok(opcode as u8) }
     }
 
-    /// Brings `code` up to date with what the interpreter's tools want. Fails with MemoryError.
+    /// Brings the instrumentation of `code` up to date with the events that tools watch. Fails with
+    /// MemoryError.
     ///
     /// # Safety
-    /// The thread is attached, `code` is live, `interp` is the thread's, and the world is not stopped.
+    /// The thread is attached to `interp` and has not stopped the world; `code` is live.
     #[inline(always)]
     pub(crate) unsafe fn instrument(code: Code, interp: *mut ffi::PyInterpreterState) -> PyResult<()> {
-        // SAFETY: the contract of this function.
+        // SAFETY: the C function has the same contract.
         succeeded(unsafe { ffi::_Py_Instrument(code.as_ptr(), interp) })
     }
 
-    /// Makes `events` those that `tool` watches wherever they happen.
+    /// Sets the events that `tool` watches in all code.
     ///
     /// # Safety
-    /// The thread is attached, and the world is stopped.
+    /// The thread is attached and the world is stopped; `tool` and `events` are valid.
     pub(crate) unsafe fn set_events(tool: usize, events: ffi::_PyMonitoringEventSet) -> PyResult<()> {
-        // SAFETY: the contract of this function.
+        // SAFETY: the C function has the same contract.
         check(unsafe { ffi::_PyMonitoring_SetEvents(tool as c_int, events) }).map(|_| ())
     }
 
     /// The events that `tool` watches in `code`.
     ///
     /// # Safety
-    /// The thread is attached, and `code` is live.
+    /// The thread is attached; `code` is live; `tool` is valid.
     pub(crate) unsafe fn local_events(code: Code, tool: usize) -> PyResult<ffi::_PyMonitoringEventSet> {
         let mut events = 0;
-        // SAFETY: the contract of this function.
+        // SAFETY: thread and code object are as the C function requires (caller), and `events` is writable.
         check(unsafe { ffi::_PyMonitoring_GetLocalEvents(code.as_ptr(), tool as c_int, &raw mut events) })?;
         Ok(events)
     }
 
-    /// Makes `events`, local ones, those that `tool` watches in `code`.
+    /// Sets the events that `tool` watches in `code`.
     ///
     /// # Safety
-    /// The thread is attached, `code` is live, and the world is stopped.
+    /// The thread is attached and the world is stopped; `code` is live; `tool` is valid, and `events` has only
+    /// local events.
     pub(crate) unsafe fn set_local_events(
         code: Code,
         tool: usize,
         events: ffi::_PyMonitoringEventSet,
     ) -> PyResult<()> {
-        // SAFETY: the contract of this function.
+        // SAFETY: the C function has the same contract.
         let status = unsafe { ffi::_PyMonitoring_SetLocalEvents(code.as_ptr(), tool as c_int, events) };
         check(status).map(|_| ())
     }
 
-    /// Makes `callback` (borrowed; null: none) that of a tool for an event, and returns the one before. None, too, if
-    /// an exception is set.
+    /// Sets the callback of a tool for an event to `callback`, borrowed (null removes it), and returns the
+    /// previous one. Also returns None if an exception is set.
     ///
     /// # Safety
-    /// The thread is attached; `callback` is live or null.
+    /// The thread is attached and has not stopped the world; `callback` is live or null; `tool` and `event` are
+    /// valid.
     pub(crate) unsafe fn register_callback(
         tool: usize,
         event: usize,
         callback: *mut PyObject,
     ) -> Option<Owned> {
-        // SAFETY: the contract of this function.
+        // SAFETY: the C function has the same contract, and returns a new reference or null.
         unsafe {
             let before = ffi::_PyMonitoring_RegisterCallback(tool as c_int, event as c_int, callback);
             Owned::optional(before)
@@ -312,19 +321,20 @@ pub(crate) mod instrumentation {
 
 /// `legacy_tracing.o`: trace and profile functions.
 ///
-/// `# Safety` of the functions that set one: the thread is attached and of the same interpreter, `object` is live or
-/// null. They take a reference to it, and fail with an audit hook's exception or MemoryError.
+/// The functions that set one take a new reference to `object`, and fail with an audit hook's exception or
+/// MemoryError. Their `# Safety`: the calling thread is attached and has not stopped the world; `tstate` is
+/// live and of the thread's interpreter, or `interp` is that interpreter; `object` is live or null.
 pub(crate) mod legacy_tracing {
     use super::ffi;
     use crate::host::owned::check;
     use crate::host::{PyObject, PyResult, PyTypeObject, ThreadState};
 
     unsafe extern "C" {
-        // No header has it.
+        // No header of the host declares it.
         static mut _PyLegacyEventHandler_Type: PyTypeObject;
     }
 
-    /// The type of the callback objects.
+    /// The type of the callbacks that call trace and profile functions.
     pub(crate) fn event_handler_type() -> *mut PyTypeObject {
         &raw mut _PyLegacyEventHandler_Type
     }
@@ -332,25 +342,28 @@ pub(crate) mod legacy_tracing {
     macro_rules! setters {
         ($($(#[$doc:meta])* $name:ident = $symbol:ident($of:ident: $type_:ty => $raw:expr);)*) => {$(
             $(#[$doc])*
+            ///
+            /// # Safety
+            /// As the module says.
             pub(crate) unsafe fn $name(
                 $of: $type_,
                 function: ffi::Py_tracefunc,
                 object: *mut PyObject,
             ) -> PyResult<()> {
-                // SAFETY: the contract of this module's functions.
+                // SAFETY: the C function has the same contract.
                 check(unsafe { ffi::$symbol($raw, function, object) }).map(|_| ())
             }
         )*};
     }
 
     setters! {
-        /// Makes `function` (null: none), called with `object`, the profile function of a thread.
+        /// Sets the profile function of a thread to `function` (null removes it), called with `object`.
         set_profile = _PyEval_SetProfile(tstate: ThreadState => tstate.as_ptr());
-        /// As [`set_profile`], for all threads of an interpreter.
+        /// Like [`set_profile`], for all threads of an interpreter.
         set_profile_of_all = _PyEval_SetProfileAllThreads(interp: *mut ffi::PyInterpreterState => interp);
-        /// Makes `function` (null: none), called with `object`, the trace function of a thread.
+        /// Sets the trace function of a thread to `function` (null removes it), called with `object`.
         set_trace = _PyEval_SetTrace(tstate: ThreadState => tstate.as_ptr());
-        /// As [`set_trace`], for all threads of an interpreter.
+        /// Like [`set_trace`], for all threads of an interpreter.
         set_trace_of_all = _PyEval_SetTraceAllThreads(interp: *mut ffi::PyInterpreterState => interp);
     }
 }
@@ -362,69 +375,72 @@ pub(crate) mod ceval {
     use super::ffi;
     use crate::host::{Frame, PyObject, ThreadState};
 
-    /// Runs `frame` in the default evaluator. Called by its C name although it is in the same object: that is the name
-    /// which debuggers look for on the stack.
+    /// Runs `frame` in the default evaluator. The call uses the C name even though caller and callee stand for
+    /// the same object: debuggers look for that name on the stack.
     ///
     /// # Safety
-    /// The thread is attached and `tstate` is its state; `frame` is complete, published, and not linked yet.
+    /// The thread is attached and `tstate` is its state; `frame` is complete, published, and not linked yet; if
+    /// `throw` is nonzero, an exception is set.
     #[inline(always)]
     pub(crate) unsafe fn eval_frame_default(
         tstate: ThreadState,
         frame: Frame,
         throw: c_int,
     ) -> *mut PyObject {
-        // SAFETY: the contract of this function.
+        // SAFETY: the C function has the same contract.
         unsafe { ffi::_PyEval_EvalFrameDefault(tstate.as_ptr(), frame.as_ptr(), throw) }
     }
 
-    /// The object of the innermost frame that Python code may see: borrowed; null, without an exception, if there is
-    /// no frame or no memory.
+    /// The object of the innermost frame that is visible to Python code, borrowed; null without an exception if
+    /// there is no frame or memory is short.
     ///
     /// # Safety
     /// The thread is attached.
     pub(crate) unsafe fn current_frame_object() -> *mut ffi::PyFrameObject {
-        // SAFETY: the contract of this function.
+        // SAFETY: the C function has the same contract.
         unsafe { ffi::PyEval_GetFrame() }
     }
 }
 
-/// `ceval_gil.o`: what is asked of threads.
+/// `ceval_gil.o`: requests to threads.
 pub(crate) mod ceval_gil {
     use super::ffi;
     use crate::host::{PyResult, Raised, ThreadState};
 
-    /// Does what the thread's eval breaker asks for. Fails with the exception of a signal handler, a pending call, or
-    /// another thread.
+    /// Handles the requests in the thread's eval breaker. Fails with the exception of a signal handler, a
+    /// pending call, or another thread.
     ///
     /// # Safety
     /// The thread is attached, `tstate` is its state, and its current frame is published.
     #[inline(always)]
     pub(crate) unsafe fn handle_pending(tstate: ThreadState) -> PyResult<()> {
-        // SAFETY: the contract of this function.
+        // SAFETY: the C function has the same contract.
         if unsafe { ffi::_Py_HandlePending(tstate.as_ptr()) } == 0 { Ok(()) } else { Err(Raised) }
     }
 }
 
-/// `index_pool.o`: who has which copy of the bytecode.
+/// `index_pool.o`: the indices of threads' copies of bytecode.
 #[cfg(py_gil_disabled)]
 pub(crate) mod index_pool {
     use super::ffi;
 
-    /// Takes the smallest free index out of the pool; -1 with MemoryError.
+    /// Takes the smallest free index out of the pool. Returns -1 if memory is short, with MemoryError set if
+    /// the thread is attached.
     ///
     /// # Safety
-    /// The pool is that of a live interpreter.
+    /// The pool belongs to a live interpreter, and the thread does not hold the pool's mutex.
     pub(crate) unsafe fn take(pool: *mut ffi::_PyIndexPool) -> i32 {
-        // SAFETY: the contract of this function.
+        // SAFETY: the C function has the same contract.
         unsafe { ffi::_PyIndexPool_AllocIndex(pool) }
     }
 
-    /// Puts an index back into the pool.
+    /// Returns an index to the pool.
     ///
     /// # Safety
-    /// As for [`take`]; the thread that had the index runs no Python code any more.
+    /// As for [`take`], which returned the index for this pool; the thread that had it runs no more Python
+    /// code.
     pub(crate) unsafe fn give_back(pool: *mut ffi::_PyIndexPool, index: i32) {
-        // SAFETY: the contract of this function.
+        // SAFETY: the C function has the same contract.
         unsafe { ffi::_PyIndexPool_FreeIndex(pool, index) }
     }
 }
@@ -435,13 +451,13 @@ pub(crate) mod codeobject {
     use super::ffi;
     use crate::host::{Code, CodeUnit, PyResult, Raised};
 
-    /// The calling thread's copy of the bytecode of `code`, which is made if there is none yet. Fails with
+    /// The calling thread's copy of the bytecode of `code`; makes the copy if there is none yet. Fails with
     /// MemoryError.
     ///
     /// # Safety
-    /// The thread is attached, and `code` is live.
+    /// The thread is attached; `code` is live.
     pub(crate) unsafe fn bytecode_copy(code: Code) -> PyResult<CodeUnit> {
-        // SAFETY: the contract of this function.
+        // SAFETY: the C function has the same contract.
         let copy = unsafe { ffi::_PyCode_GetTLBC(code.as_ptr()) };
         if copy.is_null() { Err(Raised) } else { Ok(CodeUnit::from_ptr(copy)) }
     }

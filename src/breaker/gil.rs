@@ -1,15 +1,19 @@
-//! The lock: who holds it, how it is taken, asked for and dropped.
+//! The logic of the lock: which thread holds it, and how it is taken, requested and dropped. Independent of the
+//! host; `model` runs the same code under loom.
 //!
-//! One word says everything: the holder's id, or zero; [`PARKED`], there may be threads in the queue of
-//! takers; [`SWITCHING`], a thread that was asked to drop the lock has done so and sleeps until another
-//! one has it. Without contention, taking and dropping are one compare-and-swap each.
+//! One word has the whole state: the holder's id, or zero if the lock is free, plus two flags. [`PARKED`]:
+//! there may be threads in the queue of takers. [`SWITCHING`]: a thread that was asked to drop the lock has
+//! done so and sleeps until another thread has taken it. Without contention, taking and dropping are one
+//! compare-and-swap each.
 //!
-//! The rule that keeps holders alive: the queues are locked while they are changed and while the callbacks
-//! of [`World`] run, and a holder that sees [`PARKED`] leaves only through the queues. So whoever finds a
-//! holder and [`PARKED`] in the word, with the queues locked, may touch the holder's state.
+//! The rule that keeps holders alive: the queues are locked while they change and while the callbacks of
+//! [`World`] run, and a holder that sees [`PARKED`] drops the lock only under the lock of the queues. So a
+//! thread that has locked the queues and finds a holder and [`PARKED`] in the word may access the holder's
+//! state.
 //!
-//! The rule that keeps the lock alive: who drops it for the last time always goes through the queues, after
-//! all that have dropped it before. So when the last thread has done so, its memory may go.
+//! The rule that keeps the lock alive: a thread that drops it for the last time always locks the queues, after
+//! all threads that have dropped it before. So when the last thread has done so, the lock's memory may be
+//! freed.
 
 use core::num::NonZeroUsize;
 
@@ -20,7 +24,7 @@ const PARKED: usize = 1;
 const SWITCHING: usize = 2;
 const FLAGS: usize = PARKED | SWITCHING;
 
-/// How ids must be aligned, to leave room for the flags.
+/// The alignment of ids, which leaves the low bits to the flags.
 pub(crate) const HOLDER_ALIGNMENT: usize = FLAGS + 1;
 
 /// A thread that holds or wants the lock.
@@ -28,7 +32,7 @@ pub(crate) const HOLDER_ALIGNMENT: usize = FLAGS + 1;
 pub(crate) struct Holder(NonZeroUsize);
 
 impl Holder {
-    /// None if `id` is zero. It is a multiple of [`HOLDER_ALIGNMENT`].
+    /// The thread with this id, a multiple of [`HOLDER_ALIGNMENT`]; None if it is zero.
     #[inline(always)]
     pub(crate) fn new(id: usize) -> Option<Holder> {
         debug_assert!(id & FLAGS == 0);
@@ -40,6 +44,7 @@ impl Holder {
         self.0.get()
     }
 
+    /// The holder in a value of the lock's word.
     #[inline(always)]
     fn in_word(word: usize) -> Option<Holder> {
         NonZeroUsize::new(word & !FLAGS).map(Holder)
@@ -49,24 +54,24 @@ impl Holder {
 /// The two queues of a lock.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Queue {
-    /// Threads that want the lock.
+    /// Threads that want to take the lock.
     Takers,
-    /// Threads that have dropped it on request and wait until another one has it.
+    /// Threads that have dropped the lock on request and wait until another thread has taken it.
     Droppers,
 }
 
-/// What the lock needs of the world around it.
+/// What the lock needs from its environment.
 ///
-/// The methods that take closures run them while the queues are locked: they are short, and call nothing
-/// that could come back here.
+/// The methods that take closures run them while the queues are locked. Closures are short and never call back
+/// into the queues.
 pub(crate) trait World {
-    /// A moment to come.
+    /// A point in time.
     type Deadline: Copy;
 
-    /// The end of a switch interval that begins now.
+    /// The end of a switch interval that starts now.
     fn one_interval_from_now(&self) -> Self::Deadline;
-    /// Sleeps in `queue` if `wanted` says so, until woken. May wake for no reason. If the deadline, if
-    /// there is one, comes first, runs `timed_out`.
+    /// Sleeps in `queue` if `wanted` returns true, until woken; may also wake spuriously. If `deadline` passes
+    /// first, runs `timed_out`.
     fn sleep(
         &self,
         queue: Queue,
@@ -74,53 +79,53 @@ pub(crate) trait World {
         wanted: impl FnOnce() -> bool,
         timed_out: impl FnOnce(),
     );
-    /// Wakes a thread in `queue`, after running `action` with whether there may be more of them.
+    /// Wakes one thread in `queue`. First runs `action`, with whether more threads may be in the queue.
     fn wake_one(&self, queue: Queue, action: impl FnOnce(bool));
-    /// Wakes every thread in `queue`.
+    /// Wakes all threads in `queue`.
     fn wake_all(&self, queue: Queue);
     /// Runs `action` while the queues are locked.
     #[cfg_attr(py_gil_disabled, allow(dead_code))]
     fn with_queues<T>(&self, action: impl FnOnce() -> T) -> T;
 
-    /// Asks `thread`, which is alive, to drop the lock; no more if not `wanted`.
+    /// Sets the request to drop the lock in `thread`, which is alive; clears it unless `wanted`.
     fn request_drop(&self, thread: Holder, wanted: bool);
-    /// Whether `thread`, which is alive, is asked to drop the lock.
+    /// Whether `thread`, which is alive, has the request to drop the lock.
     fn is_drop_requested(&self, thread: Holder) -> bool;
-    /// Whether the program is ending and `thread`, which is alive, must not go on.
+    /// Whether the interpreter is being finalized and `thread`, which is alive, must not continue.
     fn must_exit(&self, thread: Holder) -> bool;
 }
 
-/// The program is ending, and the thread cannot have the lock any more.
+/// The interpreter is being finalized; the thread cannot take the lock any more.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct MustExit;
 
-/// The lock is not held, so nobody can drop it.
+/// The lock is not held, so it cannot be dropped.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct NotLocked;
 
-/// For how long a taker waits before it asks.
+/// How long a taker waits before it requests the lock.
 #[derive(Clone, Copy)]
 struct Patience<D> {
-    /// How often the lock had been switched when it began to wait.
+    /// The number of switches when the thread began to wait.
     switches: usize,
     ends: D,
 }
 
-/// A lock, whose parts lie in memory that the host allocates and lets debuggers read.
+/// A lock. Its parts are in memory that the host allocates and that debuggers may read.
 #[derive(Clone, Copy)]
 pub(crate) struct Gil<'a, W> {
     pub(crate) word: &'a AtomicUsize,
-    /// The thread that had the lock last, or has it.
+    /// The thread that holds the lock, or held it last.
     pub(crate) last_holder: &'a AtomicUsize,
-    /// How often another thread got the lock than had it last. Changed by the holder.
+    /// Number of times the lock passed to another thread. Changed by the holder only.
     pub(crate) switches: &'a AtomicUsize,
-    /// Whether it is held, for debuggers.
+    /// Whether the lock is held. For debuggers.
     pub(crate) locked: &'a AtomicI32,
     pub(crate) world: W,
 }
 
 impl<W: World> Gil<'_, W> {
-    /// Takes the lock for the calling thread, waiting until it can be had.
+    /// Takes the lock for the calling thread; waits until it is available.
     #[inline]
     pub(crate) fn take(&self, me: Holder) -> Result<(), MustExit> {
         let uncontended = self.replace(FREE, me.id(), Ordering::Acquire);
@@ -136,12 +141,12 @@ impl<W: World> Gil<'_, W> {
         Ok(())
     }
 
-    /// Takes the lock and says whether a thread waits to see that.
+    /// Takes the lock. Returns whether a thread sleeps until the switch.
     #[cold]
     #[inline(never)]
     fn take_contended(&self, me: Holder) -> Result<bool, MustExit> {
         let mut requested = false;
-        // Waking for no reason does not make the interval longer, however often it happens.
+        // A spurious wake-up does not extend the interval, however often it happens.
         let mut waiting: Option<Patience<W::Deadline>> = None;
         loop {
             let word = self.word.load(Ordering::Relaxed);
@@ -167,7 +172,7 @@ impl<W: World> Gil<'_, W> {
                 || self.holder_within_reach().is_ok_and(|holder| holder.is_some()),
                 || {
                     waiting = None;
-                    // Nobody gave the lock to anybody for a whole interval: time to ask.
+                    // The lock was not switched for a whole interval: request it.
                     let Ok(Some(holder)) = self.holder_within_reach() else { return };
                     if self.switches.load(Ordering::Relaxed) != switches {
                         return;
@@ -176,7 +181,7 @@ impl<W: World> Gil<'_, W> {
                     if !exit {
                         self.world.request_drop(holder, true);
                     } else if requested {
-                        // The holder would wait for a switch that this thread does not make.
+                        // Otherwise the holder would wait for a switch that this thread will not make.
                         self.world.request_drop(holder, false);
                     }
                     requested = true;
@@ -188,8 +193,9 @@ impl<W: World> Gil<'_, W> {
         }
     }
 
-    /// Drops the lock. If the calling thread was asked to, waits until another thread has it, so that
-    /// a thread on another core cannot drop and take it forever while those that wait wake up.
+    /// Drops the lock. If another thread has requested it, waits until a thread has taken it. Without that
+    /// wait, this thread, on a core of its own, could drop and retake the lock for ever while the waiting
+    /// threads wake up.
     ///
     /// The holder is `me` even if the lock was taken in the name of another thread state.
     #[inline]
@@ -202,8 +208,8 @@ impl<W: World> Gil<'_, W> {
         Ok(())
     }
 
-    /// Drops the lock in the name of no thread: the calling one, which may be gone as far as the host
-    /// is concerned, will not take it again.
+    /// Drops the lock without naming the calling thread, whose state may be freed already and which will not
+    /// take the lock again.
     pub(crate) fn drop_finally(&self) -> Result<(), NotLocked> {
         self.check_held()?;
         self.locked.store(0, Ordering::Relaxed);
@@ -211,12 +217,13 @@ impl<W: World> Gil<'_, W> {
         Ok(())
     }
 
-    /// Runs `action` with the holder of the lock, if there is one; it stays the holder meanwhile. If there
-    /// is none, whoever takes the lock next sees what the calling thread has written before.
+    /// Runs `action` with the holder of the lock, if there is one; it stays the holder meanwhile. If there is
+    /// none, the next thread that takes the lock sees what the calling thread has written before.
     #[cfg_attr(py_gil_disabled, allow(dead_code))]
     pub(crate) fn with_holder(&self, action: impl Fn(Holder)) {
         loop {
-            // Not a load: this comes before the next taker's change of the word, or after it.
+            // Not a load: a read-modify-write is ordered either before or after the next taker's change of the
+            // word.
             let word = self.word.fetch_or(0, Ordering::AcqRel);
             if Holder::in_word(word).is_none() {
                 return;
@@ -240,18 +247,20 @@ impl<W: World> Gil<'_, W> {
         Holder::in_word(self.word.load(Ordering::Relaxed)).map(|_| ()).ok_or(NotLocked)
     }
 
-    /// Makes the lock free, wakes a taker, and says whether `me` was asked to drop it.
+    /// Frees the lock and wakes a taker. Returns whether `me` was requested to drop it.
     #[inline]
     fn release(&self, me: Holder) -> bool {
         self.locked.store(0, Ordering::Relaxed);
         let word = self.word.load(Ordering::Relaxed);
-        // Requests are made by threads in the queue, and then PARKED is set.
+        // Requests come from threads in the queue, and then PARKED is set.
         if word & PARKED == 0 && self.replace(word, FREE, Ordering::Release) {
             return false;
         }
         self.release_contended(Some(me))
     }
 
+    /// Frees the lock under the lock of the queues and wakes a taker. Returns whether `me` was requested to
+    /// drop it.
     #[cold]
     #[inline(never)]
     fn release_contended(&self, me: Option<Holder>) -> bool {
@@ -260,12 +269,14 @@ impl<W: World> Gil<'_, W> {
             requested = me.is_some_and(|me| self.world.is_drop_requested(me));
             let parked = if more { PARKED } else { 0 };
             let switching = if requested { SWITCHING } else { 0 };
-            // A swap, as every change of the word after the first: so each follows the one before it.
+            // A swap: like every later change of the word it is a read-modify-write, so each change follows the
+            // one before it.
             self.word.swap(FREE | parked | switching, Ordering::AcqRel);
         });
         requested
     }
 
+    /// Clears the request and sleeps until another thread has taken the lock.
     #[cold]
     #[inline(never)]
     fn await_switch(&self, me: Holder) {
@@ -276,7 +287,7 @@ impl<W: World> Gil<'_, W> {
         }
     }
 
-    /// The holder, if there is one. Called with the queues locked.
+    /// The holder, if there is one. The caller has locked the queues.
     fn holder_within_reach(&self) -> Result<Option<Holder>, OutOfReach> {
         let word = self.word.load(Ordering::Relaxed);
         match Holder::in_word(word) {
@@ -285,11 +296,12 @@ impl<W: World> Gil<'_, W> {
         }
     }
 
+    /// Changes the word from `old` to `new`; false if it had another value.
     #[inline(always)]
     fn replace(&self, old: usize, new: usize, success: Ordering) -> bool {
         self.word.compare_exchange(old, new, success, Ordering::Relaxed).is_ok()
     }
 }
 
-/// There is a holder that may leave without looking at the queues, so it must not be touched.
+/// There is a holder that may drop the lock without locking the queues, so its state must not be accessed.
 struct OutOfReach;

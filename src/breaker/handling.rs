@@ -1,4 +1,4 @@
-//! What a thread does when its eval breaker asks for something. Source: `pycore_ceval.h`.
+//! Handling the requests in a thread's eval breaker. Source: `pycore_ceval.h`.
 
 use core::sync::atomic::{AtomicPtr, Ordering};
 
@@ -6,21 +6,24 @@ use super::word::{EvalBreaker, Event, Word};
 use super::{pending, remote, signals};
 use crate::host::{Owned, Raised, ThreadState, ffi};
 
-/// Does what is asked of the thread. What is asked while this goes on is done the next time.
+/// Handles the thread's requests. Requests that arrive meanwhile wait for the next call. Fails with the
+/// exception of a signal handler, a pending call, or another thread.
 ///
 /// # Safety
 /// The thread is attached, `tstate` is its state, and its current frame is published.
 #[cold]
 #[inline(never)]
 pub(crate) unsafe fn handle(tstate: ThreadState) -> Result<(), Raised> {
-    // SAFETY: the caller's promise.
+    // SAFETY: `tstate` is the attached thread's state (caller), also after each detour through another state:
+    // every suspend or detach is followed by an attach. Python code may run, since the frame is published
+    // (caller).
     unsafe {
         let breaker = EvalBreaker::of(tstate);
         let asked = breaker.load();
         if asked.has(Event::PLEASE_STOP) {
             breaker.clear(Event::PLEASE_STOP);
             ffi::_PyThreadState_Suspend(tstate.as_ptr());
-            // Returns when the world goes on.
+            // Returns when the world has been started again.
             ffi::_PyThreadState_Attach(tstate.as_ptr());
         }
         if asked.has(Event::SIGNALS_PENDING) {
@@ -41,7 +44,7 @@ pub(crate) unsafe fn handle(tstate: ThreadState) -> Result<(), Raised> {
         housekeeping(tstate, asked);
         if asked.has(Event::GIL_DROP_REQUEST) {
             ffi::_PyThreadState_Detach(tstate.as_ptr());
-            // Other threads run.
+            // Other threads may run here.
             ffi::_PyThreadState_Attach(tstate.as_ptr());
         }
         if asked.has(Event::ASYNC_EXCEPTION) {
@@ -53,9 +56,12 @@ pub(crate) unsafe fn handle(tstate: ThreadState) -> Result<(), Raised> {
     }
 }
 
-/// Collects garbage and forgets executors, if that is asked.
+/// Collects garbage and invalidates cold executors, if requested.
+///
+/// # Safety
+/// As for [`handle`].
 unsafe fn housekeeping(tstate: ThreadState, asked: Word) {
-    // SAFETY: the thread is attached.
+    // SAFETY: the thread is attached and its frame published (caller), so the collector may run.
     unsafe {
         let breaker = EvalBreaker::of(tstate);
         if asked.has(Event::GC_SCHEDULED) {
@@ -71,10 +77,13 @@ unsafe fn housekeeping(tstate: ThreadState, asked: Word) {
     }
 }
 
-/// Sets the exception that another thread has sent to this one (`PyThreadState_SetAsyncExc`), if it has
-/// not been taken back.
+/// Raises the exception that another thread has sent to this one (`PyThreadState_SetAsyncExc`), unless it was
+/// withdrawn.
+///
+/// # Safety
+/// The thread is attached and `tstate` is its state.
 unsafe fn raise_sent_exception(tstate: ThreadState) -> Result<(), Raised> {
-    // SAFETY: the field is changed atomically; whoever takes the exception out owns it.
+    // SAFETY: the field changes atomically, so the swap makes this thread the only owner of the exception.
     unsafe {
         let field = AtomicPtr::from_ptr(&raw mut (*tstate.as_ptr()).async_exc);
         let sent = field.swap(core::ptr::null_mut(), Ordering::SeqCst);

@@ -1,5 +1,5 @@
-//! The lock of [`gil`](super::gil) in the host's structures, and the host's threads as its world. Source:
-//! `pycore_gil.h`.
+//! Connects the lock of [`gil`](super::gil) to the host: its fields are in the host's structures, and its
+//! threads are the host's. Source: `pycore_gil.h`.
 
 use core::sync::atomic::{AtomicI32, AtomicUsize, Ordering};
 use std::time::Duration;
@@ -16,7 +16,7 @@ static_assertions::assert_eq_size!(core::ffi::c_ulong, usize);
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct HostGil(*mut ffi::_gil_runtime_state);
 
-/// The host's threads, and the queues of one lock.
+/// The [`World`] of a lock: the host's threads and the lock's queues.
 #[derive(Clone, Copy)]
 pub(crate) struct Host {
     queues: Queues,
@@ -24,11 +24,13 @@ pub(crate) struct Host {
 }
 
 impl Holder {
+    /// The thread with this state, as a holder.
+    ///
     /// # Safety
     /// The thread state is not null.
     #[inline(always)]
     pub(super) unsafe fn of(tstate: ThreadState) -> Holder {
-        // SAFETY: the caller's promise.
+        // SAFETY: not null (caller), so `new` returns a holder.
         unsafe { Holder::new(tstate.as_ptr() as usize).unwrap_unchecked() }
     }
 
@@ -42,7 +44,7 @@ impl World for Host {
     type Deadline = Deadline;
 
     fn one_interval_from_now(&self) -> Deadline {
-        // SAFETY: the lock outlives those that wait for it.
+        // SAFETY: threads that wait for the lock keep it alive; all code changes the interval atomically.
         let interval = unsafe { AtomicUsize::from_ptr(self.interval.cast()) }.load(Ordering::Relaxed);
         Deadline::after(Duration::from_micros(interval.max(1) as u64))
     }
@@ -70,18 +72,18 @@ impl World for Host {
     }
 
     fn request_drop(&self, thread: Holder, wanted: bool) {
-        // SAFETY: the lock promises that the thread is alive.
+        // SAFETY: the lock only passes threads that are alive.
         let breaker = unsafe { EvalBreaker::of(thread.tstate()) };
         if wanted { breaker.set(Event::GIL_DROP_REQUEST) } else { breaker.clear(Event::GIL_DROP_REQUEST) }
     }
 
     fn is_drop_requested(&self, thread: Holder) -> bool {
-        // SAFETY: the lock promises that the thread is alive.
+        // SAFETY: the lock only passes threads that are alive.
         unsafe { EvalBreaker::of(thread.tstate()) }.load().has(Event::GIL_DROP_REQUEST)
     }
 
     fn must_exit(&self, thread: Holder) -> bool {
-        // SAFETY: the lock promises that the thread is alive.
+        // SAFETY: the lock only passes threads that are alive.
         unsafe { must_exit(thread.tstate()) }
     }
 }
@@ -97,7 +99,7 @@ impl HostGil {
     /// The interpreter is live.
     #[inline(always)]
     pub(crate) unsafe fn of(interp: *mut ffi::PyInterpreterState) -> HostGil {
-        // SAFETY: the caller's promise.
+        // SAFETY: the interpreter is live (caller).
         HostGil(unsafe { (*interp).ceval.gil })
     }
 
@@ -106,11 +108,14 @@ impl HostGil {
         self.0
     }
 
+    /// The lock, as the lock's logic sees it.
+    ///
     /// # Safety
-    /// The lock's memory outlives the result's use.
+    /// The queues of the lock were created, and its memory outlives the uses of the result.
     #[inline(always)]
     pub(crate) unsafe fn lock(self) -> Gil<'static, Host> {
-        // SAFETY: the caller's promise; the fields are changed atomically, and have these sizes.
+        // SAFETY: the memory lives long enough (caller); all code changes the fields atomically, and they have
+        // these sizes (see the assertions above).
         unsafe {
             let queues = Queues::of(self.0);
             Gil {
@@ -123,12 +128,12 @@ impl HostGil {
         }
     }
 
-    /// Whether the lock exists, rather than only its memory.
+    /// Whether the lock exists, and not only its memory.
     ///
     /// # Safety
     /// The lock's memory is live, or this is null.
     pub(crate) unsafe fn is_created(self) -> bool {
-        // SAFETY: the caller's promise.
+        // SAFETY: not null, so live (caller).
         !self.0.is_null()
             && unsafe { AtomicI32::from_ptr(&raw mut (*self.0).locked).load(Ordering::Acquire) >= 0 }
     }
@@ -136,30 +141,30 @@ impl HostGil {
     /// Whether threads need the lock at all.
     ///
     /// # Safety
-    /// The lock is live.
+    /// The lock's memory is live.
     #[cfg(py_gil_disabled)]
     pub(crate) unsafe fn is_enabled(self) -> bool {
-        // SAFETY: the caller's promise.
+        // SAFETY: the memory is live (caller), and the result of `enabled` is used only here.
         unsafe { self.enabled().load(Ordering::Relaxed) != 0 }
     }
 
-    /// How many ask for the lock to be needed; `INT_MAX` for ever.
+    /// The number of open requests that the lock be enabled; `INT_MAX` if it is enabled permanently.
     ///
     /// # Safety
-    /// The lock is live.
+    /// The lock's memory outlives the uses of the result.
     #[cfg(py_gil_disabled)]
     pub(crate) unsafe fn enabled(self) -> &'static AtomicI32 {
-        // SAFETY: the caller's promise.
+        // SAFETY: the memory lives long enough (caller), and all code changes the number atomically.
         unsafe { AtomicI32::from_ptr(&raw mut (*self.0).enabled) }
     }
 }
 
-/// Whether the program is ending and the thread must not attach (`_PyThreadState_MustExit`).
+/// Whether the interpreter is being finalized and the thread must not attach (`_PyThreadState_MustExit`).
 ///
 /// # Safety
 /// The thread state is live.
 #[inline]
 pub(super) unsafe fn must_exit(tstate: ThreadState) -> bool {
-    // SAFETY: the thread state is live.
+    // SAFETY: the thread state is live (caller).
     unsafe { ffi::_PyThreadState_MustExit(tstate.as_ptr()) != 0 }
 }

@@ -1,5 +1,5 @@
-//! Making and ending the GILs of interpreters, `fork`, the switch interval, and turning the GIL of a
-//! free-threaded host on and off. Source: `pycore_gil.h`, `pycore_ceval.h`.
+//! Creating and destroying the GILs of interpreters, `fork`, the switch interval, and enabling and disabling
+//! the GIL of a free-threaded host. Source: `pycore_gil.h`, `pycore_ceval.h`.
 
 use core::ffi::{c_int, c_ulong};
 use core::sync::atomic::{AtomicUsize, Ordering};
@@ -9,19 +9,20 @@ use super::queues::Queues;
 use super::threads;
 use crate::host::{ThreadState, ffi};
 
-/// Microseconds.
+/// The default switch interval, in microseconds.
 const DEFAULT_INTERVAL: c_ulong = 5000;
 
-/// `locked` of a lock that does not exist.
+/// The value of `locked` for a lock that does not exist.
 const NOT_CREATED: c_int = -1;
 
 impl HostGil {
-    /// Makes the lock, free; or, in the child after a fork, makes it again.
+    /// Creates the lock, free. In the child after a fork, creates it anew.
     ///
     /// # Safety
     /// The memory is live, and no other thread uses it.
     unsafe fn create(self) {
-        // SAFETY: the caller's promise.
+        // SAFETY: the memory is live and used by no other thread (caller); the queues exist when the lock is
+        // borrowed.
         let lock = unsafe {
             Queues::of(self.as_ptr()).create();
             self.lock()
@@ -30,28 +31,33 @@ impl HostGil {
         lock.locked.store(0, Ordering::Release);
     }
 
-    /// Ends the lock; its memory stays.
+    /// Destroys the lock; its memory stays.
     ///
     /// # Safety
-    /// The lock exists, and nobody will want it any more.
+    /// The lock exists, and no thread will take it again.
     unsafe fn destroy(self) {
-        // SAFETY: the caller's promise.
+        // SAFETY: the lock exists (caller).
         let lock = unsafe { self.lock() };
         lock.locked.store(NOT_CREATED, Ordering::Release);
     }
 
+    /// The switch interval.
+    ///
+    /// # Safety
+    /// The lock's memory outlives the uses of the result.
     unsafe fn interval(self) -> &'static AtomicUsize {
-        // SAFETY: the lock is live.
+        // SAFETY: the memory lives long enough (caller), and all code changes the interval atomically once the
+        // lock exists.
         unsafe { AtomicUsize::from_ptr((&raw mut (*self.as_ptr()).interval).cast()) }
     }
 }
 
-/// Prepares the memory of an interpreter's GIL.
+/// Initializes the memory of an interpreter's GIL.
 ///
 /// # Safety
-/// The interpreter is being made.
+/// The interpreter is being created; no other thread knows it.
 pub(crate) unsafe fn init_state(interp: *mut ffi::PyInterpreterState) {
-    // SAFETY: the caller's promise.
+    // SAFETY: the interpreter's memory is there and used by no other thread (caller).
     unsafe {
         let gil = &raw mut (*interp)._gil;
         (*gil).locked = NOT_CREATED;
@@ -59,13 +65,14 @@ pub(crate) unsafe fn init_state(interp: *mut ffi::PyInterpreterState) {
     }
 }
 
-/// Gives the interpreter of `tstate` a GIL of its own, or the main interpreter's, and attaches the thread.
+/// Creates the GIL of the interpreter of `tstate` if `own_gil`, else makes the interpreter share the main
+/// interpreter's. Then attaches the calling thread.
 ///
 /// # Safety
-/// `tstate` is the first thread state of an interpreter without a GIL, and the calling thread is not
-/// attached. The main interpreter has a GIL of its own.
+/// `tstate` is the first thread state of an interpreter without a GIL, and the calling thread is not attached.
+/// Unless `own_gil`, the main interpreter has its GIL.
 pub(crate) unsafe fn create_gil(tstate: ThreadState, own_gil: bool) {
-    // SAFETY: the caller's promise.
+    // SAFETY: state and interpreter are live, and only this thread uses them yet (caller).
     unsafe {
         let interp = tstate.interp();
         let gil = if own_gil {
@@ -88,12 +95,12 @@ pub(crate) unsafe fn create_gil(tstate: ThreadState, own_gil: bool) {
     }
 }
 
-/// Takes the interpreter's GIL away, and ends it if it is the interpreter's own.
+/// Detaches the interpreter from its GIL, and destroys the GIL if it is the interpreter's own.
 ///
 /// # Safety
-/// No thread of the interpreter will attach any more.
+/// The interpreter is live, and no thread of it will attach again.
 pub(crate) unsafe fn destroy_gil(interp: *mut ffi::PyInterpreterState) {
-    // SAFETY: the caller's promise.
+    // SAFETY: the interpreter is live, and its own GIL is not taken again (caller).
     unsafe {
         let gil = HostGil::of(interp);
         if (*interp).ceval.own_gil != 0 {
@@ -109,21 +116,21 @@ pub(crate) unsafe fn destroy_gil(interp: *mut ffi::PyInterpreterState) {
 /// Whether the main interpreter has a GIL.
 ///
 /// # Safety
-/// The main interpreter is not being made or ended.
+/// No other thread is creating or destroying the main interpreter.
 pub(crate) unsafe fn main_gil_exists() -> bool {
-    // SAFETY: the caller's promise.
+    // SAFETY: the main interpreter is null or live, and stays so (caller).
     unsafe {
         let main = ffi::_PyInterpreterState_Main();
         !main.is_null() && HostGil::of(main).is_created()
     }
 }
 
-/// Makes the GIL and the lock of pending calls anew in the child after a fork, and takes the GIL.
+/// Creates the GIL and the lock of pending calls anew in the child after a fork, and takes the GIL.
 ///
 /// # Safety
 /// `tstate` is the state of the process's only thread, in the main interpreter.
 pub(crate) unsafe fn after_fork(tstate: ThreadState) {
-    // SAFETY: the caller's promise.
+    // SAFETY: no other thread exists (caller), so none uses the GIL or the queue's mutex.
     unsafe {
         let interp = tstate.interp();
         let gil = HostGil::of(interp);
@@ -135,12 +142,12 @@ pub(crate) unsafe fn after_fork(tstate: ThreadState) {
     }
 }
 
-/// Changes the interval after which a thread that waits for the GIL of the interpreter asks for it.
+/// Sets how many microseconds a thread waits for the interpreter's GIL before it requests the GIL.
 ///
 /// # Safety
-/// The thread is attached.
+/// The thread is attached and `tstate` is its state.
 pub(crate) unsafe fn set_switch_interval(tstate: ThreadState, microseconds: c_ulong) {
-    // SAFETY: the caller's promise.
+    // SAFETY: interpreter and GIL are live, since the thread is attached (caller).
     unsafe {
         let gil = HostGil::of(tstate.interp());
         gil.interval().store(microseconds as usize, Ordering::Relaxed);
@@ -150,40 +157,45 @@ pub(crate) unsafe fn set_switch_interval(tstate: ThreadState, microseconds: c_ul
 /// The interval of [`set_switch_interval`], in microseconds.
 ///
 /// # Safety
-/// The thread is attached.
+/// The thread is attached and `tstate` is its state.
 pub(crate) unsafe fn switch_interval(tstate: ThreadState) -> c_ulong {
-    // SAFETY: the caller's promise.
+    // SAFETY: interpreter and GIL are live, since the thread is attached (caller).
     unsafe {
         let gil = HostGil::of(tstate.interp());
         gil.interval().load(Ordering::Relaxed) as c_ulong
     }
 }
 
-/// The GIL of free-threaded hosts, which is needed while some module is loaded that relies on it.
+/// Enabling and disabling the GIL of a free-threaded host: it is needed while a module is loaded that relies on
+/// it.
 #[cfg(py_gil_disabled)]
 pub(crate) mod optional {
     use super::*;
     use crate::breaker::word::{EvalBreaker, Event};
 
-    /// Needed for ever.
+    /// The number of requests that stands for "enabled permanently".
     const PERMANENT: c_int = c_int::MAX;
 
-    /// The interpreter's GIL, unless the configuration has decided about it.
+    /// The interpreter's GIL; None if the configuration fixes whether it is enabled.
+    ///
+    /// # Safety
+    /// The thread is attached and `tstate` is its state.
     unsafe fn changeable(tstate: ThreadState) -> Option<HostGil> {
-        // SAFETY: the thread is attached.
+        // SAFETY: the interpreter is live, since the thread is attached (caller).
         unsafe {
             let config = ffi::_PyInterpreterState_GetConfig(tstate.interp());
             ((*config).enable_gil == ffi::_PyConfig_GIL_DEFAULT).then(|| HostGil::of(tstate.interp()))
         }
     }
 
-    /// Asks for the GIL to be needed until one of the two functions below is called. Returns whether it was not
-    /// needed before.
+    /// Requests that the GIL be enabled until one of the two functions below is called. Returns whether it was
+    /// disabled before.
     ///
     /// # Safety
-    /// The thread is attached and `tstate` is its state.
+    /// The thread is attached and `tstate` is its state; it has not stopped the world.
     pub(crate) unsafe fn need_for_now(tstate: ThreadState) -> bool {
-        // SAFETY: the caller's promise. Whoever holds the GIL, or has stopped the world, may change it.
+        // SAFETY: the interpreter is live, since the thread is attached (caller). The number of requests
+        // changes only in the holder of an enabled GIL, or while the world is stopped.
         unsafe {
             let Some(gil) = changeable(tstate) else { return false };
             let requests = gil.enabled().load(Ordering::Relaxed);
@@ -199,7 +211,7 @@ pub(crate) mod optional {
                     return false;
                 }
             }
-            // What it means to be attached changes, so nobody is while it does.
+            // The meaning of "attached" changes, so no thread may be attached while it does.
             ffi::_PyThreadState_Detach(tstate.as_ptr());
             let runtime = &raw mut ffi::_PyRuntime;
             ffi::_PyEval_StopTheWorldAll(runtime);
@@ -210,25 +222,30 @@ pub(crate) mod optional {
         }
     }
 
-    /// Makes the GIL, which [`need_for_now`] has turned on, needed for ever. Returns whether it was not so
-    /// already.
+    /// Enables the GIL permanently. Ends the request that the thread made by [`need_for_now`]. Returns whether
+    /// the GIL was not permanent before.
     ///
     /// # Safety
-    /// As for [`need_for_now`]; the thread holds the GIL.
+    /// The thread is attached and `tstate` is its state; it has called [`need_for_now`], and has not ended that
+    /// request.
     pub(crate) unsafe fn need_for_ever(tstate: ThreadState) -> bool {
-        // SAFETY: the caller's promise.
+        // SAFETY: the interpreter is live, since the thread is attached (caller). Unless the configuration
+        // fixes whether the GIL is enabled, the open request (caller) means that this thread holds it, so it
+        // may change the number of requests.
         unsafe {
             let Some(gil) = changeable(tstate) else { return false };
             gil.enabled().swap(PERMANENT, Ordering::Relaxed) != PERMANENT
         }
     }
 
-    /// Takes back what [`need_for_now`] asked for. Returns whether the GIL is not needed any more.
+    /// Ends the request that the thread made by [`need_for_now`]. Returns whether the GIL is disabled now.
     ///
     /// # Safety
     /// As for [`need_for_ever`].
     pub(crate) unsafe fn need_no_more(tstate: ThreadState) -> bool {
-        // SAFETY: the caller's promise.
+        // SAFETY: the interpreter is live, since the thread is attached (caller). Unless the configuration
+        // fixes whether the GIL is enabled, the open request (caller) means that this thread holds it, so it
+        // may change the number of requests.
         unsafe {
             let Some(gil) = changeable(tstate) else { return false };
             let requests = gil.enabled().load(Ordering::Relaxed);
@@ -239,8 +256,8 @@ pub(crate) mod optional {
             if requests > 1 {
                 return false;
             }
-            // Those that wait for it find that they do not need it. The thread stays attached, and
-            // nobody waits for it to make way.
+            // Threads that wait for the GIL find that they no longer need it. This thread stays attached, and
+            // no thread waits for it to drop the GIL.
             threads::drop(tstate.interp(), tstate, true);
             EvalBreaker::of(tstate).clear(Event::GIL_DROP_REQUEST);
             true

@@ -1,20 +1,20 @@
-//! The eval breaker, the GIL, pending calls and signals. Replaces `ceval_gil.o`.
+//! The eval breaker, the GIL, pending calls and signals. Stands for `ceval_gil.o`.
 //!
-//! - [`word`]: the per-thread word of requests and instrumentation version, and nobody else knows how
-//!   it is laid out. Evaluators, instrumentation and this folder use it.
-//! - [`gil`]: the lock itself, over atomics and two queues of sleeping threads; no host in it, so that
-//!   `model` can try every interleaving.
-//! - [`queues`]: those queues, in the host's struct.
+//! - [`word`]: the word of each thread that holds requests and the version of the instrumentation. The only
+//!   module that knows its layout.
+//! - [`gil`]: the lock, built on atomics and two queues of sleeping threads. It does not depend on the host, so
+//!   that `model` can try every interleaving.
+//! - [`queues`]: these queues, in the host's struct.
 //! - [`host_gil`]: the lock in the host's structures, with the host's threads.
-//! - [`threads`]: taking and dropping it for a thread state.
-//! - [`lifecycle`]: making and ending an interpreter's lock, `fork`, the switch interval.
-//! - [`version`]: the version of the instrumentation in interpreter and threads.
-//! - [`pending`]: calls that other threads want made; [`signals`]: signals for the main thread.
-//! - [`requests`]: asking threads for something; [`handling`]: what a thread does then.
+//! - [`threads`]: taking and dropping the lock for a thread state.
+//! - [`lifecycle`]: creating and destroying an interpreter's lock, `fork`, the switch interval.
+//! - [`version`]: the version of the instrumentation in interpreters and threads.
+//! - [`pending`]: calls that other threads have scheduled; [`signals`]: signals for the main thread.
+//! - [`requests`]: sending requests to threads; [`handling`]: handling them.
 //! - [`remote`]: scripts that another process asks this one to run (PEP 768).
 //!
-//! Called by C through [`crate::exports`], and by instruction bodies, for which [`crate::seams`] names
-//! [`handling::handle`].
+//! Called by [`crate::exports`], by [`crate::ops`] ([`word`]; [`handling::handle`] through [`crate::seams`]),
+//! and by [`crate::instrument`] ([`version`], [`word`]).
 
 pub(crate) mod gil;
 pub(crate) mod handling;
@@ -31,7 +31,7 @@ pub(crate) mod threads;
 pub(crate) mod version;
 pub(crate) mod word;
 
-/// The atomics of [`gil`], for which its model has others.
+/// The atomics of [`gil`]. The model replaces them by loom's.
 mod sync {
     pub(crate) use core::sync::atomic::{AtomicI32, AtomicUsize, Ordering};
 }

@@ -1,6 +1,5 @@
-//! Pending calls: C functions that any thread may ask an interpreter to call soon, in one of its
-//! threads, or the program to call in its main thread. Source: `pycore_interp_structs.h`,
-//! `pycore_ceval.h`.
+//! Pending calls: calls of C functions that any thread may schedule, to be made soon by some thread of an
+//! interpreter or by the main thread. Source: `pycore_interp_structs.h`, `pycore_ceval.h`.
 
 use core::ffi::{c_int, c_void};
 use core::sync::atomic::{AtomicI32, Ordering};
@@ -12,7 +11,7 @@ use super::signals;
 use super::word::{EvalBreaker, Event};
 use crate::host::{FREE_THREADED, Owned, Raised, ThreadState, ffi, lock};
 
-/// Calls may run in the main thread only.
+/// The main thread must make the call.
 pub(crate) const MAIN_THREAD_ONLY: c_int = ffi::_Py_PENDING_MAINTHREADONLY as c_int;
 /// The argument is memory to be freed after the call.
 const RAW_FREE: c_int = ffi::_Py_PENDING_RAWFREE as c_int;
@@ -21,10 +20,10 @@ const RAW_FREE: c_int = ffi::_Py_PENDING_RAWFREE as c_int;
 #[derive(Clone, Copy)]
 struct Calls(*mut ffi::_pending_calls);
 
-/// No more calls fit.
+/// The queue is full.
 pub(crate) struct Full;
 
-/// The place in the ring after `place`.
+/// The index after `place` in the ring.
 const fn following(place: c_int) -> c_int {
     (place + 1) % ffi::PENDINGCALLSARRAYSIZE as c_int
 }
@@ -44,21 +43,32 @@ impl Calls {
         Calls(unsafe { &raw mut ffi::_PyRuntime.ceval.pending_mainthread })
     }
 
-    /// How many calls wait; read by threads that do not hold the queue's lock.
+    /// The number of calls in the queue. Threads read it without the queue's lock.
+    ///
+    /// # Safety
+    /// The queue is live.
     #[inline(always)]
     unsafe fn count(self) -> &'static AtomicI32 {
-        // SAFETY: the queue is live.
+        // SAFETY: the queue is live (caller), and all code changes the number atomically.
         unsafe { AtomicI32::from_ptr(&raw mut (*self.0).npending) }
     }
 
-    /// Runs `action` while nobody else uses the queue, which may detach the thread for a moment.
+    /// Runs `action` while holding the queue's lock. Waiting for the lock may detach the thread.
+    ///
+    /// # Safety
+    /// The queue is live, and the thread does not hold its lock.
     unsafe fn locked<T>(self, action: impl FnOnce() -> T) -> T {
-        // SAFETY: the queue is live.
+        // SAFETY: the mutex is part of the queue, which is live, and the thread does not hold it (caller).
         unsafe { lock::with_mutex(&raw mut (*self.0).mutex, action) }
     }
 
+    /// Appends a call.
+    ///
+    /// # Safety
+    /// As for [`Calls::locked`].
     unsafe fn push(self, call: ffi::_pending_call) -> Result<(), Full> {
-        // SAFETY: the queue is live, its indices are within the ring.
+        // SAFETY: the queue is live (caller) and locked while it changes; its indices are always within the
+        // ring.
         unsafe {
             self.locked(|| {
                 let calls = self.0;
@@ -73,9 +83,13 @@ impl Calls {
         }
     }
 
-    /// The call that waits longest, if there is one, and how many wait after it.
+    /// Removes the oldest call, if there is one. Also returns how many are left.
+    ///
+    /// # Safety
+    /// As for [`Calls::locked`].
     unsafe fn pop(self) -> (Option<ffi::_pending_call>, i32) {
-        // SAFETY: the queue is live, its indices are within the ring.
+        // SAFETY: the queue is live (caller) and locked while it changes; its indices are always within the
+        // ring.
         unsafe {
             self.locked(|| {
                 let calls = self.0;
@@ -91,9 +105,14 @@ impl Calls {
         }
     }
 
-    /// Makes the calls, but no more in a row than the queue allows; says whether some are left.
+    /// Makes the calls, but no more in a row than the queue's limit. Returns whether some are left. Fails with
+    /// the exception of a call.
+    ///
+    /// # Safety
+    /// As for [`Calls::locked`]; the thread is attached and may make the calls of this queue.
     unsafe fn run(self) -> Result<bool, Raised> {
-        // SAFETY: the queue is live; the functions are what their callers promised.
+        // SAFETY: the queue is live (caller). Each function may be called with its argument: [`add`] requires
+        // that.
         unsafe {
             let bound = match (*self.0).maxloop {
                 0 => (*self.0).max,
@@ -117,14 +136,19 @@ impl Calls {
     }
 }
 
-/// The one thread of an interpreter that makes its calls at the moment.
+/// Marks the one thread that currently makes an interpreter's calls.
 struct Handling(Calls);
 
 impl Handling {
-    /// None if a thread, perhaps this one, makes calls already. That one is told that there are more,
-    /// and the calling one is left alone.
+    /// Registers the calling thread. Returns None if a thread, perhaps this one, is registered already; then
+    /// sets the request in that thread's eval breaker, since there are more calls, and clears it in this
+    /// thread's.
+    ///
+    /// # Safety
+    /// As for [`Calls::locked`]; `tstate` is the state of the calling thread, which is attached.
     unsafe fn begin(calls: Calls, tstate: ThreadState) -> Option<Handling> {
-        // SAFETY: the field is null or the state of a thread that is inside `make`.
+        // SAFETY: the field is null or the state of a thread inside [`make`], which stays live until it resets
+        // the field.
         unsafe {
             calls.locked(|| {
                 let handling = (*calls.0).handling_thread;
@@ -142,7 +166,7 @@ impl Handling {
 
 impl Drop for Handling {
     fn drop(&mut self) {
-        // SAFETY: the field is this thread's to reset; with a GIL, its holder's.
+        // SAFETY: only the registered thread resets the field: under the lock, or with a GIL as its holder.
         unsafe {
             let end = || (*self.0.0).handling_thread = core::ptr::null_mut();
             if cfg!(py_gil_disabled) { self.0.locked(end) } else { end() }
@@ -150,39 +174,41 @@ impl Drop for Handling {
     }
 }
 
-/// Whether calls wait which the calling thread, of the interpreter, might make.
+/// Whether the queues have calls that the calling thread, one of `interp`, may make.
 ///
 /// # Safety
 /// The interpreter is live.
 #[cfg(not(py_gil_disabled))]
 #[inline]
 pub(super) unsafe fn are_calls_for(interp: *mut ffi::PyInterpreterState) -> bool {
-    // SAFETY: the caller's promise. What was added before the lock was taken is seen, see
-    // `Gil::with_holder`.
+    // SAFETY: the interpreter is live (caller), and the main thread's queue is a static of the host. Calls that
+    // were added before the GIL was taken are seen, see `Gil::with_holder`.
     unsafe {
         Calls::of(interp).count().load(Ordering::Relaxed) != 0
             || (Calls::of_main_thread().count().load(Ordering::Relaxed) != 0 && is_main_thread())
     }
 }
 
-/// Makes the calls that wait for the interpreter and, in the main thread, those that wait for that. Not
-/// all, if they are many; then the breaker is set again. On failure some may be left, too.
+/// Makes the pending calls of the interpreter and, in the main thread, those of the main thread. Stops at each
+/// queue's limit; if calls are left, sets the request again. Fails with the exception of a call; then calls may
+/// be left, too.
 ///
 /// # Safety
 /// The thread is attached and `tstate` is its state.
 pub(crate) unsafe fn make(tstate: ThreadState) -> Result<(), Raised> {
-    // SAFETY: the caller's promise.
+    // SAFETY: state and interpreter are live, since the thread is attached (caller); it takes the queues' locks
+    // only inside `locked`. The main thread's state lives as long as the runtime.
     unsafe {
         let interp = tstate.interp();
         let Some(handling) = Handling::begin(Calls::of(interp), tstate) else { return Ok(()) };
-        // Before the first call, so that calls which are added meanwhile set it again.
+        // Cleared before the first call, so that calls which are added meanwhile set it again.
         requests::clear_here(tstate, Event::CALLS_TO_DO);
         let mut queues = [Some(Calls::of(interp)), None];
         if is_main_interpreter(interp) {
             if is_main_thread() {
                 queues[1] = Some(Calls::of_main_thread());
             } else if FREE_THREADED && Calls::of_main_thread().count().load(Ordering::Relaxed) != 0 {
-                // The main thread's breaker was cleared, too.
+                // `clear_here` has cleared the main thread's eval breaker as well.
                 requests::main_thread().set(Event::CALLS_TO_DO);
             }
         }
@@ -201,10 +227,15 @@ pub(crate) unsafe fn make(tstate: ThreadState) -> Result<(), Raised> {
     }
 }
 
-/// Makes a thread of the interpreter look for calls soon: the one that runs, or else the next one that
-/// attaches.
+/// Makes a thread of the interpreter look for calls soon: the one that holds the GIL, or else the next one that
+/// attaches. On free-threaded hosts, all threads.
+///
+/// # Safety
+/// The interpreter is live and has its GIL; the calling thread does not hold the runtime's lock on
+/// interpreters.
 unsafe fn announce(interp: *mut ffi::PyInterpreterState) {
-    // SAFETY: the interpreter is live; the lock keeps its holder alive.
+    // SAFETY: interpreter and GIL are live (caller). `with_holder` keeps the holder alive while the closure
+    // runs.
     unsafe {
         #[cfg(py_gil_disabled)]
         requests::for_all(interp, |breaker| breaker.set(Event::CALLS_TO_DO));
@@ -218,22 +249,24 @@ unsafe fn announce(interp: *mut ffi::PyInterpreterState) {
     }
 }
 
-/// Adds a call to the queue of `interp`, or with [`MAIN_THREAD_ONLY`] in `flags` to that of the main thread.
+/// Adds a call to the queue of `interp` or, with [`MAIN_THREAD_ONLY`] in `flags`, to that of the main thread.
 ///
 /// # Safety
-/// The interpreter is live; `func` may be called with `arg` later.
+/// The interpreter is live and has its GIL; with [`MAIN_THREAD_ONLY`], the main thread's state is live. `func`
+/// may be called with `arg` at any later time, by an attached thread, and returns 0, or -1 with an exception
+/// set. With `RAW_FREE`, `arg` is memory of `PyMem_RawMalloc`.
 pub(crate) unsafe fn add(
     interp: *mut ffi::PyInterpreterState,
     func: ffi::_Py_pending_call_func,
     arg: *mut c_void,
     flags: c_int,
 ) -> Result<(), Full> {
-    // SAFETY: the caller's promise; the main thread's state lives as long as the runtime.
+    // SAFETY: the interpreter, or the main thread's state, is live (caller).
     unsafe {
         let main_only = flags & MAIN_THREAD_ONLY != 0;
         let calls = if main_only { Calls::of_main_thread() } else { Calls::of(interp) };
         let added = calls.push(ffi::_pending_call { func, arg, flags });
-        // Even if the queue is full: it will not stay so.
+        // Even if the queue is full: the thread then makes room.
         if main_only {
             requests::main_thread().set(Event::CALLS_TO_DO);
         } else {
@@ -243,12 +276,12 @@ pub(crate) unsafe fn add(
     }
 }
 
-/// Makes pending calls until there are none left.
+/// Makes pending calls until there are none left, and prints their exceptions.
 ///
 /// # Safety
 /// The thread is attached and `tstate` is its state.
 pub(crate) unsafe fn finish(tstate: ThreadState) {
-    // SAFETY: the caller's promise.
+    // SAFETY: state and interpreter are live, since the thread is attached (caller).
     unsafe {
         requests::check_attached(c"_Py_FinishPendingCalls");
         tstate.check();
@@ -269,10 +302,14 @@ pub(crate) unsafe fn finish(tstate: ThreadState) {
     }
 }
 
-/// Prints the exception that a call has left, as the context of a SystemError.
+/// Prints the exception that a call has raised, as the context of a SystemError.
+///
+/// # Safety
+/// The thread is attached and `tstate` is its state.
 #[cold]
 unsafe fn print_exception(tstate: ThreadState) {
-    // SAFETY: the thread is attached and an exception is set, if the call did as it says.
+    // SAFETY: the thread is attached (caller). A call that failed has set an exception; without one, null is
+    // handled.
     unsafe {
         let exception = Owned::optional(ffi::_PyErr_GetRaisedException(tstate.as_ptr()));
         ffi::_PyErr_BadInternalCall(concat!(file!(), "\0").as_ptr().cast(), line!() as c_int);
@@ -286,16 +323,16 @@ unsafe fn print_exception(tstate: ThreadState) {
 /// # Safety
 /// The thread is attached and `tstate` is its state.
 pub(crate) unsafe fn make_with_signals(tstate: ThreadState) -> Result<(), Raised> {
-    // SAFETY: the caller's promise.
+    // SAFETY: both callees have the same contract.
     unsafe { signals::handle(tstate).and_then(|()| make(tstate)) }
 }
 
-/// As [`make_with_signals`], but nothing unless this is the main thread of the main interpreter.
+/// Like [`make_with_signals`] in the main thread of the main interpreter; elsewhere does nothing.
 ///
 /// # Safety
-/// The thread is attached, or the process ends.
+/// The thread is attached.
 pub(crate) unsafe fn make_in_main_thread() -> Result<(), Raised> {
-    // SAFETY: the caller's promise.
+    // SAFETY: the thread is attached (caller), so the current state is its own.
     unsafe {
         requests::check_attached(c"Py_MakePendingCalls");
         let tstate = ThreadState::current();

@@ -1,9 +1,10 @@
-//! The two queues of a lock, on a mutex and condition variables, where the host's struct has room for them.
+//! The two queues of a lock, built on a mutex and condition variables in the memory that the host's struct has
+//! for them.
 //!
-//! Not on `parking_lot_core`, whose table belongs to the process: a `fork` would have to wait until no
-//! thread is in it, so until each one that waits for a GIL has run. Tried, that made a fork beside busy
-//! threads up to ten times slower on a loaded machine. What is in the lock's own memory is made anew in
-//! the child.
+//! `parking_lot_core` was tried and rejected. Its table of queues belongs to the process, so a `fork` would
+//! have to wait until no thread uses the table: until each thread that waits for a GIL has run. That made a
+//! fork beside busy threads up to ten times slower on a loaded machine. What is in the lock's own memory can be
+//! made anew in the child.
 
 use core::ffi::{CStr, c_int};
 use core::sync::atomic::AtomicUsize;
@@ -12,11 +13,11 @@ use std::time::Duration;
 use super::gil::Queue;
 use crate::host::ffi;
 
-/// What lies where C has the mutex of its second condition variable.
+/// What this crate stores where C has the mutex of its second condition variable.
 #[repr(C)]
 struct Extra {
     word: AtomicUsize,
-    /// Bounds of how many threads sleep in each queue, from above. Used by whoever has locked the queues.
+    /// Upper bounds of the number of threads asleep in each queue. Accessed only while the queues are locked.
     asleep: [usize; 2],
 }
 
@@ -27,14 +28,15 @@ static_assertions::const_assert!(
 static_assertions::assert_eq_size!(ffi::pthread_mutex_t, libc::pthread_mutex_t);
 static_assertions::assert_eq_size!(ffi::pthread_cond_t, libc::pthread_cond_t);
 
-/// A time on the clock that nobody sets.
+/// A time on the monotonic clock.
 #[derive(Clone, Copy)]
 pub(crate) struct Deadline(libc::timespec);
 
 impl Deadline {
+    /// The time `duration` from now.
     pub(crate) fn after(duration: Duration) -> Deadline {
         let mut now = libc::timespec { tv_sec: 0, tv_nsec: 0 };
-        // SAFETY: the pointer is good; this clock is always there.
+        // SAFETY: the pointer is to a local variable; this clock always exists.
         unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &raw mut now) };
         let since = Duration::new(now.tv_sec as u64, now.tv_nsec as u32).saturating_add(duration);
         let seconds = libc::time_t::try_from(since.as_secs()).unwrap_or(libc::time_t::MAX);
@@ -42,28 +44,32 @@ impl Deadline {
     }
 }
 
-/// The queues of a lock, both under one mutex.
+/// The queues of a lock, both protected by one mutex.
 #[derive(Clone, Copy)]
 pub(crate) struct Queues(*mut ffi::_gil_runtime_state);
 
-/// The queues are locked.
+/// The queues are locked by this thread; dropping this unlocks them.
 struct Locked(Queues);
 
 impl Queues {
+    /// The queues of the lock at `gil`.
+    ///
     /// # Safety
-    /// The lock's memory outlives the result's use. All but [`Queues::create`] needs that to have run.
+    /// The lock's memory stays live while the result is used. All methods except [`Queues::create`] require
+    /// that `create` has run.
     #[inline(always)]
     pub(crate) unsafe fn of(gil: *mut ffi::_gil_runtime_state) -> Queues {
         Queues(gil)
     }
 
-    /// Makes the queues, empty; or, in the child after a fork, makes them again.
+    /// Creates the queues, empty. In the child after a fork, creates them anew.
     ///
     /// # Safety
     /// No other thread uses them.
     pub(crate) unsafe fn create(self) {
-        // SAFETY: the caller's promise; there is memory for each. These cannot fail on the platforms that
-        // we know: they fill it in.
+        // SAFETY: the memory is live (see [`Queues::of`]), large enough (see the assertions above), and used by
+        // no other thread (caller). The pthread functions cannot fail on the platforms that we know: they only
+        // fill in memory.
         unsafe {
             self.extra().write(Extra { word: AtomicUsize::new(0), asleep: [0; 2] });
             libc::pthread_mutex_init(self.mutex(), core::ptr::null());
@@ -80,16 +86,16 @@ impl Queues {
     /// The lock's word.
     ///
     /// # Safety
-    /// The lock's memory outlives the result's use.
+    /// The lock's memory outlives the uses of the result.
     #[inline(always)]
     pub(crate) unsafe fn word(self) -> &'static AtomicUsize {
-        // SAFETY: the caller's promise; after `create` it is only changed atomically.
+        // SAFETY: the memory lives long enough (caller); after `create` the word changes only atomically.
         unsafe { &(*self.extra()).word }
     }
 
-    /// Sleeps in `queue` if `wanted` says so, until woken, perhaps for no reason. If `deadline` (none:
-    /// never) comes first, runs `timed_out`. Both closures run while the queues are locked. Keeps `errno`:
-    /// callers attach between a system call and the look at its result.
+    /// Sleeps in `queue` if `wanted` returns true, until woken; may also wake spuriously. If `deadline` passes
+    /// first (None: no deadline), runs `timed_out`. Both closures run while the queues are locked. Preserves
+    /// `errno`, because callers attach between a system call and the check of its result.
     pub(crate) fn sleep(
         self,
         queue: Queue,
@@ -97,7 +103,8 @@ impl Queues {
         wanted: impl FnOnce() -> bool,
         timed_out: impl FnOnce(),
     ) {
-        // SAFETY: the address is the calling thread's own; the mutex is locked by this thread.
+        // SAFETY: `errno` is the calling thread's own; the mutex is live and locked by this thread when it
+        // waits.
         unsafe {
             let errno = *libc::__errno_location();
             {
@@ -119,12 +126,12 @@ impl Queues {
         }
     }
 
-    /// Wakes a thread in `queue`, after running `action` with whether there may be more of them. `action`
-    /// runs while the queues are locked.
+    /// Wakes one thread in `queue`. First runs `action`, while the queues are locked, with whether more threads
+    /// may be in the queue.
     pub(crate) fn wake_one(self, queue: Queue, action: impl FnOnce(bool)) {
         let locked = Locked::new(self);
-        // SAFETY: the condition variable is live. The queues stay locked: once they are not, the lock
-        // may be gone.
+        // SAFETY: the condition variable is live. It is signalled while the queues are locked, because the
+        // lock's memory may be freed as soon as they are unlocked.
         unsafe {
             let asleep = *locked.asleep(queue);
             action(asleep > 1);
@@ -134,7 +141,7 @@ impl Queues {
         }
     }
 
-    /// Wakes every thread in `queue`.
+    /// Wakes all threads in `queue`.
     pub(crate) fn wake_all(self, queue: Queue) {
         let _locked = Locked::new(self);
         // SAFETY: the condition variable is live.
@@ -148,16 +155,19 @@ impl Queues {
         action()
     }
 
+    /// The address of the part that this crate adds.
     fn extra(self) -> *mut Extra {
         // SAFETY: only an address is computed.
         unsafe { (&raw mut (*self.0).switch_mutex).cast() }
     }
 
+    /// The address of the mutex.
     fn mutex(self) -> *mut libc::pthread_mutex_t {
         // SAFETY: only an address is computed.
         unsafe { (&raw mut (*self.0).mutex).cast() }
     }
 
+    /// The address of a queue's condition variable.
     fn bell(self, queue: Queue) -> *mut libc::pthread_cond_t {
         // SAFETY: only an address is computed.
         unsafe {
@@ -170,31 +180,35 @@ impl Queues {
 }
 
 impl Locked {
+    /// Locks the queues.
     fn new(queues: Queues) -> Locked {
-        // SAFETY: the mutex is live, and this thread has not locked it: closures do not come back here.
+        // SAFETY: the mutex is live, and this thread has not locked it: closures that run under it do not call
+        // back here.
         let status = unsafe { libc::pthread_mutex_lock(queues.mutex()) };
         check(status, c"PyMUTEX_LOCK(gil->mutex) failed");
         Locked(queues)
     }
 
+    /// The address of a queue's count.
     fn asleep(&self, queue: Queue) -> *mut usize {
-        // SAFETY: only an address is computed; there is a place for each queue.
+        // SAFETY: only an address is computed; there is an entry for each queue.
         unsafe { &raw mut (*self.0.extra()).asleep[queue as usize] }
     }
 }
 
 impl Drop for Locked {
     fn drop(&mut self) {
-        // SAFETY: this thread has locked the mutex.
+        // SAFETY: this thread has locked the mutex (`Locked::new`).
         let status = unsafe { libc::pthread_mutex_unlock(self.0.mutex()) };
         check(status, c"PyMUTEX_UNLOCK(gil->mutex) failed");
     }
 }
 
-/// A mutex that fails has been overwritten, and then nothing can be relied on.
+/// Ends the process if a mutex function failed. Then the mutex has been overwritten, and nothing can be relied
+/// on.
 fn check(status: c_int, complaint: &CStr) {
     if status != 0 {
-        // SAFETY: C strings; does not return.
+        // SAFETY: both arguments are C strings; the function does not return.
         unsafe { ffi::_Py_FatalErrorFunc(c"take_gil".as_ptr(), complaint.as_ptr()) }
     }
 }

@@ -1,16 +1,17 @@
-//! Signals: noted wherever they arrive, handled in the main thread of the main interpreter. Source:
+//! Signals: recorded wherever they arrive, handled in the main thread of the main interpreter. Source:
 //! `pycore_ceval.h`, `pycore_pystate.h`.
 
 use super::requests::{is_main_interpreter, is_main_thread};
 use super::word::{EvalBreaker, Event};
 use crate::host::{Raised, ThreadState, ffi};
 
-/// Calls the Python handlers of the signals that have arrived, if the calling thread is the one that may.
+/// In the main thread of the main interpreter, calls the Python handlers of the signals that have arrived.
+/// Elsewhere only clears the request.
 ///
 /// # Safety
 /// The thread is attached and `tstate` is its state.
 pub(crate) unsafe fn handle(tstate: ThreadState) -> Result<(), Raised> {
-    // SAFETY: the caller's promise.
+    // SAFETY: the state is live, and the thread may run Python code, since it is attached (caller).
     unsafe {
         tstate.check();
         let breaker = EvalBreaker::of(tstate);
@@ -19,7 +20,7 @@ pub(crate) unsafe fn handle(tstate: ThreadState) -> Result<(), Raised> {
             return Ok(());
         }
         if ffi::_PyErr_CheckSignalsTstate(tstate.as_ptr()) < 0 {
-            // There may be more of them.
+            // More signals may be waiting.
             breaker.set(Event::SIGNALS_PENDING);
             return Err(Raised);
         }

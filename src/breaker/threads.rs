@@ -12,24 +12,30 @@ use super::version;
 use super::word::{EvalBreaker, Event};
 use crate::host::{ThreadState, ffi};
 
-/// Ends what the calling thread can do: it sleeps until the process ends, as nobody above it on its
-/// stack could be told (`_PyThreadState_HangThread`).
+/// Makes the calling thread sleep until the process ends: its callers have no way to handle that it cannot
+/// attach (`_PyThreadState_HangThread`).
+///
+/// # Safety
+/// `tstate` is the calling thread's state.
 #[cold]
 unsafe fn hang(tstate: ThreadState) -> ! {
-    // SAFETY: the first, which gives up the thread's share of its state, does not return either.
+    // SAFETY: the first function drops the thread's reference to its state, which the thread does not use any
+    // more, and does not return. The second one does not return either.
     unsafe {
         ffi::_PyThreadState_HangThread(tstate.as_ptr());
         ffi::PyThread_hang_thread()
     }
 }
 
-/// Takes the interpreter's lock for the calling thread, whose state `tstate` is. Keeps `errno`. If the
-/// program is ending, does not return.
+/// Takes the interpreter's lock for the calling thread. Preserves `errno`. Does not return if the interpreter
+/// is being finalized.
 ///
 /// # Safety
-/// The thread state is live; no thread is attached with it, and the calling thread has no other lock.
+/// `tstate` is the calling thread's state and live; no thread is attached with it, and the calling thread holds
+/// no other such lock.
 pub(crate) unsafe fn take(tstate: ThreadState) {
-    // SAFETY: the caller's promise. What the host ends waits for this thread, or is never freed.
+    // SAFETY: the thread state is live (caller), and so are its interpreter and lock: finalization waits for
+    // this thread, or never frees them.
     unsafe {
         if must_exit(tstate) {
             hang(tstate);
@@ -47,7 +53,7 @@ pub(crate) unsafe fn take(tstate: ThreadState) {
         }
         #[cfg(py_gil_disabled)]
         if !gil.is_enabled() {
-            // It was, until the last holder let everybody go.
+            // It was enabled before: the last holder has disabled it and woken the waiting threads.
             give_up(lock);
             return;
         }
@@ -62,12 +68,15 @@ pub(crate) unsafe fn take(tstate: ThreadState) {
     }
 }
 
-/// Tells a thread that attaches what it may have missed: pending calls, and the version of the
-/// instrumentation. (In free-threaded hosts all threads are told at once.)
+/// Updates the eval breaker of a thread that attaches: pending calls, and the version of the instrumentation.
+/// (On free-threaded hosts, all threads are updated at once.)
+///
+/// # Safety
+/// Interpreter and thread state are live, and the calling thread holds the lock.
 #[cfg(not(py_gil_disabled))]
 #[inline]
 unsafe fn catch_up(interp: *mut ffi::PyInterpreterState, tstate: ThreadState) {
-    // SAFETY: the thread is about to be attached, and holds the lock.
+    // SAFETY: interpreter and thread state are live (caller).
     unsafe {
         if pending::are_calls_for(interp) {
             EvalBreaker::of(tstate).set(Event::CALLS_TO_DO);
@@ -76,20 +85,27 @@ unsafe fn catch_up(interp: *mut ffi::PyInterpreterState, tstate: ThreadState) {
     }
 }
 
+/// Drops a lock that was taken but is not needed.
+///
+/// # Safety
+/// The calling thread holds the lock; otherwise the process ends.
 unsafe fn give_up(lock: Gil<'static, Host>) {
     if lock.drop_finally() == Err(NotLocked) {
-        // SAFETY: C strings.
+        // SAFETY: the process may end, since the lock is not held (caller).
         unsafe { not_locked() }
     }
 }
 
-/// Drops the lock of `interp`, which the calling thread holds; if it was asked to, after another thread
-/// has got it. If `finally`, the thread state or the interpreter may be gone as soon as the lock is.
+/// Drops the lock of `interp`; does nothing if a free-threaded host has disabled it. If another thread has
+/// requested the lock, returns after a thread has taken it. If `finally`, thread state and interpreter may be
+/// freed as soon as the lock is dropped.
 ///
 /// # Safety
-/// The interpreter is live, and `tstate` is the state of the calling thread.
+/// The interpreter is live. `tstate` is the state of the calling thread, which holds the lock unless the lock
+/// is disabled.
 pub(crate) unsafe fn drop(interp: *mut ffi::PyInterpreterState, tstate: ThreadState, finally: bool) {
-    // SAFETY: the caller's promise.
+    // SAFETY: interpreter and state are live until the lock is dropped (caller). After that only `not_locked`
+    // may run, which uses neither.
     unsafe {
         let gil = HostGil::of(interp);
         #[cfg(py_gil_disabled)]
@@ -105,18 +121,23 @@ pub(crate) unsafe fn drop(interp: *mut ffi::PyInterpreterState, tstate: ThreadSt
     }
 }
 
+/// Ends the process, because the lock to be dropped is not held.
+///
+/// # Safety
+/// The process may end here.
 #[cold]
 unsafe fn not_locked() -> ! {
-    // SAFETY: C strings; does not return.
+    // SAFETY: both arguments are C strings; the function does not return.
     unsafe { ffi::_Py_FatalErrorFunc(c"drop_gil".as_ptr(), c"drop_gil: GIL is not locked".as_ptr()) }
 }
 
-/// Attaches the calling thread to `tstate`, or ends the process in the name of `caller` if that is null.
+/// Attaches the calling thread with the state `tstate`. Ends the process, with a message in the name of
+/// `caller`, if that is null.
 ///
 /// # Safety
 /// `tstate` is null, or live and the calling thread's; the thread is not attached.
 pub(crate) unsafe fn attach(tstate: ThreadState, caller: &CStr) {
-    // SAFETY: the caller's promise.
+    // SAFETY: not null at the second call, so live and the calling thread's (caller).
     unsafe {
         ensure_not_null(tstate, caller);
         ffi::_PyThreadState_Attach(tstate.as_ptr());

@@ -1,4 +1,4 @@
-//! The version of the instrumentation, as an interpreter and its threads have it. Source: `pycore_ceval.h`.
+//! The version of the instrumentation in an interpreter and its threads. Source: `pycore_ceval.h`.
 
 use core::sync::atomic::{AtomicUsize, Ordering};
 
@@ -11,20 +11,21 @@ use crate::host::{ThreadState, ffi};
 /// The interpreter is live.
 #[inline(always)]
 pub(crate) unsafe fn global(interp: *mut ffi::PyInterpreterState) -> Version {
-    // SAFETY: the caller's promise.
+    // SAFETY: the interpreter is live (caller).
     Version::from_field(unsafe { global_field(interp) }.load(Ordering::Relaxed))
 }
 
-/// Makes `version` the interpreter's, and the one that threads see in their eval breaker.
+/// Sets the interpreter's version, and the copies in the eval breakers of its threads: with a GIL, only that of
+/// the calling thread, since the others update theirs when they attach.
 ///
 /// # Safety
-/// The thread is attached and the world is stopped.
+/// The thread is attached, `tstate` is its state, and the world is stopped.
 pub(crate) unsafe fn set_global(tstate: ThreadState, version: Version) {
-    // SAFETY: the caller's promise.
+    // SAFETY: thread state and interpreter are live, since the thread is attached (caller).
     unsafe {
         let interp = tstate.interp();
         global_field(interp).store(version.field(), Ordering::SeqCst);
-        // With a GIL the others take it over when they attach.
+        // With a GIL, the other threads update their copies when they attach.
         #[cfg(not(py_gil_disabled))]
         EvalBreaker::of(tstate).set_version(version);
         #[cfg(py_gil_disabled)]
@@ -32,18 +33,22 @@ pub(crate) unsafe fn set_global(tstate: ThreadState, version: Version) {
     }
 }
 
-/// Gives a thread its interpreter's version.
+/// Sets the version in a thread's eval breaker to that of its interpreter.
 ///
 /// # Safety
 /// The thread state and the interpreter are live.
 #[inline]
 pub(crate) unsafe fn catch_up(tstate: ThreadState, interp: *mut ffi::PyInterpreterState) {
-    // SAFETY: the caller's promise.
+    // SAFETY: both are live (caller).
     unsafe { EvalBreaker::of(tstate).set_version(global(interp)) }
 }
 
+/// The interpreter's field for the version.
+///
+/// # Safety
+/// The interpreter is live, and stays so while the result is used.
 #[inline(always)]
 unsafe fn global_field<'a>(interp: *mut ffi::PyInterpreterState) -> &'a AtomicUsize {
-    // SAFETY: the interpreter is live; everybody changes the field atomically.
+    // SAFETY: the interpreter is live (caller), and all code changes the field atomically.
     unsafe { AtomicUsize::from_ptr(&raw mut (*interp).ceval.instrumentation_version) }
 }

@@ -1,90 +1,90 @@
-//! The eval breaker: one word per thread, requests below and the version of the instrumentation above.
-//! Source: `pycore_ceval.h`.
+//! The eval breaker: one word per thread, with requests in the low bits and the version of the instrumentation
+//! above them. Source: `pycore_ceval.h`.
 //!
-//! Any thread may ask something of another by setting an event there. The version is a copy, so that
-//! one comparison answers both "is anything asked of me?" and "is this code instrumented as it should
-//! be?"; the truth is in the interpreter (`ceval.instrumentation_version`), and a thread's copy follows
-//! it: when the thread attaches, or without a GIL when the truth changes. Both parts change by atomic
-//! read-modify-write, so neither is ever lost to a change of the other.
+//! Any thread may send a request to another by setting an event bit in the other's word. The version is a copy,
+//! so that one comparison answers two questions: is there a request, and is this code's instrumentation up to
+//! date? The authoritative version is in the interpreter (`ceval.instrumentation_version`). A thread's copy is
+//! updated when the thread attaches or, on free-threaded hosts, when the interpreter's version changes. Both
+//! parts change by atomic read-modify-write only, so a change of one part never loses a change of the other.
 
 use core::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::host::{ThreadState, ffi};
 
-/// The bits that are requests.
+/// The bits for requests.
 const EVENTS: usize = ffi::_PY_EVAL_EVENTS_MASK as usize;
 
-/// From one version to the next.
+/// The difference between one version and the next.
 const STEP: u32 = 1 << ffi::_PY_EVAL_EVENTS_BITS;
 
-/// Something asked of a thread, or several things.
+/// A request to a thread, or a set of them.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Event(usize);
 
 impl Event {
     /// Another thread waits for the GIL.
     pub(crate) const GIL_DROP_REQUEST: Event = Event(ffi::_PY_GIL_DROP_REQUEST_BIT as usize);
-    /// A signal has arrived; for the main thread.
+    /// A signal has arrived. For the main thread.
     pub(crate) const SIGNALS_PENDING: Event = Event(ffi::_PY_SIGNALS_PENDING_BIT as usize);
     /// There are pending calls.
     pub(crate) const CALLS_TO_DO: Event = Event(ffi::_PY_CALLS_TO_DO_BIT as usize);
-    /// An exception was sent to this thread.
+    /// Another thread has sent an exception to this one.
     pub(crate) const ASYNC_EXCEPTION: Event = Event(ffi::_PY_ASYNC_EXCEPTION_BIT as usize);
-    /// The collector is due.
+    /// The garbage collector is due.
     pub(crate) const GC_SCHEDULED: Event = Event(ffi::_PY_GC_SCHEDULED_BIT as usize);
-    /// The world is to stop, or another process wants a script run.
+    /// The world is to stop, or another process has a script for this thread.
     pub(crate) const PLEASE_STOP: Event = Event(ffi::_PY_EVAL_PLEASE_STOP_BIT as usize);
-    /// Other threads have left references for this one to count.
+    /// Other threads have queued objects whose reference counts this thread must merge.
     #[cfg(any(py_gil_disabled, test))]
     pub(crate) const EXPLICIT_MERGE: Event = Event(ffi::_PY_EVAL_EXPLICIT_MERGE_BIT as usize);
-    /// Executors that were not used lately are to go.
+    /// Executors that were not used recently are to be invalidated.
     #[cfg(any(py_tier2, test))]
     pub(crate) const JIT_INVALIDATE_COLD: Event = Event(ffi::_PY_EVAL_JIT_INVALIDATE_COLD_BIT as usize);
 
-    /// The events of a C caller's bits; others are no business of such callers.
+    /// The events in a C caller's bits. Other bits are ignored.
     #[inline]
     pub(crate) const fn from_bits(bits: usize) -> Event {
         Event(bits & EVENTS)
     }
 }
 
-/// A version of the instrumentation, at the place in a word where it belongs.
+/// A version of the instrumentation, in the bits of the word that hold it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(crate) struct Version(usize);
 
 impl Version {
-    /// From a field of the host that holds nothing but a version.
+    /// From a field of the host that holds only a version.
     #[inline(always)]
     pub(crate) const fn from_field(field: usize) -> Version {
         debug_assert!(field & EVENTS == 0);
         Version(field)
     }
 
-    /// As such a field holds it.
+    /// The value for such a field.
     #[inline(always)]
     pub(crate) const fn field(self) -> usize {
         self.0
     }
 
-    /// The version `steps` later, if there are as many left: C has 32 bits for it.
+    /// The version `steps` later; None if there are no more: in C, a version has 32 bits.
     pub(crate) fn later(self, steps: u32) -> Option<Version> {
         let version = u32::try_from(self.0).ok()?.checked_add(STEP.checked_mul(steps)?)?;
         Some(Version(version as usize))
     }
 }
 
-/// What an eval breaker said at one moment.
+/// The value of an eval breaker at one moment.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Word(usize);
 
 impl Word {
-    /// Whether anything at all is asked.
+    /// Whether there is any request.
     #[inline(always)]
     pub(crate) const fn has_events(self) -> bool {
         self.0 & EVENTS != 0
     }
 
-    /// Whether `event`, or one of several, is asked.
+    /// Whether any of the requests in `event` is set.
     #[inline(always)]
     pub(crate) const fn has(self, event: Event) -> bool {
         self.0 & event.0 != 0
@@ -95,13 +95,13 @@ impl Word {
         Version(self.0 & !EVENTS)
     }
 
-    /// Whether nothing is asked and the version is this one: one comparison.
+    /// Whether there is no request and the version is `version`: one comparison.
     #[inline(always)]
     pub(crate) const fn is_quiet_at(self, version: Version) -> bool {
         self.0 == version.0
     }
 
-    /// The same events with another version.
+    /// The same requests with another version.
     const fn with_version(self, version: Version) -> Word {
         Word(self.0 & EVENTS | version.0)
     }
@@ -112,11 +112,13 @@ impl Word {
 pub(crate) struct EvalBreaker<'a>(&'a AtomicUsize);
 
 impl<'a> EvalBreaker<'a> {
+    /// The eval breaker of a thread.
+    ///
     /// # Safety
     /// The thread state stays live while the result is used.
     #[inline(always)]
     pub(crate) unsafe fn of(tstate: ThreadState) -> EvalBreaker<'a> {
-        // SAFETY: the caller's promise; everybody changes the word atomically.
+        // SAFETY: the thread state is live (caller), and all code changes the word atomically.
         EvalBreaker(unsafe { AtomicUsize::from_ptr(&raw mut (*tstate.as_ptr()).eval_breaker) })
     }
 
@@ -125,13 +127,13 @@ impl<'a> EvalBreaker<'a> {
         Word(self.0.load(Ordering::Relaxed))
     }
 
-    /// Asks for `event`.
+    /// Sets the request `event`.
     #[inline]
     pub(crate) fn set(self, event: Event) {
         self.0.fetch_or(event.0, Ordering::SeqCst);
     }
 
-    /// Asks for `event` no more. An event that is set meanwhile by somebody else may stay.
+    /// Clears the request `event`. If another thread sets it at the same time, it may stay set.
     #[inline]
     pub(crate) fn clear(self, event: Event) {
         if self.load().has(event) {
@@ -139,7 +141,7 @@ impl<'a> EvalBreaker<'a> {
         }
     }
 
-    /// Makes the copy of the version follow the truth, whatever happens to the events meanwhile.
+    /// Sets the copy of the version. Keeps all requests, including those that arrive meanwhile.
     #[inline]
     pub(crate) fn set_version(self, version: Version) {
         let mut word = self.load();
@@ -213,7 +215,7 @@ mod tests {
         assert_eq!((before.later(1), before.later(2)), (Some(last), None));
     }
 
-    /// Neither part is torn or lost while both are changed from several threads.
+    /// Neither part is torn or lost while several threads change both.
     #[test]
     fn versions_and_events_change_at_the_same_time() {
         const ROUNDS: usize = 20_000;

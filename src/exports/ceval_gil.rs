@@ -1,4 +1,5 @@
-//! The symbols of `ceval_gil.o`.
+//! The symbols of `ceval_gil.o`: the GIL, attaching and detaching threads, the eval breaker, pending calls. The
+//! implementation is [`crate::breaker`].
 
 use core::ffi::{c_int, c_ulong, c_void};
 
@@ -10,329 +11,326 @@ use crate::breaker::{handling, lifecycle, pending, remote, requests, threads};
 use crate::host::owned::status;
 use crate::host::{ThreadState, ffi};
 
-// --- the life of a GIL ----------------------------------------------------------------------
+// --- making and destroying a GIL ------------------------------------------------------------
 
-/// Prepares the memory of an interpreter's GIL. Stands for the host's symbol of this name
-/// (`pycore_ceval.h`).
+/// Initializes the memory of an interpreter's GIL. Declared in `pycore_ceval.h`.
 ///
 /// # Safety
-/// The interpreter is being made.
+/// The interpreter is being created; no other thread knows it.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn _PyEval_InitState(interp: *mut ffi::PyInterpreterState) {
-    // SAFETY: the contract of this function.
+    // SAFETY: the callee has the same contract.
     unsafe { lifecycle::init_state(interp) }
 }
 
-/// Gives the interpreter of `tstate` a GIL of its own, or the main interpreter's, and attaches the
-/// thread. Stands for the host's symbol of this name (`pycore_ceval.h`).
+/// Creates the GIL of the interpreter of `tstate` if `own_gil` is nonzero, else makes the interpreter share the
+/// main interpreter's. Then attaches the calling thread. Declared in `pycore_ceval.h`.
 ///
 /// # Safety
-/// `tstate` is the first thread state of an interpreter without a GIL, and the calling thread is not
-/// attached. The main interpreter has a GIL of its own.
+/// `tstate` is the first thread state of an interpreter without a GIL, and the calling thread is not attached.
+/// If `own_gil` is zero, the main interpreter has its GIL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn _PyEval_InitGIL(tstate: *mut ffi::PyThreadState, own_gil: c_int) {
-    // SAFETY: the contract of this function.
+    // SAFETY: the callee has the same contract.
     unsafe { lifecycle::create_gil(ThreadState::from_ptr(tstate), own_gil != 0) }
 }
 
-/// Takes the interpreter's GIL away, and ends it if it is the interpreter's own. Stands for the host's
-/// symbol of this name (`pycore_ceval.h`).
+/// Detaches the interpreter from its GIL, and destroys the GIL if it is the interpreter's own. Declared in
+/// `pycore_ceval.h`.
 ///
 /// # Safety
-/// No thread of the interpreter will attach any more.
+/// The interpreter is live, and no thread of it will attach again.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn _PyEval_FiniGIL(interp: *mut ffi::PyInterpreterState) {
-    // SAFETY: the contract of this function.
+    // SAFETY: the callee has the same contract.
     unsafe { lifecycle::destroy_gil(interp) }
 }
 
-/// What is left to do when the runtime ends: nothing. Stands for the host's symbol of this name
-/// (`pycore_ceval.h`).
+/// Does nothing. The host calls it at the end of the runtime. Declared in `pycore_ceval.h`.
 #[unsafe(no_mangle)]
 pub extern "C" fn _PyEval_Fini() {}
 
-/// Nothing: there is a GIL as soon as there is an interpreter. Stands for the host's symbol of this name
-/// (`ceval.h`), kept for old callers.
+/// Does nothing: a GIL exists as soon as an interpreter does. Kept for old callers. Declared in `ceval.h`.
 #[unsafe(no_mangle)]
 pub extern "C" fn PyEval_InitThreads() {}
 
-/// Whether the main interpreter has its GIL. Stands for the host's symbol of this name
-/// (`pycore_ceval.h`).
+/// Returns 1 if the main interpreter has its GIL, else 0. Declared in `pycore_ceval.h`.
 ///
 /// # Safety
-/// The main interpreter, if there is one, is live.
+/// The main interpreter is not being created or destroyed by another thread.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn _PyEval_ThreadsInitialized() -> c_int {
-    // SAFETY: the contract of this function.
+    // SAFETY: the callee has the same contract.
     unsafe { lifecycle::main_gil_exists() }.into()
 }
 
-/// Whether the main interpreter has its GIL. Stands for the host's symbol of this name, which is left of
-/// an old C API.
+/// Returns 1 if the main interpreter has its GIL, else 0. Part of an old C API.
 ///
 /// # Safety
-/// As for [`_PyEval_ThreadsInitialized`].
+/// As for `_PyEval_ThreadsInitialized`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn PyEval_ThreadsInitialized() -> c_int {
-    // SAFETY: the contract of this function.
+    // SAFETY: the callee has the same contract.
     unsafe { _PyEval_ThreadsInitialized() }
 }
 
-/// Makes the GIL of the main interpreter and the lock of its pending calls anew in the child process
-/// after a fork, and takes the GIL. Stands for the host's symbol of this name (`pycore_ceval.h`); cannot
-/// fail.
+/// Makes the main interpreter's GIL and the lock of its pending calls anew in the child process after a fork,
+/// and takes the GIL. Always returns success. Declared in `pycore_ceval.h`.
 ///
 /// # Safety
 /// `tstate` is the state of the process's only thread, in the main interpreter.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn _PyEval_ReInitThreads(tstate: *mut ffi::PyThreadState) -> ffi::PyStatus {
-    // SAFETY: the contract of this function. A status of zeros is success.
+    // SAFETY: `after_fork` has the same contract. A `PyStatus` of zeros is success.
     unsafe {
         lifecycle::after_fork(ThreadState::from_ptr(tstate));
         core::mem::zeroed()
     }
 }
 
-/// Changes the interval, in microseconds, after which a thread that waits for the interpreter's GIL asks
-/// for it. Stands for the host's symbol of this name (`pycore_ceval.h`).
+/// Changes how many microseconds a thread waits for the interpreter's GIL before it requests the GIL. Declared
+/// in `pycore_ceval.h`.
 ///
 /// # Safety
-/// The thread is attached.
+/// The calling thread is attached.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn _PyEval_SetSwitchInterval(microseconds: c_ulong) {
-    // SAFETY: the contract of this function.
+    // SAFETY: the callee has the same contract.
     unsafe { lifecycle::set_switch_interval(ThreadState::current(), microseconds) }
 }
 
-/// The interval of [`_PyEval_SetSwitchInterval`]. Stands for the host's symbol of this name
-/// (`pycore_ceval.h`).
+/// Returns the interval that `_PyEval_SetSwitchInterval` sets, in microseconds. Declared in `pycore_ceval.h`.
 ///
 /// # Safety
-/// The thread is attached.
+/// The calling thread is attached.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn _PyEval_GetSwitchInterval() -> c_ulong {
-    // SAFETY: the contract of this function.
+    // SAFETY: the callee has the same contract.
     unsafe { lifecycle::switch_interval(ThreadState::current()) }
 }
 
 // --- the GIL of free-threaded hosts ---------------------------------------------------------
 
-/// Asks for the GIL of the calling thread's interpreter to be needed until one of the two functions
-/// below is called. Gives 1 if it was not needed before, else 0. Stands for the host's symbol of this
-/// name (`pycore_ceval.h`).
+/// Requests that the GIL of the calling thread's interpreter be enabled until `_PyEval_EnableGILPermanent` or
+/// `_PyEval_DisableGIL` is called. Returns 1 if the GIL was disabled before, else 0. Stops the world to enable
+/// it. Declared in `pycore_ceval.h`.
 ///
 /// # Safety
-/// The thread is attached and `tstate` is its state.
+/// The calling thread is attached and `tstate` is its state; it has not stopped the world.
 #[cfg(py_gil_disabled)]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn _PyEval_EnableGILTransient(tstate: *mut ffi::PyThreadState) -> c_int {
-    // SAFETY: the contract of this function.
+    // SAFETY: the callee has the same contract.
     unsafe { optional::need_for_now(ThreadState::from_ptr(tstate)) }.into()
 }
 
-/// Makes the GIL, which [`_PyEval_EnableGILTransient`] has turned on, needed for ever. Gives 1, or 0
-/// if it was so already. Stands for the host's symbol of this name (`pycore_ceval.h`).
+/// Enables the GIL for the rest of the process's life. Ends the request that the thread made by
+/// `_PyEval_EnableGILTransient`. Returns 1, or 0 if the GIL was enabled permanently already, or if the
+/// configuration fixes whether it is enabled. Declared in `pycore_ceval.h`.
 ///
 /// # Safety
-/// As for [`_PyEval_EnableGILTransient`]; the thread holds the GIL.
+/// The calling thread is attached and `tstate` is its state; it has called `_PyEval_EnableGILTransient`, and
+/// has not ended that request.
 #[cfg(py_gil_disabled)]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn _PyEval_EnableGILPermanent(tstate: *mut ffi::PyThreadState) -> c_int {
-    // SAFETY: the contract of this function.
+    // SAFETY: the callee has the same contract.
     unsafe { optional::need_for_ever(ThreadState::from_ptr(tstate)) }.into()
 }
 
-/// Takes back what [`_PyEval_EnableGILTransient`] asked for. Gives 1 if the GIL is not needed any
-/// more, else 0. Stands for the host's symbol of this name (`pycore_ceval.h`).
+/// Ends the request that the thread made by `_PyEval_EnableGILTransient`. Returns 1 if that was the last
+/// request and the GIL is disabled now, else 0. Declared in `pycore_ceval.h`.
 ///
 /// # Safety
-/// As for [`_PyEval_EnableGILPermanent`].
+/// As for `_PyEval_EnableGILPermanent`.
 #[cfg(py_gil_disabled)]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn _PyEval_DisableGIL(tstate: *mut ffi::PyThreadState) -> c_int {
-    // SAFETY: the contract of this function.
+    // SAFETY: the callee has the same contract.
     unsafe { optional::need_no_more(ThreadState::from_ptr(tstate)) }.into()
 }
 
-// --- taking and dropping it -----------------------------------------------------------------
+// --- taking and dropping the GIL ------------------------------------------------------------
 
-/// Takes the interpreter's GIL for the calling thread. Does not return if the program is ending. Stands
-/// for the host's symbol of this name (`pycore_ceval.h`); no references.
+/// Takes the interpreter's GIL for the calling thread. Does not return if the interpreter is being finalized:
+/// the thread then sleeps for ever. Declared in `pycore_ceval.h`.
 ///
 /// # Safety
-/// `tstate` is the calling thread's state, live and not attached, or null, which ends the process.
+/// `tstate` is the calling thread's state, live and not attached, and the thread holds no GIL. NULL ends the
+/// process.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn _PyEval_AcquireLock(tstate: *mut ffi::PyThreadState) {
     let tstate = ThreadState::from_ptr(tstate);
-    // SAFETY: the contract of this function.
+    // SAFETY: null ends the process in `ensure_not_null`; otherwise `take` has the same contract.
     unsafe {
         requests::ensure_not_null(tstate, c"_PyEval_AcquireLock");
         threads::take(tstate);
     }
 }
 
-/// Drops the GIL of `interp`; for the last time in this thread if `final_release`, and then thread state
-/// and interpreter may be gone when it returns. Stands for the host's symbol of this name
-/// (`pycore_ceval.h`); no references.
+/// Drops the GIL of `interp`; does nothing if the GIL is disabled. If `final_release` is nonzero, the thread
+/// will not take the GIL with `tstate` again, and `tstate` and `interp` may be freed before this function
+/// returns. Declared in `pycore_ceval.h`.
 ///
 /// # Safety
-/// The calling thread holds the GIL of `interp`, and `tstate` is its state.
+/// The interpreter is live. `tstate` is the calling thread's state, and the thread holds the GIL unless the GIL
+/// is disabled.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn _PyEval_ReleaseLock(
     interp: *mut ffi::PyInterpreterState,
     tstate: *mut ffi::PyThreadState,
     final_release: c_int,
 ) {
-    // SAFETY: the contract of this function.
+    // SAFETY: the callee has the same contract.
     unsafe { threads::drop(interp, ThreadState::from_ptr(tstate), final_release != 0) }
 }
 
-/// Takes the GIL for the current thread state. Stands for the host's symbol of this name, which is left
-/// of an old C API; no references.
+/// Takes the GIL for the current thread state. Part of an old C API.
 ///
 /// # Safety
-/// The calling thread has a current state and does not hold the GIL.
+/// The calling thread has a current thread state and does not hold the GIL. Without a current thread state the
+/// process ends.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn PyEval_AcquireLock() {
     let tstate = ThreadState::current();
-    // SAFETY: the contract of this function.
+    // SAFETY: null ends the process in `ensure_not_null`; otherwise `take` has the same contract.
     unsafe {
         requests::ensure_not_null(tstate, c"PyEval_AcquireLock");
         threads::take(tstate);
     }
 }
 
-/// Drops the GIL, leaving the current thread state. Stands for the host's symbol of this name, which is
-/// left of an old C API; no references.
+/// Drops the GIL; the current thread state stays current. Part of an old C API.
 ///
 /// # Safety
-/// The thread is attached.
+/// The calling thread is attached.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn PyEval_ReleaseLock() {
     let tstate = ThreadState::current();
-    // SAFETY: the contract of this function.
+    // SAFETY: the thread is attached (caller), so it has a state and holds its interpreter's GIL.
     unsafe { threads::drop(tstate.interp(), tstate, false) }
 }
 
-/// Attaches the calling thread with the state `tstate`. Does not return if the program is ending. Stands
-/// for the host's symbol of this name (`ceval.h`); no references.
+/// Attaches the calling thread with the state `tstate`. Does not return if the interpreter is being finalized.
+/// Declared in `ceval.h`.
 ///
 /// # Safety
-/// The calling thread is not attached; `tstate` is live and no thread's, or null, which ends the process.
+/// The calling thread is not attached. `tstate` is live and no thread is attached with it. NULL ends the
+/// process.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn PyEval_AcquireThread(tstate: *mut ffi::PyThreadState) {
-    // SAFETY: the contract of this function.
+    // SAFETY: the callee has the same contract.
     unsafe { threads::attach(ThreadState::from_ptr(tstate), c"PyEval_AcquireThread") }
 }
 
-/// Detaches the calling thread from its state `tstate`. Stands for the host's symbol of this name
-/// (`ceval.h`); no references.
+/// Detaches the calling thread from its state `tstate`. Declared in `ceval.h`.
 ///
 /// # Safety
-/// The thread is attached and `tstate` is its state.
+/// The calling thread is attached and `tstate` is its state.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn PyEval_ReleaseThread(tstate: *mut ffi::PyThreadState) {
-    // SAFETY: the contract of this function.
+    // SAFETY: `tstate` is the attached thread's state (caller).
     unsafe {
         ThreadState::from_ptr(tstate).check();
         ffi::_PyThreadState_Detach(tstate);
     }
 }
 
-/// Detaches the calling thread and gives its state. Stands for the host's symbol of this name
-/// (`ceval.h`); no references.
+/// Detaches the calling thread and returns its state. Declared in `ceval.h`.
 ///
 /// # Safety
-/// The thread is attached.
+/// The calling thread is attached.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn PyEval_SaveThread() -> *mut ffi::PyThreadState {
     let tstate = ThreadState::current().as_ptr();
-    // SAFETY: the contract of this function.
+    // SAFETY: `tstate` is the current state, with which the thread is attached (caller).
     unsafe { ffi::_PyThreadState_Detach(tstate) };
     tstate
 }
 
-/// Attaches the calling thread with the state that [`PyEval_SaveThread`] gave. Does not return if the
-/// program is ending. Stands for the host's symbol of this name (`ceval.h`); no references.
+/// Attaches the calling thread with the state that `PyEval_SaveThread` returned. Does not return if the
+/// interpreter is being finalized. Declared in `ceval.h`.
 ///
 /// # Safety
-/// As for [`PyEval_AcquireThread`].
+/// As for `PyEval_AcquireThread`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn PyEval_RestoreThread(tstate: *mut ffi::PyThreadState) {
-    // SAFETY: the contract of this function.
+    // SAFETY: the callee has the same contract.
     unsafe { threads::attach(ThreadState::from_ptr(tstate), c"PyEval_RestoreThread") }
 }
 
-// --- what is asked of threads ---------------------------------------------------------------
+// --- requests to threads --------------------------------------------------------------------
 
-/// Does what the eval breaker of the calling thread asks for: stopping, signals, pending calls,
-/// collecting garbage, dropping the GIL, an exception from another thread, a script from another process.
-/// Gives 0, or -1 with an exception set. Stands for the host's symbol of this name (`pycore_ceval.h`); no
-/// references.
+/// Handles the requests in the calling thread's eval breaker: stopping, signals, pending calls, collecting
+/// garbage, dropping the GIL, an exception from another thread, a script from another process. Declared in
+/// `pycore_ceval.h`.
+///
+/// Returns 0, or -1 with an exception set.
 ///
 /// # Safety
-/// The thread is attached, `tstate` is its state, and its current frame is published.
+/// The calling thread is attached, `tstate` is its state, and its current frame is published.
 #[cold]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn _Py_HandlePending(tstate: *mut ffi::PyThreadState) -> c_int {
-    // SAFETY: the contract of this function.
+    // SAFETY: the callee has the same contract.
     status(unsafe { handling::handle(ThreadState::from_ptr(tstate)) })
 }
 
-/// Sets the events of `bit` for every thread of the interpreter. Stands for the host's symbol of this name
-/// (`pycore_ceval.h`); no references.
+/// Sets the events in `bit` in the eval breaker of every thread of the interpreter. Declared in
+/// `pycore_ceval.h`.
 ///
 /// # Safety
-/// The interpreter is live.
+/// The interpreter is live, and the calling thread does not hold the runtime's lock on interpreters.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn _Py_set_eval_breaker_bit_all(interp: *mut ffi::PyInterpreterState, bit: usize) {
-    // SAFETY: the contract of this function.
+    // SAFETY: the callee has the same contract.
     unsafe { requests::for_all(interp, |breaker| breaker.set(Event::from_bits(bit))) }
 }
 
-/// Undoes [`_Py_set_eval_breaker_bit_all`]. Stands for the host's symbol of this name (`pycore_ceval.h`);
-/// no references.
+/// Clears the events in `bit` in the eval breaker of every thread of the interpreter. Declared in
+/// `pycore_ceval.h`.
 ///
 /// # Safety
-/// The interpreter is live.
+/// As for `_Py_set_eval_breaker_bit_all`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn _Py_unset_eval_breaker_bit_all(interp: *mut ffi::PyInterpreterState, bit: usize) {
-    // SAFETY: the contract of this function.
+    // SAFETY: the callee has the same contract.
     unsafe { requests::for_all(interp, |breaker| breaker.clear(Event::from_bits(bit))) }
 }
 
-/// Has the main thread look for signals soon. Stands for the host's symbol of this name
-/// (`pycore_ceval.h`).
+/// Makes the main thread check for signals soon. Signal handlers may call this. Declared in `pycore_ceval.h`.
 ///
 /// # Safety
-/// The main thread's state is live. Signal handlers may call this.
+/// The runtime is initialized, and the main thread's state is live.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn _PyEval_SignalReceived() {
-    // SAFETY: the contract of this function.
+    // SAFETY: the callee has the same contract.
     unsafe { requests::main_thread() }.set(Event::SIGNALS_PENDING);
 }
 
-/// Runs the script that another process has asked the thread to run, if there is one. Gives 0; what goes
-/// wrong is reported as unraisable. Stands for the host's symbol of this name (`pycore_ceval.h`); no
-/// references.
+/// Runs the script that another process has requested for this thread, if there is one (`sys.remote_exec`).
+/// Always returns 0; failures are reported as unraisable. Declared in `pycore_ceval.h`.
 ///
 /// # Safety
-/// The thread is attached and `tstate` is its state.
+/// The calling thread is attached and `tstate` is its state.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn _PyRunRemoteDebugger(tstate: *mut ffi::PyThreadState) -> c_int {
-    // SAFETY: the contract of this function.
+    // SAFETY: the callee has the same contract.
     unsafe { remote::run_pending_script(ThreadState::from_ptr(tstate)) };
     0
 }
 
-/// Has `func(arg)` called soon in some thread of `interp`, or if `flags` says so in the main thread.
-/// Gives `_Py_ADD_PENDING_SUCCESS`, or `_Py_ADD_PENDING_FULL` if too many calls wait; sets no exception.
-/// The call gives 0, or -1 with an exception set. Stands for the host's symbol of this name
-/// (`pycore_ceval.h`); no references.
+/// Schedules a call `func(arg)` in some thread of `interp`, or in the main thread if `flags` has
+/// `_Py_PENDING_MAINTHREADONLY`. With `_Py_PENDING_RAWFREE`, `arg` is freed with `PyMem_RawFree` after the
+/// call. Declared in `pycore_ceval.h`.
+///
+/// Returns `_Py_ADD_PENDING_SUCCESS`, or `_Py_ADD_PENDING_FULL` if the queue is full; sets no exception. `func`
+/// must return 0, or -1 with an exception set.
 ///
 /// # Safety
-/// The interpreter is live, the main one if it is to be the main thread; `func` is not null. Any thread
-/// may call this, attached or not.
+/// The interpreter is live and has its GIL; with `_Py_PENDING_MAINTHREADONLY`, the main thread's state is live.
+/// `func` is not NULL and may be called with `arg` at any later time. Any thread may call this, attached or
+/// not.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn _PyEval_AddPendingCall(
     interp: *mut ffi::PyInterpreterState,
@@ -340,7 +338,7 @@ pub unsafe extern "C" fn _PyEval_AddPendingCall(
     arg: *mut c_void,
     flags: c_int,
 ) -> ffi::_Py_add_pending_call_result {
-    // SAFETY: the contract of this function.
+    // SAFETY: the callee has the same contract.
     unsafe {
         match pending::add(interp, func, arg, flags) {
             Ok(()) => ffi::_Py_ADD_PENDING_SUCCESS as ffi::_Py_add_pending_call_result,
@@ -349,46 +347,46 @@ pub unsafe extern "C" fn _PyEval_AddPendingCall(
     }
 }
 
-/// Has `func(arg)` called soon in the main thread. Gives 0, or -1 without an exception if too many calls
-/// wait. Stands for the host's symbol of this name (`ceval.h`); no references.
+/// Schedules a call `func(arg)` in the main thread. Returns 0, or -1 without an exception if the queue is full.
+/// Declared in `ceval.h`.
 ///
 /// # Safety
-/// The main interpreter is live; `func` is not null. Any thread may call this, attached or not.
+/// The main interpreter is live. `func` is not NULL and may be called with `arg` at any later time. Any thread
+/// may call this, attached or not.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn Py_AddPendingCall(func: ffi::_Py_pending_call_func, arg: *mut c_void) -> c_int {
-    // SAFETY: the contract of this function.
+    // SAFETY: the callee has the same contract.
     unsafe { _PyEval_AddPendingCall(ffi::_PyInterpreterState_Main(), func, arg, pending::MAIN_THREAD_ONLY) }
 }
 
-/// Makes all calls that wait, however many. Their exceptions are printed. Stands for the host's symbol of
-/// this name (`pycore_ceval.h`); no references.
+/// Makes all pending calls until none is left, and prints their exceptions. Declared in `pycore_ceval.h`.
 ///
 /// # Safety
-/// The thread is attached and `tstate` is its state.
+/// The calling thread is attached and `tstate` is its state.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn _Py_FinishPendingCalls(tstate: *mut ffi::PyThreadState) {
-    // SAFETY: the contract of this function.
+    // SAFETY: the callee has the same contract.
     unsafe { pending::finish(ThreadState::from_ptr(tstate)) }
 }
 
-/// Makes calls that wait, and in the main thread handles signals first. Gives 0, or -1 with an exception
-/// set. Stands for the host's symbol of this name (`pycore_ceval.h`); no references.
+/// Makes pending calls; in the main thread, handles signals first. Returns 0, or -1 with an exception set.
+/// Declared in `pycore_ceval.h`.
 ///
 /// # Safety
-/// The thread is attached and `tstate` is its state.
+/// The calling thread is attached and `tstate` is its state.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn _PyEval_MakePendingCalls(tstate: *mut ffi::PyThreadState) -> c_int {
-    // SAFETY: the contract of this function.
+    // SAFETY: the callee has the same contract.
     status(unsafe { pending::make_with_signals(ThreadState::from_ptr(tstate)) })
 }
 
-/// Handles signals and makes calls that wait, in the main thread; elsewhere does nothing. Gives 0, or -1
-/// with an exception set. Stands for the host's symbol of this name (`ceval.h`); no references.
+/// In the main thread of the main interpreter, handles signals and makes pending calls; elsewhere does nothing.
+/// Returns 0, or -1 with an exception set. Declared in `ceval.h`.
 ///
 /// # Safety
-/// The thread is attached.
+/// The calling thread is attached.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn Py_MakePendingCalls() -> c_int {
-    // SAFETY: the contract of this function.
+    // SAFETY: the callee has the same contract.
     status(unsafe { pending::make_in_main_thread() })
 }

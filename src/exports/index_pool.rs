@@ -1,18 +1,18 @@
-//! The symbols of `index_pool.o`.
+//! The symbols of `index_pool.o`: the pool of an interpreter's indices of thread-local bytecode. The
+//! implementation is [`crate::tlbc::pool`].
 
 use crate::host::{ThreadState, ffi};
 use crate::tlbc::{NoMemory, pool as indices};
 
-/// Takes the smallest free index out of the pool. Stands for the host's symbol of this name
-/// (`pycore_index_pool.h`).
+/// Takes the smallest free index out of the pool and returns it. Declared in `pycore_index_pool.h`.
 ///
-/// -1 with MemoryError (if a thread is attached that can have an exception).
+/// Returns -1 if memory is short; sets MemoryError if the calling thread is attached.
 ///
 /// # Safety
-/// The pool is that of a live interpreter.
+/// The pool belongs to a live interpreter, and the calling thread does not hold the pool's mutex.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn _PyIndexPool_AllocIndex(pool: *mut ffi::_PyIndexPool) -> i32 {
-    // SAFETY: the contract of this function; the exception is set if there is a thread to set it on.
+    // SAFETY: `take` has the same contract. MemoryError is set only with a current thread state.
     unsafe {
         indices::take(pool).unwrap_or_else(|NoMemory| {
             if !ThreadState::current().as_ptr().is_null() {
@@ -23,24 +23,24 @@ pub unsafe extern "C" fn _PyIndexPool_AllocIndex(pool: *mut ffi::_PyIndexPool) -
     }
 }
 
-/// Puts an index back into the pool, in constant time; cannot fail. Stands for the host's symbol of this name
-/// (`pycore_index_pool.h`).
+/// Returns an index to the pool, in constant time; cannot fail. Declared in `pycore_index_pool.h`.
 ///
 /// # Safety
-/// The pool is that of a live interpreter; who had the index runs no Python code any more.
+/// The pool belongs to a live interpreter, and the calling thread does not hold the pool's mutex. `index` came
+/// from `_PyIndexPool_AllocIndex` of this pool, and the thread that had it runs no more Python code.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn _PyIndexPool_FreeIndex(pool: *mut ffi::_PyIndexPool, index: i32) {
-    // SAFETY: the contract of this function.
+    // SAFETY: the callee has the same contract.
     unsafe { indices::give_back(pool, index) }
 }
 
-/// Frees what the pool has allocated, and leaves it as it was before the first thread. Stands for the host's
-/// symbol of this name (`pycore_index_pool.h`).
+/// Frees the memory of the pool and leaves it as it was before the first thread. Declared in
+/// `pycore_index_pool.h`.
 ///
 /// # Safety
-/// The pool is that of an interpreter which no other thread uses any more.
+/// The pool belongs to an interpreter that is being finalized; no other thread uses the pool.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn _PyIndexPool_Fini(pool: *mut ffi::_PyIndexPool) {
-    // SAFETY: the contract of this function.
+    // SAFETY: the callee has the same contract.
     unsafe { indices::clear(pool) }
 }

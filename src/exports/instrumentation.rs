@@ -1,4 +1,5 @@
-//! The symbols of `instrumentation.o`.
+//! The symbols of `instrumentation.o`: firing the events of `sys.monitoring`, instrumenting code objects, and
+//! the settings of tools. The implementation is [`crate::instrument`].
 
 use core::ffi::c_int;
 
@@ -9,24 +10,23 @@ use crate::instrument::data::line_table;
 use crate::instrument::events::{Event, EventSet, Tool};
 use crate::instrument::{branches, c_code, calls, module, tools, writer};
 
-/// `sys.monitoring.DISABLE`, immortal: a tool that returns it is not told of an event at this location any
-/// more. Stands for the host's symbol of this name (`pycore_instruments.h`).
+/// `sys.monitoring.DISABLE`, immortal. A callback that returns it is not called again for that event at this
+/// location. Declared in `pycore_instruments.h`.
 #[unsafe(no_mangle)]
 pub static mut _PyInstrumentation_DISABLE: PyObject = static_head(&raw mut ffi::PyBaseObject_Type);
 
-/// `sys.monitoring.MISSING`, immortal: stands for an argument that a call does not have. Stands for the
-/// host's symbol of this name (`pycore_instruments.h`).
+/// `sys.monitoring.MISSING`, immortal: stands for the first argument of a call without arguments. Declared in
+/// `pycore_instruments.h`.
 #[unsafe(no_mangle)]
 pub static mut _PyInstrumentation_MISSING: PyObject = static_head(&raw mut ffi::PyBaseObject_Type);
 
-/// Tells tools of an event of `instr` that has no argument. Stands for the host's symbol of this name
-/// (`pycore_instruments.h`).
+/// Notifies tools of an event of `instr` that has no argument. Declared in `pycore_instruments.h`.
 ///
-/// 0, or -1 with a tool's exception.
+/// Returns 0, or -1 with a tool's exception set.
 ///
 /// # Safety
-/// The thread is attached and `tstate` its state; no exception is set; `frame` is current and published, and
-/// `instr` in its bytecode; `event` is of a kind that the instruction was instrumented for.
+/// The calling thread is attached and `tstate` is its state; no exception is set; `frame` is current and
+/// published; `instr` is in its bytecode and was instrumented for events of this kind.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn _Py_call_instrumentation(
     tstate: *mut ffi::PyThreadState,
@@ -36,17 +36,16 @@ pub unsafe extern "C" fn _Py_call_instrumentation(
 ) -> c_int {
     let (tstate, frame, instr) =
         (ThreadState::from_ptr(tstate), Frame::from_ptr(frame), CodeUnit::from_ptr(instr));
-    // SAFETY: the contract of this function.
+    // SAFETY: the callee has the same contract.
     status(unsafe { calls::event(tstate, event, frame, instr) })
 }
 
-/// Tells tools of an event of `instr` with one argument, borrowed. Stands for the host's symbol of this name
-/// (`pycore_instruments.h`).
+/// Notifies tools of an event of `instr` with one argument, borrowed. Declared in `pycore_instruments.h`.
 ///
-/// 0, or -1 with a tool's exception.
+/// Returns 0, or -1 with a tool's exception set.
 ///
 /// # Safety
-/// As for [`_Py_call_instrumentation`]; `arg` is live.
+/// As for `_Py_call_instrumentation`; `arg` is live.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn _Py_call_instrumentation_arg(
     tstate: *mut ffi::PyThreadState,
@@ -57,17 +56,16 @@ pub unsafe extern "C" fn _Py_call_instrumentation_arg(
 ) -> c_int {
     let (tstate, frame, instr) =
         (ThreadState::from_ptr(tstate), Frame::from_ptr(frame), CodeUnit::from_ptr(instr));
-    // SAFETY: the contract of this function.
+    // SAFETY: the callee has the same contract.
     status(unsafe { calls::event_with(tstate, event, frame, instr, arg) })
 }
 
-/// Tells tools of an event of `instr` with two arguments, borrowed. Stands for the host's symbol of this name
-/// (`pycore_instruments.h`).
+/// Notifies tools of an event of `instr` with two arguments, borrowed. Declared in `pycore_instruments.h`.
 ///
-/// 0, or -1 with a tool's exception.
+/// Returns 0, or -1 with a tool's exception set.
 ///
 /// # Safety
-/// As for [`_Py_call_instrumentation`]; `arg0` and `arg1` are live.
+/// As for `_Py_call_instrumentation`; `arg0` and `arg1` are live.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn _Py_call_instrumentation_2args(
     tstate: *mut ffi::PyThreadState,
@@ -79,15 +77,15 @@ pub unsafe extern "C" fn _Py_call_instrumentation_2args(
 ) -> c_int {
     let (tstate, frame, instr) =
         (ThreadState::from_ptr(tstate), Frame::from_ptr(frame), CodeUnit::from_ptr(instr));
-    // SAFETY: the contract of this function.
+    // SAFETY: the callee has the same contract.
     status(unsafe { calls::event_with_two(tstate, event, frame, instr, [arg0, arg1]) })
 }
 
-/// Tells tools of an event with two arguments, borrowed, while an exception is set, which stays set unless a
-/// tool's takes its place. Stands for the host's symbol of this name (`pycore_instruments.h`).
+/// Notifies tools of an event with two arguments, borrowed, while an exception is set. The exception stays set
+/// unless a tool's replaces it. Declared in `pycore_instruments.h`.
 ///
 /// # Safety
-/// As for [`_Py_call_instrumentation_2args`], but an exception is set.
+/// As for `_Py_call_instrumentation_2args`, but an exception is set.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn _Py_call_instrumentation_exc2(
     tstate: *mut ffi::PyThreadState,
@@ -99,17 +97,17 @@ pub unsafe extern "C" fn _Py_call_instrumentation_exc2(
 ) {
     let (tstate, frame, instr) =
         (ThreadState::from_ptr(tstate), Frame::from_ptr(frame), CodeUnit::from_ptr(instr));
-    // SAFETY: the contract of this function.
+    // SAFETY: the callee has the same contract.
     unsafe { calls::event_with_exception(tstate, event, frame, instr, [arg0, arg1]) }
 }
 
-/// Tells tools that `instr` goes from `src` to `dest`. Stands for the host's symbol of this name
-/// (`pycore_instruments.h`).
+/// Notifies tools that `instr` jumps from `src` to `dest`. Declared in `pycore_instruments.h`.
 ///
-/// Gives where to go on: `dest`, or where a tool has moved the frame to; null with a tool's exception.
+/// Returns the instruction to continue at: `dest`, or the one that a tool has moved the frame to. Returns NULL
+/// with a tool's exception set.
 ///
 /// # Safety
-/// As for [`_Py_call_instrumentation`]; `src` and `dest` are in the frame's bytecode, too.
+/// As for `_Py_call_instrumentation`; `src` and `dest` are in the frame's bytecode.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn _Py_call_instrumentation_jump(
     instr: *mut ffi::_Py_CODEUNIT,
@@ -122,39 +120,39 @@ pub unsafe extern "C" fn _Py_call_instrumentation_jump(
     let (tstate, frame, instr) =
         (ThreadState::from_ptr(tstate), Frame::from_ptr(frame), CodeUnit::from_ptr(instr));
     let (source, target) = (CodeUnit::from_ptr(src), CodeUnit::from_ptr(dest));
-    // SAFETY: the contract of this function.
+    // SAFETY: the callee has the same contract.
     unsafe {
         calls::jump(tstate, event, frame, instr, source, target)
             .map_or(core::ptr::null_mut(), CodeUnit::as_ptr)
     }
 }
 
-/// The line of code unit `index` as `line_data` has it; -1 if it has none. Stands for the host's symbol of
-/// this name (`pycore_instruments.h`).
+/// Returns the line number of code unit `index` according to `line_data`; -1 if it has none. Declared in
+/// `pycore_instruments.h`.
 ///
 /// # Safety
-/// `code` is live, `line_data` is its table of lines, and it has that code unit.
+/// `code` is live, `line_data` is its line table, and `index` is a code unit of it.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn _Py_Instrumentation_GetLine(
     code: *mut ffi::PyCodeObject,
     line_data: *mut ffi::_PyCoLineInstrumentationData,
     index: c_int,
 ) -> c_int {
-    // SAFETY: the contract of this function.
+    // SAFETY: the table belongs to the code object and so has an entry for each of its units (caller).
     unsafe {
         let lines = line_table(line_data, size(code.cast()) as usize);
         calls::line_number(Code::from_ptr(code), lines.line(index as usize))
     }
 }
 
-/// Tells tools that a line begins at `instr`, if the frame comes from another one at `prev`. Stands for the
-/// host's symbol of this name (`pycore_instruments.h`).
+/// Notifies tools that a line begins at `instr`, unless `prev`, the instruction executed before, is on the same
+/// line. Declared in `pycore_instruments.h`.
 ///
-/// Gives the opcode to run then; -1 with a tool's exception.
+/// Returns the opcode to execute, or -1 with a tool's exception set.
 ///
 /// # Safety
-/// The thread is attached, not tracing, and `tstate` its state; no exception is set; `frame` is current and
-/// published, `instr` is in its bytecode and has a line event, and `prev` is in it, too.
+/// The calling thread is attached, not tracing, and `tstate` is its state; no exception is set; `frame` is
+/// current and published; `instr` and `prev` are in its bytecode, and `instr` has a line event.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn _Py_call_instrumentation_line(
     tstate: *mut ffi::PyThreadState,
@@ -164,18 +162,17 @@ pub unsafe extern "C" fn _Py_call_instrumentation_line(
 ) -> c_int {
     let (tstate, frame, instr) =
         (ThreadState::from_ptr(tstate), Frame::from_ptr(frame), CodeUnit::from_ptr(instr));
-    // SAFETY: the contract of this function.
+    // SAFETY: the callee has the same contract.
     opcode_or_error(unsafe { calls::line(tstate, frame, instr, CodeUnit::from_ptr(prev)) })
 }
 
-/// Tells tools that the instruction `instr` begins. Stands for the host's symbol of this name
-/// (`pycore_instruments.h`).
+/// Notifies tools that the instruction `instr` begins. Declared in `pycore_instruments.h`.
 ///
-/// Gives the opcode to run then; -1 with a tool's exception.
+/// Returns the opcode to execute, or -1 with a tool's exception set.
 ///
 /// # Safety
-/// The thread is attached and `tstate` its state; no exception is set; `frame` is current and published, and
-/// `instr` is in its bytecode and has an instruction event.
+/// The calling thread is attached and `tstate` is its state; no exception is set; `frame` is current and
+/// published; `instr` is in its bytecode and has an instruction event.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn _Py_call_instrumentation_instruction(
     tstate: *mut ffi::PyThreadState,
@@ -184,71 +181,68 @@ pub unsafe extern "C" fn _Py_call_instrumentation_instruction(
 ) -> c_int {
     let (tstate, frame, instr) =
         (ThreadState::from_ptr(tstate), Frame::from_ptr(frame), CodeUnit::from_ptr(instr));
-    // SAFETY: the contract of this function.
+    // SAFETY: the callee has the same contract.
     opcode_or_error(unsafe { calls::instruction(tstate, frame, instr) })
 }
 
-/// The C convention of an opcode: -1 if an exception is set.
+/// Converts an opcode to the C convention: -1 if an exception is set.
 fn opcode_or_error(opcode: PyResult<u8>) -> c_int {
     opcode.map_or(-1, c_int::from)
 }
 
-// --- what tools want ------------------------------------------------------------------------
+// --- settings of tools ----------------------------------------------------------------------
 
-/// Makes `events` those that a tool watches wherever they happen. Stands for the host's symbol of this
-/// name (`pycore_instruments.h`).
+/// Sets the events that a tool watches in all code to `events`. Declared in `pycore_instruments.h`.
 ///
-/// 0, or -1 with an exception: ValueError if the tool is not in use, OverflowError, MemoryError.
+/// Returns 0, or -1 with an exception set: ValueError if the tool is not in use, OverflowError, MemoryError.
 ///
 /// # Safety
-/// The thread is attached, the world is stopped, and there are such tools and events.
+/// The calling thread is attached and the world is stopped; `tool_id` and `events` are valid.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn _PyMonitoring_SetEvents(
     tool_id: c_int,
     events: ffi::_PyMonitoringEventSet,
 ) -> c_int {
-    // SAFETY: the contract of this function.
+    // SAFETY: the thread is attached and the world stopped (caller).
     status(unsafe {
         tools::set_events(ThreadState::current(), host_tool(tool_id), EventSet::from_bits(events))
     })
 }
 
-/// Makes `events` those that a tool watches in `code`, borrowed. Stands for the host's symbol of this
-/// name (`pycore_instruments.h`).
+/// Sets the events that a tool watches in `code`, borrowed, to `events`. Declared in `pycore_instruments.h`.
 ///
-/// 0, or -1 with an exception: SystemError for code of the host that nobody may watch, ValueError if the
-/// tool is not in use, MemoryError.
+/// Returns 0, or -1 with an exception set: SystemError if `code` is code of the host that must not be
+/// instrumented, ValueError if the tool is not in use, MemoryError.
 ///
 /// # Safety
-/// The thread is attached, the world is stopped, `code` is live, and there are such tools and local
-/// events.
+/// The calling thread is attached and the world is stopped; `code` is live; `tool_id` is valid, and `events`
+/// has only local events.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn _PyMonitoring_SetLocalEvents(
     code: *mut ffi::PyCodeObject,
     tool_id: c_int,
     events: ffi::_PyMonitoringEventSet,
 ) -> c_int {
-    // SAFETY: the contract of this function.
+    // SAFETY: the thread is attached, the world stopped and the code object live (caller).
     unsafe {
         let (interp, code) = (ThreadState::current().interp(), Code::from_ptr(code));
         status(tools::set_local_events(interp, code, host_tool(tool_id), EventSet::from_bits(events)))
     }
 }
 
-/// Stores the events that a tool watches in `code`, borrowed. Stands for the host's symbol of this name
-/// (`pycore_instruments.h`).
+/// Stores the events that a tool watches in `code`, borrowed, to `*events`. Declared in `pycore_instruments.h`.
 ///
-/// 0, or -1 with ValueError if the tool is not in use.
+/// Returns 0, or -1 with ValueError set if the tool is not in use.
 ///
 /// # Safety
-/// The thread is attached, `code` is live, `events` can be written, and there is such a tool.
+/// The calling thread is attached; `code` is live; `events` is writable; `tool_id` is valid.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn _PyMonitoring_GetLocalEvents(
     code: *mut ffi::PyCodeObject,
     tool_id: c_int,
     events: *mut ffi::_PyMonitoringEventSet,
 ) -> c_int {
-    // SAFETY: the contract of this function.
+    // SAFETY: the thread is attached, the code object live and `events` writable (caller).
     unsafe {
         let (interp, code) = (ThreadState::current().interp(), Code::from_ptr(code));
         let found = tools::checked_local_events(interp, code, host_tool(tool_id));
@@ -256,13 +250,15 @@ pub unsafe extern "C" fn _PyMonitoring_GetLocalEvents(
     }
 }
 
-/// Makes `obj` (borrowed; null: nobody) the callback of a tool for an event. Stands for the host's symbol
-/// of this name (`pycore_instruments.h`).
+/// Sets the callback of a tool for an event to `obj`, borrowed; NULL removes it. Declared in
+/// `pycore_instruments.h`.
 ///
-/// Gives a new reference to the callback before; null if there was none, or with an exception set.
+/// Returns a new reference to the previous callback; NULL without an exception if there was none, NULL with an
+/// exception set on failure.
 ///
 /// # Safety
-/// The thread is attached, `obj` is live or null, and there are such tools and events.
+/// The calling thread is attached and has not stopped the world; `obj` is live or NULL; `tool_id` and
+/// `event_id` are valid.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn _PyMonitoring_RegisterCallback(
     tool_id: c_int,
@@ -271,7 +267,7 @@ pub unsafe extern "C" fn _PyMonitoring_RegisterCallback(
 ) -> *mut PyObject {
     debug_assert!(Event::from_number(event_id).is_some());
     let Some(event) = Event::from_number(event_id) else { return core::ptr::null_mut() };
-    // SAFETY: the contract of this function.
+    // SAFETY: the thread is attached and `obj` live or null (caller).
     unsafe {
         let before =
             tools::register_callback(ThreadState::current().interp(), host_tool(tool_id), event, obj);
@@ -279,20 +275,20 @@ pub unsafe extern "C" fn _PyMonitoring_RegisterCallback(
     }
 }
 
-/// Ends what a tool watches everywhere, and its callbacks. Stands for the host's symbol of this name
-/// (`instrumentation.c`).
+/// Removes all events that a tool watches, those in single code objects included, and its callbacks. Declared
+/// in `instrumentation.c` only.
 ///
-/// 0, or -1 with an exception: ValueError if the tool is not in use, OverflowError, MemoryError.
+/// Returns 0, or -1 with an exception set: ValueError if the tool is not in use, OverflowError, MemoryError.
 ///
 /// # Safety
-/// The thread is attached, and there is such a tool.
+/// The calling thread is attached and has not stopped the world; `tool_id` is valid.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn _PyMonitoring_ClearToolId(tool_id: c_int) -> c_int {
-    // SAFETY: the contract of this function.
+    // SAFETY: the thread is attached and has not stopped the world (caller).
     status(unsafe { tools::clear(ThreadState::current(), host_tool(tool_id)) })
 }
 
-/// The tool of this number, which the host has checked.
+/// Returns the tool with this number. The host has checked the number.
 fn host_tool(number: c_int) -> Tool {
     debug_assert!(Tool::from_number(number).is_some());
     Tool::from_number(number).unwrap_or(Tool::SYS_TRACE)
@@ -300,47 +296,47 @@ fn host_tool(number: c_int) -> Tool {
 
 // --- code objects ---------------------------------------------------------------------------
 
-/// An iterator over the branches of `code` (borrowed): `co_branches()`. Stands for the host's symbol of this
-/// name (`pycore_code.h`).
+/// Returns an iterator over the branches of `code`, borrowed: the result of `co_branches()`. Declared in
+/// `pycore_code.h`.
 ///
-/// A new reference; null with MemoryError.
+/// Returns a new reference, or NULL with MemoryError set.
 ///
 /// # Safety
-/// The thread is attached, `code` is live.
+/// The calling thread is attached; `code` is live.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn _PyInstrumentation_BranchesIterator(code: *mut ffi::PyCodeObject) -> *mut PyObject {
-    // SAFETY: the contract of this function.
+    // SAFETY: the callee has the same contract.
     into_host(unsafe { branches::iterator(Code::from_ptr(code)) })
 }
 
-/// Brings `code` (borrowed) up to date with what the interpreter's tools want. Stands for the host's
-/// symbol of this name (`pycore_code.h`).
+/// Brings the instrumentation of `code`, borrowed, up to date with the events that tools watch. Declared in
+/// `pycore_code.h`.
 ///
-/// 0, or -1 with MemoryError. Afterwards the thread sees the interpreter's version, whatever it saw before:
-/// whoever compares versions next finds no difference between the two.
+/// Returns 0, or -1 with MemoryError set. Afterwards the thread's eval breaker has the interpreter's version of
+/// the instrumentation, whatever it had before, so that the next comparison of versions finds no difference.
 ///
 /// # Safety
-/// The thread is attached, `code` is live, `interp` is the thread's, and the world is not stopped.
+/// The calling thread is attached to `interp` and has not stopped the world; `code` is live.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn _Py_Instrument(
     code: *mut ffi::PyCodeObject,
     interp: *mut ffi::PyInterpreterState,
 ) -> c_int {
-    // SAFETY: the contract of this function.
+    // SAFETY: the callee has the same contract.
     status(unsafe { writer::bring_up_to_date(Code::from_ptr(code), interp) })
 }
 
-/// The instruction at code unit `offset` of `code` (borrowed) without instrumentation, specialization and
-/// executors. Stands for the host's symbol of this name (`pycore_code.h`); cannot fail.
+/// Returns the instruction at code unit `offset` of `code`, borrowed, without instrumentation, specialization
+/// and executors. Declared in `pycore_code.h`; cannot fail.
 ///
 /// # Safety
-/// `code` is live and has an instruction there; nobody instruments it meanwhile.
+/// `code` is live and has an instruction at `offset`; no other thread instruments it meanwhile.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn _Py_GetBaseCodeUnit(
     code: *mut ffi::PyCodeObject,
     offset: c_int,
 ) -> ffi::_Py_CODEUNIT {
-    // SAFETY: the contract of this function.
+    // SAFETY: the instruction is there and stays as it is (caller). Zeros are a valid code unit.
     unsafe {
         let base = writer::location(Code::from_ptr(code), offset as usize).base;
         let mut unit: ffi::_Py_CODEUNIT = core::mem::zeroed();
@@ -350,37 +346,37 @@ pub unsafe extern "C" fn _Py_GetBaseCodeUnit(
     }
 }
 
-/// The code units of the instruction at code unit `offset` of `code` (borrowed), its caches included.
-/// Stands for the host's symbol of this name (`pycore_code.h`); cannot fail.
+/// Returns the length of the instruction at code unit `offset` of `code`, borrowed, in code units, including
+/// its caches. Declared in `pycore_code.h`; cannot fail.
 ///
 /// # Safety
-/// As for [`_Py_GetBaseCodeUnit`].
+/// As for `_Py_GetBaseCodeUnit`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn _PyInstruction_GetLength(code: *mut ffi::PyCodeObject, offset: c_int) -> c_int {
-    // SAFETY: the contract of this function.
+    // SAFETY: the callee has the same contract.
     unsafe { writer::location(Code::from_ptr(code), offset as usize).base.length as c_int }
 }
 
 // --- sys.monitoring -------------------------------------------------------------------------
 
-/// Makes the module `sys.monitoring`, a new reference; null with an exception set if memory is short. Stands
-/// for the host's symbol of this name (`sysmodule.c`).
+/// Creates the module `sys.monitoring`. Returns a new reference, or NULL with an exception set if memory is
+/// short. Called by `sysmodule.c`.
 ///
 /// # Safety
-/// The thread is attached, and the interpreter is being set up.
+/// The calling thread is attached, and its interpreter is being initialized.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn _Py_CreateMonitoringObject() -> *mut PyObject {
-    // SAFETY: the contract of this function.
+    // SAFETY: the callee has the same contract.
     into_host(unsafe { module::create() })
 }
 
 // --- events of C code -----------------------------------------------------------------------
 
-/// Brings states up to date: `state_array[i]` for `event_types[i]`, unless `*version` says that they are.
-/// Cannot fail; gives 0. Stands for the host's symbol of this name (`cpython/monitoring.h`).
+/// Updates `state_array[i]` for the event `event_types[i]`, unless `*version` says that the states are up to
+/// date. Cannot fail; always returns 0. Declared in `cpython/monitoring.h`.
 ///
 /// # Safety
-/// The thread is attached, and both arrays have `length` entries.
+/// The calling thread is attached; both arrays have `length` entries; `version` is readable and writable.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn PyMonitoring_EnterScope(
     state_array: *mut ffi::PyMonitoringState,
@@ -388,13 +384,13 @@ pub unsafe extern "C" fn PyMonitoring_EnterScope(
     event_types: *const u8,
     length: ffi::Py_ssize_t,
 ) -> c_int {
-    // SAFETY: the contract of this function.
+    // SAFETY: the callee has the same contract.
     unsafe { c_code::enter_scope(state_array, version, event_types, length.max(0) as usize) };
     0
 }
 
-/// Ends what `PyMonitoring_EnterScope` began: nothing today. Gives 0. Stands for the host's symbol of this
-/// name (`cpython/monitoring.h`).
+/// Ends what `PyMonitoring_EnterScope` began. Does nothing at present; always returns 0. Declared in
+/// `cpython/monitoring.h`.
 #[unsafe(no_mangle)]
 pub extern "C" fn PyMonitoring_ExitScope() -> c_int {
     0
@@ -404,11 +400,12 @@ macro_rules! events {
     ($($(#[$doc:meta])* $name:ident($($value:ident),*) = $event:ident;)*) => {$(
         $(#[$doc])*
         ///
-        /// Borrows all objects. Gives 0, or -1 with an exception: a tool's, or ValueError for an offset
-        /// below zero. Stands for the host's symbol of this name (`cpython/monitoring.h`).
+        /// Borrows all objects. Returns 0, or -1 with an exception set: a tool's, or ValueError for a negative
+        /// offset. Declared in `cpython/monitoring.h`.
         ///
         /// # Safety
-        /// The thread is attached, `state` is active and of this event, and the objects are live.
+        /// The calling thread is attached and no exception is set; `state` is active and belongs to this event;
+        /// the objects are live.
         #[unsafe(no_mangle)]
         pub unsafe extern "C" fn $name(
             state: *mut ffi::PyMonitoringState,
@@ -416,10 +413,10 @@ macro_rules! events {
             offset: i32,
             $($value: *mut PyObject,)*
         ) -> c_int {
-            // SAFETY: the contract of this function.
+            // SAFETY: the callee has the same contract.
             status(unsafe { c_code::fire(state, Event::$event, codelike, offset, offset, &[$($value),*]) })
         }
-        // Both have one signature.
+        // The definition and the host's declaration have the same signature.
         const _: [unsafe extern "C" fn(*mut ffi::PyMonitoringState, *mut PyObject, i32 $(, events!(@type $value))*) -> c_int; 2] =
             [$name, ffi::$name];
     )*};
@@ -427,25 +424,26 @@ macro_rules! events {
 }
 
 events! {
-    /// A function begins.
+    /// Fires the event for a function that starts.
     _PyMonitoring_FirePyStartEvent() = PY_START;
-    /// A generator goes on.
+    /// Fires the event for a generator that resumes.
     _PyMonitoring_FirePyResumeEvent() = PY_RESUME;
-    /// A function returns `retval`.
+    /// Fires the event for a function that returns `retval`.
     _PyMonitoring_FirePyReturnEvent(retval) = PY_RETURN;
-    /// A generator yields `retval`.
+    /// Fires the event for a generator that yields `retval`.
     _PyMonitoring_FirePyYieldEvent(retval) = PY_YIELD;
-    /// `callable` is called, with `arg0` first (`sys.monitoring.MISSING` if there is none).
+    /// Fires the event for a call of `callable` with the first argument `arg0` (`sys.monitoring.MISSING` if
+    /// there is none).
     _PyMonitoring_FireCallEvent(callable, arg0) = CALL;
-    /// A jump to `target_offset`.
+    /// Fires the event for a jump to `target_offset`.
     _PyMonitoring_FireJumpEvent(target_offset) = JUMP;
-    /// A branch, to `target_offset`: of old, when branches had one event.
+    /// Fires the event for a branch to `target_offset`, for callers that date from when branches had one event.
     _PyMonitoring_FireBranchEvent(target_offset) = BRANCH_RIGHT;
-    /// A branch goes right, to `target_offset`.
+    /// Fires the event for a branch to the right, to `target_offset`.
     _PyMonitoring_FireBranchRightEvent(target_offset) = BRANCH_RIGHT;
-    /// A branch goes left, to `target_offset`.
+    /// Fires the event for a branch to the left, to `target_offset`.
     _PyMonitoring_FireBranchLeftEvent(target_offset) = BRANCH_LEFT;
-    /// A C function has returned `retval`.
+    /// Fires the event for a C function that has returned `retval`.
     _PyMonitoring_FireCReturnEvent(retval) = C_RETURN;
 }
 
@@ -453,44 +451,45 @@ macro_rules! exception_events {
     ($($(#[$doc:meta])* $name:ident = $event:ident;)*) => {$(
         $(#[$doc])*
         ///
-        /// Tools get the exception that is set, and it stays set. Borrows `codelike`. Gives 0, or -1 with
-        /// another exception: a tool's, or ValueError for an offset below zero or if none was set. Stands
-        /// for the host's symbol of this name (`cpython/monitoring.h`).
+        /// Passes the exception that is set to the tools; it stays set. Borrows `codelike`. Returns 0, or -1
+        /// with another exception set: a tool's, or ValueError if the offset is negative or no exception was
+        /// set. Declared in `cpython/monitoring.h`.
         ///
         /// # Safety
-        /// The thread is attached, `state` is active and of this event, and `codelike` is live.
+        /// The calling thread is attached; `state` is active and belongs to this event; `codelike` is live.
         #[unsafe(no_mangle)]
         pub unsafe extern "C" fn $name(state: *mut ffi::PyMonitoringState, codelike: *mut PyObject, offset: i32) -> c_int {
-            // SAFETY: the contract of this function.
+            // SAFETY: the callee has the same contract.
             status(unsafe { c_code::fire_exception(state, Event::$event, codelike, offset) })
         }
-        // Both have one signature.
+        // The definition and the host's declaration have the same signature.
         const _: [unsafe extern "C" fn(*mut ffi::PyMonitoringState, *mut PyObject, i32) -> c_int; 2] = [$name, ffi::$name];
     )*};
 }
 
 exception_events! {
-    /// An exception was thrown into a generator.
+    /// Fires the event for an exception that was thrown into a generator.
     _PyMonitoring_FirePyThrowEvent = PY_THROW;
-    /// An exception is raised.
+    /// Fires the event for an exception that is raised.
     _PyMonitoring_FireRaiseEvent = RAISE;
-    /// A C function has raised an exception.
+    /// Fires the event for a C function that has raised an exception.
     _PyMonitoring_FireCRaiseEvent = C_RAISE;
-    /// An exception is raised once more.
+    /// Fires the event for an exception that is raised again.
     _PyMonitoring_FireReraiseEvent = RERAISE;
-    /// An exception is handled.
+    /// Fires the event for an exception that is handled.
     _PyMonitoring_FireExceptionHandledEvent = EXCEPTION_HANDLED;
-    /// An exception leaves a function.
+    /// Fires the event for an exception that leaves a function.
     _PyMonitoring_FirePyUnwindEvent = PY_UNWIND;
 }
 
-/// A line begins.
+/// Fires the event for line `lineno`, which begins.
 ///
-/// Borrows `codelike`. Gives 0, or -1 with an exception: a tool's, or ValueError for an offset below zero.
-/// Stands for the host's symbol of this name (`cpython/monitoring.h`).
+/// Borrows `codelike`. Returns 0, or -1 with an exception set: a tool's, or ValueError for a negative offset.
+/// Declared in `cpython/monitoring.h`.
 ///
 /// # Safety
-/// The thread is attached, `state` is active and of this event, and `codelike` is live.
+/// The calling thread is attached and no exception is set; `state` is active and belongs to this event;
+/// `codelike` is live.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn _PyMonitoring_FireLineEvent(
     state: *mut ffi::PyMonitoringState,
@@ -498,19 +497,19 @@ pub unsafe extern "C" fn _PyMonitoring_FireLineEvent(
     offset: i32,
     lineno: c_int,
 ) -> c_int {
-    // SAFETY: the contract of this function.
+    // SAFETY: the callee has the same contract.
     status(unsafe { c_code::fire(state, Event::LINE, codelike, offset, lineno, &[]) })
 }
 
-/// An iteration ends with `value`, without the StopIteration that stands for it being raised: tools get
-/// one that is made of it.
+/// Fires the event for an iteration that ends with `value` without raising StopIteration. Tools get a
+/// StopIteration that is made from `value`.
 ///
-/// Borrows the objects. Gives 0, or -1 with an exception: a tool's, or ValueError for an offset below zero.
-/// Stands for the host's symbol of this name (`cpython/monitoring.h`).
+/// Borrows the objects. Returns 0, or -1 with an exception set: a tool's, or ValueError for a negative offset.
+/// Declared in `cpython/monitoring.h`.
 ///
 /// # Safety
-/// The thread is attached, no exception is set, `state` is active and of this event, and the objects are
-/// live.
+/// The calling thread is attached and no exception is set; `state` is active and belongs to this event; the
+/// objects are live.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn _PyMonitoring_FireStopIterationEvent(
     state: *mut ffi::PyMonitoringState,
@@ -518,6 +517,6 @@ pub unsafe extern "C" fn _PyMonitoring_FireStopIterationEvent(
     offset: i32,
     value: *mut PyObject,
 ) -> c_int {
-    // SAFETY: the contract of this function.
+    // SAFETY: the callee has the same contract.
     status(unsafe { c_code::fire_stop_iteration(state, codelike, offset, value) })
 }

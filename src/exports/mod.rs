@@ -1,14 +1,17 @@
-//! The C symbols that the library defines: a file for each object of the host that it replaces.
+//! The C symbols that the library defines, one file for each object of the host that it replaces.
 //!
-//! Each function converts its arguments to Rust's types, calls the function of the room that knows the subject, and
-//! converts the result back. Nothing else in the crate has a C name. The documentation here is that of the header:
-//! which symbol of the host a function stands for, which references it takes, returns and borrows, how it fails.
+//! Each function converts its arguments to Rust types, calls the function of the room that implements it, and
+//! converts the result back. No other room defines a C symbol. The generated header shows the documentation of
+//! these functions: what a function does, which references it takes over, borrows and returns, and how it
+//! fails. Its `# Safety` section is also the contract of the Rust function that it calls, unless a comment says
+//! more.
 //!
-//! Called by the host and by extension modules. The crate itself calls what is here only through [`crate::seams`].
+//! Called by the host and by extension modules. The crate itself reaches these symbols only through
+//! [`crate::seams`].
 
 mod ceval;
 mod ceval_gil;
-// Of hosts without a GIL only.
+// Free-threaded hosts only.
 #[cfg(py_gil_disabled)]
 mod codeobject;
 #[cfg(py_gil_disabled)]

@@ -1,4 +1,5 @@
-//! The symbols of `specialize.o`.
+//! The symbols of `specialize.o`: one function per family of adaptive instructions, which replaces the
+//! instruction by a specialized form or backs off. The implementation is [`crate::specialize`].
 
 use core::ffi::c_int;
 
@@ -9,12 +10,12 @@ use crate::specialize::{
     quicken, send, store_attr, store_subscr, to_bool, unpack_sequence,
 };
 
-/// Specializes a BINARY_OP with the operator `oparg` for these operands, in a frame with these locals.
-/// Takes no references and cannot fail. Stands for the host's symbol of this name (`specialize.c`).
+/// Specializes a BINARY_OP with the operator `oparg` for these operands. `locals` are the locals of the frame.
+/// Borrows the operands; cannot fail.
 ///
 /// # Safety
-/// The thread is attached and no exception set; `instr` is the instruction that it runs, and the
-/// operands are live.
+/// The calling thread is attached and no exception is set; `instr` is the instruction that it executes; the
+/// operands and locals are live.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn _Py_Specialize_BinaryOp(
     lhs: ffi::_PyStackRef,
@@ -23,7 +24,7 @@ pub unsafe extern "C" fn _Py_Specialize_BinaryOp(
     oparg: c_int,
     locals: *mut ffi::_PyStackRef,
 ) {
-    // SAFETY: the contract of this function.
+    // SAFETY: the callee has the same contract.
     unsafe {
         binary_op::specialize(
             StackRef::from_raw(lhs),
@@ -35,43 +36,42 @@ pub unsafe extern "C" fn _Py_Specialize_BinaryOp(
     }
 }
 
-/// Specializes a CALL of this callable with `nargs` arguments, a receiver included. Takes no references
-/// and cannot fail. Stands for the host's symbol of this name (`specialize.c`).
+/// Specializes a CALL of `callable` with `nargs` arguments, including a receiver. Borrows `callable`; cannot
+/// fail.
 ///
 /// # Safety
-/// The thread is attached and no exception set; `instr` is the instruction that it runs, and the
-/// callable is live.
+/// The calling thread is attached and no exception is set; `instr` is the instruction that it executes;
+/// `callable` is live.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn _Py_Specialize_Call(
     callable: ffi::_PyStackRef,
     instr: *mut ffi::_Py_CODEUNIT,
     nargs: c_int,
 ) {
-    // SAFETY: the contract of this function.
+    // SAFETY: the callee has the same contract.
     unsafe { call::specialize(StackRef::from_raw(callable), CodeUnit::from_ptr(instr), nargs) }
 }
 
-/// Specializes a CALL_KW of this callable. Takes no references and cannot fail. Stands for the host's
-/// symbol of this name (`specialize.c`).
+/// Specializes a CALL_KW of `callable`. Borrows it; cannot fail.
 ///
 /// # Safety
-/// The thread is attached and no exception set; `instr` is the instruction that it runs, and the
-/// callable is live.
+/// The calling thread is attached and no exception is set; `instr` is the instruction that it executes;
+/// `callable` is live.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn _Py_Specialize_CallKw(
     callable: ffi::_PyStackRef,
     instr: *mut ffi::_Py_CODEUNIT,
     _nargs: c_int,
 ) {
-    // SAFETY: the contract of this function.
+    // SAFETY: the callee has the same contract.
     unsafe { call_kw::specialize(StackRef::from_raw(callable), CodeUnit::from_ptr(instr)) }
 }
 
-/// Specializes a COMPARE_OP for these operands; the operator is above the lower five bits of `oparg`.
-/// Takes no references and cannot fail. Stands for the host's symbol of this name (`specialize.c`).
+/// Specializes a COMPARE_OP for these operands. The operator is in `oparg`, above the lower five bits. Borrows
+/// the operands; cannot fail.
 ///
 /// # Safety
-/// The thread is attached and no exception set; `instr` is the instruction that it runs, and the
+/// The calling thread is attached and no exception is set; `instr` is the instruction that it executes; the
 /// operands are live.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn _Py_Specialize_CompareOp(
@@ -80,7 +80,7 @@ pub unsafe extern "C" fn _Py_Specialize_CompareOp(
     instr: *mut ffi::_Py_CODEUNIT,
     oparg: c_int,
 ) {
-    // SAFETY: the contract of this function.
+    // SAFETY: the callee has the same contract.
     unsafe {
         compare_op::specialize(
             StackRef::from_raw(lhs),
@@ -91,23 +91,22 @@ pub unsafe extern "C" fn _Py_Specialize_CompareOp(
     }
 }
 
-/// Specializes a CONTAINS_OP for this container. Takes no references and cannot fail. Stands for the
-/// host's symbol of this name (`specialize.c`).
+/// Specializes a CONTAINS_OP for the container `value`. Borrows it; cannot fail.
 ///
 /// # Safety
-/// The thread is attached and no exception set; `instr` is the instruction that it runs, and the
+/// The calling thread is attached and no exception is set; `instr` is the instruction that it executes; the
 /// container is live.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn _Py_Specialize_ContainsOp(value: ffi::_PyStackRef, instr: *mut ffi::_Py_CODEUNIT) {
-    // SAFETY: the contract of this function.
+    // SAFETY: the callee has the same contract.
     unsafe { contains_op::specialize(StackRef::from_raw(value), CodeUnit::from_ptr(instr)) }
 }
 
-/// Specializes a FOR_ITER, whose loop is `oparg` units long, for this iterator. Takes no references and
-/// cannot fail. Stands for the host's symbol of this name (`specialize.c`).
+/// Specializes a FOR_ITER for the iterator `iter`. The loop is `oparg` code units long. Borrows the iterator;
+/// cannot fail.
 ///
 /// # Safety
-/// The thread is attached and no exception set; `instr` is the instruction that it runs, and the
+/// The calling thread is attached and no exception is set; `instr` is the instruction that it executes; the
 /// iterator is live.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn _Py_Specialize_ForIter(
@@ -115,32 +114,30 @@ pub unsafe extern "C" fn _Py_Specialize_ForIter(
     instr: *mut ffi::_Py_CODEUNIT,
     oparg: c_int,
 ) {
-    // SAFETY: the contract of this function.
+    // SAFETY: the callee has the same contract.
     unsafe { for_iter::specialize(StackRef::from_raw(iter), CodeUnit::from_ptr(instr), oparg) }
 }
 
-/// Specializes a LOAD_ATTR of `name` from this owner. Takes no references and cannot fail. Stands for
-/// the host's symbol of this name (`specialize.c`).
+/// Specializes a LOAD_ATTR of `name` from `owner`. Borrows both; cannot fail.
 ///
 /// # Safety
-/// The thread is attached and no exception set; `instr` is the instruction that it runs, and the objects
-/// are live.
+/// The calling thread is attached and no exception is set; `instr` is the instruction that it executes; the
+/// objects are live.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn _Py_Specialize_LoadAttr(
     owner: ffi::_PyStackRef,
     instr: *mut ffi::_Py_CODEUNIT,
     name: *mut PyObject,
 ) {
-    // SAFETY: the contract of this function.
+    // SAFETY: the callee has the same contract.
     unsafe { load_attr::specialize(StackRef::from_raw(owner), CodeUnit::from_ptr(instr), name) }
 }
 
-/// Specializes a LOAD_GLOBAL of `name` from these namespaces. Takes no references and cannot fail.
-/// Stands for the host's symbol of this name (`specialize.c`).
+/// Specializes a LOAD_GLOBAL of `name` from these namespaces. Borrows all objects; cannot fail.
 ///
 /// # Safety
-/// The thread is attached and no exception set; `instr` is the instruction that it runs, and the objects
-/// are live.
+/// The calling thread is attached and no exception is set; `instr` is the instruction that it executes; the
+/// objects are live.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn _Py_Specialize_LoadGlobal(
     globals: *mut PyObject,
@@ -148,15 +145,15 @@ pub unsafe extern "C" fn _Py_Specialize_LoadGlobal(
     instr: *mut ffi::_Py_CODEUNIT,
     name: *mut PyObject,
 ) {
-    // SAFETY: the contract of this function.
+    // SAFETY: the callee has the same contract.
     unsafe { load_global::specialize(globals, builtins, CodeUnit::from_ptr(instr), name) }
 }
 
-/// Specializes a LOAD_SUPER_ATTR, for a call of what it loads if `load_method` is not zero. Takes no
-/// references and cannot fail. Stands for the host's symbol of this name (`specialize.c`).
+/// Specializes a LOAD_SUPER_ATTR; if `load_method` is nonzero, one whose result is called. Borrows the
+/// operands; cannot fail.
 ///
 /// # Safety
-/// The thread is attached and no exception set; `instr` is the instruction that it runs, and both
+/// The calling thread is attached and no exception is set; `instr` is the instruction that it executes; both
 /// operands are live.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn _Py_Specialize_LoadSuperAttr(
@@ -165,7 +162,7 @@ pub unsafe extern "C" fn _Py_Specialize_LoadSuperAttr(
     instr: *mut ffi::_Py_CODEUNIT,
     load_method: c_int,
 ) {
-    // SAFETY: the contract of this function.
+    // SAFETY: the callee has the same contract.
     unsafe {
         load_super_attr::specialize(
             StackRef::from_raw(global_super),
@@ -176,47 +173,44 @@ pub unsafe extern "C" fn _Py_Specialize_LoadSuperAttr(
     }
 }
 
-/// Specializes a SEND to this receiver. Takes no references and cannot fail. Stands for the host's
-/// symbol of this name (`specialize.c`).
+/// Specializes a SEND to `receiver`. Borrows it; cannot fail.
 ///
 /// # Safety
-/// The thread is attached and no exception set; `instr` is the instruction that it runs, and the
+/// The calling thread is attached and no exception is set; `instr` is the instruction that it executes; the
 /// receiver is live.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn _Py_Specialize_Send(receiver: ffi::_PyStackRef, instr: *mut ffi::_Py_CODEUNIT) {
-    // SAFETY: the contract of this function.
+    // SAFETY: the callee has the same contract.
     unsafe { send::specialize(StackRef::from_raw(receiver), CodeUnit::from_ptr(instr)) }
 }
 
-/// Specializes a STORE_ATTR of `name` to this owner. Takes no references and cannot fail. Stands for
-/// the host's symbol of this name (`specialize.c`).
+/// Specializes a STORE_ATTR of `name` to `owner`. Borrows both; cannot fail.
 ///
 /// # Safety
-/// The thread is attached and no exception set; `instr` is the instruction that it runs, and the objects
-/// are live.
+/// The calling thread is attached and no exception is set; `instr` is the instruction that it executes; the
+/// objects are live.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn _Py_Specialize_StoreAttr(
     owner: ffi::_PyStackRef,
     instr: *mut ffi::_Py_CODEUNIT,
     name: *mut PyObject,
 ) {
-    // SAFETY: the contract of this function.
+    // SAFETY: the callee has the same contract.
     unsafe { store_attr::specialize(StackRef::from_raw(owner), CodeUnit::from_ptr(instr), name) }
 }
 
-/// Specializes a STORE_SUBSCR for this container and index. Takes no references and cannot fail. Stands
-/// for the host's symbol of this name (`specialize.c`).
+/// Specializes a STORE_SUBSCR for this container and index. Borrows both; cannot fail.
 ///
 /// # Safety
-/// The thread is attached and no exception set; `instr` is the instruction that it runs, and container
-/// and index are live.
+/// The calling thread is attached and no exception is set; `instr` is the instruction that it executes;
+/// container and index are live.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn _Py_Specialize_StoreSubscr(
     container: ffi::_PyStackRef,
     sub: ffi::_PyStackRef,
     instr: *mut ffi::_Py_CODEUNIT,
 ) {
-    // SAFETY: the contract of this function.
+    // SAFETY: the callee has the same contract.
     unsafe {
         store_subscr::specialize(
             StackRef::from_raw(container),
@@ -226,23 +220,21 @@ pub unsafe extern "C" fn _Py_Specialize_StoreSubscr(
     }
 }
 
-/// Specializes a TO_BOOL for this value. Takes no references and cannot fail. Stands for the host's
-/// symbol of this name (`specialize.c`).
+/// Specializes a TO_BOOL for `value`. Borrows it; cannot fail.
 ///
 /// # Safety
-/// The thread is attached and no exception set; `instr` is the instruction that it runs, and the value is
-/// live.
+/// The calling thread is attached and no exception is set; `instr` is the instruction that it executes; the
+/// value is live.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn _Py_Specialize_ToBool(value: ffi::_PyStackRef, instr: *mut ffi::_Py_CODEUNIT) {
-    // SAFETY: the contract of this function.
+    // SAFETY: the callee has the same contract.
     unsafe { to_bool::specialize(StackRef::from_raw(value), CodeUnit::from_ptr(instr)) }
 }
 
-/// Specializes an UNPACK_SEQUENCE into `oparg` values for this sequence. Takes no references and cannot
-/// fail. Stands for the host's symbol of this name (`specialize.c`).
+/// Specializes an UNPACK_SEQUENCE of `seq` into `oparg` values. Borrows the sequence; cannot fail.
 ///
 /// # Safety
-/// The thread is attached and no exception set; `instr` is the instruction that it runs, and the
+/// The calling thread is attached and no exception is set; `instr` is the instruction that it executes; the
 /// sequence is live.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn _Py_Specialize_UnpackSequence(
@@ -250,40 +242,43 @@ pub unsafe extern "C" fn _Py_Specialize_UnpackSequence(
     instr: *mut ffi::_Py_CODEUNIT,
     oparg: c_int,
 ) {
-    // SAFETY: the contract of this function.
+    // SAFETY: the callee has the same contract.
     unsafe { unpack_sequence::specialize(StackRef::from_raw(seq), CodeUnit::from_ptr(instr), oparg) }
 }
 
-/// Makes the counters and branch histories of new bytecode: `size` units of generic instructions, which
-/// nobody runs yet. Without `enable_counters`, it will never be specialized. Cannot fail. Stands for
-/// the host's symbol of this name (`specialize.c`).
+/// Initializes the counters and branch histories of new bytecode: `size` code units of generic instructions
+/// that no thread executes yet. If `enable_counters` is zero, the bytecode is never specialized. Cannot fail.
 ///
 /// # Safety
-/// The bytecode is valid and the caller's alone; a thread is attached.
+/// A thread is attached. `instructions` points to `size` code units of valid bytecode that no other thread
+/// uses.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn _PyCode_Quicken(
     instructions: *mut ffi::_Py_CODEUNIT,
     size: ffi::Py_ssize_t,
     enable_counters: c_int,
 ) {
-    // SAFETY: the contract of this function.
+    // SAFETY: the units are there and used by no other thread (caller). The interpreter's configuration has
+    // been read before any code is compiled.
     unsafe {
         let units = core::slice::from_raw_parts_mut(instructions.cast::<u16>(), size as usize);
         quicken::prepare(units, enable_counters != 0);
     }
 }
 
-/// Code that is run as it is, not as that of a function, and that knows no globals.
+/// The code of the frame below an `__init__` that is called without leaving the evaluator: checks that it
+/// returned None, and returns the instance. It is executed as it is, not as the code of a function, and uses no
+/// globals.
 ///
-/// Its last instruction is a RESUME that is never run, so that no tool traces it; none of its
-/// instructions can be specialized. Stands for the host's symbol of this name (`specialize.c`).
+/// Its last instruction is a RESUME that is never executed, so that no tool traces it. None of its instructions
+/// can be specialized.
 #[unsafe(no_mangle)]
 pub static _Py_InitCleanup: Constant<ffi::_PyCode8> = Constant(init_cleanup::code(
     #[cfg(py_gil_disabled)]
     &INIT_CLEANUP_COPIES,
 ));
 
-/// The copies of its bytecode: the main one only.
+/// Its array of copies: the main copy only.
 #[cfg(py_gil_disabled)]
 static INIT_CLEANUP_COPIES: Constant<ffi::_PyCodeArray> =
     Constant(init_cleanup::only_copy((&raw const _Py_InitCleanup.0.co_code_adaptive).cast()));

@@ -1,4 +1,4 @@
-//! What a new copy holds: a pure function of what the main copy holds.
+//! The contents of a new copy, as a pure function of the contents of the main copy.
 
 use crate::instrument::opcodes::Instruction;
 use crate::specialize::quicken::Counters;
@@ -6,16 +6,16 @@ use crate::specialize::quicken::Counters;
 /// An instruction of the main copy, as a new copy is to have it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Shown {
-    /// Its code unit.
+    /// The index of its code unit.
     pub(crate) index: usize,
-    /// What it is without instrumentation and specialization.
+    /// The instruction without instrumentation and specialization.
     pub(crate) base: Instruction,
-    /// What is to be there: the same, or what instrumentation has put on top of it.
+    /// The opcode for the copy: the same, or the instrumentation on top of it.
     pub(crate) opcode: u8,
 }
 
-/// Writes a copy into zeroed units: generic instructions, which start to specialize from the beginning, and on
-/// top of them the instrumentation of the main copy.
+/// Writes a copy into zeroed units: generic instructions with fresh counters, and the main copy's
+/// instrumentation on top of them.
 pub(crate) fn write(units: &mut [u16], instructions: impl Iterator<Item = Shown>, counters: Counters) {
     for Shown { index, base, opcode } in instructions {
         match units.get_mut(index..) {

@@ -1,4 +1,4 @@
-//! Making copies of a code object's bytecode.
+//! Making copies of a code object's bytecode. Called by [`crate::exports`].
 
 use core::ptr::null_mut;
 
@@ -11,52 +11,54 @@ use crate::host::{Code, CodeUnit, PyResult, Raised, ThreadState, ffi};
 use crate::instrument::writer;
 use crate::specialize::quicken::Counters;
 
-/// Where the memory of copies comes from.
+/// The allocator of copies and arrays.
 pub(crate) trait Memory {
-    /// A block of so many bytes, or null.
+    /// Allocates a block of `bytes` bytes, aligned for pointers; null if memory is short.
     fn allocate(&self, bytes: usize) -> *mut u8;
-    /// Frees a block that nobody has seen.
+    /// Frees a block that no other thread has seen.
     ///
     /// # Safety
-    /// It is from [`Memory::allocate`].
+    /// The block is from [`Memory::allocate`] and was not freed.
     unsafe fn free(&self, block: *mut u8);
 }
 
-/// The host's, which frees copies and arrays with the code object.
+/// The host's allocator. The host frees copies and arrays with the code object.
 struct Host;
 
 impl Memory for Host {
     fn allocate(&self, bytes: usize) -> *mut u8 {
-        // SAFETY: the thread is attached whenever copies are made.
+        // SAFETY: only attached threads make copies.
         unsafe { ffi::PyMem_Malloc(bytes).cast() }
     }
 
     unsafe fn free(&self, block: *mut u8) {
-        // SAFETY: the caller's promise.
+        // SAFETY: the block is from `PyMem_Malloc` and was not freed (caller).
         unsafe { ffi::PyMem_Free(block.cast()) }
     }
 }
 
-/// A copy that is there now.
+/// The result of [`find_or_make`].
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Found {
     pub(crate) copy: CodeUnit,
     pub(crate) is_new: bool,
-    /// The array that was too short. Other threads may still be reading it.
+    /// The old array, if it was too short and was replaced. Other threads may still read it.
     pub(crate) outgrown: Option<Copies>,
 }
 
-/// The copy at `index`; if there is none, one that `fill` writes.
+/// Returns the copy at `index`; if there is none, makes one with the contents that `fill` writes into zeroed
+/// units.
 ///
 /// # Safety
-/// The code object is live and locked.
+/// The code object is live and locked. `memory` allocates blocks that the code object may own.
 pub(crate) unsafe fn find_or_make(
     code: Code,
     index: usize,
     memory: &impl Memory,
     fill: impl FnOnce(&mut [u16]),
 ) -> Result<Found, NoMemory> {
-    // SAFETY: the caller's promise; blocks are as long as what is put into them, and nobody else knows them.
+    // SAFETY: the code object is live and locked (caller), so its array does not change. Blocks are as large as
+    // what is written to them, and no other thread knows them before they are complete.
     unsafe {
         let copies = Copies::of(code);
         if let Some(copy) = copies.get(index) {
@@ -87,10 +89,14 @@ pub(crate) unsafe fn find_or_make(
 }
 
 /// The instructions of the main copy.
+///
+/// # Safety
+/// The code object is live and locked while the iterator is used.
 unsafe fn shown(code: Code) -> impl Iterator<Item = Shown> {
     let mut next = 0;
     core::iter::from_fn(move || {
-        // SAFETY: the callers' promise: the code object is live and locked; instructions follow each other.
+        // SAFETY: the code object is live and locked (caller). `next` is the start of an instruction: the first
+        // one, or the one that follows another.
         unsafe {
             (next < size(code.object()) as usize).then(|| {
                 let (base, opcode) = writer::shown(code, next);
@@ -102,18 +108,19 @@ unsafe fn shown(code: Code) -> impl Iterator<Item = Shown> {
     })
 }
 
-/// The calling thread's copy of the bytecode of `code`, which is made if there is none yet. Fails with
+/// The calling thread's copy of the bytecode of `code`; makes the copy if there is none yet. Fails with
 /// MemoryError.
 ///
 /// # Safety
-/// The thread is attached, and `code` is live.
+/// The thread is attached; `code` is live.
 pub(crate) unsafe fn get_or_make(code: Code) -> PyResult<CodeUnit> {
-    // SAFETY: the caller's promise. No thread is waited for while the code object is locked, so the world does
-    // not stop in between. Freeing may run Python code, and so comes when all is done.
+    // SAFETY: the thread is attached and the code object live (caller) and locked while its copies are read or
+    // made. The thread does not detach while it holds the lock, so the world does not stop meanwhile. Freeing
+    // the old array may run Python code, so it comes last.
     unsafe {
         let tstate = ThreadState::current();
         let found = with_lock(code.object(), || {
-            // A thread with an index of its own has copies, so they are to be specialized.
+            // A thread with an index of its own has copies of its own, so they are specialized.
             let fill = |units: &mut [u16]| contents::write(units, shown(code), Counters::enabled());
             find_or_make(code, tstate.tlbc_index() as usize, &Host, fill)
         });
@@ -131,7 +138,7 @@ pub(crate) unsafe fn get_or_make(code: Code) -> PyResult<CodeUnit> {
     }
 }
 
-/// Over the host's structures, in memory of our own.
+/// These tests use the host's structures, in memory of their own.
 #[cfg(test)]
 mod tests {
     use std::alloc::{Layout, alloc, dealloc};
@@ -139,7 +146,7 @@ mod tests {
 
     use super::*;
 
-    /// Memory that counts, and that can run out.
+    /// An allocator that counts blocks and can run out of memory.
     struct Counted {
         left: Cell<usize>,
         blocks: RefCell<Vec<(*mut u8, Layout)>>,
@@ -160,7 +167,7 @@ mod tests {
             let Some(left) = self.left.get().checked_sub(1) else { return null_mut() };
             self.left.set(left);
             let layout = Layout::from_size_align(bytes, 16).unwrap();
-            // SAFETY: nothing here is empty.
+            // SAFETY: no layout in these tests is empty.
             let block = unsafe { alloc(layout) };
             self.blocks.borrow_mut().push((block, layout));
             block
@@ -170,7 +177,7 @@ mod tests {
             let mut blocks = self.blocks.borrow_mut();
             let at = blocks.iter().position(|&(known, _)| known == block).expect("one of ours");
             let (block, layout) = blocks.swap_remove(at);
-            // SAFETY: it came from there.
+            // SAFETY: the block came from `alloc` with this layout.
             unsafe { dealloc(block, layout) };
         }
     }
@@ -178,7 +185,7 @@ mod tests {
     impl Drop for Counted {
         fn drop(&mut self) {
             for &(block, layout) in &*self.blocks.borrow() {
-                // SAFETY: it came from there, and nobody uses it any more.
+                // SAFETY: the block came from `alloc` with this layout, and is not used any more.
                 unsafe { dealloc(block, layout) };
             }
         }
@@ -194,7 +201,7 @@ mod tests {
 
     impl Object {
         fn new() -> Box<Object> {
-            // SAFETY: numbers and pointers, for which zero is a value.
+            // SAFETY: the fields are numbers and pointers, for which zero is valid.
             let mut object: Box<Object> = Box::new(unsafe { core::mem::zeroed() });
             object.code.ob_base.ob_size = UNITS as isize;
             object.array = [2, (&raw mut object.code.co_code_adaptive) as usize, 0];
@@ -221,7 +228,7 @@ mod tests {
     fn who_has_the_main_copy_allocates_nothing() {
         let mut object = Object::new();
         let (code, memory) = (object.code(), Counted::new(0));
-        // SAFETY: the code object is as the host makes them, and ours alone.
+        // SAFETY: the code object is like one of the host's, and no other thread uses it.
         unsafe {
             let found = find_or_make(code, 0, &memory, fill);
             assert_eq!(found, Ok(Found { copy: code.bytecode(), is_new: false, outgrown: None }));

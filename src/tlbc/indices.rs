@@ -1,25 +1,26 @@
-//! Which indices are in use: a decision made on values.
+//! The set of free indices, as a pure data structure.
 
-/// Indices in one word.
+/// The number of indices in one word.
 const BITS: usize = u32::BITS as usize;
 
-/// A set of indices that hands out the smallest one which is free. Those below `next` were handed out at some
-/// time; a bit is set for each of them that has come back since. So giving one back is a single store, and
-/// needs no memory that might not be there.
+/// A set of indices that returns the smallest free one. All indices below `next` have been taken at some time;
+/// a bit is set for each of them that was given back since. So giving back an index is a single store, and
+/// never needs memory.
 pub(crate) struct Indices<'a> {
     pub(crate) returned: &'a mut [u32],
-    /// How many bits are set.
+    /// The number of bits that are set.
     pub(crate) count: &'a mut isize,
     pub(crate) next: &'a mut i32,
 }
 
 impl Indices<'_> {
-    /// The words that it takes to hand out all indices up to `index`.
+    /// The number of words that all indices up to `index` need.
     pub(crate) fn words_for(index: i32) -> usize {
         index as usize / BITS + 1
     }
 
-    /// Takes the smallest free index; none if there is no room for it to come back to, or no more of them.
+    /// Takes the smallest free index. Returns None if there is no room to give it back later, or no index is
+    /// left.
     pub(crate) fn take(&mut self) -> Option<i32> {
         if *self.count > 0 {
             let (at, word) = self.returned.iter_mut().enumerate().find(|(_, word)| **word != 0)?;
@@ -37,7 +38,7 @@ impl Indices<'_> {
         Some(index)
     }
 
-    /// Gives an index back. One that is not in use is left alone.
+    /// Gives an index back. Ignores one that is not in use.
     pub(crate) fn give_back(&mut self, index: i32) {
         if !(0..*self.next).contains(&index) {
             return;
@@ -119,7 +120,7 @@ mod tests {
             indices.give_back(index);
         }
         assert_eq!((memory.count, memory.returned[0]), (1, 1));
-        // As after the end of an interpreter.
+        // As after the finalization of an interpreter.
         memory.returned.clear();
         memory.indices().give_back(0);
         assert_eq!(memory.count, 1);
@@ -136,7 +137,7 @@ mod tests {
                     prop_assert_eq!(memory.indices().take(), smallest);
                     used.extend(smallest);
                 } else {
-                    // What is not in use stays so.
+                    // An index that is not in use stays free.
                     memory.indices().give_back(step / 2);
                     used.remove(&(step / 2));
                 }

@@ -1,38 +1,41 @@
-//! Thread-local bytecode: in a free-threaded host each thread specializes a copy of its own of the bytecode that
-//! it runs.
+//! Thread-local bytecode: on a free-threaded host, each thread specializes its own copy of the bytecode that it
+//! executes.
 //!
-//! Replaces `index_pool.o`, and of a free-threaded host's `codeobject.o` the four functions that are named in
-//! `host/replaced-functions.txt`; the rest of that object, which makes the array of copies with the code object
-//! and frees all of them with it, stays. Called by the host (thread states, `sys._clear_internal_caches`) and,
-//! through [`crate::seams`], by RESUME. Nothing of it is in a library for a host with a GIL.
+//! Stands for `index_pool.o` and, of a free-threaded host's `codeobject.o`, for the four functions that
+//! `host/replaced-functions.txt` lists. The rest of that object stays the host's: it creates the array of
+//! copies with the code object, and frees array and copies with it. Called by the host through
+//! [`crate::exports`] (thread states, `sys._clear_internal_caches`), and by [`crate::ops`] and
+//! [`crate::interp`], which move frames when RESUME runs or an exception is thrown in. Nothing of it is in a
+//! library for a host with a GIL.
 //!
-//! # Who runs what
+//! # Which copy a thread executes
 //!
-//! A thread has an [index](indices) from its creation to its destruction: the place of its copies in the
+//! A thread has an [index](indices) from its creation to its destruction: the position of its copies in the
 //! [arrays](crate::host::copies) of all code objects. Entry 0 is the main copy. The first thread of an
-//! interpreter has index 0 and specializes the main copy, so a program without threads copies nothing. With
-//! `-X tlbc=0` all threads have index 0, share the main copy, and nothing is specialized.
+//! interpreter has index 0 and specializes the main copy, so a program without threads copies nothing. With `-X
+//! tlbc=0` all threads have index 0, share the main copy, and nothing is specialized.
 //!
-//! A frame knows the index of the copy that it runs. It starts in the thread's copy, or in the main one if that
-//! does not exist yet; nothing before RESUME is ever specialized or instrumented. RESUME, which also follows
-//! every `yield` and `await`, [moves](frames) a frame whose index is not the thread's to the thread's copy, at
-//! the same offset, and has it [made](copy) if need be.
+//! A frame stores the index of the copy that it executes. It starts in the thread's copy, or in the main copy
+//! if that does not exist yet; no instruction before RESUME is ever specialized or instrumented. RESUME, which
+//! also follows every `yield` and `await`, [moves](frames) a frame whose index differs from the thread's to the
+//! thread's copy, at the same offset. If there is no such copy, it is [made](copy).
 //!
-//! # Why no copy is ever read that is not what it should be
+//! # Why a thread never reads an incomplete or outdated copy
 //!
-//! - A copy is made under the code object's lock, which whoever instruments the code object holds as well
-//!   (unless the world is stopped): it is instrumented as the main copy, and generic beneath that. Thereafter
-//!   [`crate::instrument::writer`] treats all copies alike.
-//! - It is complete before it is stored into the array with release order. A longer array has all of the old
-//!   one's entries before it is stored; the old one is freed when every thread has been seen not to read it
+//! - A copy is made under the code object's lock. Code that instruments the code object holds that lock too,
+//!   unless the world is stopped. The copy has the same instrumentation as the main copy, and generic
+//!   instructions beneath it. From then on [`crate::instrument::writer`] treats all copies alike.
+//! - A copy is complete before it is stored into the array with release order. A longer array has all entries
+//!   of the old one before it is stored. The old array is freed after every thread has been seen not to read it
 //!   (QSBR).
-//! - A thread that gets an index which another one had before finds that one's copies: nothing in them is of a
-//!   thread, and what was written to them happened before, by way of the lock of the pool.
-//! - Copies under an index that no thread has are [freed](unused) only with the world stopped, and frames that
-//!   have outlived their thread (suspended generators, tracebacks) are moved to the main copy first. So whoever
-//!   gets the index next makes copies anew, and no frame points into the old ones.
+//! - A thread that gets an index which another thread had before finds that thread's copies. Nothing in them
+//!   depends on the thread, and all writes to them happened before, because both threads used the lock of the
+//!   pool.
+//! - Copies under an index that no thread has are [freed](unused) only with the world stopped. Frames that have
+//!   outlived their thread (suspended generators, tracebacks) are moved to the main copy first. So the next
+//!   thread with that index makes new copies, and no frame points into the old ones.
 //!
-//! `model` has loom go through the interleavings of this.
+//! `model` checks this with loom.
 
 pub(crate) mod contents;
 #[cfg(py_gil_disabled)]

@@ -1,7 +1,9 @@
-//! Every interleaving of threads that take indices, make copies, read them, and instrument them, by loom.
+//! Tests the protocol of [`super`] with loom: every interleaving of threads that take indices, make copies,
+//! read them, and instrument them.
 //!
-//! The pool is the real one behind a lock. Code objects follow the protocol of [`super`]: what it says is never
-//! touched by two threads at once, or not after it was freed, is a plain cell here, so that loom objects if it is.
+//! The pool is the real one, behind a lock. Code objects are modelled. Data that the protocol says is never
+//! accessed by two threads at once, or never after it was freed, is a plain cell here, so that loom reports a
+//! violation.
 
 use loom::cell::UnsafeCell;
 use loom::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
@@ -11,12 +13,12 @@ use loom::thread;
 use super::indices::Indices;
 use crate::host::opcode_byte;
 
-/// Something without locks of its own.
+/// A value without synchronization of its own.
 struct Plain<T>(UnsafeCell<T>);
 
 // SAFETY: loom checks every access.
 unsafe impl<T> Sync for Plain<T> {}
-// SAFETY: as above.
+// SAFETY: as for `Sync`.
 unsafe impl<T> Send for Plain<T> {}
 
 impl<T: Copy> Plain<T> {
@@ -25,12 +27,12 @@ impl<T: Copy> Plain<T> {
     }
 
     fn get(&self) -> T {
-        // SAFETY: the pointer is valid; loom finds unordered accesses.
+        // SAFETY: the pointer is valid; loom reports unordered accesses.
         self.0.with(|value| unsafe { *value })
     }
 
     fn set(&self, new: T) {
-        // SAFETY: as above.
+        // SAFETY: as for `get`.
         self.0.with_mut(|value| unsafe { *value = new })
     }
 }
@@ -41,7 +43,7 @@ fn check(model: impl Fn() + Sync + Send + 'static) {
     builder.check(model);
 }
 
-// --- indices -----------------------------------------------------------------------------------
+// --- indices ------------------------------------------------------------------------------------
 
 struct Pool {
     returned: Vec<u32>,
@@ -61,7 +63,7 @@ impl Pool {
 
 struct Threads {
     pool: Mutex<Pool>,
-    /// What the threads with these indices specialize.
+    /// The copies: what the threads with these indices specialize.
     copies: [Plain<usize>; 3],
 }
 
@@ -70,10 +72,10 @@ impl Threads {
         Arc::new(Threads { pool: Pool::new(), copies: [0; 3].map(Plain::new) })
     }
 
-    /// A thread from creation to destruction.
+    /// A thread from creation to destruction. Returns its index.
     fn live(&self) -> usize {
         let index = self.pool.lock().unwrap().indices().take().unwrap() as usize;
-        // Nobody else is in there: neither now, nor from before.
+        // No other thread uses the copy now, and all writes of earlier ones are visible.
         self.copies[index].set(self.copies[index].get() + 1);
         self.pool.lock().unwrap().indices().give_back(index as i32);
         index
@@ -90,7 +92,7 @@ fn a_thread_is_alone_with_its_copy_and_sees_all_of_what_another_left() {
         });
         let mut used = vec![threads.live()];
         used.extend(others.map(|other| other.join().unwrap()));
-        // No more indices than threads at a time, and everybody's work is there.
+        // No more indices than threads exist at a time, and the work of all threads is there.
         for (index, copy) in threads.copies.iter().enumerate() {
             assert_eq!(copy.get(), used.iter().filter(|&&other| other == index).count());
         }
@@ -100,44 +102,44 @@ fn a_thread_is_alone_with_its_copy_and_sees_all_of_what_another_left() {
     });
 }
 
-// --- copies ------------------------------------------------------------------------------------
+// --- copies -------------------------------------------------------------------------------------
 
 const GENERIC: u8 = 1;
 const SPECIALIZED: u8 = 2;
 const INSTRUMENTED: u8 = 3;
 
-/// Entries of the first array, and of the one that takes its place.
+/// The lengths of the first array and of the one that replaces it.
 const LENGTHS: [usize; 2] = [2, 3];
 
-/// How a copy or an array becomes known.
+/// When a copy or an array is published.
 #[derive(Clone, Copy, PartialEq)]
 enum Published {
     WhenComplete,
     TooEarly,
 }
 
-/// An array of copies. An entry is the number of a block plus one.
+/// An array of copies. An entry is the number of a block plus one; zero is no copy.
 struct Array {
     entries: [AtomicUsize; 3],
     is_freed: Plain<bool>,
 }
 
-/// A code object of one instruction and its cache.
+/// A code object with one instruction and its cache.
 struct Code {
     published: Published,
-    /// Shared by attached threads, exclusive while the world is stopped.
+    /// Locked for reading by attached threads, for writing while the world is stopped.
     world: RwLock<()>,
     lock: Mutex<Owned>,
-    /// Which of the two arrays is the code object's.
+    /// The index of the code object's current array.
     array: AtomicUsize,
     arrays: [Array; 2],
-    /// Blocks of memory: opcodes, which are atomic, and what else is in the copy of one thread.
+    /// Blocks of memory: opcodes, which are atomic, and the rest, which belongs to the copy of one thread.
     opcodes: [AtomicU8; 4],
     rest: [Plain<u8>; 4],
     version: AtomicUsize,
 }
 
-/// What the lock protects beside what is atomic.
+/// The data that the lock protects, besides what is atomic.
 struct Owned {
     blocks: usize,
     outgrown: bool,
@@ -160,7 +162,7 @@ impl Code {
         Arc::new(code)
     }
 
-    /// What needs no lock: the block of a thread's copy.
+    /// Finds the block of a thread's copy, without a lock.
     fn find(&self, index: usize) -> Option<usize> {
         let at = self.array.load(Ordering::Acquire);
         let array = &self.arrays[at];
@@ -171,7 +173,7 @@ impl Code {
         array.entries[index].load(Ordering::Acquire).checked_sub(1)
     }
 
-    /// What happens under the lock if there is none.
+    /// Finds the block of a thread's copy or makes one, under the lock.
     fn find_or_make(&self, index: usize) -> usize {
         let mut owned = self.lock.lock().unwrap();
         if let Some(block) = self.find(index) {
@@ -211,7 +213,7 @@ impl Code {
         block
     }
 
-    /// A frame from RESUME on; gives the block that it runs.
+    /// Executes a frame from RESUME on. Returns the block that it executes.
     fn run(&self, index: usize) -> usize {
         let _attached = self.world.read().unwrap();
         let block = self.find(index).unwrap_or_else(|| self.find_or_make(index));
@@ -226,7 +228,7 @@ impl Code {
         block
     }
 
-    /// A swap, because the model checker does not give plain stores their place among exchanges.
+    /// Uses a swap, because loom does not order plain stores among exchanges.
     fn instrument(&self) {
         let _attached = self.world.read().unwrap();
         let _locked = self.lock.lock().unwrap();
@@ -238,8 +240,8 @@ impl Code {
         self.version.store(1, Ordering::Release);
     }
 
-    /// What the host does when every thread has been seen not to read the old array: here, because none is
-    /// attached. QSBR itself is the host's.
+    /// Frees the old array. The host does so when every thread has been seen not to read it (QSBR); here, while
+    /// no thread is attached.
     fn free_outgrown(&self) {
         let _stopped = self.world.write().unwrap();
         if self.lock.lock().unwrap().outgrown {
@@ -253,7 +255,7 @@ fn spawn<T: 'static>(code: &Arc<Code>, action: impl FnOnce(&Code) -> T + 'static
     thread::spawn(move || action(&code))
 }
 
-/// Readers of `co_tlbc` that are not the copy's own thread: they look at frames of others.
+/// Reads `co_tlbc` like a thread that looks at the frames of other threads, not like the copy's own thread.
 fn look(code: &Code, index: usize) {
     let _attached = code.world.read().unwrap();
     if let Some(block) = code.find(index) {
@@ -315,7 +317,7 @@ fn an_array_is_outgrown_while_others_read_it() {
     });
 }
 
-/// A copy that is made before, while or after the code object is instrumented; both threads specialize theirs.
+/// A copy is made before, while or after the code object is instrumented. Both threads specialize their copies.
 #[test]
 fn no_copy_escapes_instrumentation() {
     check(|| {
@@ -328,24 +330,24 @@ fn no_copy_escapes_instrumentation() {
         for block in [0, block] {
             assert_eq!(code.opcodes[block].load(Ordering::Relaxed), INSTRUMENTED);
         }
-        // A frame that comes later sees that, too.
+        // A later frame sees the instrumentation, too.
         assert_eq!(code.run(1), block);
     });
 }
 
-// --- what outlives its thread --------------------------------------------------------------------
+// --- frames that outlive their thread -----------------------------------------------------------
 
-/// A suspended generator of a thread that is gone.
+/// A suspended generator of a thread that has ended.
 struct Generator {
     code: Arc<Code>,
     pool: Mutex<Pool>,
-    /// The block that it is in, and the index of that.
+    /// The block that its frame executes, and the index of that copy.
     block: Plain<usize>,
     index: Plain<usize>,
     is_freed: [Plain<bool>; 4],
 }
 
-/// Whether frames are moved before what they are in is freed.
+/// Whether frames are moved before their copies are freed.
 #[derive(Clone, Copy, PartialEq)]
 enum Frames {
     Moved,
@@ -357,7 +359,7 @@ impl Generator {
         let code = Code::new(Published::WhenComplete);
         let block = code.find_or_make(1);
         let pool = Pool::new();
-        // The main thread is there, the one with index 1 has been.
+        // The main thread is alive; the one with index 1 has ended.
         for expected in 0..2 {
             assert_eq!(pool.lock().unwrap().indices().take(), Some(expected));
         }
@@ -371,7 +373,7 @@ impl Generator {
         })
     }
 
-    /// `_Py_ClearUnusedTLBC`.
+    /// Stands for `_Py_ClearUnusedTLBC`.
     fn free_unused(&self, frames: Frames) {
         let _stopped = self.code.world.write().unwrap();
         let is_used = self.pool.lock().unwrap().returned[0] & 2 == 0;
@@ -389,11 +391,11 @@ impl Generator {
         }
     }
 
-    /// A new thread goes on with the generator.
+    /// A new thread resumes the generator.
     fn resume(&self) {
         let own = self.pool.lock().unwrap().indices().take().unwrap() as usize;
         let _attached = self.code.world.read().unwrap();
-        // The instruction that follows a `yield` is a RESUME, in whatever copy the frame is.
+        // The instruction after a `yield` is a RESUME, in whatever copy the frame is.
         assert!(!self.is_freed[self.block.get()].get(), "in a copy that is gone");
         if self.index.get() != own {
             let block = self.code.find(own).unwrap_or_else(|| self.code.find_or_make(own));

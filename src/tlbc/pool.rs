@@ -1,8 +1,9 @@
-//! The pool of an interpreter's indices (`_PyIndexPool` in `pycore_interp_structs.h`), and who gets one.
+//! The pool of an interpreter's indices (`_PyIndexPool` in `pycore_interp_structs.h`) in the host's memory.
+//! [`super::indices`] decides which index a thread gets.
 //!
-//! The host zeroes the structure with the interpreter and leaves it to these functions, except for
-//! `tlbc_generation`: debuggers that look in from outside keep what they have read of the copies of a code
-//! object until it changes.
+//! The host zeroes the structure with the interpreter, and otherwise leaves it to these functions. Debuggers
+//! outside of the process read `tlbc_generation`: they cache what they have read of a code object's copies
+//! until the number changes.
 
 use core::sync::atomic::{AtomicU32, Ordering};
 
@@ -12,24 +13,28 @@ use crate::host::ffi;
 
 type Pool = *mut ffi::_PyIndexPool;
 
-/// Words for as many threads as most programs ever have.
+/// The initial size of the set of free indices, in words: enough for the threads of most programs.
 const FIRST_WORDS: usize = 32;
 
-/// Lets debuggers know that there are other copies than before.
+/// Tells debuggers that the set of copies or indices has changed.
 ///
 /// # Safety
-/// The pool is that of a live interpreter.
+/// The pool belongs to a live interpreter.
 pub(crate) unsafe fn count_change(pool: Pool) {
-    // SAFETY: the caller's promise; nobody writes the number in another way.
+    // SAFETY: the pool is live (caller), and all code changes the number atomically.
     unsafe {
         AtomicU32::from_ptr(&raw mut (*pool).tlbc_generation).fetch_add(1, Ordering::Relaxed);
     }
 }
 
-/// Runs `action` on the indices of a pool that nobody else uses meanwhile.
+/// Runs `action` while holding the pool's lock.
+///
+/// # Safety
+/// The pool belongs to a live interpreter, and the thread does not hold the pool's lock. `action` waits for no
+/// other thread.
 unsafe fn with_indices<T>(pool: Pool, action: impl FnOnce(Pool) -> T) -> T {
-    // SAFETY: the callers' promise: the pool is that of a live interpreter. The thread, which need not be
-    // attached, does not wait for anything else while it holds the lock.
+    // SAFETY: the mutex is part of the pool, which is live (caller). The thread need not be attached: locking
+    // does not detach it.
     unsafe {
         let mutex = &raw mut (*pool).mutex;
         ffi::_PyMutex_LockTimed(mutex, -1, ffi::_Py_LOCK_DONT_DETACH);
@@ -40,8 +45,12 @@ unsafe fn with_indices<T>(pool: Pool, action: impl FnOnce(Pool) -> T) -> T {
 }
 
 /// The indices of a locked pool.
+///
+/// # Safety
+/// The pool is locked by this thread while the result is used, and there is only one result at a time.
 unsafe fn indices<'a>(pool: Pool) -> Indices<'a> {
-    // SAFETY: the callers' promise: the pool is locked; `capacity` words belong to it.
+    // SAFETY: the lock makes the access exclusive (caller); `values` points to `capacity` words that belong to
+    // the pool.
     unsafe {
         let heap = &mut (*pool).free_indices;
         let returned = if heap.values.is_null() {
@@ -53,9 +62,13 @@ unsafe fn indices<'a>(pool: Pool) -> Indices<'a> {
     }
 }
 
-/// Makes room for the next index; false if there is no memory for it.
+/// Makes room for the next index. Returns false if memory is short.
+///
+/// # Safety
+/// The pool is locked by this thread, and no result of [`indices`] is in use.
 unsafe fn grow(pool: Pool) -> bool {
-    // SAFETY: the callers' promise: the pool is locked. Raw memory can be had without being attached.
+    // SAFETY: the lock makes the access exclusive (caller). Raw memory may be allocated by a thread that is not
+    // attached. The new block is larger than the old one, since the next index does not fit into that.
     unsafe {
         let heap = &mut (*pool).free_indices;
         let old = heap.capacity as usize;
@@ -74,12 +87,12 @@ unsafe fn grow(pool: Pool) -> bool {
     }
 }
 
-/// Takes the smallest index that is free.
+/// Takes the smallest free index.
 ///
 /// # Safety
-/// The pool is that of a live interpreter.
+/// The pool belongs to a live interpreter, and the thread does not hold the pool's lock.
 pub(crate) unsafe fn take(pool: Pool) -> Result<i32, NoMemory> {
-    // SAFETY: the caller's promise.
+    // SAFETY: the pool is live and not locked by this thread (caller); inside `with_indices` it is.
     unsafe {
         let index = with_indices(pool, |pool| {
             indices(pool).take().or_else(|| if grow(pool) { indices(pool).take() } else { None })
@@ -90,12 +103,12 @@ pub(crate) unsafe fn take(pool: Pool) -> Result<i32, NoMemory> {
     }
 }
 
-/// Gives an index back.
+/// Returns an index to the pool.
 ///
 /// # Safety
-/// As for [`take`], which has returned the index.
+/// As for [`take`], which returned the index for this pool.
 pub(crate) unsafe fn give_back(pool: Pool, index: i32) {
-    // SAFETY: the caller's promise.
+    // SAFETY: the pool is live and not locked by this thread (caller); inside `with_indices` it is.
     unsafe {
         with_indices(pool, |pool| indices(pool).give_back(index));
         count_change(pool);
@@ -105,9 +118,9 @@ pub(crate) unsafe fn give_back(pool: Pool, index: i32) {
 /// Frees the memory of the pool.
 ///
 /// # Safety
-/// As for [`take`]; nobody uses the pool meanwhile.
+/// The pool belongs to a live interpreter, and no other thread uses the pool.
 pub(crate) unsafe fn clear(pool: Pool) {
-    // SAFETY: the caller's promise.
+    // SAFETY: this thread has exclusive access (caller), and the memory came from `PyMem_RawCalloc` or is null.
     unsafe {
         let heap = &mut (*pool).free_indices;
         ffi::PyMem_RawFree(heap.values.cast());

@@ -1,7 +1,7 @@
-//! Freeing the copies that belong to no thread any more.
+//! Freeing the copies that belong to no thread any more (`sys._clear_internal_caches`).
 //!
-//! The host's own function frees what has no thread, and frames that have outlived their thread then point into
-//! freed memory. Here they are moved to the main copy first.
+//! The host's own function frees all copies without a thread, and frames that have outlived their thread then
+//! point into freed memory. Here these frames are moved to the main copy first.
 
 use core::ffi::{c_int, c_void};
 
@@ -14,14 +14,17 @@ use crate::host::lock::with_world_stopped;
 use crate::host::object::{is_exact, type_of};
 use crate::host::{Code, Frame, PyObject, ThreadState, ffi};
 
-/// The indices that threads have; all others may be given to new threads.
+/// The indices that threads have. All others may be assigned to new threads.
 struct InUse(Vec<bool>);
 
 impl InUse {
+    /// The indices of the interpreter's threads.
+    ///
     /// # Safety
     /// The interpreter is live, and the world is stopped.
     unsafe fn by_threads(interp: *mut ffi::PyInterpreterState) -> Result<InUse, NoMemory> {
-        // SAFETY: the caller's promise; indices are not negative.
+        // SAFETY: the interpreter is live (caller), and so are the threads in the list; indices are not
+        // negative.
         unsafe {
             ThreadState::with_all(interp, |threads| {
                 InUse::collect(threads.map(|thread| thread.tlbc_index() as usize))
@@ -29,6 +32,7 @@ impl InUse {
         }
     }
 
+    /// A set of these indices and index 0, which is always in use.
     fn collect(indices: impl Iterator<Item = usize>) -> Result<InUse, NoMemory> {
         let mut flags = Vec::new();
         // The main copy is never freed.
@@ -47,8 +51,8 @@ impl InUse {
     }
 }
 
-/// What a walk over all objects finds. Memory of the host's collector must be neither allocated nor freed
-/// meanwhile, so what is to be freed is only noted.
+/// The state of a walk over all objects. During the walk, no memory of the host's collector may be allocated or
+/// freed; so the walk only records the code objects that have unused copies.
 struct Walk {
     in_use: InUse,
     code_objects: Vec<Code>,
@@ -56,10 +60,15 @@ struct Walk {
 }
 
 impl Walk {
+    /// Records the object if it is a code object with unused copies. Moves its frame to the main copy if it has
+    /// one in an unused copy.
+    ///
     /// # Safety
     /// The object is live and the world is stopped.
     unsafe fn visit(&mut self, object: *mut PyObject) -> Result<(), NoMemory> {
-        // SAFETY: the caller's promise; each type has its structure.
+        // SAFETY: the object is live (caller), and has the structure of its type. A frame in an unused copy is
+        // that of no thread, or of one that is in `use_own_copy`, since RESUME moves frames to their thread's
+        // copy first.
         unsafe {
             if is_exact(object, &raw mut ffi::PyCode_Type) {
                 let code = Code::from_ptr(object.cast());
@@ -76,8 +85,14 @@ impl Walk {
         Ok(())
     }
 
+    /// The C form of [`Walk::visit`]: returns 0 to stop the walk.
+    ///
+    /// # Safety
+    /// `object` is live, `walk` points to a [`Walk`] that nothing else uses meanwhile, and the world is
+    /// stopped.
     unsafe extern "C" fn callback(object: *mut PyObject, walk: *mut c_void) -> c_int {
-        // SAFETY: the collector passes on what it was given, and nobody else uses it meanwhile.
+        // SAFETY: the collector passes on the `walk` that it got from [`free_unused`], and object and world are
+        // as required (caller).
         unsafe {
             let walk = &mut *walk.cast::<Walk>();
             walk.failed = walk.visit(object).is_err();
@@ -86,13 +101,13 @@ impl Walk {
     }
 }
 
-/// The frame that an object keeps after the call that it was made for: in a generator, or in a frame object whose
-/// call is over. All other frames are those of running threads, and in their copies.
+/// The frame that an object keeps after the call that it was made for: that of a generator, or of a frame
+/// object whose call has ended. All other frames belong to running threads, and are in these threads' copies.
 ///
 /// # Safety
 /// The object is live and the world is stopped.
 unsafe fn kept_frame(object: *mut PyObject) -> Option<Frame> {
-    // SAFETY: the caller's promise; each type has its structure.
+    // SAFETY: the object is live (caller), and has the structure of its type.
     unsafe {
         let type_ = type_of(object);
         if type_ == &raw mut ffi::PyFrame_Type {
@@ -108,12 +123,13 @@ unsafe fn kept_frame(object: *mut PyObject) -> Option<Frame> {
     }
 }
 
-/// Frees the copies that no thread has.
+/// Frees the copies under indices that no thread has.
 ///
 /// # Safety
-/// The interpreter is live, the thread attached to it, and the world is stopped.
+/// The interpreter is live, the thread is attached to it, and the world is stopped.
 unsafe fn free_unused(interp: *mut ffi::PyInterpreterState) -> Result<(), NoMemory> {
-    // SAFETY: the caller's promise. No frame is in a copy any more that no thread has.
+    // SAFETY: interpreter and thread are as required (caller). After the walk, no frame is in an unused copy,
+    // so these may be freed.
     unsafe {
         let in_use = InUse::by_threads(interp)?;
         let mut walk = Walk { in_use, code_objects: Vec::new(), failed: false };
@@ -134,12 +150,12 @@ unsafe fn free_unused(interp: *mut ffi::PyInterpreterState) -> Result<(), NoMemo
     }
 }
 
-/// Frees the copies that belong to no thread of the interpreter; without memory, none.
+/// Frees the copies that belong to no thread of the interpreter. If memory is short, frees none.
 ///
 /// # Safety
-/// The thread is attached to the interpreter, and has not stopped the world.
+/// The thread is attached to the interpreter and has not stopped the world.
 pub(crate) unsafe fn free(interp: *mut ffi::PyInterpreterState) -> Result<(), NoMemory> {
-    // SAFETY: the caller's promise.
+    // SAFETY: the thread is attached and has not stopped the world (caller); the closure runs no Python code.
     unsafe { with_world_stopped(interp, || free_unused(interp)) }
 }
 

@@ -1,7 +1,7 @@
-//! The GIL by loom: every interleaving of two threads, and of three with few preemptions.
+//! Tests the GIL with loom: every interleaving of two threads, and of three with few preemptions.
 //!
-//! loom finds deadlocks (a wake-up that is lost, a switch that nobody makes) and unordered accesses to
-//! what the lock protects; the model's world finds threads that are touched after they are gone.
+//! loom finds deadlocks (a lost wake-up, a switch that never happens) and unordered accesses to the data that
+//! the lock protects. The model's [`World`] finds accesses to threads that have ended.
 
 use std::sync::Mutex;
 
@@ -10,7 +10,7 @@ use loom::sync::Arc;
 use loom::sync::atomic::{AtomicBool, AtomicI32, AtomicUsize, Ordering};
 use loom::thread;
 
-/// The lock over loom's atomics.
+/// The lock, with loom's atomics.
 #[path = "../gil.rs"]
 #[allow(clippy::duplicate_mod, reason = "the other one is over the machine's")]
 mod gil;
@@ -23,12 +23,12 @@ mod sync {
 use gil::{Gil, HOLDER_ALIGNMENT, Holder, MustExit, Queue, World};
 use queues::{Ends, Queues};
 
-/// What the lock sees of a thread.
+/// The lock's view of a thread.
 struct Member {
     alive: AtomicBool,
     must_exit: AtomicBool,
     drop_requested: AtomicBool,
-    /// How the thread's sleeps end, the next one last; when none is left, by being woken.
+    /// How the thread's sleeps end, the next one last. When the list is empty, they end by being woken.
     sleeps: Mutex<Vec<Ends>>,
 }
 
@@ -42,12 +42,12 @@ struct Model {
     protected: UnsafeCell<usize>,
 }
 
-// SAFETY: the lock that is checked orders the accesses to `protected`, or loom complains.
+// SAFETY: the lock under test orders the accesses to `protected`; otherwise loom reports it.
 unsafe impl Sync for Model {}
-// SAFETY: as above.
+// SAFETY: as for `Sync`.
 unsafe impl Send for Model {}
 
-/// The world of the thread with this index.
+/// The [`World`] of the thread with this index.
 #[derive(Clone, Copy)]
 struct Place<'a> {
     model: &'a Model,
@@ -60,12 +60,13 @@ impl Member {
     }
 }
 
+/// The thread with this index, as a holder.
 fn holder(index: usize) -> Holder {
     Holder::new((index + 1) * HOLDER_ALIGNMENT).expect("not zero")
 }
 
 impl Model {
-    /// A lock for as many threads, which sleep as is said of each.
+    /// A lock for as many threads as there are lists, and how the sleeps of each end.
     fn new(sleeps: &[&[Ends]]) -> Arc<Model> {
         let member = |sleeps: &&[Ends]| Member {
             alive: AtomicBool::new(true),
@@ -94,22 +95,22 @@ impl Model {
         }
     }
 
-    /// The thread's state; it must not be gone.
+    /// The state of a thread, which must not have ended.
     fn member(&self, thread: Holder) -> &Member {
         let member = &self.members[thread.id() / HOLDER_ALIGNMENT - 1];
         assert!(member.alive.load(Ordering::Relaxed), "a thread that is gone was touched");
         member
     }
 
-    /// What a thread does with the lock: changes what it protects.
+    /// What a thread does with the lock: changes the protected data.
     fn work(&self, me: usize) {
         assert_eq!(self.locked.load(Ordering::Relaxed), 1);
         assert_eq!(self.last_holder.load(Ordering::Relaxed), holder(me).id());
-        // SAFETY: the thread has the lock.
+        // SAFETY: the thread holds the lock.
         self.protected.with_mut(|value| unsafe { *value += 1 });
     }
 
-    /// The thread's state is freed: it has dropped the lock for the last time.
+    /// Marks the thread's state as freed: the thread has dropped the lock for the last time.
     fn gone(&self, me: usize) {
         self.members[me].alive.store(false, Ordering::Relaxed);
     }
@@ -165,7 +166,7 @@ fn check(preemptions: usize, body: impl Fn() + Sync + Send + 'static) {
     builder.check(body);
 }
 
-/// Takes and drops the lock as often as `drops` says, the last time finally, as a thread that ends.
+/// Takes and drops the lock `drops` times, the last time finally, like a thread that ends.
 fn run(model: &Model, me: usize, drops: usize) {
     for turn in 1..=drops {
         model.lock(me).take(holder(me)).expect("nobody must exit");
@@ -180,7 +181,7 @@ fn run(model: &Model, me: usize, drops: usize) {
     }
 }
 
-/// Lets every thread but the first one run in the background, and the first one here.
+/// Runs the first thread here and all others in the background, then checks the lock and the protected data.
 fn run_all(model: &Arc<Model>, drops: &[usize]) {
     let others: Vec<_> = (1..drops.len())
         .map(|me| {
@@ -220,7 +221,7 @@ fn one_of_three_asks() {
     check(2, || run_all(&Model::new(&[&[], &[Ends::InTime], &[]]), &[2, 1, 1]));
 }
 
-/// As a fork makes them.
+/// Spurious wake-ups, as a fork causes them.
 #[test]
 fn waking_for_no_reason_changes_nothing() {
     check(3, || {
@@ -228,7 +229,7 @@ fn waking_for_no_reason_changes_nothing() {
     });
 }
 
-/// Who drops the lock last may free its memory: nobody is in its queues any more.
+/// The last thread that drops the lock may free its memory: no other thread is in its queues any more.
 #[test]
 fn the_last_to_drop_the_lock_is_the_last_in_its_queues() {
     check(3, || {
@@ -251,7 +252,7 @@ fn the_last_to_drop_the_lock_is_the_last_in_its_queues() {
     });
 }
 
-/// The holder may end between being found and being told.
+/// The holder might end between the moment it is found and the callback.
 #[test]
 fn a_holder_stays_while_it_is_told() {
     check(3, || {
@@ -274,7 +275,7 @@ fn a_holder_stays_while_it_is_told() {
     });
 }
 
-/// A thread that has asked for the lock and then must exit leaves nobody waiting for its switch.
+/// If a thread has requested the lock and then must exit, no thread waits for a switch to it.
 #[test]
 fn a_thread_that_must_exit_takes_its_request_back() {
     check(4, || {
@@ -295,7 +296,7 @@ fn a_thread_that_must_exit_takes_its_request_back() {
     });
 }
 
-/// A pending call is either announced to the thread that runs, or found by the next one that attaches.
+/// A pending call is either announced to the running thread, or found by the next one that attaches.
 #[test]
 fn what_is_left_for_the_next_holder_is_seen() {
     check(4, || {

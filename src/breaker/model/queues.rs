@@ -1,4 +1,4 @@
-//! The two queues of a lock, as `src/breaker/queues.rs` has them.
+//! The two queues of a lock for loom: the same behaviour as `src/breaker/queues.rs`.
 
 use loom::cell::UnsafeCell;
 use loom::sync::{Condvar, Mutex, MutexGuard};
@@ -7,21 +7,22 @@ use super::gil::Queue;
 
 #[derive(Default)]
 pub(crate) struct Queues {
-    /// How many sleep in each, or have been woken and do not run yet.
+    /// The number of threads in each queue that sleep, or have been woken and do not run yet.
     asleep: Mutex<[usize; 2]>,
     bells: [Condvar; 2],
-    /// Read by all who unlock the queues, written by who frees them.
+    /// Stands for the lock's memory: read by each unlock of the queues, written when it is freed. loom reports
+    /// an unlock that is not ordered before the free.
     memory: UnsafeCell<()>,
 }
 
 /// How a sleep ends.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub(crate) enum Ends {
-    /// Somebody wakes the thread.
+    /// Another thread wakes it.
     Woken,
-    /// By itself, for no reason.
+    /// A spurious wake-up.
     WithoutReason,
-    /// By itself, when the time is up.
+    /// The deadline passes.
     InTime,
 }
 
@@ -70,7 +71,7 @@ impl Queues {
         action()
     }
 
-    /// What the owner of the memory does when nobody will use the queues any more.
+    /// The owner of the memory frees it, when no thread uses the queues any more.
     pub(crate) fn free(&self) {
         self.memory.with_mut(|_| ());
     }
@@ -81,7 +82,7 @@ impl Queues {
 }
 
 struct Locked<'a> {
-    /// Always there, except while the thread sleeps.
+    /// Some, except while the thread sleeps.
     asleep: Option<MutexGuard<'a, [usize; 2]>>,
     queues: &'a Queues,
 }

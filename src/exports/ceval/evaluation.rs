@@ -1,4 +1,5 @@
-//! The evaluator, how C enters it, and frames.
+//! The symbols of `ceval.o` that run code: the evaluator, the functions through which C enters it, and frames.
+//! The implementations are in [`crate::interp`] and [`crate::calls`].
 
 use core::ffi::c_int;
 
@@ -7,33 +8,31 @@ use crate::host::owned::into_host;
 use crate::host::{Frame, Owned, PyObject, StackRef, ThreadState, ffi};
 use crate::interp::{entry, eval};
 
-/// Runs `frame` to its end, or to its next `yield`, and gives its value: the default evaluator of
-/// PEP 523. Stands for the host's symbol of this name (`ceval.c`).
+/// Runs `frame` until it returns or yields, and returns the value: the default evaluator of PEP 523.
 ///
-/// `throwflag` is nonzero to raise the thread's exception at the point where the frame (a
-/// generator's) is suspended. Returns a new reference, or null with an exception set. The frame is
-/// cleared and popped when it ends.
+/// If `throwflag` is nonzero, raises the thread's exception at the point where the frame (a generator's) is
+/// suspended. Returns a new reference, or NULL with an exception set. Clears and pops the frame when it ends.
 ///
 /// # Safety
-/// The thread is attached and `tstate` is its state; `frame` is a complete, published frame that is
-/// not linked into the thread's frames yet.
+/// The calling thread is attached and `tstate` is its state. `frame` is complete, published, and not yet linked
+/// into the thread's frames. If `throwflag` is nonzero, an exception is set.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn _PyEval_EvalFrameDefault(
     tstate: *mut ffi::PyThreadState,
     frame: *mut ffi::_PyInterpreterFrame,
     throwflag: core::ffi::c_int,
 ) -> *mut PyObject {
-    // SAFETY: the contract of this function.
+    // SAFETY: the callee has the same contract.
     unsafe { entry::evaluate(ThreadState::from_ptr(tstate), Frame::from_ptr(frame), throwflag != 0) }
 }
 
-/// Calls `func` with `argcount` positional arguments from `args`, then one for each name in the tuple
-/// `kwnames` (null: none); `locals` (may be null) is the namespace of code that wants one. All are
-/// borrowed. Gives a new reference, or null with an exception set. Stands for the host's symbol of this
-/// name (`ceval.c`).
+/// Calls `func` with `argcount` positional arguments from `args`, then one for each name in the tuple `kwnames`
+/// (may be NULL). `locals` (may be NULL) is the namespace for code that wants one. Borrows all arguments.
+/// Returns a new reference, or NULL with an exception set.
 ///
 /// # Safety
-/// The thread is attached and `tstate` is its state; everything is live.
+/// The calling thread is attached and `tstate` is its state. All objects are live; `args` has one entry per
+/// positional argument and keyword.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn _PyEval_Vector(
     tstate: *mut ffi::PyThreadState,
@@ -43,55 +42,54 @@ pub unsafe extern "C" fn _PyEval_Vector(
     argcount: usize,
     kwnames: *mut PyObject,
 ) -> *mut PyObject {
-    // SAFETY: the contract of this function.
+    // SAFETY: the callee has the same contract.
     into_host(unsafe { eval::call(ThreadState::from_ptr(tstate), func, locals, args, argcount, kwnames) })
 }
 
-/// Runs the frame of `f`; kept for old programs. Gives a new reference, or null with an exception set.
-/// Stands for the host's symbol of this name (`ceval.c`).
+/// Runs the frame of `f`; kept for old programs. Borrows `f`. Returns a new reference, or NULL with an
+/// exception set.
 ///
 /// # Safety
-/// The thread is attached; `f` is a live frame object whose frame is complete and not running.
+/// The calling thread is attached; `f` is a live frame object whose frame is complete and not running.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn PyEval_EvalFrame(f: *mut ffi::PyFrameObject) -> *mut PyObject {
-    // SAFETY: the contract of this function.
+    // SAFETY: the callee has the same contract.
     unsafe { PyEval_EvalFrameEx(f, 0) }
 }
 
-/// Like [`PyEval_EvalFrame`]; a nonzero `throwflag` raises the thread's exception in the frame. Stands
-/// for the host's symbol of this name (`ceval.c`).
+/// Like `PyEval_EvalFrame`; if `throwflag` is nonzero, raises the thread's exception in the frame.
 ///
 /// # Safety
-/// As for [`PyEval_EvalFrame`].
+/// As for `PyEval_EvalFrame`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn PyEval_EvalFrameEx(f: *mut ffi::PyFrameObject, throwflag: c_int) -> *mut PyObject {
-    // SAFETY: the contract of this function.
+    // SAFETY: `f` is live and its frame complete and not running (caller), so the evaluator may run it.
     unsafe { eval::eval_frame(ThreadState::current(), Frame::from_ptr((*f).f_frame), throwflag) }
 }
 
-/// Runs the code object `co` with these namespaces, as `exec` does; null `locals` are the globals. All
-/// are borrowed. Gives a new reference, or null with an exception set. Stands for the host's symbol of
-/// this name (`ceval.c`).
+/// Runs the code object `co` in these namespaces, as `exec` does; `locals` may be NULL for `globals`. Borrows
+/// all arguments. Returns a new reference, or NULL with an exception set.
 ///
 /// # Safety
-/// The thread is attached; everything is live.
+/// The calling thread is attached. All objects are live; `co` is a code object and `globals` a dictionary.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn PyEval_EvalCode(
     co: *mut PyObject,
     globals: *mut PyObject,
     locals: *mut PyObject,
 ) -> *mut PyObject {
-    // SAFETY: the contract of this function.
+    // SAFETY: the callee has the same contract.
     into_host(unsafe { eval::run_code(co, globals, locals) })
 }
 
-/// Runs the code object `_co` with these namespaces and arguments: `argcount` positional ones, `kwcount`
-/// pairs of name and value, `defcount` defaults, and, or null, a dictionary of keyword-only defaults
-/// and a tuple of cells. All are borrowed. Gives a new reference, or null with an exception set. Stands
-/// for the host's symbol of this name (`ceval.c`).
+/// Runs the code object `_co` in these namespaces with these arguments: `argcount` positional ones, `kwcount`
+/// pairs of name and value in `kws`, `defcount` defaults, a dictionary of keyword-only defaults (may be NULL)
+/// and a tuple of cells (may be NULL). Borrows all arguments. Returns a new reference, or NULL with an
+/// exception set.
 ///
 /// # Safety
-/// The thread is attached; everything is live.
+/// The calling thread is attached. All objects are live; `_co` is a code object and `globals` a dictionary; the
+/// arrays have the stated lengths, `kws` twice `kwcount`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn PyEval_EvalCodeEx(
     _co: *mut PyObject,
@@ -106,7 +104,7 @@ pub unsafe extern "C" fn PyEval_EvalCodeEx(
     kwdefs: *mut PyObject,
     closure: *mut PyObject,
 ) -> *mut PyObject {
-    // SAFETY: the contract of this function.
+    // SAFETY: the objects are live and the arrays as long as stated (caller); the callees need nothing else.
     unsafe {
         let call = || {
             let defaults = Owned::from_host(ffi::_PyTuple_FromArray(defs, defcount as isize))?;
@@ -120,13 +118,13 @@ pub unsafe extern "C" fn PyEval_EvalCodeEx(
 
 // --- frames ---------------------------------------------------------------------------------
 
-/// Makes the frame of a call of `func`: `argcount` positional values in `args`, then one for each
-/// name in the tuple `kwnames` (null: none). Takes over `func`, `locals` (may be null) and the values,
-/// on failure too; borrows `kwnames`. Gives the frame, not linked yet, or null with an exception set.
-/// Stands for the host's symbol of this name (`ceval.c`).
+/// Makes the frame for a call of `func`: `argcount` positional values from `args`, then one for each name in
+/// the tuple `kwnames` (may be NULL). Takes over `func`, `locals` (may be NULL) and the values, on failure too;
+/// borrows `kwnames`. Returns the frame, which is not linked yet, or NULL with an exception set.
 ///
 /// # Safety
-/// The thread is attached and `tstate` is its state; `func` is a function, and everything is live.
+/// The calling thread is attached and `tstate` is its state. `func` refers to a Python function, and all
+/// objects are live; `args` has one entry per positional argument and keyword.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn _PyEvalFramePushAndInit(
     tstate: *mut ffi::PyThreadState,
@@ -137,7 +135,7 @@ pub unsafe extern "C" fn _PyEvalFramePushAndInit(
     kwnames: *mut PyObject,
     previous: *mut ffi::_PyInterpreterFrame,
 ) -> *mut ffi::_PyInterpreterFrame {
-    // SAFETY: the contract of this function.
+    // SAFETY: the callee has the same contract.
     unsafe {
         let (tstate, func, previous) =
             (ThreadState::from_ptr(tstate), StackRef::from_raw(func), Frame::from_ptr(previous));
@@ -146,15 +144,17 @@ pub unsafe extern "C" fn _PyEvalFramePushAndInit(
     }
 }
 
-/// Out of line [`clear_and_pop`]. Stands for the host's symbol of this name (`ceval.c`).
+/// Releases everything in a frame that has ended and frees its memory: pops it off the data stack, or leaves it
+/// to its generator. A frame object that is still referenced takes over the contents.
 ///
 /// # Safety
-/// As for [`clear_and_pop`]; `tstate` is the attached thread's state.
+/// The calling thread is attached and `tstate` is its state. `frame` is published, no longer linked into the
+/// thread's frames, and, if it is on the data stack, the last one there.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn _PyEval_FrameClearAndPop(
     tstate: *mut ffi::PyThreadState,
     frame: *mut ffi::_PyInterpreterFrame,
 ) {
-    // SAFETY: the contract of this function.
+    // SAFETY: the callee has the same contract.
     unsafe { frames::clear_and_pop_seldom(ThreadState::from_ptr(tstate), Frame::from_ptr(frame)) }
 }

@@ -1,4 +1,5 @@
-//! What instructions need: the host's tier 2 and JIT call it, too.
+//! The tables and functions of `ceval.o` behind instructions. The host's tier 2 and JIT call them as well. The
+//! implementations are in [`crate::ops`] and [`crate::instrument`].
 
 use core::ffi::{CStr, c_char, c_int};
 
@@ -18,101 +19,98 @@ use crate::ops::{
 
 // --- tables ---------------------------------------------------------------------------------
 
-/// The functions behind BINARY_OP, by its argument (`NB_*` in `opcode.h`).
+/// The functions behind BINARY_OP, indexed by its argument (`NB_*` in `opcode.h`).
 #[unsafe(no_mangle)]
 pub static _PyEval_BinaryOps: [BinaryFunction; OPERATORS] = tables::BINARY_OPERATORS;
 
-/// The functions behind CONVERT_VALUE, by its argument (`FVC_*` in `opcode_utils.h`; `FVC_NONE` has
-/// none). Each takes a borrowed reference and returns a new `str`, or null with an exception set.
+/// The functions behind CONVERT_VALUE, indexed by its argument (`FVC_*` in `opcode_utils.h`; the entry of
+/// `FVC_NONE` is NULL). Each borrows its argument and returns a new `str`, or NULL with an exception set.
 #[unsafe(no_mangle)]
 pub static _PyEval_ConversionFuncs: [conversion_func; FVC_ASCII as usize + 1] = tables::CONVERSIONS;
 
-/// Where a function object keeps what SET_FUNCTION_ATTRIBUTE gives it, by the instruction's argument
-/// (`MAKE_FUNCTION_*`); zero for what is no such argument. Stands for the host's table of this name.
+/// The offset in a function object that SET_FUNCTION_ATTRIBUTE stores to, indexed by its argument
+/// (`MAKE_FUNCTION_*`). Zero at indices that are no such argument.
 #[unsafe(no_mangle)]
 pub static _Py_FunctionAttributeOffsets: [usize; ffi::MAKE_FUNCTION_ANNOTATE as usize + 1] =
     functions::FUNCTION_ATTRIBUTES;
 
-/// The special methods behind LOAD_SPECIAL, by its argument (`SPECIAL_*` in `pycore_ceval.h`): the name,
-/// and the formats of TypeError for an object without it, the second one for an object that would do
-/// in the other kind of `with` statement. Stands for the host's symbol of this name (`ceval.c`).
+/// The special methods behind LOAD_SPECIAL, indexed by its argument (`SPECIAL_*` in `pycore_ceval.h`): the
+/// name, the format of the TypeError for an object without the method, and the format for an object that
+/// supports the other kind of `with` statement.
 #[unsafe(no_mangle)]
 pub static _Py_SpecialMethods: SpecialMethods = special_methods::SPECIAL_METHODS;
 
 // --- calls ----------------------------------------------------------------------------------
 
-/// Zero if `args` can be spread by `func(*args)`; otherwise -1 with TypeError set. Stands for the
-/// host's symbol of this name (`ceval.c`). An exception that is set already is replaced. All arguments
-/// are borrowed.
+/// Checks that `args` can be spread by `func(*args)`. Returns 0, or -1 with TypeError set, which replaces an
+/// exception that is set already. Borrows all arguments.
 ///
 /// # Safety
-/// The thread is attached, `tstate` is its state, and the objects are live.
+/// The calling thread is attached and `tstate` is its state; the objects are live.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn _Py_Check_ArgsIterable(
     _tstate: *mut ffi::PyThreadState,
     func: *mut PyObject,
     args: *mut PyObject,
 ) -> c_int {
-    // SAFETY: the contract of this function.
+    // SAFETY: the callee has the same contract.
     status(unsafe { spread::check_iterable(func, args) })
 }
 
-/// Makes the exception that merging `kwargs` into the keywords of a call of `func` has raised one about
-/// the call: TypeError for what is no mapping (AttributeError of a missing `keys`), or for a keyword
-/// that is there already (KeyError with the keyword). Others stay. Stands for the host's symbol of this
-/// name (`ceval.c`). All arguments are borrowed.
+/// Replaces the exception that was raised when `kwargs` was merged into the keywords of a call of `func` by one
+/// about the call: TypeError if `kwargs` is not a mapping (AttributeError was raised) or has a keyword that the
+/// call has already (KeyError with the keyword was raised). Other exceptions stay. Borrows all arguments.
 ///
 /// # Safety
-/// The thread is attached with an exception set, `tstate` is its state, and the objects are live.
+/// The calling thread is attached with an exception set, and `tstate` is its state; the objects are live.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn _PyEval_FormatKwargsError(
     _tstate: *mut ffi::PyThreadState,
     func: *mut PyObject,
     kwargs: *mut PyObject,
 ) {
-    // SAFETY: the contract of this function.
+    // SAFETY: the callee has the same contract.
     unsafe { spread::explain_keywords_error(func, kwargs) }
 }
 
-/// The objects that `nargs` stack references name, borrowed, as an array for a vectorcall: `scratch` if
-/// they fit, else new memory. A writable slot is before the first one. Gives null with MemoryError
-/// set. Whoever called hands the slot before the array to [`_PyObjectArray_Free`]. Stands for the
-/// host's symbol of this name (`ceval.c`).
+/// Returns an array of the `nargs` objects that `input` refers to, borrowed, for a vectorcall. The slot before
+/// the first object may be written. The array is `scratch` if up to ten objects are wanted, else newly
+/// allocated; returns NULL with MemoryError set on failure. The caller passes the address of the slot before
+/// the array to `_PyObjectArray_Free`.
 ///
 /// # Safety
-/// The thread is attached; `input` holds that many references, and `scratch` has room for ten objects
-/// and one more before.
+/// The calling thread is attached; `input` has `nargs` live references; `scratch` has room for ten objects, and
+/// one more before it.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn _PyObjectArray_FromStackRefArray(
     input: *mut ffi::_PyStackRef,
     nargs: ffi::Py_ssize_t,
     scratch: *mut *mut PyObject,
 ) -> *mut *mut PyObject {
-    // SAFETY: the contract of this function.
+    // SAFETY: the callee has the same contract.
     unsafe { building::borrow_array(input.cast(), nargs as usize, scratch).unwrap_or(core::ptr::null_mut()) }
 }
 
-/// Frees `array`, the memory that [`_PyObjectArray_FromStackRefArray`] gave a part of, unless it is
-/// `scratch`. Stands for the host's symbol of this name (`ceval.c`).
+/// Frees `array`, memory from `_PyObjectArray_FromStackRefArray`, unless it is `scratch`.
 ///
 /// # Safety
-/// The thread is attached; both are the start of the memory, one slot before the first object.
+/// The calling thread is attached. Both pointers are to the slot before the first object, and `array` is not
+/// used any more.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn _PyObjectArray_Free(array: *mut *mut PyObject, scratch: *mut *mut PyObject) {
-    // SAFETY: the contract of this function.
+    // SAFETY: the callee has the same contract.
     unsafe { building::free_array(array, scratch) }
 }
 
 // --- names and attributes -------------------------------------------------------------------
 
-/// Looks `name` up in the locals, globals and builtins of `frame`, as LOAD_NAME does. Stands for the
-/// host's symbol of this name (`ceval.c`).
+/// Looks `name` up in the locals, globals and builtins of `frame`, as LOAD_NAME does.
 ///
-/// All arguments are borrowed. Returns a new reference, or null with an exception set: NameError, or
-/// SystemError if the frame has no mapping of locals, or whatever the mappings raise.
+/// Borrows all arguments. Returns a new reference, or NULL with an exception set: NameError, SystemError if the
+/// frame has no mapping of locals, or the exception of a mapping.
 ///
 /// # Safety
-/// The thread is attached and `tstate` is its state; `frame` is live and published; `name` is a live
+/// The calling thread is attached and `tstate` is its state; `frame` is live and published; `name` is a live
 /// string.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn _PyEval_LoadName(
@@ -120,19 +118,18 @@ pub unsafe extern "C" fn _PyEval_LoadName(
     frame: *mut ffi::_PyInterpreterFrame,
     name: *mut PyObject,
 ) -> *mut PyObject {
-    // SAFETY: the contract of this function.
+    // SAFETY: the callee has the same contract.
     into_host(unsafe { names::find_name(ThreadState::from_ptr(tstate), Frame::from_ptr(frame), name) })
 }
 
-/// Looks `name` up in `globals` and `builtins`, as LOAD_GLOBAL does, and puts a new reference (or the
-/// empty reference, with an exception set) to `writeto`. Stands for the host's symbol of this name
-/// (`ceval.c`).
+/// Looks `name` up in `globals` and `builtins`, as LOAD_GLOBAL does, and stores a new reference to `*writeto`;
+/// on failure the null reference, with an exception set.
 ///
-/// All arguments are borrowed. Raises NameError, or whatever namespaces that are not exact
-/// dictionaries raise.
+/// Borrows all arguments. Raises NameError, or the exception of a namespace that is not an exact dictionary.
 ///
 /// # Safety
-/// The thread is attached and its frame published; `name` is a live string; `writeto` can be written.
+/// The calling thread is attached and its frame published; the namespaces are live; `name` is a live string;
+/// `writeto` is writable.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn _PyEval_LoadGlobalStackRef(
     globals: *mut PyObject,
@@ -140,20 +137,19 @@ pub unsafe extern "C" fn _PyEval_LoadGlobalStackRef(
     name: *mut PyObject,
     writeto: *mut ffi::_PyStackRef,
 ) {
-    // SAFETY: the contract of this function.
+    // SAFETY: the callee has the same contract.
     unsafe { names::find_global(globals, builtins, name, writeto.cast()) }
 }
 
-/// Loads `owner.name` for a call, as LOAD_ATTR does. Stands for the host's symbol of this name
-/// (`ceval.c`).
+/// Loads `owner.name` for a call, as LOAD_ATTR does.
 ///
-/// Consumes `owner`. Returns a new reference: a method's function, with the owner's reference put to
-/// `self_or_null`; or any other attribute, with the empty reference put there; or, with an exception
-/// set, the empty reference, and again that.
+/// Takes over `owner`. For a method, returns a new reference to its function and moves `owner` to
+/// `*self_or_null`. For any other attribute, returns a new reference to it and stores the null reference to
+/// `*self_or_null`. On failure, both are the null reference, with an exception set.
 ///
 /// # Safety
-/// The thread is attached and `tstate` is its state; its frame is published, and what `owner` refers
-/// to stays alive although not counted; `name` is a live string; `self_or_null` can be written.
+/// The calling thread is attached and `tstate` is its state; its frame is published; the object of an uncounted
+/// `owner` stays alive; `name` is a live string; `self_or_null` is writable.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn _Py_LoadAttr_StackRefSteal(
     tstate: *mut ffi::PyThreadState,
@@ -161,7 +157,7 @@ pub unsafe extern "C" fn _Py_LoadAttr_StackRefSteal(
     name: *mut PyObject,
     self_or_null: *mut ffi::_PyStackRef,
 ) -> ffi::_PyStackRef {
-    // SAFETY: the contract of this function.
+    // SAFETY: the callee has the same contract.
     unsafe {
         attributes::find_method(
             ThreadState::from_ptr(tstate),
@@ -173,30 +169,28 @@ pub unsafe extern "C" fn _Py_LoadAttr_StackRefSteal(
     .raw()
 }
 
-/// Whether an object without the special method `oparg` (one of the host's `SPECIAL_*`) has those of
-/// the other kind of `with` statement: 1 or 0. Stands for the host's symbol of this name (`ceval.c`).
-///
-/// The object is borrowed. Sets no exception.
+/// Returns 1 if `object`, which lacks the special method `oparg` (`SPECIAL_*`), has the methods for the other
+/// kind of `with` statement, else 0. Borrows `object`; sets no exception.
 ///
 /// # Safety
-/// The thread is attached with no exception set, and `object` is live.
+/// The calling thread is attached with no exception set; `object` is live.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn _PyEval_SpecialMethodCanSuggest(object: *mut PyObject, oparg: c_int) -> c_int {
-    // SAFETY: the contract of this function.
+    // SAFETY: the callee has the same contract.
     unsafe { special_methods::has_other_kind(object, oparg as u32) }.into()
 }
 
 // --- errors ---------------------------------------------------------------------------------
 
-/// Sets `exc` with a message about `obj`, a str. Stands for the host's symbol of this name (`ceval.c`).
+/// Sets the exception `exc` with a message about `obj`, a `str`.
 ///
-/// `format_str` has one `%s`, for the text of `obj`. A NameError also gets `obj` as its `name`, from
-/// which suggestions are made later. All arguments are borrowed. Sets another exception if `obj` has
-/// no text, and none at all if it is null.
+/// `format_str` has one `%s`, for the text of `obj`. A NameError also gets `obj` as its `name`, from which
+/// suggestions are made later. Borrows all arguments. Sets another exception if `obj` cannot be encoded, and
+/// none if it is NULL.
 ///
 /// # Safety
-/// The thread is attached and `tstate` its state, no exception is set, `exc` is an exception class,
-/// `format_str` a format as described, and `obj` null or live.
+/// The calling thread is attached and `tstate` is its state; no exception is set; `exc` is an exception class;
+/// `format_str` is as described; `obj` is NULL or a live `str`.
 #[cold]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn _PyEval_FormatExcCheckArg(
@@ -205,17 +199,18 @@ pub unsafe extern "C" fn _PyEval_FormatExcCheckArg(
     format_str: *const c_char,
     obj: *mut PyObject,
 ) {
-    // SAFETY: the contract of this function.
+    // SAFETY: the callee has the same contract.
     unsafe { unbound::raise_about(ThreadState::from_ptr(tstate), exc, CStr::from_ptr(format_str), obj) }
 }
 
-/// Sets the exception for an unbound variable: UnboundLocalError for a local (also one in a cell),
-/// NameError for a free variable. Stands for the host's symbol of this name (`ceval.c`).
+/// Sets the exception for the unbound variable `oparg` of `co`: UnboundLocalError for a local variable (also
+/// one in a cell), NameError for a free variable.
 ///
-/// An exception that is set already stays. `co` is borrowed.
+/// An exception that is set already stays. Borrows `co`.
 ///
 /// # Safety
-/// The thread is attached and `tstate` its state; `co` is live and has a local `oparg`.
+/// The calling thread is attached and `tstate` is its state; `co` is live and has a local or free variable
+/// `oparg`.
 #[cold]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn _PyEval_FormatExcUnbound(
@@ -223,53 +218,51 @@ pub unsafe extern "C" fn _PyEval_FormatExcUnbound(
     co: *mut ffi::PyCodeObject,
     oparg: c_int,
 ) {
-    // SAFETY: the contract of this function.
+    // SAFETY: the callee has the same contract.
     unsafe { unbound::unbound(ThreadState::from_ptr(tstate), Code::from_ptr(co), oparg as usize) }
 }
 
 // --- exceptions -----------------------------------------------------------------------------
 
-/// Checks that `right` may stand after `except`: a class of exceptions, or a tuple of such classes.
-/// Stands for the host's symbol of this name (`ceval.c`).
+/// Checks that `right` may follow `except`: it must be an exception class, or a tuple of such classes.
 ///
-/// Both arguments are borrowed. Returns 0, or -1 with TypeError set.
+/// Borrows all arguments. Returns 0, or -1 with TypeError set.
 ///
 /// # Safety
-/// The thread is attached and `tstate` its state; `right` is live.
+/// The calling thread is attached and `tstate` is its state; `right` is live.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn _PyEval_CheckExceptTypeValid(
     _tstate: *mut ffi::PyThreadState,
     right: *mut PyObject,
 ) -> c_int {
-    // SAFETY: the contract of this function.
+    // SAFETY: the callee has the same contract.
     status(unsafe { exceptions::check_types(right) })
 }
 
-/// Checks that `right` may stand after `except*`: as for `except`, but not a class of exception groups.
-/// Stands for the host's symbol of this name (`ceval.c`).
+/// Checks that `right` may follow `except*`: as for `except`, but no class may be an exception group.
 ///
-/// Both arguments are borrowed. Returns 0, or -1 with an exception set (TypeError, or what a metaclass
-/// raised).
+/// Borrows all arguments. Returns 0, or -1 with an exception set: TypeError, or that of a metaclass.
 ///
 /// # Safety
-/// The thread is attached and `tstate` its state, the current frame is published, and `right` is live.
+/// The calling thread is attached and `tstate` is its state; the current frame is published; `right` is live.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn _PyEval_CheckExceptStarTypeValid(
     _tstate: *mut ffi::PyThreadState,
     right: *mut PyObject,
 ) -> c_int {
-    // SAFETY: the contract of this function.
+    // SAFETY: the callee has the same contract.
     status(unsafe { exceptions::check_star_types(right) })
 }
 
-/// Splits an exception by the type of an `except*` handler, see [`split_by_type`]. Stands for the host's
-/// symbol of this name (`ceval.c`).
+/// Splits the exception `exc_value` (or None) by the type of an `except*` handler.
 ///
-/// Arguments are borrowed. Returns 0 with new references in `*match_` and `*rest`, or -1 with an
-/// exception set and both unchanged.
+/// Borrows its arguments. Returns 0 and stores new references: to `*match_` the part that the handler handles,
+/// as an exception group, and to `*rest` the part for the next handler; either may be None. Returns -1 with an
+/// exception set and stores nothing on failure.
 ///
 /// # Safety
-/// As for [`split_by_type`]; `match_` and `rest` may be written.
+/// The calling thread is attached; `frame` is its current frame, published; both objects are live; `match_` and
+/// `rest` are writable.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn _PyEval_ExceptionGroupMatch(
     frame: *mut ffi::_PyInterpreterFrame,
@@ -278,7 +271,7 @@ pub unsafe extern "C" fn _PyEval_ExceptionGroupMatch(
     match_: *mut *mut PyObject,
     rest: *mut *mut PyObject,
 ) -> c_int {
-    // SAFETY: the contract of this function.
+    // SAFETY: frame and objects are as `split_by_type` requires, and the two places are writable (caller).
     unsafe {
         let Ok(split) = exceptions::split_by_type(Frame::from_ptr(frame), exc_value, match_type) else {
             return -1;
@@ -289,44 +282,42 @@ pub unsafe extern "C" fn _PyEval_ExceptionGroupMatch(
     }
 }
 
-/// Fires RAISE, for the JIT. Stands for the host's symbol of this name (`ceval.c`).
+/// Fires the RAISE event, for the JIT.
 ///
-/// Takes and returns no references. If a tool raises, its exception replaces the one that is set.
+/// If a tool raises, its exception replaces the one that is set.
 ///
 /// # Safety
-/// The thread is attached and `tstate` its state, an exception is set, `frame` is current and published,
-/// and `instr` is in its bytecode.
+/// The calling thread is attached and `tstate` is its state; an exception is set; `frame` is current and
+/// published; `instr` is in its bytecode.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn _PyEval_MonitorRaise(
     tstate: *mut ffi::PyThreadState,
     frame: *mut ffi::_PyInterpreterFrame,
     instr: *mut ffi::_Py_CODEUNIT,
 ) {
-    // SAFETY: the contract of this function.
+    // SAFETY: the callee has the same contract.
     unsafe { events::raise(ThreadState::from_ptr(tstate), Frame::from_ptr(frame), CodeUnit::from_ptr(instr)) }
 }
 
-/// Whether no tool of the interpreter wants PY_UNWIND events. Stands for the host's symbol of this name
-/// (`ceval.c`); cannot fail.
+/// Returns whether no tool of the interpreter watches PY_UNWIND events; cannot fail.
 ///
 /// # Safety
-/// `tstate` is the attached thread's state.
+/// The calling thread is attached and `tstate` is its state.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn _PyEval_NoToolsForUnwind(tstate: *mut ffi::PyThreadState) -> bool {
-    // SAFETY: the contract of this function.
+    // SAFETY: the callee has the same contract.
     unsafe { !events::is_watched(ThreadState::from_ptr(tstate), ffi::PY_MONITORING_EVENT_PY_UNWIND) }
 }
 
 // --- imports --------------------------------------------------------------------------------
 
-/// `import name`, with `fromlist` and `level`, by the `__import__` of the frame's builtins. Stands for
-/// the host's symbol of this name (`ceval.c`).
+/// Imports the module `name` with `fromlist` and `level`, by the `__import__` of the frame's builtins.
 ///
-/// All arguments are borrowed. Returns a new reference, or null with an exception set: ImportError if
-/// there is no `__import__`, or whatever the import raises.
+/// Borrows all arguments. Returns a new reference, or NULL with an exception set: ImportError if there is no
+/// `__import__`, or the exception of the import.
 ///
 /// # Safety
-/// The thread is attached and `tstate` is its state; `frame` is live and published; the objects are
+/// The calling thread is attached and `tstate` is its state; `frame` is live and published; the objects are
 /// live.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn _PyEval_ImportName(
@@ -336,21 +327,19 @@ pub unsafe extern "C" fn _PyEval_ImportName(
     fromlist: *mut PyObject,
     level: *mut PyObject,
 ) -> *mut PyObject {
-    // SAFETY: the contract of this function.
+    // SAFETY: the callee has the same contract.
     into_host(unsafe {
         imports::import_name(ThreadState::from_ptr(tstate), Frame::from_ptr(frame), name, fromlist, level)
     })
 }
 
-/// `from module import name`: the attribute of the module, or else the submodule of that name, which a
-/// circular import may have left in `sys.modules` only. Stands for the host's symbol of this name
-/// (`ceval.c`).
+/// Returns what `from module import name` binds: the module's attribute, or else the submodule of that name,
+/// which a circular import may have left in `sys.modules` only.
 ///
-/// All arguments are borrowed. Returns a new reference, or null with an exception set, ImportError in
-/// the usual case.
+/// Borrows all arguments. Returns a new reference, or NULL with an exception set, usually ImportError.
 ///
 /// # Safety
-/// The thread is attached and `tstate` is its state, its frame published; the objects are live and
+/// The calling thread is attached and `tstate` is its state; its frame is published; the objects are live and
 /// `name` is a string.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn _PyEval_ImportFrom(
@@ -358,34 +347,33 @@ pub unsafe extern "C" fn _PyEval_ImportFrom(
     module: *mut PyObject,
     name: *mut PyObject,
 ) -> *mut PyObject {
-    // SAFETY: the contract of this function.
+    // SAFETY: the callee has the same contract.
     into_host(unsafe { imports::import_from(module, name) })
 }
 
 // --- iteration and unpacking ----------------------------------------------------------------
 
-/// The iterator that `await` runs for `iterable`. Stands for the host's symbol of this name (`ceval.c`).
+/// Returns the iterator that `await` runs for `iterable`.
 ///
-/// `oparg` says what is awaited: 1 and 2 are the results of `__aenter__` and `__aexit__`. `iterable` is
-/// borrowed. Returns a new reference, or null with an exception set: TypeError for what cannot be
-/// awaited, RuntimeError for a coroutine that something awaits already.
+/// `oparg` is 1 if the result of `__aenter__` is awaited, 2 if that of `__aexit__`. Borrows `iterable`. Returns
+/// a new reference, or NULL with an exception set: TypeError if the object cannot be awaited, RuntimeError if
+/// it is a coroutine that is being awaited already.
 ///
 /// # Safety
-/// The thread is attached, its current frame published, and `iterable` is live.
+/// The calling thread is attached and its current frame published; `iterable` is live.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn _PyEval_GetAwaitable(iterable: *mut PyObject, oparg: c_int) -> *mut PyObject {
-    // SAFETY: the contract of this function.
+    // SAFETY: the callee has the same contract.
     into_host(unsafe { awaiting::awaitable_iterator(iterable, oparg) })
 }
 
-/// Replaces the exception for something that cannot be awaited by one that says where it came from,
-/// if that was `__aenter__` (`oparg` 1) or `__aexit__` (2). Stands for the host's symbol of this name
-/// (`ceval.c`).
+/// Replaces the exception for an object that cannot be awaited by one that says that `__aenter__` (`oparg` 1)
+/// or `__aexit__` (`oparg` 2) returned it. Does nothing for other values of `oparg`.
 ///
-/// `type_` is the type of what cannot be awaited, borrowed.
+/// `type_` is the type of the object, borrowed.
 ///
 /// # Safety
-/// The thread is attached and `tstate` its state, an exception is set, and `type_` is live.
+/// The calling thread is attached and `tstate` is its state; an exception is set; `type_` is live.
 #[cold]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn _PyEval_FormatAwaitableError(
@@ -393,45 +381,43 @@ pub unsafe extern "C" fn _PyEval_FormatAwaitableError(
     type_: *mut PyTypeObject,
     oparg: c_int,
 ) {
-    // SAFETY: the contract of this function.
+    // SAFETY: the callee has the same contract.
     unsafe { awaiting::explain_not_awaitable(type_, oparg) }
 }
 
-/// What `async for` awaits to get the next item of `aiter`. Stands for the host's symbol of this name
-/// (`ceval.c`).
+/// Returns what `async for` awaits to get the next item of `aiter`.
 ///
-/// `aiter` is borrowed. Returns a new reference, or null with an exception set.
+/// Borrows `aiter`. Returns a new reference, or NULL with an exception set.
 ///
 /// # Safety
-/// The thread is attached, its current frame published, and `aiter` is live.
+/// The calling thread is attached and its current frame published; `aiter` is live.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn _PyEval_GetANext(aiter: *mut PyObject) -> *mut PyObject {
-    // SAFETY: the contract of this function.
+    // SAFETY: the callee has the same contract.
     into_host(unsafe { awaiting::next_awaitable(aiter) })
 }
 
-/// `_PyEval_MatchKeys` of `ceval.o`: the values of a mapping pattern's `keys` (a tuple) in `map`, both
-/// borrowed. Returns a new reference to a tuple of them, or to None if a key is missing; null with an
-/// exception set.
+/// Looks up the keys of a mapping pattern: the tuple `keys`, in `map`. Borrows both. Returns a new tuple of the
+/// values, or a new reference to None if a key is missing; NULL with an exception set on failure.
 ///
 /// # Safety
-/// Both are live; the thread is attached and its frames published.
+/// The calling thread is attached and its frames are published; both objects are live, and `keys` is a tuple.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn _PyEval_MatchKeys(
     _tstate: *mut ffi::PyThreadState,
     map: *mut PyObject,
     keys: *mut PyObject,
 ) -> *mut PyObject {
-    // SAFETY: the contract of this function.
+    // SAFETY: the callee has the same contract.
     into_host(unsafe { matching::match_keys(map, keys) })
 }
 
-/// `_PyEval_MatchClass` of `ceval.o`: the attributes that a class pattern asks for: of the first `nargs`
-/// names of the class's `__match_args__`, and of `names` (a tuple). All objects are borrowed. Returns a
-/// new tuple; null, with or without an exception set, if `subject` does not match.
+/// Loads the attributes that a class pattern needs: those that the first `nargs` names in the `__match_args__`
+/// of `class` stand for, and those in the tuple `names`. Borrows all objects. Returns a new tuple. Returns NULL
+/// without an exception if `subject` does not match, NULL with an exception set on failure.
 ///
 /// # Safety
-/// The objects are live; the thread is attached and its frames published.
+/// The calling thread is attached and its frames are published; the objects are live, and `names` is a tuple.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn _PyEval_MatchClass(
     _tstate: *mut ffi::PyThreadState,
@@ -440,46 +426,49 @@ pub unsafe extern "C" fn _PyEval_MatchClass(
     nargs: ffi::Py_ssize_t,
     names: *mut PyObject,
 ) -> *mut PyObject {
-    // SAFETY: the contract of this function.
+    // SAFETY: the callee has the same contract.
     match unsafe { matching::match_class(subject, class, nargs, names) } {
         Ok(Some(attributes)) => attributes.into_ptr(),
         Ok(None) | Err(Raised) => core::ptr::null_mut(),
     }
 }
 
-/// `_PyEval_SliceIndex` of `ceval.o`: converts a slice index (borrowed), and leaves `*place` as it is for
-/// None. Returns 1, or 0 with an exception set.
+/// Converts a slice index, borrowed, and stores it to `*place`. None leaves `*place` unchanged. Returns 1, or 0
+/// with an exception set.
 ///
 /// # Safety
-/// `object` is live, `place` may be written, the thread is attached.
+/// The calling thread is attached; `object` is live; `place` is writable.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn _PyEval_SliceIndex(object: *mut PyObject, place: *mut ffi::Py_ssize_t) -> c_int {
     if object == none() {
         return 1;
     }
-    // SAFETY: the contract of this function.
+    // SAFETY: thread, object and place are as both callees require (caller).
     unsafe { store(subscripts::slice_index(object), place) }
 }
 
-/// `_PyEval_SliceIndexNotNone` of `ceval.o`: converts a slice index (borrowed) where None is not allowed.
-/// Returns 1, or 0 with an exception set.
+/// Converts a slice index, borrowed, and stores it to `*place`. None is not allowed. Returns 1, or 0 with an
+/// exception set.
 ///
 /// # Safety
-/// `object` is live, `place` may be written, the thread is attached.
+/// The calling thread is attached; `object` is live; `place` is writable.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn _PyEval_SliceIndexNotNone(
     object: *mut PyObject,
     place: *mut ffi::Py_ssize_t,
 ) -> c_int {
-    // SAFETY: the contract of this function.
+    // SAFETY: thread, object and place are as both callees require (caller).
     unsafe { store(subscripts::slice_index_not_none(object), place) }
 }
 
-/// Stores what a conversion gave; the host's convention: 1, or 0 with an exception set.
+/// Stores the result of a conversion and returns 1; returns 0 if an exception is set.
+///
+/// # Safety
+/// `place` is writable.
 unsafe fn store(value: PyResult<isize>, place: *mut isize) -> c_int {
     match value {
         Ok(value) => {
-            // SAFETY: the callers' promise.
+            // SAFETY: `place` is writable (caller).
             unsafe { *place = value };
             1
         }
@@ -487,12 +476,13 @@ unsafe fn store(value: PyResult<isize>, place: *mut isize) -> c_int {
     }
 }
 
-/// `_PyEval_UnpackIterableStackRef` of `ceval.o`: stores the items of `iterable` (borrowed) below `top`,
-/// the first one topmost. There must be `before` of them; or, unless `after` is -1, at least `before` and
-/// `after`, those between becoming a list. Returns 1, or 0 with an exception set and nothing stored.
+/// Unpacks `iterable`, borrowed, into the stack slots below `top`, the first item topmost. If `after` is -1,
+/// there must be `before` items. Otherwise there must be at least `before + after` items, and those between
+/// become a list. Returns 1, or 0 with an exception set; then the slots own no references.
 ///
 /// # Safety
-/// The thread is attached and its frames published; there is room below `top`; `iterable` is live.
+/// The calling thread is attached and its frames are published; `iterable` is live; there are `before` slots
+/// below `top`, or `before + 1 + after` unless `after` is -1.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn _PyEval_UnpackIterableStackRef(
     tstate: *mut ffi::PyThreadState,
@@ -501,7 +491,7 @@ pub unsafe extern "C" fn _PyEval_UnpackIterableStackRef(
     after: c_int,
     top: *mut ffi::_PyStackRef,
 ) -> c_int {
-    // SAFETY: the contract of this function.
+    // SAFETY: the callee has the same contract.
     unsafe {
         let unpacked =
             unpacking::unpack_iterable(ThreadState::from_ptr(tstate), iterable, before, after, top.cast());

@@ -1,4 +1,4 @@
-//! The symbols of `ceval.o`, a file for each group.
+//! The symbols of `ceval.o`, one file per subject.
 
 mod evaluation;
 mod instructions;

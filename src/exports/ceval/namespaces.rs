@@ -1,4 +1,5 @@
-//! The namespaces of the current frame, and of code that is to run.
+//! The symbols of `ceval.o` for the namespaces of the current frame and of code that is about to run. The
+//! implementation is [`crate::interp::namespaces`].
 
 use core::ffi::{c_char, c_int};
 
@@ -6,46 +7,44 @@ use crate::host::owned::into_host;
 use crate::host::{Owned, PyObject, PyResult, ThreadState, ffi, refcount};
 use crate::interp::namespaces;
 
-/// The innermost frame that Python code may see: borrowed, null if none. Stands for the host's symbol
-/// of this name (`ceval.c`).
+/// Returns the innermost frame that is visible to Python code, borrowed; NULL if there is none.
 ///
 /// # Safety
-/// The thread is attached.
+/// The calling thread is attached.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn _PyEval_GetFrame() -> *mut ffi::_PyInterpreterFrame {
-    // SAFETY: the contract of this function.
+    // SAFETY: the callee has the same contract.
     unsafe { namespaces::visible_frame(ThreadState::current()).as_ptr() }
 }
 
-/// The frame object of the innermost frame: borrowed; null, without an exception, if there is no frame
-/// or no memory. Stands for the host's symbol of this name (`ceval.c`).
+/// Returns the frame object of the innermost frame, borrowed; NULL without an exception if there is no frame or
+/// memory is short.
 ///
 /// # Safety
-/// The thread is attached.
+/// The calling thread is attached.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn PyEval_GetFrame() -> *mut ffi::PyFrameObject {
-    // SAFETY: the contract of this function.
+    // SAFETY: the callee has the same contract.
     unsafe { namespaces::frame_object(ThreadState::current()) }
 }
 
-/// The globals of the innermost frame: borrowed, null without an exception if there is no frame. Stands
-/// for the host's symbol of this name (`ceval.c`).
+/// Returns the globals of the innermost frame, borrowed; NULL without an exception if there is no frame.
 ///
 /// # Safety
-/// The thread is attached.
+/// The calling thread is attached.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn PyEval_GetGlobals() -> *mut PyObject {
-    // SAFETY: the contract of this function.
+    // SAFETY: the callee has the same contract.
     unsafe { namespaces::globals(ThreadState::current()) }
 }
 
-/// As [`PyEval_GetGlobals`], as a new reference. Stands for the host's symbol of this name (`ceval.c`).
+/// Like `PyEval_GetGlobals`, but returns a new reference.
 ///
 /// # Safety
-/// The thread is attached.
+/// The calling thread is attached.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn PyEval_GetFrameGlobals() -> *mut PyObject {
-    // SAFETY: the contract of this function.
+    // SAFETY: the thread is attached (caller); the globals are null or live, since their frame refers to them.
     unsafe {
         let globals = namespaces::globals(ThreadState::current());
         refcount::xincref(globals);
@@ -53,35 +52,34 @@ pub unsafe extern "C" fn PyEval_GetFrameGlobals() -> *mut PyObject {
     }
 }
 
-/// The builtins of the thread's innermost frame, or else those of the interpreter: borrowed. Stands for
-/// the host's symbol of this name (`ceval.c`).
+/// Returns the builtins of the thread's innermost frame, or the interpreter's if there is no frame; borrowed.
 ///
 /// # Safety
 /// `tstate` is live and its thread attached.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn _PyEval_GetBuiltins(tstate: *mut ffi::PyThreadState) -> *mut PyObject {
-    // SAFETY: the contract of this function.
+    // SAFETY: the callee has the same contract.
     unsafe { namespaces::builtins(ThreadState::from_ptr(tstate)) }
 }
 
-/// As [`_PyEval_GetBuiltins`], of this thread: borrowed. Stands for the host's symbol of this name
-/// (`ceval.c`).
+/// Like `_PyEval_GetBuiltins`, for the calling thread; borrowed.
 ///
 /// # Safety
-/// The thread is attached.
+/// The calling thread is attached.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn PyEval_GetBuiltins() -> *mut PyObject {
-    // SAFETY: the contract of this function.
+    // SAFETY: the callee has the same contract.
     unsafe { namespaces::builtins(ThreadState::current()) }
 }
 
-/// As [`PyEval_GetBuiltins`], as a new reference. Stands for the host's symbol of this name (`ceval.c`).
+/// Like `PyEval_GetBuiltins`, but returns a new reference.
 ///
 /// # Safety
-/// The thread is attached.
+/// The calling thread is attached.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn PyEval_GetFrameBuiltins() -> *mut PyObject {
-    // SAFETY: the contract of this function.
+    // SAFETY: the thread is attached (caller); the builtins are live, since frame or interpreter refers to
+    // them.
     unsafe {
         let builtins = namespaces::builtins(ThreadState::current());
         refcount::xincref(builtins);
@@ -89,80 +87,78 @@ pub unsafe extern "C" fn PyEval_GetFrameBuiltins() -> *mut PyObject {
     }
 }
 
-/// A builtin by its name: a new reference, or null with AttributeError (or what the lookup raised) set.
-/// Stands for the host's symbol of this name (`ceval.c`).
+/// Returns the builtin called `name`, a new reference; NULL with AttributeError, or the exception of the
+/// lookup, set. Borrows `name`.
 ///
 /// # Safety
-/// The thread is attached; `name` is live.
+/// The calling thread is attached; `name` is live.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn _PyEval_GetBuiltin(name: *mut PyObject) -> *mut PyObject {
-    // SAFETY: the contract of this function.
+    // SAFETY: the callee has the same contract.
     into_host(unsafe { namespaces::builtin(name) })
 }
 
-/// As [`_PyEval_GetBuiltin`], for a name in a C program's static memory. Stands for the host's symbol of
-/// this name (`ceval.c`).
+/// Like `_PyEval_GetBuiltin`, for a static identifier.
 ///
 /// # Safety
-/// The thread is attached; `name` is live.
+/// The calling thread is attached; `name` is live.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn _PyEval_GetBuiltinId(name: *mut ffi::_Py_Identifier) -> *mut PyObject {
-    // SAFETY: the contract of this function.
+    // SAFETY: the thread is attached and the identifier live (caller).
     into_host(unsafe { namespaces::builtin(ffi::_PyUnicode_FromId(name)) })
 }
 
-/// The locals of the innermost frame, as a borrowed reference that the frame keeps alive: a namespace,
-/// or for optimized functions a snapshot that the next call updates. Null with an exception set on
-/// failure, SystemError if there is no frame. Stands for the host's symbol of this name (`ceval.c`).
+/// Returns the locals of the innermost frame, borrowed from the frame: a namespace, or for optimized functions
+/// a snapshot that the next call updates. Returns NULL with an exception set on failure: SystemError if there
+/// is no frame.
 ///
 /// # Safety
-/// The thread is attached.
+/// The calling thread is attached.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn PyEval_GetLocals() -> *mut PyObject {
-    // SAFETY: the contract of this function.
+    // SAFETY: the callee has the same contract.
     unsafe { namespaces::borrowed_locals().unwrap_or(core::ptr::null_mut()) }
 }
 
-/// The locals of the innermost frame: a new reference to a namespace, or for optimized functions a new
-/// snapshot. Null with an exception set on failure, SystemError if there is no frame. Stands for the
-/// host's symbol of this name (`ceval.c`).
+/// Returns the locals of the innermost frame, a new reference: a namespace, or for optimized functions a new
+/// snapshot. Returns NULL with an exception set on failure: SystemError if there is no frame.
 ///
 /// # Safety
-/// The thread is attached.
+/// The calling thread is attached.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn _PyEval_GetFrameLocals() -> *mut PyObject {
-    // SAFETY: the contract of this function.
+    // SAFETY: the callee has the same contract.
     into_host(unsafe { namespaces::new_locals() })
 }
 
-/// The public name of [`_PyEval_GetFrameLocals`]. Stands for the host's symbol of this name (`ceval.c`).
+/// The public name of `_PyEval_GetFrameLocals`.
 ///
 /// # Safety
-/// The thread is attached.
+/// The calling thread is attached.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn PyEval_GetFrameLocals() -> *mut PyObject {
-    // SAFETY: the contract of this function.
+    // SAFETY: the callee has the same contract.
     into_host(unsafe { namespaces::new_locals() })
 }
 
-/// The globals of `__main__`, if its code is running in this interpreter: borrowed; null if not, without
-/// an exception, or with one if there is no such module. Stands for the host's symbol of this name
-/// (`ceval.c`).
+/// Returns the globals of `__main__`, borrowed, if this interpreter is running its code. Otherwise returns
+/// NULL: without an exception if it is not running, with one if there is no such module.
 ///
 /// # Safety
-/// `tstate` is live and its thread attached.
+/// The calling thread is attached and `tstate` is its state.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn _PyEval_GetGlobalsFromRunningMain(tstate: *mut ffi::PyThreadState) -> *mut PyObject {
-    // SAFETY: the contract of this function.
+    // SAFETY: the callee has the same contract.
     unsafe { namespaces::globals_of_main(ThreadState::from_ptr(tstate)).unwrap_or(core::ptr::null_mut()) }
 }
 
-/// Sees to it that `globals` have `__builtins__`, which otherwise are those of the current frame. Gives 0
-/// and, if `p_builtins` is not null, a new reference to them there; or -1 with an exception set. Stands
-/// for the host's symbol of this name (`ceval.c`).
+/// Sets `__builtins__` in `globals` to the builtins of the current frame, unless it is there already. Returns 0
+/// and, if `p_builtins` is not NULL, stores a new reference to the builtins there; or returns -1 with an
+/// exception set. Borrows `globals`.
 ///
 /// # Safety
-/// The thread is attached and `tstate` is its state; `globals` is live, `p_builtins` writable or null.
+/// The calling thread is attached and `tstate` is its state; `globals` is live; `p_builtins` is NULL or
+/// writable.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn _PyEval_EnsureBuiltins(
     tstate: *mut ffi::PyThreadState,
@@ -170,7 +166,8 @@ pub unsafe extern "C" fn _PyEval_EnsureBuiltins(
     p_builtins: *mut *mut PyObject,
 ) -> c_int {
     let _ = tstate;
-    // SAFETY: the contract of this function.
+    // SAFETY: the thread is attached and `globals` live (caller); the builtins of the current frame are live;
+    // `p_builtins` is null or writable (caller).
     unsafe {
         let current = || {
             let builtins = namespaces::builtins(ThreadState::current());
@@ -181,11 +178,10 @@ pub unsafe extern "C" fn _PyEval_EnsureBuiltins(
     }
 }
 
-/// As [`_PyEval_EnsureBuiltins`], but the builtins that `globals` get are the module. Stands for the
-/// host's symbol of this name (`ceval.c`).
+/// Like `_PyEval_EnsureBuiltins`, but sets `__builtins__` to the module `builtins`.
 ///
 /// # Safety
-/// As for [`_PyEval_EnsureBuiltins`].
+/// As for `_PyEval_EnsureBuiltins`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn _PyEval_EnsureBuiltinsWithModule(
     tstate: *mut ffi::PyThreadState,
@@ -193,7 +189,8 @@ pub unsafe extern "C" fn _PyEval_EnsureBuiltinsWithModule(
     p_builtins: *mut *mut PyObject,
 ) -> c_int {
     let _ = tstate;
-    // SAFETY: the contract of this function.
+    // SAFETY: the thread is attached and `globals` live (caller); importing borrows its arguments; `p_builtins`
+    // is null or writable (caller).
     unsafe {
         let module = || {
             let none = core::ptr::null_mut();
@@ -203,34 +200,38 @@ pub unsafe extern "C" fn _PyEval_EnsureBuiltinsWithModule(
     }
 }
 
-/// The name of a function, or of the type of any other object: a C string that lives as long as `func`
-/// does, or null with an exception set. Stands for the host's symbol of this name (`ceval.c`).
+/// Returns the name of a function, or the name of the type of another object: a C string that `func` keeps
+/// alive. Returns NULL with an exception set on failure.
 ///
 /// # Safety
-/// The thread is attached; `func` is live.
+/// The calling thread is attached; `func` is live.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn PyEval_GetFuncName(func: *mut PyObject) -> *const c_char {
-    // SAFETY: the contract of this function.
+    // SAFETY: the callee has the same contract.
     unsafe { namespaces::function_name(func) }
 }
 
-/// What to say after [`PyEval_GetFuncName`]: that it is a function, or an object of that type. A static
-/// C string. Stands for the host's symbol of this name (`ceval.c`).
+/// Returns the text that follows `PyEval_GetFuncName` in a message: `()` for a function, ` object` for anything
+/// else. A static C string.
 ///
 /// # Safety
-/// The thread is attached; `func` is live.
+/// The calling thread is attached; `func` is live.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn PyEval_GetFuncDesc(func: *mut PyObject) -> *const c_char {
-    // SAFETY: the contract of this function.
+    // SAFETY: the callee has the same contract.
     let is_function = unsafe { namespaces::is_function(func) };
     if is_function { c"()".as_ptr() } else { c" object".as_ptr() }
 }
 
-/// The C convention of both functions: 0 with the builtins in `*place` unless that is null, or -1.
+/// Converts the result of both functions to their C convention: 0 with the builtins stored to `place`, unless
+/// that is null, or -1.
+///
+/// # Safety
+/// `place` is null or writable.
 unsafe fn ensured(builtins: PyResult, place: *mut *mut PyObject) -> c_int {
     let Ok(builtins) = builtins else { return -1 };
     if !place.is_null() {
-        // SAFETY: the contract of the callers: the place can be written.
+        // SAFETY: not null, so writable (caller).
         unsafe { *place = builtins.into_ptr() };
     }
     0

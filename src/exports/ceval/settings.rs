@@ -1,4 +1,5 @@
-//! Settings of threads and interpreters.
+//! The symbols of `ceval.o` for settings of threads and interpreters. The implementations are in
+//! [`crate::interp::settings`] and, for trace and profile functions, [`crate::instrument::legacy`].
 
 use core::ffi::c_int;
 
@@ -10,84 +11,80 @@ use crate::seams::legacy_tracing;
 
 // --- coroutines and generators --------------------------------------------------------------
 
-/// Sets how many frames of a coroutine's origin are remembered. Gives 0, or -1 with ValueError set
-/// if `depth` is negative. Stands for the host's symbol of this name (`ceval.c`).
+/// Sets how many frames of a coroutine's origin the thread records. Returns 0, or -1 with ValueError set if
+/// `depth` is negative.
 ///
 /// # Safety
-/// The thread is attached.
+/// The calling thread is attached.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn _PyEval_SetCoroutineOriginTrackingDepth(depth: c_int) -> c_int {
-    // SAFETY: the contract of this function.
+    // SAFETY: the callee has the same contract.
     status(unsafe { settings::set_origin_depth(ThreadState::current(), depth) })
 }
 
-/// How many frames of a coroutine's origin are remembered. Stands for the host's symbol of this name
-/// (`ceval.c`).
+/// Returns how many frames of a coroutine's origin the thread records.
 ///
 /// # Safety
-/// The thread is attached.
+/// The calling thread is attached.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn _PyEval_GetCoroutineOriginTrackingDepth() -> c_int {
-    // SAFETY: the contract of this function.
+    // SAFETY: the thread is attached (caller), so its state is live.
     unsafe { (*ThreadState::current().as_ptr()).coroutine_origin_tracking_depth }
 }
 
-/// Sets the function that is called when an asynchronous generator is first iterated; null takes it
-/// away. Gives 0, or -1 with the exception of an audit hook. Takes a reference of its own. Stands for
-/// the host's symbol of this name (`ceval.c`).
+/// Sets the function that is called when an asynchronous generator is first iterated in this thread; NULL
+/// removes it. Takes a new reference to it. Returns 0, or -1 with the exception of an audit hook set.
 ///
 /// # Safety
-/// The thread is attached; `firstiter` is live or null.
+/// The calling thread is attached; `firstiter` is live or NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn _PyEval_SetAsyncGenFirstiter(firstiter: *mut PyObject) -> c_int {
-    // SAFETY: the contract of this function.
+    // SAFETY: the callee has the same contract.
     status(unsafe { settings::set_firstiter(ThreadState::current(), firstiter) })
 }
 
-/// The function that is called when an asynchronous generator is first iterated: borrowed, null if
-/// there is none. Stands for the host's symbol of this name (`ceval.c`).
+/// Returns the function that is called when an asynchronous generator is first iterated in this thread,
+/// borrowed; NULL if there is none.
 ///
 /// # Safety
-/// The thread is attached.
+/// The calling thread is attached.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn _PyEval_GetAsyncGenFirstiter() -> *mut PyObject {
-    // SAFETY: the contract of this function.
+    // SAFETY: the thread is attached (caller), so its state is live.
     unsafe { (*ThreadState::current().as_ptr()).async_gen_firstiter }
 }
 
-/// Sets the function that finalizes asynchronous generators; null takes it away. Gives 0, or -1 with
-/// the exception of an audit hook. Takes a reference of its own. Stands for the host's symbol of this
-/// name (`ceval.c`).
+/// Sets the function that finalizes asynchronous generators of this thread; NULL removes it. Takes a new
+/// reference to it. Returns 0, or -1 with the exception of an audit hook set.
 ///
 /// # Safety
-/// The thread is attached; `finalizer` is live or null.
+/// The calling thread is attached; `finalizer` is live or NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn _PyEval_SetAsyncGenFinalizer(finalizer: *mut PyObject) -> c_int {
-    // SAFETY: the contract of this function.
+    // SAFETY: the callee has the same contract.
     status(unsafe { settings::set_finalizer(ThreadState::current(), finalizer) })
 }
 
-/// The function that finalizes asynchronous generators: borrowed, null if there is none. Stands for
-/// the host's symbol of this name (`ceval.c`).
+/// Returns the function that finalizes asynchronous generators of this thread, borrowed; NULL if there is none.
 ///
 /// # Safety
-/// The thread is attached.
+/// The calling thread is attached.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn _PyEval_GetAsyncGenFinalizer() -> *mut PyObject {
-    // SAFETY: the contract of this function.
+    // SAFETY: the thread is attached (caller), so its state is live.
     unsafe { (*ThreadState::current().as_ptr()).async_gen_finalizer }
 }
 
 // --- compiled code --------------------------------------------------------------------------
 
-/// Adds the `from __future__` flags of the running code to `flags`; nonzero if any flag is set then.
-/// Stands for the host's symbol of this name (`ceval.c`).
+/// Adds the `from __future__` flags of the running code to `flags`. Returns nonzero if any flag is set
+/// afterwards.
 ///
 /// # Safety
-/// The thread is attached; `flags` is live.
+/// The calling thread is attached; `flags` is readable and writable.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn PyEval_MergeCompilerFlags(flags: *mut ffi::PyCompilerFlags) -> c_int {
-    // SAFETY: the contract of this function.
+    // SAFETY: the thread is attached, so its current frame is live; `flags` is writable (caller).
     unsafe {
         let frame = ThreadState::current().current_frame();
         if !frame.is_null() {
@@ -97,28 +94,29 @@ pub unsafe extern "C" fn PyEval_MergeCompilerFlags(flags: *mut ffi::PyCompilerFl
     }
 }
 
-/// Reserves an index into the extra data of code objects, which `free` (or null) gives up; -1 without
-/// an exception if none is left. Stands for the host's symbol of this name (`ceval.c`).
+/// Reserves an index into the extra data of code objects and returns it; -1 without an exception if none is
+/// left. `free` (may be NULL) is called with the data when its code object is destroyed.
 ///
 /// # Safety
-/// The thread is attached.
+/// The calling thread is attached; `free` is NULL or may be called with any data that is stored under the
+/// index.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn PyUnstable_Eval_RequestCodeExtraIndex(free: ffi::freefunc) -> ffi::Py_ssize_t {
-    // SAFETY: the contract of this function.
+    // SAFETY: the thread is attached (caller), so its interpreter is live.
     unsafe { settings::request_code_extra_index(ThreadState::current().interp(), free) }.unwrap_or(-1)
 }
 
 // --- trace and profile functions ------------------------------------------------------------
 
-/// Makes `func` (null: none) the profile function of the calling thread, called with `arg` (null:
-/// none), of which it takes a reference. An exception of an audit hook is reported as unraisable.
-/// Stands for the host's symbol of this name (`ceval.c`).
+/// Sets the profile function of the calling thread to `func` (NULL removes it), called with `arg` (may be
+/// NULL). Takes a new reference to `arg`. An exception of an audit hook is reported as unraisable.
 ///
 /// # Safety
-/// The thread is attached; `arg` is live or null.
+/// The calling thread is attached; `arg` is live or NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn PyEval_SetProfile(func: ffi::Py_tracefunc, arg: *mut PyObject) {
-    // SAFETY: the contract of this function.
+    // SAFETY: the thread is attached and `arg` live or null (caller); an exception is set where one is
+    // reported.
     unsafe {
         if legacy_tracing::set_profile(ThreadState::current(), func, arg).is_err() {
             ffi::PyErr_FormatUnraisable(c"Exception ignored in PyEval_SetProfile".as_ptr());
@@ -126,14 +124,14 @@ pub unsafe extern "C" fn PyEval_SetProfile(func: ffi::Py_tracefunc, arg: *mut Py
     }
 }
 
-/// Like [`PyEval_SetProfile`], for every thread of the interpreter. Stands for the host's symbol of
-/// this name (`ceval.c`).
+/// Like `PyEval_SetProfile`, for every thread of the interpreter.
 ///
 /// # Safety
-/// As for [`PyEval_SetProfile`].
+/// As for `PyEval_SetProfile`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn PyEval_SetProfileAllThreads(func: ffi::Py_tracefunc, arg: *mut PyObject) {
-    // SAFETY: the contract of this function.
+    // SAFETY: the thread is attached and `arg` live or null (caller); an exception is set where one is
+    // reported.
     unsafe {
         if legacy_tracing::set_profile_of_all(ThreadState::current().interp(), func, arg).is_err() {
             ffi::PyErr_FormatUnraisable(c"Exception ignored in PyEval_SetProfileAllThreads".as_ptr());
@@ -141,15 +139,15 @@ pub unsafe extern "C" fn PyEval_SetProfileAllThreads(func: ffi::Py_tracefunc, ar
     }
 }
 
-/// Makes `func` (null: none) the trace function of the calling thread, called with `arg` (null:
-/// none), of which it takes a reference. An exception of an audit hook is reported as unraisable.
-/// Stands for the host's symbol of this name (`ceval.c`).
+/// Sets the trace function of the calling thread to `func` (NULL removes it), called with `arg` (may be NULL).
+/// Takes a new reference to `arg`. An exception of an audit hook is reported as unraisable.
 ///
 /// # Safety
-/// The thread is attached; `arg` is live or null.
+/// The calling thread is attached; `arg` is live or NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn PyEval_SetTrace(func: ffi::Py_tracefunc, arg: *mut PyObject) {
-    // SAFETY: the contract of this function.
+    // SAFETY: the thread is attached and `arg` live or null (caller); an exception is set where one is
+    // reported.
     unsafe {
         if legacy_tracing::set_trace(ThreadState::current(), func, arg).is_err() {
             ffi::PyErr_FormatUnraisable(c"Exception ignored in PyEval_SetTrace".as_ptr());
@@ -157,14 +155,14 @@ pub unsafe extern "C" fn PyEval_SetTrace(func: ffi::Py_tracefunc, arg: *mut PyOb
     }
 }
 
-/// Like [`PyEval_SetTrace`], for every thread of the interpreter. Stands for the host's symbol of this
-/// name (`ceval.c`).
+/// Like `PyEval_SetTrace`, for every thread of the interpreter.
 ///
 /// # Safety
-/// As for [`PyEval_SetTrace`].
+/// As for `PyEval_SetTrace`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn PyEval_SetTraceAllThreads(func: ffi::Py_tracefunc, arg: *mut PyObject) {
-    // SAFETY: the contract of this function.
+    // SAFETY: the thread is attached and `arg` live or null (caller); an exception is set where one is
+    // reported.
     unsafe {
         if legacy_tracing::set_trace_of_all(ThreadState::current().interp(), func, arg).is_err() {
             ffi::PyErr_FormatUnraisable(c"Exception ignored in PyEval_SetTraceAllThreads".as_ptr());
@@ -172,34 +170,33 @@ pub unsafe extern "C" fn PyEval_SetTraceAllThreads(func: ffi::Py_tracefunc, arg:
     }
 }
 
-/// Suspends tracing and profiling in the thread, until the matching [`PyThreadState_LeaveTracing`].
-/// Stands for the host's symbol of this name (`ceval.c`).
+/// Suspends tracing and profiling in the thread until the matching `PyThreadState_LeaveTracing`.
 ///
 /// # Safety
 /// `tstate` is live and its thread attached.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn PyThreadState_EnterTracing(tstate: *mut ffi::PyThreadState) {
-    // SAFETY: the contract of this function.
+    // SAFETY: `tstate` is live (caller), and only its own thread uses the counter.
     unsafe { (*tstate).tracing += 1 }
 }
 
-/// Resumes tracing and profiling in the thread. Stands for the host's symbol of this name (`ceval.c`).
+/// Resumes tracing and profiling in the thread.
 ///
 /// # Safety
-/// As for [`PyThreadState_EnterTracing`], which was called before.
+/// As for `PyThreadState_EnterTracing`, which this call matches.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn PyThreadState_LeaveTracing(tstate: *mut ffi::PyThreadState) {
-    // SAFETY: the contract of this function.
+    // SAFETY: `tstate` is live (caller), and only its own thread uses the counter.
     unsafe { (*tstate).tracing -= 1 }
 }
 
-/// Calls `func` with the tuple `args`, traced even if tracing is suspended. Gives a new reference, or
-/// null with an exception set. Stands for the host's symbol of this name (`ceval.c`).
+/// Calls `func` with the tuple `args`, with tracing enabled even if it is suspended. Borrows both. Returns a
+/// new reference, or NULL with an exception set.
 ///
 /// # Safety
-/// The thread is attached; `func` and the tuple `args` are live.
+/// The calling thread is attached; `func` and the tuple `args` are live.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn _PyEval_CallTracing(func: *mut PyObject, args: *mut PyObject) -> *mut PyObject {
-    // SAFETY: the contract of this function.
+    // SAFETY: the callee has the same contract.
     into_host(unsafe { legacy::call_traced(func, args) })
 }

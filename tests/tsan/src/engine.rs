@@ -14,7 +14,8 @@ pub struct Registers {
     pub sp: *mut StackRef,
 }
 
-// SAFETY: the registers are those of a frame that its thread runs.
+// SAFETY: `frames.rs` makes the registers: the thread is attached, the frame is its current one and stores
+// `this` as its instruction, and all slots below `sp` hold live references.
 unsafe impl Engine for Registers {
     type NextStore = StoreFast;
 
@@ -59,7 +60,7 @@ unsafe impl Engine for Registers {
     }
 }
 
-// SAFETY: as above.
+// SAFETY: as for `Engine`.
 unsafe impl BytecodeEngine for Registers {
     fn set_oparg(&mut self, oparg: usize) {
         self.oparg = oparg;

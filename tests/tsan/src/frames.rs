@@ -17,7 +17,7 @@ use super::random::Random;
 /// The tool that never disables an event.
 pub const FAITHFUL: i32 = 0;
 
-/// A code object, and its bytecode as the compiler made it.
+/// A code object and its bytecode as the compiler made it.
 #[repr(C)]
 pub struct Program {
     pub code: *mut ffi::PyCodeObject,
@@ -25,7 +25,7 @@ pub struct Program {
     units: usize,
 }
 
-/// What a thread works with, and what it has done.
+/// A thread: what it works with, and counts of what it has done.
 #[repr(C)]
 pub struct Thread {
     tstate: *mut ffi::PyThreadState,
@@ -39,7 +39,7 @@ pub struct Thread {
     specialized: u64,
 }
 
-/// Values on the stack of a frame: more than any instruction here looks at.
+/// The number of values on the stack of a frame: more than any instruction here reads.
 const STACK: usize = 8;
 
 /// The memory of a frame.
@@ -49,15 +49,17 @@ struct Memory {
     stack: [StackRef; STACK],
 }
 
-/// Runs all of a code object in a frame of its own.
+/// Executes all of a code object in a frame of its own.
 ///
 /// # Safety
-/// The thread is attached, and the program's memory is that of a live code object.
+/// The calling thread is attached, and `thread` has its state, live operands that are never freed, and live
+/// namespaces. The program's code object is live, and `original` has its `units` code units.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn stress_run(thread: &mut Thread, program: &Program) {
     let tstate = ThreadState::from_ptr(thread.tstate);
     let code = Code::from_ptr(program.code);
-    // SAFETY: numbers and pointers, for which zero is a value. The frame leaves the thread before its memory goes.
+    // SAFETY: thread and program are as required (caller). The fields are numbers and pointers, for which zero
+    // is valid. The frame is unlinked from the thread before its memory is freed.
     unsafe {
         let mut memory: Memory = core::mem::zeroed();
         let stack: *mut StackRef = (&raw mut memory.stack).cast();
@@ -79,13 +81,13 @@ pub unsafe extern "C" fn stress_run(thread: &mut Thread, program: &Program) {
         tstate.set_current_frame(frame);
         Walk { thread, program, frame, code, stack }.run();
         tstate.set_current_frame(frame.previous());
-        // Whoever was told has given it back.
+        // The tools that got the frame object have released it.
         drop(Owned::optional((*new).frame_obj.cast()));
     }
     thread.frames += 1;
 }
 
-/// Whether it is worth to look at an instruction once more.
+/// The result of a step.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Outcome {
     Done,
@@ -93,6 +95,7 @@ enum Outcome {
     Again,
 }
 
+/// The execution of a frame, from front to back.
 struct Walk<'a> {
     thread: &'a mut Thread,
     program: &'a Program,
@@ -101,11 +104,16 @@ struct Walk<'a> {
     stack: *mut StackRef,
 }
 
-// SAFETY of what follows: the frame is live and the thread's current one, and all units are in its bytecode. Micro-ops
-// get the instruction that they are for, with live operands.
+// The contract of the unsafe methods below (see [`stress_run`]): the frame is live and the thread's current
+// one, the thread is attached, and every index is that of an instruction in the frame's bytecode. Micro-ops get
+// the instruction that they are for, and live operands.
 impl Walk<'_> {
+    /// Executes all instructions.
+    ///
+    /// # Safety
+    /// As the comment above says.
     unsafe fn run(&mut self) {
-        // SAFETY: see above.
+        // SAFETY: the contract above; `index` goes from instruction to instruction.
         unsafe {
             let mut index = (*self.program.code)._co_firsttraceable as usize;
             let mut previous = index;
@@ -123,12 +131,15 @@ impl Walk<'_> {
     }
 
     /// The state of the evaluator at an instruction, with a stack full of operands.
+    ///
+    /// # Safety
+    /// As the comment above says; `previous` is the index of an instruction, too.
     unsafe fn registers(&mut self, index: usize, previous: usize, oparg: usize) -> Registers {
-        // SAFETY: see above.
+        // SAFETY: the contract above; there are `operand_count` operands, and the stack has `STACK` slots.
         unsafe {
             let operands = core::slice::from_raw_parts(self.thread.operands, self.thread.operand_count);
             for slot in 0..STACK {
-                // The host keeps them for ever.
+                // The host never frees the operands.
                 *self.stack.add(slot) = StackRef::borrow_object(self.thread.random.pick(operands));
             }
             let bytecode = self.frame.bytecode();
@@ -146,15 +157,19 @@ impl Walk<'_> {
         }
     }
 
+    /// Executes one instruction.
+    ///
+    /// # Safety
+    /// As the comment above says; `original` is the instruction as the compiler made it.
     unsafe fn instruction(&mut self, index: usize, previous: usize, original: u16) {
-        // SAFETY: see above.
+        // SAFETY: the contract above.
         unsafe {
             if original as u8 == RESUME {
                 return self.resume(index, previous, (original >> 8) as usize);
             }
             let mut opcode = self.look(index, original);
             loop {
-                // Two constants, names and so on are all that there are.
+                // The code has two constants, names and so on.
                 let oparg = self.thread.random.below(2);
                 let mut e = self.registers(index, previous, oparg);
                 match self.step(&mut e, opcode) {
@@ -171,10 +186,13 @@ impl Walk<'_> {
         }
     }
 
-    /// Reads an instruction, which must be what the compiler made, perhaps specialized, with all the events on top that
-    /// tools want, and no others.
+    /// Reads an instruction and checks it: it must be what the compiler made, perhaps specialized, with exactly
+    /// the events on top that tools watch.
+    ///
+    /// # Safety
+    /// As the comment above says; `original` is the instruction as the compiler made it.
     unsafe fn look(&mut self, index: usize, original: u16) -> u8 {
-        // SAFETY: see above.
+        // SAFETY: the contract above.
         unsafe {
             let (top, argument) = self.frame.bytecode().add(index as isize).decode();
             let data = Monitoring::of(self.code);
@@ -189,7 +207,7 @@ impl Walk<'_> {
             );
             assert_eq!((opcodes::generic(opcode), argument), (original as u8, (original >> 8) as usize));
             self.thread.instrumented += u64::from(layers != Layers::NONE);
-            // LOAD_CONST finds its form whether there is specialization or not.
+            // LOAD_CONST gets its form even without specialization.
             self.thread.specialized += u64::from(opcode != original as u8 && original as u8 != LOAD_CONST);
 
             let event = opcodes::event(original as u8, argument as u8);
@@ -208,9 +226,13 @@ impl Walk<'_> {
         }
     }
 
-    /// Compares an event that an instruction has, or has not, with what tools want.
+    /// Checks an event of an instruction against what tools watch: it is present only if a tool watches it, and
+    /// it is present if the faithful tool or a trace or profile function does.
+    ///
+    /// # Safety
+    /// As the comment above says.
     unsafe fn compare(&self, present: bool, event: Event) {
-        // SAFETY: see above. What tools want changes while the world is stopped only.
+        // SAFETY: the contract above. What tools watch changes only while the world is stopped.
         unsafe {
             let interp = ThreadState::from_ptr(self.thread.tstate).interp();
             let local = Monitoring::of(self.code).map_or(ToolSet::NONE, |data| data.local().tools(event));
@@ -224,9 +246,13 @@ impl Walk<'_> {
         }
     }
 
-    /// RESUME in all its forms: `load_bytecode`, `maybe_instrument` and so on, in the order of their rows.
+    /// Executes RESUME in all its forms: `load_bytecode`, `maybe_instrument` and so on, in the order of their
+    /// rows.
+    ///
+    /// # Safety
+    /// As the comment above says; the instruction is a RESUME.
     unsafe fn resume(&mut self, index: usize, previous: usize, oparg: usize) {
-        // SAFETY: see above.
+        // SAFETY: the contract above.
         unsafe {
             loop {
                 let mut e = self.registers(index, previous, oparg);
@@ -253,9 +279,13 @@ impl Walk<'_> {
         }
     }
 
-    /// What the instruction does with the bytecode.
+    /// Executes the part of the instruction that reads or changes bytecode.
+    ///
+    /// # Safety
+    /// As the comment above says; `e` has the registers for the instruction, and `opcode` is what the bytecode
+    /// has there or what is beneath it.
     unsafe fn step(&mut self, e: &mut Registers, opcode: u8) -> Outcome {
-        // SAFETY: see above.
+        // SAFETY: the contract above; the micro-ops are those of this opcode.
         unsafe {
             match opcode {
                 INSTRUMENTED_LINE => return outcome(ops::instrumented_line(e, [])),
@@ -278,7 +308,7 @@ impl Walk<'_> {
             }
             let family = opcodes::generic(opcode);
             let Some(first_step) = first_step(family) else { return Outcome::Done };
-            // Most specialized instructions find what they were made for.
+            // Most specialized instructions find the types that they were specialized for.
             if opcode != family && !self.thread.random.once_in(4) {
                 return Outcome::Done;
             }
@@ -286,9 +316,12 @@ impl Walk<'_> {
         }
     }
 
-    /// Tells tools of the event of an instruction, with what belongs to it.
+    /// Notifies tools of the event of an instruction, with the arguments of that event.
+    ///
+    /// # Safety
+    /// As the comment above says; `e` has the registers for the instruction, which has this event.
     unsafe fn tell(&mut self, e: &mut Registers, event: Event) {
-        // SAFETY: see above.
+        // SAFETY: the contract above; the frame is published first.
         unsafe {
             e.publish();
             let (tstate, frame, this) = (e.tstate.as_ptr(), e.frame.as_ptr(), e.this.as_ptr());
@@ -304,7 +337,8 @@ impl Walk<'_> {
                     called | ffi::_Py_call_instrumentation_2args(tstate, end, frame, this, value, first)
                 }
                 Event::JUMP | Event::BRANCH_LEFT | Event::BRANCH_RIGHT => {
-                    // Back to the instruction before, or to any; which follows does not matter here.
+                    // Back to the previous instruction, or to any code unit: which instruction follows does not
+                    // matter here.
                     let first = (*self.program.code)._co_firsttraceable as usize;
                     let any = first + self.thread.random.below(self.program.units - first);
                     let near = self.thread.random.once_in(2);
@@ -322,7 +356,7 @@ impl Walk<'_> {
 
 type FirstStep = unsafe fn(&mut Registers, u16, [StackRef; 0]) -> BytecodeOp;
 
-/// The step of an adaptive instruction that counts and specializes.
+/// The micro-op of an adaptive instruction that counts down and specializes.
 fn first_step(family: u8) -> Option<FirstStep> {
     Some(match family {
         BINARY_OP => ops::specialize_binary_op,
@@ -343,6 +377,7 @@ fn first_step(family: u8) -> Option<FirstStep> {
     })
 }
 
+/// Converts the result of a micro-op.
 fn outcome<T>(result: BytecodeOp<T>) -> Outcome {
     match result {
         Ok(_) => Outcome::Done,
@@ -352,7 +387,7 @@ fn outcome<T>(result: BytecodeOp<T>) -> Outcome {
     }
 }
 
-/// Whether RESUME begins anew, in another copy or in changed bytecode.
+/// Whether RESUME starts again, in another copy or in changed bytecode.
 fn goes_on_elsewhere(result: BytecodeOp) -> bool {
     match result {
         Ok([]) => false,
@@ -361,12 +396,13 @@ fn goes_on_elsewhere(result: BytecodeOp) -> bool {
     }
 }
 
-/// What the sanitizer has to find: threads that write one unit without an order between them.
+/// The race that the sanitizer must find: threads that write one unit without synchronization. The program is
+/// run like this only to check that it is reported.
 ///
 /// # Safety
-/// None: this is a race, on purpose. The program is run like this only to see that it is noticed.
+/// `unit` is writable. Two threads that call this at once violate Rust's memory model, on purpose.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn stress_race(unit: *mut ffi::_Py_CODEUNIT) {
-    // SAFETY: see above.
+    // SAFETY: the unit is writable (caller); the race is intended.
     unsafe { CodeUnit::from_ptr(unit).write(1_u16) }
 }

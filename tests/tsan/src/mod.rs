@@ -1,8 +1,9 @@
-//! Threads that run bytecode, as far as bytecode is concerned: they take their copy of it, have it instrumented,
-//! specialize its instructions, tell tools of events, and never look at a value. What they run is reval's own: the
-//! micro-ops of RESUME and of events, the first steps of adaptive instructions, and what those call.
+//! Threads that execute bytecode for the thread sanitizer. They take their copies of it, instrument it,
+//! specialize its instructions, and notify tools of events, but never look at a value. The code that they run
+//! is reval's own: the micro-ops of RESUME and of events, the first micro-ops of adaptive instructions, and
+//! what those call.
 //!
-//! Operands are taken from a few objects that the host makes. Jumps are not taken: every frame goes through its
+//! Operands come from a few objects that the host creates. Jumps are not taken: every frame executes its
 //! bytecode from front to back.
 
 mod engine;

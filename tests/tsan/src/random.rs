@@ -1,4 +1,4 @@
-//! Pseudo-random choices, so that a failing run can be had again.
+//! Pseudo-random choices, so that a failing run can be repeated.
 
 /// A generator with 64 bits of state (xorshift).
 #[repr(transparent)]
@@ -13,7 +13,7 @@ impl Random {
         (self.0 >> 20) as usize % end
     }
 
-    /// True once in `times`.
+    /// Returns true once in `times` calls on average.
     pub fn once_in(&mut self, times: usize) -> bool {
         self.below(times) == 0
     }

@@ -1,4 +1,4 @@
-//! A thread that changes all the time what tools want, and one that looks at code objects from outside.
+//! A thread that keeps changing what tools watch, and one that reads code objects that others execute.
 
 use crate::host::lock::with_world_stopped;
 use crate::host::{Code, PyObject, ThreadState, ffi};
@@ -9,16 +9,16 @@ use crate::instrument::tools;
 use super::frames::{FAITHFUL, Program};
 use super::random::Random;
 
-/// The tools, the first of which is [`FAITHFUL`].
+/// The tools. The first one is [`FAITHFUL`].
 const TOOLS: [i32; 3] = [FAITHFUL, 1, 2];
 
-/// Events that a tool may watch, `kinds` of them. Only the faithful one watches instructions, or trace functions do:
-/// once there are two, the host (and we with it) forgets who has watched before.
+/// Chooses among the first `kinds` events those that a tool is to watch. Only one watches instructions, the
+/// faithful tool or trace functions: with two, the host (and reval with it) forgets which tools watched before.
 fn events(random: &mut Random, tool: i32, trace_opcodes: bool, kinds: usize) -> EventSet {
     let instructions = tool == FAITHFUL && !trace_opcodes;
     let mut bits = 0;
     for event in 0..kinds {
-        // Few at a time, so that there is something to change.
+        // A few at a time, so that there is something to change.
         if random.once_in(4) && (instructions || event != Event::INSTRUCTION.number()) {
             bits |= 1 << event;
         }
@@ -26,10 +26,13 @@ fn events(random: &mut Random, tool: i32, trace_opcodes: bool, kinds: usize) -> 
     EventSet::from_bits(bits)
 }
 
-/// Changes something: events of a tool, everywhere or in one code object, callbacks; or has copies freed.
+/// Makes one random change: the events of a tool, in all code or in one code object, or its callbacks; or frees
+/// unused copies.
 ///
 /// # Safety
-/// The thread is attached, `programs` are of live code objects, and `callbacks` objects that can be called.
+/// The thread is attached, `tstate` is its state, and it has not stopped the world. `programs` are
+/// `program_count` programs of live code objects, at least one; `callbacks` are `callback_count` live
+/// callables, at least one.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn stress_change(
     tstate: *mut ffi::PyThreadState,
@@ -43,7 +46,8 @@ pub unsafe extern "C" fn stress_change(
     let tstate = ThreadState::from_ptr(tstate);
     let number = random.pick(&TOOLS);
     let Some(tool) = Tool::from_number(number) else { return };
-    // SAFETY: the caller's promise.
+    // SAFETY: the thread is attached and has not stopped the world; programs and callbacks are live, and the
+    // indices are below their numbers (caller).
     unsafe {
         let interp = tstate.interp();
         let done = match random.below(16) {
@@ -59,7 +63,7 @@ pub unsafe extern "C" fn stress_change(
             10..12 => tools::restart_events(tstate),
             12 => tools::clear(tstate, tool),
             13..15 => {
-                // The first of the callbacks is the one that never disables anything.
+                // The first callback never disables anything.
                 let callback = if number == FAITHFUL { 0 } else { random.below(callback_count) };
                 let event = Event::from_number(random.below(UNGROUPED_EVENTS) as i32);
                 event.map_or(Ok(()), |event| {
@@ -75,14 +79,14 @@ pub unsafe extern "C" fn stress_change(
     }
 }
 
-/// Looks up a line as tracebacks do, and asks what a tool watches: without a lock, and whatever the version of the
-/// code object. Gives the line; -1 if there is none yet.
+/// Looks up a line as tracebacks do, and which events a tool watches, without a lock and regardless of the code
+/// object's version. Returns the line; -1 if there is no line table yet.
 ///
 /// # Safety
-/// The thread is attached, and the program is of a live code object.
+/// The thread is attached, and the program's code object is live.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn stress_look(program: &Program, random: &mut Random) -> i32 {
-    // SAFETY: the caller's promise.
+    // SAFETY: the thread is attached and the code object live (caller); the index is below its number of units.
     unsafe {
         let code = Code::from_ptr(program.code);
         if let Some(tool) = Tool::from_number(random.pick(&TOOLS)) {
