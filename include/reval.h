@@ -34,29 +34,27 @@ extern "C" {
 #endif // __cplusplus
 
 /*
- Runs `frame` to its end, or to its next `yield`, and gives its value: the default evaluator of
- PEP 523. Stands for the host's symbol of this name (`ceval.c`).
+ Runs `frame` until it returns or yields, and returns the value: the default evaluator of PEP 523.
 
- `throwflag` is nonzero to raise the thread's exception at the point where the frame (a
- generator's) is suspended. Returns a new reference, or null with an exception set. The frame is
- cleared and popped when it ends.
+ If `throwflag` is nonzero, raises the thread's exception at the point where the frame (a generator's) is
+ suspended. Returns a new reference, or NULL with an exception set. Clears and pops the frame when it ends.
 
  # Safety
- The thread is attached and `tstate` is its state; `frame` is a complete, published frame that is
- not linked into the thread's frames yet.
+ The calling thread is attached and `tstate` is its state. `frame` is complete, published, and not yet linked
+ into the thread's frames. If `throwflag` is nonzero, an exception is set.
  */
 PyObject *_PyEval_EvalFrameDefault(PyThreadState *tstate,
                                    _PyInterpreterFrame *frame,
                                    int throwflag);
 
 /*
- Calls `func` with `argcount` positional arguments from `args`, then one for each name in the tuple
- `kwnames` (null: none); `locals` (may be null) is the namespace of code that wants one. All are
- borrowed. Gives a new reference, or null with an exception set. Stands for the host's symbol of this
- name (`ceval.c`).
+ Calls `func` with `argcount` positional arguments from `args`, then one for each name in the tuple `kwnames`
+ (may be NULL). `locals` (may be NULL) is the namespace for code that wants one. Borrows all arguments.
+ Returns a new reference, or NULL with an exception set.
 
  # Safety
- The thread is attached and `tstate` is its state; everything is live.
+ The calling thread is attached and `tstate` is its state. All objects are live; `args` has one entry per
+ positional argument and keyword.
  */
 PyObject *_PyEval_Vector(PyThreadState *tstate,
                          PyFunctionObject *func,
@@ -66,41 +64,42 @@ PyObject *_PyEval_Vector(PyThreadState *tstate,
                          PyObject *kwnames);
 
 /*
- Runs the frame of `f`; kept for old programs. Gives a new reference, or null with an exception set.
- Stands for the host's symbol of this name (`ceval.c`).
+ Runs the frame of `f`; kept for old programs. Borrows `f`. Returns a new reference, or NULL with an
+ exception set.
 
  # Safety
- The thread is attached; `f` is a live frame object whose frame is complete and not running.
+ The calling thread is attached; `f` is a live frame object whose frame is complete and not running.
  */
 PyObject *PyEval_EvalFrame(PyFrameObject *f);
 
 /*
- Like [`PyEval_EvalFrame`]; a nonzero `throwflag` raises the thread's exception in the frame. Stands
- for the host's symbol of this name (`ceval.c`).
+ Like `PyEval_EvalFrame`; if `throwflag` is nonzero, raises the thread's exception in the frame.
 
  # Safety
- As for [`PyEval_EvalFrame`].
+ As for `PyEval_EvalFrame`.
  */
 PyObject *PyEval_EvalFrameEx(PyFrameObject *f, int throwflag);
 
 /*
- Runs the code object `co` with these namespaces, as `exec` does; null `locals` are the globals. All
- are borrowed. Gives a new reference, or null with an exception set. Stands for the host's symbol of
- this name (`ceval.c`).
+ Runs the code object `co` in these namespaces, as `exec` does; `locals` may be NULL for `globals`. Borrows
+ all arguments. Returns a new reference, or NULL with an exception set.
 
  # Safety
- The thread is attached; everything is live.
+ The calling thread is attached. All objects are live; `co` is a code object and `globals` a dictionary.
  */
-PyObject *PyEval_EvalCode(PyObject *co, PyObject *globals, PyObject *locals);
+PyObject *PyEval_EvalCode(PyObject *co,
+                          PyObject *globals,
+                          PyObject *locals);
 
 /*
- Runs the code object `_co` with these namespaces and arguments: `argcount` positional ones, `kwcount`
- pairs of name and value, `defcount` defaults, and, or null, a dictionary of keyword-only defaults
- and a tuple of cells. All are borrowed. Gives a new reference, or null with an exception set. Stands
- for the host's symbol of this name (`ceval.c`).
+ Runs the code object `_co` in these namespaces with these arguments: `argcount` positional ones, `kwcount`
+ pairs of name and value in `kws`, `defcount` defaults, a dictionary of keyword-only defaults (may be NULL)
+ and a tuple of cells (may be NULL). Borrows all arguments. Returns a new reference, or NULL with an
+ exception set.
 
  # Safety
- The thread is attached; everything is live.
+ The calling thread is attached. All objects are live; `_co` is a code object and `globals` a dictionary; the
+ arrays have the stated lengths, `kws` twice `kwcount`.
  */
 PyObject *PyEval_EvalCodeEx(PyObject *_co,
                             PyObject *globals,
@@ -115,13 +114,13 @@ PyObject *PyEval_EvalCodeEx(PyObject *_co,
                             PyObject *closure);
 
 /*
- Makes the frame of a call of `func`: `argcount` positional values in `args`, then one for each
- name in the tuple `kwnames` (null: none). Takes over `func`, `locals` (may be null) and the values,
- on failure too; borrows `kwnames`. Gives the frame, not linked yet, or null with an exception set.
- Stands for the host's symbol of this name (`ceval.c`).
+ Makes the frame for a call of `func`: `argcount` positional values from `args`, then one for each name in
+ the tuple `kwnames` (may be NULL). Takes over `func`, `locals` (may be NULL) and the values, on failure too;
+ borrows `kwnames`. Returns the frame, which is not linked yet, or NULL with an exception set.
 
  # Safety
- The thread is attached and `tstate` is its state; `func` is a function, and everything is live.
+ The calling thread is attached and `tstate` is its state. `func` refers to a Python function, and all
+ objects are live; `args` has one entry per positional argument and keyword.
  */
 _PyInterpreterFrame *_PyEvalFramePushAndInit(PyThreadState *tstate,
                                              _PyStackRef func,
@@ -132,82 +131,86 @@ _PyInterpreterFrame *_PyEvalFramePushAndInit(PyThreadState *tstate,
                                              _PyInterpreterFrame *previous);
 
 /*
- Out of line [`clear_and_pop`]. Stands for the host's symbol of this name (`ceval.c`).
+ Releases everything in a frame that has ended and frees its memory: pops it off the data stack, or leaves it
+ to its generator. A frame object that is still referenced takes over the contents.
 
  # Safety
- As for [`clear_and_pop`]; `tstate` is the attached thread's state.
+ The calling thread is attached and `tstate` is its state. `frame` is published, no longer linked into the
+ thread's frames, and, if it is on the data stack, the last one there.
  */
-void _PyEval_FrameClearAndPop(PyThreadState *tstate, _PyInterpreterFrame *frame);
+void _PyEval_FrameClearAndPop(PyThreadState *tstate,
+                              _PyInterpreterFrame *frame);
 
 /*
- Zero if `args` can be spread by `func(*args)`; otherwise -1 with TypeError set. Stands for the
- host's symbol of this name (`ceval.c`). An exception that is set already is replaced. All arguments
- are borrowed.
+ Checks that `args` can be spread by `func(*args)`. Returns 0, or -1 with TypeError set, which replaces an
+ exception that is set already. Borrows all arguments.
 
  # Safety
- The thread is attached, `tstate` is its state, and the objects are live.
+ The calling thread is attached and `tstate` is its state; the objects are live.
  */
-int _Py_Check_ArgsIterable(PyThreadState *_tstate, PyObject *func, PyObject *args);
+int _Py_Check_ArgsIterable(PyThreadState *_tstate,
+                           PyObject *func,
+                           PyObject *args);
 
 /*
- Makes the exception that merging `kwargs` into the keywords of a call of `func` has raised one about
- the call: TypeError for what is no mapping (AttributeError of a missing `keys`), or for a keyword
- that is there already (KeyError with the keyword). Others stay. Stands for the host's symbol of this
- name (`ceval.c`). All arguments are borrowed.
+ Replaces the exception that was raised when `kwargs` was merged into the keywords of a call of `func` by one
+ about the call: TypeError if `kwargs` is not a mapping (AttributeError was raised) or has a keyword that the
+ call has already (KeyError with the keyword was raised). Other exceptions stay. Borrows all arguments.
 
  # Safety
- The thread is attached with an exception set, `tstate` is its state, and the objects are live.
+ The calling thread is attached with an exception set, and `tstate` is its state; the objects are live.
  */
 void _PyEval_FormatKwargsError(PyThreadState *_tstate,
                                PyObject *func,
                                PyObject *kwargs);
 
 /*
- The objects that `nargs` stack references name, borrowed, as an array for a vectorcall: `scratch` if
- they fit, else new memory. A writable slot is before the first one. Gives null with MemoryError
- set. Whoever called hands the slot before the array to [`_PyObjectArray_Free`]. Stands for the
- host's symbol of this name (`ceval.c`).
+ Returns an array of the `nargs` objects that `input` refers to, borrowed, for a vectorcall. The slot before
+ the first object may be written. The array is `scratch` if up to ten objects are wanted, else newly
+ allocated; returns NULL with MemoryError set on failure. The caller passes the address of the slot before
+ the array to `_PyObjectArray_Free`.
 
  # Safety
- The thread is attached; `input` holds that many references, and `scratch` has room for ten objects
- and one more before.
+ The calling thread is attached; `input` has `nargs` live references; `scratch` has room for ten objects, and
+ one more before it.
  */
 PyObject **_PyObjectArray_FromStackRefArray(_PyStackRef *input,
                                             Py_ssize_t nargs,
                                             PyObject **scratch);
 
 /*
- Frees `array`, the memory that [`_PyObjectArray_FromStackRefArray`] gave a part of, unless it is
- `scratch`. Stands for the host's symbol of this name (`ceval.c`).
+ Frees `array`, memory from `_PyObjectArray_FromStackRefArray`, unless it is `scratch`.
 
  # Safety
- The thread is attached; both are the start of the memory, one slot before the first object.
+ The calling thread is attached. Both pointers are to the slot before the first object, and `array` is not
+ used any more.
  */
-void _PyObjectArray_Free(PyObject **array, PyObject **scratch);
+void _PyObjectArray_Free(PyObject **array,
+                         PyObject **scratch);
 
 /*
- Looks `name` up in the locals, globals and builtins of `frame`, as LOAD_NAME does. Stands for the
- host's symbol of this name (`ceval.c`).
+ Looks `name` up in the locals, globals and builtins of `frame`, as LOAD_NAME does.
 
- All arguments are borrowed. Returns a new reference, or null with an exception set: NameError, or
- SystemError if the frame has no mapping of locals, or whatever the mappings raise.
+ Borrows all arguments. Returns a new reference, or NULL with an exception set: NameError, SystemError if the
+ frame has no mapping of locals, or the exception of a mapping.
 
  # Safety
- The thread is attached and `tstate` is its state; `frame` is live and published; `name` is a live
+ The calling thread is attached and `tstate` is its state; `frame` is live and published; `name` is a live
  string.
  */
-PyObject *_PyEval_LoadName(PyThreadState *tstate, _PyInterpreterFrame *frame, PyObject *name);
+PyObject *_PyEval_LoadName(PyThreadState *tstate,
+                           _PyInterpreterFrame *frame,
+                           PyObject *name);
 
 /*
- Looks `name` up in `globals` and `builtins`, as LOAD_GLOBAL does, and puts a new reference (or the
- empty reference, with an exception set) to `writeto`. Stands for the host's symbol of this name
- (`ceval.c`).
+ Looks `name` up in `globals` and `builtins`, as LOAD_GLOBAL does, and stores a new reference to `*writeto`;
+ on failure the null reference, with an exception set.
 
- All arguments are borrowed. Raises NameError, or whatever namespaces that are not exact
- dictionaries raise.
+ Borrows all arguments. Raises NameError, or the exception of a namespace that is not an exact dictionary.
 
  # Safety
- The thread is attached and its frame published; `name` is a live string; `writeto` can be written.
+ The calling thread is attached and its frame published; the namespaces are live; `name` is a live string;
+ `writeto` is writable.
  */
 void _PyEval_LoadGlobalStackRef(PyObject *globals,
                                 PyObject *builtins,
@@ -215,16 +218,15 @@ void _PyEval_LoadGlobalStackRef(PyObject *globals,
                                 _PyStackRef *writeto);
 
 /*
- Loads `owner.name` for a call, as LOAD_ATTR does. Stands for the host's symbol of this name
- (`ceval.c`).
+ Loads `owner.name` for a call, as LOAD_ATTR does.
 
- Consumes `owner`. Returns a new reference: a method's function, with the owner's reference put to
- `self_or_null`; or any other attribute, with the empty reference put there; or, with an exception
- set, the empty reference, and again that.
+ Takes over `owner`. For a method, returns a new reference to its function and moves `owner` to
+ `*self_or_null`. For any other attribute, returns a new reference to it and stores the null reference to
+ `*self_or_null`. On failure, both are the null reference, with an exception set.
 
  # Safety
- The thread is attached and `tstate` is its state; its frame is published, and what `owner` refers
- to stays alive although not counted; `name` is a live string; `self_or_null` can be written.
+ The calling thread is attached and `tstate` is its state; its frame is published; the object of an uncounted
+ `owner` stays alive; `name` is a live string; `self_or_null` is writable.
  */
 _PyStackRef _Py_LoadAttr_StackRefSteal(PyThreadState *tstate,
                                        _PyStackRef owner,
@@ -232,26 +234,25 @@ _PyStackRef _Py_LoadAttr_StackRefSteal(PyThreadState *tstate,
                                        _PyStackRef *self_or_null);
 
 /*
- Whether an object without the special method `oparg` (one of the host's `SPECIAL_*`) has those of
- the other kind of `with` statement: 1 or 0. Stands for the host's symbol of this name (`ceval.c`).
-
- The object is borrowed. Sets no exception.
+ Returns 1 if `object`, which lacks the special method `oparg` (`SPECIAL_*`), has the methods for the other
+ kind of `with` statement, else 0. Borrows `object`; sets no exception.
 
  # Safety
- The thread is attached with no exception set, and `object` is live.
+ The calling thread is attached with no exception set; `object` is live.
  */
-int _PyEval_SpecialMethodCanSuggest(PyObject *object, int oparg);
+int _PyEval_SpecialMethodCanSuggest(PyObject *object,
+                                    int oparg);
 
 /*
- Sets `exc` with a message about `obj`, a str. Stands for the host's symbol of this name (`ceval.c`).
+ Sets the exception `exc` with a message about `obj`, a `str`.
 
- `format_str` has one `%s`, for the text of `obj`. A NameError also gets `obj` as its `name`, from
- which suggestions are made later. All arguments are borrowed. Sets another exception if `obj` has
- no text, and none at all if it is null.
+ `format_str` has one `%s`, for the text of `obj`. A NameError also gets `obj` as its `name`, from which
+ suggestions are made later. Borrows all arguments. Sets another exception if `obj` cannot be encoded, and
+ none if it is NULL.
 
  # Safety
- The thread is attached and `tstate` its state, no exception is set, `exc` is an exception class,
- `format_str` a format as described, and `obj` null or live.
+ The calling thread is attached and `tstate` is its state; no exception is set; `exc` is an exception class;
+ `format_str` is as described; `obj` is NULL or a live `str`.
  */
 void _PyEval_FormatExcCheckArg(PyThreadState *tstate,
                                PyObject *exc,
@@ -259,49 +260,50 @@ void _PyEval_FormatExcCheckArg(PyThreadState *tstate,
                                PyObject *obj);
 
 /*
- Sets the exception for an unbound variable: UnboundLocalError for a local (also one in a cell),
- NameError for a free variable. Stands for the host's symbol of this name (`ceval.c`).
+ Sets the exception for the unbound variable `oparg` of `co`: UnboundLocalError for a local variable (also
+ one in a cell), NameError for a free variable.
 
- An exception that is set already stays. `co` is borrowed.
+ An exception that is set already stays. Borrows `co`.
 
  # Safety
- The thread is attached and `tstate` its state; `co` is live and has a local `oparg`.
+ The calling thread is attached and `tstate` is its state; `co` is live and has a local or free variable
+ `oparg`.
  */
-void _PyEval_FormatExcUnbound(PyThreadState *tstate, PyCodeObject *co, int oparg);
+void _PyEval_FormatExcUnbound(PyThreadState *tstate,
+                              PyCodeObject *co,
+                              int oparg);
 
 /*
- Checks that `right` may stand after `except`: a class of exceptions, or a tuple of such classes.
- Stands for the host's symbol of this name (`ceval.c`).
+ Checks that `right` may follow `except`: it must be an exception class, or a tuple of such classes.
 
- Both arguments are borrowed. Returns 0, or -1 with TypeError set.
+ Borrows all arguments. Returns 0, or -1 with TypeError set.
 
  # Safety
- The thread is attached and `tstate` its state; `right` is live.
+ The calling thread is attached and `tstate` is its state; `right` is live.
  */
 int _PyEval_CheckExceptTypeValid(PyThreadState *_tstate, PyObject *right);
 
 /*
- Checks that `right` may stand after `except*`: as for `except`, but not a class of exception groups.
- Stands for the host's symbol of this name (`ceval.c`).
+ Checks that `right` may follow `except*`: as for `except`, but no class may be an exception group.
 
- Both arguments are borrowed. Returns 0, or -1 with an exception set (TypeError, or what a metaclass
- raised).
+ Borrows all arguments. Returns 0, or -1 with an exception set: TypeError, or that of a metaclass.
 
  # Safety
- The thread is attached and `tstate` its state, the current frame is published, and `right` is live.
+ The calling thread is attached and `tstate` is its state; the current frame is published; `right` is live.
  */
 int _PyEval_CheckExceptStarTypeValid(PyThreadState *_tstate,
                                      PyObject *right);
 
 /*
- Splits an exception by the type of an `except*` handler, see [`split_by_type`]. Stands for the host's
- symbol of this name (`ceval.c`).
+ Splits the exception `exc_value` (or None) by the type of an `except*` handler.
 
- Arguments are borrowed. Returns 0 with new references in `*match_` and `*rest`, or -1 with an
- exception set and both unchanged.
+ Borrows its arguments. Returns 0 and stores new references: to `*match_` the part that the handler handles,
+ as an exception group, and to `*rest` the part for the next handler; either may be None. Returns -1 with an
+ exception set and stores nothing on failure.
 
  # Safety
- As for [`split_by_type`]; `match_` and `rest` may be written.
+ The calling thread is attached; `frame` is its current frame, published; both objects are live; `match_` and
+ `rest` are writable.
  */
 int _PyEval_ExceptionGroupMatch(_PyInterpreterFrame *frame,
                                 PyObject *exc_value,
@@ -310,36 +312,34 @@ int _PyEval_ExceptionGroupMatch(_PyInterpreterFrame *frame,
                                 PyObject **rest);
 
 /*
- Fires RAISE, for the JIT. Stands for the host's symbol of this name (`ceval.c`).
+ Fires the RAISE event, for the JIT.
 
- Takes and returns no references. If a tool raises, its exception replaces the one that is set.
+ If a tool raises, its exception replaces the one that is set.
 
  # Safety
- The thread is attached and `tstate` its state, an exception is set, `frame` is current and published,
- and `instr` is in its bytecode.
+ The calling thread is attached and `tstate` is its state; an exception is set; `frame` is current and
+ published; `instr` is in its bytecode.
  */
 void _PyEval_MonitorRaise(PyThreadState *tstate,
                           _PyInterpreterFrame *frame,
                           _Py_CODEUNIT *instr);
 
 /*
- Whether no tool of the interpreter wants PY_UNWIND events. Stands for the host's symbol of this name
- (`ceval.c`); cannot fail.
+ Returns whether no tool of the interpreter watches PY_UNWIND events; cannot fail.
 
  # Safety
- `tstate` is the attached thread's state.
+ The calling thread is attached and `tstate` is its state.
  */
 bool _PyEval_NoToolsForUnwind(PyThreadState *tstate);
 
 /*
- `import name`, with `fromlist` and `level`, by the `__import__` of the frame's builtins. Stands for
- the host's symbol of this name (`ceval.c`).
+ Imports the module `name` with `fromlist` and `level`, by the `__import__` of the frame's builtins.
 
- All arguments are borrowed. Returns a new reference, or null with an exception set: ImportError if
- there is no `__import__`, or whatever the import raises.
+ Borrows all arguments. Returns a new reference, or NULL with an exception set: ImportError if there is no
+ `__import__`, or the exception of the import.
 
  # Safety
- The thread is attached and `tstate` is its state; `frame` is live and published; the objects are
+ The calling thread is attached and `tstate` is its state; `frame` is live and published; the objects are
  live.
  */
 PyObject *_PyEval_ImportName(PyThreadState *tstate,
@@ -349,72 +349,73 @@ PyObject *_PyEval_ImportName(PyThreadState *tstate,
                              PyObject *level);
 
 /*
- `from module import name`: the attribute of the module, or else the submodule of that name, which a
- circular import may have left in `sys.modules` only. Stands for the host's symbol of this name
- (`ceval.c`).
+ Returns what `from module import name` binds: the module's attribute, or else the submodule of that name,
+ which a circular import may have left in `sys.modules` only.
 
- All arguments are borrowed. Returns a new reference, or null with an exception set, ImportError in
- the usual case.
+ Borrows all arguments. Returns a new reference, or NULL with an exception set, usually ImportError.
 
  # Safety
- The thread is attached and `tstate` is its state, its frame published; the objects are live and
+ The calling thread is attached and `tstate` is its state; its frame is published; the objects are live and
  `name` is a string.
  */
-PyObject *_PyEval_ImportFrom(PyThreadState *_tstate, PyObject *module, PyObject *name);
+PyObject *_PyEval_ImportFrom(PyThreadState *_tstate,
+                             PyObject *module,
+                             PyObject *name);
 
 /*
- The iterator that `await` runs for `iterable`. Stands for the host's symbol of this name (`ceval.c`).
+ Returns the iterator that `await` runs for `iterable`.
 
- `oparg` says what is awaited: 1 and 2 are the results of `__aenter__` and `__aexit__`. `iterable` is
- borrowed. Returns a new reference, or null with an exception set: TypeError for what cannot be
- awaited, RuntimeError for a coroutine that something awaits already.
+ `oparg` is 1 if the result of `__aenter__` is awaited, 2 if that of `__aexit__`. Borrows `iterable`. Returns
+ a new reference, or NULL with an exception set: TypeError if the object cannot be awaited, RuntimeError if
+ it is a coroutine that is being awaited already.
 
  # Safety
- The thread is attached, its current frame published, and `iterable` is live.
+ The calling thread is attached and its current frame published; `iterable` is live.
  */
 PyObject *_PyEval_GetAwaitable(PyObject *iterable,
                                int oparg);
 
 /*
- Replaces the exception for something that cannot be awaited by one that says where it came from,
- if that was `__aenter__` (`oparg` 1) or `__aexit__` (2). Stands for the host's symbol of this name
- (`ceval.c`).
+ Replaces the exception for an object that cannot be awaited by one that says that `__aenter__` (`oparg` 1)
+ or `__aexit__` (`oparg` 2) returned it. Does nothing for other values of `oparg`.
 
- `type_` is the type of what cannot be awaited, borrowed.
+ `type_` is the type of the object, borrowed.
 
  # Safety
- The thread is attached and `tstate` its state, an exception is set, and `type_` is live.
+ The calling thread is attached and `tstate` is its state; an exception is set; `type_` is live.
  */
-void _PyEval_FormatAwaitableError(PyThreadState *_tstate, PyTypeObject *type_, int oparg);
+void _PyEval_FormatAwaitableError(PyThreadState *_tstate,
+                                  PyTypeObject *type_,
+                                  int oparg);
 
 /*
- What `async for` awaits to get the next item of `aiter`. Stands for the host's symbol of this name
- (`ceval.c`).
+ Returns what `async for` awaits to get the next item of `aiter`.
 
- `aiter` is borrowed. Returns a new reference, or null with an exception set.
+ Borrows `aiter`. Returns a new reference, or NULL with an exception set.
 
  # Safety
- The thread is attached, its current frame published, and `aiter` is live.
+ The calling thread is attached and its current frame published; `aiter` is live.
  */
 PyObject *_PyEval_GetANext(PyObject *aiter);
 
 /*
- `_PyEval_MatchKeys` of `ceval.o`: the values of a mapping pattern's `keys` (a tuple) in `map`, both
- borrowed. Returns a new reference to a tuple of them, or to None if a key is missing; null with an
- exception set.
+ Looks up the keys of a mapping pattern: the tuple `keys`, in `map`. Borrows both. Returns a new tuple of the
+ values, or a new reference to None if a key is missing; NULL with an exception set on failure.
 
  # Safety
- Both are live; the thread is attached and its frames published.
+ The calling thread is attached and its frames are published; both objects are live, and `keys` is a tuple.
  */
-PyObject *_PyEval_MatchKeys(PyThreadState *_tstate, PyObject *map, PyObject *keys);
+PyObject *_PyEval_MatchKeys(PyThreadState *_tstate,
+                            PyObject *map,
+                            PyObject *keys);
 
 /*
- `_PyEval_MatchClass` of `ceval.o`: the attributes that a class pattern asks for: of the first `nargs`
- names of the class's `__match_args__`, and of `names` (a tuple). All objects are borrowed. Returns a
- new tuple; null, with or without an exception set, if `subject` does not match.
+ Loads the attributes that a class pattern needs: those that the first `nargs` names in the `__match_args__`
+ of `class` stand for, and those in the tuple `names`. Borrows all objects. Returns a new tuple. Returns NULL
+ without an exception if `subject` does not match, NULL with an exception set on failure.
 
  # Safety
- The objects are live; the thread is attached and its frames published.
+ The calling thread is attached and its frames are published; the objects are live, and `names` is a tuple.
  */
 PyObject *_PyEval_MatchClass(PyThreadState *_tstate,
                              PyObject *subject,
@@ -423,32 +424,33 @@ PyObject *_PyEval_MatchClass(PyThreadState *_tstate,
                              PyObject *names);
 
 /*
- `_PyEval_SliceIndex` of `ceval.o`: converts a slice index (borrowed), and leaves `*place` as it is for
- None. Returns 1, or 0 with an exception set.
+ Converts a slice index, borrowed, and stores it to `*place`. None leaves `*place` unchanged. Returns 1, or 0
+ with an exception set.
 
  # Safety
- `object` is live, `place` may be written, the thread is attached.
+ The calling thread is attached; `object` is live; `place` is writable.
  */
 int _PyEval_SliceIndex(PyObject *object,
                        Py_ssize_t *place);
 
 /*
- `_PyEval_SliceIndexNotNone` of `ceval.o`: converts a slice index (borrowed) where None is not allowed.
- Returns 1, or 0 with an exception set.
+ Converts a slice index, borrowed, and stores it to `*place`. None is not allowed. Returns 1, or 0 with an
+ exception set.
 
  # Safety
- `object` is live, `place` may be written, the thread is attached.
+ The calling thread is attached; `object` is live; `place` is writable.
  */
 int _PyEval_SliceIndexNotNone(PyObject *object,
                               Py_ssize_t *place);
 
 /*
- `_PyEval_UnpackIterableStackRef` of `ceval.o`: stores the items of `iterable` (borrowed) below `top`,
- the first one topmost. There must be `before` of them; or, unless `after` is -1, at least `before` and
- `after`, those between becoming a list. Returns 1, or 0 with an exception set and nothing stored.
+ Unpacks `iterable`, borrowed, into the stack slots below `top`, the first item topmost. If `after` is -1,
+ there must be `before` items. Otherwise there must be at least `before + after` items, and those between
+ become a list. Returns 1, or 0 with an exception set; then the slots own no references.
 
  # Safety
- The thread is attached and its frames published; there is room below `top`; `iterable` is live.
+ The calling thread is attached and its frames are published; `iterable` is live; there are `before` slots
+ below `top`, or `before + 1 + after` unless `after` is -1.
  */
 int _PyEval_UnpackIterableStackRef(PyThreadState *tstate,
                                    PyObject *iterable,
@@ -457,43 +459,40 @@ int _PyEval_UnpackIterableStackRef(PyThreadState *tstate,
                                    _PyStackRef *top);
 
 /*
- The innermost frame that Python code may see: borrowed, null if none. Stands for the host's symbol
- of this name (`ceval.c`).
+ Returns the innermost frame that is visible to Python code, borrowed; NULL if there is none.
 
  # Safety
- The thread is attached.
+ The calling thread is attached.
  */
 _PyInterpreterFrame *_PyEval_GetFrame(void);
 
 /*
- The frame object of the innermost frame: borrowed; null, without an exception, if there is no frame
- or no memory. Stands for the host's symbol of this name (`ceval.c`).
+ Returns the frame object of the innermost frame, borrowed; NULL without an exception if there is no frame or
+ memory is short.
 
  # Safety
- The thread is attached.
+ The calling thread is attached.
  */
 PyFrameObject *PyEval_GetFrame(void);
 
 /*
- The globals of the innermost frame: borrowed, null without an exception if there is no frame. Stands
- for the host's symbol of this name (`ceval.c`).
+ Returns the globals of the innermost frame, borrowed; NULL without an exception if there is no frame.
 
  # Safety
- The thread is attached.
+ The calling thread is attached.
  */
 PyObject *PyEval_GetGlobals(void);
 
 /*
- As [`PyEval_GetGlobals`], as a new reference. Stands for the host's symbol of this name (`ceval.c`).
+ Like `PyEval_GetGlobals`, but returns a new reference.
 
  # Safety
- The thread is attached.
+ The calling thread is attached.
  */
 PyObject *PyEval_GetFrameGlobals(void);
 
 /*
- The builtins of the thread's innermost frame, or else those of the interpreter: borrowed. Stands for
- the host's symbol of this name (`ceval.c`).
+ Returns the builtins of the thread's innermost frame, or the interpreter's if there is no frame; borrowed.
 
  # Safety
  `tstate` is live and its thread attached.
@@ -501,160 +500,153 @@ PyObject *PyEval_GetFrameGlobals(void);
 PyObject *_PyEval_GetBuiltins(PyThreadState *tstate);
 
 /*
- As [`_PyEval_GetBuiltins`], of this thread: borrowed. Stands for the host's symbol of this name
- (`ceval.c`).
+ Like `_PyEval_GetBuiltins`, for the calling thread; borrowed.
 
  # Safety
- The thread is attached.
+ The calling thread is attached.
  */
 PyObject *PyEval_GetBuiltins(void);
 
 /*
- As [`PyEval_GetBuiltins`], as a new reference. Stands for the host's symbol of this name (`ceval.c`).
+ Like `PyEval_GetBuiltins`, but returns a new reference.
 
  # Safety
- The thread is attached.
+ The calling thread is attached.
  */
 PyObject *PyEval_GetFrameBuiltins(void);
 
 /*
- A builtin by its name: a new reference, or null with AttributeError (or what the lookup raised) set.
- Stands for the host's symbol of this name (`ceval.c`).
+ Returns the builtin called `name`, a new reference; NULL with AttributeError, or the exception of the
+ lookup, set. Borrows `name`.
 
  # Safety
- The thread is attached; `name` is live.
+ The calling thread is attached; `name` is live.
  */
 PyObject *_PyEval_GetBuiltin(PyObject *name);
 
 /*
- As [`_PyEval_GetBuiltin`], for a name in a C program's static memory. Stands for the host's symbol of
- this name (`ceval.c`).
+ Like `_PyEval_GetBuiltin`, for a static identifier.
 
  # Safety
- The thread is attached; `name` is live.
+ The calling thread is attached; `name` is live.
  */
 PyObject *_PyEval_GetBuiltinId(_Py_Identifier *name);
 
 /*
- The locals of the innermost frame, as a borrowed reference that the frame keeps alive: a namespace,
- or for optimized functions a snapshot that the next call updates. Null with an exception set on
- failure, SystemError if there is no frame. Stands for the host's symbol of this name (`ceval.c`).
+ Returns the locals of the innermost frame, borrowed from the frame: a namespace, or for optimized functions
+ a snapshot that the next call updates. Returns NULL with an exception set on failure: SystemError if there
+ is no frame.
 
  # Safety
- The thread is attached.
+ The calling thread is attached.
  */
 PyObject *PyEval_GetLocals(void);
 
 /*
- The locals of the innermost frame: a new reference to a namespace, or for optimized functions a new
- snapshot. Null with an exception set on failure, SystemError if there is no frame. Stands for the
- host's symbol of this name (`ceval.c`).
+ Returns the locals of the innermost frame, a new reference: a namespace, or for optimized functions a new
+ snapshot. Returns NULL with an exception set on failure: SystemError if there is no frame.
 
  # Safety
- The thread is attached.
+ The calling thread is attached.
  */
 PyObject *_PyEval_GetFrameLocals(void);
 
 /*
- The public name of [`_PyEval_GetFrameLocals`]. Stands for the host's symbol of this name (`ceval.c`).
+ The public name of `_PyEval_GetFrameLocals`.
 
  # Safety
- The thread is attached.
+ The calling thread is attached.
  */
 PyObject *PyEval_GetFrameLocals(void);
 
 /*
- The globals of `__main__`, if its code is running in this interpreter: borrowed; null if not, without
- an exception, or with one if there is no such module. Stands for the host's symbol of this name
- (`ceval.c`).
+ Returns the globals of `__main__`, borrowed, if this interpreter is running its code. Otherwise returns
+ NULL: without an exception if it is not running, with one if there is no such module.
 
  # Safety
- `tstate` is live and its thread attached.
+ The calling thread is attached and `tstate` is its state.
  */
 PyObject *_PyEval_GetGlobalsFromRunningMain(PyThreadState *tstate);
 
 /*
- Sees to it that `globals` have `__builtins__`, which otherwise are those of the current frame. Gives 0
- and, if `p_builtins` is not null, a new reference to them there; or -1 with an exception set. Stands
- for the host's symbol of this name (`ceval.c`).
+ Sets `__builtins__` in `globals` to the builtins of the current frame, unless it is there already. Returns 0
+ and, if `p_builtins` is not NULL, stores a new reference to the builtins there; or returns -1 with an
+ exception set. Borrows `globals`.
 
  # Safety
- The thread is attached and `tstate` is its state; `globals` is live, `p_builtins` writable or null.
+ The calling thread is attached and `tstate` is its state; `globals` is live; `p_builtins` is NULL or
+ writable.
  */
 int _PyEval_EnsureBuiltins(PyThreadState *tstate,
                            PyObject *globals,
                            PyObject **p_builtins);
 
 /*
- As [`_PyEval_EnsureBuiltins`], but the builtins that `globals` get are the module. Stands for the
- host's symbol of this name (`ceval.c`).
+ Like `_PyEval_EnsureBuiltins`, but sets `__builtins__` to the module `builtins`.
 
  # Safety
- As for [`_PyEval_EnsureBuiltins`].
+ As for `_PyEval_EnsureBuiltins`.
  */
 int _PyEval_EnsureBuiltinsWithModule(PyThreadState *tstate,
                                      PyObject *globals,
                                      PyObject **p_builtins);
 
 /*
- The name of a function, or of the type of any other object: a C string that lives as long as `func`
- does, or null with an exception set. Stands for the host's symbol of this name (`ceval.c`).
+ Returns the name of a function, or the name of the type of another object: a C string that `func` keeps
+ alive. Returns NULL with an exception set on failure.
 
  # Safety
- The thread is attached; `func` is live.
+ The calling thread is attached; `func` is live.
  */
 const char *PyEval_GetFuncName(PyObject *func);
 
 /*
- What to say after [`PyEval_GetFuncName`]: that it is a function, or an object of that type. A static
- C string. Stands for the host's symbol of this name (`ceval.c`).
+ Returns the text that follows `PyEval_GetFuncName` in a message: `()` for a function, ` object` for anything
+ else. A static C string.
 
  # Safety
- The thread is attached; `func` is live.
+ The calling thread is attached; `func` is live.
  */
 const char *PyEval_GetFuncDesc(PyObject *func);
 
 /*
- The C convention of [`check_python_recursion`]: -1 with RecursionError set if no Python calls
- remain, else 0. Ends the process far beyond the limit. Stands for the host's symbol of this name
- (`ceval.c`).
+ Sets RecursionError if the thread has no Python calls left under the interpreter's limit. Returns 0, or -1
+ with the exception set. Ends the process if the thread is far beyond the limit.
 
  # Safety
- The thread is attached and `tstate` is its state.
+ The calling thread is attached and `tstate` is its state.
  */
 int _Py_CheckRecursiveCallPy(PyThreadState *tstate);
 
 /*
- The interpreter's limit of nested Python calls. Stands for the host's symbol of this name
- (`ceval.c`).
+ Returns the interpreter's limit of nested Python calls.
 
  # Safety
- The thread is attached.
+ The calling thread is attached.
  */
 int Py_GetRecursionLimit(void);
 
 /*
- Changes the interpreter's limit of nested Python calls, for every thread; the calls that a thread
- is in still count. Stands for the host's symbol of this name (`ceval.c`).
+ Changes the interpreter's limit of nested Python calls, for all threads. Calls that are in progress still
+ count. Stops the world meanwhile.
 
  # Safety
- The thread is attached.
+ The calling thread is attached and has not stopped the world.
  */
 void Py_SetRecursionLimit(int new_limit);
 
 /*
- Sets RecursionError, since the soft limit of the C stack is passed; `place` (a C string) ends the
- message. Gives -1, or 0 if the limit does not hold for now. Past the hard limit the process ends.
- Stands for the host's symbol of this name (`ceval.c`).
+ Sets RecursionError because the soft limit of the C stack is passed. `place`, a C string, ends the message.
+ Returns -1, or 0 while the limit is suspended. Past the hard limit, ends the process.
 
  # Safety
- The thread is attached and `tstate` is its state.
+ The calling thread is attached and `tstate` is its state.
  */
-int _Py_CheckRecursiveCall(PyThreadState *tstate, const char *place);
+int _Py_CheckRecursiveCall(PyThreadState *tstate,
+                           const char *place);
 
 /*
- Ends the process if the hard limit of the C stack is passed, for calls that must not raise. Stands
- for the host's symbol of this name (`ceval.c`).
+ Ends the process if the hard limit of the C stack is passed. For calls that must not raise.
 
  # Safety
  `tstate` is the calling thread's state.
@@ -662,32 +654,31 @@ int _Py_CheckRecursiveCall(PyThreadState *tstate, const char *place);
 void _Py_EnterRecursiveCallUnchecked(PyThreadState *tstate);
 
 /*
- Whether the C stack has come within `margin_count` margins of its soft limit (1 or 0); sets the
- limits first if that has not been done. Stands for the host's symbol of this name (`ceval.c`).
+ Returns 1 if the C stack is within `margin_count` margins of its soft limit, else 0. Sets the thread's
+ limits first if they are not set.
 
  # Safety
  `tstate` is the calling thread's state.
  */
-int _Py_ReachedRecursionLimitWithMargin(PyThreadState *tstate, int margin_count);
+int _Py_ReachedRecursionLimitWithMargin(PyThreadState *tstate,
+                                        int margin_count);
 
 /*
- Sets RecursionError if the C stack is used up, which is nonzero, else 0; `place` (a C string) ends
- the message. Stands for the host's symbol of this name (`ceval.c`).
+ Returns 0, or nonzero with RecursionError set if the C stack is used up. `place`, a C string, ends the
+ message.
 
  # Safety
- The thread is attached.
+ The calling thread is attached.
  */
 int Py_EnterRecursiveCall(const char *place);
 
 /*
- Ends what [`Py_EnterRecursiveCall`] began; nothing, since the stack tells its depth by itself.
- Stands for the host's symbol of this name (`ceval.c`).
+ Ends what `Py_EnterRecursiveCall` began. Does nothing: the depth is read from the stack pointer.
  */
 void Py_LeaveRecursiveCall(void);
 
 /*
- Sets the limits of the calling thread's C stack from what the system says about it. Stands for the
- host's symbol of this name (`ceval.c`).
+ Sets the limits of the calling thread's C stack from the stack bounds that the system reports.
 
  # Safety
  `tstate` is the calling thread's state.
@@ -695,19 +686,18 @@ void Py_LeaveRecursiveCall(void);
 void _Py_InitializeRecursionLimits(PyThreadState *tstate);
 
 /*
- Says which memory the thread uses as its C stack from now on. Gives 0, or -1 with ValueError set
- if it is too small. Stands for the host's symbol of this name (`ceval.c`).
+ Declares the memory that the thread uses as its C stack from now on. Returns 0, or -1 with ValueError set if
+ it is too small.
 
  # Safety
- The thread is attached; `tstate` is the state of a thread that runs on the given stack.
+ The calling thread is attached; `tstate` is the state of a thread that runs on the given stack.
  */
 int PyUnstable_ThreadState_SetStackProtection(PyThreadState *tstate,
                                               void *stack_start_addr,
                                               size_t stack_size);
 
 /*
- Goes back to the stack that the thread had in the beginning. Stands for the host's symbol of this
- name (`ceval.c`).
+ Restores the limits of the C stack that the thread had at its start.
 
  # Safety
  `tstate` is the calling thread's state.
@@ -715,120 +705,114 @@ int PyUnstable_ThreadState_SetStackProtection(PyThreadState *tstate,
 void PyUnstable_ThreadState_ResetStackProtection(PyThreadState *tstate);
 
 /*
- Sets how many frames of a coroutine's origin are remembered. Gives 0, or -1 with ValueError set
- if `depth` is negative. Stands for the host's symbol of this name (`ceval.c`).
+ Sets how many frames of a coroutine's origin the thread records. Returns 0, or -1 with ValueError set if
+ `depth` is negative.
 
  # Safety
- The thread is attached.
+ The calling thread is attached.
  */
 int _PyEval_SetCoroutineOriginTrackingDepth(int depth);
 
 /*
- How many frames of a coroutine's origin are remembered. Stands for the host's symbol of this name
- (`ceval.c`).
+ Returns how many frames of a coroutine's origin the thread records.
 
  # Safety
- The thread is attached.
+ The calling thread is attached.
  */
 int _PyEval_GetCoroutineOriginTrackingDepth(void);
 
 /*
- Sets the function that is called when an asynchronous generator is first iterated; null takes it
- away. Gives 0, or -1 with the exception of an audit hook. Takes a reference of its own. Stands for
- the host's symbol of this name (`ceval.c`).
+ Sets the function that is called when an asynchronous generator is first iterated in this thread; NULL
+ removes it. Takes a new reference to it. Returns 0, or -1 with the exception of an audit hook set.
 
  # Safety
- The thread is attached; `firstiter` is live or null.
+ The calling thread is attached; `firstiter` is live or NULL.
  */
 int _PyEval_SetAsyncGenFirstiter(PyObject *firstiter);
 
 /*
- The function that is called when an asynchronous generator is first iterated: borrowed, null if
- there is none. Stands for the host's symbol of this name (`ceval.c`).
+ Returns the function that is called when an asynchronous generator is first iterated in this thread,
+ borrowed; NULL if there is none.
 
  # Safety
- The thread is attached.
+ The calling thread is attached.
  */
 PyObject *_PyEval_GetAsyncGenFirstiter(void);
 
 /*
- Sets the function that finalizes asynchronous generators; null takes it away. Gives 0, or -1 with
- the exception of an audit hook. Takes a reference of its own. Stands for the host's symbol of this
- name (`ceval.c`).
+ Sets the function that finalizes asynchronous generators of this thread; NULL removes it. Takes a new
+ reference to it. Returns 0, or -1 with the exception of an audit hook set.
 
  # Safety
- The thread is attached; `finalizer` is live or null.
+ The calling thread is attached; `finalizer` is live or NULL.
  */
 int _PyEval_SetAsyncGenFinalizer(PyObject *finalizer);
 
 /*
- The function that finalizes asynchronous generators: borrowed, null if there is none. Stands for
- the host's symbol of this name (`ceval.c`).
+ Returns the function that finalizes asynchronous generators of this thread, borrowed; NULL if there is none.
 
  # Safety
- The thread is attached.
+ The calling thread is attached.
  */
 PyObject *_PyEval_GetAsyncGenFinalizer(void);
 
 /*
- Adds the `from __future__` flags of the running code to `flags`; nonzero if any flag is set then.
- Stands for the host's symbol of this name (`ceval.c`).
+ Adds the `from __future__` flags of the running code to `flags`. Returns nonzero if any flag is set
+ afterwards.
 
  # Safety
- The thread is attached; `flags` is live.
+ The calling thread is attached; `flags` is readable and writable.
  */
 int PyEval_MergeCompilerFlags(PyCompilerFlags *flags);
 
 /*
- Reserves an index into the extra data of code objects, which `free` (or null) gives up; -1 without
- an exception if none is left. Stands for the host's symbol of this name (`ceval.c`).
+ Reserves an index into the extra data of code objects and returns it; -1 without an exception if none is
+ left. `free` (may be NULL) is called with the data when its code object is destroyed.
 
  # Safety
- The thread is attached.
+ The calling thread is attached; `free` is NULL or may be called with any data that is stored under the
+ index.
  */
 Py_ssize_t PyUnstable_Eval_RequestCodeExtraIndex(freefunc free);
 
 /*
- Makes `func` (null: none) the profile function of the calling thread, called with `arg` (null:
- none), of which it takes a reference. An exception of an audit hook is reported as unraisable.
- Stands for the host's symbol of this name (`ceval.c`).
+ Sets the profile function of the calling thread to `func` (NULL removes it), called with `arg` (may be
+ NULL). Takes a new reference to `arg`. An exception of an audit hook is reported as unraisable.
 
  # Safety
- The thread is attached; `arg` is live or null.
+ The calling thread is attached; `arg` is live or NULL.
  */
-void PyEval_SetProfile(Py_tracefunc func, PyObject *arg);
+void PyEval_SetProfile(Py_tracefunc func,
+                       PyObject *arg);
 
 /*
- Like [`PyEval_SetProfile`], for every thread of the interpreter. Stands for the host's symbol of
- this name (`ceval.c`).
+ Like `PyEval_SetProfile`, for every thread of the interpreter.
 
  # Safety
- As for [`PyEval_SetProfile`].
+ As for `PyEval_SetProfile`.
  */
 void PyEval_SetProfileAllThreads(Py_tracefunc func, PyObject *arg);
 
 /*
- Makes `func` (null: none) the trace function of the calling thread, called with `arg` (null:
- none), of which it takes a reference. An exception of an audit hook is reported as unraisable.
- Stands for the host's symbol of this name (`ceval.c`).
+ Sets the trace function of the calling thread to `func` (NULL removes it), called with `arg` (may be NULL).
+ Takes a new reference to `arg`. An exception of an audit hook is reported as unraisable.
 
  # Safety
- The thread is attached; `arg` is live or null.
+ The calling thread is attached; `arg` is live or NULL.
  */
-void PyEval_SetTrace(Py_tracefunc func, PyObject *arg);
+void PyEval_SetTrace(Py_tracefunc func,
+                     PyObject *arg);
 
 /*
- Like [`PyEval_SetTrace`], for every thread of the interpreter. Stands for the host's symbol of this
- name (`ceval.c`).
+ Like `PyEval_SetTrace`, for every thread of the interpreter.
 
  # Safety
- As for [`PyEval_SetTrace`].
+ As for `PyEval_SetTrace`.
  */
 void PyEval_SetTraceAllThreads(Py_tracefunc func, PyObject *arg);
 
 /*
- Suspends tracing and profiling in the thread, until the matching [`PyThreadState_LeaveTracing`].
- Stands for the host's symbol of this name (`ceval.c`).
+ Suspends tracing and profiling in the thread until the matching `PyThreadState_LeaveTracing`.
 
  # Safety
  `tstate` is live and its thread attached.
@@ -836,84 +820,80 @@ void PyEval_SetTraceAllThreads(Py_tracefunc func, PyObject *arg);
 void PyThreadState_EnterTracing(PyThreadState *tstate);
 
 /*
- Resumes tracing and profiling in the thread. Stands for the host's symbol of this name (`ceval.c`).
+ Resumes tracing and profiling in the thread.
 
  # Safety
- As for [`PyThreadState_EnterTracing`], which was called before.
+ As for `PyThreadState_EnterTracing`, which this call matches.
  */
 void PyThreadState_LeaveTracing(PyThreadState *tstate);
 
 /*
- Calls `func` with the tuple `args`, traced even if tracing is suspended. Gives a new reference, or
- null with an exception set. Stands for the host's symbol of this name (`ceval.c`).
+ Calls `func` with the tuple `args`, with tracing enabled even if it is suspended. Borrows both. Returns a
+ new reference, or NULL with an exception set.
 
  # Safety
- The thread is attached; `func` and the tuple `args` are live.
+ The calling thread is attached; `func` and the tuple `args` are live.
  */
-PyObject *_PyEval_CallTracing(PyObject *func, PyObject *args);
+PyObject *_PyEval_CallTracing(PyObject *func,
+                              PyObject *args);
 
 /*
- Prepares the memory of an interpreter's GIL. Stands for the host's symbol of this name
- (`pycore_ceval.h`).
+ Initializes the memory of an interpreter's GIL. Declared in `pycore_ceval.h`.
 
  # Safety
- The interpreter is being made.
+ The interpreter is being created; no other thread knows it.
  */
 void _PyEval_InitState(PyInterpreterState *interp);
 
 /*
- Gives the interpreter of `tstate` a GIL of its own, or the main interpreter's, and attaches the
- thread. Stands for the host's symbol of this name (`pycore_ceval.h`).
+ Creates the GIL of the interpreter of `tstate` if `own_gil` is nonzero, else makes the interpreter share the
+ main interpreter's. Then attaches the calling thread. Declared in `pycore_ceval.h`.
 
  # Safety
- `tstate` is the first thread state of an interpreter without a GIL, and the calling thread is not
- attached. The main interpreter has a GIL of its own.
+ `tstate` is the first thread state of an interpreter without a GIL, and the calling thread is not attached.
+ If `own_gil` is zero, the main interpreter has its GIL.
  */
-void _PyEval_InitGIL(PyThreadState *tstate, int own_gil);
+void _PyEval_InitGIL(PyThreadState *tstate,
+                     int own_gil);
 
 /*
- Takes the interpreter's GIL away, and ends it if it is the interpreter's own. Stands for the host's
- symbol of this name (`pycore_ceval.h`).
+ Detaches the interpreter from its GIL, and destroys the GIL if it is the interpreter's own. Declared in
+ `pycore_ceval.h`.
 
  # Safety
- No thread of the interpreter will attach any more.
+ The interpreter is live, and no thread of it will attach again.
  */
 void _PyEval_FiniGIL(PyInterpreterState *interp);
 
 /*
- What is left to do when the runtime ends: nothing. Stands for the host's symbol of this name
- (`pycore_ceval.h`).
+ Does nothing. The host calls it at the end of the runtime. Declared in `pycore_ceval.h`.
  */
 void _PyEval_Fini(void);
 
 /*
- Nothing: there is a GIL as soon as there is an interpreter. Stands for the host's symbol of this name
- (`ceval.h`), kept for old callers.
+ Does nothing: a GIL exists as soon as an interpreter does. Kept for old callers. Declared in `ceval.h`.
  */
 void PyEval_InitThreads(void);
 
 /*
- Whether the main interpreter has its GIL. Stands for the host's symbol of this name
- (`pycore_ceval.h`).
+ Returns 1 if the main interpreter has its GIL, else 0. Declared in `pycore_ceval.h`.
 
  # Safety
- The main interpreter, if there is one, is live.
+ The main interpreter is not being created or destroyed by another thread.
  */
 int _PyEval_ThreadsInitialized(void);
 
 /*
- Whether the main interpreter has its GIL. Stands for the host's symbol of this name, which is left of
- an old C API.
+ Returns 1 if the main interpreter has its GIL, else 0. Part of an old C API.
 
  # Safety
- As for [`_PyEval_ThreadsInitialized`].
+ As for `_PyEval_ThreadsInitialized`.
  */
 int PyEval_ThreadsInitialized(void);
 
 /*
- Makes the GIL of the main interpreter and the lock of its pending calls anew in the child process
- after a fork, and takes the GIL. Stands for the host's symbol of this name (`pycore_ceval.h`); cannot
- fail.
+ Makes the main interpreter's GIL and the lock of its pending calls anew in the child process after a fork,
+ and takes the GIL. Always returns success. Declared in `pycore_ceval.h`.
 
  # Safety
  `tstate` is the state of the process's only thread, in the main interpreter.
@@ -921,191 +901,192 @@ int PyEval_ThreadsInitialized(void);
 PyStatus _PyEval_ReInitThreads(PyThreadState *tstate);
 
 /*
- Changes the interval, in microseconds, after which a thread that waits for the interpreter's GIL asks
- for it. Stands for the host's symbol of this name (`pycore_ceval.h`).
+ Changes how many microseconds a thread waits for the interpreter's GIL before it requests the GIL. Declared
+ in `pycore_ceval.h`.
 
  # Safety
- The thread is attached.
+ The calling thread is attached.
  */
 void _PyEval_SetSwitchInterval(unsigned long microseconds);
 
 /*
- The interval of [`_PyEval_SetSwitchInterval`]. Stands for the host's symbol of this name
- (`pycore_ceval.h`).
+ Returns the interval that `_PyEval_SetSwitchInterval` sets, in microseconds. Declared in `pycore_ceval.h`.
 
  # Safety
- The thread is attached.
+ The calling thread is attached.
  */
 unsigned long _PyEval_GetSwitchInterval(void);
 
 #if defined(Py_GIL_DISABLED)
 /*
- Asks for the GIL of the calling thread's interpreter to be needed until one of the two functions
- below is called. Gives 1 if it was not needed before, else 0. Stands for the host's symbol of this
- name (`pycore_ceval.h`).
+ Requests that the GIL of the calling thread's interpreter be enabled until `_PyEval_EnableGILPermanent` or
+ `_PyEval_DisableGIL` is called. Returns 1 if the GIL was disabled before, else 0. Stops the world to enable
+ it. Declared in `pycore_ceval.h`.
 
  # Safety
- The thread is attached and `tstate` is its state.
+ The calling thread is attached and `tstate` is its state; it has not stopped the world.
  */
 int _PyEval_EnableGILTransient(PyThreadState *tstate);
 #endif
 
 #if defined(Py_GIL_DISABLED)
 /*
- Makes the GIL, which [`_PyEval_EnableGILTransient`] has turned on, needed for ever. Gives 1, or 0
- if it was so already. Stands for the host's symbol of this name (`pycore_ceval.h`).
+ Enables the GIL for the rest of the process's life. Ends the request that the thread made by
+ `_PyEval_EnableGILTransient`. Returns 1, or 0 if the GIL was enabled permanently already, or if the
+ configuration fixes whether it is enabled. Declared in `pycore_ceval.h`.
 
  # Safety
- As for [`_PyEval_EnableGILTransient`]; the thread holds the GIL.
+ The calling thread is attached and `tstate` is its state; it has called `_PyEval_EnableGILTransient`, and
+ has not ended that request.
  */
 int _PyEval_EnableGILPermanent(PyThreadState *tstate);
 #endif
 
 #if defined(Py_GIL_DISABLED)
 /*
- Takes back what [`_PyEval_EnableGILTransient`] asked for. Gives 1 if the GIL is not needed any
- more, else 0. Stands for the host's symbol of this name (`pycore_ceval.h`).
+ Ends the request that the thread made by `_PyEval_EnableGILTransient`. Returns 1 if that was the last
+ request and the GIL is disabled now, else 0. Declared in `pycore_ceval.h`.
 
  # Safety
- As for [`_PyEval_EnableGILPermanent`].
+ As for `_PyEval_EnableGILPermanent`.
  */
 int _PyEval_DisableGIL(PyThreadState *tstate);
 #endif
 
 /*
- Takes the interpreter's GIL for the calling thread. Does not return if the program is ending. Stands
- for the host's symbol of this name (`pycore_ceval.h`); no references.
+ Takes the interpreter's GIL for the calling thread. Does not return if the interpreter is being finalized:
+ the thread then sleeps for ever. Declared in `pycore_ceval.h`.
 
  # Safety
- `tstate` is the calling thread's state, live and not attached, or null, which ends the process.
+ `tstate` is the calling thread's state, live and not attached, and the thread holds no GIL. NULL ends the
+ process.
  */
 void _PyEval_AcquireLock(PyThreadState *tstate);
 
 /*
- Drops the GIL of `interp`; for the last time in this thread if `final_release`, and then thread state
- and interpreter may be gone when it returns. Stands for the host's symbol of this name
- (`pycore_ceval.h`); no references.
+ Drops the GIL of `interp`; does nothing if the GIL is disabled. If `final_release` is nonzero, the thread
+ will not take the GIL with `tstate` again, and `tstate` and `interp` may be freed before this function
+ returns. Declared in `pycore_ceval.h`.
 
  # Safety
- The calling thread holds the GIL of `interp`, and `tstate` is its state.
+ The interpreter is live. `tstate` is the calling thread's state, and the thread holds the GIL unless the GIL
+ is disabled.
  */
 void _PyEval_ReleaseLock(PyInterpreterState *interp,
                          PyThreadState *tstate,
                          int final_release);
 
 /*
- Takes the GIL for the current thread state. Stands for the host's symbol of this name, which is left
- of an old C API; no references.
+ Takes the GIL for the current thread state. Part of an old C API.
 
  # Safety
- The calling thread has a current state and does not hold the GIL.
+ The calling thread has a current thread state and does not hold the GIL. Without a current thread state the
+ process ends.
  */
 void PyEval_AcquireLock(void);
 
 /*
- Drops the GIL, leaving the current thread state. Stands for the host's symbol of this name, which is
- left of an old C API; no references.
+ Drops the GIL; the current thread state stays current. Part of an old C API.
 
  # Safety
- The thread is attached.
+ The calling thread is attached.
  */
 void PyEval_ReleaseLock(void);
 
 /*
- Attaches the calling thread with the state `tstate`. Does not return if the program is ending. Stands
- for the host's symbol of this name (`ceval.h`); no references.
+ Attaches the calling thread with the state `tstate`. Does not return if the interpreter is being finalized.
+ Declared in `ceval.h`.
 
  # Safety
- The calling thread is not attached; `tstate` is live and no thread's, or null, which ends the process.
+ The calling thread is not attached. `tstate` is live and no thread is attached with it. NULL ends the
+ process.
  */
 void PyEval_AcquireThread(PyThreadState *tstate);
 
 /*
- Detaches the calling thread from its state `tstate`. Stands for the host's symbol of this name
- (`ceval.h`); no references.
+ Detaches the calling thread from its state `tstate`. Declared in `ceval.h`.
 
  # Safety
- The thread is attached and `tstate` is its state.
+ The calling thread is attached and `tstate` is its state.
  */
 void PyEval_ReleaseThread(PyThreadState *tstate);
 
 /*
- Detaches the calling thread and gives its state. Stands for the host's symbol of this name
- (`ceval.h`); no references.
+ Detaches the calling thread and returns its state. Declared in `ceval.h`.
 
  # Safety
- The thread is attached.
+ The calling thread is attached.
  */
 PyThreadState *PyEval_SaveThread(void);
 
 /*
- Attaches the calling thread with the state that [`PyEval_SaveThread`] gave. Does not return if the
- program is ending. Stands for the host's symbol of this name (`ceval.h`); no references.
+ Attaches the calling thread with the state that `PyEval_SaveThread` returned. Does not return if the
+ interpreter is being finalized. Declared in `ceval.h`.
 
  # Safety
- As for [`PyEval_AcquireThread`].
+ As for `PyEval_AcquireThread`.
  */
 void PyEval_RestoreThread(PyThreadState *tstate);
 
 /*
- Does what the eval breaker of the calling thread asks for: stopping, signals, pending calls,
- collecting garbage, dropping the GIL, an exception from another thread, a script from another process.
- Gives 0, or -1 with an exception set. Stands for the host's symbol of this name (`pycore_ceval.h`); no
- references.
+ Handles the requests in the calling thread's eval breaker: stopping, signals, pending calls, collecting
+ garbage, dropping the GIL, an exception from another thread, a script from another process. Declared in
+ `pycore_ceval.h`.
+
+ Returns 0, or -1 with an exception set.
 
  # Safety
- The thread is attached, `tstate` is its state, and its current frame is published.
+ The calling thread is attached, `tstate` is its state, and its current frame is published.
  */
 int _Py_HandlePending(PyThreadState *tstate);
 
 /*
- Sets the events of `bit` for every thread of the interpreter. Stands for the host's symbol of this name
- (`pycore_ceval.h`); no references.
+ Sets the events in `bit` in the eval breaker of every thread of the interpreter. Declared in
+ `pycore_ceval.h`.
 
  # Safety
- The interpreter is live.
+ The interpreter is live, and the calling thread does not hold the runtime's lock on interpreters.
  */
-void _Py_set_eval_breaker_bit_all(PyInterpreterState *interp,
-                                  size_t bit);
+void _Py_set_eval_breaker_bit_all(PyInterpreterState *interp, size_t bit);
 
 /*
- Undoes [`_Py_set_eval_breaker_bit_all`]. Stands for the host's symbol of this name (`pycore_ceval.h`);
- no references.
+ Clears the events in `bit` in the eval breaker of every thread of the interpreter. Declared in
+ `pycore_ceval.h`.
 
  # Safety
- The interpreter is live.
+ As for `_Py_set_eval_breaker_bit_all`.
  */
-void _Py_unset_eval_breaker_bit_all(PyInterpreterState *interp,
-                                    size_t bit);
+void _Py_unset_eval_breaker_bit_all(PyInterpreterState *interp, size_t bit);
 
 /*
- Has the main thread look for signals soon. Stands for the host's symbol of this name
- (`pycore_ceval.h`).
+ Makes the main thread check for signals soon. Signal handlers may call this. Declared in `pycore_ceval.h`.
 
  # Safety
- The main thread's state is live. Signal handlers may call this.
+ The runtime is initialized, and the main thread's state is live.
  */
 void _PyEval_SignalReceived(void);
 
 /*
- Runs the script that another process has asked the thread to run, if there is one. Gives 0; what goes
- wrong is reported as unraisable. Stands for the host's symbol of this name (`pycore_ceval.h`); no
- references.
+ Runs the script that another process has requested for this thread, if there is one (`sys.remote_exec`).
+ Always returns 0; failures are reported as unraisable. Declared in `pycore_ceval.h`.
 
  # Safety
- The thread is attached and `tstate` is its state.
+ The calling thread is attached and `tstate` is its state.
  */
 int _PyRunRemoteDebugger(PyThreadState *tstate);
 
 /*
- Has `func(arg)` called soon in some thread of `interp`, or if `flags` says so in the main thread.
- Gives `_Py_ADD_PENDING_SUCCESS`, or `_Py_ADD_PENDING_FULL` if too many calls wait; sets no exception.
- The call gives 0, or -1 with an exception set. Stands for the host's symbol of this name
- (`pycore_ceval.h`); no references.
+ Schedules a call `func(arg)` in some thread of `interp`, or in the main thread if `flags` has
+ `_Py_PENDING_MAINTHREADONLY`. With `_Py_PENDING_RAWFREE`, `arg` is freed with `PyMem_RawFree` after the
+ call. Declared in `pycore_ceval.h`.
+
+ Returns `_Py_ADD_PENDING_SUCCESS`, or `_Py_ADD_PENDING_FULL` if the queue is full; sets no exception. `func`
+ must return 0, or -1 with an exception set.
 
  # Safety
- The interpreter is live, the main one if it is to be the main thread; `func` is not null. Any thread
- may call this, attached or not.
+ The interpreter is live and has its GIL; with `_Py_PENDING_MAINTHREADONLY`, the main thread's state is live.
+ `func` is not NULL and may be called with `arg` at any later time. Any thread may call this, attached or
+ not.
  */
 _Py_add_pending_call_result _PyEval_AddPendingCall(PyInterpreterState *interp,
                                                    _Py_pending_call_func func,
@@ -1113,61 +1094,61 @@ _Py_add_pending_call_result _PyEval_AddPendingCall(PyInterpreterState *interp,
                                                    int flags);
 
 /*
- Has `func(arg)` called soon in the main thread. Gives 0, or -1 without an exception if too many calls
- wait. Stands for the host's symbol of this name (`ceval.h`); no references.
+ Schedules a call `func(arg)` in the main thread. Returns 0, or -1 without an exception if the queue is full.
+ Declared in `ceval.h`.
 
  # Safety
- The main interpreter is live; `func` is not null. Any thread may call this, attached or not.
+ The main interpreter is live. `func` is not NULL and may be called with `arg` at any later time. Any thread
+ may call this, attached or not.
  */
 int Py_AddPendingCall(_Py_pending_call_func func,
                       void *arg);
 
 /*
- Makes all calls that wait, however many. Their exceptions are printed. Stands for the host's symbol of
- this name (`pycore_ceval.h`); no references.
+ Makes all pending calls until none is left, and prints their exceptions. Declared in `pycore_ceval.h`.
 
  # Safety
- The thread is attached and `tstate` is its state.
+ The calling thread is attached and `tstate` is its state.
  */
 void _Py_FinishPendingCalls(PyThreadState *tstate);
 
 /*
- Makes calls that wait, and in the main thread handles signals first. Gives 0, or -1 with an exception
- set. Stands for the host's symbol of this name (`pycore_ceval.h`); no references.
+ Makes pending calls; in the main thread, handles signals first. Returns 0, or -1 with an exception set.
+ Declared in `pycore_ceval.h`.
 
  # Safety
- The thread is attached and `tstate` is its state.
+ The calling thread is attached and `tstate` is its state.
  */
 int _PyEval_MakePendingCalls(PyThreadState *tstate);
 
 /*
- Handles signals and makes calls that wait, in the main thread; elsewhere does nothing. Gives 0, or -1
- with an exception set. Stands for the host's symbol of this name (`ceval.h`); no references.
+ In the main thread of the main interpreter, handles signals and makes pending calls; elsewhere does nothing.
+ Returns 0, or -1 with an exception set. Declared in `ceval.h`.
 
  # Safety
- The thread is attached.
+ The calling thread is attached.
  */
 int Py_MakePendingCalls(void);
 
 #if defined(Py_GIL_DISABLED)
 /*
- The attached thread's copy of the bytecode of `code` (borrowed), which is made if need be; borrowed from the
- code object. Stands for the host's symbol of this name (`pycore_code.h`).
+ Returns the calling thread's copy of the bytecode of `code`; makes the copy if there is none yet. `code` is
+ borrowed, and the code object owns the copy. Declared in `pycore_code.h`.
 
- Null with MemoryError.
+ Returns NULL with MemoryError set if memory is short.
 
  # Safety
- The thread is attached, `code` is live.
+ The calling thread is attached; `code` is live.
  */
 _Py_CODEUNIT *_PyCode_GetTLBC(PyCodeObject *code);
 #endif
 
 #if defined(Py_GIL_DISABLED)
 /*
- The index that a new thread of the interpreter gets: 0 if all share one copy. Stands for the host's symbol of
- this name (`pycore_code.h`).
+ Returns the index of thread-local bytecode for a new thread of the interpreter: 0 if all threads share one
+ copy. Declared in `pycore_code.h`.
 
- -1 with MemoryError (if a thread is attached that can have an exception).
+ Returns -1 if memory is short; sets MemoryError if the calling thread is attached.
 
  # Safety
  The interpreter is live.
@@ -1177,48 +1158,47 @@ int32_t _Py_ReserveTLBCIndex(PyInterpreterState *interp);
 
 #if defined(Py_GIL_DISABLED)
 /*
- Gives the index of a thread back, whose copies the next one with that index goes on with; cannot fail.
- Stands for the host's symbol of this name (`pycore_code.h`).
+ Returns the thread's index to the pool; cannot fail. The copies under that index stay: the next thread that
+ gets the index continues with them. Declared in `pycore_code.h`.
 
  # Safety
- The thread state and its interpreter are live; it runs no Python code any more.
+ The thread state and its interpreter are live; the thread runs no more Python code.
  */
 void _Py_ClearTLBCIndex(_PyThreadStateImpl *tstate);
 #endif
 
 #if defined(Py_GIL_DISABLED)
 /*
- Frees the copies that belong to no thread of the interpreter. Stands for the host's symbol of this name
- (`pycore_code.h`).
+ Frees the copies of bytecode that belong to no thread of the interpreter. Stops the world meanwhile.
+ Declared in `pycore_code.h`.
 
- 0, or -1 with MemoryError; then nothing is freed.
+ Returns 0, or -1 with MemoryError set; then nothing is freed.
 
  # Safety
- The thread is attached to the interpreter, and has not stopped the world.
+ The calling thread is attached to the interpreter and has not stopped the world.
  */
 int _Py_ClearUnusedTLBC(PyInterpreterState *interp);
 #endif
 
 #if defined(Py_GIL_DISABLED)
 /*
- Takes the smallest free index out of the pool. Stands for the host's symbol of this name
- (`pycore_index_pool.h`).
+ Takes the smallest free index out of the pool and returns it. Declared in `pycore_index_pool.h`.
 
- -1 with MemoryError (if a thread is attached that can have an exception).
+ Returns -1 if memory is short; sets MemoryError if the calling thread is attached.
 
  # Safety
- The pool is that of a live interpreter.
+ The pool belongs to a live interpreter, and the calling thread does not hold the pool's mutex.
  */
 int32_t _PyIndexPool_AllocIndex(_PyIndexPool *pool);
 #endif
 
 #if defined(Py_GIL_DISABLED)
 /*
- Puts an index back into the pool, in constant time; cannot fail. Stands for the host's symbol of this name
- (`pycore_index_pool.h`).
+ Returns an index to the pool, in constant time; cannot fail. Declared in `pycore_index_pool.h`.
 
  # Safety
- The pool is that of a live interpreter; who had the index runs no Python code any more.
+ The pool belongs to a live interpreter, and the calling thread does not hold the pool's mutex. `index` came
+ from `_PyIndexPool_AllocIndex` of this pool, and the thread that had it runs no more Python code.
  */
 void _PyIndexPool_FreeIndex(_PyIndexPool *pool,
                             int32_t index);
@@ -1226,24 +1206,23 @@ void _PyIndexPool_FreeIndex(_PyIndexPool *pool,
 
 #if defined(Py_GIL_DISABLED)
 /*
- Frees what the pool has allocated, and leaves it as it was before the first thread. Stands for the host's
- symbol of this name (`pycore_index_pool.h`).
+ Frees the memory of the pool and leaves it as it was before the first thread. Declared in
+ `pycore_index_pool.h`.
 
  # Safety
- The pool is that of an interpreter which no other thread uses any more.
+ The pool belongs to an interpreter that is being finalized; no other thread uses the pool.
  */
 void _PyIndexPool_Fini(_PyIndexPool *pool);
 #endif
 
 /*
- Tells tools of an event of `instr` that has no argument. Stands for the host's symbol of this name
- (`pycore_instruments.h`).
+ Notifies tools of an event of `instr` that has no argument. Declared in `pycore_instruments.h`.
 
- 0, or -1 with a tool's exception.
+ Returns 0, or -1 with a tool's exception set.
 
  # Safety
- The thread is attached and `tstate` its state; no exception is set; `frame` is current and published, and
- `instr` in its bytecode; `event` is of a kind that the instruction was instrumented for.
+ The calling thread is attached and `tstate` is its state; no exception is set; `frame` is current and
+ published; `instr` is in its bytecode and was instrumented for events of this kind.
  */
 int _Py_call_instrumentation(PyThreadState *tstate,
                              int event,
@@ -1251,13 +1230,12 @@ int _Py_call_instrumentation(PyThreadState *tstate,
                              _Py_CODEUNIT *instr);
 
 /*
- Tells tools of an event of `instr` with one argument, borrowed. Stands for the host's symbol of this name
- (`pycore_instruments.h`).
+ Notifies tools of an event of `instr` with one argument, borrowed. Declared in `pycore_instruments.h`.
 
- 0, or -1 with a tool's exception.
+ Returns 0, or -1 with a tool's exception set.
 
  # Safety
- As for [`_Py_call_instrumentation`]; `arg` is live.
+ As for `_Py_call_instrumentation`; `arg` is live.
  */
 int _Py_call_instrumentation_arg(PyThreadState *tstate,
                                  int event,
@@ -1266,13 +1244,12 @@ int _Py_call_instrumentation_arg(PyThreadState *tstate,
                                  PyObject *arg);
 
 /*
- Tells tools of an event of `instr` with two arguments, borrowed. Stands for the host's symbol of this name
- (`pycore_instruments.h`).
+ Notifies tools of an event of `instr` with two arguments, borrowed. Declared in `pycore_instruments.h`.
 
- 0, or -1 with a tool's exception.
+ Returns 0, or -1 with a tool's exception set.
 
  # Safety
- As for [`_Py_call_instrumentation`]; `arg0` and `arg1` are live.
+ As for `_Py_call_instrumentation`; `arg0` and `arg1` are live.
  */
 int _Py_call_instrumentation_2args(PyThreadState *tstate,
                                    int event,
@@ -1282,11 +1259,11 @@ int _Py_call_instrumentation_2args(PyThreadState *tstate,
                                    PyObject *arg1);
 
 /*
- Tells tools of an event with two arguments, borrowed, while an exception is set, which stays set unless a
- tool's takes its place. Stands for the host's symbol of this name (`pycore_instruments.h`).
+ Notifies tools of an event with two arguments, borrowed, while an exception is set. The exception stays set
+ unless a tool's replaces it. Declared in `pycore_instruments.h`.
 
  # Safety
- As for [`_Py_call_instrumentation_2args`], but an exception is set.
+ As for `_Py_call_instrumentation_2args`, but an exception is set.
  */
 void _Py_call_instrumentation_exc2(PyThreadState *tstate,
                                    int event,
@@ -1296,13 +1273,13 @@ void _Py_call_instrumentation_exc2(PyThreadState *tstate,
                                    PyObject *arg1);
 
 /*
- Tells tools that `instr` goes from `src` to `dest`. Stands for the host's symbol of this name
- (`pycore_instruments.h`).
+ Notifies tools that `instr` jumps from `src` to `dest`. Declared in `pycore_instruments.h`.
 
- Gives where to go on: `dest`, or where a tool has moved the frame to; null with a tool's exception.
+ Returns the instruction to continue at: `dest`, or the one that a tool has moved the frame to. Returns NULL
+ with a tool's exception set.
 
  # Safety
- As for [`_Py_call_instrumentation`]; `src` and `dest` are in the frame's bytecode, too.
+ As for `_Py_call_instrumentation`; `src` and `dest` are in the frame's bytecode.
  */
 _Py_CODEUNIT *_Py_call_instrumentation_jump(_Py_CODEUNIT *instr,
                                             PyThreadState *tstate,
@@ -1312,25 +1289,25 @@ _Py_CODEUNIT *_Py_call_instrumentation_jump(_Py_CODEUNIT *instr,
                                             _Py_CODEUNIT *dest);
 
 /*
- The line of code unit `index` as `line_data` has it; -1 if it has none. Stands for the host's symbol of
- this name (`pycore_instruments.h`).
+ Returns the line number of code unit `index` according to `line_data`; -1 if it has none. Declared in
+ `pycore_instruments.h`.
 
  # Safety
- `code` is live, `line_data` is its table of lines, and it has that code unit.
+ `code` is live, `line_data` is its line table, and `index` is a code unit of it.
  */
 int _Py_Instrumentation_GetLine(PyCodeObject *code,
                                 _PyCoLineInstrumentationData *line_data,
                                 int index);
 
 /*
- Tells tools that a line begins at `instr`, if the frame comes from another one at `prev`. Stands for the
- host's symbol of this name (`pycore_instruments.h`).
+ Notifies tools that a line begins at `instr`, unless `prev`, the instruction executed before, is on the same
+ line. Declared in `pycore_instruments.h`.
 
- Gives the opcode to run then; -1 with a tool's exception.
+ Returns the opcode to execute, or -1 with a tool's exception set.
 
  # Safety
- The thread is attached, not tracing, and `tstate` its state; no exception is set; `frame` is current and
- published, `instr` is in its bytecode and has a line event, and `prev` is in it, too.
+ The calling thread is attached, not tracing, and `tstate` is its state; no exception is set; `frame` is
+ current and published; `instr` and `prev` are in its bytecode, and `instr` has a line event.
  */
 int _Py_call_instrumentation_line(PyThreadState *tstate,
                                   _PyInterpreterFrame *frame,
@@ -1338,140 +1315,140 @@ int _Py_call_instrumentation_line(PyThreadState *tstate,
                                   _Py_CODEUNIT *prev);
 
 /*
- Tells tools that the instruction `instr` begins. Stands for the host's symbol of this name
- (`pycore_instruments.h`).
+ Notifies tools that the instruction `instr` begins. Declared in `pycore_instruments.h`.
 
- Gives the opcode to run then; -1 with a tool's exception.
+ Returns the opcode to execute, or -1 with a tool's exception set.
 
  # Safety
- The thread is attached and `tstate` its state; no exception is set; `frame` is current and published, and
- `instr` is in its bytecode and has an instruction event.
+ The calling thread is attached and `tstate` is its state; no exception is set; `frame` is current and
+ published; `instr` is in its bytecode and has an instruction event.
  */
 int _Py_call_instrumentation_instruction(PyThreadState *tstate,
                                          _PyInterpreterFrame *frame,
                                          _Py_CODEUNIT *instr);
 
 /*
- Makes `events` those that a tool watches wherever they happen. Stands for the host's symbol of this
- name (`pycore_instruments.h`).
+ Sets the events that a tool watches in all code to `events`. Declared in `pycore_instruments.h`.
 
- 0, or -1 with an exception: ValueError if the tool is not in use, OverflowError, MemoryError.
+ Returns 0, or -1 with an exception set: ValueError if the tool is not in use, OverflowError, MemoryError.
 
  # Safety
- The thread is attached, the world is stopped, and there are such tools and events.
+ The calling thread is attached and the world is stopped; `tool_id` and `events` are valid.
  */
-int _PyMonitoring_SetEvents(int tool_id, _PyMonitoringEventSet events);
+int _PyMonitoring_SetEvents(int tool_id,
+                            _PyMonitoringEventSet events);
 
 /*
- Makes `events` those that a tool watches in `code`, borrowed. Stands for the host's symbol of this
- name (`pycore_instruments.h`).
+ Sets the events that a tool watches in `code`, borrowed, to `events`. Declared in `pycore_instruments.h`.
 
- 0, or -1 with an exception: SystemError for code of the host that nobody may watch, ValueError if the
- tool is not in use, MemoryError.
+ Returns 0, or -1 with an exception set: SystemError if `code` is code of the host that must not be
+ instrumented, ValueError if the tool is not in use, MemoryError.
 
  # Safety
- The thread is attached, the world is stopped, `code` is live, and there are such tools and local
- events.
+ The calling thread is attached and the world is stopped; `code` is live; `tool_id` is valid, and `events`
+ has only local events.
  */
 int _PyMonitoring_SetLocalEvents(PyCodeObject *code,
                                  int tool_id,
                                  _PyMonitoringEventSet events);
 
 /*
- Stores the events that a tool watches in `code`, borrowed. Stands for the host's symbol of this name
- (`pycore_instruments.h`).
+ Stores the events that a tool watches in `code`, borrowed, to `*events`. Declared in `pycore_instruments.h`.
 
- 0, or -1 with ValueError if the tool is not in use.
+ Returns 0, or -1 with ValueError set if the tool is not in use.
 
  # Safety
- The thread is attached, `code` is live, `events` can be written, and there is such a tool.
+ The calling thread is attached; `code` is live; `events` is writable; `tool_id` is valid.
  */
 int _PyMonitoring_GetLocalEvents(PyCodeObject *code,
                                  int tool_id,
                                  _PyMonitoringEventSet *events);
 
 /*
- Makes `obj` (borrowed; null: nobody) the callback of a tool for an event. Stands for the host's symbol
- of this name (`pycore_instruments.h`).
+ Sets the callback of a tool for an event to `obj`, borrowed; NULL removes it. Declared in
+ `pycore_instruments.h`.
 
- Gives a new reference to the callback before; null if there was none, or with an exception set.
+ Returns a new reference to the previous callback; NULL without an exception if there was none, NULL with an
+ exception set on failure.
 
  # Safety
- The thread is attached, `obj` is live or null, and there are such tools and events.
+ The calling thread is attached and has not stopped the world; `obj` is live or NULL; `tool_id` and
+ `event_id` are valid.
  */
 PyObject *_PyMonitoring_RegisterCallback(int tool_id,
                                          int event_id,
                                          PyObject *obj);
 
 /*
- Ends what a tool watches everywhere, and its callbacks. Stands for the host's symbol of this name
- (`instrumentation.c`).
+ Removes all events that a tool watches, those in single code objects included, and its callbacks. Declared
+ in `instrumentation.c` only.
 
- 0, or -1 with an exception: ValueError if the tool is not in use, OverflowError, MemoryError.
+ Returns 0, or -1 with an exception set: ValueError if the tool is not in use, OverflowError, MemoryError.
 
  # Safety
- The thread is attached, and there is such a tool.
+ The calling thread is attached and has not stopped the world; `tool_id` is valid.
  */
 int _PyMonitoring_ClearToolId(int tool_id);
 
 /*
- An iterator over the branches of `code` (borrowed): `co_branches()`. Stands for the host's symbol of this
- name (`pycore_code.h`).
+ Returns an iterator over the branches of `code`, borrowed: the result of `co_branches()`. Declared in
+ `pycore_code.h`.
 
- A new reference; null with MemoryError.
+ Returns a new reference, or NULL with MemoryError set.
 
  # Safety
- The thread is attached, `code` is live.
+ The calling thread is attached; `code` is live.
  */
 PyObject *_PyInstrumentation_BranchesIterator(PyCodeObject *code);
 
 /*
- Brings `code` (borrowed) up to date with what the interpreter's tools want. Stands for the host's
- symbol of this name (`pycore_code.h`).
+ Brings the instrumentation of `code`, borrowed, up to date with the events that tools watch. Declared in
+ `pycore_code.h`.
 
- 0, or -1 with MemoryError. Afterwards the thread sees the interpreter's version, whatever it saw before:
- whoever compares versions next finds no difference between the two.
+ Returns 0, or -1 with MemoryError set. Afterwards the thread's eval breaker has the interpreter's version of
+ the instrumentation, whatever it had before, so that the next comparison of versions finds no difference.
 
  # Safety
- The thread is attached, `code` is live, `interp` is the thread's, and the world is not stopped.
+ The calling thread is attached to `interp` and has not stopped the world; `code` is live.
  */
 int _Py_Instrument(PyCodeObject *code,
                    PyInterpreterState *interp);
 
 /*
- The instruction at code unit `offset` of `code` (borrowed) without instrumentation, specialization and
- executors. Stands for the host's symbol of this name (`pycore_code.h`); cannot fail.
+ Returns the instruction at code unit `offset` of `code`, borrowed, without instrumentation, specialization
+ and executors. Declared in `pycore_code.h`; cannot fail.
 
  # Safety
- `code` is live and has an instruction there; nobody instruments it meanwhile.
+ `code` is live and has an instruction at `offset`; no other thread instruments it meanwhile.
  */
 _Py_CODEUNIT _Py_GetBaseCodeUnit(PyCodeObject *code,
                                  int offset);
 
 /*
- The code units of the instruction at code unit `offset` of `code` (borrowed), its caches included.
- Stands for the host's symbol of this name (`pycore_code.h`); cannot fail.
+ Returns the length of the instruction at code unit `offset` of `code`, borrowed, in code units, including
+ its caches. Declared in `pycore_code.h`; cannot fail.
 
  # Safety
- As for [`_Py_GetBaseCodeUnit`].
+ As for `_Py_GetBaseCodeUnit`.
  */
-int _PyInstruction_GetLength(PyCodeObject *code, int offset);
+int _PyInstruction_GetLength(PyCodeObject *code,
+                             int offset);
 
 /*
- Makes the module `sys.monitoring`, a new reference; null with an exception set if memory is short. Stands
- for the host's symbol of this name (`sysmodule.c`).
+ Creates the module `sys.monitoring`. Returns a new reference, or NULL with an exception set if memory is
+ short. Called by `sysmodule.c`.
 
  # Safety
- The thread is attached, and the interpreter is being set up.
+ The calling thread is attached, and its interpreter is being initialized.
  */
 PyObject *_Py_CreateMonitoringObject(void);
 
 /*
- Brings states up to date: `state_array[i]` for `event_types[i]`, unless `*version` says that they are.
- Cannot fail; gives 0. Stands for the host's symbol of this name (`cpython/monitoring.h`).
+ Updates `state_array[i]` for the event `event_types[i]`, unless `*version` says that the states are up to
+ date. Cannot fail; always returns 0. Declared in `cpython/monitoring.h`.
 
  # Safety
- The thread is attached, and both arrays have `length` entries.
+ The calling thread is attached; both arrays have `length` entries; `version` is readable and writable.
  */
 int PyMonitoring_EnterScope(PyMonitoringState *state_array,
                             uint64_t *version,
@@ -1479,19 +1456,20 @@ int PyMonitoring_EnterScope(PyMonitoringState *state_array,
                             Py_ssize_t length);
 
 /*
- Ends what `PyMonitoring_EnterScope` began: nothing today. Gives 0. Stands for the host's symbol of this
- name (`cpython/monitoring.h`).
+ Ends what `PyMonitoring_EnterScope` began. Does nothing at present; always returns 0. Declared in
+ `cpython/monitoring.h`.
  */
 int PyMonitoring_ExitScope(void);
 
 /*
- A line begins.
+ Fires the event for line `lineno`, which begins.
 
- Borrows `codelike`. Gives 0, or -1 with an exception: a tool's, or ValueError for an offset below zero.
- Stands for the host's symbol of this name (`cpython/monitoring.h`).
+ Borrows `codelike`. Returns 0, or -1 with an exception set: a tool's, or ValueError for a negative offset.
+ Declared in `cpython/monitoring.h`.
 
  # Safety
- The thread is attached, `state` is active and of this event, and `codelike` is live.
+ The calling thread is attached and no exception is set; `state` is active and belongs to this event;
+ `codelike` is live.
  */
 int _PyMonitoring_FireLineEvent(PyMonitoringState *state,
                                 PyObject *codelike,
@@ -1499,15 +1477,15 @@ int _PyMonitoring_FireLineEvent(PyMonitoringState *state,
                                 int lineno);
 
 /*
- An iteration ends with `value`, without the StopIteration that stands for it being raised: tools get
- one that is made of it.
+ Fires the event for an iteration that ends with `value` without raising StopIteration. Tools get a
+ StopIteration that is made from `value`.
 
- Borrows the objects. Gives 0, or -1 with an exception: a tool's, or ValueError for an offset below zero.
- Stands for the host's symbol of this name (`cpython/monitoring.h`).
+ Borrows the objects. Returns 0, or -1 with an exception set: a tool's, or ValueError for a negative offset.
+ Declared in `cpython/monitoring.h`.
 
  # Safety
- The thread is attached, no exception is set, `state` is active and of this event, and the objects are
- live.
+ The calling thread is attached and no exception is set; `state` is active and belongs to this event; the
+ objects are live.
  */
 int _PyMonitoring_FireStopIterationEvent(PyMonitoringState *state,
                                          PyObject *codelike,
@@ -1515,70 +1493,62 @@ int _PyMonitoring_FireStopIterationEvent(PyMonitoringState *state,
                                          PyObject *value);
 
 /*
- Makes `func` (null: none) the profile function of the thread `tstate`, called with `arg` (null: none),
- of which it takes a reference. Fails with -1 if an audit hook raises or memory is short. Stands for the
- host's symbol of this name (`pycore_ceval.h`).
+ Sets the profile function of the thread `tstate` to `func` (NULL removes it), called with `arg` (may be
+ NULL). Takes a new reference to `arg`. Returns 0, or -1 with an exception set: an audit hook's, or
+ MemoryError. Declared in `pycore_ceval.h`.
 
  # Safety
- The calling thread is attached, `tstate` is live and of the same interpreter, and `arg` is live or
- null.
+ The calling thread is attached and has not stopped the world; `tstate` is live and of the same interpreter;
+ `arg` is live or NULL.
  */
 int _PyEval_SetProfile(PyThreadState *tstate,
                        Py_tracefunc func,
                        PyObject *arg);
 
 /*
- Like [`_PyEval_SetProfile`], for every thread of the interpreter. Stands for the host's symbol of this
- name (`pycore_ceval.h`).
+ Like `_PyEval_SetProfile`, for every thread of the interpreter. Declared in `pycore_ceval.h`.
 
  # Safety
- The calling thread is attached to `interp`; `arg` is live or null.
+ The calling thread is attached to `interp` and has not stopped the world; `arg` is live or NULL.
  */
-int _PyEval_SetProfileAllThreads(PyInterpreterState *interp,
-                                 Py_tracefunc func,
-                                 PyObject *arg);
+int _PyEval_SetProfileAllThreads(PyInterpreterState *interp, Py_tracefunc func, PyObject *arg);
 
 /*
- Makes `func` (null: none) the trace function of the thread `tstate`, called with `arg` (null: none),
- of which it takes a reference. Fails with -1 if an audit hook raises or memory is short. Stands for the
- host's symbol of this name (`pycore_ceval.h`).
+ Sets the trace function of the thread `tstate` to `func` (NULL removes it), called with `arg` (may be NULL).
+ Takes a new reference to `arg`. Returns 0, or -1 with an exception set: an audit hook's, or MemoryError.
+ Declared in `pycore_ceval.h`.
 
  # Safety
- As for [`_PyEval_SetProfile`].
+ As for `_PyEval_SetProfile`.
  */
 int _PyEval_SetTrace(PyThreadState *tstate,
                      Py_tracefunc func,
                      PyObject *arg);
 
 /*
- Like [`_PyEval_SetTrace`], for every thread of the interpreter. Stands for the host's symbol of this
- name (`pycore_ceval.h`).
+ Like `_PyEval_SetTrace`, for every thread of the interpreter. Declared in `pycore_ceval.h`.
 
  # Safety
- As for [`_PyEval_SetProfileAllThreads`].
+ As for `_PyEval_SetProfileAllThreads`.
  */
-int _PyEval_SetTraceAllThreads(PyInterpreterState *interp,
-                               Py_tracefunc func,
-                               PyObject *arg);
+int _PyEval_SetTraceAllThreads(PyInterpreterState *interp, Py_tracefunc func, PyObject *arg);
 
 /*
- Makes the trace function hear of every instruction of the code that `frame` runs, or not any more: what
- `f_trace_opcodes` stands for. Fails with -1 if memory is short. Stands for the host's symbol of this
- name (`pycore_ceval.h`).
+ Turns trace events for every instruction of the code that `frame` executes on or off: what setting
+ `f_trace_opcodes` does. Returns 0, or -1 with MemoryError set. Declared in `pycore_ceval.h`.
 
  # Safety
- The calling thread is attached and `frame` live.
+ The calling thread is attached and has not stopped the world; `frame` is live.
  */
-int _PyEval_SetOpcodeTrace(PyFrameObject *frame,
-                           bool enable);
+int _PyEval_SetOpcodeTrace(PyFrameObject *frame, bool enable);
 
 /*
- Specializes a BINARY_OP with the operator `oparg` for these operands, in a frame with these locals.
- Takes no references and cannot fail. Stands for the host's symbol of this name (`specialize.c`).
+ Specializes a BINARY_OP with the operator `oparg` for these operands. `locals` are the locals of the frame.
+ Borrows the operands; cannot fail.
 
  # Safety
- The thread is attached and no exception set; `instr` is the instruction that it runs, and the
- operands are live.
+ The calling thread is attached and no exception is set; `instr` is the instruction that it executes; the
+ operands and locals are live.
  */
 void _Py_Specialize_BinaryOp(_PyStackRef lhs,
                              _PyStackRef rhs,
@@ -1587,53 +1557,57 @@ void _Py_Specialize_BinaryOp(_PyStackRef lhs,
                              _PyStackRef *locals);
 
 /*
- Specializes a CALL of this callable with `nargs` arguments, a receiver included. Takes no references
- and cannot fail. Stands for the host's symbol of this name (`specialize.c`).
+ Specializes a CALL of `callable` with `nargs` arguments, including a receiver. Borrows `callable`; cannot
+ fail.
 
  # Safety
- The thread is attached and no exception set; `instr` is the instruction that it runs, and the
- callable is live.
+ The calling thread is attached and no exception is set; `instr` is the instruction that it executes;
+ `callable` is live.
  */
 void _Py_Specialize_Call(_PyStackRef callable,
                          _Py_CODEUNIT *instr,
                          int nargs);
 
 /*
- Specializes a CALL_KW of this callable. Takes no references and cannot fail. Stands for the host's
- symbol of this name (`specialize.c`).
+ Specializes a CALL_KW of `callable`. Borrows it; cannot fail.
 
  # Safety
- The thread is attached and no exception set; `instr` is the instruction that it runs, and the
- callable is live.
+ The calling thread is attached and no exception is set; `instr` is the instruction that it executes;
+ `callable` is live.
  */
-void _Py_Specialize_CallKw(_PyStackRef callable, _Py_CODEUNIT *instr, int _nargs);
+void _Py_Specialize_CallKw(_PyStackRef callable,
+                           _Py_CODEUNIT *instr,
+                           int _nargs);
 
 /*
- Specializes a COMPARE_OP for these operands; the operator is above the lower five bits of `oparg`.
- Takes no references and cannot fail. Stands for the host's symbol of this name (`specialize.c`).
+ Specializes a COMPARE_OP for these operands. The operator is in `oparg`, above the lower five bits. Borrows
+ the operands; cannot fail.
 
  # Safety
- The thread is attached and no exception set; `instr` is the instruction that it runs, and the
+ The calling thread is attached and no exception is set; `instr` is the instruction that it executes; the
  operands are live.
  */
-void _Py_Specialize_CompareOp(_PyStackRef lhs, _PyStackRef rhs, _Py_CODEUNIT *instr, int oparg);
+void _Py_Specialize_CompareOp(_PyStackRef lhs,
+                              _PyStackRef rhs,
+                              _Py_CODEUNIT *instr,
+                              int oparg);
 
 /*
- Specializes a CONTAINS_OP for this container. Takes no references and cannot fail. Stands for the
- host's symbol of this name (`specialize.c`).
+ Specializes a CONTAINS_OP for the container `value`. Borrows it; cannot fail.
 
  # Safety
- The thread is attached and no exception set; `instr` is the instruction that it runs, and the
+ The calling thread is attached and no exception is set; `instr` is the instruction that it executes; the
  container is live.
  */
-void _Py_Specialize_ContainsOp(_PyStackRef value, _Py_CODEUNIT *instr);
+void _Py_Specialize_ContainsOp(_PyStackRef value,
+                               _Py_CODEUNIT *instr);
 
 /*
- Specializes a FOR_ITER, whose loop is `oparg` units long, for this iterator. Takes no references and
- cannot fail. Stands for the host's symbol of this name (`specialize.c`).
+ Specializes a FOR_ITER for the iterator `iter`. The loop is `oparg` code units long. Borrows the iterator;
+ cannot fail.
 
  # Safety
- The thread is attached and no exception set; `instr` is the instruction that it runs, and the
+ The calling thread is attached and no exception is set; `instr` is the instruction that it executes; the
  iterator is live.
  */
 void _Py_Specialize_ForIter(_PyStackRef iter,
@@ -1641,24 +1615,22 @@ void _Py_Specialize_ForIter(_PyStackRef iter,
                             int oparg);
 
 /*
- Specializes a LOAD_ATTR of `name` from this owner. Takes no references and cannot fail. Stands for
- the host's symbol of this name (`specialize.c`).
+ Specializes a LOAD_ATTR of `name` from `owner`. Borrows both; cannot fail.
 
  # Safety
- The thread is attached and no exception set; `instr` is the instruction that it runs, and the objects
- are live.
+ The calling thread is attached and no exception is set; `instr` is the instruction that it executes; the
+ objects are live.
  */
 void _Py_Specialize_LoadAttr(_PyStackRef owner,
                              _Py_CODEUNIT *instr,
                              PyObject *name);
 
 /*
- Specializes a LOAD_GLOBAL of `name` from these namespaces. Takes no references and cannot fail.
- Stands for the host's symbol of this name (`specialize.c`).
+ Specializes a LOAD_GLOBAL of `name` from these namespaces. Borrows all objects; cannot fail.
 
  # Safety
- The thread is attached and no exception set; `instr` is the instruction that it runs, and the objects
- are live.
+ The calling thread is attached and no exception is set; `instr` is the instruction that it executes; the
+ objects are live.
  */
 void _Py_Specialize_LoadGlobal(PyObject *globals,
                                PyObject *builtins,
@@ -1666,11 +1638,11 @@ void _Py_Specialize_LoadGlobal(PyObject *globals,
                                PyObject *name);
 
 /*
- Specializes a LOAD_SUPER_ATTR, for a call of what it loads if `load_method` is not zero. Takes no
- references and cannot fail. Stands for the host's symbol of this name (`specialize.c`).
+ Specializes a LOAD_SUPER_ATTR; if `load_method` is nonzero, one whose result is called. Borrows the
+ operands; cannot fail.
 
  # Safety
- The thread is attached and no exception set; `instr` is the instruction that it runs, and both
+ The calling thread is attached and no exception is set; `instr` is the instruction that it executes; both
  operands are live.
  */
 void _Py_Specialize_LoadSuperAttr(_PyStackRef global_super,
@@ -1679,56 +1651,52 @@ void _Py_Specialize_LoadSuperAttr(_PyStackRef global_super,
                                   int load_method);
 
 /*
- Specializes a SEND to this receiver. Takes no references and cannot fail. Stands for the host's
- symbol of this name (`specialize.c`).
+ Specializes a SEND to `receiver`. Borrows it; cannot fail.
 
  # Safety
- The thread is attached and no exception set; `instr` is the instruction that it runs, and the
+ The calling thread is attached and no exception is set; `instr` is the instruction that it executes; the
  receiver is live.
  */
-void _Py_Specialize_Send(_PyStackRef receiver, _Py_CODEUNIT *instr);
+void _Py_Specialize_Send(_PyStackRef receiver,
+                         _Py_CODEUNIT *instr);
 
 /*
- Specializes a STORE_ATTR of `name` to this owner. Takes no references and cannot fail. Stands for
- the host's symbol of this name (`specialize.c`).
+ Specializes a STORE_ATTR of `name` to `owner`. Borrows both; cannot fail.
 
  # Safety
- The thread is attached and no exception set; `instr` is the instruction that it runs, and the objects
- are live.
+ The calling thread is attached and no exception is set; `instr` is the instruction that it executes; the
+ objects are live.
  */
 void _Py_Specialize_StoreAttr(_PyStackRef owner,
                               _Py_CODEUNIT *instr,
                               PyObject *name);
 
 /*
- Specializes a STORE_SUBSCR for this container and index. Takes no references and cannot fail. Stands
- for the host's symbol of this name (`specialize.c`).
+ Specializes a STORE_SUBSCR for this container and index. Borrows both; cannot fail.
 
  # Safety
- The thread is attached and no exception set; `instr` is the instruction that it runs, and container
- and index are live.
+ The calling thread is attached and no exception is set; `instr` is the instruction that it executes;
+ container and index are live.
  */
 void _Py_Specialize_StoreSubscr(_PyStackRef container,
                                 _PyStackRef sub,
                                 _Py_CODEUNIT *instr);
 
 /*
- Specializes a TO_BOOL for this value. Takes no references and cannot fail. Stands for the host's
- symbol of this name (`specialize.c`).
+ Specializes a TO_BOOL for `value`. Borrows it; cannot fail.
 
  # Safety
- The thread is attached and no exception set; `instr` is the instruction that it runs, and the value is
- live.
+ The calling thread is attached and no exception is set; `instr` is the instruction that it executes; the
+ value is live.
  */
 void _Py_Specialize_ToBool(_PyStackRef value,
                            _Py_CODEUNIT *instr);
 
 /*
- Specializes an UNPACK_SEQUENCE into `oparg` values for this sequence. Takes no references and cannot
- fail. Stands for the host's symbol of this name (`specialize.c`).
+ Specializes an UNPACK_SEQUENCE of `seq` into `oparg` values. Borrows the sequence; cannot fail.
 
  # Safety
- The thread is attached and no exception set; `instr` is the instruction that it runs, and the
+ The calling thread is attached and no exception is set; `instr` is the instruction that it executes; the
  sequence is live.
  */
 void _Py_Specialize_UnpackSequence(_PyStackRef seq,
@@ -1736,12 +1704,12 @@ void _Py_Specialize_UnpackSequence(_PyStackRef seq,
                                    int oparg);
 
 /*
- Makes the counters and branch histories of new bytecode: `size` units of generic instructions, which
- nobody runs yet. Without `enable_counters`, it will never be specialized. Cannot fail. Stands for
- the host's symbol of this name (`specialize.c`).
+ Initializes the counters and branch histories of new bytecode: `size` code units of generic instructions
+ that no thread executes yet. If `enable_counters` is zero, the bytecode is never specialized. Cannot fail.
 
  # Safety
- The bytecode is valid and the caller's alone; a thread is attached.
+ A thread is attached. `instructions` points to `size` code units of valid bytecode that no other thread
+ uses.
  */
 void _PyCode_Quicken(_Py_CODEUNIT *instructions,
                      Py_ssize_t size,
