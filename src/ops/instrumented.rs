@@ -4,7 +4,7 @@
 //! jump). The events of calls are in [`super::calls`].
 
 use super::control::{record_branch, run_original};
-use super::{attributes, generators, iteration};
+use super::{generators, iteration, super_attributes};
 use crate::engine::{BytecodeEngine, BytecodeExit, BytecodeOp, Engine, Exit, Kept, Op, Settled};
 use crate::host::generator::is_generator;
 use crate::host::object::is_exact;
@@ -377,7 +377,7 @@ pub(crate) unsafe fn instrumented_load_super_attr<E: Engine>(
     inputs: [StackRef; 3],
 ) -> Op<[StackRef; 1]> {
     // SAFETY: the contract is that of every micro-op, and the inputs are those of the plain instruction.
-    unsafe { attributes::load_super(e, inputs, true) }
+    unsafe { super_attributes::load_super(e, inputs, true) }
 }
 
 // --- lines and instructions --------------------------------------------------------------------

@@ -7,9 +7,6 @@
 //! The safety contract of all micro-ops is in `crate::engine`. The comment of a micro-op describes what it
 //! does, and its `# Safety` section what it requires beyond that contract.
 
-// The contract of all micro-ops is stated once, in `crate::engine`.
-#![allow(clippy::missing_safety_doc)]
-
 mod adaptive;
 mod arithmetic;
 pub(crate) mod attributes;
@@ -35,6 +32,7 @@ pub(crate) mod metadata;
 pub(crate) mod names;
 pub(crate) mod special_methods;
 pub(crate) mod subscripts;
+mod super_attributes;
 pub(crate) mod tables;
 pub(crate) mod unbound;
 pub(crate) mod unpacking;
@@ -53,5 +51,7 @@ pub(crate) use instrumented::*;
 pub(crate) use iteration::*;
 pub(crate) use locals::*;
 pub(crate) use names::*;
+pub(crate) use special_methods::*;
 pub(crate) use subscripts::*;
+pub(crate) use super_attributes::*;
 pub(crate) use unpacking::*;

@@ -1,9 +1,10 @@
-//! The special methods that LOAD_SPECIAL looks up. Source: `ceval.c`.
+//! LOAD_SPECIAL, and the special methods that it looks up. Source: `ceval.c`.
 
 use core::ffi::CStr;
 
+use crate::engine::{Engine, Exit, Kept, Op};
 use crate::host::object::type_of;
-use crate::host::{PyObject, PyTypeObject, ffi};
+use crate::host::{PyObject, PyTypeObject, StackRef, ffi};
 
 /// The number of these special methods.
 const METHODS: usize = ffi::SPECIAL_MAX as usize + 1;
@@ -100,5 +101,55 @@ unsafe fn has_special_method(class: *mut PyTypeObject, name: *mut PyObject) -> b
     unsafe {
         let method = ffi::_PyType_Lookup(class, name);
         !method.is_null() && (*type_of(method)).tp_descr_get.is_some()
+    }
+}
+
+// --- LOAD_SPECIAL ------------------------------------------------------------------------------
+
+/// Inserts an empty slot below the topmost value.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op.
+#[inline(always)]
+pub(crate) unsafe fn insert_null<E: Engine>(_e: &mut E, [this]: [StackRef; 1]) -> Op<[StackRef; 2]> {
+    Ok([StackRef::NULL, this])
+}
+
+/// Looks up a special method of the topmost value for a call. Puts a function into the empty slot below its
+/// `self`. If the method is already bound, puts it into that slot and empties the one above.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op. `insert_null` has run before.
+#[inline(always)]
+pub(crate) unsafe fn load_special<E: Engine>(e: &mut E, Kept([_, this]): Kept<[StackRef; 2]>) -> Op {
+    // SAFETY: the two slots are on the published stack. The compiler emits only arguments that are in the
+    // table.
+    unsafe {
+        e.publish();
+        let slots = e.sp().sub(2).cast();
+        let status = ffi::_PyObject_LookupSpecialMethod(special_method(e.oparg()).name, slots);
+        if status <= 0 {
+            if status == 0 {
+                missing_special_method(this.object(), e.oparg());
+            }
+            return Err(Exit::ErrorNoPop);
+        }
+    }
+    Ok([])
+}
+
+/// Sets TypeError for a `with` statement on an object without the special method `index`.
+///
+/// # Safety
+/// The thread is attached with no exception set, `owner` is live, and `index` is one of the host's `SPECIAL_*`.
+#[cold]
+#[inline(never)]
+unsafe fn missing_special_method(owner: *mut PyObject, index: usize) {
+    // SAFETY: the index is in the table (caller), and both messages are formats for one object.
+    unsafe {
+        let method = special_method(index);
+        let can_suggest = has_other_kind(owner, index as u32);
+        let message = if can_suggest { method.error_suggestion } else { method.error };
+        ffi::PyErr_Format(ffi::PyExc_TypeError, message, owner);
     }
 }
