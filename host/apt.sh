@@ -125,20 +125,22 @@ apt_download() {
     fi
 }
 
-# apt_unpack_files DIR ROOT: unpacks what was downloaded, notes for apt that it is installed, and removes the files.
+# apt_unpack_files DIR ROOT: unpacks what was downloaded, and then notes for apt that all of it is installed: a part
+# would lack what it depends on.
 apt_unpack_files() {
+    cp "$1/status" "$1/status.new"
     for deb in "$1"/cache/archives/*.deb; do
         [ -e "$deb" ] || continue
         name=${deb##*/}
         say "unpacking ${name%%_*}"
-        dpkg-deb -x "$deb" "$2" 2> "$1/unpack.log" ||
-            die "cannot unpack $name: $(grep '^tar: .*: ' "$1/unpack.log" | tail -1)"
-        {
-            cat "$1/status"
-            dpkg-deb --field "$deb" | sed '1a Status: install ok installed'
-            echo
-        } > "$1/status.new"
-        mv "$1/status.new" "$1/status"
-        rm "$deb"
+        # tar names each file that it could not write; the reason is what most lines end with.
+        dpkg-deb -x "$deb" "$2" 2> "$1/unpack.log" || die "cannot unpack $name:" \
+            "$(sed -n 's/^tar: .*: //p' "$1/unpack.log" | sort | uniq -c | sort -rn | sed 's/^ *[0-9]* //;q')"
+        if ! grep -qx "Package: ${name%%_*}" "$1/status"; then
+            dpkg-deb --field "$deb" | sed '1a Status: install ok installed' >> "$1/status.new"
+            echo >> "$1/status.new"
+        fi
     done
+    mv "$1/status.new" "$1/status"
+    rm -f "$1"/cache/archives/*.deb
 }
