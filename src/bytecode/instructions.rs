@@ -13,7 +13,7 @@
 //! functions. Their names are the host's in lower case.
 
 /// Calls `$callback!` with all rows in parsed form: `{ NAME (FAMILY) [(step) (step) …] }` for each. The
-/// parentheses after the name are empty for a generic instruction. [`for_step!`] parses a step.
+/// parentheses after the name are empty for a generic instruction. `for_step!` parses a step.
 #[macro_export]
 macro_rules! for_each_instruction {
     ($callback:ident) => {

@@ -1,7 +1,7 @@
 //! Reference counts of the host's objects. Source: `refcount.h`, `pycore_object.h`.
 //!
 //! With a release host the operations are inlined here, since the evaluator performs few others as often.
-//! [`biased`] implements those of free-threaded hosts. Debug hosts keep totals of all references, so there the
+//! `biased` implements those of free-threaded hosts. Debug hosts keep totals of all references, so there the
 //! host's own functions do the work.
 
 #[cfg(py_gil_disabled)]
