@@ -4,60 +4,60 @@ ifneq ($(words $(CURDIR)),1)
   $(error the path of this project must not contain spaces)
 endif
 
+# --- what is built: `make help` says what the words mean -------------------------------------------------------------
+
 HOST ?= release
 HOST_GIL ?= enabled
 DISPATCH ?= tail
+EXPERIMENTAL_JIT ?=
 PREFIX ?= /usr/local
 
-# Each kind of host has its own products, so that changing between them builds nothing twice.
-ifneq ($(HOST_PYTHON),)
-  kind := other
-else
-  kind := $(HOST)
-endif
-ifeq ($(filter $(HOST),release debug),)
-  $(error unknown HOST=$(HOST): release or debug)
-endif
-ifeq ($(filter $(HOST_GIL),enabled disabled),)
-  $(error unknown HOST_GIL=$(HOST_GIL): enabled or disabled)
-endif
-ifeq ($(filter $(DISPATCH),tail match),)
-  $(error unknown DISPATCH=$(DISPATCH): tail or match)
-endif
-ifeq ($(DISPATCH),match)
-  kind := $(kind)-match
-  cargo_options += --no-default-features
-endif
-ifeq ($(kind),release)
-  BUILD := build
-  target := target
-else
-  BUILD := build/$(kind)
-  target := target/$(kind)-host
-endif
+words_HOST := release debug
+words_HOST_GIL := enabled disabled
+words_DISPATCH := tail match
+words_EXPERIMENTAL_JIT := no yes yes-off interpreter interpreter-off
 
-# The host's settings, for one command; HOST_GIL=disabled reads the same headers as a free-threaded
-# build would.
+comma := ,
+listed = $(subst $() ,$(comma) ,$(words_$1))
+$(foreach variable,HOST HOST_GIL DISPATCH $(if $(EXPERIMENTAL_JIT),EXPERIMENTAL_JIT), \
+  $(if $(filter $($(variable)),$(words_$(variable))),, \
+    $(error unknown $(variable)=$($(variable)): $(call listed,$(variable)))))
+
+# Each kind has its own products, so that changing between them builds nothing twice.
+kind := $(if $(HOST_PYTHON),other,$(HOST))$(patsubst %,-%,$(filter match,$(DISPATCH)))$(EXPERIMENTAL_JIT:%=-jit-%)
+BUILD := $(if $(filter release,$(kind)),build,build/$(kind))
+target := $(if $(filter release,$(kind)),target,target/$(kind)-host)
+cargo_options := $(if $(filter match,$(DISPATCH)),--no-default-features)
+
+# The host's settings, for one command. A library for the layouts of a free-threaded host reads the same headers as
+# such a build would, and has its own products, too.
+as_free_threaded := REVAL_HOST_GIL_DISABLED=1 REVAL_EXPERIMENTAL_JIT=no
 hosted := . host/env.sh && read_host_env $(BUILD) &&
-ifeq ($(HOST_GIL),disabled)
-  target := target/gil-disabled
-  hosted += export REVAL_HOST_GIL_DISABLED=1 REVAL_HOST_TIER2=0 &&
-endif
-
-# The same for what can be tested of free-threaded hosts without one.
-free_threaded = $(hosted) REVAL_HOST_GIL_DISABLED=1 REVAL_HOST_TIER2=0
+free_threaded := $(hosted) $(as_free_threaded)
 
 ifeq ($(HOST_GIL),disabled)
   ifneq ($(filter-out help host lib install clean distclean,$(MAKECMDGOALS)),)
     $(error HOST_GIL=disabled is for make lib: no packaged host is free-threaded, see HOST_PYTHON)
   endif
+  ifneq ($(filter-out no,$(EXPERIMENTAL_JIT)),)
+    $(error EXPERIMENTAL_JIT=$(EXPERIMENTAL_JIT): a free-threaded host has no tier 2)
+  endif
+  target := target/gil-disabled
+  hosted += export $(as_free_threaded) &&
 endif
+
+# Before a command of a recipe: only with a packaged host, only with another one, only without any of these words.
+skip := @\#
+if_packaged := $(if $(HOST_PYTHON),$(skip))
+if_other := $(if $(HOST_PYTHON),,$(skip))
+if_default := $(if $(filter target,$(target)),,$(skip))
 
 root := $(CURDIR)
 # The same messages, and the same order of names, wherever this is run.
 export LC_ALL := C.UTF-8
 unexport LANGUAGE
 export HOST_PYTHON EXTRAS REPLACED C_OBJECTS root
+export REVAL_EXPERIMENTAL_JIT := $(EXPERIMENTAL_JIT)
 export CARGO_TARGET_DIR := $(CURDIR)/$(target)
 
 libreval := $(target)/release/libreval.a
@@ -78,6 +78,8 @@ help: ## this list
 	@echo 'HOST_PYTHON=/path/python3.14  any other host, in build/other/'
 	@echo 'EXTRAS="tk gdbm"              a packaged host with tkinter, turtle and IDLE; with dbm.gnu'
 	@echo 'DISPATCH=match                one loop around a match, for stable Rust, in build/release-match/'
+	@echo 'EXPERIMENTAL_JIT=WORD         tier 2 as in configure --enable-experimental-jit, else as the host has it:'
+	@echo '                              $(call listed,EXPERIMENTAL_JIT); in build/release-jit-WORD/'
 	@echo 'HOST_GIL=disabled             lib only: for the layouts of a free-threaded host'
 	@echo 'C_OBJECTS="ceval.o ..."       link these from C after all, to find out which one misbehaves'
 
@@ -92,9 +94,7 @@ $(BUILD)/host.env: host ;
 
 lib: $(BUILD)/host.env ## libreval.a, libreval.so and include/reval.h
 	$(hosted) cargo build --release $(cargo_options)
-ifeq ($(kind)$(HOST_GIL),releaseenabled)
-	@cmp -s $(target)/release/reval.h include/reval.h || cp $(target)/release/reval.h include/
-endif
+	$(if_default)@cmp -s $(target)/release/reval.h include/reval.h || cp $(target)/release/reval.h include/
 
 $(libreval): lib ;
 
@@ -128,50 +128,35 @@ test: need-test python symbols ## what a developer wants to know in a few minute
 	tests/architecture
 	$(hosted) cargo clippy --all-targets -- -D warnings
 	$(hosted) cargo test
-ifneq ($(kind),other)
-	$(free_threaded) cargo clippy --all-targets --target-dir target/gil-disabled -- -D warnings
-	$(free_threaded) cargo test --target-dir target/gil-disabled
-endif
+	$(if_packaged)$(free_threaded) cargo clippy --all-targets --target-dir target/gil-disabled -- -D warnings
+	$(if_packaged)$(free_threaded) cargo test --target-dir target/gil-disabled
 	tests/handlers $(libreval)
 	tests/unwinding --quick
 	tests/thresholds
 	tests/daily
 	tests/bench
 	tests/specialized --quick
-ifneq ($(kind),other)
-	tests/events --quick
-endif
+	$(if_packaged)tests/events --quick
 	$(hosted) c-tests/run
-ifeq ($(kind),release)
-	tests/readme
-	tests/tsan/run 10
-endif
+	$(if_default)tests/readme
+	$(if_default)tests/tsan/run 10
 	tests/faults --quick
 	tests/run-quick
-ifeq ($(kind),release)
-	@tests/tested end
-endif
+	$(if_default)@tests/tested end
 
 test-full: need-test python ## CPython's whole test suite, the debug host, programs that embed Python
 	tests/unwinding
-ifneq ($(kind),other)
-	tests/walk
-endif
+	$(if_packaged)tests/walk
 	tests/specialized
 	tests/run-full
 	tests/faults
-ifneq ($(kind),other)
-	tests/events
-endif
-ifeq ($(kind),release)
-	tests/tsan/run 120
-	tests/embedders
-	$(MAKE) HOST=debug test-modules
-	$(MAKE) DISPATCH=match test-modules
-endif
-ifeq ($(kind),other)
-	tests/run-quick
-endif
+	$(if_packaged)tests/events
+	$(if_default)tests/tsan/run 120
+	$(if_default)tests/embedders
+	$(if_default)$(MAKE) HOST=debug test-modules
+	$(if_default)$(MAKE) DISPATCH=match test-modules
+	$(if_default)$(MAKE) EXPERIMENTAL_JIT=no test-modules
+	$(if_other)tests/run-quick
 
 test-modules: python ## only the CPython test modules of `make test`
 	tests/run-quick

@@ -7,10 +7,46 @@ use std::collections::HashMap;
 use std::env;
 use std::path::{Path, PathBuf};
 
-/// The bit of `_Py_TIER2` that means a JIT.
-const TIER2_JIT: u32 = 1;
+#[path = "include/generate.rs"]
+mod generate;
 
 const HOST_ENV: &str = "build/host.env";
+
+/// Tier 2 as a word of CPython's `configure --enable-experimental-jit`, and as the bits of `_Py_TIER2`.
+#[derive(Clone, Copy)]
+struct Tier2 {
+    word: &'static str,
+    bits: u32,
+}
+
+impl Tier2 {
+    const WORDS: [(&str, u32); 5] =
+        [("no", 0), ("yes", 1), ("yes-off", 3), ("interpreter", 4), ("interpreter-off", 6)];
+    /// The bits of `_Py_TIER2`, and the `cfg`s that stand for them.
+    const CFGS: [(u32, &str); 3] = [(1, "tier2_jit"), (2, "tier2_off_by_default"), (4, "tier2_interpreter")];
+
+    fn all() -> impl Iterator<Item = Tier2> {
+        Tier2::WORDS.into_iter().map(|(word, bits)| Tier2 { word, bits })
+    }
+
+    fn jit(self) -> bool {
+        self.bits & 1 != 0
+    }
+
+    /// What `EXPERIMENTAL_JIT=` says, else what the host was built with.
+    fn wanted(host: &Host) -> Result<Tier2, String> {
+        if let Some(word) = host.get("REVAL_EXPERIMENTAL_JIT") {
+            let words = Tier2::WORDS.map(|(word, _)| word).join(", ");
+            return Tier2::all()
+                .find(|tier2| tier2.word == word)
+                .ok_or_else(|| format!("unknown EXPERIMENTAL_JIT={word}: {words}"));
+        }
+        let bits = host.get("REVAL_HOST_TIER2").unwrap_or_else(|| "0".to_owned());
+        Tier2::all()
+            .find(|tier2| tier2.bits.to_string() == bits)
+            .ok_or_else(|| format!("the host has an unknown _Py_TIER2: {bits}"))
+    }
+}
 
 /// Settings of the host, from the environment or from `build/host.env`.
 struct Host {
@@ -42,14 +78,18 @@ impl Host {
     }
 }
 
+/// Ends the build with a message.
+fn fail(message: &str) -> ! {
+    eprintln!("reval: {message}");
+    std::process::exit(1);
+}
+
 fn main() {
     let host = Host::load();
     let Some(include) = host.get("REVAL_HOST_INCLUDE") else {
-        eprintln!(
-            "reval: no host headers: run `make host`, or set REVAL_HOST_INCLUDE to the folder \
-             that holds Python.h and internal/"
+        fail(
+            "no host headers: run `make host`, or set REVAL_HOST_INCLUDE to the folder that holds Python.h and internal/",
         );
-        std::process::exit(1);
     };
     // The tests compare the instruction table with the host's.
     println!("cargo:rustc-env=REVAL_HOST_INCLUDE={include}");
@@ -80,13 +120,21 @@ fn main() {
     if debug {
         clang_args.push("-DPy_DEBUG=1".to_owned());
     }
-    let tier2 =
-        host.get("REVAL_HOST_TIER2").map_or(0, |value| value.parse().expect("REVAL_HOST_TIER2: a number"));
+    let tier2 = Tier2::wanted(&host).unwrap_or_else(|message| fail(&message));
+    if gil_disabled && tier2.bits != 0 {
+        fail(&format!("a free-threaded host has no tier 2: EXPERIMENTAL_JIT=no, not {}", tier2.word));
+    }
     println!("cargo:rustc-check-cfg=cfg(py_tier2)");
-    if tier2 != 0 {
+    for (bit, name) in Tier2::CFGS {
+        println!("cargo:rustc-check-cfg=cfg({name})");
+        if tier2.bits & bit != 0 {
+            println!("cargo:rustc-cfg={name}");
+        }
+    }
+    if tier2.bits != 0 {
         println!("cargo:rustc-cfg=py_tier2");
-        clang_args.push(format!("-D_Py_TIER2={tier2}"));
-        if tier2 & TIER2_JIT != 0 {
+        clang_args.push(format!("-D_Py_TIER2={}", tier2.bits));
+        if tier2.jit() {
             clang_args.push("-D_Py_JIT=1".to_owned());
         }
     }
@@ -96,29 +144,31 @@ fn main() {
     if let Some(headers) = host.get("REVAL_LIBCLANG_HEADERS") {
         clang_args.push(format!("-resource-dir={headers}"));
     }
-    bindings(&include, &clang_args);
-    header(tier2);
+    let bindings = bindings(&include, &clang_args);
+    headers(&bindings, gil_disabled, debug, tier2);
 
     // Symbols of the host stay undefined in the library and in the tests of its pure parts; a host
     // (or the interpreter the tests run in) supplies them.
     println!("cargo:rustc-link-arg=-Wl,--unresolved-symbols=ignore-all");
 }
 
-/// Writes `host.rs`: every type, constant and function of the headers in `src/host/wrapper.h`.
+/// Writes `host.rs`, every type, constant and function of the headers in `src/host/wrapper.h`, and returns its text.
 ///
 /// That takes seconds, and the script runs after each change of a source file (for the header), so
 /// it is done only if what it depends on has changed.
-fn bindings(include: &Path, clang_args: &[String]) {
+fn bindings(include: &Path, clang_args: &[String]) -> String {
     let wrapper = Path::new("src/host/wrapper.h");
     let out = PathBuf::from(env::var_os("OUT_DIR").expect("set by cargo"));
-    let stamp = out.join("host.stamp");
+    let (made, stamp) = (out.join("host.rs"), out.join("host.stamp"));
     let patchlevel = std::fs::metadata(include.join("patchlevel.h")).and_then(|file| file.modified());
     let wanted = format!(
         "{clang_args:?} {patchlevel:?} {:?}",
         std::fs::read_to_string(wrapper).expect("part of the sources")
     );
-    if std::fs::read_to_string(&stamp).is_ok_and(|made| made == wanted) {
-        return;
+    if std::fs::read_to_string(&stamp).is_ok_and(|stamp| stamp == wanted)
+        && let Ok(text) = std::fs::read_to_string(&made)
+    {
+        return text;
     }
     let bindings = bindgen::Builder::default()
         .header(wrapper.to_str().expect("a UTF-8 path"))
@@ -132,59 +182,56 @@ fn bindings(include: &Path, clang_args: &[String]) {
         .layout_tests(false)
         .use_core()
         .generate();
-    match bindings {
-        Ok(bindings) => bindings.write_to_file(out.join("host.rs")).expect("OUT_DIR is writable"),
-        Err(error) => {
-            eprintln!("reval: the host's headers could not be read: {error}");
-            std::process::exit(1);
-        }
-    }
+    let bindings =
+        bindings.unwrap_or_else(|error| fail(&format!("the host's headers could not be read: {error}")));
+    bindings.write_to_file(&made).expect("OUT_DIR is writable");
     std::fs::write(stamp, wanted).expect("OUT_DIR is writable");
+    std::fs::read_to_string(made).expect("just written")
 }
 
-/// Writes `reval.h`: the entry points, and tier 2 as this library has it.
-fn header(tier2: u32) {
-    println!("cargo:rerun-if-changed=cbindgen.toml");
-    println!("cargo:rerun-if-changed=src");
-    let mut config = cbindgen::Config::from_file("cbindgen.toml").expect("cbindgen.toml is valid");
-    config.after_includes = Some(after_includes(tier2));
-    // The modules below it are found from there.
-    let builder = cbindgen::Builder::new().with_config(config).with_src("src/exports/mod.rs");
+/// Writes `reval.h` beside the library, and what the C tests need: `signatures.h`, and `reval.h` as it is for each
+/// word of `--enable-experimental-jit`.
+fn headers(bindings: &str, gil_disabled: bool, debug: bool, tier2: Tier2) {
+    let number = |name: &str| -> u32 {
+        let value = constant(bindings, name).and_then(|value| value.parse().ok());
+        value.unwrap_or_else(|| panic!("the host's headers do not define {name}"))
+    };
+    let host = generate::Host {
+        version: constant(bindings, "PY_VERSION")
+            .expect("patchlevel.h defines it")
+            .trim_matches(['b', '"'])
+            .to_owned(),
+        version_hex: number("PY_MAJOR_VERSION") << 24
+            | number("PY_MINOR_VERSION") << 16
+            | number("PY_MICRO_VERSION") << 8
+            | number("PY_RELEASE_LEVEL") << 4
+            | number("PY_RELEASE_SERIAL"),
+        gil_disabled,
+        debug,
+    };
+    let exports = generate::Exports::read();
     // OUT_DIR is <target>/<profile>/build/<package>/out; the header goes beside the library.
     let out = PathBuf::from(env::var_os("OUT_DIR").expect("set by cargo"));
-    let out = out.ancestors().nth(3).expect("a folder of the profile").join("reval.h");
-    match builder.generate() {
-        Ok(bindings) => {
-            bindings.write_to_file(out);
-        }
-        Err(error) => {
-            eprintln!("reval: the header could not be made: {error}");
-            std::process::exit(1);
-        }
+    let profile = out.ancestors().nth(3).expect("a folder of the profile");
+    let write = |path: &Path, text: String| {
+        let folder = path.parent().expect("a file in a folder");
+        std::fs::create_dir_all(folder)
+            .and_then(|()| std::fs::write(path, text))
+            .expect("the target is writable");
+    };
+    write(&profile.join("reval.h"), exports.header(&host, tier2));
+    write(&profile.join("signatures.h"), exports.signatures());
+    for other in Tier2::all() {
+        write(
+            &profile.join("experimental-jit").join(other.word).join("reval.h"),
+            exports.header(&host, other),
+        );
     }
 }
 
-/// The part of the header that depends on the host: its own headers, and what `_Py_TIER2` and
-/// `_Py_JIT` must be.
-fn after_includes(tier2: u32) -> String {
-    let jit = tier2 & TIER2_JIT != 0;
-    let mut text = String::from("\n#include \"Python.h\"\n");
-    for header in ["ceval", "code", "frame", "index_pool", "instruments", "interpframe", "stackref"] {
-        text += &format!("#include \"pycore_{header}.h\"\n");
-    }
-    text += "\n/* Tier 2 of this library: 1 JIT, 2 off by default, 4 interpreter. */\n";
-    if tier2 == 0 {
-        text += "#ifdef _Py_TIER2\n#  error \"reval was built without tier 2; this translation unit has _Py_TIER2\"\n#endif\n";
-    } else {
-        text += &format!(
-            "#ifndef _Py_TIER2\n#  define _Py_TIER2 {tier2}\n#elif _Py_TIER2 != {tier2}\n\
-             #  error \"reval was built with _Py_TIER2 {tier2}; this translation unit has another value\"\n#endif\n"
-        );
-    }
-    if jit {
-        text += "#ifndef _Py_JIT\n#  define _Py_JIT 1\n#endif\n";
-    } else {
-        text += "#ifdef _Py_JIT\n#  error \"reval was built without a JIT; this translation unit has _Py_JIT\"\n#endif\n";
-    }
-    text
+/// The value of a constant in bindgen's text.
+fn constant<'text>(bindings: &'text str, name: &str) -> Option<&'text str> {
+    let (_, rest) = bindings.split_once(&format!("pub const {name}: "))?;
+    let (_, value) = rest.split_once(" = ")?;
+    value.split_once(';').map(|(value, _)| value.trim_end_matches("\\0\"").trim_end_matches('\n'))
 }

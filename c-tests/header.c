@@ -1,23 +1,52 @@
-/* The library's generated header: it compiles beside the host's own, whose declarations it repeats, and says how
-   the library was built. */
+/* reval.h: what it says about the library, and the tables that it declares. */
 
 #define Py_BUILD_CORE 1
-#include "host.h"
 #include "reval.h"
+#include "host.h"
 #include <opcode.h>
 
-#if HOST_TIER2 != 0
-_Static_assert(_Py_TIER2 == HOST_TIER2, "tier 2 is the host's");
-#elif defined(_Py_TIER2)
-#error "this host has no tier 2"
+/* The C evaluator, with which this is linked as well, does not have it. */
+#pragma weak reval_build
+
+#ifdef _Py_TIER2
+#define TIER2 _Py_TIER2
+#else
+#define TIER2 0
 #endif
-#if (HOST_TIER2 & 1) && !defined(_Py_JIT)
-#error "_Py_JIT is missing: this host has a JIT"
+#ifdef _Py_JIT
+#define JIT 1
+#else
+#define JIT 0
+#endif
+_Static_assert((TIER2 & 1) == JIT, "the JIT is a bit of _Py_TIER2");
+_Static_assert(TIER2 == WANTED_TIER2, "c-tests/run knows what it has to be");
+
+#ifdef Py_DEBUG
+#define DEBUG 1
+#else
+#define DEBUG 0
 #endif
 
-int main(void)
+static void build_facts(void)
 {
-    start_python();
+    CHECK((reval_build == NULL) == on_reference());
+    if (reval_build != NULL) {
+        const RevalBuild *build = reval_build();
+        CHECK(strcmp(build->version, REVAL_VERSION) == 0);
+        CHECK(build->version_hex == REVAL_VERSION_HEX);
+        CHECK(build->host_version_hex == PY_VERSION_HEX && build->host_version_hex == Py_Version);
+        CHECK(build->tier2 == TIER2);
+        CHECK(build->gil_disabled == FREE_THREADED);
+        CHECK(build->debug == DEBUG);
+    }
+    CHECK(REVAL_HOST_VERSION_HEX == PY_VERSION_HEX && strcmp(REVAL_HOST_VERSION, PY_VERSION) == 0);
+    int major, minor, micro;
+    CHECK(sscanf(REVAL_VERSION, "%d.%d.%d", &major, &minor, &micro) == 3);
+    CHECK(REVAL_VERSION_HEX == (major << 24 | minor << 16 | micro << 8 | 0xf0));
+}
+
+static void tables(void)
+{
     CHECK(_PyInterpreterState_GetEvalFrameFunc(PyInterpreterState_Get()) == _PyEval_EvalFrameDefault);
     PyObject *six = PyLong_FromLong(6), *seven = PyLong_FromLong(7);
     PyObject *product = _PyEval_BinaryOps[NB_MULTIPLY](six, seven);
@@ -25,9 +54,22 @@ int main(void)
     CHECK(_PyEval_BinaryOps[NB_SUBSCR](six, seven) == NULL);
     CHECK(raised(PyExc_TypeError, "'int' object is not subscriptable"));
     CHECK(PyUnicode_EqualToUTF8(_Py_SpecialMethods[SPECIAL___ENTER__].name, "__enter__"));
+    PyObject *text = _PyEval_ConversionFuncs[FVC_REPR](six);
+    CHECK(text != NULL && PyUnicode_EqualToUTF8(text, "6"));
+    CHECK(_Py_FunctionAttributeOffsets[MAKE_FUNCTION_CLOSURE] == offsetof(PyFunctionObject, func_closure));
+    CHECK(_Py_IsImmortal(&_PyInstrumentation_DISABLE) && _Py_IsImmortal(&_PyInstrumentation_MISSING));
+    CHECK(PyType_Check(&_PyLegacyEventHandler_Type));
+    Py_XDECREF(text);
     Py_XDECREF(product);
     Py_DECREF(six);
     Py_DECREF(seven);
+}
+
+int main(void)
+{
+    start_python();
+    build_facts();
+    tables();
     CHECK(Py_FinalizeEx() == 0);
     return results();
 }

@@ -1,5 +1,5 @@
 //! The symbols of `specialize.o`: one function per family of adaptive instructions, which replaces the
-//! instruction by a specialized form or backs off. The implementation is [`crate::specialize`].
+//! instruction by a specialized form or backs off. They cannot fail. The implementation is [`crate::specialize`].
 
 use core::ffi::c_int;
 
@@ -11,7 +11,7 @@ use crate::specialize::{
 };
 
 /// Specializes a BINARY_OP with the operator `oparg` for these operands. `locals` are the locals of the frame.
-/// Borrows the operands; cannot fail.
+/// Borrows the operands.
 ///
 /// # Safety
 /// The calling thread is attached and no exception is set; `instr` is the instruction that it executes; the
@@ -36,8 +36,7 @@ pub unsafe extern "C" fn _Py_Specialize_BinaryOp(
     }
 }
 
-/// Specializes a CALL of `callable` with `nargs` arguments, including a receiver. Borrows `callable`; cannot
-/// fail.
+/// Specializes a CALL of `callable` with `nargs` arguments, including a receiver. Borrows `callable`.
 ///
 /// # Safety
 /// The calling thread is attached and no exception is set; `instr` is the instruction that it executes;
@@ -52,7 +51,7 @@ pub unsafe extern "C" fn _Py_Specialize_Call(
     unsafe { call::specialize(StackRef::from_raw(callable), CodeUnit::from_ptr(instr), nargs) }
 }
 
-/// Specializes a CALL_KW of `callable`. Borrows it; cannot fail.
+/// Specializes a CALL_KW of `callable`. Borrows it.
 ///
 /// # Safety
 /// The calling thread is attached and no exception is set; `instr` is the instruction that it executes;
@@ -68,7 +67,7 @@ pub unsafe extern "C" fn _Py_Specialize_CallKw(
 }
 
 /// Specializes a COMPARE_OP for these operands. The operator is in `oparg`, above the lower five bits. Borrows
-/// the operands; cannot fail.
+/// the operands.
 ///
 /// # Safety
 /// The calling thread is attached and no exception is set; `instr` is the instruction that it executes; the
@@ -91,7 +90,7 @@ pub unsafe extern "C" fn _Py_Specialize_CompareOp(
     }
 }
 
-/// Specializes a CONTAINS_OP for the container `value`. Borrows it; cannot fail.
+/// Specializes a CONTAINS_OP for the container `value`. Borrows it.
 ///
 /// # Safety
 /// The calling thread is attached and no exception is set; `instr` is the instruction that it executes; the
@@ -102,8 +101,8 @@ pub unsafe extern "C" fn _Py_Specialize_ContainsOp(value: ffi::_PyStackRef, inst
     unsafe { contains_op::specialize(StackRef::from_raw(value), CodeUnit::from_ptr(instr)) }
 }
 
-/// Specializes a FOR_ITER for the iterator `iter`. The loop is `oparg` code units long. Borrows the iterator;
-/// cannot fail.
+/// Specializes a FOR_ITER for the iterator `iter`. The loop is `oparg` code units long. Borrows the
+/// iterator.
 ///
 /// # Safety
 /// The calling thread is attached and no exception is set; `instr` is the instruction that it executes; the
@@ -118,7 +117,7 @@ pub unsafe extern "C" fn _Py_Specialize_ForIter(
     unsafe { for_iter::specialize(StackRef::from_raw(iter), CodeUnit::from_ptr(instr), oparg) }
 }
 
-/// Specializes a LOAD_ATTR of `name` from `owner`. Borrows both; cannot fail.
+/// Specializes a LOAD_ATTR of `name` from `owner`. Borrows both.
 ///
 /// # Safety
 /// The calling thread is attached and no exception is set; `instr` is the instruction that it executes; the
@@ -133,7 +132,7 @@ pub unsafe extern "C" fn _Py_Specialize_LoadAttr(
     unsafe { load_attr::specialize(StackRef::from_raw(owner), CodeUnit::from_ptr(instr), name) }
 }
 
-/// Specializes a LOAD_GLOBAL of `name` from these namespaces. Borrows all objects; cannot fail.
+/// Specializes a LOAD_GLOBAL of `name` from these namespaces. Borrows all objects.
 ///
 /// # Safety
 /// The calling thread is attached and no exception is set; `instr` is the instruction that it executes; the
@@ -150,7 +149,7 @@ pub unsafe extern "C" fn _Py_Specialize_LoadGlobal(
 }
 
 /// Specializes a LOAD_SUPER_ATTR; if `load_method` is nonzero, one whose result is called. Borrows the
-/// operands; cannot fail.
+/// operands.
 ///
 /// # Safety
 /// The calling thread is attached and no exception is set; `instr` is the instruction that it executes; both
@@ -173,7 +172,7 @@ pub unsafe extern "C" fn _Py_Specialize_LoadSuperAttr(
     }
 }
 
-/// Specializes a SEND to `receiver`. Borrows it; cannot fail.
+/// Specializes a SEND to `receiver`. Borrows it.
 ///
 /// # Safety
 /// The calling thread is attached and no exception is set; `instr` is the instruction that it executes; the
@@ -184,7 +183,7 @@ pub unsafe extern "C" fn _Py_Specialize_Send(receiver: ffi::_PyStackRef, instr: 
     unsafe { send::specialize(StackRef::from_raw(receiver), CodeUnit::from_ptr(instr)) }
 }
 
-/// Specializes a STORE_ATTR of `name` to `owner`. Borrows both; cannot fail.
+/// Specializes a STORE_ATTR of `name` to `owner`. Borrows both.
 ///
 /// # Safety
 /// The calling thread is attached and no exception is set; `instr` is the instruction that it executes; the
@@ -199,7 +198,7 @@ pub unsafe extern "C" fn _Py_Specialize_StoreAttr(
     unsafe { store_attr::specialize(StackRef::from_raw(owner), CodeUnit::from_ptr(instr), name) }
 }
 
-/// Specializes a STORE_SUBSCR for this container and index. Borrows both; cannot fail.
+/// Specializes a STORE_SUBSCR for this container and index. Borrows both.
 ///
 /// # Safety
 /// The calling thread is attached and no exception is set; `instr` is the instruction that it executes;
@@ -220,7 +219,7 @@ pub unsafe extern "C" fn _Py_Specialize_StoreSubscr(
     }
 }
 
-/// Specializes a TO_BOOL for `value`. Borrows it; cannot fail.
+/// Specializes a TO_BOOL for `value`. Borrows it.
 ///
 /// # Safety
 /// The calling thread is attached and no exception is set; `instr` is the instruction that it executes; the
@@ -231,7 +230,7 @@ pub unsafe extern "C" fn _Py_Specialize_ToBool(value: ffi::_PyStackRef, instr: *
     unsafe { to_bool::specialize(StackRef::from_raw(value), CodeUnit::from_ptr(instr)) }
 }
 
-/// Specializes an UNPACK_SEQUENCE of `seq` into `oparg` values. Borrows the sequence; cannot fail.
+/// Specializes an UNPACK_SEQUENCE of `seq` into `oparg` values. Borrows the sequence.
 ///
 /// # Safety
 /// The calling thread is attached and no exception is set; `instr` is the instruction that it executes; the

@@ -68,7 +68,7 @@ fn facts(running: &_Py_DebugOffsets) -> [Fact; 18] {
 }
 
 /// `PY_VERSION_HEX` of the headers.
-const BUILT_VERSION: u64 = ((ffi::PY_MAJOR_VERSION << 24)
+pub(crate) const BUILT_VERSION: u64 = ((ffi::PY_MAJOR_VERSION << 24)
     | (ffi::PY_MINOR_VERSION << 16)
     | (ffi::PY_MICRO_VERSION << 8)
     | (ffi::PY_RELEASE_LEVEL << 4)

@@ -4,11 +4,13 @@
 use crate::bytecode::opcode::{JUMP_BACKWARD, JUMP_BACKWARD_JIT, JUMP_BACKWARD_NO_JIT};
 use crate::host::{CodeUnit, ffi};
 
+/// The host may have a JIT that this library was built without.
+///
 /// # Safety
 /// `interp` is live.
 unsafe fn decide(interp: *mut ffi::PyInterpreterState) -> u8 {
     // SAFETY: `interp` is live (caller).
-    if unsafe { (*interp).jit } { JUMP_BACKWARD_JIT } else { JUMP_BACKWARD_NO_JIT }
+    if cfg!(py_tier2) && unsafe { (*interp).jit } { JUMP_BACKWARD_JIT } else { JUMP_BACKWARD_NO_JIT }
 }
 
 /// Specializes the JUMP_BACKWARD at `instr`. Returns false if it is another opcode by now. Free-threaded

@@ -128,7 +128,7 @@ pub unsafe extern "C" fn _PyEval_LoadName(
 /// Borrows all arguments. Raises NameError, or the exception of a namespace that is not an exact dictionary.
 ///
 /// # Safety
-/// The calling thread is attached and its frame published; the namespaces are live; `name` is a live string;
+/// The calling thread is attached and its frame is published; the namespaces are live; `name` is a live string;
 /// `writeto` is writable.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn _PyEval_LoadGlobalStackRef(
@@ -360,7 +360,7 @@ pub unsafe extern "C" fn _PyEval_ImportFrom(
 /// it is a coroutine that is being awaited already.
 ///
 /// # Safety
-/// The calling thread is attached and its current frame published; `iterable` is live.
+/// The calling thread is attached and its current frame is published; `iterable` is live.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn _PyEval_GetAwaitable(iterable: *mut PyObject, oparg: c_int) -> *mut PyObject {
     // SAFETY: the callee has the same contract.
@@ -390,7 +390,7 @@ pub unsafe extern "C" fn _PyEval_FormatAwaitableError(
 /// Borrows `aiter`. Returns a new reference, or NULL with an exception set.
 ///
 /// # Safety
-/// The calling thread is attached and its current frame published; `aiter` is live.
+/// The calling thread is attached and its current frame is published; `aiter` is live.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn _PyEval_GetANext(aiter: *mut PyObject) -> *mut PyObject {
     // SAFETY: the callee has the same contract.
@@ -413,7 +413,7 @@ pub unsafe extern "C" fn _PyEval_MatchKeys(
 }
 
 /// Loads the attributes that a class pattern needs: those that the first `nargs` names in the `__match_args__`
-/// of `class` stand for, and those in the tuple `names`. Borrows all objects. Returns a new tuple. Returns NULL
+/// of `cls` stand for, and those in the tuple `names`. Borrows all objects. Returns a new tuple. Returns NULL
 /// without an exception if `subject` does not match, NULL with an exception set on failure.
 ///
 /// # Safety
@@ -422,12 +422,12 @@ pub unsafe extern "C" fn _PyEval_MatchKeys(
 pub unsafe extern "C" fn _PyEval_MatchClass(
     _tstate: *mut ffi::PyThreadState,
     subject: *mut PyObject,
-    class: *mut PyObject,
+    cls: *mut PyObject,
     nargs: ffi::Py_ssize_t,
     names: *mut PyObject,
 ) -> *mut PyObject {
     // SAFETY: the callee has the same contract.
-    match unsafe { matching::match_class(subject, class, nargs, names) } {
+    match unsafe { matching::match_class(subject, cls, nargs, names) } {
         Ok(Some(attributes)) => attributes.into_ptr(),
         Ok(None) | Err(Raised) => core::ptr::null_mut(),
     }

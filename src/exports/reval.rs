@@ -1,0 +1,55 @@
+//! The library's own symbol: how it was built.
+
+use core::ffi::c_char;
+
+use crate::host::check::BUILT_VERSION;
+
+/// How the library was built.
+#[repr(C)]
+pub struct RevalBuild {
+    /// `REVAL_VERSION`.
+    pub version: *const c_char,
+    /// `REVAL_VERSION_HEX`.
+    pub version_hex: u32,
+    /// `PY_VERSION_HEX` of the host.
+    pub host_version_hex: u32,
+    /// `_Py_TIER2`: 1 JIT, 2 off by default, 4 interpreter; 0 without tier 2.
+    pub tier2: u32,
+    /// Whether the host is free-threaded.
+    pub gil_disabled: bool,
+    /// Whether the host is a `--with-pydebug` build.
+    pub debug: bool,
+}
+
+// SAFETY: nothing changes it, and the pointer is to a constant.
+unsafe impl Sync for RevalBuild {}
+
+/// What `PY_VERSION_HEX` has for a release that is no alpha, beta or candidate.
+const FINAL: u32 = 0xf0;
+
+const fn number(text: &str) -> u32 {
+    match u32::from_str_radix(text, 10) {
+        Ok(number) => number,
+        Err(_) => panic!("cargo's versions are numbers"),
+    }
+}
+
+static BUILD: RevalBuild = RevalBuild {
+    version: concat!(env!("CARGO_PKG_VERSION"), "\0").as_ptr().cast(),
+    version_hex: number(env!("CARGO_PKG_VERSION_MAJOR")) << 24
+        | number(env!("CARGO_PKG_VERSION_MINOR")) << 16
+        | number(env!("CARGO_PKG_VERSION_PATCH")) << 8
+        | FINAL,
+    host_version_hex: BUILT_VERSION as u32,
+    tier2: cfg!(tier2_jit) as u32
+        | (cfg!(tier2_off_by_default) as u32) << 1
+        | (cfg!(tier2_interpreter) as u32) << 2,
+    gil_disabled: cfg!(py_gil_disabled),
+    debug: cfg!(py_debug),
+};
+
+/// Returns how the library was built: a constant. Any thread may call this at any time.
+#[unsafe(no_mangle)]
+pub extern "C" fn reval_build() -> *const RevalBuild {
+    &raw const BUILD
+}
