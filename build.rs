@@ -220,7 +220,7 @@ fn headers(bindings: &str, gil_disabled: bool, debug: bool, tier2: Tier2) {
             .expect("the target is writable");
     };
     write(&profile.join("reval.h"), exports.header(&host, tier2));
-    write(&profile.join("signatures.h"), exports.signatures());
+    write(&profile.join("signatures.h"), generate::signatures());
     for other in Tier2::all() {
         write(
             &profile.join("experimental-jit").join(other.word).join("reval.h"),

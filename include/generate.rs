@@ -56,26 +56,6 @@ impl Exports {
         self.files.iter().find(|(file, _)| file == name).map(|(_, declarations)| declarations.as_slice())
     }
 
-    /// All functions without documentation. A translation unit that includes it after the host's headers does
-    /// not compile if a signature differs from the host's.
-    pub fn signatures(&self) -> String {
-        let mut text =
-            String::from("/* Generated. The functions of the library, for c-tests/signatures.c. */\n\n");
-        for (file, declarations) in &self.files {
-            let _ = writeln!(text, "/* src/exports/{file}.rs */");
-            for function in declarations.iter().filter(|declaration| declaration.name().is_some()) {
-                match &function.condition {
-                    Some(condition) => {
-                        let _ = writeln!(text, "{condition}\n{}\n#endif", function.text);
-                    }
-                    None => text += &format!("{}\n", function.text),
-                }
-            }
-            text.push('\n');
-        }
-        text
-    }
-
     /// `reval.h` for a library with this tier 2.
     pub fn header(&self, host: &Host, tier2: Tier2) -> String {
         let template = std::fs::read_to_string(TEMPLATE).expect("part of the sources");
@@ -112,6 +92,23 @@ impl Exports {
         }
         text
     }
+}
+
+/// The host's functions without documentation. A translation unit that includes this after the host's headers does
+/// not compile if a signature differs from the host's.
+pub fn signatures() -> String {
+    let mut text =
+        String::from("/* Generated. What the library defines of the host, for c-tests/signatures.c. */\n\n");
+    // From there cbindgen finds all modules, and what they depend on.
+    for function in declarations(&Path::new(EXPORTS).join("mod.rs")) {
+        match (function.name(), &function.condition) {
+            (Some(name), _) if name.starts_with("reval_") => {}
+            (Some(_), Some(condition)) => text += &format!("{condition}\n{}\n#endif\n", function.text),
+            (Some(_), None) => text += &format!("{}\n", function.text),
+            (None, _) => {}
+        }
+    }
+    text
 }
 
 /// `0.1.0` as CPython writes versions in a number: two digits each, and `f0` for a final release.
