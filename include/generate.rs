@@ -41,7 +41,7 @@ pub struct Exports {
 
 impl Exports {
     pub fn read() -> Exports {
-        for path in ["cbindgen.toml", "include", EXPORTS, REPLACED] {
+        for path in ["cbindgen.toml", TEMPLATE, EXPORTS, REPLACED] {
             println!("cargo:rerun-if-changed={path}");
         }
         let mut files = Vec::new();
