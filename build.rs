@@ -33,6 +33,18 @@ impl Tier2 {
         self.bits & 1 != 0
     }
 
+    /// What a C compiler is told.
+    fn flags(self) -> Vec<String> {
+        let mut flags = Vec::new();
+        if self.bits != 0 {
+            flags.push(format!("-D_Py_TIER2={}", self.bits));
+        }
+        if self.jit() {
+            flags.push("-D_Py_JIT=1".to_owned());
+        }
+        flags
+    }
+
     /// What `EXPERIMENTAL_JIT=` says, else what the host was built with.
     fn wanted(host: &Host) -> Result<Tier2, String> {
         if let Some(word) = host.get("REVAL_EXPERIMENTAL_JIT") {
@@ -78,6 +90,14 @@ impl Host {
     }
 }
 
+/// Declares a `cfg`, and sets it if it is on.
+fn cfg(name: &str, on: bool) {
+    println!("cargo:rustc-check-cfg=cfg({name})");
+    if on {
+        println!("cargo:rustc-cfg={name}");
+    }
+}
+
 /// Ends the build with a message.
 fn fail(message: &str) -> ! {
     eprintln!("reval: {message}");
@@ -88,18 +108,23 @@ fn main() {
     let host = Host::load();
     let Some(include) = host.get("REVAL_HOST_INCLUDE") else {
         fail(
-            "no host headers: run `make host`, or set REVAL_HOST_INCLUDE to the folder that holds Python.h and internal/",
+            "no host headers: run `make host`, or set REVAL_HOST_INCLUDE to the folder \
+             that holds Python.h and internal/",
         );
     };
     // The tests compare the instruction table with the host's.
     println!("cargo:rustc-env=REVAL_HOST_INCLUDE={include}");
     let gil_disabled = host.flag("REVAL_HOST_GIL_DISABLED");
     let debug = host.flag("REVAL_HOST_DEBUG");
-    for (name, on) in [("py_gil_disabled", gil_disabled), ("py_debug", debug)] {
-        println!("cargo:rustc-check-cfg=cfg({name})");
-        if on {
-            println!("cargo:rustc-cfg={name}");
-        }
+    let tier2 = Tier2::wanted(&host).unwrap_or_else(|message| fail(&message));
+    if gil_disabled && tier2.bits != 0 {
+        fail(&format!("a free-threaded host has no tier 2: EXPERIMENTAL_JIT=no, not {}", tier2.word));
+    }
+    cfg("py_gil_disabled", gil_disabled);
+    cfg("py_debug", debug);
+    cfg("py_tier2", tier2.bits != 0);
+    for (bit, name) in Tier2::CFGS {
+        cfg(name, tier2.bits & bit != 0);
     }
     if let Some(path) = host.get("LIBCLANG_PATH") {
         // SAFETY: the build script is single-threaded here.
@@ -120,24 +145,7 @@ fn main() {
     if debug {
         clang_args.push("-DPy_DEBUG=1".to_owned());
     }
-    let tier2 = Tier2::wanted(&host).unwrap_or_else(|message| fail(&message));
-    if gil_disabled && tier2.bits != 0 {
-        fail(&format!("a free-threaded host has no tier 2: EXPERIMENTAL_JIT=no, not {}", tier2.word));
-    }
-    println!("cargo:rustc-check-cfg=cfg(py_tier2)");
-    for (bit, name) in Tier2::CFGS {
-        println!("cargo:rustc-check-cfg=cfg({name})");
-        if tier2.bits & bit != 0 {
-            println!("cargo:rustc-cfg={name}");
-        }
-    }
-    if tier2.bits != 0 {
-        println!("cargo:rustc-cfg=py_tier2");
-        clang_args.push(format!("-D_Py_TIER2={}", tier2.bits));
-        if tier2.jit() {
-            clang_args.push("-D_Py_JIT=1".to_owned());
-        }
-    }
+    clang_args.extend(tier2.flags());
     // And the layouts, for which they ask a C compiler with the same arguments.
     println!("cargo:rustc-env=REVAL_HOST_CFLAGS={}", clang_args.join(" "));
     // Not for the C compiler: these are the headers of a libclang that `make host` fetched.

@@ -140,9 +140,8 @@ fn tier2_check(tier2: Tier2) -> String {
     }
     let mut text =
         String::from("/* Tier 2 of the library, as bits: 1 JIT, 2 off by default, 4 interpreter. */\n");
-    let (jit, flag) =
-        if tier2.jit() { ("!defined(_Py_JIT)", " -D_Py_JIT=1") } else { ("defined(_Py_JIT)", "") };
-    let flags = format!("-D_Py_TIER2={bits}{flag}");
+    let flags = tier2.flags().join(" ");
+    let wrong_jit = if tier2.jit() { "!defined(_Py_JIT)" } else { "defined(_Py_JIT)" };
     let _ = writeln!(
         text,
         "#if !defined(_Py_TIER2) && !defined(_Py_JIT)\n\
@@ -156,7 +155,7 @@ fn tier2_check(tier2: Tier2) -> String {
     }
     let _ = write!(
         text,
-        "#elif !defined(_Py_TIER2) || _Py_TIER2 != {bits} || {jit}\n\
+        "#elif !defined(_Py_TIER2) || _Py_TIER2 != {bits} || {wrong_jit}\n\
          #  error \"{built}; compile with {flags}\"\n\
          #endif"
     );
