@@ -76,6 +76,11 @@ def host_kind():
     return "debug" if host_is_debug() else "release"
 
 
+def library_has_tier2():
+    """Whether the library calls the host's tier 2: not after `make EXPERIMENTAL_JIT=no`."""
+    return os.environ.get("REVAL_EXPERIMENTAL_JIT") != "no"
+
+
 def run(label, interpreter, files, *options, settings=(), timeout=300, jobs=2):
     """`interpreter -m test`; prints its progress, keeps everything else in a log."""
     work = LOGS / label
@@ -178,7 +183,7 @@ def check(label, files, *options, settings=(), timeout=300):
     is not a packaged one, what fails is excused by the same tests that fail on the reference.
     """
     kind = host_kind()
-    expected = Expected({*settings, kind})
+    expected = Expected({*settings, kind, *([] if library_has_tier2() else ["EXPERIMENTAL_JIT=no"])})
     results = run(label, REVAL, files, *options, settings=settings, timeout=timeout)
     wrong = dict(expected.problems(results))
 
