@@ -63,7 +63,7 @@ export CARGO_TARGET_DIR := $(CURDIR)/$(target)
 libreval := $(target)/release/libreval.a
 python := $(BUILD)/bin/python3.14
 reference := $(BUILD)/bin/python3.14-ref
-link := host/link host/cc host/env.sh host/main.c host/prefix.c $(wildcard host/hacl/*.* host/hacl/src/*)
+link := host/link host/cc host/env.sh host/main.c host/prefix.c host/tier2.c $(wildcard host/hacl/*.* host/hacl/src/*)
 
 # For the scripts of tests/ and bench/.
 export REVAL_BUILD := $(CURDIR)/$(BUILD)
