@@ -3,6 +3,7 @@
 #define Py_BUILD_CORE 1
 #include "reval.h"
 #include "host.h"
+#include "pycore_interp.h"
 #include <opcode.h>
 
 /* The C evaluator, with which this is linked as well, does not have it. */
@@ -65,8 +66,28 @@ static void tables(void)
     Py_DECREF(seven);
 }
 
+/* Whether tier 2 is enabled when the interpreter starts with this PYTHON_JIT (NULL: without). */
+static int tier2_enabled(const char *setting)
+{
+    if (setting == NULL) {
+        unsetenv("PYTHON_JIT");
+    } else {
+        setenv("PYTHON_JIT", setting, 1);
+    }
+    start_python();
+    int enabled = PyInterpreterState_Get()->jit;
+    CHECK(Py_FinalizeEx() == 0);
+    return enabled;
+}
+
 int main(void)
 {
+    if (!on_reference()) {
+        CHECK(tier2_enabled(NULL) == (TIER2 != 0 && !(TIER2 & 2)));
+        CHECK(tier2_enabled("0") == 0);
+        CHECK(tier2_enabled("1") == (TIER2 != 0));
+    }
+    unsetenv("PYTHON_JIT");
     start_python();
     build_facts();
     tables();
