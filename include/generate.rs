@@ -12,6 +12,7 @@ use crate::Tier2;
 const EXPORTS: &str = "src/exports";
 const TEMPLATE: &str = "include/reval.h.in";
 const REPLACED: &str = "host/replaced.txt";
+const REPLACED_FUNCTIONS: &str = "host/replaced-functions.txt";
 
 /// Longest line of the header.
 const WIDTH: usize = 120;
@@ -41,7 +42,7 @@ pub struct Exports {
 
 impl Exports {
     pub fn read() -> Exports {
-        for path in ["cbindgen.toml", TEMPLATE, EXPORTS, REPLACED] {
+        for path in ["cbindgen.toml", TEMPLATE, EXPORTS, REPLACED, REPLACED_FUNCTIONS] {
             println!("cargo:rerun-if-changed={path}");
         }
         let mut files = Vec::new();
@@ -72,7 +73,7 @@ impl Exports {
             match whole {
                 Some("TIER2") => text += &tier2_check(tier2),
                 Some("HOST_CHECK") => text += &host_check(host),
-                Some("REPLACED") => text += &replaced(),
+                Some("REPLACED") => text += &replaced(host),
                 Some(file) => {
                     let declarations = self.file(file);
                     let declarations = declarations.unwrap_or_else(|| {
@@ -117,11 +118,20 @@ pub fn version_hex(version: &str) -> u32 {
     numbers.fold(0, |hex, number| hex << 8 | number) << 8 | 0xf0
 }
 
-/// The objects that the library replaces, as lines of the header's first comment.
-fn replaced() -> String {
-    let objects = std::fs::read_to_string(REPLACED).expect("part of the sources");
-    let objects = objects.split_whitespace().collect::<Vec<_>>().join(", ");
-    let lines = wrap(&objects, WIDTH - 8).into_iter().map(|line| format!(" *     {line}"));
+/// What the library replaces, as lines of the header's first comment.
+fn replaced(host: &Host) -> String {
+    let words = |path: &str| -> Vec<String> {
+        let text = std::fs::read_to_string(path).expect("part of the sources");
+        text.split_whitespace().map(str::to_owned).collect()
+    };
+    let mut text = words(REPLACED).join(", ");
+    if host.gil_disabled {
+        // Each line has an object, always the same, and one of its functions.
+        let words = words(REPLACED_FUNCTIONS);
+        let functions: Vec<&str> = words.iter().skip(1).step_by(2).map(String::as_str).collect();
+        text += &format!("; and of {}: {}", words[0], functions.join(", "));
+    }
+    let lines = wrap(&text, WIDTH - 8).into_iter().map(|line| format!(" *     {line}"));
     lines.collect::<Vec<_>>().join("\n")
 }
 
