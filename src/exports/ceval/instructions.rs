@@ -9,6 +9,7 @@ use crate::host::owned::{into_host, status};
 use crate::host::{
     Code, CodeUnit, Frame, PyObject, PyResult, PyTypeObject, Raised, StackRef, ThreadState, ffi, none,
 };
+use crate::instrument::events::Event;
 use crate::instrument::exceptions as events;
 use crate::ops::calls::{functions, spread};
 use crate::ops::special_methods::{self, SpecialMethods};
@@ -306,7 +307,7 @@ pub unsafe extern "C" fn _PyEval_MonitorRaise(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn _PyEval_NoToolsForUnwind(tstate: *mut ffi::PyThreadState) -> bool {
     // SAFETY: the callee has the same contract.
-    unsafe { !events::is_watched(ThreadState::from_ptr(tstate), ffi::PY_MONITORING_EVENT_PY_UNWIND) }
+    unsafe { !events::is_watched(ThreadState::from_ptr(tstate), Event::PY_UNWIND) }
 }
 
 // --- imports --------------------------------------------------------------------------------
