@@ -4,7 +4,7 @@
 use core::ffi::c_int;
 
 use crate::host::object::{size, static_head};
-use crate::host::owned::{into_host, status};
+use crate::host::owned::{into_host, into_status};
 use crate::host::{Code, CodeUnit, Frame, Owned, PyObject, PyResult, ThreadState, ffi};
 use crate::instrument::data::line_table;
 use crate::instrument::events::{Event, EventSet, Tool};
@@ -37,7 +37,7 @@ pub unsafe extern "C" fn _Py_call_instrumentation(
     let (tstate, frame, instr) =
         (ThreadState::from_ptr(tstate), Frame::from_ptr(frame), CodeUnit::from_ptr(instr));
     // SAFETY: the callee has the same contract.
-    status(unsafe { calls::event(tstate, event, frame, instr) })
+    into_status(unsafe { calls::event(tstate, event, frame, instr) })
 }
 
 /// Notifies tools of an event of `instr` with one argument, borrowed. Declared in `pycore_instruments.h`.
@@ -57,7 +57,7 @@ pub unsafe extern "C" fn _Py_call_instrumentation_arg(
     let (tstate, frame, instr) =
         (ThreadState::from_ptr(tstate), Frame::from_ptr(frame), CodeUnit::from_ptr(instr));
     // SAFETY: the callee has the same contract.
-    status(unsafe { calls::event_with(tstate, event, frame, instr, arg) })
+    into_status(unsafe { calls::event_with(tstate, event, frame, instr, arg) })
 }
 
 /// Notifies tools of an event of `instr` with two arguments, borrowed. Declared in `pycore_instruments.h`.
@@ -78,7 +78,7 @@ pub unsafe extern "C" fn _Py_call_instrumentation_2args(
     let (tstate, frame, instr) =
         (ThreadState::from_ptr(tstate), Frame::from_ptr(frame), CodeUnit::from_ptr(instr));
     // SAFETY: the callee has the same contract.
-    status(unsafe { calls::event_with_two(tstate, event, frame, instr, [arg0, arg1]) })
+    into_status(unsafe { calls::event_with_two(tstate, event, frame, instr, [arg0, arg1]) })
 }
 
 /// Notifies tools of an event with two arguments, borrowed, while an exception is set. The exception stays set
@@ -204,7 +204,7 @@ pub unsafe extern "C" fn _PyMonitoring_SetEvents(
     events: ffi::_PyMonitoringEventSet,
 ) -> c_int {
     // SAFETY: the thread is attached and the world stopped (caller).
-    status(unsafe {
+    into_status(unsafe {
         tools::set_events(ThreadState::current(), host_tool(tool_id), EventSet::from_bits(events))
     })
 }
@@ -226,7 +226,7 @@ pub unsafe extern "C" fn _PyMonitoring_SetLocalEvents(
     // SAFETY: the thread is attached, the world stopped and the code object live (caller).
     unsafe {
         let (interp, code) = (ThreadState::current().interp(), Code::from_ptr(code));
-        status(tools::set_local_events(interp, code, host_tool(tool_id), EventSet::from_bits(events)))
+        into_status(tools::set_local_events(interp, code, host_tool(tool_id), EventSet::from_bits(events)))
     }
 }
 
@@ -246,7 +246,7 @@ pub unsafe extern "C" fn _PyMonitoring_GetLocalEvents(
     unsafe {
         let (interp, code) = (ThreadState::current().interp(), Code::from_ptr(code));
         let found = tools::checked_local_events(interp, code, host_tool(tool_id));
-        status(found.map(|found| *events = found.bits()))
+        into_status(found.map(|found| *events = found.bits()))
     }
 }
 
@@ -285,7 +285,7 @@ pub unsafe extern "C" fn _PyMonitoring_RegisterCallback(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn _PyMonitoring_ClearToolId(tool_id: c_int) -> c_int {
     // SAFETY: the thread is attached and has not stopped the world (caller).
-    status(unsafe { tools::clear(ThreadState::current(), host_tool(tool_id)) })
+    into_status(unsafe { tools::clear(ThreadState::current(), host_tool(tool_id)) })
 }
 
 /// Returns the tool with this number. The host has checked the number.
@@ -323,7 +323,7 @@ pub unsafe extern "C" fn _Py_Instrument(
     interp: *mut ffi::PyInterpreterState,
 ) -> c_int {
     // SAFETY: the callee has the same contract.
-    status(unsafe { writer::bring_up_to_date(Code::from_ptr(code), interp) })
+    into_status(unsafe { writer::bring_up_to_date(Code::from_ptr(code), interp) })
 }
 
 /// Returns the instruction at code unit `offset` of `code`, borrowed, without instrumentation, specialization
@@ -414,7 +414,7 @@ macro_rules! events {
             $($value: *mut PyObject,)*
         ) -> c_int {
             // SAFETY: the callee has the same contract.
-            status(unsafe { c_code::fire(state, Event::$event, codelike, offset, offset, &[$($value),*]) })
+            into_status(unsafe { c_code::fire(state, Event::$event, codelike, offset, offset, &[$($value),*]) })
         }
         // The definition and the host's declaration have the same signature.
         const _: [unsafe extern "C" fn(*mut ffi::PyMonitoringState, *mut PyObject, i32 $(, events!(@type $value))*) -> c_int; 2] =
@@ -460,7 +460,7 @@ macro_rules! exception_events {
         #[unsafe(no_mangle)]
         pub unsafe extern "C" fn $name(state: *mut ffi::PyMonitoringState, codelike: *mut PyObject, offset: i32) -> c_int {
             // SAFETY: the callee has the same contract.
-            status(unsafe { c_code::fire_exception(state, Event::$event, codelike, offset) })
+            into_status(unsafe { c_code::fire_exception(state, Event::$event, codelike, offset) })
         }
         // The definition and the host's declaration have the same signature.
         const _: [unsafe extern "C" fn(*mut ffi::PyMonitoringState, *mut PyObject, i32) -> c_int; 2] = [$name, ffi::$name];
@@ -498,7 +498,7 @@ pub unsafe extern "C" fn _PyMonitoring_FireLineEvent(
     lineno: c_int,
 ) -> c_int {
     // SAFETY: the callee has the same contract.
-    status(unsafe { c_code::fire(state, Event::LINE, codelike, offset, lineno, &[]) })
+    into_status(unsafe { c_code::fire(state, Event::LINE, codelike, offset, lineno, &[]) })
 }
 
 /// Fires the event for an iteration that ends with `value` without raising StopIteration. Tools get a
@@ -518,5 +518,5 @@ pub unsafe extern "C" fn _PyMonitoring_FireStopIterationEvent(
     value: *mut PyObject,
 ) -> c_int {
     // SAFETY: the callee has the same contract.
-    status(unsafe { c_code::fire_stop_iteration(state, codelike, offset, value) })
+    into_status(unsafe { c_code::fire_stop_iteration(state, codelike, offset, value) })
 }

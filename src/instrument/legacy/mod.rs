@@ -8,14 +8,14 @@
 //! The functions belong to threads, the two tools to the interpreter. A tool's callbacks are registered once,
 //! and its events are on while any thread has a function.
 
-pub(crate) mod handler;
+pub(crate) mod callback;
 mod profile;
 pub(crate) mod trace;
 
 use core::ffi::{CStr, c_int, c_void};
 use core::sync::atomic::{AtomicU8, Ordering};
 
-use self::handler::Subscription;
+use self::callback::Subscription;
 use super::events::{Event, EventSet, Tool};
 use crate::host::lock::with_world_stopped;
 use crate::host::owned::check;
@@ -141,7 +141,7 @@ unsafe fn begin<K: Kind>(interp: *mut ffi::PyInterpreterState) -> PyResult<()> {
     /// The thread is attached.
     unsafe extern "C" fn register<K: Kind>(_: *mut c_void) -> c_int {
         // SAFETY: the thread is attached (caller).
-        match unsafe { handler::register_all(K::TOOL, K::SUBSCRIPTIONS) } {
+        match unsafe { callback::register_all(K::TOOL, K::SUBSCRIPTIONS) } {
             Ok(()) => 0,
             Err(Raised) => -1,
         }
