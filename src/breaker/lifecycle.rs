@@ -6,7 +6,7 @@ use core::sync::atomic::{AtomicUsize, Ordering};
 
 use super::host_gil::HostGil;
 use super::queues::Queues;
-use super::threads;
+use super::{pending, threads};
 use crate::host::{ThreadState, ffi};
 
 /// The default switch interval, in microseconds.
@@ -138,7 +138,7 @@ pub(crate) unsafe fn after_fork(tstate: ThreadState) {
         if gil.is_created() {
             gil.create();
             threads::take_gil(tstate);
-            (*interp).ceval.pending.mutex = core::mem::zeroed();
+            pending::after_fork(tstate);
         }
     }
 }

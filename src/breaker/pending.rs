@@ -174,6 +174,26 @@ impl Drop for Handling {
     }
 }
 
+/// In the child after a fork: makes the lock of the interpreter's queue anew. If another thread of the parent was making
+/// the calls, it is gone, so the calling thread may make what is left. (CPython keeps that thread's state, which is
+/// freed, and makes no pending calls any more.)
+///
+/// # Safety
+/// `tstate` is the state of the process's only thread, which is attached.
+pub(super) unsafe fn after_fork(tstate: ThreadState) {
+    // SAFETY: state and interpreter are live, and no other thread uses the queue (caller). Zero is an unlocked
+    // mutex.
+    unsafe {
+        let calls = Calls::of(tstate.interp()).0;
+        (*calls).mutex = core::mem::zeroed();
+        let handling = (*calls).handling_thread;
+        if !handling.is_null() && handling != tstate.as_ptr() {
+            (*calls).handling_thread = core::ptr::null_mut();
+            EvalBreaker::of(tstate).set(Request::CALLS_TO_DO);
+        }
+    }
+}
+
 /// Whether the queues have calls that the calling thread, one of `interp`, may make.
 ///
 /// # Safety

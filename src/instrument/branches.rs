@@ -122,14 +122,17 @@ unsafe extern "C" fn call_callback(
     debug_assert!(flagged_count << 1 >> 1 >= 3);
     // SAFETY: `object` is a branch callback, and the arguments are those of a branch event (caller).
     unsafe {
-        let code = Code::from_ptr((*arguments).cast());
         let offset = ffi::PyLong_AsLong(*arguments.add(1));
         if exception_is_set() {
             return null_mut();
         }
-        let source = code.bytecode().add(offset as isize / size_of::<ffi::_Py_CODEUNIT>() as isize);
-        if !opcodes::is_instrumented(source.opcode()) {
-            return seams::instrumentation::disable();
+        let index = offset as isize / size_of::<ffi::_Py_CODEUNIT>() as isize;
+        let codelike = *arguments;
+        if is_exact(codelike, &raw mut ffi::PyCode_Type) && (0..size(codelike)).contains(&index) {
+            let source = Code::from_ptr(codelike.cast()).bytecode().add(index);
+            if !opcodes::is_instrumented(source.opcode()) {
+                return seams::instrumentation::disable();
+            }
         }
         ffi::PyObject_Vectorcall((*object.cast::<BranchCallback>()).callback, arguments, flagged_count, names)
     }

@@ -227,7 +227,8 @@ pub(crate) unsafe fn set<K: Kind>(
 }
 
 /// Sets the functions of all threads of the interpreter. Fails as [`set`] does. If there is no memory to keep
-/// the old objects, no function changes.
+/// the old objects, no function changes. If memory is short later, the functions are set, and as in [`set`], the
+/// tool's events before those that single code objects request.
 ///
 /// # Safety
 /// The calling thread is attached to `interp` and has not stopped the world; `object` is live or null.
@@ -246,13 +247,14 @@ pub(crate) unsafe fn set_all<K: Kind>(
                     ffi::PyErr_NoMemory();
                     return Err(Raised);
                 }
-                old.extend(threads.clone().map(|thread| exchange::<K>(thread, function, object)));
-                if *K::users(interp) == 0 {
-                    return Ok(());
-                }
-                threads.into_iter().try_for_each(|thread| K::prepare_thread(thread))
+                old.extend(threads.map(|thread| exchange::<K>(thread, function, object)));
+                Ok(())
             })?;
-            update_events::<K>(interp)
+            update_events::<K>(interp)?;
+            ThreadState::with_all(interp, |mut threads| match *K::users(interp) {
+                0 => Ok(()),
+                _ => threads.try_for_each(|thread| K::prepare_thread(thread)),
+            })
         })
     }
 }
