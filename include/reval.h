@@ -1041,7 +1041,7 @@ void PyEval_RestoreThread(PyThreadState *tstate);
 int _Py_HandlePending(PyThreadState *tstate);
 
 /*
- Sets the events in `bit` in the eval breaker of every thread of the interpreter. Declared in
+ Sets the requests in `bit` in the eval breaker of every thread of the interpreter. Declared in
  `pycore_ceval.h`.
 
  # Safety
@@ -1050,7 +1050,7 @@ int _Py_HandlePending(PyThreadState *tstate);
 void _Py_set_eval_breaker_bit_all(PyInterpreterState *interp, size_t bit);
 
 /*
- Clears the events in `bit` in the eval breaker of every thread of the interpreter. Declared in
+ Clears the requests in `bit` in the eval breaker of every thread of the interpreter. Declared in
  `pycore_ceval.h`.
 
  # Safety
@@ -1218,7 +1218,7 @@ void _PyIndexPool_Fini(_PyIndexPool *pool);
 /*
  Notifies tools of an event of `instr` that has no argument. Declared in `pycore_instruments.h`.
 
- Returns 0, or -1 with a tool's exception set.
+ Returns 0, or -1 with an exception set: a tool's, or SystemError if instructions do not fire `event` this way.
 
  # Safety
  The calling thread is attached and `tstate` is its state; no exception is set; `frame` is current and
@@ -1232,7 +1232,7 @@ int _Py_call_instrumentation(PyThreadState *tstate,
 /*
  Notifies tools of an event of `instr` with one argument, borrowed. Declared in `pycore_instruments.h`.
 
- Returns 0, or -1 with a tool's exception set.
+ Returns 0, or -1 with an exception set: a tool's, or SystemError if instructions do not fire `event` this way.
 
  # Safety
  As for `_Py_call_instrumentation`; `arg` is live.
@@ -1246,7 +1246,7 @@ int _Py_call_instrumentation_arg(PyThreadState *tstate,
 /*
  Notifies tools of an event of `instr` with two arguments, borrowed. Declared in `pycore_instruments.h`.
 
- Returns 0, or -1 with a tool's exception set.
+ Returns 0, or -1 with an exception set: a tool's, or SystemError if instructions do not fire `event` this way.
 
  # Safety
  As for `_Py_call_instrumentation`; `arg0` and `arg1` are live.
@@ -1260,7 +1260,8 @@ int _Py_call_instrumentation_2args(PyThreadState *tstate,
 
 /*
  Notifies tools of an event with two arguments, borrowed, while an exception is set. The exception stays set
- unless a tool's replaces it. Declared in `pycore_instruments.h`.
+ unless a tool's replaces it, or SystemError as for `_Py_call_instrumentation`. Declared in
+ `pycore_instruments.h`.
 
  # Safety
  As for `_Py_call_instrumentation_2args`, but an exception is set.
@@ -1276,7 +1277,7 @@ void _Py_call_instrumentation_exc2(PyThreadState *tstate,
  Notifies tools that `instr` jumps from `src` to `dest`. Declared in `pycore_instruments.h`.
 
  Returns the instruction to continue at: `dest`, or the one that a tool has moved the frame to. Returns NULL
- with a tool's exception set.
+ with an exception set: a tool's, or SystemError as for `_Py_call_instrumentation`.
 
  # Safety
  As for `_Py_call_instrumentation`; `src` and `dest` are in the frame's bytecode.
@@ -1330,10 +1331,11 @@ int _Py_call_instrumentation_instruction(PyThreadState *tstate,
 /*
  Sets the events that a tool watches in all code to `events`. Declared in `pycore_instruments.h`.
 
- Returns 0, or -1 with an exception set: ValueError if the tool is not in use, OverflowError, MemoryError.
+ Returns 0, or -1 with an exception set: SystemError if there is no such tool or event, ValueError if the tool is
+ not in use, OverflowError, MemoryError.
 
  # Safety
- The calling thread is attached and the world is stopped; `tool_id` and `events` are valid.
+ The calling thread is attached and the world is stopped.
  */
 int _PyMonitoring_SetEvents(int tool_id,
                             _PyMonitoringEventSet events);
@@ -1341,12 +1343,12 @@ int _PyMonitoring_SetEvents(int tool_id,
 /*
  Sets the events that a tool watches in `code`, borrowed, to `events`. Declared in `pycore_instruments.h`.
 
- Returns 0, or -1 with an exception set: SystemError if `code` is code of the host that must not be
- instrumented, ValueError if the tool is not in use, MemoryError.
+ Returns 0, or -1 with an exception set: SystemError if there is no such tool, if `events` has events that are not
+ local, or if `code` is code of the host that must not be instrumented; ValueError if the tool is not in use;
+ MemoryError.
 
  # Safety
- The calling thread is attached and the world is stopped; `code` is live; `tool_id` is valid, and `events`
- has only local events.
+ The calling thread is attached and the world is stopped; `code` is live.
  */
 int _PyMonitoring_SetLocalEvents(PyCodeObject *code,
                                  int tool_id,
@@ -1355,10 +1357,10 @@ int _PyMonitoring_SetLocalEvents(PyCodeObject *code,
 /*
  Stores the events that a tool watches in `code`, borrowed, to `*events`. Declared in `pycore_instruments.h`.
 
- Returns 0, or -1 with ValueError set if the tool is not in use.
+ Returns 0, or -1 with an exception set: SystemError if there is no such tool, ValueError if it is not in use.
 
  # Safety
- The calling thread is attached; `code` is live; `events` is writable; `tool_id` is valid.
+ The calling thread is attached; `code` is live; `events` is writable.
  */
 int _PyMonitoring_GetLocalEvents(PyCodeObject *code,
                                  int tool_id,
@@ -1369,11 +1371,10 @@ int _PyMonitoring_GetLocalEvents(PyCodeObject *code,
  `pycore_instruments.h`.
 
  Returns a new reference to the previous callback; NULL without an exception if there was none, NULL with an
- exception set on failure.
+ exception set on failure: SystemError if there is no such tool or event, MemoryError.
 
  # Safety
- The calling thread is attached and has not stopped the world; `obj` is live or NULL; `tool_id` and
- `event_id` are valid.
+ The calling thread is attached and has not stopped the world; `obj` is live or NULL.
  */
 PyObject *_PyMonitoring_RegisterCallback(int tool_id,
                                          int event_id,
@@ -1383,10 +1384,11 @@ PyObject *_PyMonitoring_RegisterCallback(int tool_id,
  Removes all events that a tool watches, those in single code objects included, and its callbacks. Declared
  in `instrumentation.c` only.
 
- Returns 0, or -1 with an exception set: ValueError if the tool is not in use, OverflowError, MemoryError.
+ Returns 0, or -1 with an exception set: SystemError if there is no such tool, ValueError if it is not in use,
+ OverflowError, MemoryError.
 
  # Safety
- The calling thread is attached and has not stopped the world; `tool_id` is valid.
+ The calling thread is attached and has not stopped the world.
  */
 int _PyMonitoring_ClearToolId(int tool_id);
 
@@ -1445,7 +1447,7 @@ PyObject *_Py_CreateMonitoringObject(void);
 
 /*
  Updates `state_array[i]` for the event `event_types[i]`, unless `*version` says that the states are up to
- date. Cannot fail; always returns 0. Declared in `cpython/monitoring.h`.
+ date. Returns 0, or -1 with SystemError set if there is no such event. Declared in `cpython/monitoring.h`.
 
  # Safety
  The calling thread is attached; both arrays have `length` entries; `version` is readable and writable.
@@ -1464,12 +1466,11 @@ int PyMonitoring_ExitScope(void);
 /*
  Fires the event for line `lineno`, which begins.
 
- Borrows `codelike`. Returns 0, or -1 with an exception set: a tool's, or ValueError for a negative offset.
- Declared in `cpython/monitoring.h`.
+ Borrows `codelike`. Returns 0, or -1 with an exception set: a tool's, ValueError for a negative offset,
+ SystemError if an exception was set. Declared in `cpython/monitoring.h`.
 
  # Safety
- The calling thread is attached and no exception is set; `state` is active and belongs to this event;
- `codelike` is live.
+ The calling thread is attached; `state` belongs to this event; `codelike` is live.
  */
 int _PyMonitoring_FireLineEvent(PyMonitoringState *state,
                                 PyObject *codelike,
@@ -1480,12 +1481,11 @@ int _PyMonitoring_FireLineEvent(PyMonitoringState *state,
  Fires the event for an iteration that ends with `value` without raising StopIteration. Tools get a
  StopIteration that is made from `value`.
 
- Borrows the objects. Returns 0, or -1 with an exception set: a tool's, or ValueError for a negative offset.
- Declared in `cpython/monitoring.h`.
+ Borrows the objects. Returns 0, or -1 with an exception set: a tool's, ValueError for a negative offset,
+ SystemError if an exception was set. Declared in `cpython/monitoring.h`.
 
  # Safety
- The calling thread is attached and no exception is set; `state` is active and belongs to this event; the
- objects are live.
+ The calling thread is attached; `state` belongs to this event; the objects are live.
  */
 int _PyMonitoring_FireStopIterationEvent(PyMonitoringState *state,
                                          PyObject *codelike,
