@@ -2,7 +2,7 @@
 //! the settings of tools. The implementation is [`crate::instrument`].
 //!
 //! A number of a tool or an event, or a set of events, that the host does not define is an error of the C caller:
-//! SystemError, and nothing changes. See [`arguments`].
+//! SystemError, and nothing changes. See [`c_numbers`].
 
 use core::ffi::c_int;
 
@@ -12,7 +12,7 @@ use crate::host::{Code, CodeUnit, Owned, PyObject, PyResult, ThreadState, ffi};
 use crate::instrument::calls::Origin;
 use crate::instrument::data::line_table;
 use crate::instrument::events::{Event, LOCAL_EVENTS, UNGROUPED_EVENTS};
-use crate::instrument::{arguments, branches, c_code, calls, module, tools, writer};
+use crate::instrument::{branches, c_code, c_numbers, calls, module, tools, writer};
 
 /// `sys.monitoring.DISABLE`, immortal. A callback that returns it is not called again for that event at this
 /// location. Declared in `pycore_instruments.h`.
@@ -40,7 +40,7 @@ pub unsafe extern "C" fn _Py_call_instrumentation(
 ) -> c_int {
     let origin = Origin::from_host(tstate, frame, instr);
     // SAFETY: the callee has the same contract.
-    attempt(|| unsafe { calls::event(origin, arguments::fired_event(event)?, []) })
+    attempt(|| unsafe { calls::event(origin, c_numbers::fired_event(event)?, []) })
 }
 
 /// Notifies tools of an event of `instr` with one argument, borrowed. Declared in `pycore_instruments.h`.
@@ -59,7 +59,7 @@ pub unsafe extern "C" fn _Py_call_instrumentation_arg(
 ) -> c_int {
     let origin = Origin::from_host(tstate, frame, instr);
     // SAFETY: the callee has the same contract.
-    attempt(|| unsafe { calls::event(origin, arguments::fired_event(event)?, [arg]) })
+    attempt(|| unsafe { calls::event(origin, c_numbers::fired_event(event)?, [arg]) })
 }
 
 /// Notifies tools of an event of `instr` with two arguments, borrowed. Declared in `pycore_instruments.h`.
@@ -79,7 +79,7 @@ pub unsafe extern "C" fn _Py_call_instrumentation_2args(
 ) -> c_int {
     let origin = Origin::from_host(tstate, frame, instr);
     // SAFETY: the callee has the same contract.
-    attempt(|| unsafe { calls::event(origin, arguments::fired_event(event)?, [arg0, arg1]) })
+    attempt(|| unsafe { calls::event(origin, c_numbers::fired_event(event)?, [arg0, arg1]) })
 }
 
 /// Notifies tools of an event with two arguments, borrowed, while an exception is set. The exception stays set
@@ -100,7 +100,7 @@ pub unsafe extern "C" fn _Py_call_instrumentation_exc2(
     let origin = Origin::from_host(tstate, frame, instr);
     // SAFETY: the callee has the same contract. SystemError replaces the exception, as a tool's would.
     unsafe {
-        if let Ok(event) = arguments::fired_event(event) {
+        if let Ok(event) = c_numbers::fired_event(event) {
             calls::event_with_exception(origin, event, [arg0, arg1]);
         }
     }
@@ -126,7 +126,7 @@ pub unsafe extern "C" fn _Py_call_instrumentation_jump(
     let (source, target) = (CodeUnit::from_ptr(src), CodeUnit::from_ptr(dest));
     // SAFETY: the callee has the same contract.
     let next =
-        unsafe { arguments::fired_event(event).and_then(|event| calls::jump(origin, event, source, target)) };
+        unsafe { c_numbers::fired_event(event).and_then(|event| calls::jump(origin, event, source, target)) };
     next.map_or(core::ptr::null_mut(), CodeUnit::as_ptr)
 }
 
@@ -212,8 +212,8 @@ pub unsafe extern "C" fn _PyMonitoring_SetEvents(
 ) -> c_int {
     // SAFETY: the thread is attached and the world stopped (caller).
     attempt(|| unsafe {
-        let events = arguments::events(events, UNGROUPED_EVENTS)?;
-        tools::set_events(ThreadState::current(), arguments::tool(tool_id)?, events)
+        let events = c_numbers::events(events, UNGROUPED_EVENTS)?;
+        tools::set_events(ThreadState::current(), c_numbers::tool(tool_id)?, events)
     })
 }
 
@@ -233,8 +233,8 @@ pub unsafe extern "C" fn _PyMonitoring_SetLocalEvents(
 ) -> c_int {
     // SAFETY: the thread is attached, the world stopped and the code object live (caller).
     attempt(|| unsafe {
-        let events = arguments::events(events, LOCAL_EVENTS)?;
-        tools::set_local_events(interpreter(), Code::from_ptr(code), arguments::tool(tool_id)?, events)
+        let events = c_numbers::events(events, LOCAL_EVENTS)?;
+        tools::set_local_events(interpreter(), Code::from_ptr(code), c_numbers::tool(tool_id)?, events)
     })
 }
 
@@ -252,7 +252,7 @@ pub unsafe extern "C" fn _PyMonitoring_GetLocalEvents(
 ) -> c_int {
     // SAFETY: the thread is attached, the code object live and `events` writable (caller).
     attempt(|| unsafe {
-        let tool = arguments::tool(tool_id)?;
+        let tool = c_numbers::tool(tool_id)?;
         *events = tools::checked_local_events(interpreter(), Code::from_ptr(code), tool)?.bits();
         Ok(())
     })
@@ -274,8 +274,8 @@ pub unsafe extern "C" fn _PyMonitoring_RegisterCallback(
 ) -> *mut PyObject {
     // SAFETY: the thread is attached and `obj` live or null (caller).
     let before = unsafe {
-        arguments::tool(tool_id)
-            .and_then(|tool| tools::register_callback(interpreter(), tool, arguments::event(event_id)?, obj))
+        c_numbers::tool(tool_id)
+            .and_then(|tool| tools::register_callback(interpreter(), tool, c_numbers::event(event_id)?, obj))
     };
     before.ok().flatten().map_or(core::ptr::null_mut(), Owned::into_ptr)
 }
@@ -291,7 +291,7 @@ pub unsafe extern "C" fn _PyMonitoring_RegisterCallback(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn _PyMonitoring_ClearToolId(tool_id: c_int) -> c_int {
     // SAFETY: the thread is attached and has not stopped the world (caller).
-    attempt(|| unsafe { tools::clear(ThreadState::current(), arguments::tool(tool_id)?) })
+    attempt(|| unsafe { tools::clear(ThreadState::current(), c_numbers::tool(tool_id)?) })
 }
 
 /// The interpreter of the calling thread.

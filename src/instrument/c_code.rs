@@ -10,7 +10,7 @@ use core::ffi::c_int;
 
 use super::calls::{Arguments, Reply, call_tool, refuse_disable};
 use super::events::{Event, ToolSet};
-use super::{arguments, tools, version};
+use super::{c_numbers, tools, version};
 use crate::host::{Owned, PyObject, PyResult, Raised, ThreadState, ffi};
 use crate::raise;
 
@@ -35,7 +35,7 @@ pub(crate) unsafe fn enter_scope(
         let current = version::global(interp).field() as u64;
         if current != *known {
             for index in 0..length {
-                let event = arguments::event((*events.add(index)).into())?;
+                let event = c_numbers::event((*events.add(index)).into())?;
                 (*states.add(index)).active = watching(interp, event).bits();
             }
             *known = current;

@@ -66,9 +66,9 @@
 //! - A frame is *published* as [`crate::engine`] defines it: its stack pointer is stored in the frame. The
 //!   instruction pointer always is.
 
-pub(crate) mod arguments;
 pub(crate) mod branches;
 pub(crate) mod c_code;
+pub(crate) mod c_numbers;
 pub(crate) mod calls;
 pub(crate) mod data;
 pub(crate) mod events;

@@ -61,7 +61,7 @@ pub(crate) trait Reaction {
 /// The vectorcall of a callback object with the reaction `R`.
 ///
 /// # Safety
-/// `callback` is an [`Callback`] with this entry point. It is called as the callback of a tool for one of
+/// `callback` is a [`Callback`] with this entry point. It is called as the callback of a tool for one of
 /// its events, with the arguments of this event, while the thread is attached and its frames are published.
 unsafe extern "C" fn enter<R: Reaction>(
     callback: *mut PyObject,
