@@ -317,8 +317,8 @@ static int child(void)
     return told && made && added && _PyEval_MakePendingCalls(me) == 0 && calls == 2 && in_order(1) ? 0 : 1;
 }
 
-/* A fork while another thread makes the calls: in the child, that thread is gone. The C evaluator keeps its state there,
-   which is freed, and makes no calls any more. */
+/* A fork while another thread makes the calls: in the child, that thread is gone. The C evaluator keeps its state,
+   which is freed there, and makes no calls any more. */
 static void fork_beside_a_call(void)
 {
     if (on_reference()) {

@@ -125,8 +125,8 @@ pub(crate) unsafe fn main_gil_exists() -> bool {
     }
 }
 
-/// Creates the GIL and the lock of pending calls anew in the child after a fork, and takes the GIL. Pending calls
-/// that were left to a thread of the parent are this thread's now.
+/// Creates the GIL and the lock of pending calls anew in the child after a fork, and takes the GIL. Pending
+/// calls that were left to a thread of the parent are this thread's now.
 ///
 /// # Safety
 /// `tstate` is the state of the process's only thread, in the main interpreter.

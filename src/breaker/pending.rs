@@ -174,9 +174,9 @@ impl Drop for Handling {
     }
 }
 
-/// In the child after a fork: makes the lock of the interpreter's queue anew. If another thread of the parent was making
-/// the calls, it is gone, so the calling thread may make what is left. (CPython keeps that thread's state, which is
-/// freed, and makes no pending calls any more.)
+/// In the child after a fork: makes the lock of the interpreter's queue anew. If another thread of the parent
+/// was making the calls, it is gone, so the calling thread may make what is left. (CPython keeps that
+/// thread's state, which is freed, and makes no pending calls any more.)
 ///
 /// # Safety
 /// `tstate` is the state of the process's only thread, which is attached.

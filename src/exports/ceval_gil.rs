@@ -75,7 +75,8 @@ pub unsafe extern "C" fn PyEval_ThreadsInitialized() -> c_int {
 }
 
 /// Makes the main interpreter's GIL and the lock of its pending calls anew in the child process after a fork,
-/// and takes the GIL. Always returns success. Declared in `pycore_ceval.h`.
+/// and takes the GIL. Pending calls that were left to another thread are this thread's now. Always returns
+/// success. Declared in `pycore_ceval.h`.
 ///
 /// # Safety
 /// `tstate` is the state of the process's only thread, in the main interpreter.

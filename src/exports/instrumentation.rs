@@ -1,8 +1,8 @@
 //! The symbols of `instrumentation.o`: firing the events of `sys.monitoring`, instrumenting code objects, and
 //! the settings of tools. The implementation is [`crate::instrument`].
 //!
-//! A number of a tool or an event, or a set of events, that the host does not define is an error of the C caller:
-//! SystemError, and nothing changes. See [`c_numbers`].
+//! A number of a tool or an event, or a set of events, that the host does not define is an error of the C
+//! caller: SystemError, and nothing changes. See [`c_numbers`].
 
 use core::ffi::c_int;
 
@@ -26,7 +26,8 @@ pub static mut _PyInstrumentation_MISSING: PyObject = static_head(&raw mut ffi::
 
 /// Notifies tools of an event of `instr` that has no argument. Declared in `pycore_instruments.h`.
 ///
-/// Returns 0, or -1 with an exception set: a tool's, or SystemError if instructions do not fire `event` this way.
+/// Returns 0, or -1 with an exception set: a tool's, or SystemError if instructions do not fire `event` this
+/// way.
 ///
 /// # Safety
 /// The calling thread is attached and `tstate` is its state; no exception is set; `frame` is current and
@@ -45,7 +46,8 @@ pub unsafe extern "C" fn _Py_call_instrumentation(
 
 /// Notifies tools of an event of `instr` with one argument, borrowed. Declared in `pycore_instruments.h`.
 ///
-/// Returns 0, or -1 with an exception set: a tool's, or SystemError if instructions do not fire `event` this way.
+/// Returns 0, or -1 with an exception set: a tool's, or SystemError if instructions do not fire `event` this
+/// way.
 ///
 /// # Safety
 /// As for `_Py_call_instrumentation`; `arg` is live.
@@ -64,7 +66,8 @@ pub unsafe extern "C" fn _Py_call_instrumentation_arg(
 
 /// Notifies tools of an event of `instr` with two arguments, borrowed. Declared in `pycore_instruments.h`.
 ///
-/// Returns 0, or -1 with an exception set: a tool's, or SystemError if instructions do not fire `event` this way.
+/// Returns 0, or -1 with an exception set: a tool's, or SystemError if instructions do not fire `event` this
+/// way.
 ///
 /// # Safety
 /// As for `_Py_call_instrumentation`; `arg0` and `arg1` are live.
@@ -200,8 +203,8 @@ fn opcode_or_error(opcode: PyResult<u8>) -> c_int {
 
 /// Sets the events that a tool watches in all code to `events`. Declared in `pycore_instruments.h`.
 ///
-/// Returns 0, or -1 with an exception set: SystemError if there is no such tool or event, ValueError if the tool is
-/// not in use, OverflowError, MemoryError.
+/// Returns 0, or -1 with an exception set: SystemError if there is no such tool or event, ValueError if the
+/// tool is not in use, OverflowError, MemoryError.
 ///
 /// # Safety
 /// The calling thread is attached and the world is stopped.
@@ -219,9 +222,9 @@ pub unsafe extern "C" fn _PyMonitoring_SetEvents(
 
 /// Sets the events that a tool watches in `code`, borrowed, to `events`. Declared in `pycore_instruments.h`.
 ///
-/// Returns 0, or -1 with an exception set: SystemError if there is no such tool, if `events` has events that are not
-/// local, or if `code` is code of the host that must not be instrumented; ValueError if the tool is not in use;
-/// MemoryError.
+/// Returns 0, or -1 with an exception set: SystemError if there is no such tool, if `events` has events that
+/// are not local, or if `code` is code of the host that must not be instrumented; ValueError if the tool is
+/// not in use; MemoryError.
 ///
 /// # Safety
 /// The calling thread is attached and the world is stopped; `code` is live.

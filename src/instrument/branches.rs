@@ -54,7 +54,8 @@ static mut CALLBACK_TYPE: ffi::PyTypeObject = {
 /// # Safety
 /// `object` is a [`BranchCallback`] without references, and the thread is attached.
 unsafe extern "C" fn free_callback(object: *mut PyObject) {
-    // SAFETY: `object` is a branch callback, which owns the callback behind it; its memory is from `_PyObject_New` (caller).
+    // SAFETY: `object` is a branch callback, which owns the callback behind it; its memory is from
+    // `_PyObject_New` (caller).
     unsafe {
         refcount::decref((*object.cast::<BranchCallback>()).callback);
         ffi::PyObject_Free(object.cast());
@@ -104,15 +105,16 @@ pub(crate) fn unwrap_callback(registered: Owned) -> Owned {
     }
 }
 
-/// Vectorcall of branch callbacks: calls the callback behind one, unless the event was disabled at the branch instruction
-/// already. Then it is disabled for the other way, too.
+/// Vectorcall of branch callbacks: calls the callback behind one, unless the event was disabled at the branch
+/// instruction already. Then it is disabled for the other way, too.
 ///
 /// C code fires branch events for objects of its own (`PyMonitoring_FireBranch*`), at any offset. These have no
 /// bytecode in which an event could be disabled. (CPython takes each of them for a code object.)
 ///
 /// # Safety
 /// The thread is attached, and `object` is a [`BranchCallback`], called as the callback of a branch event:
-/// `arguments` are a code object or another one, the offset of an instruction in it, and the offset of the target.
+/// `arguments` are a code object or another one, the offset of an instruction in it, and the offset of the
+/// target.
 unsafe extern "C" fn call_callback(
     object: *mut PyObject,
     arguments: *const *mut PyObject,

@@ -61,10 +61,11 @@ unsafe fn watching(interp: *mut ffi::PyInterpreterState, event: Event) -> ToolSe
 
 // --- firing ------------------------------------------------------------------------------------
 
-/// Calls the tools of `state` for an event at `offset`, unless the thread is tracing: as for events of bytecode,
-/// none fires while a callback runs. Callbacks get `codelike`, `place` and `values`. A tool that returns DISABLE
-/// is removed from the state. Fails with ValueError if `offset` is negative or the event cannot be disabled, with
-/// SystemError if an exception is set, with MemoryError, and with a callback's exception.
+/// Calls the tools of `state` for an event at `offset`, unless the thread is tracing: as for events of
+/// bytecode, none fires while a callback runs. Callbacks get `codelike`, `place` and `values`. A tool that
+/// returns DISABLE is removed from the state. Fails with ValueError if `offset` is negative or the event
+/// cannot be disabled, with SystemError if an exception is set, with MemoryError, and with a callback's
+/// exception.
 ///
 /// # Safety
 /// The thread is attached, `state` is a valid state of this event, and the objects are live.

@@ -1,8 +1,9 @@
 //! Numbers of tools and events, and sets of events, that C code passes to the functions of `instrumentation.o`.
 //!
-//! The C code has assertions for these: a number that it does not know makes it read or write beside its tables.
-//! Here such an argument raises SystemError, like every bad argument of an internal function (`PyErr_BadInternalCall`),
-//! and changes nothing. What Python programs pass raises ValueError, see [`super::module`].
+//! The C code has assertions for these: a number that it does not know makes it read or write beside its
+//! tables. Here such an argument raises SystemError, like every bad argument of an internal function
+//! (`PyErr_BadInternalCall`), and changes nothing. What Python programs pass raises ValueError, see
+//! [`super::module`].
 //!
 //! Callers: `exports`, and `c_code` in this room. `# Safety` of all functions: the thread is attached.
 

@@ -360,8 +360,9 @@ pub(crate) unsafe fn under_line(frame: Frame, unit: CodeUnit) -> u8 {
 /// Returns the opcode below the line event. Fails with a callback's exception.
 ///
 /// # Safety
-/// The origin is as [`Origin`] says; no exception is set; the thread is not tracing, `previous` is in the frame's
-/// bytecode, and the code has a table of lines (it has one if the instruction has, or had, a line event).
+/// The origin is as [`Origin`] says; no exception is set; the thread is not tracing, `previous` is in the
+/// frame's bytecode, and the code has a table of lines (it has one if the instruction has, or had, a line
+/// event).
 pub(crate) unsafe fn line(Origin { tstate, frame, instr }: Origin, previous: CodeUnit) -> PyResult<u8> {
     // SAFETY: the code has a table of lines, and both units are in its bytecode (caller).
     unsafe {

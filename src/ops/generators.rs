@@ -171,8 +171,8 @@ unsafe fn returned_value(tstate: ThreadState, frame: Frame, instr: CodeUnit) -> 
     }
 }
 
-/// The value of a StopIteration, borrowed: None if its class has an `__init__` that has not set one. (CPython crashes
-/// then.)
+/// The value of a StopIteration, borrowed: None if its class has an `__init__` that has not set one. (CPython
+/// crashes then.)
 ///
 /// # Safety
 /// `exception` is a live instance of StopIteration.

@@ -202,10 +202,10 @@ int main(int argc, char **argv)
     end_thread_state(first);
     end_all_code();
     printf("%zu code objects, %lu thread states, %lu frames, %lu copies left to code objects; %lu instructions met with "
-           "events, %lu specialized; %lu exceptions that tools watch; %lu events told, %lu disabled; %lu told to profile functions, %lu to trace "
-           "functions (%lu instructions); %lu lines looked up\n",
-           program_count, all_lives, all_frames, all_copies, all_instrumented, all_specialized, all_raised, all_calls, all_disabled,
-           all_profiled, all_traced, all_opcodes, all_lines);
+           "events, %lu specialized; %lu exceptions that tools watch; %lu events told, %lu disabled; %lu told to profile "
+           "functions, %lu to trace functions (%lu instructions); %lu lines looked up\n",
+           program_count, all_lives, all_frames, all_copies, all_instrumented, all_specialized, all_raised, all_calls,
+           all_disabled, all_profiled, all_traced, all_opcodes, all_lines);
     /* Everything has happened that was to happen, and nothing that was not. */
     REQUIRE(all_lives && all_frames && all_instrumented && all_raised && all_calls && all_disabled && all_lines);
     REQUIRE(all_profiled && all_traced && live_listeners == 0 && live_frames == 0 && live_exceptions == 0);
