@@ -383,6 +383,27 @@ static void limits(void)
     CHECK(number("leaf(1)") == 1);
 }
 
+/* A StopIteration whose class does not set its value ends `yield from` with None. The C evaluator crashes. */
+static void ends_without_a_value(void)
+{
+    if (on_reference()) {
+        return;
+    }
+    CHECK(run("class Empty(StopIteration):\n"
+              "    def __init__(self): pass\n"
+              "class Iterator:\n"
+              "    def __init__(self, items): self.items = items\n"
+              "    def __iter__(self): return self\n"
+              "    def __next__(self):\n"
+              "        if not self.items: raise Empty\n"
+              "        return self.items.pop()\n"
+              "    def throw(self, *args): raise Empty\n"
+              "def delegates(items): yield [(yield from Iterator(items))]\n"
+              "thrown_into = delegates([1])") == 0);
+    CHECK(is_true("next(delegates([])) == [None]"));
+    CHECK(is_true("next(thrown_into) == 1 and thrown_into.throw(KeyError) == [None]"));
+}
+
 int main(void)
 {
     start_python();
@@ -392,6 +413,7 @@ int main(void)
     another_evaluator();
     questions();
     limits();
+    ends_without_a_value();
     CHECK(Py_FinalizeEx() == 0);
     return results();
 }

@@ -5,8 +5,12 @@
 #define Py_BUILD_CORE 1
 #include "host.h"
 #include <frameobject.h>
+#include <limits.h>
 #include <pycore_ceval.h>
+#include <pycore_frame.h>
+#include <pycore_instruments.h>
 #include <pycore_interp.h>
+#include <pycore_interpframe.h>
 #include <pycore_pystate.h>
 #include <pthread.h>
 #include <signal.h>
@@ -152,6 +156,190 @@ static void fired_by_c(void)
     CHECK(enter() == 0 && active() == 0);
     Py_CLEAR(codelike);
     Py_CLEAR(argument);
+}
+
+/* Fires one event of each kind while a tool's callback runs; how many of these calls fail. */
+static PyObject *fires_again(PyObject *self, PyObject *const *args, Py_ssize_t count)
+{
+    (void)self, (void)args, (void)count;
+    int failed = 0;
+    for (int event = 0; event < EVENTS; event++) {
+        failed += fire(event) != 0 || (PyErr_Occurred() != NULL) != (event >= RAISE);
+        PyErr_Clear();
+    }
+    return PyLong_FromLong(failed);
+}
+
+static PyMethodDef fires_again_def = {"fires_again", (PyCFunction)(void (*)(void))fires_again, METH_FASTCALL, NULL};
+
+static void add_function(PyMethodDef *def);
+
+/* Events at moments when none is to be fired. */
+static void fired_at_a_bad_time(void)
+{
+    codelike = PyUnicode_FromString("codelike");
+    argument = PyUnicode_FromString("argument");
+    version = 0;
+    add_function(&fires_again_def);
+    CHECK(run("mon.use_tool_id(3, 'tool'); mon.set_events(3, EVERYTHING)") == 0);
+    CHECK(enter() == 0 && active() == EVENTS);
+
+    /* No event fires while a callback runs. The C evaluator would call callbacks from callbacks, without end. */
+    if (!on_reference()) {
+        CHECK(run("fired = []\n"
+                  "for name in NAMES:\n"
+                  "    def callback(code, *args): code == 'codelike' and fired.append(fires_again())\n"
+                  "    mon.register_callback(3, getattr(E, name), callback)") == 0);
+        for (int event = 0; event < EVENTS; event++) {
+            CHECK(fire(event) == 0);
+            PyErr_Clear();
+        }
+        CHECK(number("len(fired)") == EVENTS && is_true("not any(fired)"));
+    }
+
+    /* While an exception is set. The C evaluator finds it after the callback, except for STOP_ITERATION. */
+    CHECK(run("for name in NAMES: mon.register_callback(3, getattr(E, name), lambda *args: None)") == 0);
+    for (int event = 0; event < RAISE; event++) {
+        if (event == STOP && on_reference()) {
+            continue;
+        }
+        PyErr_SetString(PyExc_KeyError, "before");
+        CHECK(fire(event) == -1);
+        PyObject *exception = PyErr_GetRaisedException();
+        PyObject *cause = PyException_GetCause(exception);
+        CHECK(Py_IS_TYPE(exception, (PyTypeObject *)PyExc_SystemError));
+        CHECK(cause != NULL && Py_IS_TYPE(cause, (PyTypeObject *)PyExc_KeyError));
+        Py_XDECREF(cause);
+        Py_DECREF(exception);
+    }
+
+    /* BRANCH is for two events. Objects of C code are not code objects, and their offsets mean nothing to others. */
+    if (!on_reference()) {
+        PyObject *code = value("(lambda: None).__code__");
+        CHECK(run("mon.set_events(3, 0)\n"
+                  "branches = []\n"
+                  "mon.register_callback(3, E.BRANCH, lambda *args: branches.append(args[1:]))\n"
+                  "mon.set_events(3, E.BRANCH)") == 0);
+        CHECK(enter() == 0 && states[LEFT].active != 0 && states[RIGHT].active != 0);
+        CHECK(fire(LEFT) == 0 && fire(RIGHT) == 0);
+        CHECK(is_true("branches == [(8, 'argument'), (9, 'argument')]"));
+        CHECK(PyMonitoring_FireBranchLeftEvent(&states[LEFT], code, INT_MAX, argument) == 0);
+        CHECK(is_true("branches[2:] == [(2**31 - 1, 'argument')]") && states[LEFT].active != 0);
+        /* At an instruction without the event, it counts as disabled. */
+        CHECK(PyMonitoring_FireBranchLeftEvent(&states[LEFT], code, 0, argument) == 0);
+        CHECK(number("len(branches)") == 3 && states[LEFT].active == 0);
+        Py_DECREF(code);
+    }
+    CHECK(run("mon.free_tool_id(3)") == 0);
+    CHECK(enter() == 0 && active() == 0);
+    Py_CLEAR(codelike);
+    Py_CLEAR(argument);
+}
+
+/* --- numbers of no tool and of no event ------------------------------------------------------------------------- */
+
+/* Of the host's instrumentation.c, which no header has. */
+int _PyMonitoring_ClearToolId(int tool_id);
+
+#define REFUSED(result, failure, words) ((result) == (failure) && raised(PyExc_SystemError, words))
+
+static const int no_tools[] = {-1, PY_MONITORING_TOOL_IDS, INT_MAX, INT_MIN};
+static const int no_events[] = {-1, _PY_MONITORING_EVENTS, 255, INT_MAX, INT_MIN};
+static const int no_fired_events[] = {-1,
+                                      _PY_MONITORING_EVENTS,
+                                      INT_MAX,
+                                      INT_MIN,
+                                      PY_MONITORING_EVENT_LINE,
+                                      PY_MONITORING_EVENT_INSTRUCTION,
+                                      PY_MONITORING_EVENT_BRANCH};
+#define LENGTH(array) (sizeof(array) / sizeof *(array))
+
+static int set_events(int tool, _PyMonitoringEventSet events)
+{
+    PyInterpreterState *interp = PyInterpreterState_Get();
+    _PyEval_StopTheWorld(interp);
+    int status = _PyMonitoring_SetEvents(tool, events);
+    _PyEval_StartTheWorld(interp);
+    return status;
+}
+
+static int set_local_events(PyCodeObject *code, int tool, _PyMonitoringEventSet events)
+{
+    PyInterpreterState *interp = PyInterpreterState_Get();
+    _PyEval_StopTheWorld(interp);
+    int status = _PyMonitoring_SetLocalEvents(code, tool, events);
+    _PyEval_StartTheWorld(interp);
+    return status;
+}
+
+/* Called by Python code, which has a frame and an instruction for events. */
+static PyObject *fires_nonsense(PyObject *self, PyObject *const *args, Py_ssize_t count)
+{
+    (void)self, (void)args, (void)count;
+    PyThreadState *tstate = PyThreadState_Get();
+    _PyInterpreterFrame *frame = tstate->current_frame;
+    _Py_CODEUNIT *instr = frame->instr_ptr;
+    for (size_t i = 0; i < LENGTH(no_fired_events); i++) {
+        int event = no_fired_events[i];
+        CHECK(REFUSED(_Py_call_instrumentation(tstate, event, frame, instr), -1, "invalid event"));
+        CHECK(REFUSED(_Py_call_instrumentation_arg(tstate, event, frame, instr, Py_None), -1, "invalid event"));
+        CHECK(REFUSED(_Py_call_instrumentation_2args(tstate, event, frame, instr, Py_None, Py_None), -1,
+                      "invalid event"));
+        CHECK(REFUSED(_Py_call_instrumentation_jump(instr, tstate, event, frame, instr, instr), NULL,
+                      "invalid event"));
+        PyErr_SetString(PyExc_KeyError, "before");
+        _Py_call_instrumentation_exc2(tstate, event, frame, instr, Py_None, Py_None);
+        CHECK(raised(PyExc_SystemError, "invalid event"));
+    }
+    Py_RETURN_NONE;
+}
+
+static PyMethodDef fires_nonsense_def = {"fires_nonsense", (PyCFunction)(void (*)(void))fires_nonsense, METH_FASTCALL,
+                                         NULL};
+
+/* SystemError, and nothing changes. The C evaluator has assertions for these arguments; a release build of it reads
+   and writes beside its tables. */
+static void nonsense(void)
+{
+    if (on_reference()) {
+        return;
+    }
+    PyCodeObject *code = (PyCodeObject *)value("(lambda: None).__code__");
+    CHECK(run("mon.use_tool_id(1, 'tool'); mon.set_events(1, E.PY_START)") == 0);
+    for (size_t i = 0; i < LENGTH(no_tools); i++) {
+        int tool = no_tools[i];
+        _PyMonitoringEventSet events = 77;
+        CHECK(REFUSED(set_events(tool, 1), -1, "invalid tool"));
+        CHECK(REFUSED(set_local_events(code, tool, 1), -1, "invalid tool"));
+        CHECK(REFUSED(_PyMonitoring_GetLocalEvents(code, tool, &events), -1, "invalid tool") && events == 77);
+        CHECK(REFUSED(_PyMonitoring_RegisterCallback(tool, 0, Py_None), NULL, "invalid tool"));
+        CHECK(REFUSED(_PyMonitoring_ClearToolId(tool), -1, "invalid tool"));
+    }
+    for (size_t i = 0; i < LENGTH(no_events); i++) {
+        CHECK(REFUSED(_PyMonitoring_RegisterCallback(1, no_events[i], Py_None), NULL, "invalid event"));
+    }
+    CHECK(REFUSED(set_events(1, 1u << _PY_MONITORING_UNGROUPED_EVENTS), -1, "invalid event set"));
+    CHECK(REFUSED(set_events(1, UINT_MAX), -1, "invalid event set"));
+    CHECK(REFUSED(set_local_events(code, 1, 1u << _PY_MONITORING_LOCAL_EVENTS), -1, "invalid event set"));
+    CHECK(is_true("mon._all_events() == {'PY_START': 2}"));
+
+    PyMonitoringState state = {.active = 5};
+    uint64_t known = 0;
+    uint8_t types[] = {_PY_MONITORING_EVENTS};
+    CHECK(REFUSED(PyMonitoring_EnterScope(&state, &known, types, 1), -1, "invalid event"));
+    CHECK(state.active == 5 && known == 0);
+    /* These three are not watched on their own. */
+    uint8_t grouped[] = {PY_MONITORING_EVENT_C_RETURN, PY_MONITORING_EVENT_C_RAISE, PY_MONITORING_EVENT_BRANCH};
+    PyMonitoringState three[3] = {{0}};
+    CHECK(run("mon.set_events(1, E.CALL | E.BRANCH_LEFT)") == 0);
+    CHECK(PyMonitoring_EnterScope(three, &known, grouped, 3) == 0);
+    CHECK(three[0].active == 2 && three[1].active == 2 && three[2].active == 2);
+    CHECK(PyMonitoring_EnterScope(three, &known, grouped, -1) == 0);
+
+    add_function(&fires_nonsense_def);
+    CHECK(run("fires_nonsense()") == 0);
+    CHECK(run("mon.free_tool_id(1)") == 0);
+    Py_DECREF(code);
 }
 
 /* --- threads --------------------------------------------------------------------------------------------------- */
@@ -421,6 +609,57 @@ static int ends_with_finalizers(void)
     return finalized != LATE_OBJECTS;
 }
 
+/* PyMem_Malloc refuses blocks with one byte or two for each of so many code units: tables of opcodes. */
+static size_t refused_units;
+static PyMemAllocatorEx allocator;
+
+static void *refusing_malloc(void *context, size_t size)
+{
+    (void)context;
+    return size == refused_units || size == 2 * refused_units ? NULL : allocator.malloc(allocator.ctx, size);
+}
+
+/* A trace function for all threads, while one of them has a frame that is to trace opcodes and there is no memory for
+   them: all events but those of opcodes. */
+static PyObject *traces_without_memory(PyObject *self, PyObject *unused)
+{
+    (void)self, (void)unused;
+    PyFrameObject *frame = PyEval_GetFrame();
+    PyCodeObject *code = PyFrame_GetCode(frame);
+    PyObject_SetAttrString((PyObject *)frame, "f_trace_opcodes", Py_True);
+    PyMem_GetAllocator(PYMEM_DOMAIN_MEM, &allocator);
+    PyMemAllocatorEx refusing = allocator;
+    refusing.malloc = refusing_malloc;
+    PyMem_SetAllocator(PYMEM_DOMAIN_MEM, &refusing);
+    refused_units = (size_t)Py_SIZE(code);
+    PyThreadState *tstate = PyThreadState_Get();
+    int status = _PyEval_SetTraceAllThreads(tstate->interp, counts_calls, NULL);
+    PyMem_SetAllocator(PYMEM_DOMAIN_MEM, &allocator);
+    Py_DECREF(code);
+    CHECK(status == -1 && raised(PyExc_MemoryError, ""));
+    CHECK(tstate->c_tracefunc == counts_calls);
+    int line_events = tstate->interp->monitors.tools[PY_MONITORING_EVENT_LINE] >> PY_MONITORING_SYS_TRACE_ID & 1;
+    /* The C evaluator leaves a function without events. */
+    CHECK(line_events == !on_reference());
+    CHECK(_PyEval_SetTraceAllThreads(tstate->interp, NULL, NULL) == 0);
+    CHECK(tstate->c_tracefunc == NULL && tstate->interp->monitors.tools[PY_MONITORING_EVENT_LINE] == 0);
+    Py_RETURN_NONE;
+}
+
+static PyMethodDef traces_without_memory_def = {"traces_without_memory", traces_without_memory, METH_NOARGS, NULL};
+
+static void trace_without_memory(void)
+{
+    add_function(&traces_without_memory_def);
+    CHECK(run("def traced():\n"
+              "    numbers = []\n"
+              "    for i in range(10):\n"
+              "        numbers.append(i * i if i % 2 else -i)\n"
+              "    traces_without_memory()\n"
+              "    return numbers\n"
+              "traced()") == 0);
+}
+
 static int runs_with_disagreement(void)
 {
     start_python();
@@ -501,6 +740,9 @@ int main(void)
     versions();
     start_python();
     fired_by_c();
+    fired_at_a_bad_time();
+    nonsense();
+    trace_without_memory();
     threads_and_switches();
     CHECK(Py_FinalizeEx() == 0);
     return results();

@@ -4,6 +4,7 @@
 #define Py_BUILD_CORE 1
 #include "guests.h"
 #include "pycore_ceval_state.h"
+#include <sys/wait.h>
 
 static long called[1000];
 static int calls, calls_elsewhere, refused;
@@ -288,6 +289,74 @@ static void calls_from_everywhere(void)
     CHECK(calls == ADDERS * EACH && out_of_order == 0 && calls_elsewhere == 0 && waiting_for_main() == 0);
 }
 
+static sem_t inside, leave;
+
+static int waits(void *argument)
+{
+    (void)argument;
+    PyThreadState *saved = PyEval_SaveThread();
+    sem_post(&inside);
+    await(&leave);
+    PyEval_RestoreThread(saved);
+    return 0;
+}
+
+static void makes_a_call_that_waits(struct guest *guest)
+{
+    guest->answer = _PyEval_MakePendingCalls(guest->state);
+}
+
+/* What a child does after a fork: makes the calls that were left, and one of its own. */
+static int child(void)
+{
+    PyThreadState *me = PyThreadState_Get();
+    caller = PyThread_get_thread_ident();
+    int told = (word(me) & _PY_CALLS_TO_DO_BIT) != 0;
+    int made = run("for i in range(100): pass") == 0 && calls == 1;
+    int added = _PyEval_AddPendingCall(main_interpreter(), pending, (void *)2, 0) == _Py_ADD_PENDING_SUCCESS;
+    return told && made && added && _PyEval_MakePendingCalls(me) == 0 && calls == 2 && in_order(1) ? 0 : 1;
+}
+
+/* A fork while another thread makes the calls: in the child, that thread is gone. The C evaluator keeps its state,
+   which is freed there, and makes no calls any more. */
+static void fork_beside_a_call(void)
+{
+    if (on_reference()) {
+        return;
+    }
+    sem_init(&inside, 0, 0);
+    sem_init(&leave, 0, 0);
+    invite();
+    CHECK(_PyEval_AddPendingCall(main_interpreter(), waits, NULL, 0) == _Py_ADD_PENDING_SUCCESS);
+    PyThreadState *saved = PyEval_SaveThread();
+    start(&guests[0], makes_a_call_that_waits);
+    await(&inside);
+    PyEval_RestoreThread(saved);
+    expect_calls_by(PyThread_get_thread_ident());
+    CHECK(_PyEval_AddPendingCall(main_interpreter(), pending, (void *)1, 0) == _Py_ADD_PENDING_SUCCESS);
+    CHECK(run("for i in range(100): pass") == 0 && calls == 0); /* the guest is to make it */
+
+    PyOS_BeforeFork();
+    pid_t pid = fork();
+    if (pid == 0) {
+        PyOS_AfterFork_Child();
+        _exit(child());
+    }
+    PyOS_AfterFork_Parent();
+    int status = -1;
+    CHECK(pid > 0 && waitpid(pid, &status, 0) == pid && status == 0);
+
+    caller = guests[0].id;
+    saved = PyEval_SaveThread();
+    sem_post(&leave);
+    await(&guests[0].done);
+    PyEval_RestoreThread(saved);
+    CHECK(guests[0].answer == 0 && calls == 1 && in_order(1) && waiting() == 0);
+    send_home();
+    sem_destroy(&inside);
+    sem_destroy(&leave);
+}
+
 int main(void)
 {
     alarm(500); /* whatever hangs */
@@ -296,6 +365,7 @@ int main(void)
     whose_calls();
     calls_that_fail_or_call();
     calls_from_everywhere();
+    fork_beside_a_call();
     CHECK(Py_FinalizeEx() == 0);
     return results();
 }

@@ -2,7 +2,7 @@
 
 use core::sync::atomic::{AtomicPtr, Ordering};
 
-use super::word::{EvalBreaker, Event, Word};
+use super::word::{EvalBreaker, Request, Word};
 use super::{pending, remote, signals};
 use crate::host::{Owned, Raised, ThreadState, ffi};
 
@@ -20,21 +20,21 @@ pub(crate) unsafe fn handle(tstate: ThreadState) -> Result<(), Raised> {
     unsafe {
         let breaker = EvalBreaker::of(tstate);
         let asked = breaker.load();
-        if asked.has(Event::PLEASE_STOP) {
-            breaker.clear(Event::PLEASE_STOP);
+        if asked.has(Request::PLEASE_STOP) {
+            breaker.clear(Request::PLEASE_STOP);
             ffi::_PyThreadState_Suspend(tstate.as_ptr());
             // Returns when the world has been started again.
             ffi::_PyThreadState_Attach(tstate.as_ptr());
         }
-        if asked.has(Event::SIGNALS_PENDING) {
+        if asked.has(Request::SIGNALS_PENDING) {
             signals::handle(tstate)?;
         }
-        if asked.has(Event::CALLS_TO_DO) {
+        if asked.has(Request::CALLS_TO_DO) {
             pending::make(tstate)?;
         }
         #[cfg(py_gil_disabled)]
-        if asked.has(Event::EXPLICIT_MERGE) {
-            breaker.clear(Event::EXPLICIT_MERGE);
+        if asked.has(Request::EXPLICIT_MERGE) {
+            breaker.clear(Request::EXPLICIT_MERGE);
             ffi::_Py_brc_merge_refcounts(tstate.as_ptr());
         }
         #[cfg(py_gil_disabled)]
@@ -42,13 +42,13 @@ pub(crate) unsafe fn handle(tstate: ThreadState) -> Result<(), Raised> {
             ffi::_PyMem_ProcessDelayed(tstate.as_ptr());
         }
         housekeeping(tstate, asked);
-        if asked.has(Event::GIL_DROP_REQUEST) {
+        if asked.has(Request::GIL_DROP_REQUEST) {
             ffi::_PyThreadState_Detach(tstate.as_ptr());
             // Other threads may run here.
             ffi::_PyThreadState_Attach(tstate.as_ptr());
         }
-        if asked.has(Event::ASYNC_EXCEPTION) {
-            breaker.clear(Event::ASYNC_EXCEPTION);
+        if asked.has(Request::ASYNC_EXCEPTION) {
+            breaker.clear(Request::ASYNC_EXCEPTION);
             raise_sent_exception(tstate)?;
         }
         remote::run_pending_script(tstate);
@@ -64,13 +64,13 @@ unsafe fn housekeeping(tstate: ThreadState, asked: Word) {
     // SAFETY: the thread is attached and its frame published (caller), so the collector may run.
     unsafe {
         let breaker = EvalBreaker::of(tstate);
-        if asked.has(Event::GC_SCHEDULED) {
-            breaker.clear(Event::GC_SCHEDULED);
+        if asked.has(Request::GC_SCHEDULED) {
+            breaker.clear(Request::GC_SCHEDULED);
             ffi::_Py_RunGC(tstate.as_ptr());
         }
         #[cfg(py_tier2)]
-        if asked.has(Event::JIT_INVALIDATE_COLD) {
-            breaker.clear(Event::JIT_INVALIDATE_COLD);
+        if asked.has(Request::JIT_INVALIDATE_COLD) {
+            breaker.clear(Request::JIT_INVALIDATE_COLD);
             ffi::_Py_Executors_InvalidateCold(tstate.interp());
             (*tstate.interp()).trace_run_counter = ffi::JIT_CLEANUP_THRESHOLD as usize;
         }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::gil::{Gil, HOLDER_ALIGNMENT, Holder, Queue, World};
 use super::queues::{Deadline, Queues};
-use super::word::{EvalBreaker, Event};
+use super::word::{EvalBreaker, Request};
 use crate::host::{ThreadState, ffi};
 
 static_assertions::const_assert!(align_of::<ffi::PyThreadState>() >= HOLDER_ALIGNMENT);
@@ -74,12 +74,12 @@ impl World for Host {
     fn request_drop(&self, thread: Holder, wanted: bool) {
         // SAFETY: the lock only passes threads that are alive.
         let breaker = unsafe { EvalBreaker::of(thread.tstate()) };
-        if wanted { breaker.set(Event::GIL_DROP_REQUEST) } else { breaker.clear(Event::GIL_DROP_REQUEST) }
+        if wanted { breaker.set(Request::GIL_DROP_REQUEST) } else { breaker.clear(Request::GIL_DROP_REQUEST) }
     }
 
     fn is_drop_requested(&self, thread: Holder) -> bool {
         // SAFETY: the lock only passes threads that are alive.
-        unsafe { EvalBreaker::of(thread.tstate()) }.load().has(Event::GIL_DROP_REQUEST)
+        unsafe { EvalBreaker::of(thread.tstate()) }.load().has(Request::GIL_DROP_REQUEST)
     }
 
     fn must_exit(&self, thread: Holder) -> bool {

@@ -6,7 +6,7 @@ use core::sync::atomic::{AtomicUsize, Ordering};
 
 use super::host_gil::HostGil;
 use super::queues::Queues;
-use super::threads;
+use super::{pending, threads};
 use crate::host::{ThreadState, ffi};
 
 /// The default switch interval, in microseconds.
@@ -125,7 +125,8 @@ pub(crate) unsafe fn main_gil_exists() -> bool {
     }
 }
 
-/// Creates the GIL and the lock of pending calls anew in the child after a fork, and takes the GIL.
+/// Creates the GIL and the lock of pending calls anew in the child after a fork, and takes the GIL. Pending
+/// calls that were left to a thread of the parent are this thread's now.
 ///
 /// # Safety
 /// `tstate` is the state of the process's only thread, in the main interpreter.
@@ -136,8 +137,8 @@ pub(crate) unsafe fn after_fork(tstate: ThreadState) {
         let gil = HostGil::of(interp);
         if gil.is_created() {
             gil.create();
-            threads::take(tstate);
-            (*interp).ceval.pending.mutex = core::mem::zeroed();
+            threads::take_gil(tstate);
+            pending::after_fork(tstate);
         }
     }
 }
@@ -171,7 +172,7 @@ pub(crate) unsafe fn switch_interval(tstate: ThreadState) -> c_ulong {
 #[cfg(py_gil_disabled)]
 pub(crate) mod optional {
     use super::*;
-    use crate::breaker::word::{EvalBreaker, Event};
+    use crate::breaker::word::{EvalBreaker, Request};
 
     /// The number of requests that stands for "enabled permanently".
     const PERMANENT: c_int = c_int::MAX;
@@ -258,8 +259,8 @@ pub(crate) mod optional {
             }
             // Threads that wait for the GIL find that they no longer need it. This thread stays attached, and
             // no thread waits for it to drop the GIL.
-            threads::drop(tstate.interp(), tstate, true);
-            EvalBreaker::of(tstate).clear(Event::GIL_DROP_REQUEST);
+            threads::drop_gil(tstate.interp(), tstate, true);
+            EvalBreaker::of(tstate).clear(Request::GIL_DROP_REQUEST);
             true
         }
     }

@@ -8,7 +8,7 @@ use core::sync::atomic::{AtomicI32, Ordering};
 use super::host_gil::HostGil;
 use super::requests::{self, is_main_interpreter, is_main_thread};
 use super::signals;
-use super::word::{EvalBreaker, Event};
+use super::word::{EvalBreaker, Request};
 use crate::host::{FREE_THREADED, Owned, Raised, ThreadState, ffi, lock};
 
 /// The main thread must make the call.
@@ -153,8 +153,8 @@ impl Handling {
             calls.locked(|| {
                 let handling = (*calls.0).handling_thread;
                 if !handling.is_null() {
-                    EvalBreaker::of(ThreadState::from_ptr(handling)).set(Event::CALLS_TO_DO);
-                    EvalBreaker::of(tstate).clear(Event::CALLS_TO_DO);
+                    EvalBreaker::of(ThreadState::from_ptr(handling)).set(Request::CALLS_TO_DO);
+                    EvalBreaker::of(tstate).clear(Request::CALLS_TO_DO);
                     return None;
                 }
                 (*calls.0).handling_thread = tstate.as_ptr();
@@ -170,6 +170,26 @@ impl Drop for Handling {
         unsafe {
             let end = || (*self.0.0).handling_thread = core::ptr::null_mut();
             if cfg!(py_gil_disabled) { self.0.locked(end) } else { end() }
+        }
+    }
+}
+
+/// In the child after a fork: makes the lock of the interpreter's queue anew. If another thread of the parent
+/// was making the calls, it is gone, so the calling thread may make what is left. (CPython keeps that
+/// thread's state, which is freed, and makes no pending calls any more.)
+///
+/// # Safety
+/// `tstate` is the state of the process's only thread, which is attached.
+pub(super) unsafe fn after_fork(tstate: ThreadState) {
+    // SAFETY: state and interpreter are live, and no other thread uses the queue (caller). Zero is an unlocked
+    // mutex.
+    unsafe {
+        let calls = Calls::of(tstate.interp()).0;
+        (*calls).mutex = core::mem::zeroed();
+        let handling = (*calls).handling_thread;
+        if !handling.is_null() && handling != tstate.as_ptr() {
+            (*calls).handling_thread = core::ptr::null_mut();
+            EvalBreaker::of(tstate).set(Request::CALLS_TO_DO);
         }
     }
 }
@@ -202,23 +222,23 @@ pub(crate) unsafe fn make(tstate: ThreadState) -> Result<(), Raised> {
         let interp = tstate.interp();
         let Some(handling) = Handling::begin(Calls::of(interp), tstate) else { return Ok(()) };
         // Cleared before the first call, so that calls which are added meanwhile set it again.
-        requests::clear_here(tstate, Event::CALLS_TO_DO);
+        requests::clear_here(tstate, Request::CALLS_TO_DO);
         let mut queues = [Some(Calls::of(interp)), None];
         if is_main_interpreter(interp) {
             if is_main_thread() {
                 queues[1] = Some(Calls::of_main_thread());
             } else if FREE_THREADED && Calls::of_main_thread().count().load(Ordering::Relaxed) != 0 {
                 // `clear_here` has cleared the main thread's eval breaker as well.
-                requests::main_thread().set(Event::CALLS_TO_DO);
+                requests::main_thread().set(Request::CALLS_TO_DO);
             }
         }
         for queue in queues.into_iter().flatten() {
             match queue.run() {
                 Ok(false) => {}
-                Ok(true) => requests::set_here(tstate, Event::CALLS_TO_DO),
+                Ok(true) => requests::set_here(tstate, Request::CALLS_TO_DO),
                 Err(Raised) => {
                     drop(handling);
-                    requests::set_here(tstate, Event::CALLS_TO_DO);
+                    requests::set_here(tstate, Request::CALLS_TO_DO);
                     return Err(Raised);
                 }
             }
@@ -238,12 +258,12 @@ unsafe fn announce(interp: *mut ffi::PyInterpreterState) {
     // runs.
     unsafe {
         #[cfg(py_gil_disabled)]
-        requests::for_all(interp, |breaker| breaker.set(Event::CALLS_TO_DO));
+        requests::for_all(interp, |breaker| breaker.set(Request::CALLS_TO_DO));
         #[cfg(not(py_gil_disabled))]
         HostGil::of(interp).lock().with_holder(|holder| {
             // Interpreters may share a GIL.
             if holder.tstate().interp() == interp {
-                EvalBreaker::of(holder.tstate()).set(Event::CALLS_TO_DO);
+                EvalBreaker::of(holder.tstate()).set(Request::CALLS_TO_DO);
             }
         });
     }
@@ -268,7 +288,7 @@ pub(crate) unsafe fn add(
         let added = calls.push(ffi::_pending_call { func, arg, flags });
         // Even if the queue is full: the thread then makes room.
         if main_only {
-            requests::main_thread().set(Event::CALLS_TO_DO);
+            requests::main_thread().set(Request::CALLS_TO_DO);
         } else {
             announce(interp);
         }

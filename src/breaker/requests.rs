@@ -3,7 +3,7 @@
 
 use core::ffi::CStr;
 
-use super::word::{EvalBreaker, Event};
+use super::word::{EvalBreaker, Request};
 use crate::host::{ThreadState, ffi};
 
 /// The eval breaker of the main thread.
@@ -16,18 +16,18 @@ pub(crate) unsafe fn main_thread() -> EvalBreaker<'static> {
     unsafe { EvalBreaker::of(ThreadState::from_ptr(ffi::_PyRuntime.main_tstate)) }
 }
 
-/// Sets `event` for the calling thread; on free-threaded hosts, for all threads of its interpreter.
+/// Sets `request` for the calling thread; on free-threaded hosts, for all threads of its interpreter.
 ///
 /// # Safety
 /// The thread is attached and `tstate` is its state; it does not hold the runtime's lock on interpreters.
 #[inline]
-pub(super) unsafe fn set_here(tstate: ThreadState, event: Event) {
+pub(super) unsafe fn set_here(tstate: ThreadState, request: Request) {
     // SAFETY: state and interpreter are live, since the thread is attached (caller).
     unsafe {
         #[cfg(py_gil_disabled)]
-        for_all(tstate.interp(), |breaker| breaker.set(event));
+        for_all(tstate.interp(), |breaker| breaker.set(request));
         #[cfg(not(py_gil_disabled))]
-        EvalBreaker::of(tstate).set(event);
+        EvalBreaker::of(tstate).set(request);
     }
 }
 
@@ -36,13 +36,13 @@ pub(super) unsafe fn set_here(tstate: ThreadState, event: Event) {
 /// # Safety
 /// As for [`set_here`].
 #[inline]
-pub(super) unsafe fn clear_here(tstate: ThreadState, event: Event) {
+pub(super) unsafe fn clear_here(tstate: ThreadState, request: Request) {
     // SAFETY: state and interpreter are live, since the thread is attached (caller).
     unsafe {
         #[cfg(py_gil_disabled)]
-        for_all(tstate.interp(), |breaker| breaker.clear(event));
+        for_all(tstate.interp(), |breaker| breaker.clear(request));
         #[cfg(not(py_gil_disabled))]
-        EvalBreaker::of(tstate).clear(event);
+        EvalBreaker::of(tstate).clear(request);
     }
 }
 

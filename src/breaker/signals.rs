@@ -2,7 +2,7 @@
 //! `pycore_ceval.h`, `pycore_pystate.h`.
 
 use super::requests::{is_main_interpreter, is_main_thread};
-use super::word::{EvalBreaker, Event};
+use super::word::{EvalBreaker, Request};
 use crate::host::{Raised, ThreadState, ffi};
 
 /// In the main thread of the main interpreter, calls the Python handlers of the signals that have arrived.
@@ -15,13 +15,13 @@ pub(crate) unsafe fn handle(tstate: ThreadState) -> Result<(), Raised> {
     unsafe {
         tstate.check();
         let breaker = EvalBreaker::of(tstate);
-        breaker.clear(Event::SIGNALS_PENDING);
+        breaker.clear(Request::SIGNALS_PENDING);
         if !is_main_thread() || !is_main_interpreter(tstate.interp()) {
             return Ok(());
         }
         if ffi::_PyErr_CheckSignalsTstate(tstate.as_ptr()) < 0 {
             // More signals may be waiting.
-            breaker.set(Event::SIGNALS_PENDING);
+            breaker.set(Request::SIGNALS_PENDING);
             return Err(Raised);
         }
         Ok(())

@@ -9,7 +9,7 @@ use super::pending;
 use super::requests::ensure_not_null;
 #[cfg(not(py_gil_disabled))]
 use super::version;
-use super::word::{EvalBreaker, Event};
+use super::word::{EvalBreaker, Request};
 use crate::host::{ThreadState, ffi};
 
 /// Makes the calling thread sleep until the process ends: its callers have no way to handle that it cannot
@@ -33,7 +33,7 @@ unsafe fn hang(tstate: ThreadState) -> ! {
 /// # Safety
 /// `tstate` is the calling thread's state and live; no thread is attached with it, and the calling thread holds
 /// no other such lock.
-pub(crate) unsafe fn take(tstate: ThreadState) {
+pub(crate) unsafe fn take_gil(tstate: ThreadState) {
     // SAFETY: the thread state is live (caller), and so are its interpreter and lock: finalization waits for
     // this thread, or never frees them.
     unsafe {
@@ -62,7 +62,7 @@ pub(crate) unsafe fn take(tstate: ThreadState) {
             hang(tstate);
         }
         (*tstate.as_ptr()).holds_gil = 1;
-        EvalBreaker::of(tstate).clear(Event::GIL_DROP_REQUEST);
+        EvalBreaker::of(tstate).clear(Request::GIL_DROP_REQUEST);
         #[cfg(not(py_gil_disabled))]
         catch_up(interp, tstate);
     }
@@ -79,7 +79,7 @@ unsafe fn catch_up(interp: *mut ffi::PyInterpreterState, tstate: ThreadState) {
     // SAFETY: interpreter and thread state are live (caller).
     unsafe {
         if pending::are_calls_for(interp) {
-            EvalBreaker::of(tstate).set(Event::CALLS_TO_DO);
+            EvalBreaker::of(tstate).set(Request::CALLS_TO_DO);
         }
         version::catch_up(tstate, interp);
     }
@@ -103,7 +103,7 @@ unsafe fn give_up(lock: Gil<'static, Host>) {
 /// # Safety
 /// The interpreter is live. `tstate` is the state of the calling thread, which holds the lock unless the lock
 /// is disabled.
-pub(crate) unsafe fn drop(interp: *mut ffi::PyInterpreterState, tstate: ThreadState, finally: bool) {
+pub(crate) unsafe fn drop_gil(interp: *mut ffi::PyInterpreterState, tstate: ThreadState, finally: bool) {
     // SAFETY: interpreter and state are live until the lock is dropped (caller). After that only `not_locked`
     // may run, which uses neither.
     unsafe {

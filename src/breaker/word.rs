@@ -1,7 +1,7 @@
 //! The eval breaker: one word per thread, with requests in the low bits and the version of the instrumentation
 //! above them. Source: `pycore_ceval.h`.
 //!
-//! Any thread may send a request to another by setting an event bit in the other's word. The version is a copy,
+//! Any thread may send a request to another by setting a bit in the other's word. The version is a copy,
 //! so that one comparison answers two questions: is there a request, and is this code's instrumentation up to
 //! date? The authoritative version is in the interpreter (`ceval.instrumentation_version`). A thread's copy is
 //! updated when the thread attaches or, on free-threaded hosts, when the interpreter's version changes. Both
@@ -12,39 +12,39 @@ use core::sync::atomic::{AtomicUsize, Ordering};
 use crate::host::{ThreadState, ffi};
 
 /// The bits for requests.
-const EVENTS: usize = ffi::_PY_EVAL_EVENTS_MASK as usize;
+const REQUESTS: usize = ffi::_PY_EVAL_EVENTS_MASK as usize;
 
 /// The difference between one version and the next.
 const STEP: u32 = 1 << ffi::_PY_EVAL_EVENTS_BITS;
 
 /// A request to a thread, or a set of them.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct Event(usize);
+pub(crate) struct Request(usize);
 
-impl Event {
+impl Request {
     /// Another thread waits for the GIL.
-    pub(crate) const GIL_DROP_REQUEST: Event = Event(ffi::_PY_GIL_DROP_REQUEST_BIT as usize);
+    pub(crate) const GIL_DROP_REQUEST: Request = Request(ffi::_PY_GIL_DROP_REQUEST_BIT as usize);
     /// A signal has arrived. For the main thread.
-    pub(crate) const SIGNALS_PENDING: Event = Event(ffi::_PY_SIGNALS_PENDING_BIT as usize);
+    pub(crate) const SIGNALS_PENDING: Request = Request(ffi::_PY_SIGNALS_PENDING_BIT as usize);
     /// There are pending calls.
-    pub(crate) const CALLS_TO_DO: Event = Event(ffi::_PY_CALLS_TO_DO_BIT as usize);
+    pub(crate) const CALLS_TO_DO: Request = Request(ffi::_PY_CALLS_TO_DO_BIT as usize);
     /// Another thread has sent an exception to this one.
-    pub(crate) const ASYNC_EXCEPTION: Event = Event(ffi::_PY_ASYNC_EXCEPTION_BIT as usize);
+    pub(crate) const ASYNC_EXCEPTION: Request = Request(ffi::_PY_ASYNC_EXCEPTION_BIT as usize);
     /// The garbage collector is due.
-    pub(crate) const GC_SCHEDULED: Event = Event(ffi::_PY_GC_SCHEDULED_BIT as usize);
+    pub(crate) const GC_SCHEDULED: Request = Request(ffi::_PY_GC_SCHEDULED_BIT as usize);
     /// The world is to stop, or another process has a script for this thread.
-    pub(crate) const PLEASE_STOP: Event = Event(ffi::_PY_EVAL_PLEASE_STOP_BIT as usize);
+    pub(crate) const PLEASE_STOP: Request = Request(ffi::_PY_EVAL_PLEASE_STOP_BIT as usize);
     /// Other threads have queued objects whose reference counts this thread must merge.
     #[cfg(any(py_gil_disabled, test))]
-    pub(crate) const EXPLICIT_MERGE: Event = Event(ffi::_PY_EVAL_EXPLICIT_MERGE_BIT as usize);
+    pub(crate) const EXPLICIT_MERGE: Request = Request(ffi::_PY_EVAL_EXPLICIT_MERGE_BIT as usize);
     /// Executors that were not used recently are to be invalidated.
     #[cfg(any(py_tier2, test))]
-    pub(crate) const JIT_INVALIDATE_COLD: Event = Event(ffi::_PY_EVAL_JIT_INVALIDATE_COLD_BIT as usize);
+    pub(crate) const JIT_INVALIDATE_COLD: Request = Request(ffi::_PY_EVAL_JIT_INVALIDATE_COLD_BIT as usize);
 
-    /// The events in a C caller's bits. Other bits are ignored.
+    /// The requests in a C caller's bits. Other bits are ignored.
     #[inline]
-    pub(crate) const fn from_bits(bits: usize) -> Event {
-        Event(bits & EVENTS)
+    pub(crate) const fn from_bits(bits: usize) -> Request {
+        Request(bits & REQUESTS)
     }
 }
 
@@ -56,7 +56,7 @@ impl Version {
     /// From a field of the host that holds only a version.
     #[inline(always)]
     pub(crate) const fn from_field(field: usize) -> Version {
-        debug_assert!(field & EVENTS == 0);
+        debug_assert!(field & REQUESTS == 0);
         Version(field)
     }
 
@@ -80,19 +80,19 @@ pub(crate) struct Word(usize);
 impl Word {
     /// Whether there is any request.
     #[inline(always)]
-    pub(crate) const fn has_events(self) -> bool {
-        self.0 & EVENTS != 0
+    pub(crate) const fn has_requests(self) -> bool {
+        self.0 & REQUESTS != 0
     }
 
-    /// Whether any of the requests in `event` is set.
+    /// Whether any request of `request` is set.
     #[inline(always)]
-    pub(crate) const fn has(self, event: Event) -> bool {
-        self.0 & event.0 != 0
+    pub(crate) const fn has(self, request: Request) -> bool {
+        self.0 & request.0 != 0
     }
 
     #[inline(always)]
     pub(crate) const fn version(self) -> Version {
-        Version(self.0 & !EVENTS)
+        Version(self.0 & !REQUESTS)
     }
 
     /// Whether there is no request and the version is `version`: one comparison.
@@ -103,7 +103,7 @@ impl Word {
 
     /// The same requests with another version.
     const fn with_version(self, version: Version) -> Word {
-        Word(self.0 & EVENTS | version.0)
+        Word(self.0 & REQUESTS | version.0)
     }
 }
 
@@ -127,17 +127,17 @@ impl<'a> EvalBreaker<'a> {
         Word(self.0.load(Ordering::Relaxed))
     }
 
-    /// Sets the request `event`.
+    /// Sets `request`.
     #[inline]
-    pub(crate) fn set(self, event: Event) {
-        self.0.fetch_or(event.0, Ordering::SeqCst);
+    pub(crate) fn set(self, request: Request) {
+        self.0.fetch_or(request.0, Ordering::SeqCst);
     }
 
-    /// Clears the request `event`. If another thread sets it at the same time, it may stay set.
+    /// Clears `request`. If another thread sets it at the same time, it may stay set.
     #[inline]
-    pub(crate) fn clear(self, event: Event) {
-        if self.load().has(event) {
-            self.0.fetch_and(!event.0, Ordering::SeqCst);
+    pub(crate) fn clear(self, request: Request) {
+        if self.load().has(request) {
+            self.0.fetch_and(!request.0, Ordering::SeqCst);
         }
     }
 
@@ -159,50 +159,50 @@ impl<'a> EvalBreaker<'a> {
 mod tests {
     use super::*;
 
-    const ALL: [Event; 8] = [
-        Event::GIL_DROP_REQUEST,
-        Event::SIGNALS_PENDING,
-        Event::CALLS_TO_DO,
-        Event::ASYNC_EXCEPTION,
-        Event::GC_SCHEDULED,
-        Event::PLEASE_STOP,
-        Event::EXPLICIT_MERGE,
-        Event::JIT_INVALIDATE_COLD,
+    const ALL: [Request; 8] = [
+        Request::GIL_DROP_REQUEST,
+        Request::SIGNALS_PENDING,
+        Request::CALLS_TO_DO,
+        Request::ASYNC_EXCEPTION,
+        Request::GC_SCHEDULED,
+        Request::PLEASE_STOP,
+        Request::EXPLICIT_MERGE,
+        Request::JIT_INVALIDATE_COLD,
     ];
     const VERSION: Version = Version(7 * STEP as usize);
 
     #[test]
-    fn events_are_distinct_and_fill_the_bits_below_the_version() {
-        assert_eq!(ALL.iter().map(|event| event.0).sum::<usize>(), EVENTS);
-        assert_eq!(ALL.iter().fold(0, |bits, event| bits | event.0), EVENTS);
+    fn requests_are_distinct_and_fill_the_bits_below_the_version() {
+        assert_eq!(ALL.iter().map(|request| request.0).sum::<usize>(), REQUESTS);
+        assert_eq!(ALL.iter().fold(0, |bits, request| bits | request.0), REQUESTS);
     }
 
     #[test]
-    fn an_event_leaves_the_version_and_other_events_alone() {
+    fn a_request_leaves_the_version_and_others_alone() {
         let memory = AtomicUsize::new(VERSION.0);
         let breaker = EvalBreaker(&memory);
         assert!(breaker.load().is_quiet_at(VERSION));
-        for event in ALL {
-            breaker.set(Event::GC_SCHEDULED);
-            breaker.set(event);
-            assert!(breaker.load().has(event) && breaker.load().has_events());
+        for request in ALL {
+            breaker.set(Request::GC_SCHEDULED);
+            breaker.set(request);
+            assert!(breaker.load().has(request) && breaker.load().has_requests());
             assert_eq!(breaker.load().version(), VERSION);
-            breaker.clear(event);
-            assert!(!breaker.load().has(event));
-            assert_eq!(breaker.load().has(Event::GC_SCHEDULED), event != Event::GC_SCHEDULED);
+            breaker.clear(request);
+            assert!(!breaker.load().has(request));
+            assert_eq!(breaker.load().has(Request::GC_SCHEDULED), request != Request::GC_SCHEDULED);
         }
-        breaker.clear(Event::GC_SCHEDULED);
+        breaker.clear(Request::GC_SCHEDULED);
         assert!(breaker.load().is_quiet_at(VERSION));
     }
 
     #[test]
-    fn a_version_leaves_the_events_alone() {
+    fn a_version_leaves_the_requests_alone() {
         let memory = AtomicUsize::new(0);
         let breaker = EvalBreaker(&memory);
-        breaker.set(Event::CALLS_TO_DO);
+        breaker.set(Request::CALLS_TO_DO);
         breaker.set_version(VERSION);
         assert_eq!(breaker.load().version(), VERSION);
-        assert!(breaker.load().has(Event::CALLS_TO_DO) && !breaker.load().is_quiet_at(VERSION));
+        assert!(breaker.load().has(Request::CALLS_TO_DO) && !breaker.load().is_quiet_at(VERSION));
     }
 
     #[test]
@@ -217,18 +217,18 @@ mod tests {
 
     /// Neither part is torn or lost while several threads change both.
     #[test]
-    fn versions_and_events_change_at_the_same_time() {
+    fn versions_and_requests_change_at_the_same_time() {
         const ROUNDS: usize = 20_000;
         let memory = AtomicUsize::new(0);
         std::thread::scope(|scope| {
-            for event in [Event::GIL_DROP_REQUEST, Event::ASYNC_EXCEPTION] {
+            for request in [Request::GIL_DROP_REQUEST, Request::ASYNC_EXCEPTION] {
                 let breaker = EvalBreaker(&memory);
                 scope.spawn(move || {
                     for _ in 0..ROUNDS {
-                        breaker.set(event);
-                        assert!(breaker.load().has(event));
-                        breaker.clear(event);
-                        assert!(!breaker.load().has(event));
+                        breaker.set(request);
+                        assert!(breaker.load().has(request));
+                        breaker.clear(request);
+                        assert!(!breaker.load().has(request));
                     }
                 });
             }

@@ -6,9 +6,9 @@ use core::ffi::{c_int, c_ulong, c_void};
 #[cfg(py_gil_disabled)]
 use crate::breaker::lifecycle::optional;
 use crate::breaker::pending::Full;
-use crate::breaker::word::Event;
+use crate::breaker::word::Request;
 use crate::breaker::{handling, lifecycle, pending, remote, requests, threads};
-use crate::host::owned::status;
+use crate::host::owned::into_status;
 use crate::host::{ThreadState, ffi};
 
 // --- making and destroying a GIL ------------------------------------------------------------
@@ -75,7 +75,8 @@ pub unsafe extern "C" fn PyEval_ThreadsInitialized() -> c_int {
 }
 
 /// Makes the main interpreter's GIL and the lock of its pending calls anew in the child process after a fork,
-/// and takes the GIL. Always returns success. Declared in `pycore_ceval.h`.
+/// and takes the GIL. Pending calls that were left to another thread are this thread's now. Always returns
+/// success. Declared in `pycore_ceval.h`.
 ///
 /// # Safety
 /// `tstate` is the state of the process's only thread, in the main interpreter.
@@ -161,10 +162,10 @@ pub unsafe extern "C" fn _PyEval_DisableGIL(tstate: *mut ffi::PyThreadState) -> 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn _PyEval_AcquireLock(tstate: *mut ffi::PyThreadState) {
     let tstate = ThreadState::from_ptr(tstate);
-    // SAFETY: null ends the process in `ensure_not_null`; otherwise `take` has the same contract.
+    // SAFETY: null ends the process in `ensure_not_null`; otherwise `take_gil` has the same contract.
     unsafe {
         requests::ensure_not_null(tstate, c"_PyEval_AcquireLock");
-        threads::take(tstate);
+        threads::take_gil(tstate);
     }
 }
 
@@ -182,7 +183,7 @@ pub unsafe extern "C" fn _PyEval_ReleaseLock(
     final_release: c_int,
 ) {
     // SAFETY: the callee has the same contract.
-    unsafe { threads::drop(interp, ThreadState::from_ptr(tstate), final_release != 0) }
+    unsafe { threads::drop_gil(interp, ThreadState::from_ptr(tstate), final_release != 0) }
 }
 
 /// Takes the GIL for the current thread state. Part of an old C API.
@@ -193,10 +194,10 @@ pub unsafe extern "C" fn _PyEval_ReleaseLock(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn PyEval_AcquireLock() {
     let tstate = ThreadState::current();
-    // SAFETY: null ends the process in `ensure_not_null`; otherwise `take` has the same contract.
+    // SAFETY: null ends the process in `ensure_not_null`; otherwise `take_gil` has the same contract.
     unsafe {
         requests::ensure_not_null(tstate, c"PyEval_AcquireLock");
-        threads::take(tstate);
+        threads::take_gil(tstate);
     }
 }
 
@@ -208,7 +209,7 @@ pub unsafe extern "C" fn PyEval_AcquireLock() {
 pub unsafe extern "C" fn PyEval_ReleaseLock() {
     let tstate = ThreadState::current();
     // SAFETY: the thread is attached (caller), so it has a state and holds its interpreter's GIL.
-    unsafe { threads::drop(tstate.interp(), tstate, false) }
+    unsafe { threads::drop_gil(tstate.interp(), tstate, false) }
 }
 
 /// Attaches the calling thread with the state `tstate`. Does not return if the interpreter is being finalized.
@@ -273,10 +274,10 @@ pub unsafe extern "C" fn PyEval_RestoreThread(tstate: *mut ffi::PyThreadState) {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn _Py_HandlePending(tstate: *mut ffi::PyThreadState) -> c_int {
     // SAFETY: the callee has the same contract.
-    status(unsafe { handling::handle(ThreadState::from_ptr(tstate)) })
+    into_status(unsafe { handling::handle(ThreadState::from_ptr(tstate)) })
 }
 
-/// Sets the events in `bit` in the eval breaker of every thread of the interpreter. Declared in
+/// Sets the requests in `bit` in the eval breaker of every thread of the interpreter. Declared in
 /// `pycore_ceval.h`.
 ///
 /// # Safety
@@ -284,10 +285,10 @@ pub unsafe extern "C" fn _Py_HandlePending(tstate: *mut ffi::PyThreadState) -> c
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn _Py_set_eval_breaker_bit_all(interp: *mut ffi::PyInterpreterState, bit: usize) {
     // SAFETY: the callee has the same contract.
-    unsafe { requests::for_all(interp, |breaker| breaker.set(Event::from_bits(bit))) }
+    unsafe { requests::for_all(interp, |breaker| breaker.set(Request::from_bits(bit))) }
 }
 
-/// Clears the events in `bit` in the eval breaker of every thread of the interpreter. Declared in
+/// Clears the requests in `bit` in the eval breaker of every thread of the interpreter. Declared in
 /// `pycore_ceval.h`.
 ///
 /// # Safety
@@ -295,7 +296,7 @@ pub unsafe extern "C" fn _Py_set_eval_breaker_bit_all(interp: *mut ffi::PyInterp
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn _Py_unset_eval_breaker_bit_all(interp: *mut ffi::PyInterpreterState, bit: usize) {
     // SAFETY: the callee has the same contract.
-    unsafe { requests::for_all(interp, |breaker| breaker.clear(Event::from_bits(bit))) }
+    unsafe { requests::for_all(interp, |breaker| breaker.clear(Request::from_bits(bit))) }
 }
 
 /// Makes the main thread check for signals soon. Signal handlers may call this. Declared in `pycore_ceval.h`.
@@ -305,7 +306,7 @@ pub unsafe extern "C" fn _Py_unset_eval_breaker_bit_all(interp: *mut ffi::PyInte
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn _PyEval_SignalReceived() {
     // SAFETY: the callee has the same contract.
-    unsafe { requests::main_thread() }.set(Event::SIGNALS_PENDING);
+    unsafe { requests::main_thread() }.set(Request::SIGNALS_PENDING);
 }
 
 /// Runs the script that another process has requested for this thread, if there is one (`sys.remote_exec`).
@@ -377,7 +378,7 @@ pub unsafe extern "C" fn _Py_FinishPendingCalls(tstate: *mut ffi::PyThreadState)
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn _PyEval_MakePendingCalls(tstate: *mut ffi::PyThreadState) -> c_int {
     // SAFETY: the callee has the same contract.
-    status(unsafe { pending::make_with_signals(ThreadState::from_ptr(tstate)) })
+    into_status(unsafe { pending::make_with_signals(ThreadState::from_ptr(tstate)) })
 }
 
 /// In the main thread of the main interpreter, handles signals and makes pending calls; elsewhere does nothing.
@@ -388,5 +389,5 @@ pub unsafe extern "C" fn _PyEval_MakePendingCalls(tstate: *mut ffi::PyThreadStat
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn Py_MakePendingCalls() -> c_int {
     // SAFETY: the callee has the same contract.
-    status(unsafe { pending::make_in_main_thread() })
+    into_status(unsafe { pending::make_in_main_thread() })
 }

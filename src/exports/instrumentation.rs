@@ -1,14 +1,18 @@
 //! The symbols of `instrumentation.o`: firing the events of `sys.monitoring`, instrumenting code objects, and
 //! the settings of tools. The implementation is [`crate::instrument`].
+//!
+//! A number of a tool or an event, or a set of events, that the host does not define is an error of the C
+//! caller: SystemError, and nothing changes. See [`c_numbers`].
 
 use core::ffi::c_int;
 
 use crate::host::object::{size, static_head};
-use crate::host::owned::{into_host, status};
-use crate::host::{Code, CodeUnit, Frame, Owned, PyObject, PyResult, ThreadState, ffi};
+use crate::host::owned::{into_host, into_status};
+use crate::host::{Code, CodeUnit, Owned, PyObject, PyResult, ThreadState, ffi};
+use crate::instrument::calls::Origin;
 use crate::instrument::data::line_table;
-use crate::instrument::events::{Event, EventSet, Tool};
-use crate::instrument::{branches, c_code, calls, module, tools, writer};
+use crate::instrument::events::{Event, LOCAL_EVENTS, UNGROUPED_EVENTS};
+use crate::instrument::{branches, c_code, c_numbers, calls, module, tools, writer};
 
 /// `sys.monitoring.DISABLE`, immortal. A callback that returns it is not called again for that event at this
 /// location. Declared in `pycore_instruments.h`.
@@ -22,7 +26,8 @@ pub static mut _PyInstrumentation_MISSING: PyObject = static_head(&raw mut ffi::
 
 /// Notifies tools of an event of `instr` that has no argument. Declared in `pycore_instruments.h`.
 ///
-/// Returns 0, or -1 with a tool's exception set.
+/// Returns 0, or -1 with an exception set: a tool's, or SystemError if instructions do not fire `event` this
+/// way.
 ///
 /// # Safety
 /// The calling thread is attached and `tstate` is its state; no exception is set; `frame` is current and
@@ -34,15 +39,15 @@ pub unsafe extern "C" fn _Py_call_instrumentation(
     frame: *mut ffi::_PyInterpreterFrame,
     instr: *mut ffi::_Py_CODEUNIT,
 ) -> c_int {
-    let (tstate, frame, instr) =
-        (ThreadState::from_ptr(tstate), Frame::from_ptr(frame), CodeUnit::from_ptr(instr));
+    let origin = Origin::from_host(tstate, frame, instr);
     // SAFETY: the callee has the same contract.
-    status(unsafe { calls::event(tstate, event, frame, instr) })
+    attempt(|| unsafe { calls::event(origin, c_numbers::fired_event(event)?, []) })
 }
 
 /// Notifies tools of an event of `instr` with one argument, borrowed. Declared in `pycore_instruments.h`.
 ///
-/// Returns 0, or -1 with a tool's exception set.
+/// Returns 0, or -1 with an exception set: a tool's, or SystemError if instructions do not fire `event` this
+/// way.
 ///
 /// # Safety
 /// As for `_Py_call_instrumentation`; `arg` is live.
@@ -54,15 +59,15 @@ pub unsafe extern "C" fn _Py_call_instrumentation_arg(
     instr: *mut ffi::_Py_CODEUNIT,
     arg: *mut PyObject,
 ) -> c_int {
-    let (tstate, frame, instr) =
-        (ThreadState::from_ptr(tstate), Frame::from_ptr(frame), CodeUnit::from_ptr(instr));
+    let origin = Origin::from_host(tstate, frame, instr);
     // SAFETY: the callee has the same contract.
-    status(unsafe { calls::event_with(tstate, event, frame, instr, arg) })
+    attempt(|| unsafe { calls::event(origin, c_numbers::fired_event(event)?, [arg]) })
 }
 
 /// Notifies tools of an event of `instr` with two arguments, borrowed. Declared in `pycore_instruments.h`.
 ///
-/// Returns 0, or -1 with a tool's exception set.
+/// Returns 0, or -1 with an exception set: a tool's, or SystemError if instructions do not fire `event` this
+/// way.
 ///
 /// # Safety
 /// As for `_Py_call_instrumentation`; `arg0` and `arg1` are live.
@@ -75,14 +80,14 @@ pub unsafe extern "C" fn _Py_call_instrumentation_2args(
     arg0: *mut PyObject,
     arg1: *mut PyObject,
 ) -> c_int {
-    let (tstate, frame, instr) =
-        (ThreadState::from_ptr(tstate), Frame::from_ptr(frame), CodeUnit::from_ptr(instr));
+    let origin = Origin::from_host(tstate, frame, instr);
     // SAFETY: the callee has the same contract.
-    status(unsafe { calls::event_with_two(tstate, event, frame, instr, [arg0, arg1]) })
+    attempt(|| unsafe { calls::event(origin, c_numbers::fired_event(event)?, [arg0, arg1]) })
 }
 
 /// Notifies tools of an event with two arguments, borrowed, while an exception is set. The exception stays set
-/// unless a tool's replaces it. Declared in `pycore_instruments.h`.
+/// unless a tool's replaces it, or SystemError as for `_Py_call_instrumentation`. Declared in
+/// `pycore_instruments.h`.
 ///
 /// # Safety
 /// As for `_Py_call_instrumentation_2args`, but an exception is set.
@@ -95,16 +100,19 @@ pub unsafe extern "C" fn _Py_call_instrumentation_exc2(
     arg0: *mut PyObject,
     arg1: *mut PyObject,
 ) {
-    let (tstate, frame, instr) =
-        (ThreadState::from_ptr(tstate), Frame::from_ptr(frame), CodeUnit::from_ptr(instr));
-    // SAFETY: the callee has the same contract.
-    unsafe { calls::event_with_exception(tstate, event, frame, instr, [arg0, arg1]) }
+    let origin = Origin::from_host(tstate, frame, instr);
+    // SAFETY: the callee has the same contract. SystemError replaces the exception, as a tool's would.
+    unsafe {
+        if let Ok(event) = c_numbers::fired_event(event) {
+            calls::event_with_exception(origin, event, [arg0, arg1]);
+        }
+    }
 }
 
 /// Notifies tools that `instr` jumps from `src` to `dest`. Declared in `pycore_instruments.h`.
 ///
 /// Returns the instruction to continue at: `dest`, or the one that a tool has moved the frame to. Returns NULL
-/// with a tool's exception set.
+/// with an exception set: a tool's, or SystemError as for `_Py_call_instrumentation`.
 ///
 /// # Safety
 /// As for `_Py_call_instrumentation`; `src` and `dest` are in the frame's bytecode.
@@ -117,14 +125,12 @@ pub unsafe extern "C" fn _Py_call_instrumentation_jump(
     src: *mut ffi::_Py_CODEUNIT,
     dest: *mut ffi::_Py_CODEUNIT,
 ) -> *mut ffi::_Py_CODEUNIT {
-    let (tstate, frame, instr) =
-        (ThreadState::from_ptr(tstate), Frame::from_ptr(frame), CodeUnit::from_ptr(instr));
+    let origin = Origin::from_host(tstate, frame, instr);
     let (source, target) = (CodeUnit::from_ptr(src), CodeUnit::from_ptr(dest));
     // SAFETY: the callee has the same contract.
-    unsafe {
-        calls::jump(tstate, event, frame, instr, source, target)
-            .map_or(core::ptr::null_mut(), CodeUnit::as_ptr)
-    }
+    let next =
+        unsafe { c_numbers::fired_event(event).and_then(|event| calls::jump(origin, event, source, target)) };
+    next.map_or(core::ptr::null_mut(), CodeUnit::as_ptr)
 }
 
 /// Returns the line number of code unit `index` according to `line_data`; -1 if it has none. Declared in
@@ -160,10 +166,9 @@ pub unsafe extern "C" fn _Py_call_instrumentation_line(
     instr: *mut ffi::_Py_CODEUNIT,
     prev: *mut ffi::_Py_CODEUNIT,
 ) -> c_int {
-    let (tstate, frame, instr) =
-        (ThreadState::from_ptr(tstate), Frame::from_ptr(frame), CodeUnit::from_ptr(instr));
+    let origin = Origin::from_host(tstate, frame, instr);
     // SAFETY: the callee has the same contract.
-    opcode_or_error(unsafe { calls::line(tstate, frame, instr, CodeUnit::from_ptr(prev)) })
+    opcode_or_error(unsafe { calls::line(origin, CodeUnit::from_ptr(prev)) })
 }
 
 /// Notifies tools that the instruction `instr` begins. Declared in `pycore_instruments.h`.
@@ -179,10 +184,14 @@ pub unsafe extern "C" fn _Py_call_instrumentation_instruction(
     frame: *mut ffi::_PyInterpreterFrame,
     instr: *mut ffi::_Py_CODEUNIT,
 ) -> c_int {
-    let (tstate, frame, instr) =
-        (ThreadState::from_ptr(tstate), Frame::from_ptr(frame), CodeUnit::from_ptr(instr));
     // SAFETY: the callee has the same contract.
-    opcode_or_error(unsafe { calls::instruction(tstate, frame, instr) })
+    opcode_or_error(unsafe { calls::instruction(Origin::from_host(tstate, frame, instr)) })
+}
+
+/// Runs the body of a function that returns 0, or -1 with an exception set.
+#[inline(always)]
+fn attempt(body: impl FnOnce() -> PyResult<()>) -> c_int {
+    into_status(body())
 }
 
 /// Converts an opcode to the C convention: -1 if an exception is set.
@@ -194,29 +203,31 @@ fn opcode_or_error(opcode: PyResult<u8>) -> c_int {
 
 /// Sets the events that a tool watches in all code to `events`. Declared in `pycore_instruments.h`.
 ///
-/// Returns 0, or -1 with an exception set: ValueError if the tool is not in use, OverflowError, MemoryError.
+/// Returns 0, or -1 with an exception set: SystemError if there is no such tool or event, ValueError if the
+/// tool is not in use, OverflowError, MemoryError.
 ///
 /// # Safety
-/// The calling thread is attached and the world is stopped; `tool_id` and `events` are valid.
+/// The calling thread is attached and the world is stopped.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn _PyMonitoring_SetEvents(
     tool_id: c_int,
     events: ffi::_PyMonitoringEventSet,
 ) -> c_int {
     // SAFETY: the thread is attached and the world stopped (caller).
-    status(unsafe {
-        tools::set_events(ThreadState::current(), host_tool(tool_id), EventSet::from_bits(events))
+    attempt(|| unsafe {
+        let events = c_numbers::events(events, UNGROUPED_EVENTS)?;
+        tools::set_events(ThreadState::current(), c_numbers::tool(tool_id)?, events)
     })
 }
 
 /// Sets the events that a tool watches in `code`, borrowed, to `events`. Declared in `pycore_instruments.h`.
 ///
-/// Returns 0, or -1 with an exception set: SystemError if `code` is code of the host that must not be
-/// instrumented, ValueError if the tool is not in use, MemoryError.
+/// Returns 0, or -1 with an exception set: SystemError if there is no such tool, if `events` has events that
+/// are not local, or if `code` is code of the host that must not be instrumented; ValueError if the tool is
+/// not in use; MemoryError.
 ///
 /// # Safety
-/// The calling thread is attached and the world is stopped; `code` is live; `tool_id` is valid, and `events`
-/// has only local events.
+/// The calling thread is attached and the world is stopped; `code` is live.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn _PyMonitoring_SetLocalEvents(
     code: *mut ffi::PyCodeObject,
@@ -224,18 +235,18 @@ pub unsafe extern "C" fn _PyMonitoring_SetLocalEvents(
     events: ffi::_PyMonitoringEventSet,
 ) -> c_int {
     // SAFETY: the thread is attached, the world stopped and the code object live (caller).
-    unsafe {
-        let (interp, code) = (ThreadState::current().interp(), Code::from_ptr(code));
-        status(tools::set_local_events(interp, code, host_tool(tool_id), EventSet::from_bits(events)))
-    }
+    attempt(|| unsafe {
+        let events = c_numbers::events(events, LOCAL_EVENTS)?;
+        tools::set_local_events(interpreter(), Code::from_ptr(code), c_numbers::tool(tool_id)?, events)
+    })
 }
 
 /// Stores the events that a tool watches in `code`, borrowed, to `*events`. Declared in `pycore_instruments.h`.
 ///
-/// Returns 0, or -1 with ValueError set if the tool is not in use.
+/// Returns 0, or -1 with an exception set: SystemError if there is no such tool, ValueError if it is not in use.
 ///
 /// # Safety
-/// The calling thread is attached; `code` is live; `events` is writable; `tool_id` is valid.
+/// The calling thread is attached; `code` is live; `events` is writable.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn _PyMonitoring_GetLocalEvents(
     code: *mut ffi::PyCodeObject,
@@ -243,55 +254,56 @@ pub unsafe extern "C" fn _PyMonitoring_GetLocalEvents(
     events: *mut ffi::_PyMonitoringEventSet,
 ) -> c_int {
     // SAFETY: the thread is attached, the code object live and `events` writable (caller).
-    unsafe {
-        let (interp, code) = (ThreadState::current().interp(), Code::from_ptr(code));
-        let found = tools::checked_local_events(interp, code, host_tool(tool_id));
-        status(found.map(|found| *events = found.bits()))
-    }
+    attempt(|| unsafe {
+        let tool = c_numbers::tool(tool_id)?;
+        *events = tools::checked_local_events(interpreter(), Code::from_ptr(code), tool)?.bits();
+        Ok(())
+    })
 }
 
 /// Sets the callback of a tool for an event to `obj`, borrowed; NULL removes it. Declared in
 /// `pycore_instruments.h`.
 ///
 /// Returns a new reference to the previous callback; NULL without an exception if there was none, NULL with an
-/// exception set on failure.
+/// exception set on failure: SystemError if there is no such tool or event, MemoryError.
 ///
 /// # Safety
-/// The calling thread is attached and has not stopped the world; `obj` is live or NULL; `tool_id` and
-/// `event_id` are valid.
+/// The calling thread is attached and has not stopped the world; `obj` is live or NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn _PyMonitoring_RegisterCallback(
     tool_id: c_int,
     event_id: c_int,
     obj: *mut PyObject,
 ) -> *mut PyObject {
-    debug_assert!(Event::from_number(event_id).is_some());
-    let Some(event) = Event::from_number(event_id) else { return core::ptr::null_mut() };
     // SAFETY: the thread is attached and `obj` live or null (caller).
-    unsafe {
-        let before =
-            tools::register_callback(ThreadState::current().interp(), host_tool(tool_id), event, obj);
-        before.ok().flatten().map_or(core::ptr::null_mut(), Owned::into_ptr)
-    }
+    let before = unsafe {
+        c_numbers::tool(tool_id)
+            .and_then(|tool| tools::register_callback(interpreter(), tool, c_numbers::event(event_id)?, obj))
+    };
+    before.ok().flatten().map_or(core::ptr::null_mut(), Owned::into_ptr)
 }
 
 /// Removes all events that a tool watches, those in single code objects included, and its callbacks. Declared
 /// in `instrumentation.c` only.
 ///
-/// Returns 0, or -1 with an exception set: ValueError if the tool is not in use, OverflowError, MemoryError.
+/// Returns 0, or -1 with an exception set: SystemError if there is no such tool, ValueError if it is not in use,
+/// OverflowError, MemoryError.
 ///
 /// # Safety
-/// The calling thread is attached and has not stopped the world; `tool_id` is valid.
+/// The calling thread is attached and has not stopped the world.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn _PyMonitoring_ClearToolId(tool_id: c_int) -> c_int {
     // SAFETY: the thread is attached and has not stopped the world (caller).
-    status(unsafe { tools::clear(ThreadState::current(), host_tool(tool_id)) })
+    attempt(|| unsafe { tools::clear(ThreadState::current(), c_numbers::tool(tool_id)?) })
 }
 
-/// Returns the tool with this number. The host has checked the number.
-fn host_tool(number: c_int) -> Tool {
-    debug_assert!(Tool::from_number(number).is_some());
-    Tool::from_number(number).unwrap_or(Tool::SYS_TRACE)
+/// The interpreter of the calling thread.
+///
+/// # Safety
+/// The thread is attached.
+unsafe fn interpreter() -> *mut ffi::PyInterpreterState {
+    // SAFETY: the thread is attached, so it has a live state (caller).
+    unsafe { ThreadState::current().interp() }
 }
 
 // --- code objects ---------------------------------------------------------------------------
@@ -323,7 +335,7 @@ pub unsafe extern "C" fn _Py_Instrument(
     interp: *mut ffi::PyInterpreterState,
 ) -> c_int {
     // SAFETY: the callee has the same contract.
-    status(unsafe { writer::bring_up_to_date(Code::from_ptr(code), interp) })
+    into_status(unsafe { writer::bring_up_to_date(Code::from_ptr(code), interp) })
 }
 
 /// Returns the instruction at code unit `offset` of `code`, borrowed, without instrumentation, specialization
@@ -373,7 +385,7 @@ pub unsafe extern "C" fn _Py_CreateMonitoringObject() -> *mut PyObject {
 // --- events of C code -----------------------------------------------------------------------
 
 /// Updates `state_array[i]` for the event `event_types[i]`, unless `*version` says that the states are up to
-/// date. Cannot fail; always returns 0. Declared in `cpython/monitoring.h`.
+/// date. Returns 0, or -1 with SystemError set if there is no such event. Declared in `cpython/monitoring.h`.
 ///
 /// # Safety
 /// The calling thread is attached; both arrays have `length` entries; `version` is readable and writable.
@@ -385,8 +397,7 @@ pub unsafe extern "C" fn PyMonitoring_EnterScope(
     length: ffi::Py_ssize_t,
 ) -> c_int {
     // SAFETY: the callee has the same contract.
-    unsafe { c_code::enter_scope(state_array, version, event_types, length.max(0) as usize) };
-    0
+    into_status(unsafe { c_code::enter_scope(state_array, version, event_types, length.max(0) as usize) })
 }
 
 /// Ends what `PyMonitoring_EnterScope` began. Does nothing at present; always returns 0. Declared in
@@ -400,12 +411,11 @@ macro_rules! events {
     ($($(#[$doc:meta])* $name:ident($($value:ident),*) = $event:ident;)*) => {$(
         $(#[$doc])*
         ///
-        /// Borrows all objects. Returns 0, or -1 with an exception set: a tool's, or ValueError for a negative
-        /// offset. Declared in `cpython/monitoring.h`.
+        /// Borrows all objects. Returns 0, or -1 with an exception set: a tool's, ValueError for a negative
+        /// offset, SystemError if an exception was set. Declared in `cpython/monitoring.h`.
         ///
         /// # Safety
-        /// The calling thread is attached and no exception is set; `state` is active and belongs to this event;
-        /// the objects are live.
+        /// The calling thread is attached; `state` belongs to this event; the objects are live.
         #[unsafe(no_mangle)]
         pub unsafe extern "C" fn $name(
             state: *mut ffi::PyMonitoringState,
@@ -414,7 +424,7 @@ macro_rules! events {
             $($value: *mut PyObject,)*
         ) -> c_int {
             // SAFETY: the callee has the same contract.
-            status(unsafe { c_code::fire(state, Event::$event, codelike, offset, offset, &[$($value),*]) })
+            into_status(unsafe { c_code::fire(state, Event::$event, codelike, offset, offset, [$($value),*]) })
         }
         // The definition and the host's declaration have the same signature.
         const _: [unsafe extern "C" fn(*mut ffi::PyMonitoringState, *mut PyObject, i32 $(, events!(@type $value))*) -> c_int; 2] =
@@ -456,11 +466,11 @@ macro_rules! exception_events {
         /// set. Declared in `cpython/monitoring.h`.
         ///
         /// # Safety
-        /// The calling thread is attached; `state` is active and belongs to this event; `codelike` is live.
+        /// The calling thread is attached; `state` belongs to this event; `codelike` is live.
         #[unsafe(no_mangle)]
         pub unsafe extern "C" fn $name(state: *mut ffi::PyMonitoringState, codelike: *mut PyObject, offset: i32) -> c_int {
             // SAFETY: the callee has the same contract.
-            status(unsafe { c_code::fire_exception(state, Event::$event, codelike, offset) })
+            into_status(unsafe { c_code::fire_exception(state, Event::$event, codelike, offset) })
         }
         // The definition and the host's declaration have the same signature.
         const _: [unsafe extern "C" fn(*mut ffi::PyMonitoringState, *mut PyObject, i32) -> c_int; 2] = [$name, ffi::$name];
@@ -484,12 +494,11 @@ exception_events! {
 
 /// Fires the event for line `lineno`, which begins.
 ///
-/// Borrows `codelike`. Returns 0, or -1 with an exception set: a tool's, or ValueError for a negative offset.
-/// Declared in `cpython/monitoring.h`.
+/// Borrows `codelike`. Returns 0, or -1 with an exception set: a tool's, ValueError for a negative offset,
+/// SystemError if an exception was set. Declared in `cpython/monitoring.h`.
 ///
 /// # Safety
-/// The calling thread is attached and no exception is set; `state` is active and belongs to this event;
-/// `codelike` is live.
+/// The calling thread is attached; `state` belongs to this event; `codelike` is live.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn _PyMonitoring_FireLineEvent(
     state: *mut ffi::PyMonitoringState,
@@ -498,18 +507,17 @@ pub unsafe extern "C" fn _PyMonitoring_FireLineEvent(
     lineno: c_int,
 ) -> c_int {
     // SAFETY: the callee has the same contract.
-    status(unsafe { c_code::fire(state, Event::LINE, codelike, offset, lineno, &[]) })
+    into_status(unsafe { c_code::fire(state, Event::LINE, codelike, offset, lineno, []) })
 }
 
 /// Fires the event for an iteration that ends with `value` without raising StopIteration. Tools get a
 /// StopIteration that is made from `value`.
 ///
-/// Borrows the objects. Returns 0, or -1 with an exception set: a tool's, or ValueError for a negative offset.
-/// Declared in `cpython/monitoring.h`.
+/// Borrows the objects. Returns 0, or -1 with an exception set: a tool's, ValueError for a negative offset,
+/// SystemError if an exception was set. Declared in `cpython/monitoring.h`.
 ///
 /// # Safety
-/// The calling thread is attached and no exception is set; `state` is active and belongs to this event; the
-/// objects are live.
+/// The calling thread is attached; `state` belongs to this event; the objects are live.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn _PyMonitoring_FireStopIterationEvent(
     state: *mut ffi::PyMonitoringState,
@@ -518,5 +526,5 @@ pub unsafe extern "C" fn _PyMonitoring_FireStopIterationEvent(
     value: *mut PyObject,
 ) -> c_int {
     // SAFETY: the callee has the same contract.
-    status(unsafe { c_code::fire_stop_iteration(state, codelike, offset, value) })
+    into_status(unsafe { c_code::fire_stop_iteration(state, codelike, offset, value) })
 }

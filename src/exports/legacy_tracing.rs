@@ -3,9 +3,9 @@
 
 use core::ffi::c_int;
 
-use crate::host::owned::status;
+use crate::host::owned::into_status;
 use crate::host::{PyObject, ThreadState, ffi};
-use crate::instrument::legacy::{self, Profile, Trace, handler};
+use crate::instrument::legacy::{self, Profile, Trace, callback};
 
 /// Sets the profile function of the thread `tstate` to `func` (NULL removes it), called with `arg` (may be
 /// NULL). Takes a new reference to `arg`. Returns 0, or -1 with an exception set: an audit hook's, or
@@ -21,7 +21,7 @@ pub unsafe extern "C" fn _PyEval_SetProfile(
     arg: *mut PyObject,
 ) -> c_int {
     // SAFETY: the callee has the same contract.
-    status(unsafe { legacy::set::<Profile>(ThreadState::from_ptr(tstate), func, arg) })
+    into_status(unsafe { legacy::set::<Profile>(ThreadState::from_ptr(tstate), func, arg) })
 }
 
 /// Like `_PyEval_SetProfile`, for every thread of the interpreter. Declared in `pycore_ceval.h`.
@@ -35,7 +35,7 @@ pub unsafe extern "C" fn _PyEval_SetProfileAllThreads(
     arg: *mut PyObject,
 ) -> c_int {
     // SAFETY: the callee has the same contract.
-    status(unsafe { legacy::set_all::<Profile>(interp, func, arg) })
+    into_status(unsafe { legacy::set_all::<Profile>(interp, func, arg) })
 }
 
 /// Sets the trace function of the thread `tstate` to `func` (NULL removes it), called with `arg` (may be NULL).
@@ -51,7 +51,7 @@ pub unsafe extern "C" fn _PyEval_SetTrace(
     arg: *mut PyObject,
 ) -> c_int {
     // SAFETY: the callee has the same contract.
-    status(unsafe { legacy::set::<Trace>(ThreadState::from_ptr(tstate), func, arg) })
+    into_status(unsafe { legacy::set::<Trace>(ThreadState::from_ptr(tstate), func, arg) })
 }
 
 /// Like `_PyEval_SetTrace`, for every thread of the interpreter. Declared in `pycore_ceval.h`.
@@ -65,7 +65,7 @@ pub unsafe extern "C" fn _PyEval_SetTraceAllThreads(
     arg: *mut PyObject,
 ) -> c_int {
     // SAFETY: the callee has the same contract.
-    status(unsafe { legacy::set_all::<Trace>(interp, func, arg) })
+    into_status(unsafe { legacy::set_all::<Trace>(interp, func, arg) })
 }
 
 /// Turns trace events for every instruction of the code that `frame` executes on or off: what setting
@@ -76,10 +76,10 @@ pub unsafe extern "C" fn _PyEval_SetTraceAllThreads(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn _PyEval_SetOpcodeTrace(frame: *mut ffi::PyFrameObject, enable: bool) -> c_int {
     // SAFETY: the callee has the same contract.
-    status(unsafe { legacy::trace::want_opcodes(frame, enable) })
+    into_status(unsafe { legacy::trace::want_opcodes(frame, enable) })
 }
 
 /// The type of the callbacks that call trace and profile functions. The host initializes it with its other
 /// static types.
 #[unsafe(no_mangle)]
-pub static mut _PyLegacyEventHandler_Type: ffi::PyTypeObject = handler::TYPE;
+pub static mut _PyLegacyEventHandler_Type: ffi::PyTypeObject = callback::TYPE;

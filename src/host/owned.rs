@@ -92,7 +92,7 @@ pub(crate) fn check(status: core::ffi::c_int) -> PyResult<core::ffi::c_int> {
 
 /// Converts success or failure to the host's C convention: 0, or -1 with the exception set.
 #[inline]
-pub(crate) fn status(result: Result<(), Raised>) -> core::ffi::c_int {
+pub(crate) fn into_status(result: Result<(), Raised>) -> core::ffi::c_int {
     if result.is_ok() { 0 } else { -1 }
 }
 

@@ -1,4 +1,4 @@
-//! Branches: handlers that turn BRANCH_LEFT and BRANCH_RIGHT back into the older event BRANCH, and the
+//! Branches: callbacks that turn BRANCH_LEFT and BRANCH_RIGHT back into the older event BRANCH, and the
 //! iterator of `co_branches()`. Source: PEP 669, `pycore_code.h`.
 //!
 //! Callers: `tools` in this room, and `exports` for `_PyInstrumentation_BranchesIterator`.
@@ -31,16 +31,16 @@ const fn type_(name: &'static core::ffi::CStr, size: usize) -> ffi::PyTypeObject
 
 /// The callback that is registered for BRANCH_LEFT or BRANCH_RIGHT on behalf of a callback for BRANCH.
 #[repr(C)]
-struct Handler {
+struct BranchCallback {
     object: PyObject,
     vectorcall: ffi::vectorcallfunc,
     callback: *mut PyObject,
 }
 
-static mut HANDLER_TYPE: ffi::PyTypeObject = {
-    let mut type_ = type_(c"sys.monitoring.branch_event_handler", size_of::<Handler>());
-    type_.tp_dealloc = Some(free_handler);
-    type_.tp_vectorcall_offset = offset_of!(Handler, vectorcall) as isize;
+static mut CALLBACK_TYPE: ffi::PyTypeObject = {
+    let mut type_ = type_(c"sys.monitoring.branch_event_handler", size_of::<BranchCallback>());
+    type_.tp_dealloc = Some(free_callback);
+    type_.tp_vectorcall_offset = offset_of!(BranchCallback, vectorcall) as isize;
     type_.tp_call = Some(ffi::PyVectorcall_Call);
     type_.tp_flags = (ffi::Py_TPFLAGS_DEFAULT
         | ffi::Py_TPFLAGS_BASETYPE
@@ -49,86 +49,94 @@ static mut HANDLER_TYPE: ffi::PyTypeObject = {
     type_
 };
 
-/// `tp_dealloc` of handlers.
+/// `tp_dealloc` of branch callbacks.
 ///
 /// # Safety
-/// `object` is a [`Handler`] without references, and the thread is attached.
-unsafe extern "C" fn free_handler(object: *mut PyObject) {
-    // SAFETY: `object` is a handler, which owns its callback; its memory is from `_PyObject_New` (caller).
+/// `object` is a [`BranchCallback`] without references, and the thread is attached.
+unsafe extern "C" fn free_callback(object: *mut PyObject) {
+    // SAFETY: `object` is a branch callback, which owns the callback behind it; its memory is from
+    // `_PyObject_New` (caller).
     unsafe {
-        refcount::decref((*object.cast::<Handler>()).callback);
+        refcount::decref((*object.cast::<BranchCallback>()).callback);
         ffi::PyObject_Free(object.cast());
     }
 }
 
-/// A new handler that calls `callback` (borrowed). Fails with MemoryError.
+/// A new branch callback that calls `callback` (borrowed). Fails with MemoryError.
 ///
 /// # Safety
 /// The thread is attached, and `callback` is live.
-unsafe fn handler(callback: *mut PyObject) -> PyResult {
+unsafe fn branch_callback(callback: *mut PyObject) -> PyResult {
     // SAFETY: the thread is attached, and `callback` is live (caller); the new object has room for a
-    // `Handler`, whose fields are written before use.
+    // `BranchCallback`, whose fields are written before use.
     unsafe {
-        let object = Owned::from_host(ffi::_PyObject_New(&raw mut HANDLER_TYPE))?;
-        let handler = object.as_ptr().cast::<Handler>();
-        (&raw mut (*handler).vectorcall).write(Some(call_handler));
-        (&raw mut (*handler).callback).write(refcount::new_ref(callback));
+        let object = Owned::from_host(ffi::_PyObject_New(&raw mut CALLBACK_TYPE))?;
+        let made = object.as_ptr().cast::<BranchCallback>();
+        (&raw mut (*made).vectorcall).write(Some(call_callback));
+        (&raw mut (*made).callback).write(refcount::new_ref(callback));
         Ok(object)
     }
 }
 
-/// Handlers for the left and the right way of a branch: owned references; null if `callback` is null. Fails
+/// Callbacks for the left and the right way of a branch: owned references; null if `callback` is null. Fails
 /// with MemoryError.
 ///
 /// # Safety
 /// The thread is attached; `callback` is live or null.
-pub(crate) unsafe fn handlers(callback: *mut PyObject) -> PyResult<(*mut PyObject, *mut PyObject)> {
+pub(crate) unsafe fn branch_callbacks(callback: *mut PyObject) -> PyResult<(*mut PyObject, *mut PyObject)> {
     if callback.is_null() {
         return Ok((null_mut(), null_mut()));
     }
     // SAFETY: the thread is attached, and `callback` is live (caller; null is handled above).
     unsafe {
-        let (right, left) = (handler(callback)?, handler(callback)?);
+        let (right, left) = (branch_callback(callback)?, branch_callback(callback)?);
         Ok((left.into_ptr(), right.into_ptr()))
     }
 }
 
-/// The callback that was registered: for a handler the callback behind it, otherwise `registered` itself.
-pub(crate) fn unwrap_handler(registered: Owned) -> Owned {
-    // SAFETY: `registered` is owned, so it is live; a handler keeps its callback alive.
+/// The callback that was registered: for a branch callback the one behind it, otherwise `registered` itself.
+pub(crate) fn unwrap_callback(registered: Owned) -> Owned {
+    // SAFETY: `registered` is owned, so it is live; a branch callback keeps that one alive.
     unsafe {
-        if !is_exact(registered.as_ptr(), &raw mut HANDLER_TYPE) {
+        if !is_exact(registered.as_ptr(), &raw mut CALLBACK_TYPE) {
             return registered;
         }
-        Owned::new_ref((*registered.as_ptr().cast::<Handler>()).callback)
+        Owned::new_ref((*registered.as_ptr().cast::<BranchCallback>()).callback)
     }
 }
 
-/// Vectorcall of handlers: calls the callback, unless the event was disabled at the branch instruction
-/// already. Then it is disabled for the other way, too.
+/// Vectorcall of branch callbacks: calls the callback behind one, unless the event was disabled at the branch
+/// instruction already. Then it is disabled for the other way, too.
+///
+/// C code fires branch events for objects of its own (`PyMonitoring_FireBranch*`), at any offset. These have no
+/// bytecode in which an event could be disabled. (CPython takes each of them for a code object.)
 ///
 /// # Safety
-/// The thread is attached, and `object` is a [`Handler`], called as the callback of a branch event:
-/// `arguments` are a code object, the offset of an instruction in it, and the offset of the target.
-unsafe extern "C" fn call_handler(
+/// The thread is attached, and `object` is a [`BranchCallback`], called as the callback of a branch event:
+/// `arguments` are a code object or another one, the offset of an instruction in it, and the offset of the
+/// target.
+unsafe extern "C" fn call_callback(
     object: *mut PyObject,
     arguments: *const *mut PyObject,
     flagged_count: usize,
     names: *mut PyObject,
 ) -> *mut PyObject {
     debug_assert!(flagged_count << 1 >> 1 >= 3);
-    // SAFETY: `object` is a handler, and the arguments are those of a branch event (caller).
+    // SAFETY: `object` is a branch callback, and the arguments are those of a branch event (caller).
     unsafe {
-        let code = Code::from_ptr((*arguments).cast());
         let offset = ffi::PyLong_AsLong(*arguments.add(1));
         if exception_is_set() {
             return null_mut();
         }
-        let source = code.bytecode().add(offset as isize / size_of::<ffi::_Py_CODEUNIT>() as isize);
-        if !opcodes::is_instrumented(source.opcode()) {
-            return seams::instrumentation::disable();
+        let index = offset as isize / size_of::<ffi::_Py_CODEUNIT>() as isize;
+        let codelike = *arguments;
+        if is_exact(codelike, &raw mut ffi::PyCode_Type) && (0..size(codelike)).contains(&index) {
+            let source = Code::from_ptr(codelike.cast()).bytecode().add(index);
+            if !opcodes::is_instrumented(source.opcode()) {
+                return seams::instrumentation::disable();
+            }
         }
-        ffi::PyObject_Vectorcall((*object.cast::<Handler>()).callback, arguments, flagged_count, names)
+        ffi::PyObject_Vectorcall((*object.cast::<BranchCallback>()).callback, arguments, flagged_count, names)
     }
 }
 

@@ -26,9 +26,60 @@ pub(crate) enum Reply {
     Disable,
 }
 
-/// Calls the callback of one tool for an event. Meanwhile no events fire in this thread. `arguments` begins
-/// with a slot that the callee may overwrite (`PY_VECTORCALL_ARGUMENTS_OFFSET`), followed by borrowed
-/// references. Fails with the callback's exception.
+/// Where an event fires.
+///
+/// The functions that take one require that the thread is attached and `tstate` is its state, `frame` is current
+/// and published, and `instr` is an instruction in its bytecode.
+#[derive(Clone, Copy)]
+pub(crate) struct Origin {
+    tstate: ThreadState,
+    frame: Frame,
+    instr: CodeUnit,
+}
+
+impl Origin {
+    /// The place where C code fires an event.
+    #[inline(always)]
+    pub(crate) fn from_host(
+        tstate: *mut ffi::PyThreadState,
+        frame: *mut ffi::_PyInterpreterFrame,
+        instr: *mut ffi::_Py_CODEUNIT,
+    ) -> Origin {
+        Origin {
+            tstate: ThreadState::from_ptr(tstate),
+            frame: Frame::from_ptr(frame),
+            instr: CodeUnit::from_ptr(instr),
+        }
+    }
+}
+
+/// The most values that a callback gets besides code object and place.
+const MOST_VALUES: usize = 2;
+
+/// The arguments of a callback, borrowed: code object, place (offset or line), and values. Before them is a slot
+/// that the callee may overwrite (`PY_VECTORCALL_ARGUMENTS_OFFSET`).
+pub(crate) struct Arguments {
+    slots: [*mut PyObject; 3 + MOST_VALUES],
+    count: usize,
+}
+
+impl Arguments {
+    #[inline(always)]
+    pub(crate) fn new<const N: usize>(
+        code: *mut PyObject,
+        place: *mut PyObject,
+        values: [*mut PyObject; N],
+    ) -> Arguments {
+        const { assert!(N <= MOST_VALUES) };
+        let mut slots = [null_mut(); 3 + MOST_VALUES];
+        (slots[1], slots[2]) = (code, place);
+        slots[3..3 + N].copy_from_slice(&values);
+        Arguments { slots, count: 2 + N }
+    }
+}
+
+/// Calls the callback of one tool for an event. Meanwhile no events fire in this thread. Fails with the
+/// callback's exception.
 ///
 /// # Safety
 /// The thread is attached and not tracing, `tstate` is its state, its frames are published, and the objects
@@ -38,15 +89,14 @@ pub(crate) unsafe fn call_tool(
     tstate: ThreadState,
     tool: Tool,
     event: Event,
-    arguments: &mut [*mut PyObject],
+    arguments: &mut Arguments,
 ) -> PyResult<Reply> {
-    debug_assert!(arguments.len() > 1);
     // SAFETY: the thread is attached, and the objects are live for the call (caller).
     unsafe {
         let Some(callback) = tools::callback(tstate.interp(), tool, event) else { return Ok(Reply::Done) };
         let result = suspended(tstate, event, || {
-            let objects = arguments.as_mut_ptr().add(1);
-            vectorcall(tstate, callback.object(), objects, arguments.len() - 1, null_mut())
+            let objects = arguments.slots.as_mut_ptr().add(1);
+            vectorcall(tstate, callback.object(), objects, arguments.count, null_mut())
         });
         callback.close();
         let result = Owned::from_host(result)?;
@@ -110,7 +160,7 @@ unsafe fn call_tools_here(
     code: Code,
     index: usize,
     event: Event,
-    arguments: &mut [*mut PyObject],
+    arguments: &mut Arguments,
 ) -> PyResult<()> {
     for tool in told {
         // SAFETY: the requirements of both callees are among those of this function.
@@ -176,34 +226,28 @@ unsafe fn told(tstate: ThreadState, code: Code, index: usize, event: Event) -> T
     }
 }
 
-/// Calls the tools for an event of the instruction `instr`, unless the thread is tracing. Callbacks get
-/// `code`, the offset of `seen`, and the elements of `arguments` from the fourth on; the first three are
-/// filled in here.
+/// Calls the tools for an event of the origin's instruction, unless the thread is tracing. Callbacks get the
+/// code object, the offset of `seen`, and `values`.
 ///
 /// # Safety
-/// As for [`event`]; `seen` is in the frame's bytecode, and the arguments are live.
+/// As for [`event`]; `seen` is in the frame's bytecode.
 #[inline(always)]
 unsafe fn fire<const N: usize>(
-    tstate: ThreadState,
-    event: c_int,
-    frame: Frame,
-    instr: CodeUnit,
+    Origin { tstate, frame, instr }: Origin,
+    event: Event,
     seen: CodeUnit,
-    mut arguments: [*mut PyObject; N],
+    values: [*mut PyObject; N],
 ) -> PyResult<()> {
-    // SAFETY: the frame is live and published, both units are in its bytecode, and the arguments are live
-    // (caller). The thread is not tracing.
+    // SAFETY: the origin and the values are as required, and `seen` is in the frame's bytecode (caller). The
+    // thread is not tracing.
     unsafe {
         if (*tstate.as_ptr()).tracing != 0 {
             return Ok(());
         }
-        debug_assert!(Event::from_number(event).is_some());
-        let Some(event) = Event::from_number(event) else { return Ok(()) };
         let code = frame.code();
         let bytecode = frame.bytecode();
         let offset = offset_object(tstate, seen, bytecode)?;
-        arguments[1] = code.object();
-        arguments[2] = offset.as_ptr();
+        let mut arguments = Arguments::new(code.object(), offset.as_ptr(), values);
         let index = instr.offset_from(bytecode) as usize;
         let told = told(tstate, code, index, event);
         call_tools_here(tstate, told, code, index, event, &mut arguments)
@@ -212,90 +256,59 @@ unsafe fn fire<const N: usize>(
 
 // --- events of instructions --------------------------------------------------------------------
 
-/// Calls the tools for an event of `instr` that has no arguments. Fails with a callback's exception.
+/// Calls the tools for an event of the origin's instruction. Callbacks get the code object, the offset of the
+/// instruction, and `values`, borrowed references. Fails with a callback's exception.
 ///
 /// # Safety
-/// The thread is attached and `tstate` is its state; no exception is set; `frame` is current and published,
-/// and `instr` is an instruction in its bytecode; `event` is an event of this instruction, or not a local
-/// event.
-pub(crate) unsafe fn event(tstate: ThreadState, event: c_int, frame: Frame, instr: CodeUnit) -> PyResult<()> {
-    // SAFETY: `fire` requires what this function requires: `seen` is `instr`, and there are no arguments.
-    unsafe { fire(tstate, event, frame, instr, instr, [null_mut(); 3]) }
-}
-
-/// As [`event`], with one argument, a borrowed reference.
-///
-/// # Safety
-/// As for [`event`]; `argument` is live.
-pub(crate) unsafe fn event_with(
-    tstate: ThreadState,
-    event: c_int,
-    frame: Frame,
-    instr: CodeUnit,
-    argument: *mut PyObject,
+/// The origin is as [`Origin`] says; no exception is set; `event` is an event of this instruction, or not a
+/// local event; it is neither LINE nor INSTRUCTION nor BRANCH; `values` are live.
+pub(crate) unsafe fn event<const N: usize>(
+    origin: Origin,
+    event: Event,
+    values: [*mut PyObject; N],
 ) -> PyResult<()> {
-    let arguments = [null_mut(), null_mut(), null_mut(), argument];
-    // SAFETY: `fire` requires what this function requires; `argument` is live (caller).
-    unsafe { fire(tstate, event, frame, instr, instr, arguments) }
+    // SAFETY: `fire` requires what this function requires: `seen` is the origin's instruction.
+    unsafe { fire(origin, event, origin.instr, values) }
 }
 
-/// As [`event`], with two arguments, borrowed references.
+/// As [`event`], with an exception set. It stays set unless a callback raises another one.
 ///
 /// # Safety
-/// As for [`event`]; `arguments` are live.
-pub(crate) unsafe fn event_with_two(
-    tstate: ThreadState,
-    event: c_int,
-    frame: Frame,
-    instr: CodeUnit,
-    arguments: [*mut PyObject; 2],
-) -> PyResult<()> {
-    let arguments = [null_mut(), null_mut(), null_mut(), arguments[0], arguments[1]];
-    // SAFETY: `fire` requires what this function requires; the arguments are live (caller).
-    unsafe { fire(tstate, event, frame, instr, instr, arguments) }
-}
-
-/// As [`event_with_two`], with an exception set. It stays set unless a callback raises another one.
-///
-/// # Safety
-/// As for [`event_with_two`], but an exception is set.
-pub(crate) unsafe fn event_with_exception(
-    tstate: ThreadState,
-    event: c_int,
-    frame: Frame,
-    instr: CodeUnit,
-    arguments: [*mut PyObject; 2],
+/// As for [`event`], but an exception is set.
+pub(crate) unsafe fn event_with_exception<const N: usize>(
+    origin: Origin,
+    event: Event,
+    values: [*mut PyObject; N],
 ) {
-    // SAFETY: the arguments are live, and the frame is current and published (caller). The exception is taken
-    // off the thread for the call, so none is set then.
+    // SAFETY: origin and values are as required (caller). The exception is taken off the thread for the call, so
+    // none is set then.
     unsafe {
-        let Ok(exception) = Owned::from_host(ffi::_PyErr_GetRaisedException(tstate.as_ptr())) else { return };
-        if event_with_two(tstate, event, frame, instr, arguments).is_ok() {
-            ffi::_PyErr_SetRaisedException(tstate.as_ptr(), exception.into_ptr());
+        let tstate = origin.tstate.as_ptr();
+        let Ok(exception) = Owned::from_host(ffi::_PyErr_GetRaisedException(tstate)) else { return };
+        if fire(origin, event, origin.instr, values).is_ok() {
+            ffi::_PyErr_SetRaisedException(tstate, exception.into_ptr());
         }
     }
 }
 
-/// Calls the tools for the step of `instr` from `source` to `target`. Returns the next instruction: `target`,
-/// or the one to which a callback has moved the frame. Fails with a callback's exception.
+/// Calls the tools for the step of the origin's instruction from `source` to `target`. Returns the next
+/// instruction: `target`, or the one to which a callback has moved the frame. Fails with a callback's exception.
 ///
 /// # Safety
 /// As for [`event`]; `source` and `target` are in the frame's bytecode.
 pub(crate) unsafe fn jump(
-    tstate: ThreadState,
-    event: c_int,
-    frame: Frame,
-    instr: CodeUnit,
+    origin: Origin,
+    event: Event,
     source: CodeUnit,
     target: CodeUnit,
 ) -> PyResult<CodeUnit> {
     // SAFETY: `fire` requires what this function requires; `source` and `target` are in the frame's bytecode
     // (caller).
     unsafe {
-        let offset = offset_object(tstate, target, frame.bytecode())?;
+        let frame = origin.frame;
+        let offset = offset_object(origin.tstate, target, frame.bytecode())?;
         let here = frame.instr();
-        let arguments = [null_mut(), null_mut(), null_mut(), offset.as_ptr()];
-        fire(tstate, event, frame, instr, source, arguments)?;
+        fire(origin, event, source, [offset.as_ptr()])?;
         Ok(if frame.instr() == here { target } else { frame.instr() })
     }
 }
@@ -343,18 +356,14 @@ pub(crate) unsafe fn under_line(frame: Frame, unit: CodeUnit) -> u8 {
     }
 }
 
-/// Calls the tools for the line that begins at `instr`, unless `previous` is on the same line. Returns the
-/// opcode below the line event. Fails with a callback's exception.
+/// Calls the tools for the line that begins at the origin's instruction, unless `previous` is on the same line.
+/// Returns the opcode below the line event. Fails with a callback's exception.
 ///
 /// # Safety
-/// As for [`event`]; the thread is not tracing, `previous` is in the frame's bytecode, and the code has a
-/// table of lines (it has one if `instr` has, or had, a line event).
-pub(crate) unsafe fn line(
-    tstate: ThreadState,
-    frame: Frame,
-    instr: CodeUnit,
-    previous: CodeUnit,
-) -> PyResult<u8> {
+/// The origin is as [`Origin`] says; no exception is set; the thread is not tracing, `previous` is in the
+/// frame's bytecode, and the code has a table of lines (it has one if the instruction has, or had, a line
+/// event).
+pub(crate) unsafe fn line(Origin { tstate, frame, instr }: Origin, previous: CodeUnit) -> PyResult<u8> {
     // SAFETY: the code has a table of lines, and both units are in its bytecode (caller).
     unsafe {
         let code = frame.code();
@@ -401,7 +410,7 @@ unsafe fn begin_line(
         }
         let line = Owned::from_host(numbers::int(tstate, line as isize))?;
         let code = frame.code();
-        let mut arguments = [null_mut(), code.object(), line.as_ptr()];
+        let mut arguments = Arguments::new(code.object(), line.as_ptr(), []);
         call_tools_here(tstate, told, code, index, Event::LINE, &mut arguments)
     }
 }
@@ -439,13 +448,13 @@ unsafe fn trace_line(tstate: ThreadState, frame: Frame, line: c_int) -> PyResult
     }
 }
 
-/// Calls the tools for the instruction event of `instr`, unless the thread is tracing. Returns the opcode
-/// below the instruction event. Fails with a callback's exception.
+/// Calls the tools for the instruction event of the origin's instruction, unless the thread is tracing. Returns
+/// the opcode below the instruction event. Fails with a callback's exception.
 ///
 /// # Safety
-/// As for [`event`]; the code has a table of opcodes (it has one if `instr` has, or had, an instruction
-/// event).
-pub(crate) unsafe fn instruction(tstate: ThreadState, frame: Frame, instr: CodeUnit) -> PyResult<u8> {
+/// The origin is as [`Origin`] says; no exception is set; the code has a table of opcodes (it has one if the
+/// instruction has, or had, an instruction event).
+pub(crate) unsafe fn instruction(Origin { tstate, frame, instr }: Origin) -> PyResult<u8> {
     // SAFETY: the code has a table of opcodes, and `instr` is in its bytecode (caller).
     unsafe {
         let code = frame.code();
@@ -459,7 +468,7 @@ pub(crate) unsafe fn instruction(tstate: ThreadState, frame: Frame, instr: CodeU
         }
         let told = told_at(tstate, &data, TableKind::InstructionTools, index, Event::INSTRUCTION);
         let offset = offset_object(tstate, instr, bytecode)?;
-        let mut arguments = [null_mut(), code.object(), offset.as_ptr()];
+        let mut arguments = Arguments::new(code.object(), offset.as_ptr(), []);
         call_tools_here(tstate, told, code, index, Event::INSTRUCTION, &mut arguments)?;
         Ok(original)
     }

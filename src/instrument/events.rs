@@ -110,6 +110,11 @@ impl EventSet {
         EventSet(bits)
     }
 
+    /// The set with these bits, if all its events have numbers less than `end`.
+    pub(crate) const fn of_first(end: usize, bits: u32) -> Option<EventSet> {
+        if bits >> end == 0 { Some(EventSet(bits)) } else { None }
+    }
+
     #[inline]
     pub(crate) const fn bits(self) -> u32 {
         self.0
@@ -264,6 +269,16 @@ mod tests {
     fn every_event_has_a_name_of_its_own() {
         let names: std::collections::BTreeSet<_> = Event::all().map(Event::name).collect();
         assert_eq!(names.len(), EVENTS);
+    }
+
+    #[test]
+    fn sets_have_the_first_events_only() {
+        for end in [LOCAL_EVENTS, UNGROUPED_EVENTS, EVENTS] {
+            let all = (1 << end) - 1;
+            assert_eq!(EventSet::of_first(end, all).map(EventSet::bits), Some(all));
+            assert_eq!(EventSet::of_first(end, 1 << end), None);
+            assert_eq!(EventSet::of_first(end, u32::MAX), None);
+        }
     }
 
     #[test]

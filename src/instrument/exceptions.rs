@@ -5,7 +5,10 @@
 //! If a callback raises, its exception replaces the one that it was notified of. Only [`handled`] and
 //! [`stop_iteration`] return an error then: the others run while an exception is propagating anyway.
 
-use crate::host::{CodeUnit, Frame, Owned, PyObject, Raised, ThreadState, ffi};
+use super::data::Monitoring;
+use super::events::Event;
+use super::tools;
+use crate::host::{Code, CodeUnit, Frame, Owned, PyObject, Raised, ThreadState, ffi};
 use crate::seams;
 
 macro_rules! exception_events {
@@ -19,9 +22,9 @@ macro_rules! exception_events {
         pub(crate) unsafe fn $name(tstate: ThreadState, frame: Frame, instr: CodeUnit) {
             // SAFETY: an exception is set, and the frame is current and published (caller).
             unsafe {
-                if is_watched(tstate, ffi::$event) {
+                if is_watched(tstate, Event::$event) {
                     // If a callback has raised, its exception is the one that is set now.
-                    let _ = report(tstate, frame, instr, ffi::$event);
+                    let _ = report(tstate, frame, instr, Event::$event);
                 }
             }
         }
@@ -30,13 +33,13 @@ macro_rules! exception_events {
 
 exception_events! {
     /// Fires RAISE: `instr` has raised the exception that is set.
-    raise = PY_MONITORING_EVENT_RAISE;
+    raise = RAISE;
     /// Fires RERAISE: `instr` has raised the exception again.
-    reraise = PY_MONITORING_EVENT_RERAISE;
+    reraise = RERAISE;
     /// Fires PY_UNWIND: the exception is about to leave `frame`.
-    unwind = PY_MONITORING_EVENT_PY_UNWIND;
+    unwind = PY_UNWIND;
     /// Fires PY_THROW: the exception was thrown into the generator of `frame`.
-    throw = PY_MONITORING_EVENT_PY_THROW;
+    throw = PY_THROW;
 }
 
 /// Fires EXCEPTION_HANDLED: the handler that begins at `instr` has caught `exception`, which is not set any
@@ -54,10 +57,10 @@ pub(crate) unsafe fn handled(
 ) -> Result<(), Raised> {
     // SAFETY: no exception is set, `exception` is live, and the frame is current and published (caller).
     unsafe {
-        if !is_watched(tstate, ffi::PY_MONITORING_EVENT_EXCEPTION_HANDLED) {
+        if !is_watched(tstate, Event::EXCEPTION_HANDLED) {
             return Ok(());
         }
-        call_tools(tstate, frame, instr, ffi::PY_MONITORING_EVENT_EXCEPTION_HANDLED, exception)
+        call_tools(tstate, frame, instr, Event::EXCEPTION_HANDLED, exception)
     }
 }
 
@@ -77,11 +80,11 @@ pub(crate) unsafe fn stop_iteration(
     // SAFETY: the frame is current and published, and `value` is live (caller); `PyErr_SetObject` sets an
     // exception for `report`.
     unsafe {
-        if !is_watched_in(tstate, frame, ffi::PY_MONITORING_EVENT_STOP_ITERATION) {
+        if !is_watched_in(tstate, frame.code(), Event::STOP_ITERATION) {
             return Ok(());
         }
         ffi::PyErr_SetObject(ffi::PyExc_StopIteration, value);
-        report(tstate, frame, instr, ffi::PY_MONITORING_EVENT_STOP_ITERATION)?;
+        report(tstate, frame, instr, Event::STOP_ITERATION)?;
         ffi::_PyErr_Clear(tstate.as_ptr());
         Ok(())
     }
@@ -92,25 +95,23 @@ pub(crate) unsafe fn stop_iteration(
 /// # Safety
 /// The thread is attached and `tstate` is its state; `event` is an ungrouped event.
 #[inline(always)]
-pub(crate) unsafe fn is_watched(tstate: ThreadState, event: u32) -> bool {
-    // SAFETY: the interpreter is live, and its monitors change only while the world is stopped; the table has
-    // an entry for every ungrouped event (caller).
-    unsafe { (*tstate.interp()).monitors.tools[event as usize] != 0 }
+pub(crate) unsafe fn is_watched(tstate: ThreadState, event: Event) -> bool {
+    // SAFETY: the thread is attached to this interpreter, and the event is an ungrouped one (caller).
+    unsafe { !tools::tools_for(tstate.interp(), event).is_empty() }
 }
 
-/// Whether some tool watches `event` in the code of `frame`.
+/// Whether some tool is to be notified of `event` in `code`. Other threads may instrument `code` meanwhile.
 ///
 /// # Safety
-/// The thread is attached and `tstate` is its state; `frame` is live and runs code; `event` is a local event.
+/// The thread is attached and `tstate` is its state; `code` is live; `event` is a local event.
 #[inline(always)]
-unsafe fn is_watched_in(tstate: ThreadState, frame: Frame, event: u32) -> bool {
-    // SAFETY: the frame's code is live, and its monitoring data is null or complete.
+pub(crate) unsafe fn is_watched_in(tstate: ThreadState, code: Code, event: Event) -> bool {
+    // SAFETY: `code` is live, and the thread is attached (caller). Local events are ungrouped.
     unsafe {
-        let monitoring = (*frame.code().as_ptr())._co_monitoring;
-        if monitoring.is_null() {
-            return is_watched(tstate, event);
+        match Monitoring::of(code) {
+            Some(data) => !data.active().tools(event).is_empty(),
+            None => is_watched(tstate, event),
         }
-        (*monitoring).active_monitors.tools[event as usize] != 0
     }
 }
 
@@ -121,7 +122,7 @@ unsafe fn is_watched_in(tstate: ThreadState, frame: Frame, event: u32) -> bool {
 /// The thread is attached and `tstate` is its state, an exception is set, `frame` is current and published,
 /// and `instr` is in its bytecode.
 #[cold]
-unsafe fn report(tstate: ThreadState, frame: Frame, instr: CodeUnit, event: u32) -> Result<(), Raised> {
+unsafe fn report(tstate: ThreadState, frame: Frame, instr: CodeUnit, event: Event) -> Result<(), Raised> {
     // SAFETY: an exception is set (caller). It is owned here while it is off the thread, and given back to
     // the thread at the end.
     unsafe {
@@ -143,9 +144,9 @@ unsafe fn call_tools(
     tstate: ThreadState,
     frame: Frame,
     instr: CodeUnit,
-    event: u32,
+    event: Event,
     argument: *mut PyObject,
 ) -> Result<(), Raised> {
     // SAFETY: the requirements of `event_with` are those of this function.
-    unsafe { seams::instrumentation::event_with(tstate, event, frame, instr, argument) }
+    unsafe { seams::instrumentation::event_with(tstate, event.number() as u32, frame, instr, argument) }
 }

@@ -68,6 +68,7 @@
 
 pub(crate) mod branches;
 pub(crate) mod c_code;
+pub(crate) mod c_numbers;
 pub(crate) mod calls;
 pub(crate) mod data;
 pub(crate) mod events;

@@ -8,7 +8,7 @@ use core::ffi::{CStr, c_int};
 use core::ptr::null_mut;
 use core::sync::atomic::{AtomicPtr, Ordering};
 
-use super::events::{Event, EventSet, LOCAL_EVENTS, Tool, UNGROUPED_EVENTS};
+use super::events::{EVENTS, Event, EventSet, LOCAL_EVENTS, Tool, UNGROUPED_EVENTS};
 use super::tools;
 use crate::host::lock::with_world_stopped;
 use crate::host::object::{has_feature, is_exact, static_head};
@@ -231,13 +231,13 @@ unsafe extern "C" fn set_events(_: *mut PyObject, args: *const *mut PyObject, co
     // world is stopped for `set_events`.
     answer(|| unsafe {
         let [tool, events] = exactly(SET_EVENTS, args, count)?;
-        let (tool, bits) = (number(tool)?, number(events)?);
+        let (tool, bits) = (number(tool)?, number(events)? as u32);
         let tool = program_tool(tool)?;
         // All events are allowed here, C_RETURN, C_RAISE and BRANCH too.
-        if bits as u32 >= 1 << ffi::_PY_MONITORING_EVENTS {
+        if EventSet::of_first(EVENTS, bits).is_none() {
             return Err(raise!(PyExc_ValueError, c"invalid event set 0x%x", bits));
         }
-        let events = EventSet::from_bits(ungrouped(bits)? as u32);
+        let events = EventSet::from_bits(ungrouped(bits)?);
         let tstate = ThreadState::current();
         with_world_stopped(tstate.interp(), || tools::set_events(tstate, tool, events))?;
         Ok(nothing())
@@ -271,14 +271,13 @@ unsafe extern "C" fn set_local_events(
     // world is stopped for `set_local_events`.
     answer(|| unsafe {
         let [tool, code, events] = exactly(SET_LOCAL_EVENTS, args, count)?;
-        let (tool, bits) = (number(tool)?, number(events)?);
+        let (tool, bits) = (number(tool)?, number(events)? as u32);
         let code = code_object(code)?;
         let tool = program_tool(tool)?;
         let bits = ungrouped(bits)?;
-        if bits as u32 >= 1 << LOCAL_EVENTS {
+        let Some(events) = EventSet::of_first(LOCAL_EVENTS, bits) else {
             return Err(raise!(PyExc_ValueError, c"invalid local event set 0x%x", bits));
-        }
-        let events = EventSet::from_bits(bits as u32);
+        };
         let interp = interpreter();
         with_world_stopped(interp, || tools::set_local_events(interp, code, tool, events))?;
         Ok(nothing())
@@ -479,14 +478,11 @@ unsafe fn single_event(bits: c_int) -> PyResult<Event> {
 ///
 /// # Safety
 /// The thread is attached.
-unsafe fn ungrouped(bits: c_int) -> PyResult<c_int> {
-    let Some(bits) = without_ancillary(bits as u32) else {
-        // SAFETY: the thread is attached (caller).
-        return Err(unsafe {
-            raise!(PyExc_ValueError, c"cannot set C_RETURN or C_RAISE events independently")
-        });
-    };
-    Ok(bits as c_int)
+unsafe fn ungrouped(bits: u32) -> PyResult<u32> {
+    // SAFETY: the thread is attached (caller).
+    without_ancillary(bits).ok_or_else(|| unsafe {
+        raise!(PyExc_ValueError, c"cannot set C_RETURN or C_RAISE events independently")
+    })
 }
 
 /// As [`ungrouped`], with `None` instead of an error.

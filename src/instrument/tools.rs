@@ -223,7 +223,7 @@ pub(crate) unsafe fn remove_callback(interp: Interpreter, tool: Tool, event: Eve
 }
 
 /// Registers `callback` (borrowed; null: removes the callback), and returns the one before. BRANCH registers
-/// a handler for each of BRANCH_LEFT and BRANCH_RIGHT. Fails with MemoryError.
+/// a callback for each of BRANCH_LEFT and BRANCH_RIGHT. Fails with MemoryError.
 ///
 /// # Safety
 /// The thread is attached to `interp`, and has not stopped the world; `callback` is live or null.
@@ -237,7 +237,7 @@ pub(crate) unsafe fn register_callback(
     // world is stopped.
     let before = unsafe {
         if event == Event::BRANCH {
-            let (left, right) = branches::handlers(callback)?;
+            let (left, right) = branches::branch_callbacks(callback)?;
             let (before, other) = with_world_stopped(interp, || {
                 let other = swap_callback(interp, tool, Event::BRANCH_RIGHT, right);
                 (swap_callback(interp, tool, Event::BRANCH_LEFT, left), other)
@@ -249,7 +249,7 @@ pub(crate) unsafe fn register_callback(
             with_world_stopped(interp, || swap_callback(interp, tool, event, callback))
         }
     };
-    Ok(before.map(branches::unwrap_handler))
+    Ok(before.map(branches::unwrap_callback))
 }
 
 /// The events that `tool` watches in `code`. Fails with ValueError if the tool is not in use.

@@ -65,7 +65,7 @@ pub(crate) unsafe fn check_periodic<E: Engine>(e: &mut E, []: [StackRef; 0]) -> 
     // SAFETY: the thread is attached. The frame is published before a request is handled.
     unsafe {
         e.tstate().quiescent();
-        if EvalBreaker::of(e.tstate()).load().has_events() {
+        if EvalBreaker::of(e.tstate()).load().has_requests() {
             e.publish();
             if seams::ceval_gil::handle_pending(e.tstate()).is_err() {
                 return Err(Exit::ErrorNoPop);
@@ -392,7 +392,7 @@ pub(crate) unsafe fn enter_executor<E: BytecodeEngine>(e: &mut E, []: [StackRef;
     unsafe {
         let executors = &raw const (*(*e.code().as_ptr()).co_executors).executors;
         let executor = *executors.cast::<NonNull<ffi::_PyExecutorObject>>().add(e.oparg() & 0xFF);
-        if !EvalBreaker::of(e.tstate()).load().has_events() {
+        if !EvalBreaker::of(e.tstate()).load().has_requests() {
             return executors::run(e, executor);
         }
         let original = &raw const (*executor.as_ptr()).vm_data;

@@ -11,7 +11,7 @@ use crate::host::function::VECTORCALL_ARGUMENTS_OFFSET;
 use crate::host::generator::Generator;
 use crate::host::object::{is_exact, type_of};
 use crate::host::owned::into_host;
-use crate::host::{Code, CodeUnit, Frame, Owned, PyObject, StackRef, ThreadState, ffi, refcount};
+use crate::host::{Code, CodeUnit, Frame, Owned, PyObject, StackRef, ThreadState, ffi, none, refcount};
 use crate::instrument::exceptions;
 use crate::raise;
 use crate::seams;
@@ -159,9 +159,27 @@ unsafe fn returned_value(tstate: ThreadState, frame: Frame, instr: CodeUnit) -> 
         if ffi::_PyErr_ExceptionMatches(tstate.as_ptr(), ffi::PyExc_StopIteration) != 0 {
             exceptions::raise(tstate, frame, instr);
         }
-        let mut value = core::ptr::null_mut();
-        if ffi::_PyGen_FetchStopIterationValue(&raw mut value) == 0 { value } else { core::ptr::null_mut() }
+        // A callback may have replaced the exception.
+        let Some(exception) = Owned::optional(ffi::_PyErr_GetRaisedException(tstate.as_ptr())) else {
+            return refcount::new_ref(none());
+        };
+        if ffi::PyErr_GivenExceptionMatches(exception.as_ptr(), ffi::PyExc_StopIteration) == 0 {
+            ffi::_PyErr_SetRaisedException(tstate.as_ptr(), exception.into_ptr());
+            return core::ptr::null_mut();
+        }
+        refcount::new_ref(stop_value(exception.as_ptr()))
     }
+}
+
+/// The value of a StopIteration, borrowed: None if its class has an `__init__` that has not set one. (CPython
+/// crashes then.)
+///
+/// # Safety
+/// `exception` is a live instance of StopIteration.
+unsafe fn stop_value(exception: *mut PyObject) -> *mut PyObject {
+    // SAFETY: the exception is a live StopIteration (caller).
+    let value = unsafe { (*exception.cast::<ffi::PyStopIterationObject>()).value };
+    if value.is_null() { none() } else { value }
 }
 
 /// Resumes the receiver, a generator or coroutine, in this evaluator: moves the topmost value to its frame.
@@ -213,14 +231,14 @@ pub(crate) unsafe fn cleanup_throw<E: Engine>(
     e: &mut E,
     [receiver, sent, exception]: [StackRef; 3],
 ) -> BytecodeOp<Settled<2>> {
-    // SAFETY: the topmost value is an exception. A StopIteration has a value, which is None by default.
+    // SAFETY: the topmost value is an exception, and `stop_value` gets a StopIteration.
     unsafe {
         e.publish();
         let raised = exception.object();
         if ffi::PyErr_GivenExceptionMatches(raised, ffi::PyExc_StopIteration) == 0 {
             return reraise_live(e, raised);
         }
-        let value = StackRef::new((*raised.cast::<ffi::PyStopIterationObject>()).value);
+        let value = StackRef::new(stop_value(raised));
         Ok(e.settle([receiver, exception, sent], [StackRef::none(), value])?)
     }
 }

@@ -2,10 +2,11 @@
 
 use super::adaptive::specialize;
 use super::attributes::address;
+use super::calls::CallSite;
 use super::guards::guard;
 use crate::engine::{BytecodeEngine, BytecodeOp, Engine, Exit, Op, Settled};
 use crate::host::object::{has_feature, type_of};
-use crate::host::{CodeUnit, Frame, PyObject, PyTypeObject, StackRef, ThreadState, ffi, refcount};
+use crate::host::{PyObject, PyTypeObject, StackRef, ffi, refcount};
 use crate::seams;
 
 /// Specializes LOAD_SUPER_ATTR if its counter triggers.
@@ -58,7 +59,9 @@ pub(super) unsafe fn load_super<E: Engine>(
             explicit: e.oparg() & 2 != 0,
         };
         let object = if instrumented {
-            call.run_with_events(e.tstate(), e.frame(), e.this_instr())
+            let argument = if call.explicit { call.class } else { core::ptr::null_mut() };
+            let site = CallSite::new(e, call.callable, argument);
+            call.run_with_events(site)
         } else {
             call.run()
         };
@@ -112,29 +115,16 @@ impl SuperCall {
     /// raises.
     ///
     /// # Safety
-    /// As for [`SuperCall::run`]. `tstate` is the thread's state, `frame` its published frame, and `instr`
-    /// that frame's instruction.
+    /// As for [`SuperCall::run`]; `site` is of this call, and its frame is published.
     #[cold]
     #[inline(never)]
-    unsafe fn run_with_events(self, tstate: ThreadState, frame: Frame, instr: CodeUnit) -> *mut PyObject {
-        let argument = if self.explicit { self.class } else { seams::instrumentation::missing() };
-        let arguments = [self.callable, argument];
+    unsafe fn run_with_events(self, site: CallSite) -> *mut PyObject {
         // SAFETY: the objects are live, and the frame is published (caller). The result is owned.
         unsafe {
-            let fire =
-                |event: u32| seams::instrumentation::event_with_two(tstate, event, frame, instr, arguments);
-            if fire(ffi::PY_MONITORING_EVENT_CALL).is_err() {
-                return core::ptr::null_mut();
+            match site.begins() {
+                Ok([]) => site.ends(self.call()),
+                Err(_) => core::ptr::null_mut(),
             }
-            let object = self.call();
-            if object.is_null() {
-                let event = ffi::PY_MONITORING_EVENT_C_RAISE;
-                seams::instrumentation::event_with_exception(tstate, event, frame, instr, arguments);
-            } else if fire(ffi::PY_MONITORING_EVENT_C_RETURN).is_err() {
-                refcount::decref(object);
-                return core::ptr::null_mut();
-            }
-            object
         }
     }
 }

@@ -4,11 +4,12 @@
 use core::ffi::{CStr, c_char, c_int};
 
 use crate::host::ffi::{FVC_ASCII, conversion_func};
-use crate::host::owned::{into_host, status};
+use crate::host::owned::{into_host, into_status};
 
 use crate::host::{
     Code, CodeUnit, Frame, PyObject, PyResult, PyTypeObject, Raised, StackRef, ThreadState, ffi, none,
 };
+use crate::instrument::events::Event;
 use crate::instrument::exceptions as events;
 use crate::ops::calls::{functions, spread};
 use crate::ops::special_methods::{self, SpecialMethods};
@@ -54,7 +55,7 @@ pub unsafe extern "C" fn _Py_Check_ArgsIterable(
     args: *mut PyObject,
 ) -> c_int {
     // SAFETY: the callee has the same contract.
-    status(unsafe { spread::check_iterable(func, args) })
+    into_status(unsafe { spread::check_iterable(func, args) })
 }
 
 /// Replaces the exception that was raised when `kwargs` was merged into the keywords of a call of `func` by one
@@ -236,7 +237,7 @@ pub unsafe extern "C" fn _PyEval_CheckExceptTypeValid(
     right: *mut PyObject,
 ) -> c_int {
     // SAFETY: the callee has the same contract.
-    status(unsafe { exceptions::check_types(right) })
+    into_status(unsafe { exceptions::check_types(right) })
 }
 
 /// Checks that `right` may follow `except*`: as for `except`, but no class may be an exception group.
@@ -251,7 +252,7 @@ pub unsafe extern "C" fn _PyEval_CheckExceptStarTypeValid(
     right: *mut PyObject,
 ) -> c_int {
     // SAFETY: the callee has the same contract.
-    status(unsafe { exceptions::check_star_types(right) })
+    into_status(unsafe { exceptions::check_star_types(right) })
 }
 
 /// Splits the exception `exc_value` (or None) by the type of an `except*` handler.
@@ -306,7 +307,7 @@ pub unsafe extern "C" fn _PyEval_MonitorRaise(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn _PyEval_NoToolsForUnwind(tstate: *mut ffi::PyThreadState) -> bool {
     // SAFETY: the callee has the same contract.
-    unsafe { !events::is_watched(ThreadState::from_ptr(tstate), ffi::PY_MONITORING_EVENT_PY_UNWIND) }
+    unsafe { !events::is_watched(ThreadState::from_ptr(tstate), Event::PY_UNWIND) }
 }
 
 // --- imports --------------------------------------------------------------------------------

@@ -4,7 +4,7 @@
 use core::ffi::{c_char, c_int, c_void};
 
 use crate::calls::recursion;
-use crate::host::owned::status;
+use crate::host::owned::into_status;
 use crate::host::{ThreadState, ffi};
 
 /// Sets RecursionError if the thread has no Python calls left under the interpreter's limit. Returns 0, or -1
@@ -15,7 +15,7 @@ use crate::host::{ThreadState, ffi};
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn _Py_CheckRecursiveCallPy(tstate: *mut ffi::PyThreadState) -> c_int {
     // SAFETY: the callee has the same contract.
-    status(unsafe { recursion::check_python_recursion(ThreadState::from_ptr(tstate)) })
+    into_status(unsafe { recursion::check_python_recursion(ThreadState::from_ptr(tstate)) })
 }
 
 /// Returns the interpreter's limit of nested Python calls.
@@ -53,7 +53,7 @@ pub unsafe extern "C" fn _Py_CheckRecursiveCall(
     place: *const c_char,
 ) -> c_int {
     // SAFETY: the callee has the same contract.
-    status(unsafe { recursion::overflow(ThreadState::from_ptr(tstate), place) })
+    into_status(unsafe { recursion::overflow(ThreadState::from_ptr(tstate), place) })
 }
 
 /// Ends the process if the hard limit of the C stack is passed. For calls that must not raise.
@@ -117,7 +117,7 @@ pub unsafe extern "C" fn PyUnstable_ThreadState_SetStackProtection(
     stack_size: usize,
 ) -> c_int {
     // SAFETY: the callee has the same contract.
-    status(unsafe {
+    into_status(unsafe {
         recursion::protect(ThreadState::from_ptr(tstate), stack_start_addr as usize, stack_size)
     })
 }

@@ -3,7 +3,7 @@
 
 use core::ffi::c_int;
 
-use crate::host::owned::{into_host, status};
+use crate::host::owned::{into_host, into_status};
 use crate::host::{PyObject, ThreadState, ffi};
 use crate::instrument::legacy;
 use crate::interp::settings;
@@ -19,7 +19,7 @@ use crate::seams::legacy_tracing;
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn _PyEval_SetCoroutineOriginTrackingDepth(depth: c_int) -> c_int {
     // SAFETY: the callee has the same contract.
-    status(unsafe { settings::set_origin_depth(ThreadState::current(), depth) })
+    into_status(unsafe { settings::set_origin_depth(ThreadState::current(), depth) })
 }
 
 /// Returns how many frames of a coroutine's origin the thread records.
@@ -40,7 +40,7 @@ pub unsafe extern "C" fn _PyEval_GetCoroutineOriginTrackingDepth() -> c_int {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn _PyEval_SetAsyncGenFirstiter(firstiter: *mut PyObject) -> c_int {
     // SAFETY: the callee has the same contract.
-    status(unsafe { settings::set_firstiter(ThreadState::current(), firstiter) })
+    into_status(unsafe { settings::set_firstiter(ThreadState::current(), firstiter) })
 }
 
 /// Returns the function that is called when an asynchronous generator is first iterated in this thread,
@@ -62,7 +62,7 @@ pub unsafe extern "C" fn _PyEval_GetAsyncGenFirstiter() -> *mut PyObject {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn _PyEval_SetAsyncGenFinalizer(finalizer: *mut PyObject) -> c_int {
     // SAFETY: the callee has the same contract.
-    status(unsafe { settings::set_finalizer(ThreadState::current(), finalizer) })
+    into_status(unsafe { settings::set_finalizer(ThreadState::current(), finalizer) })
 }
 
 /// Returns the function that finalizes asynchronous generators of this thread, borrowed; NULL if there is none.

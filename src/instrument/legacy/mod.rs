@@ -8,14 +8,14 @@
 //! The functions belong to threads, the two tools to the interpreter. A tool's callbacks are registered once,
 //! and its events are on while any thread has a function.
 
-pub(crate) mod handler;
+pub(crate) mod callback;
 mod profile;
 pub(crate) mod trace;
 
 use core::ffi::{CStr, c_int, c_void};
 use core::sync::atomic::{AtomicU8, Ordering};
 
-use self::handler::Subscription;
+use self::callback::Subscription;
 use super::events::{Event, EventSet, Tool};
 use crate::host::lock::with_world_stopped;
 use crate::host::owned::check;
@@ -141,7 +141,7 @@ unsafe fn begin<K: Kind>(interp: *mut ffi::PyInterpreterState) -> PyResult<()> {
     /// The thread is attached.
     unsafe extern "C" fn register<K: Kind>(_: *mut c_void) -> c_int {
         // SAFETY: the thread is attached (caller).
-        match unsafe { handler::register_all(K::TOOL, K::SUBSCRIPTIONS) } {
+        match unsafe { callback::register_all(K::TOOL, K::SUBSCRIPTIONS) } {
             Ok(()) => 0,
             Err(Raised) => -1,
         }
@@ -227,7 +227,8 @@ pub(crate) unsafe fn set<K: Kind>(
 }
 
 /// Sets the functions of all threads of the interpreter. Fails as [`set`] does. If there is no memory to keep
-/// the old objects, no function changes.
+/// the old objects, no function changes. If memory is short later, the functions are set, and as in [`set`], the
+/// tool's events before those that single code objects request.
 ///
 /// # Safety
 /// The calling thread is attached to `interp` and has not stopped the world; `object` is live or null.
@@ -246,13 +247,14 @@ pub(crate) unsafe fn set_all<K: Kind>(
                     ffi::PyErr_NoMemory();
                     return Err(Raised);
                 }
-                old.extend(threads.clone().map(|thread| exchange::<K>(thread, function, object)));
-                if *K::users(interp) == 0 {
-                    return Ok(());
-                }
-                threads.into_iter().try_for_each(|thread| K::prepare_thread(thread))
+                old.extend(threads.map(|thread| exchange::<K>(thread, function, object)));
+                Ok(())
             })?;
-            update_events::<K>(interp)
+            update_events::<K>(interp)?;
+            ThreadState::with_all(interp, |mut threads| match *K::users(interp) {
+                0 => Ok(()),
+                _ => threads.try_for_each(|thread| K::prepare_thread(thread)),
+            })
         })
     }
 }

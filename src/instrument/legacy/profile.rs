@@ -1,8 +1,9 @@
 //! The events of `sys.setprofile`, and what profile functions get for them. Used by [`super`] only.
 
-use super::handler::{Answer, Call, Handler, Subscription, current_frame, tell};
+use super::callback::{Notification, Reaction, Subscription, current_frame, notify};
 use crate::host::object::{is_exact, type_of};
 use crate::host::{Owned, PyObject, PyResult, ThreadState, ffi, none};
+use crate::instrument::calls::Reply;
 use crate::instrument::events::Event;
 use crate::seams;
 
@@ -18,67 +19,67 @@ pub(super) const SUBSCRIPTIONS: &[Subscription] = &[
 /// Calls the thread's profile function, if it has one. Fails with its exception.
 ///
 /// # Safety
-/// As for [`Handler::handle`]; `argument` is live or null.
-unsafe fn tell_profiler(call: &Call, argument: *mut PyObject) -> PyResult<Answer> {
+/// As for [`Reaction::react`]; `argument` is live or null.
+unsafe fn notify_profiler(event: &Notification, argument: *mut PyObject) -> PyResult<Reply> {
     // SAFETY: the thread is attached, its frames are published, and `argument` is live or null (caller).
     unsafe {
         let tstate = ThreadState::current().as_ptr();
         if (*tstate).c_profilefunc.is_none() {
-            return Ok(Answer::Continue);
+            return Ok(Reply::Done);
         }
         let frame = current_frame(c"Missing frame when calling profile function.")?;
         let _kept = Owned::new_ref(frame.cast());
-        tell(((*tstate).c_profilefunc, (*tstate).c_profileobj), frame, call.what, argument)
+        notify(((*tstate).c_profilefunc, (*tstate).c_profileobj), frame, event.what, argument)
     }
 }
 
 /// A frame starts or resumes.
 struct Entered;
-impl Handler for Entered {
-    unsafe fn handle(call: Call) -> PyResult<Answer> {
+impl Reaction for Entered {
+    unsafe fn react(event: Notification) -> PyResult<Reply> {
         // SAFETY: the thread is attached, and its frames are published (the trait's contract).
-        unsafe { tell_profiler(&call, none()) }
+        unsafe { notify_profiler(&event, none()) }
     }
 }
 
 /// A frame returns or yields a value.
 struct Left;
-impl Handler for Left {
-    unsafe fn handle(call: Call) -> PyResult<Answer> {
+impl Reaction for Left {
+    unsafe fn react(event: Notification) -> PyResult<Reply> {
         // SAFETY: the thread is attached, its frames are published, and these events have a value (the trait's
         // contract).
-        unsafe { tell_profiler(&call, call.value()) }
+        unsafe { notify_profiler(&event, event.value()) }
     }
 }
 
 /// An exception leaves a frame.
 struct Unwound;
-impl Handler for Unwound {
-    unsafe fn handle(call: Call) -> PyResult<Answer> {
+impl Reaction for Unwound {
+    unsafe fn react(event: Notification) -> PyResult<Reply> {
         // SAFETY: the thread is attached, and its frames are published (the trait's contract).
-        unsafe { tell_profiler(&call, core::ptr::null_mut()) }
+        unsafe { notify_profiler(&event, core::ptr::null_mut()) }
     }
 }
 
 /// Something is called, or a call has ended. Profile functions are notified if the callable is a C function.
 /// For a method descriptor they get the bound method, unless it is called without an object.
 struct CallOfC;
-impl Handler for CallOfC {
-    unsafe fn handle(call: Call) -> PyResult<Answer> {
+impl Reaction for CallOfC {
+    unsafe fn react(event: Notification) -> PyResult<Reply> {
         // SAFETY: the thread is attached, and its frames are published (the trait's contract); these events
         // have the callable and its first argument.
         unsafe {
-            let (callable, first) = (call.argument(2), call.argument(3));
+            let (callable, first) = (event.argument(2), event.argument(3));
             if is_c_function(callable) {
-                return tell_profiler(&call, callable);
+                return notify_profiler(&event, callable);
             }
             let is_method = is_exact(callable, &raw mut ffi::PyMethodDescr_Type);
             if !is_method || first == seams::instrumentation::missing() {
-                return Ok(Answer::Continue);
+                return Ok(Reply::Done);
             }
-            let Some(bind) = (*type_of(callable)).tp_descr_get else { return Ok(Answer::Continue) };
+            let Some(bind) = (*type_of(callable)).tp_descr_get else { return Ok(Reply::Done) };
             let method = Owned::from_host(bind(callable, first, type_of(first).cast()))?;
-            tell_profiler(&call, method.as_ptr())
+            notify_profiler(&event, method.as_ptr())
         }
     }
 }

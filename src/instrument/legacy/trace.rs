@@ -3,11 +3,11 @@
 
 use core::ffi::c_int;
 
-use super::handler::{Answer, Call, Handler, Subscription, current_frame, tell};
+use super::callback::{Notification, Reaction, Subscription, current_frame, notify};
 use crate::host::lock::with_world_stopped;
 use crate::host::object::type_of;
 use crate::host::{Code, Frame, Owned, PyObject, PyResult, ThreadState, ffi, none};
-use crate::instrument::calls::line_number;
+use crate::instrument::calls::{Reply, line_number};
 use crate::instrument::data::Monitoring;
 use crate::instrument::events::{Event, EventSet, Tool};
 use crate::seams;
@@ -47,21 +47,21 @@ unsafe fn traced_frame() -> PyResult<*mut ffi::PyFrameObject> {
 /// assigned one.
 ///
 /// # Safety
-/// As for [`Handler::handle`]; `tstate` is this thread's state, `frame` is live, and `argument` is live or
+/// As for [`Reaction::react`]; `tstate` is this thread's state, `frame` is live, and `argument` is live or
 /// null.
 unsafe fn call_function(
     tstate: *mut ffi::PyThreadState,
     frame: *mut ffi::PyFrameObject,
     what: c_int,
     argument: *mut PyObject,
-) -> PyResult<Answer> {
+) -> PyResult<Reply> {
     // SAFETY: the thread is attached, and `frame` is live (caller); it is kept alive until its line number is
     // reset.
     unsafe {
         let _kept = Owned::new_ref(frame.cast());
-        let answer = tell(((*tstate).c_tracefunc, (*tstate).c_traceobj), frame, what, argument);
+        let reply = notify(((*tstate).c_tracefunc, (*tstate).c_traceobj), frame, what, argument);
         (*frame).f_lineno = 0;
-        answer
+        reply
     }
 }
 
@@ -70,17 +70,17 @@ unsafe fn call_function(
 /// exception, or MemoryError.
 ///
 /// # Safety
-/// As for [`Handler::handle`]; `argument` is live or null.
-unsafe fn tell_tracer(call: &Call, argument: *mut PyObject) -> PyResult<Answer> {
+/// As for [`Reaction::react`]; `argument` is live or null.
+unsafe fn notify_tracer(event: &Notification, argument: *mut PyObject) -> PyResult<Reply> {
     // SAFETY: the thread is attached, and its frames are published (caller). The current frame keeps its
     // frame object alive.
     unsafe {
-        let Some(tstate) = traced_thread() else { return Ok(Answer::Continue) };
+        let Some(tstate) = traced_thread() else { return Ok(Reply::Done) };
         let frame = traced_frame()?;
         if (*frame).f_trace_opcodes != 0 {
             want_opcodes(frame, true)?;
         }
-        call_function(tstate, frame, call.what, argument)
+        call_function(tstate, frame, event.what, argument)
     }
 }
 
@@ -88,80 +88,80 @@ unsafe fn tell_tracer(call: &Call, argument: *mut PyObject) -> PyResult<Answer> 
 /// negative.
 ///
 /// # Safety
-/// As for [`Handler::handle`]; `tstate` is this thread's state, and `frame` is live.
-unsafe fn tell_line(
-    call: &Call,
+/// As for [`Reaction::react`]; `tstate` is this thread's state, and `frame` is live.
+unsafe fn notify_of_line(
+    event: &Notification,
     tstate: *mut ffi::PyThreadState,
     frame: *mut ffi::PyFrameObject,
     line: c_int,
-) -> PyResult<Answer> {
+) -> PyResult<Reply> {
     // SAFETY: the thread is attached, and `frame` is live (caller).
     unsafe {
         if (*frame).f_trace_lines == 0 || line < 0 {
-            return Ok(Answer::Continue);
+            return Ok(Reply::Done);
         }
         (*frame).f_lineno = line;
-        call_function(tstate, frame, call.what, none())
+        call_function(tstate, frame, event.what, none())
     }
 }
 
 /// A frame starts or resumes.
 struct Entered;
-impl Handler for Entered {
-    unsafe fn handle(call: Call) -> PyResult<Answer> {
+impl Reaction for Entered {
+    unsafe fn react(event: Notification) -> PyResult<Reply> {
         // SAFETY: the thread is attached, and its frames are published (the trait's contract).
-        unsafe { tell_tracer(&call, none()) }
+        unsafe { notify_tracer(&event, none()) }
     }
 }
 
 /// A frame returns or yields a value.
 struct Left;
-impl Handler for Left {
-    unsafe fn handle(call: Call) -> PyResult<Answer> {
+impl Reaction for Left {
+    unsafe fn react(event: Notification) -> PyResult<Reply> {
         // SAFETY: the thread is attached, its frames are published, and these events have a value (the trait's
         // contract).
-        unsafe { tell_tracer(&call, call.value()) }
+        unsafe { notify_tracer(&event, event.value()) }
     }
 }
 
 /// An exception leaves a frame.
 struct Unwound;
-impl Handler for Unwound {
-    unsafe fn handle(call: Call) -> PyResult<Answer> {
+impl Reaction for Unwound {
+    unsafe fn react(event: Notification) -> PyResult<Reply> {
         // SAFETY: the thread is attached, and its frames are published (the trait's contract).
-        unsafe { tell_tracer(&call, core::ptr::null_mut()) }
+        unsafe { notify_tracer(&event, core::ptr::null_mut()) }
     }
 }
 
 /// An exception is raised, or ends an iteration. Trace functions get type, exception and traceback.
 struct Exception;
-impl Handler for Exception {
-    unsafe fn handle(call: Call) -> PyResult<Answer> {
+impl Reaction for Exception {
+    unsafe fn react(event: Notification) -> PyResult<Reply> {
         // SAFETY: the thread is attached, and its frames are published (the trait's contract); the value of
         // these events is an exception. The tuple takes references of its own.
         unsafe {
-            let exception = call.value();
+            let exception = event.value();
             let type_: *mut PyObject = type_of(exception).cast();
             let traceback = Owned::optional(ffi::PyException_GetTraceback(exception))
                 .unwrap_or_else(|| Owned::new_ref(none()));
             let triple = ffi::PyTuple_Pack(3, type_, exception, traceback.as_ptr());
             drop(traceback);
             let triple = Owned::from_host(triple)?;
-            tell_tracer(&call, triple.as_ptr())
+            notify_tracer(&event, triple.as_ptr())
         }
     }
 }
 
 /// A line begins.
 struct Line;
-impl Handler for Line {
-    unsafe fn handle(call: Call) -> PyResult<Answer> {
+impl Reaction for Line {
+    unsafe fn react(event: Notification) -> PyResult<Reply> {
         // SAFETY: the thread is attached, and its frames are published (the trait's contract); the event has
         // the line instead of an offset.
         unsafe {
-            let Some(tstate) = traced_thread() else { return Ok(Answer::Continue) };
-            let line = ffi::PyLong_AsInt(call.argument(1));
-            tell_line(&call, tstate, traced_frame()?, line)
+            let Some(tstate) = traced_thread() else { return Ok(Reply::Done) };
+            let line = ffi::PyLong_AsInt(event.argument(1));
+            notify_of_line(&event, tstate, traced_frame()?, line)
         }
     }
 }
@@ -169,28 +169,28 @@ impl Handler for Line {
 /// A jump. Trace functions are notified of a line again when a loop jumps back within it. Other jumps return
 /// DISABLE.
 struct Jump;
-impl Handler for Jump {
-    unsafe fn handle(call: Call) -> PyResult<Answer> {
+impl Reaction for Jump {
+    unsafe fn react(event: Notification) -> PyResult<Reply> {
         // SAFETY: the thread is attached, and its frames are published (the trait's contract); the event has
         // code object, offset and target.
         unsafe {
-            let Some(tstate) = traced_thread() else { return Ok(Answer::Continue) };
+            let Some(tstate) = traced_thread() else { return Ok(Reply::Done) };
             let unit = |offset| ffi::PyLong_AsInt(offset) as usize / size_of::<ffi::_Py_CODEUNIT>();
-            let (from, to) = (unit(call.argument(1)), unit(call.argument(2)));
+            let (from, to) = (unit(event.argument(1)), unit(event.argument(2)));
             if to > from {
-                return Ok(Answer::Disable);
+                return Ok(Reply::Disable);
             }
-            let code = Code::from_ptr(call.argument(0).cast());
+            let code = Code::from_ptr(event.argument(0).cast());
             // The tool watches lines whenever it watches jumps, so the code has a table of lines.
             let Some(lines) = Monitoring::of(code).and_then(|data| data.lines()) else {
-                return Ok(Answer::Continue);
+                return Ok(Reply::Done);
             };
             let line = lines.line(to);
             if line != lines.line(from) {
                 // The target fires a line event.
-                return Ok(Answer::Disable);
+                return Ok(Reply::Disable);
             }
-            tell_line(&call, tstate, traced_frame()?, line_number(code, line))
+            notify_of_line(&event, tstate, traced_frame()?, line_number(code, line))
         }
     }
 }
@@ -198,19 +198,19 @@ impl Handler for Jump {
 /// An instruction begins. Trace functions are notified in frames that request it (`f_trace_opcodes`). Any
 /// other frame of the same code turns the event off again.
 struct Instruction;
-impl Handler for Instruction {
-    unsafe fn handle(call: Call) -> PyResult<Answer> {
+impl Reaction for Instruction {
+    unsafe fn react(event: Notification) -> PyResult<Reply> {
         // SAFETY: the thread is attached, and its frames are published (the trait's contract). The current
         // frame keeps its frame object alive.
         unsafe {
             let frame = traced_frame()?;
             match traced_thread() {
                 Some(tstate) if (*frame).f_trace_opcodes != 0 => {
-                    call_function(tstate, frame, call.what, none())
+                    call_function(tstate, frame, event.what, none())
                 }
                 _ => {
                     want_opcodes(frame, false)?;
-                    Ok(Answer::Continue)
+                    Ok(Reply::Done)
                 }
             }
         }

@@ -7,7 +7,7 @@ use crate::seams;
 
 /// The arguments of the events of a call. All references are borrowed. The frame is published.
 #[derive(Clone, Copy)]
-pub(super) struct CallSite {
+pub(crate) struct CallSite {
     tstate: ThreadState,
     frame: Frame,
     instr: CodeUnit,

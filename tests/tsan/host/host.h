@@ -5,7 +5,7 @@
  * attached and for stopping the world, locks that spin, memory that is freed late.
  *
  *     world.c     attached threads, stopping the world, locks, memory
- *     objects.c   objects, callbacks of tools, operands
+ *     objects.c   objects, exceptions, callbacks of tools, operands
  *     code.c      code objects
  *     legacy.c    profile and trace functions, and what they get to see: frame objects
  *     main.c      the threads and what they do
@@ -56,7 +56,7 @@ typedef struct {
     PyObject *const *operands;
     size_t operand_count;
     PyObject *globals, *builtins;
-    uint64_t frames, instrumented, specialized;
+    uint64_t frames, instrumented, specialized, raised;
 } thread;
 
 void stress_run(thread *, const program *);
@@ -96,6 +96,7 @@ extern PyObject *callbacks[CALLBACKS];
 /* Events told to callbacks: in this life of the thread, and altogether. */
 extern _Thread_local uint64_t calls;
 extern uint64_t all_calls, all_disabled;
+extern int64_t live_exceptions;
 
 void *new_object(PyTypeObject *, size_t size);
 PyObject *tuple_of_two(PyObject *, PyObject *);

@@ -89,8 +89,9 @@ static void hear(int kind, Py_tracefunc function, PyObject *object, PyFrameObjec
 {
     listener *set = (listener *)object;
     REQUIRE(what != PyTrace_CALL || argument == Py_None);
-    REQUIRE(what != PyTrace_RETURN || argument);
-    REQUIRE(current && current->tracing && sections == 0 && !stopper);
+    /* There is no value when an exception leaves a frame. */
+    REQUIRE(argument || what == PyTrace_RETURN);
+    REQUIRE(current && current->tracing && sections == 0 && !stopper && current->current_exception == NULL);
     REQUIRE(Py_TYPE(object) == &listener_type && set->function == function);
     REQUIRE(set->owner == 0 || set->owner == current->id);
     REQUIRE(frame->f_frame == current->current_frame && frame->f_frame->frame_obj == frame);

@@ -5,7 +5,7 @@
 enum { WORKERS = 6, FRAMES = 60, GROUP = 16 };
 
 static int finished;
-static uint64_t all_frames, all_instrumented, all_specialized, all_lives, all_lines;
+static uint64_t all_frames, all_instrumented, all_specialized, all_raised, all_lives, all_lines;
 
 static struct _qsbr_shared qsbr = { .wr_seq = 1 };
 
@@ -97,6 +97,7 @@ static void *work(void *argument)
         _Py_atomic_add_uint64(&all_frames, self.frames);
         _Py_atomic_add_uint64(&all_instrumented, self.instrumented);
         _Py_atomic_add_uint64(&all_specialized, self.specialized);
+        _Py_atomic_add_uint64(&all_raised, self.raised);
         _Py_atomic_add_uint64(&all_lives, 1);
         _Py_atomic_add_uint64(&all_calls, calls);
         calls = 0;
@@ -201,13 +202,13 @@ int main(int argc, char **argv)
     end_thread_state(first);
     end_all_code();
     printf("%zu code objects, %lu thread states, %lu frames, %lu copies left to code objects; %lu instructions met with "
-           "events, %lu specialized; %lu events told, %lu disabled; %lu told to profile functions, %lu to trace "
-           "functions (%lu instructions); %lu lines looked up\n",
-           program_count, all_lives, all_frames, all_copies, all_instrumented, all_specialized, all_calls, all_disabled,
-           all_profiled, all_traced, all_opcodes, all_lines);
+           "events, %lu specialized; %lu exceptions that tools watch; %lu events told, %lu disabled; %lu told to profile "
+           "functions, %lu to trace functions (%lu instructions); %lu lines looked up\n",
+           program_count, all_lives, all_frames, all_copies, all_instrumented, all_specialized, all_raised, all_calls,
+           all_disabled, all_profiled, all_traced, all_opcodes, all_lines);
     /* Everything has happened that was to happen, and nothing that was not. */
-    REQUIRE(all_lives && all_frames && all_instrumented && all_calls && all_disabled && all_lines);
-    REQUIRE(all_profiled && all_traced && live_listeners == 0 && live_frames == 0);
+    REQUIRE(all_lives && all_frames && all_instrumented && all_raised && all_calls && all_disabled && all_lines);
+    REQUIRE(all_profiled && all_traced && live_listeners == 0 && live_frames == 0 && live_exceptions == 0);
     REQUIRE((all_opcodes != 0) == trace_opcodes);
     REQUIRE(interp->sys_profiling_threads == 0 && interp->sys_tracing_threads == 0);
     REQUIRE((all_copies != 0) == interp->config.tlbc_enabled && (all_specialized != 0) == interp->config.tlbc_enabled);

@@ -136,7 +136,63 @@ static void end_tuple(PyObject *object)
     free(object);
 }
 
-/* What STOP_ITERATION is told with has never been raised. */
+/* --- exceptions -------------------------------------------------------------------------------------------------- */
+
+/* Only whether one is set matters here, not which. */
+static PyTypeObject exception_type = { .tp_name = "exception" };
+PyObject *PyExc_StopIteration = (PyObject *)&exception_type;
+PyObject *PyExc_ValueError = (PyObject *)&exception_type;
+int64_t live_exceptions;
+
+static void end_exception(PyObject *object)
+{
+    _Py_atomic_add_int64(&live_exceptions, -1);
+    free(object);
+}
+
+/* The exception is set on the thread, or taken off it, by the thread itself. */
+static void set_exception(PyObject *exception)
+{
+    REQUIRE(current && !stopper && (exception == NULL || current->current_exception == NULL));
+    current->current_exception = exception;
+}
+
+void PyErr_SetObject(PyObject *type, PyObject *value)
+{
+    REQUIRE(type == PyExc_StopIteration && value);
+    set_exception(new_object(&exception_type, sizeof(PyObject)));
+    _Py_atomic_add_int64(&live_exceptions, 1);
+}
+
+PyObject *PyErr_Format(PyObject *type, const char *format, ...)
+{
+    REQUIRE(type == PyExc_ValueError && strstr(format, "Cannot disable"));
+    PyErr_SetObject(PyExc_StopIteration, Py_None);
+    return NULL;
+}
+
+PyObject *PyErr_GetRaisedException(void)
+{
+    PyObject *exception = current->current_exception;
+    set_exception(NULL);
+    return exception;
+}
+
+void PyErr_SetRaisedException(PyObject *exception)
+{
+    set_exception(exception);
+}
+
+void _PyErr_Clear(PyThreadState *tstate)
+{
+    REQUIRE(tstate == current);
+    PyObject *exception = PyErr_GetRaisedException();
+    if (exception) {
+        _Py_DecRef(exception);
+    }
+}
+
+/* Nothing is unwound. */
 PyObject *PyException_GetTraceback(PyObject *exception)
 {
     (void)exception;
@@ -211,6 +267,7 @@ uint64_t all_calls, all_disabled;
 static PyObject *told(PyObject *object, PyObject *const *arguments, size_t count, PyObject *names)
 {
     REQUIRE(current && current->tracing && sections == 0 && !stopper && names == NULL);
+    REQUIRE(current->current_exception == NULL);
     REQUIRE(Py_TYPE(object) == &callback_type && PyVectorcall_NARGS(count) >= 2);
     REQUIRE(Py_TYPE(arguments[0]) == &PyCode_Type);
     if (++calls % 8 == 0) {
@@ -283,6 +340,7 @@ static PyDictObject *new_dict(void)
 void make_operands(void)
 {
     PyTuple_Type.tp_dealloc = end_tuple;
+    exception_type.tp_dealloc = end_exception;
     PyMethodDescr_Type.tp_descr_get = bind;
     PyType_Type.tp_flags = Py_TPFLAGS_TYPE_SUBCLASS;
     PyModule_Type.tp_getattro = no_attribute;

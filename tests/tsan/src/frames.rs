@@ -8,7 +8,7 @@ use crate::host::{Code, CodeUnit, Frame, Owned, PyObject, StackRef, ThreadState,
 use crate::instrument::data::{Monitoring, TableKind};
 use crate::instrument::events::{Event, Tool, ToolSet};
 use crate::instrument::layout::{Layers, strip};
-use crate::instrument::{opcodes, tools};
+use crate::instrument::{exceptions, opcodes, tools};
 use crate::ops;
 
 use super::engine::Registers;
@@ -37,6 +37,8 @@ pub struct Thread {
     frames: u64,
     instrumented: u64,
     specialized: u64,
+    /// Exceptions of which tools were notified.
+    raised: u64,
 }
 
 /// The number of values on the stack of a frame: more than any instruction here reads.
@@ -172,6 +174,12 @@ impl Walk<'_> {
                 // The code has two constants, names and so on.
                 let oparg = self.thread.random.below(2);
                 let mut e = self.registers(index, previous, oparg);
+                if self.thread.random.once_in(16) {
+                    self.raise(&e);
+                }
+                if self.thread.random.once_in(2) && ends_iteration(original) {
+                    self.end_iteration(&e);
+                }
                 match self.step(&mut e, opcode) {
                     Outcome::Done => return,
                     Outcome::As(other) => opcode = other,
@@ -316,6 +324,43 @@ impl Walk<'_> {
         }
     }
 
+    /// Raises an exception at an instruction, in one of the ways that fire an event, and catches it.
+    ///
+    /// # Safety
+    /// As the comment above says; `e` has the registers for the instruction.
+    unsafe fn raise(&mut self, e: &Registers) {
+        // SAFETY: the contract above; the frame is published first. An exception is set for the first event,
+        // and none for EXCEPTION_HANDLED.
+        unsafe {
+            e.publish();
+            let (tstate, frame, this) = (e.tstate, e.frame, e.this);
+            ffi::PyErr_SetObject(ffi::PyExc_StopIteration, e.peek(1).object());
+            let ways = [exceptions::raise, exceptions::reraise, exceptions::throw, exceptions::unwind];
+            self.thread.random.pick(&ways)(tstate, frame, this);
+            // This one, or that of a tool that has disabled the event.
+            let exception = Owned::from_host(ffi::PyErr_GetRaisedException()).expect("it stays set");
+            if exceptions::is_watched(tstate, Event::RAISE) {
+                self.thread.raised += 1;
+            }
+            if exceptions::handled(tstate, frame, this, exception.as_ptr()).is_err() {
+                ffi::_PyErr_Clear(tstate.as_ptr());
+            }
+        }
+    }
+
+    /// Ends an iteration at an instruction.
+    ///
+    /// # Safety
+    /// As the comment above says; `e` has the registers for the instruction, and [`ends_iteration`].
+    unsafe fn end_iteration(&mut self, e: &Registers) {
+        // SAFETY: the contract above; the frame is published first.
+        unsafe {
+            e.publish();
+            let value = e.peek(1).object();
+            assert!(exceptions::stop_iteration(e.tstate, e.frame, e.this, value).is_ok());
+        }
+    }
+
     /// Notifies tools of the event of an instruction, with the arguments of that event.
     ///
     /// # Safety
@@ -347,11 +392,19 @@ impl Walk<'_> {
                     let next = ffi::_Py_call_instrumentation_jump(this, tstate, number, frame, this, target);
                     c_int::from(next == target) - 1
                 }
+                Event::STOP_ITERATION => return self.end_iteration(e),
                 _ => ffi::_Py_call_instrumentation_arg(tstate, number, frame, this, value),
             };
             assert_eq!(status, 0);
         }
     }
+}
+
+/// Whether STOP_ITERATION may fire at an instruction of the compiler: it has this event or none. Those that have none
+/// are many, so that threads look for the tools of a code object while another one instruments it.
+fn ends_iteration(original: u16) -> bool {
+    let event = opcodes::event(original as u8, (original >> 8) as u8);
+    event.is_none_or(|event| event == Event::STOP_ITERATION)
 }
 
 type FirstStep = unsafe fn(&mut Registers, u16, [StackRef; 0]) -> BytecodeOp;

@@ -4,7 +4,7 @@ use crate::host::lock::with_world_stopped;
 use crate::host::{Code, PyObject, ThreadState, ffi};
 use crate::instrument::data::Monitoring;
 use crate::instrument::events::{Event, EventSet, LOCAL_EVENTS, Tool, UNGROUPED_EVENTS};
-use crate::instrument::tools;
+use crate::instrument::{exceptions, tools};
 
 use super::frames::{FAITHFUL, Program};
 use super::random::Random;
@@ -79,8 +79,8 @@ pub unsafe extern "C" fn stress_change(
     }
 }
 
-/// Looks up a line as tracebacks do, and which events a tool watches, without a lock and regardless of the code
-/// object's version. Returns the line; -1 if there is no line table yet.
+/// Looks up a line as tracebacks do, which events a tool watches, and whether one watches the end of an iteration,
+/// without a lock and regardless of the code object's version. Returns the line; -1 if there is no line table yet.
 ///
 /// # Safety
 /// The thread is attached, and the program's code object is live.
@@ -92,6 +92,8 @@ pub unsafe extern "C" fn stress_look(program: &Program, random: &mut Random) -> 
         if let Some(tool) = Tool::from_number(random.pick(&TOOLS)) {
             core::hint::black_box(tools::local_events_of(code, tool));
         }
+        let event = Event::STOP_ITERATION;
+        core::hint::black_box(exceptions::is_watched_in(ThreadState::current(), code, event));
         let Some(lines) = Monitoring::of(code).and_then(|data| data.lines()) else { return -1 };
         let index = random.below(crate::host::object::size(code.object()) as usize);
         crate::instrument::calls::line_number(code, lines.line(index))

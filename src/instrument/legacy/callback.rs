@@ -6,34 +6,27 @@ use core::mem::offset_of;
 
 use crate::host::object::static_head;
 use crate::host::{Owned, PyObject, PyResult, Raised, ffi, none};
+use crate::instrument::calls::Reply;
 use crate::instrument::events::{Event, Tool};
 use crate::seams;
 
 /// A callback object (`_PyLegacyEventHandler`).
 #[repr(C)]
-struct EventHandler {
+struct Callback {
     head: PyObject,
     vectorcall: ffi::vectorcallfunc,
     what: c_int,
 }
 
-/// Whether the event stays on at this location.
-pub(crate) enum Answer {
-    /// It stays on.
-    Continue,
-    /// The callback returns `sys.monitoring.DISABLE`.
-    Disable,
-}
-
-/// An event, as its handler gets it: the `PyTrace_*` for the function, and the arguments of the callback,
+/// An event, as the reaction to it gets it: the `PyTrace_*` for the function, and the arguments of the callback,
 /// which begin with code object and offset (or line). All references are borrowed.
-pub(crate) struct Call {
+pub(crate) struct Notification {
     /// The kind of event for the function, a `PyTrace_*`.
     pub(crate) what: c_int,
     arguments: *const *mut PyObject,
 }
 
-impl Call {
+impl Notification {
     /// An argument of the callback.
     ///
     /// # Safety
@@ -56,21 +49,21 @@ impl Call {
 }
 
 /// The reaction to an event.
-pub(crate) trait Handler {
+pub(crate) trait Reaction {
     /// Calls the thread's function. Fails with its exception.
     ///
     /// # Safety
-    /// The thread is attached, its frames are published, and `call` is of an event that the handler is
+    /// The thread is attached, its frames are published, and `event` is one that the reaction is
     /// subscribed to.
-    unsafe fn handle(call: Call) -> PyResult<Answer>;
+    unsafe fn react(event: Notification) -> PyResult<Reply>;
 }
 
-/// The vectorcall of a callback object with the handler `H`.
+/// The vectorcall of a callback object with the reaction `R`.
 ///
 /// # Safety
-/// `callback` is an [`EventHandler`] with this entry point. It is called as the callback of a tool for one of
+/// `callback` is a [`Callback`] with this entry point. It is called as the callback of a tool for one of
 /// its events, with the arguments of this event, while the thread is attached and its frames are published.
-unsafe extern "C" fn enter<H: Handler>(
+unsafe extern "C" fn enter<R: Reaction>(
     callback: *mut PyObject,
     arguments: *const *mut PyObject,
     _nargsf: usize,
@@ -79,13 +72,13 @@ unsafe extern "C" fn enter<H: Handler>(
     debug_assert!(kwnames.is_null());
     // SAFETY: the callback is such an object, and the arguments are those of one of its events (caller).
     // Programs never get these objects: only the code that calls tools does.
-    let answer = unsafe {
-        let what = (*callback.cast::<EventHandler>()).what;
-        H::handle(Call { what, arguments })
+    let reply = unsafe {
+        let what = (*callback.cast::<Callback>()).what;
+        R::react(Notification { what, arguments })
     };
-    match answer {
-        Ok(Answer::Continue) => none(),
-        Ok(Answer::Disable) => seams::instrumentation::disable(),
+    match reply {
+        Ok(Reply::Done) => none(),
+        Ok(Reply::Disable) => seams::instrumentation::disable(),
         Err(Raised) => core::ptr::null_mut(),
     }
 }
@@ -98,9 +91,9 @@ pub(crate) struct Subscription {
 }
 
 impl Subscription {
-    /// Calls `H` at each of `events`, with `what` for the function.
-    pub(crate) const fn new<H: Handler>(what: u32, events: &'static [Event]) -> Subscription {
-        Subscription { enter: Some(enter::<H>), what, events }
+    /// Calls `R` at each of `events`, with `what` for the function.
+    pub(crate) const fn new<R: Reaction>(what: u32, events: &'static [Event]) -> Subscription {
+        Subscription { enter: Some(enter::<R>), what, events }
     }
 }
 
@@ -110,8 +103,8 @@ pub(crate) const TYPE: ffi::PyTypeObject = {
     let mut type_: ffi::PyTypeObject = unsafe { core::mem::zeroed() };
     type_.ob_base.ob_base = static_head(&raw mut ffi::PyType_Type);
     type_.tp_name = c"sys.legacy_event_handler".as_ptr();
-    type_.tp_basicsize = size_of::<EventHandler>() as ffi::Py_ssize_t;
-    type_.tp_vectorcall_offset = offset_of!(EventHandler, vectorcall) as ffi::Py_ssize_t;
+    type_.tp_basicsize = size_of::<Callback>() as ffi::Py_ssize_t;
+    type_.tp_vectorcall_offset = offset_of!(Callback, vectorcall) as ffi::Py_ssize_t;
     type_.tp_flags = (ffi::Py_TPFLAGS_DEFAULT
         | ffi::Py_TPFLAGS_BASETYPE
         | ffi::Py_TPFLAGS_HAVE_VECTORCALL
@@ -130,7 +123,7 @@ pub(super) unsafe fn register_all(tool: Tool, subscriptions: &[Subscription]) ->
         // before it is shared.
         unsafe {
             let callback = Owned::from_host(ffi::_PyObject_New(seams::legacy_tracing::event_handler_type()))?;
-            let object = callback.as_ptr().cast::<EventHandler>();
+            let object = callback.as_ptr().cast::<Callback>();
             (&raw mut (*object).vectorcall).write(subscription.enter);
             (&raw mut (*object).what).write(subscription.what as c_int);
             for event in subscription.events {
@@ -167,14 +160,14 @@ pub(super) unsafe fn current_frame(missing: &'static CStr) -> PyResult<*mut ffi:
 /// # Safety
 /// The thread is attached, its frames are published, and `frame` is live for the call; `object` is the object
 /// that was set with `function`, and `argument` is live or null.
-pub(super) unsafe fn tell(
+pub(super) unsafe fn notify(
     (function, object): (ffi::Py_tracefunc, *mut PyObject),
     frame: *mut ffi::PyFrameObject,
     what: c_int,
     argument: *mut PyObject,
-) -> PyResult<Answer> {
-    let Some(function) = function else { return Ok(Answer::Continue) };
+) -> PyResult<Reply> {
+    let Some(function) = function else { return Ok(Reply::Done) };
     // SAFETY: the frame, the object and the argument are as such a function requires (caller).
     let status = unsafe { function(object, frame, what, argument) };
-    if status == 0 { Ok(Answer::Continue) } else { Err(Raised) }
+    if status == 0 { Ok(Reply::Done) } else { Err(Raised) }
 }
