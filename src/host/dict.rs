@@ -8,7 +8,6 @@
 //! "Locked" means: with a GIL nothing, in free-threaded hosts that this thread holds the object's lock.
 
 use core::ffi::c_int;
-use core::num::NonZeroU32;
 use core::sync::atomic::{AtomicIsize, AtomicPtr, AtomicU8, AtomicU32, AtomicU64, Ordering};
 
 #[cfg(py_gil_disabled)]
@@ -19,6 +18,7 @@ use super::object::gc_bits;
 use super::object::{inline_values, is_exact};
 use super::slot::ACQUIRE;
 pub(crate) use super::slot::Slot;
+use super::versions::KeysVersion;
 
 /// The value of a field that another thread may be changing.
 ///
@@ -127,17 +127,17 @@ impl Dict {
         unsafe { usize::try_from(ffi::_PyDict_LookupIndex(self.0, key)).ok() }
     }
 
-    /// The version of the keys for inline caches, assigned now if they have none. `None` if versions have run
-    /// out or the keys cannot have one (`_PyDict_GetKeysVersionForCurrentState`).
+    /// The version of the keys, assigned now if they have none. `None` if versions have run out or the keys cannot
+    /// have one (`_PyDict_GetKeysVersionForCurrentState`).
     ///
     /// # Safety
     /// The dictionary is live, and locked; `interp` is the attached thread's interpreter.
     pub(crate) unsafe fn current_keys_version(
         self,
         interp: *mut ffi::PyInterpreterState,
-    ) -> Option<NonZeroU32> {
+    ) -> Option<KeysVersion> {
         // SAFETY: the dictionary is live and locked, and `interp` is this thread's (caller).
-        NonZeroU32::new(unsafe { ffi::_PyDict_GetKeysVersionForCurrentState(interp, self.0) })
+        KeysVersion::new(unsafe { ffi::_PyDict_GetKeysVersionForCurrentState(interp, self.0) })
     }
 
     /// Makes a free-threaded host keep old tables for readers without a lock (`_PyDict_EnsureSharedOnRead`).
@@ -189,15 +189,14 @@ impl DictKeys {
         DictKeys(unsafe { (*type_.cast::<ffi::PyHeapTypeObject>()).ht_cached_keys })
     }
 
-    /// The version that inline caches compare (`dk_version`). Tables with the same version have the same keys
-    /// at the same indices. Zero means that the table has no version.
+    /// Whether the keys have this version (`dk_version`).
     ///
     /// # Safety
     /// The keys are live.
     #[inline(always)]
-    pub(crate) unsafe fn version(self) -> u32 {
+    pub(crate) unsafe fn has_version(self, version: KeysVersion) -> bool {
         // SAFETY: the keys are live (caller).
-        unsafe { load_u32(&raw mut (*self.0).dk_version) }
+        unsafe { load_u32(&raw mut (*self.0).dk_version) == version.get() }
     }
 
     /// The index of the entry of `key`, or `None` if the table does not have the key
@@ -222,16 +221,19 @@ impl DictKeys {
         unsafe { usize::try_from(ffi::_PyDictKeys_StringLookupSplit(self.0, key)).ok() }
     }
 
-    /// Like [`DictKeys::shared_index_of`]. Also returns the version of the keys for inline caches, assigned now
-    /// if they have none; zero if versions have run out (`_PyDictKeys_StringLookupAndVersion`).
+    /// Like [`DictKeys::shared_index_of`]. Also returns the version of the keys, assigned now if they have none;
+    /// `None` if versions have run out (`_PyDictKeys_StringLookupAndVersion`).
     ///
     /// # Safety
     /// As for [`DictKeys::shared_index_of`].
-    pub(crate) unsafe fn shared_index_and_version_of(self, key: *mut PyObject) -> (Option<usize>, u32) {
+    pub(crate) unsafe fn shared_index_and_version_of(
+        self,
+        key: *mut PyObject,
+    ) -> (Option<usize>, Option<KeysVersion>) {
         let mut version = 0;
         // SAFETY: the keys are live and shared, `key` is a string (caller). A negative index means "not found".
         let index = unsafe { ffi::_PyDictKeys_StringLookupAndVersion(self.0, key, &raw mut version) };
-        (usize::try_from(index).ok(), version)
+        (usize::try_from(index).ok(), KeysVersion::new(version))
     }
 
     /// The number of entries, deleted ones included (`dk_nentries`).

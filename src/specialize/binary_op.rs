@@ -142,6 +142,7 @@ unsafe fn python_getitem(class: *mut PyTypeObject) -> Result<(), Refusal> {
         }
         takes(function, 2)?;
         default_evaluator()?;
+        let version = version.ok_or(Refusal::OutOfVersions)?.get();
         if ffi::_PyType_CacheGetItemForSpecialization(class.cast(), function.object(), version) == 0 {
             return Err(Refusal::OutOfVersions);
         }

@@ -4,7 +4,7 @@ use super::form::narrow;
 use super::{Cache, Decision, Form, Refusal, conclude};
 use crate::bytecode::opcode::*;
 use crate::host::dict::Dict;
-use crate::host::{CodeUnit, PyObject, ThreadState, ffi, lock};
+use crate::host::{CodeUnit, PyObject, ShortKeysVersion, ThreadState, ffi, lock};
 
 /// # Safety
 /// As the module says; `interp` is the thread's interpreter, and both namespaces are locked. They need not be
@@ -55,10 +55,13 @@ unsafe fn find(namespace: Dict, name: *mut PyObject) -> Result<Option<usize>, Re
 /// # Safety
 /// As the module says; `interp` is the thread's interpreter, and the namespace is locked and exactly a
 /// `dict`.
-unsafe fn keys_version(interp: *mut ffi::PyInterpreterState, namespace: Dict) -> Result<u16, Refusal> {
+unsafe fn keys_version(
+    interp: *mut ffi::PyInterpreterState,
+    namespace: Dict,
+) -> Result<ShortKeysVersion, Refusal> {
     // SAFETY: the namespace is a live and locked dictionary (caller).
     let version = unsafe { namespace.current_keys_version(interp) }.ok_or(Refusal::OutOfVersions)?;
-    u16::try_from(version.get()).map_err(|_| Refusal::OutOfRange)
+    version.short().ok_or(Refusal::OutOfRange)
 }
 
 /// Specializes a LOAD_GLOBAL.
