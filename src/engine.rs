@@ -419,8 +419,8 @@ pub(crate) unsafe trait Engine: Sized {
 
     /// Passes a new frame from the micro-op that made it to the one of the same instruction that enters it.
     fn give_frame(&mut self, frame: Frame);
-    /// Returns the frame that [`Engine::give_frame`] passed last.
-    fn take_frame(&mut self) -> Frame;
+    /// The frame that [`Engine::give_frame`] has passed.
+    fn take_frame(&mut self) -> Option<Frame>;
 
     /// The next instruction, if it is a STORE_FAST and the engine looks ahead. A micro-op may do the work of
     /// that instruction and then returns [`PushedOrStored::Stored`].

@@ -20,6 +20,19 @@ pub static mut _PyInstrumentation_DISABLE: PyObject = static_head(&raw mut ffi::
 #[unsafe(no_mangle)]
 pub static mut _PyInstrumentation_MISSING: PyObject = static_head(&raw mut ffi::PyBaseObject_Type);
 
+/// Where a thread is, as handles.
+///
+/// # Safety
+/// The frame is live.
+unsafe fn at(
+    tstate: *mut ffi::PyThreadState,
+    frame: *mut ffi::_PyInterpreterFrame,
+    instr: *mut ffi::_Py_CODEUNIT,
+) -> (ThreadState, Frame, CodeUnit) {
+    // SAFETY: the frame is live (caller), so its address is not null.
+    (ThreadState::from_ptr(tstate), unsafe { Frame::from_ptr(frame) }, CodeUnit::from_ptr(instr))
+}
+
 /// Notifies tools of an event of `instr` that has no argument. Declared in `pycore_instruments.h`.
 ///
 /// Returns 0, or -1 with a tool's exception set.
@@ -34,8 +47,8 @@ pub unsafe extern "C" fn _Py_call_instrumentation(
     frame: *mut ffi::_PyInterpreterFrame,
     instr: *mut ffi::_Py_CODEUNIT,
 ) -> c_int {
-    let (tstate, frame, instr) =
-        (ThreadState::from_ptr(tstate), Frame::from_ptr(frame), CodeUnit::from_ptr(instr));
+    // SAFETY: the frame is live (caller).
+    let (tstate, frame, instr) = unsafe { at(tstate, frame, instr) };
     // SAFETY: the callee has the same contract.
     status(unsafe { calls::event(tstate, event, frame, instr) })
 }
@@ -54,8 +67,8 @@ pub unsafe extern "C" fn _Py_call_instrumentation_arg(
     instr: *mut ffi::_Py_CODEUNIT,
     arg: *mut PyObject,
 ) -> c_int {
-    let (tstate, frame, instr) =
-        (ThreadState::from_ptr(tstate), Frame::from_ptr(frame), CodeUnit::from_ptr(instr));
+    // SAFETY: the frame is live (caller).
+    let (tstate, frame, instr) = unsafe { at(tstate, frame, instr) };
     // SAFETY: the callee has the same contract.
     status(unsafe { calls::event_with(tstate, event, frame, instr, arg) })
 }
@@ -75,8 +88,8 @@ pub unsafe extern "C" fn _Py_call_instrumentation_2args(
     arg0: *mut PyObject,
     arg1: *mut PyObject,
 ) -> c_int {
-    let (tstate, frame, instr) =
-        (ThreadState::from_ptr(tstate), Frame::from_ptr(frame), CodeUnit::from_ptr(instr));
+    // SAFETY: the frame is live (caller).
+    let (tstate, frame, instr) = unsafe { at(tstate, frame, instr) };
     // SAFETY: the callee has the same contract.
     status(unsafe { calls::event_with_two(tstate, event, frame, instr, [arg0, arg1]) })
 }
@@ -95,8 +108,8 @@ pub unsafe extern "C" fn _Py_call_instrumentation_exc2(
     arg0: *mut PyObject,
     arg1: *mut PyObject,
 ) {
-    let (tstate, frame, instr) =
-        (ThreadState::from_ptr(tstate), Frame::from_ptr(frame), CodeUnit::from_ptr(instr));
+    // SAFETY: the frame is live (caller).
+    let (tstate, frame, instr) = unsafe { at(tstate, frame, instr) };
     // SAFETY: the callee has the same contract.
     unsafe { calls::event_with_exception(tstate, event, frame, instr, [arg0, arg1]) }
 }
@@ -117,8 +130,8 @@ pub unsafe extern "C" fn _Py_call_instrumentation_jump(
     src: *mut ffi::_Py_CODEUNIT,
     dest: *mut ffi::_Py_CODEUNIT,
 ) -> *mut ffi::_Py_CODEUNIT {
-    let (tstate, frame, instr) =
-        (ThreadState::from_ptr(tstate), Frame::from_ptr(frame), CodeUnit::from_ptr(instr));
+    // SAFETY: the frame is live (caller).
+    let (tstate, frame, instr) = unsafe { at(tstate, frame, instr) };
     let (source, target) = (CodeUnit::from_ptr(src), CodeUnit::from_ptr(dest));
     // SAFETY: the callee has the same contract.
     unsafe {
@@ -160,8 +173,8 @@ pub unsafe extern "C" fn _Py_call_instrumentation_line(
     instr: *mut ffi::_Py_CODEUNIT,
     prev: *mut ffi::_Py_CODEUNIT,
 ) -> c_int {
-    let (tstate, frame, instr) =
-        (ThreadState::from_ptr(tstate), Frame::from_ptr(frame), CodeUnit::from_ptr(instr));
+    // SAFETY: the frame is live (caller).
+    let (tstate, frame, instr) = unsafe { at(tstate, frame, instr) };
     // SAFETY: the callee has the same contract.
     opcode_or_error(unsafe { calls::line(tstate, frame, instr, CodeUnit::from_ptr(prev)) })
 }
@@ -179,8 +192,8 @@ pub unsafe extern "C" fn _Py_call_instrumentation_instruction(
     frame: *mut ffi::_PyInterpreterFrame,
     instr: *mut ffi::_Py_CODEUNIT,
 ) -> c_int {
-    let (tstate, frame, instr) =
-        (ThreadState::from_ptr(tstate), Frame::from_ptr(frame), CodeUnit::from_ptr(instr));
+    // SAFETY: the frame is live (caller).
+    let (tstate, frame, instr) = unsafe { at(tstate, frame, instr) };
     // SAFETY: the callee has the same contract.
     opcode_or_error(unsafe { calls::instruction(tstate, frame, instr) })
 }

@@ -475,11 +475,11 @@ pub(crate) unsafe fn instrument_all_running(interp: Interpreter) -> PyResult<()>
         ThreadState::with_all(interp, |mut threads| {
             threads.try_for_each(|thread| {
                 let mut frame = thread.current_frame();
-                while !frame.is_null() {
-                    if frame.owner() < ffi::FRAME_OWNED_BY_INTERPRETER {
-                        instrument_if_outdated(frame.code(), interp)?;
+                while let Some(running) = frame {
+                    if running.owner() < ffi::FRAME_OWNED_BY_INTERPRETER {
+                        instrument_if_outdated(running.code(), interp)?;
                     }
-                    frame = frame.previous();
+                    frame = running.previous();
                 }
                 Ok(())
             })

@@ -132,9 +132,9 @@ unsafe fn leave(tstate: ThreadState, frame: Frame) -> Option<Frame> {
     // unlinked here, so its only local is released once.
     unsafe {
         tstate.leave_python_call();
-        let caller = frame.previous();
+        let caller = frame.caller();
         // Destructors must not see the frame.
-        tstate.set_current_frame(caller);
+        tstate.set_current_frame(Some(caller));
         frames::clear_and_pop(tstate, frame);
         (*caller.as_ptr()).return_offset = 0;
         if !caller.is_entry() {

@@ -7,7 +7,7 @@ use crate::engine::{BytecodeEngine, BytecodeOp, Count, Engine, Exit, Kept, Op, S
 use crate::host::dict::{Dict, DictKeys, InlineValues, Slot, UnicodeEntry, lazy_dict_slot};
 use crate::host::function::Function;
 use crate::host::lock::{try_lock, unlock};
-use crate::host::object::{has_feature, managed_dict, type_has_version, type_of};
+use crate::host::object::{has_feature, type_has_version, type_of};
 use crate::host::{
     FREE_THREADED, Frame, FunctionVersion, KeysVersion, PyObject, StackRef, ThreadState, TypeVersion,
 };
@@ -130,7 +130,7 @@ pub(crate) unsafe fn guard_dorv_no_dict<E: Engine>(_e: &mut E, Kept([owner]): Ke
     // has locked the owner.
     unsafe {
         let owner = owner.object();
-        guard_locked(managed_dict(owner).is_null() && InlineValues::of(owner).are_valid(), owner)
+        guard_locked(Dict::managed(owner).is_none() && InlineValues::of(owner).are_valid(), owner)
     }
 }
 
@@ -267,8 +267,7 @@ pub(crate) unsafe fn load_attr_with_hint<E: Engine>(
     // SAFETY: a guard has checked the type, whose instances have a managed dictionary. The index is in range
     // (checked).
     unsafe {
-        let dict = Dict::from_ptr(managed_dict(owner.object()));
-        guard(!dict.is_null())?;
+        let dict = Dict::managed(owner.object()).ok_or(Exit::Deopt)?;
         guard(dict.is_readable())?;
         let keys = dict.keys();
         guard((hint as usize) < keys.entry_count() && keys.kind() == ffi::DICT_KEYS_UNICODE)?;
@@ -293,7 +292,7 @@ pub(crate) unsafe fn load_attr_module<E: Engine>(
     unsafe {
         guard(address((*owner.type_()).tp_getattro) == address(ffi::PyModule_Type.tp_getattro))?;
         let module = owner.object().cast::<ffi::PyModuleObject>();
-        let keys = Dict::from_ptr((*module).md_dict.cast()).keys();
+        let keys = Dict::from_object((*module).md_dict).keys();
         guard(keys.has_version(version))?;
         load_slot(e, owner, keys.unicode_entry(index.into()).value())
     }
@@ -582,8 +581,7 @@ pub(crate) unsafe fn store_attr_with_hint<E: Engine>(
     // SAFETY: a guard has checked the type, whose instances have a managed dictionary. The dictionary is
     // locked when its entries are used.
     unsafe {
-        let dict = Dict::from_ptr(managed_dict(owner.object()));
-        guard(!dict.is_null())?;
+        let dict = Dict::managed(owner.object()).ok_or(Exit::Deopt)?;
         guard(try_lock(dict.object()))?;
         let name = e.name(e.oparg());
         let entry = find_hinted(owner.object(), dict, hint, name);
@@ -613,7 +611,7 @@ unsafe fn find_hinted(
     // SAFETY: the dictionary is locked (caller), so its keys do not change. The index is in range (checked).
     unsafe {
         // Another thread may have replaced the dictionary before it was locked.
-        if FREE_THREADED && Dict::from_ptr(managed_dict(owner)) != dict {
+        if FREE_THREADED && Dict::managed(owner) != Some(dict) {
             return None;
         }
         let keys = dict.keys();

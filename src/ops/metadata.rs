@@ -250,7 +250,7 @@ macro_rules! engines_that_do_not_exist {
                 fn give_frame(&mut self, _frame: Frame) {
                     match *self {}
                 }
-                fn take_frame(&mut self) -> Frame {
+                fn take_frame(&mut self) -> Option<Frame> {
                     match *self {}
                 }
                 unsafe fn following_store(&self) -> usize {

@@ -82,7 +82,7 @@ unsafe fn store_local(frame: Frame, name: *mut PyObject, value: *mut PyObject) -
         if locals.is_null() {
             return Err(raise!(PyExc_SystemError, c"no locals found when storing %R", name));
         }
-        let status = if Dict::from_ptr(locals.cast()).is_exact() {
+        let status = if Dict::cast(locals).is_some() {
             ffi::PyDict_SetItem(locals, name, value)
         } else {
             ffi::PyObject_SetItem(locals, name, value)
@@ -276,9 +276,7 @@ unsafe fn load_global_into<E: Engine>(e: &mut E, slot: *mut StackRef, name: *mut
 unsafe fn guard_namespace(namespace: *mut PyObject, version: ShortKeysVersion) -> Op<DictKeys> {
     // SAFETY: the namespace is live (caller).
     unsafe {
-        let dict = Dict::from_ptr(namespace.cast());
-        guard(dict.is_exact())?;
-        let keys = dict.keys();
+        let keys = Dict::cast(namespace).ok_or(Exit::Deopt)?.keys();
         guard(keys.has_version(version.into()))?;
         Ok(keys)
     }
@@ -587,10 +585,9 @@ pub(crate) unsafe fn find_global(
     name: *mut PyObject,
     place: *mut StackRef,
 ) {
-    let dicts = [globals, builtins].map(|namespace| Dict::from_ptr(namespace.cast()));
     // SAFETY: the objects are live, and `place` is writable (caller).
     unsafe {
-        if dicts[0].is_exact() && dicts[1].is_exact() {
+        if Dict::cast(globals).is_some() && Dict::cast(builtins).is_some() {
             ffi::_PyDict_LoadGlobalStackRef(globals.cast(), builtins.cast(), name, place.cast());
             // `_PyDict_LoadGlobalStackRef` sets no exception if the name is missing.
             if (*place).is_null() && !exception_is_set() {

@@ -5,7 +5,7 @@ use super::form::narrow;
 use super::{Cache, Decision, Form, Refusal};
 use crate::bytecode::opcode::*;
 use crate::host::dict::{Dict, DictKeys, InlineValues};
-use crate::host::object::{managed_dict, type_flags};
+use crate::host::object::type_flags;
 use crate::host::{KeysVersion, PyObject, PyTypeObject, TypeVersion, ffi, lock};
 
 /// What the instruction does to the attribute.
@@ -47,10 +47,7 @@ pub(super) struct Likelihood {
 /// `object` is live, and its type has managed dictionaries.
 unsafe fn plain_dict(object: *mut PyObject) -> Option<Dict> {
     // SAFETY: the object is live, with a slot for a managed dictionary (caller).
-    unsafe {
-        let dict = Dict::from_ptr(managed_dict(object));
-        (!dict.is_null() && dict.is_exact()).then_some(dict)
-    }
+    unsafe { Dict::managed(object).filter(|dict| dict.is_exact()) }
 }
 
 /// Whether instances like `owner` are likely to have the attribute. That is decided by the keys that they
@@ -103,7 +100,7 @@ pub(super) unsafe fn decide(
         let has_values =
             flags & u64::from(ffi::Py_TPFLAGS_INLINE_VALUES) != 0 && InlineValues::of(owner).are_valid();
         // A store to inline values must not bypass a dictionary that shares these values.
-        if has_values && (access == Access::Load || managed_dict(owner).is_null()) {
+        if has_values && (access == Access::Load || Dict::managed(owner).is_none()) {
             lock::with_lock(owner, || inline(owner, type_, name, version, access))
         } else {
             let dict = plain_dict(owner).ok_or(Refusal::NoPlainNamespace)?;
@@ -126,7 +123,7 @@ unsafe fn inline(
     // SAFETY: the owner is live and locked, with inline values (caller).
     unsafe {
         // An object that has changed its type has a dictionary, too.
-        if !managed_dict(owner).is_null() {
+        if Dict::managed(owner).is_some() {
             return Err(Refusal::NoPlainNamespace);
         }
         let keys = DictKeys::shared_by(type_);

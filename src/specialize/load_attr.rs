@@ -51,10 +51,8 @@ impl Load {
         // SAFETY: `module` is live, with the layout of a module (caller).
         unsafe {
             let dict = (*module.cast::<ffi::PyModuleObject>()).md_dict;
-            if dict.is_null() {
-                return Err(Refusal::NoPlainNamespace);
-            }
-            lock::with_lock(dict, || self.module_dict(Dict::from_ptr(dict.cast())))
+            let dict = Dict::new(dict.cast()).ok_or(Refusal::NoPlainNamespace)?;
+            lock::with_lock(dict.object(), || self.module_dict(dict))
         }
     }
 

@@ -321,7 +321,7 @@ pub(crate) unsafe fn create_init_frame<E: Engine>(e: &mut E, operands: Operands<
             operands.first(),
             operands.total(),
             core::ptr::null_mut(),
-            cleanup,
+            Some(cleanup),
         );
         let Ok(frame) = frame else {
             e.publish_at(operands.base());
