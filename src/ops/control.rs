@@ -448,7 +448,7 @@ mod executors {
         oparg: usize,
     ) -> Result<Option<NonNull<ffi::_PyExecutorObject>>, Raised> {
         // SAFETY: the frame is published, and the instruction has a counter (caller). The code owns the new
-        // executor.
+        // executor. An interpreter that runs code has read its configuration.
         unsafe {
             let mut executor = core::ptr::null_mut();
             let start = first_unit(instr, oparg).as_ptr();
