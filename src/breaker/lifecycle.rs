@@ -258,7 +258,7 @@ pub(crate) mod optional {
             }
             // Threads that wait for the GIL find that they no longer need it. This thread stays attached, and
             // no thread waits for it to drop the GIL.
-            threads::drop(tstate.interp(), tstate, true);
+            threads::release(tstate.interp(), tstate, true);
             EvalBreaker::of(tstate).clear(Event::GIL_DROP_REQUEST);
             true
         }

@@ -96,14 +96,14 @@ unsafe fn give_up(lock: Gil<'static, Host>) {
     }
 }
 
-/// Drops the lock of `interp`; does nothing if a free-threaded host has disabled it. If another thread has
+/// Releases the lock of `interp`; does nothing if a free-threaded host has disabled it. If another thread has
 /// requested the lock, returns after a thread has taken it. If `finally`, thread state and interpreter may be
-/// freed as soon as the lock is dropped.
+/// freed as soon as the lock is released.
 ///
 /// # Safety
 /// The interpreter is live. `tstate` is the state of the calling thread, which holds the lock unless the lock
 /// is disabled.
-pub(crate) unsafe fn drop(interp: *mut ffi::PyInterpreterState, tstate: ThreadState, finally: bool) {
+pub(crate) unsafe fn release(interp: *mut ffi::PyInterpreterState, tstate: ThreadState, finally: bool) {
     // SAFETY: interpreter and state are live until the lock is dropped (caller). After that only `not_locked`
     // may run, which uses neither.
     unsafe {

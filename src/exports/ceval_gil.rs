@@ -182,7 +182,7 @@ pub unsafe extern "C" fn _PyEval_ReleaseLock(
     final_release: c_int,
 ) {
     // SAFETY: the callee has the same contract.
-    unsafe { threads::drop(interp, ThreadState::from_ptr(tstate), final_release != 0) }
+    unsafe { threads::release(interp, ThreadState::from_ptr(tstate), final_release != 0) }
 }
 
 /// Takes the GIL for the current thread state. Part of an old C API.
@@ -208,7 +208,7 @@ pub unsafe extern "C" fn PyEval_AcquireLock() {
 pub unsafe extern "C" fn PyEval_ReleaseLock() {
     let tstate = ThreadState::current();
     // SAFETY: the thread is attached (caller), so it has a state and holds its interpreter's GIL.
-    unsafe { threads::drop(tstate.interp(), tstate, false) }
+    unsafe { threads::release(tstate.interp(), tstate, false) }
 }
 
 /// Attaches the calling thread with the state `tstate`. Does not return if the interpreter is being finalized.

@@ -411,7 +411,7 @@ pub(crate) unsafe fn store_subscr<E: Engine>(
     unsafe {
         e.publish();
         let status = set_item(container.object(), key.object(), value.object());
-        settle_status(e, topmost::<E, 3>(e), status)
+        e.settle_status(topmost::<E, 3>(e), status)
     }
 }
 
@@ -556,26 +556,7 @@ pub(crate) unsafe fn delete_subscr<E: Engine>(e: &mut E, [container, key]: [Stac
     unsafe {
         e.publish();
         let status = ffi::PyObject_DelItem(container.object(), key.object());
-        settle_status(e, topmost::<E, 2>(e), status)
-    }
-}
-
-/// Ends a micro-op without results: releases the inputs in the order of the array, and fails if `status` is
-/// not zero.
-///
-/// # Safety
-/// The thread is attached. `inputs` are the topmost N values of the engine's stack in any order, and not used
-/// again. If `status` is not zero, an exception is set.
-#[inline(always)]
-unsafe fn settle_status<E: Engine, const N: usize>(
-    e: &E,
-    inputs: [StackRef; N],
-    status: c_int,
-) -> Op<Settled<0>> {
-    // SAFETY: the inputs are the topmost values and not used again (caller).
-    unsafe {
-        e.consume(inputs);
-        if status != 0 { Err(Exit::Error) } else { Ok(Settled::new()) }
+        e.settle_status(topmost::<E, 2>(e), status)
     }
 }
 

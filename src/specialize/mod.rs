@@ -52,6 +52,7 @@ pub(crate) mod load_attr;
 pub(crate) mod load_const;
 pub(crate) mod load_global;
 pub(crate) mod load_super_attr;
+mod operand_types;
 mod python_function;
 pub(crate) mod quicken;
 mod refusal;
