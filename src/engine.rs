@@ -35,6 +35,7 @@
 //! - The micro-ops that its row in `crate::bytecode::micro_ops` needs have run before, on the same values.
 
 use core::convert::Infallible;
+use core::ffi::c_int;
 use core::marker::PhantomData;
 
 use crate::bytecode::opcode;
@@ -419,8 +420,8 @@ pub(crate) unsafe trait Engine: Sized {
 
     /// Passes a new frame from the micro-op that made it to the one of the same instruction that enters it.
     fn give_frame(&mut self, frame: Frame);
-    /// Returns the frame that [`Engine::give_frame`] passed last.
-    fn take_frame(&mut self) -> Frame;
+    /// The frame that [`Engine::give_frame`] has passed.
+    fn take_frame(&mut self) -> Option<Frame>;
 
     /// The next instruction, if it is a STORE_FAST and the engine looks ahead. A micro-op may do the work of
     /// that instruction and then returns [`PushedOrStored::Stored`].
@@ -639,6 +640,20 @@ pub(crate) unsafe trait Engine: Sized {
         for input in inputs {
             // SAFETY: each input is live and owned, and the slots below `sp` are live (caller).
             unsafe { if N > 1 { self.close_seldom_at(input, sp) } else { self.close_at(input, sp) } }
+        }
+    }
+
+    /// The usual end of a micro-op that called a host function for its effect: releases the inputs, and fails if
+    /// `status`, the result, is negative.
+    ///
+    /// # Safety
+    /// `inputs` are as for [`Engine::settle`]. If `status` is negative, an exception is set.
+    #[inline(always)]
+    unsafe fn settle_status<const N: usize>(&self, inputs: [StackRef; N], status: c_int) -> Op<Settled<0>> {
+        // SAFETY: the inputs are the topmost values (caller).
+        unsafe {
+            self.consume(inputs);
+            if status < 0 { Err(Exit::Error) } else { Ok(Settled::new()) }
         }
     }
 

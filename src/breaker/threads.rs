@@ -96,9 +96,9 @@ unsafe fn give_up(lock: Gil<'static, Host>) {
     }
 }
 
-/// Drops the lock of `interp`; does nothing if a free-threaded host has disabled it. If another thread has
+/// Releases the lock of `interp`; does nothing if a free-threaded host has disabled it. If another thread has
 /// requested the lock, returns after a thread has taken it. If `finally`, thread state and interpreter may be
-/// freed as soon as the lock is dropped.
+/// freed as soon as the lock is released.
 ///
 /// # Safety
 /// The interpreter is live. `tstate` is the state of the calling thread, which holds the lock unless the lock

@@ -1,10 +1,12 @@
 //! Initial values of the counters of tier 2. Four environment variables change them. They are read once, when
 //! the first code object is made, unless the host is configured to ignore its environment.
 
+use core::num::NonZeroUsize;
 use std::ffi::OsString;
 use std::io::Write;
 use std::ops::RangeInclusive;
-use std::sync::OnceLock;
+
+use once_cell::race::OnceNonZeroUsize;
 
 use super::counter::{BackoffCounter, MAX_BACKOFF, MAX_VALUE};
 use crate::host::ffi;
@@ -20,22 +22,38 @@ pub(crate) struct Thresholds {
 
 /// The thresholds of this process.
 ///
-/// On the first call, the thread must be attached to an interpreter that has its configuration.
-pub(crate) fn get() -> Thresholds {
-    static THRESHOLDS: OnceLock<Thresholds> = OnceLock::new();
-    *THRESHOLDS.get_or_init(|| {
-        // SAFETY: the thread is attached to an interpreter with a configuration, as the doc comment requires.
-        // The configuration lives as long as its interpreter.
+/// # Safety
+/// The thread is attached to an interpreter that has read its configuration.
+pub(crate) unsafe fn get() -> Thresholds {
+    static THRESHOLDS: OnceNonZeroUsize = OnceNonZeroUsize::new();
+    let word = THRESHOLDS.get_or_init(|| {
+        // SAFETY: the thread is attached to an interpreter with a configuration (caller), which lives as long as its
+        // interpreter.
         let use_environment = unsafe { (*ffi::_Py_GetConfig()).use_environment != 0 };
-        Thresholds::read(
+        let thresholds = Thresholds::read(
             |variable| if use_environment { std::env::var_os(variable) } else { None },
             // It is too early for the host's `warnings`. If stderr is closed, the message is lost.
             |complaint| drop(writeln!(std::io::stderr(), "{complaint}")),
-        )
-    })
+        );
+        thresholds.to_word()
+    });
+    Thresholds::from_word(word)
 }
 
 impl Thresholds {
+    /// The thresholds as one word, for the cell that holds them.
+    fn to_word(self) -> NonZeroUsize {
+        /// A bit above those of the counters: a cell that holds zero is empty.
+        const FULL: NonZeroUsize = NonZeroUsize::new(1 << u32::BITS).unwrap();
+        let counters = [self.jump_backward, self.side_exit].map(|counter| usize::from(counter.bits()));
+        FULL | counters[0] | counters[1] << u16::BITS
+    }
+
+    fn from_word(word: NonZeroUsize) -> Thresholds {
+        let counter = |bits: usize| BackoffCounter::from_bits(bits as u16);
+        Thresholds { jump_backward: counter(word.get()), side_exit: counter(word.get() >> u16::BITS) }
+    }
+
     fn read(
         environment: impl Fn(&'static str) -> Option<OsString>,
         complain: impl Fn(OutOfRange),
@@ -138,6 +156,13 @@ mod tests {
     fn loops_count_from_16_and_side_exits_from_64() {
         assert_eq!(read(&[]), (thresholds((16, 4), (64, 6)), vec![]));
         assert_eq!(read(&[("PYTHON_JIT_SIDE_EXIT_INITIAL_VALUE", "")]).1, Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_word_holds_all_of_them() {
+        for values in [thresholds((1, 0), (MAX_VALUE, MAX_BACKOFF)), thresholds((16, 4), (64, 6))] {
+            assert_eq!(Thresholds::from_word(values.to_word()), values);
+        }
     }
 
     #[test]

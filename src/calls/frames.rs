@@ -15,7 +15,7 @@ use crate::host::{Code, Frame, PyObject, PyResult, Raised, StackRef, ThreadState
 /// # Safety
 /// The thread is attached and its frames are published. `function` is a live function, and the caller owns
 /// `function`, `locals` and owned arguments. `args` has one value for each keyword after the positional ones.
-/// `previous` is live or null.
+/// `previous` is live.
 #[inline(always)]
 pub(crate) unsafe fn push<A: Arguments>(
     tstate: ThreadState,
@@ -23,17 +23,16 @@ pub(crate) unsafe fn push<A: Arguments>(
     locals: *mut PyObject,
     args: A,
     kwnames: *mut PyObject,
-    previous: Frame,
+    previous: Option<Frame>,
 ) -> PyResult<Frame> {
     // SAFETY: `function` is a live function (caller). The new frame has the size of its code, and `bind` fills
     // its locals.
     unsafe {
         let callee = function.object().cast::<ffi::PyFunctionObject>();
         let code = Code::from_ptr((*callee).func_code.cast());
-        let frame = tstate.push_frame((*code.as_ptr()).co_framesize as usize);
-        if frame.is_null() {
+        let Some(frame) = tstate.push_frame((*code.as_ptr()).co_framesize as usize) else {
             return Err(no_memory(function, locals, args, kwnames));
-        }
+        };
         // `bind` fills all locals, so none is set to null here.
         frame.initialize(tstate, function, locals, code, code.nlocalsplus(), previous);
         match arguments::bind(frame, callee, code, args, kwnames) {
@@ -74,7 +73,7 @@ unsafe fn no_memory<A: Arguments>(
 ///
 /// # Safety
 /// As for [`push`]. `args` points to these values, and none of them is used again.
-#[inline(always)]
+#[inline(never)]
 pub(crate) unsafe fn push_owned(
     tstate: ThreadState,
     function: StackRef,
@@ -82,34 +81,15 @@ pub(crate) unsafe fn push_owned(
     args: *const StackRef,
     argcount: usize,
     kwnames: *mut PyObject,
-    previous: Frame,
+    previous: Option<Frame>,
 ) -> PyResult<Frame> {
-    // SAFETY: the contract of this function is the same (caller).
-    let frame = unsafe { push_out_of_line(tstate, function, locals, args, argcount, kwnames, previous) };
-    if frame.is_null() { Err(Raised) } else { Ok(Frame::from_ptr(frame)) }
-}
-
-/// Implements [`push_owned`]. A plain pointer is returned in one register, which makes the handlers of calls
-/// smaller.
-///
-/// # Safety
-/// As for [`push_owned`].
-#[inline(never)]
-unsafe fn push_out_of_line(
-    tstate: ThreadState,
-    function: StackRef,
-    locals: *mut PyObject,
-    args: *const StackRef,
-    argcount: usize,
-    kwnames: *mut PyObject,
-    previous: Frame,
-) -> *mut ffi::_PyInterpreterFrame {
     // SAFETY: `args` points to the values, which the caller hands over (caller); the rest is the contract of
     // `push`.
-    let frame =
-        unsafe { push(tstate, function, locals, OwnedArguments::new(args, argcount), kwnames, previous) };
-    frame.map_or(core::ptr::null_mut(), Frame::as_ptr)
+    unsafe { push(tstate, function, locals, OwnedArguments::new(args, argcount), kwnames, previous) }
 }
+
+// One word, so handlers get it in a register.
+static_assertions::assert_eq_size!(PyResult<Frame>, usize);
 
 /// Like [`push_owned`], for arguments in the tuple `callargs` of length `nargs` and the dictionary `kwargs`
 /// (null: none). Takes over both (`_PyEvalFramePushAndInit_Ex`).
@@ -125,7 +105,7 @@ pub(crate) unsafe fn push_frame_for_ex(
     nargs: isize,
     callargs: *mut PyObject,
     kwargs: *mut PyObject,
-    previous: Frame,
+    previous: Option<Frame>,
 ) -> PyResult<Frame> {
     // SAFETY: the tuple has `nargs` items and is released only after the call of `push`, which borrows them
     // (caller).
@@ -154,7 +134,7 @@ unsafe fn push_unpacked(
     nargs: isize,
     callargs: *mut PyObject,
     kwargs: *mut PyObject,
-    previous: Frame,
+    previous: Option<Frame>,
 ) -> PyResult<Frame> {
     // SAFETY: tuple and dictionary are live (caller). The array that the host returns owns its references,
     // which move to `push`; then the array is freed without releasing them.
@@ -248,7 +228,7 @@ unsafe fn clear_generator_frame(tstate: ThreadState, frame: Frame) {
         (*generator).gi_frame_state = ffi::FRAME_CLEARED as _;
         (*tstate.as_ptr()).exc_info = (*exceptions).previous_item;
         (*exceptions).previous_item = core::ptr::null_mut();
-        (*frame.as_ptr()).previous = core::ptr::null_mut();
+        frame.set_previous(None);
         ffi::_PyFrame_ClearExceptCode(frame.as_ptr());
         let handled = core::mem::replace(&mut (*exceptions).exc_value, core::ptr::null_mut());
         refcount::xdecref(handled);

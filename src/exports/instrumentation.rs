@@ -39,7 +39,8 @@ pub unsafe extern "C" fn _Py_call_instrumentation(
     frame: *mut ffi::_PyInterpreterFrame,
     instr: *mut ffi::_Py_CODEUNIT,
 ) -> c_int {
-    let origin = Origin::from_host(tstate, frame, instr);
+    // SAFETY: the frame is live (caller).
+    let origin = unsafe { Origin::from_host(tstate, frame, instr) };
     // SAFETY: the callee has the same contract.
     attempt(|| unsafe { calls::event(origin, c_numbers::fired_event(event)?, []) })
 }
@@ -59,7 +60,8 @@ pub unsafe extern "C" fn _Py_call_instrumentation_arg(
     instr: *mut ffi::_Py_CODEUNIT,
     arg: *mut PyObject,
 ) -> c_int {
-    let origin = Origin::from_host(tstate, frame, instr);
+    // SAFETY: the frame is live (caller).
+    let origin = unsafe { Origin::from_host(tstate, frame, instr) };
     // SAFETY: the callee has the same contract.
     attempt(|| unsafe { calls::event(origin, c_numbers::fired_event(event)?, [arg]) })
 }
@@ -80,7 +82,8 @@ pub unsafe extern "C" fn _Py_call_instrumentation_2args(
     arg0: *mut PyObject,
     arg1: *mut PyObject,
 ) -> c_int {
-    let origin = Origin::from_host(tstate, frame, instr);
+    // SAFETY: the frame is live (caller).
+    let origin = unsafe { Origin::from_host(tstate, frame, instr) };
     // SAFETY: the callee has the same contract.
     attempt(|| unsafe { calls::event(origin, c_numbers::fired_event(event)?, [arg0, arg1]) })
 }
@@ -100,7 +103,8 @@ pub unsafe extern "C" fn _Py_call_instrumentation_exc2(
     arg0: *mut PyObject,
     arg1: *mut PyObject,
 ) {
-    let origin = Origin::from_host(tstate, frame, instr);
+    // SAFETY: the frame is live (caller).
+    let origin = unsafe { Origin::from_host(tstate, frame, instr) };
     // SAFETY: the callee has the same contract. SystemError replaces the exception, as a tool's would.
     unsafe {
         if let Ok(event) = c_numbers::fired_event(event) {
@@ -125,7 +129,8 @@ pub unsafe extern "C" fn _Py_call_instrumentation_jump(
     src: *mut ffi::_Py_CODEUNIT,
     dest: *mut ffi::_Py_CODEUNIT,
 ) -> *mut ffi::_Py_CODEUNIT {
-    let origin = Origin::from_host(tstate, frame, instr);
+    // SAFETY: the frame is live (caller).
+    let origin = unsafe { Origin::from_host(tstate, frame, instr) };
     let (source, target) = (CodeUnit::from_ptr(src), CodeUnit::from_ptr(dest));
     // SAFETY: the callee has the same contract.
     let next =
@@ -166,7 +171,8 @@ pub unsafe extern "C" fn _Py_call_instrumentation_line(
     instr: *mut ffi::_Py_CODEUNIT,
     prev: *mut ffi::_Py_CODEUNIT,
 ) -> c_int {
-    let origin = Origin::from_host(tstate, frame, instr);
+    // SAFETY: the frame is live (caller).
+    let origin = unsafe { Origin::from_host(tstate, frame, instr) };
     // SAFETY: the callee has the same contract.
     opcode_or_error(unsafe { calls::line(origin, CodeUnit::from_ptr(prev)) })
 }

@@ -4,6 +4,7 @@ use core::sync::atomic::{AtomicU8, AtomicU16, Ordering};
 
 use super::ffi::{self, PyObject};
 use super::opcode_byte;
+use super::versions::{FunctionVersion, KeysVersion, ShortKeysVersion, TypeVersion};
 
 /// One 16-bit unit of bytecode: an instruction or an inline cache entry (`_Py_CODEUNIT`).
 ///
@@ -147,13 +148,16 @@ impl CodeUnit {
 
 /// A type of value that an inline cache may hold: plain data of one, two or four code units.
 pub(crate) trait CacheValue: Copy {
+    /// The number of code units.
+    const UNITS: usize = size_of::<Self>() / size_of::<ffi::_Py_CODEUNIT>();
+
     /// Implements [`CodeUnit::read`].
     ///
     /// # Safety
     /// As for [`CodeUnit::read`].
     #[inline(always)]
     unsafe fn read(unit: CodeUnit) -> Self {
-        // SAFETY: the units hold such a value (caller), and every bit pattern is a value of these types.
+        // SAFETY: the units hold such a value (caller).
         unsafe { unit.0.cast::<Self>().read_unaligned() }
     }
 }
@@ -167,8 +171,10 @@ impl CacheValue for u16 {
         unsafe { unit.word() }
     }
 }
-impl CacheValue for u32 {}
-impl CacheValue for u64 {}
+impl CacheValue for TypeVersion {}
+impl CacheValue for FunctionVersion {}
+impl CacheValue for KeysVersion {}
+impl CacheValue for ShortKeysVersion {}
 impl CacheValue for *mut PyObject {}
 
 /// A code object, borrowed.

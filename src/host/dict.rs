@@ -8,7 +8,7 @@
 //! "Locked" means: with a GIL nothing, in free-threaded hosts that this thread holds the object's lock.
 
 use core::ffi::c_int;
-use core::num::NonZeroU32;
+use core::ptr::NonNull;
 use core::sync::atomic::{AtomicIsize, AtomicPtr, AtomicU8, AtomicU32, AtomicU64, Ordering};
 
 #[cfg(py_gil_disabled)]
@@ -19,6 +19,7 @@ use super::object::gc_bits;
 use super::object::{inline_values, is_exact};
 use super::slot::ACQUIRE;
 pub(crate) use super::slot::Slot;
+use super::versions::KeysVersion;
 
 /// The value of a field that another thread may be changing.
 ///
@@ -42,34 +43,70 @@ unsafe fn load_u32(field: *mut u32) -> u32 {
 
 // --- dictionaries ------------------------------------------------------------------------------
 
-/// A dictionary, borrowed.
+/// A dictionary, borrowed. Where there may be none, it is an `Option<Dict>`, which is one word, too.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(transparent)]
-pub(crate) struct Dict(*mut ffi::PyDictObject);
+pub(crate) struct Dict(NonNull<ffi::PyDictObject>);
+
+static_assertions::assert_eq_size!(Option<Dict>, *mut ffi::PyDictObject);
 
 impl Dict {
+    /// The dictionary at an address; `None` for null.
     #[inline(always)]
-    pub(crate) fn from_ptr(dict: *mut ffi::PyDictObject) -> Dict {
-        Dict(dict)
+    pub(crate) fn new(dict: *mut ffi::PyDictObject) -> Option<Dict> {
+        NonNull::new(dict).map(Dict)
+    }
+
+    /// The object as a dictionary, if it is exactly a `dict`. A namespace may be an object of another type.
+    ///
+    /// # Safety
+    /// The object is live.
+    #[inline(always)]
+    pub(crate) unsafe fn cast(object: *mut PyObject) -> Option<Dict> {
+        // SAFETY: the object is live (caller).
+        unsafe { is_exact(object, &raw mut ffi::PyDict_Type).then(|| Dict::from_object(object)) }
+    }
+
+    /// The object as a dictionary.
+    ///
+    /// # Safety
+    /// The object is a live dictionary.
+    #[inline(always)]
+    pub(crate) unsafe fn from_object(object: *mut PyObject) -> Dict {
+        // SAFETY: the object is live (caller), so its address is not null.
+        Dict(unsafe { NonNull::new_unchecked(object.cast()) })
+    }
+
+    /// The managed dictionary of an object, if it has one by now (`_PyObject_GetManagedDict`).
+    ///
+    /// # Safety
+    /// `object` is live, and its type has `Py_TPFLAGS_MANAGED_DICT`.
+    #[inline(always)]
+    pub(crate) unsafe fn managed(object: *mut PyObject) -> Option<Dict> {
+        // SAFETY: the object has a managed dictionary (caller), whose place precedes it; other threads publish it with
+        // release order.
+        Dict::new(unsafe {
+            AtomicPtr::from_ptr(object.byte_offset(MANAGED_DICT_OFFSET).cast()).load(Ordering::Acquire)
+        })
     }
 
     #[inline(always)]
-    pub(crate) fn is_null(self) -> bool {
-        self.0.is_null()
+    fn as_ptr(self) -> *mut ffi::PyDictObject {
+        self.0.as_ptr()
     }
 
     #[inline(always)]
     pub(crate) fn object(self) -> *mut PyObject {
-        self.0.cast()
+        self.as_ptr().cast()
     }
 
-    /// Whether this is exactly a `dict`. A namespace may be an object of another type.
+    /// Whether this is exactly a `dict`, and not of a subclass.
     ///
     /// # Safety
-    /// The object is live; it may be of any type.
+    /// The dictionary is live.
     #[inline(always)]
     pub(crate) unsafe fn is_exact(self) -> bool {
-        // SAFETY: the object is live (caller).
+        // SAFETY: the dictionary is live (caller).
         unsafe { is_exact(self.object(), &raw mut ffi::PyDict_Type) }
     }
 
@@ -80,7 +117,7 @@ impl Dict {
     #[inline(always)]
     pub(crate) unsafe fn keys(self) -> DictKeys {
         // SAFETY: the dictionary is live (caller).
-        DictKeys(unsafe { AtomicPtr::from_ptr(&raw mut (*self.0).ma_keys).load(ACQUIRE) })
+        DictKeys(unsafe { AtomicPtr::from_ptr(&raw mut (*self.as_ptr()).ma_keys).load(ACQUIRE) })
     }
 
     /// The watchers of this dictionary, as a set of bits.
@@ -91,7 +128,7 @@ impl Dict {
     pub(crate) unsafe fn watchers(self) -> c_int {
         const MASK: u64 = (1 << ffi::DICT_MAX_WATCHERS) - 1;
         // SAFETY: the dictionary is live (caller).
-        let tag = unsafe { AtomicU64::from_ptr(&raw mut (*self.0)._ma_watcher_tag).load(ACQUIRE) };
+        let tag = unsafe { AtomicU64::from_ptr(&raw mut (*self.as_ptr())._ma_watcher_tag).load(ACQUIRE) };
         (tag & MASK) as c_int
     }
 
@@ -113,7 +150,7 @@ impl Dict {
     #[inline]
     pub(crate) unsafe fn is_split(self) -> bool {
         // SAFETY: the dictionary is live, and its lock keeps the field from changing (caller).
-        unsafe { !(*self.0).ma_values.is_null() }
+        unsafe { !(*self.as_ptr()).ma_values.is_null() }
     }
 
     /// The index of the entry of `key`, or `None` if the dictionary does not have the key
@@ -124,20 +161,20 @@ impl Dict {
     pub(crate) unsafe fn index_of(self, key: *mut PyObject) -> Option<usize> {
         // SAFETY: the dictionary is live and locked, `key` is a string (caller). A negative index means "not
         // found".
-        unsafe { usize::try_from(ffi::_PyDict_LookupIndex(self.0, key)).ok() }
+        unsafe { usize::try_from(ffi::_PyDict_LookupIndex(self.as_ptr(), key)).ok() }
     }
 
-    /// The version of the keys for inline caches, assigned now if they have none. `None` if versions have run
-    /// out or the keys cannot have one (`_PyDict_GetKeysVersionForCurrentState`).
+    /// The version of the keys, assigned now if they have none. `None` if versions have run out or the keys cannot
+    /// have one (`_PyDict_GetKeysVersionForCurrentState`).
     ///
     /// # Safety
     /// The dictionary is live, and locked; `interp` is the attached thread's interpreter.
     pub(crate) unsafe fn current_keys_version(
         self,
         interp: *mut ffi::PyInterpreterState,
-    ) -> Option<NonZeroU32> {
+    ) -> Option<KeysVersion> {
         // SAFETY: the dictionary is live and locked, and `interp` is this thread's (caller).
-        NonZeroU32::new(unsafe { ffi::_PyDict_GetKeysVersionForCurrentState(interp, self.0) })
+        KeysVersion::new(unsafe { ffi::_PyDict_GetKeysVersionForCurrentState(interp, self.as_ptr()) })
     }
 
     /// Makes a free-threaded host keep old tables for readers without a lock (`_PyDict_EnsureSharedOnRead`).
@@ -149,7 +186,7 @@ impl Dict {
         #[cfg(py_gil_disabled)]
         // SAFETY: the dictionary is live and locked (caller).
         unsafe {
-            ffi::_PyDict_EnsureSharedOnRead(self.0);
+            ffi::_PyDict_EnsureSharedOnRead(self.as_ptr());
         }
     }
 }
@@ -189,15 +226,14 @@ impl DictKeys {
         DictKeys(unsafe { (*type_.cast::<ffi::PyHeapTypeObject>()).ht_cached_keys })
     }
 
-    /// The version that inline caches compare (`dk_version`). Tables with the same version have the same keys
-    /// at the same indices. Zero means that the table has no version.
+    /// Whether the keys have this version (`dk_version`).
     ///
     /// # Safety
     /// The keys are live.
     #[inline(always)]
-    pub(crate) unsafe fn version(self) -> u32 {
+    pub(crate) unsafe fn has_version(self, version: KeysVersion) -> bool {
         // SAFETY: the keys are live (caller).
-        unsafe { load_u32(&raw mut (*self.0).dk_version) }
+        unsafe { load_u32(&raw mut (*self.0).dk_version) == version.get() }
     }
 
     /// The index of the entry of `key`, or `None` if the table does not have the key
@@ -222,16 +258,19 @@ impl DictKeys {
         unsafe { usize::try_from(ffi::_PyDictKeys_StringLookupSplit(self.0, key)).ok() }
     }
 
-    /// Like [`DictKeys::shared_index_of`]. Also returns the version of the keys for inline caches, assigned now
-    /// if they have none; zero if versions have run out (`_PyDictKeys_StringLookupAndVersion`).
+    /// Like [`DictKeys::shared_index_of`]. Also returns the version of the keys, assigned now if they have none;
+    /// `None` if versions have run out (`_PyDictKeys_StringLookupAndVersion`).
     ///
     /// # Safety
     /// As for [`DictKeys::shared_index_of`].
-    pub(crate) unsafe fn shared_index_and_version_of(self, key: *mut PyObject) -> (Option<usize>, u32) {
+    pub(crate) unsafe fn shared_index_and_version_of(
+        self,
+        key: *mut PyObject,
+    ) -> (Option<usize>, Option<KeysVersion>) {
         let mut version = 0;
         // SAFETY: the keys are live and shared, `key` is a string (caller). A negative index means "not found".
         let index = unsafe { ffi::_PyDictKeys_StringLookupAndVersion(self.0, key, &raw mut version) };
-        (usize::try_from(index).ok(), version)
+        (usize::try_from(index).ok(), KeysVersion::new(version))
     }
 
     /// The number of entries, deleted ones included (`dk_nentries`).

@@ -2,6 +2,8 @@
 //!
 //! A frame "executes code" unless it is an entry frame, which only marks a C call into the evaluator.
 
+use core::ptr::NonNull;
+
 use super::code::{Code, CodeUnit};
 #[cfg(py_gil_disabled)]
 use super::copies::Copies;
@@ -9,31 +11,43 @@ use super::ffi::{self, PyObject};
 use super::stackref::StackRef;
 use super::thread::ThreadState;
 
-/// A frame (`_PyInterpreterFrame`), borrowed. May be null where a function says so.
+/// A frame (`_PyInterpreterFrame`), borrowed. Where there may be none, it is an `Option<Frame>`, which is one word,
+/// too.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(transparent)]
-pub(crate) struct Frame(*mut ffi::_PyInterpreterFrame);
+pub(crate) struct Frame(NonNull<ffi::_PyInterpreterFrame>);
+
+static_assertions::assert_eq_size!(Option<Frame>, *mut ffi::_PyInterpreterFrame);
 
 /// Number of words of a frame before its locals (`FRAME_SPECIALS_SIZE`).
 pub(crate) const SPECIALS_SIZE: usize = (size_of::<ffi::_PyInterpreterFrame>() - 1) / size_of::<StackRef>();
 
 impl Frame {
-    /// No frame.
-    pub(crate) const NULL: Frame = Frame(core::ptr::null_mut());
-
+    /// The frame at an address; `None` for null.
     #[inline(always)]
-    pub(crate) fn from_ptr(frame: *mut ffi::_PyInterpreterFrame) -> Frame {
-        Frame(frame)
+    pub(crate) fn new(frame: *mut ffi::_PyInterpreterFrame) -> Option<Frame> {
+        NonNull::new(frame).map(Frame)
+    }
+
+    /// The frame at an address.
+    ///
+    /// # Safety
+    /// The address is not null.
+    #[inline(always)]
+    pub(crate) unsafe fn from_ptr(frame: *mut ffi::_PyInterpreterFrame) -> Frame {
+        // SAFETY: the address is not null (caller).
+        Frame(unsafe { NonNull::new_unchecked(frame) })
     }
 
     #[inline(always)]
     pub(crate) fn as_ptr(self) -> *mut ffi::_PyInterpreterFrame {
-        self.0
+        self.0.as_ptr()
     }
 
+    /// The address of the frame; null for `None`.
     #[inline(always)]
-    pub(crate) fn is_null(self) -> bool {
-        self.0.is_null()
+    pub(crate) fn address_of(frame: Option<Frame>) -> *mut ffi::_PyInterpreterFrame {
+        frame.map_or(core::ptr::null_mut(), Frame::as_ptr)
     }
 
     /// The code object that the frame executes, borrowed (`_PyFrame_GetCode`).
@@ -43,7 +57,7 @@ impl Frame {
     #[inline(always)]
     pub(crate) unsafe fn code(self) -> Code {
         // SAFETY: the frame is live and its executable is a code object (caller).
-        unsafe { Code::from_ptr(StackRef::from_raw((*self.0).f_executable).object().cast()) }
+        unsafe { Code::from_ptr(StackRef::from_raw((*self.as_ptr()).f_executable).object().cast()) }
     }
 
     /// The function that was called, borrowed.
@@ -53,7 +67,7 @@ impl Frame {
     #[inline(always)]
     pub(crate) unsafe fn function(self) -> *mut ffi::PyFunctionObject {
         // SAFETY: the frame is live and belongs to a function call (caller).
-        unsafe { StackRef::from_raw((*self.0).f_funcobj).object().cast() }
+        unsafe { StackRef::from_raw((*self.as_ptr()).f_funcobj).object().cast() }
     }
 
     /// The first unit of the bytecode that the frame runs; in free-threaded hosts, of the copy at
@@ -82,7 +96,7 @@ impl Frame {
     #[inline(always)]
     pub(crate) unsafe fn copy_index(self) -> i32 {
         // SAFETY: the frame is live (caller).
-        unsafe { (*self.0).tlbc_index }
+        unsafe { (*self.as_ptr()).tlbc_index }
     }
 
     /// Makes the frame continue at the same place in another copy of the bytecode.
@@ -95,7 +109,7 @@ impl Frame {
         // SAFETY: the frame is live and executes code (caller); all copies have the same length.
         unsafe {
             let offset = self.instr().offset_from(self.bytecode());
-            (*self.0).tlbc_index = index;
+            (*self.as_ptr()).tlbc_index = index;
             self.set_instr(copy.add(offset));
         }
     }
@@ -108,7 +122,7 @@ impl Frame {
     pub(crate) unsafe fn local_slot(self, index: usize) -> *mut StackRef {
         // SAFETY: the frame has that local (caller); `localsplus` is declared as the first element of a longer
         // array.
-        unsafe { (&raw mut (*self.0).localsplus).cast::<StackRef>().add(index) }
+        unsafe { (&raw mut (*self.as_ptr()).localsplus).cast::<StackRef>().add(index) }
     }
 
     /// The value of local variable `index`. The frame keeps its ownership.
@@ -149,7 +163,7 @@ impl Frame {
     #[inline(always)]
     pub(crate) unsafe fn stack_pointer(self) -> *mut StackRef {
         // SAFETY: the frame is live (caller).
-        unsafe { (*self.0).stackpointer.cast() }
+        unsafe { (*self.as_ptr()).stackpointer.cast() }
     }
 
     /// Publishes the stack pointer.
@@ -159,7 +173,7 @@ impl Frame {
     #[inline(always)]
     pub(crate) unsafe fn set_stack_pointer(self, sp: *mut StackRef) {
         // SAFETY: the frame is live (caller).
-        unsafe { (*self.0).stackpointer = sp.cast() }
+        unsafe { (*self.as_ptr()).stackpointer = sp.cast() }
     }
 
     /// The instruction that is running, or that runs next.
@@ -169,7 +183,7 @@ impl Frame {
     #[inline(always)]
     pub(crate) unsafe fn instr(self) -> CodeUnit {
         // SAFETY: the frame is live (caller).
-        CodeUnit::from_ptr(unsafe { (*self.0).instr_ptr })
+        CodeUnit::from_ptr(unsafe { (*self.as_ptr()).instr_ptr })
     }
 
     /// Publishes the instruction pointer.
@@ -179,17 +193,37 @@ impl Frame {
     #[inline(always)]
     pub(crate) unsafe fn set_instr(self, instr: CodeUnit) {
         // SAFETY: the frame is live (caller).
-        unsafe { (*self.0).instr_ptr = instr.as_ptr() }
+        unsafe { (*self.as_ptr()).instr_ptr = instr.as_ptr() }
     }
 
-    /// The calling frame; null if there is none or the frame is not linked.
+    /// The calling frame; `None` if there is none or the frame is not linked.
     ///
     /// # Safety
     /// The frame is live.
     #[inline(always)]
-    pub(crate) unsafe fn previous(self) -> Frame {
+    pub(crate) unsafe fn previous(self) -> Option<Frame> {
         // SAFETY: the frame is live (caller).
-        Frame(unsafe { (*self.0).previous })
+        Frame::new(unsafe { (*self.as_ptr()).previous })
+    }
+
+    /// The frame that called this one, or the entry frame that stands for the C caller.
+    ///
+    /// # Safety
+    /// The frame is live and linked, and no entry frame.
+    #[inline(always)]
+    pub(crate) unsafe fn caller(self) -> Frame {
+        // SAFETY: a linked frame has a previous one: at least the entry frame (caller).
+        unsafe { Frame::from_ptr((*self.as_ptr()).previous) }
+    }
+
+    /// Sets the calling frame.
+    ///
+    /// # Safety
+    /// The frame is live, and so is the other one while this one runs.
+    #[inline(always)]
+    pub(crate) unsafe fn set_previous(self, previous: Option<Frame>) {
+        // SAFETY: the frame is live (caller).
+        unsafe { (*self.as_ptr()).previous = Frame::address_of(previous) }
     }
 
     /// The global namespace, borrowed.
@@ -199,7 +233,7 @@ impl Frame {
     #[inline(always)]
     pub(crate) unsafe fn globals(self) -> *mut PyObject {
         // SAFETY: the frame is live (caller).
-        unsafe { (*self.0).f_globals }
+        unsafe { (*self.as_ptr()).f_globals }
     }
 
     /// The namespace of builtins, borrowed.
@@ -209,7 +243,7 @@ impl Frame {
     #[inline(always)]
     pub(crate) unsafe fn builtins(self) -> *mut PyObject {
         // SAFETY: the frame is live (caller).
-        unsafe { (*self.0).f_builtins }
+        unsafe { (*self.as_ptr()).f_builtins }
     }
 
     /// The namespace of a class body or module, borrowed; null in functions.
@@ -219,7 +253,7 @@ impl Frame {
     #[inline(always)]
     pub(crate) unsafe fn locals_mapping(self) -> *mut PyObject {
         // SAFETY: the frame is live (caller).
-        unsafe { (*self.0).f_locals }
+        unsafe { (*self.as_ptr()).f_locals }
     }
 
     /// The owner of the frame's memory: one of the host's `FRAME_OWNED_BY_*`.
@@ -229,7 +263,7 @@ impl Frame {
     #[inline(always)]
     pub(crate) unsafe fn owner(self) -> u32 {
         // SAFETY: the frame is live (caller).
-        unsafe { (*self.0).owner as u32 }
+        unsafe { (*self.as_ptr()).owner as u32 }
     }
 
     /// Whether this is an entry frame, which marks a C call into the evaluator.
@@ -259,20 +293,19 @@ impl Frame {
         }
     }
 
-    /// The innermost complete frame, starting with this one and going outwards; null if none
-    /// (`_PyFrame_GetFirstComplete`).
+    /// The innermost complete frame, starting with this one and going outwards (`_PyFrame_GetFirstComplete`).
     ///
     /// # Safety
-    /// The frame is live or null. In free-threaded hosts the thread is attached.
-    pub(crate) unsafe fn first_complete(self) -> Frame {
+    /// The frame is live. In free-threaded hosts the thread is attached.
+    pub(crate) unsafe fn first_complete(self) -> Option<Frame> {
         let mut frame = self;
-        // SAFETY: the frame is live or null (caller), and `previous` is, too, for each live frame.
+        // SAFETY: the frame is live (caller), and so is the previous one of each live frame.
         unsafe {
-            while !frame.is_null() && frame.is_incomplete() {
-                frame = frame.previous();
+            while frame.is_incomplete() {
+                frame = frame.previous()?;
             }
         }
-        frame
+        Some(frame)
     }
 
     /// The frame object, borrowed; created if there is none yet. Null with an exception if there is no memory
@@ -283,8 +316,8 @@ impl Frame {
     pub(crate) unsafe fn frame_object(self) -> *mut ffi::PyFrameObject {
         // SAFETY: the frame is live, complete and published (caller).
         unsafe {
-            let object = (*self.0).frame_obj;
-            if object.is_null() { ffi::_PyFrame_MakeAndSetFrameObject(self.0) } else { object }
+            let object = (*self.as_ptr()).frame_obj;
+            if object.is_null() { ffi::_PyFrame_MakeAndSetFrameObject(self.as_ptr()) } else { object }
         }
     }
 
@@ -304,15 +337,15 @@ impl Frame {
         locals: *mut PyObject,
         code: Code,
         null_locals_from: usize,
-        previous: Frame,
+        previous: Option<Frame>,
     ) {
         // SAFETY: the memory has the size of a frame of `code`, and `function` is a live function (caller).
         unsafe {
             let callee = function.object().cast::<ffi::PyFunctionObject>();
             // Read before the stores: the compiler must assume that they could change it.
             let nlocalsplus = code.nlocalsplus();
-            let frame = self.0;
-            (*frame).previous = previous.0;
+            let frame = self.as_ptr();
+            (*frame).previous = Frame::address_of(previous);
             (*frame).f_funcobj = function.raw();
             (*frame).f_builtins = (*callee).func_builtins;
             (*frame).f_globals = (*callee).func_globals;
@@ -333,7 +366,7 @@ impl Frame {
     unsafe fn initialize_common(self, tstate: ThreadState, code: Code) {
         // SAFETY: the memory has the size of a frame of `code` (caller).
         unsafe {
-            let frame = self.0;
+            let frame = self.as_ptr();
             (*frame).f_executable = StackRef::new(code.object()).raw();
             (*frame).frame_obj = core::ptr::null_mut();
             #[cfg(not(py_gil_disabled))]
@@ -380,7 +413,7 @@ impl Frame {
             let callee = function.object().cast::<ffi::PyFunctionObject>();
             let code = Code::from_ptr((*callee).func_code.cast());
             let frame = tstate.take_stack_space((*code.as_ptr()).co_framesize as usize);
-            frame.initialize(tstate, function, core::ptr::null_mut(), code, null_locals_from, previous);
+            frame.initialize(tstate, function, core::ptr::null_mut(), code, null_locals_from, Some(previous));
             frame
         }
     }
@@ -402,11 +435,12 @@ impl Frame {
         // SAFETY: the data stack has room for the frame, and `code` is live (caller).
         unsafe {
             let frame = tstate.take_stack_space((*code.as_ptr()).co_framesize as usize);
-            (*frame.0).previous = previous.0;
-            (*frame.0).f_funcobj = StackRef::none().raw();
-            (*frame.0).f_builtins = core::ptr::null_mut();
-            (*frame.0).f_globals = core::ptr::null_mut();
-            (*frame.0).f_locals = core::ptr::null_mut();
+            let fields = frame.as_ptr();
+            (*fields).previous = previous.as_ptr();
+            (*fields).f_funcobj = StackRef::none().raw();
+            (*fields).f_builtins = core::ptr::null_mut();
+            (*fields).f_globals = core::ptr::null_mut();
+            (*fields).f_locals = core::ptr::null_mut();
             frame.initialize_common(tstate, code);
             frame.set_stack_pointer(frame.local_slot(code.nlocalsplus() + depth));
             frame

@@ -2,13 +2,14 @@
 //! `funcobject.h`, `classobject.h`, `methodobject.h`, `descrobject.h`.
 
 use core::mem::transmute;
-use core::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
+use core::sync::atomic::{AtomicPtr, Ordering};
 
 use super::code::Code;
 use super::ffi::{self, PyObject};
 use super::object::{is_exact, type_flags, type_of};
 use super::refcount;
 use super::thread::ThreadState;
+use super::versions::FunctionVersion;
 
 /// Defines a handle for objects of one C struct, whose type is checked exactly.
 macro_rules! handle {
@@ -66,25 +67,42 @@ impl Function {
         Code::from_ptr(unsafe { (*self.0).func_code.cast() })
     }
 
-    /// The version that inline caches compare. It changes when the code or the defaults change.
+    /// Whether the function has this version (`func_version`).
     ///
     /// # Safety
     /// The function is live.
     #[inline(always)]
-    pub(crate) unsafe fn version(self) -> u32 {
-        // SAFETY: the function is live (caller); other threads change the version atomically.
-        unsafe { AtomicU32::from_ptr(&raw mut (*self.0).func_version).load(Ordering::Relaxed) }
+    pub(crate) unsafe fn has_version(self, version: FunctionVersion) -> bool {
+        // SAFETY: the function is live (caller).
+        unsafe { self.version_field() == version.get() }
     }
 
-    /// The version for inline caches, assigned now if the function has none. `None` if versions have run out or
-    /// the function has changed (`_PyFunction_GetVersionForCurrentState`).
+    /// The field of the version, which need not hold one.
+    ///
+    /// # Safety
+    /// The function is live.
+    #[inline(always)]
+    pub(super) unsafe fn version_field(self) -> u32 {
+        // SAFETY: the function is live (caller); other threads change the version atomically.
+        unsafe {
+            #[cfg(not(py_gil_disabled))]
+            return (*self.0).func_version;
+            #[cfg(py_gil_disabled)]
+            {
+                use core::sync::atomic::AtomicU32;
+                AtomicU32::from_ptr(&raw mut (*self.0).func_version).load(Ordering::Relaxed)
+            }
+        }
+    }
+
+    /// The version of the function, assigned now if it has none. `None` if versions have run out or the function
+    /// has changed (`_PyFunction_GetVersionForCurrentState`).
     ///
     /// # Safety
     /// The function is live and the thread attached.
-    pub(crate) unsafe fn current_version(self) -> Option<u32> {
+    pub(crate) unsafe fn current_version(self) -> Option<FunctionVersion> {
         // SAFETY: the function is live and the thread attached (caller).
-        let version = unsafe { ffi::_PyFunction_GetVersionForCurrentState(self.0) };
-        (version >= ffi::FUNC_VERSION_FIRST_VALID).then_some(version)
+        FunctionVersion::new(unsafe { ffi::_PyFunction_GetVersionForCurrentState(self.0) })
     }
 
     /// Whether a call only runs the function's code: its `vectorcall` is still the host's

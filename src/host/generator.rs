@@ -65,8 +65,8 @@ impl Generator {
     /// The generator is live.
     #[inline(always)]
     pub(crate) unsafe fn frame(self) -> Frame {
-        // SAFETY: the generator is live (caller).
-        Frame::from_ptr(unsafe { &raw mut (*self.0).gi_iframe })
+        // SAFETY: the generator is live (caller), so the address of its field is not null.
+        unsafe { Frame::from_ptr(&raw mut (*self.0).gi_iframe) }
     }
 
     /// Whether the generator is created or suspended: it neither runs nor has it ended.
@@ -109,7 +109,7 @@ impl Generator {
             (*self.0).gi_frame_state = ffi::FRAME_EXECUTING as i8;
             (*self.0).gi_exc_state.previous_item = (*tstate.as_ptr()).exc_info;
             (*tstate.as_ptr()).exc_info = &raw mut (*self.0).gi_exc_state;
-            (*frame.as_ptr()).previous = caller.as_ptr();
+            frame.set_previous(Some(caller));
         }
     }
 
@@ -126,9 +126,9 @@ impl Generator {
             (*self.0).gi_frame_state = ffi::FRAME_SUSPENDED as i8 + i8::from(delegating);
             (*tstate.as_ptr()).exc_info = (*self.0).gi_exc_state.previous_item;
             (*self.0).gi_exc_state.previous_item = core::ptr::null_mut();
-            let caller = frame.previous();
-            tstate.set_current_frame(caller);
-            (*frame.as_ptr()).previous = core::ptr::null_mut();
+            let caller = frame.caller();
+            tstate.set_current_frame(Some(caller));
+            frame.set_previous(None);
             caller
         }
     }

@@ -8,6 +8,7 @@ use core::sync::atomic::AtomicU8;
 use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use super::ffi::{self, PyObject, PyTypeObject};
+use super::versions::TypeVersion;
 
 /// The type of an object (`Py_TYPE`).
 ///
@@ -84,12 +85,13 @@ pub(crate) unsafe fn has_feature(object: *mut PyObject, flag: u32) -> bool {
     unsafe { type_flags(type_of(object)) & u64::from(flag) != 0 }
 }
 
-/// The version of a type, which inline caches compare (`tp_version_tag`).
+/// Whether the type has this version (`tp_version_tag`).
 ///
 /// # Safety
 /// `type_` is live.
 #[inline(always)]
-pub(crate) unsafe fn type_version(type_: *mut PyTypeObject) -> u32 {
+pub(crate) unsafe fn type_has_version(type_: *mut PyTypeObject, version: TypeVersion) -> bool {
     // SAFETY: the type is live (caller); other threads change the version atomically.
-    unsafe { AtomicU32::from_ptr(&raw mut (*type_).tp_version_tag).load(Ordering::Relaxed) }
+    let field = unsafe { AtomicU32::from_ptr(&raw mut (*type_).tp_version_tag) };
+    field.load(Ordering::Relaxed) == version.get()
 }

@@ -30,6 +30,7 @@ pub(crate) mod code;
 #[cfg(py_gil_disabled)]
 pub(crate) mod copies;
 pub(crate) mod dict;
+pub(crate) mod exception_table;
 pub(crate) mod ffi;
 pub(crate) mod frame;
 pub(crate) mod function;
@@ -44,9 +45,11 @@ pub(crate) mod opcode_byte;
 pub(crate) mod owned;
 pub(crate) mod refcount;
 pub(crate) mod slot;
+pub(crate) mod specialization_cache;
 pub(crate) mod stackref;
 pub(crate) mod text;
 pub(crate) mod thread;
+pub(crate) mod versions;
 
 pub(crate) use code::{Code, CodeUnit};
 pub(crate) use ffi::{PyObject, PyTypeObject};
@@ -54,6 +57,7 @@ pub(crate) use frame::Frame;
 pub(crate) use owned::{Owned, PyResult, Raised};
 pub(crate) use stackref::StackRef;
 pub(crate) use thread::ThreadState;
+pub(crate) use versions::{FunctionVersion, KeysVersion, ShortKeysVersion, TypeVersion};
 
 /// Whether the host has no GIL, so that other threads may run at any time.
 pub(crate) const FREE_THREADED: bool = cfg!(py_gil_disabled);

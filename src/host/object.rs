@@ -251,30 +251,6 @@ pub(crate) unsafe fn cell_swap(
 
 // --- instance attributes -----------------------------------------------------------------------
 
-/// `MANAGED_DICT_OFFSET` in words. The dictionary pointer precedes the object and, with a GIL, its collector
-/// header.
-const MANAGED_DICT_WORDS: isize = if cfg!(py_gil_disabled) { -1 } else { -3 };
-
-/// The place where an object with a managed dictionary keeps it (`_PyObject_ManagedDictPointer`).
-///
-/// # Safety
-/// `object` is live and its type has `Py_TPFLAGS_MANAGED_DICT`.
-#[inline(always)]
-pub(crate) unsafe fn managed_dict_slot(object: *mut PyObject) -> *mut *mut ffi::PyDictObject {
-    // SAFETY: an object whose type has the flag (caller) has this word before its header.
-    unsafe { object.cast::<*mut ffi::PyDictObject>().offset(MANAGED_DICT_WORDS) }
-}
-
-/// The managed dictionary, borrowed; null if the object has none yet (`_PyObject_GetManagedDict`).
-///
-/// # Safety
-/// As for [`managed_dict_slot`].
-#[inline(always)]
-pub(crate) unsafe fn managed_dict(object: *mut PyObject) -> *mut ffi::PyDictObject {
-    // SAFETY: `object` has a managed dictionary (caller); other threads publish it with release order.
-    unsafe { AtomicPtr::from_ptr(managed_dict_slot(object)).load(Ordering::Acquire) }
-}
-
 /// The attribute values that are stored right after the object (`_PyObject_InlineValues`).
 ///
 /// # Safety

@@ -69,24 +69,24 @@ impl ThreadState {
         }
     }
 
-    /// The innermost frame of the thread; null if it runs no Python code.
+    /// The innermost frame of the thread; `None` if it runs no Python code.
     ///
     /// # Safety
     /// The thread state is live.
     #[inline(always)]
-    pub(crate) unsafe fn current_frame(self) -> Frame {
+    pub(crate) unsafe fn current_frame(self) -> Option<Frame> {
         // SAFETY: the thread state is live (caller).
-        Frame::from_ptr(unsafe { (*self.0).current_frame })
+        Frame::new(unsafe { (*self.0).current_frame })
     }
 
     /// Sets the innermost frame of the thread.
     ///
     /// # Safety
-    /// The thread state is live and the calling thread's. `frame` is null, or live and published.
+    /// The thread state is live and the calling thread's. `frame` is live and published.
     #[inline(always)]
-    pub(crate) unsafe fn set_current_frame(self, frame: Frame) {
+    pub(crate) unsafe fn set_current_frame(self, frame: Option<Frame>) {
         // SAFETY: the thread state is live, and no other thread writes the field (caller).
-        unsafe { (*self.0).current_frame = frame.as_ptr() }
+        unsafe { (*self.0).current_frame = Frame::address_of(frame) }
     }
 
     /// The exception that is set, borrowed; null if none (`_PyErr_Occurred` returns its type).
@@ -138,19 +138,19 @@ impl ThreadState {
     }
 
     /// Allocates `size` words on the data stack as the memory of a new frame, on a new chunk if necessary.
-    /// Null, without an exception, if there is no memory (`_PyThreadState_PushFrame`).
+    /// `None`, without an exception, if there is no memory (`_PyThreadState_PushFrame`).
     ///
     /// # Safety
     /// The thread state is live and attached.
     #[inline(always)]
-    pub(crate) unsafe fn push_frame(self, size: usize) -> Frame {
+    pub(crate) unsafe fn push_frame(self, size: usize) -> Option<Frame> {
         // SAFETY: the thread state is live and attached (caller). `has_stack_space` is called just before
         // `take_stack_space`.
         unsafe {
             if self.has_stack_space(size) {
-                self.take_stack_space(size)
+                Some(self.take_stack_space(size))
             } else {
-                Frame::from_ptr(ffi::_PyThreadState_PushFrame(self.0, size))
+                Frame::new(ffi::_PyThreadState_PushFrame(self.0, size))
             }
         }
     }

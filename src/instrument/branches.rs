@@ -273,9 +273,9 @@ pub(crate) unsafe fn iterator(code: Code) -> PyResult {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::instrument::opcodes::Instruction;
+    use crate::instrument::opcodes::BaseInstruction;
 
-    struct Units(Vec<Instruction>);
+    struct Units(Vec<BaseInstruction>);
 
     impl Listing for Units {
         fn units(&self) -> usize {
@@ -284,14 +284,14 @@ mod tests {
         fn first_traceable(&self) -> usize {
             0
         }
-        fn at(&self, index: usize) -> Instruction {
+        fn at(&self, index: usize) -> BaseInstruction {
             self.0[index]
         }
     }
 
     fn branches(rows: &[(u8, u8)]) -> Vec<(usize, usize, usize)> {
         let listing = Units(
-            rows.iter().map(|&(opcode, argument)| Instruction { opcode, argument, length: 1 }).collect(),
+            rows.iter().map(|&(opcode, argument)| BaseInstruction { opcode, argument, length: 1 }).collect(),
         );
         let mut start = 0;
         let mut found = Vec::new();

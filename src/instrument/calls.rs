@@ -39,15 +39,19 @@ pub(crate) struct Origin {
 
 impl Origin {
     /// The place where C code fires an event.
+    ///
+    /// # Safety
+    /// The frame is live.
     #[inline(always)]
-    pub(crate) fn from_host(
+    pub(crate) unsafe fn from_host(
         tstate: *mut ffi::PyThreadState,
         frame: *mut ffi::_PyInterpreterFrame,
         instr: *mut ffi::_Py_CODEUNIT,
     ) -> Origin {
         Origin {
             tstate: ThreadState::from_ptr(tstate),
-            frame: Frame::from_ptr(frame),
+            // SAFETY: the frame is live (caller), so its address is not null.
+            frame: unsafe { Frame::from_ptr(frame) },
             instr: CodeUnit::from_ptr(instr),
         }
     }

@@ -9,7 +9,7 @@
 
 use core::sync::atomic::{AtomicU8, Ordering};
 
-use super::opcodes::Instruction;
+use super::opcodes::BaseInstruction;
 use crate::bytecode::opcode::*;
 
 /// Added to a distance, so that zero means "no line".
@@ -101,14 +101,14 @@ pub(crate) trait Listing {
     /// The code unit from which on instructions are instrumented.
     fn first_traceable(&self) -> usize;
     /// The instruction that begins at code unit `index`.
-    fn at(&self, index: usize) -> Instruction;
+    fn at(&self, index: usize) -> BaseInstruction;
 }
 
 /// The instructions from code unit `start` on, each with its index.
 pub(crate) fn instructions(
     listing: &impl Listing,
     start: usize,
-) -> impl Iterator<Item = (usize, Instruction)> {
+) -> impl Iterator<Item = (usize, BaseInstruction)> {
     let mut next = start;
     core::iter::from_fn(move || {
         (next < listing.units()).then(|| {
@@ -200,32 +200,6 @@ fn jump_targets(listing: &impl Listing) -> impl Iterator<Item = usize> {
     })
 }
 
-/// The code units where the handlers of an exception table begin. An entry consists of four numbers: start,
-/// length, handler, and depth with the flag `lasti`. A byte holds six bits of a number, the most significant
-/// ones first; bit 6 is set if more bytes follow. Source: `InternalDocs/exception_handling.md`.
-pub(crate) fn handlers(mut table: &[u8]) -> impl Iterator<Item = usize> {
-    core::iter::from_fn(move || {
-        if table.is_empty() {
-            return None;
-        }
-        let [_start, _length, handler, _depth] = core::array::from_fn(|_| number(&mut table));
-        Some(handler)
-    })
-}
-
-/// Reads a number off the front of an exception table.
-fn number(table: &mut &[u8]) -> usize {
-    let mut value = 0;
-    while let [byte, rest @ ..] = *table {
-        *table = rest;
-        value = value << 6 | usize::from(byte & 0x3F);
-        if byte & 0x40 == 0 {
-            break;
-        }
-    }
-    value
-}
-
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
@@ -260,17 +234,6 @@ mod tests {
                 prop_assert_eq!(table.opcode(index), index as u8);
             }
         }
-
-        #[test]
-        fn handlers_are_the_third_numbers(entries: Vec<[u16; 4]>) {
-            let mut table = Vec::new();
-            for &value in entries.iter().flatten() {
-                let digits = [value >> 12, value >> 6, value].map(|digit| (digit & 0x3F) as u8);
-                table.extend([digits[0] | 0x40, digits[1] | 0x40, digits[2]]);
-            }
-            let expected: Vec<usize> = entries.iter().map(|entry| entry[2].into()).collect();
-            prop_assert_eq!(handlers(&table).collect::<Vec<_>>(), expected);
-        }
     }
 
     #[test]
@@ -292,7 +255,7 @@ mod tests {
     /// A program for tests: instructions, and the line of each code unit.
     #[derive(Clone, Debug)]
     struct Program {
-        units: Vec<Instruction>,
+        units: Vec<BaseInstruction>,
         at: Vec<Option<usize>>,
         lines: Vec<Option<i32>>,
         first_traceable: usize,
@@ -305,7 +268,7 @@ mod tests {
         fn first_traceable(&self) -> usize {
             self.first_traceable
         }
-        fn at(&self, index: usize) -> Instruction {
+        fn at(&self, index: usize) -> BaseInstruction {
             self.units[self.at[index].expect("an instruction")]
         }
     }
@@ -317,7 +280,7 @@ mod tests {
                 if number == skipped {
                     program.first_traceable = program.at.len();
                 }
-                program.units.push(Instruction { opcode, argument, length: 1 + caches });
+                program.units.push(BaseInstruction { opcode, argument, length: 1 + caches });
                 program.at.push(Some(number));
                 program.at.extend(std::iter::repeat_n(None, caches));
                 program.lines.extend(std::iter::repeat_n(line, 1 + caches));

@@ -1,7 +1,7 @@
 //! The instructions that have an instrumented form, and the events that they fire. Source:
 //! `pycore_opcode_metadata.h` for the names, PEP 669 for the events.
 //!
-//! Callers: this room, and `tlbc` for [`Instruction`].
+//! Callers: this room, and `tlbc` for [`BaseInstruction`].
 
 use super::events::{Event, EventSet};
 use crate::bytecode::opcode::*;
@@ -9,7 +9,7 @@ use crate::host::ffi;
 
 /// An instruction as the compiler emitted it: generic, not instrumented.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct Instruction {
+pub(crate) struct BaseInstruction {
     pub(crate) opcode: u8,
     pub(crate) argument: u8,
     /// Number of code units, caches included.

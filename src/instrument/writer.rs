@@ -13,12 +13,13 @@ use super::events::{Event, Tool, ToolSet};
 use super::layout::{self, Layers, Site, look};
 use super::lines::{self, Listing, entry_size, instructions};
 use super::monitors::{self, Change, outdated, watching};
-use super::opcodes::{self, Instruction};
+use super::opcodes::{self, BaseInstruction};
 use super::version;
 use crate::bytecode::BackoffCounter;
 use crate::bytecode::opcode::ENTER_EXECUTOR;
 #[cfg(py_gil_disabled)]
 use crate::host::copies::Copies;
+use crate::host::exception_table::ExceptionTable;
 use crate::host::lock::with_lock;
 use crate::host::object::size;
 use crate::host::{Code, CodeUnit, PyResult, ThreadState, ffi};
@@ -31,7 +32,7 @@ type Interpreter = *mut ffi::PyInterpreterState;
 /// The instruction at a location, and the layers of instrumentation on it.
 #[derive(Clone, Copy)]
 pub(crate) struct Location {
-    pub(crate) base: Instruction,
+    pub(crate) base: BaseInstruction,
     layers: Layers,
 }
 
@@ -64,7 +65,7 @@ pub(crate) unsafe fn location(code: Code, index: usize) -> Location {
         };
         let opcode = opcodes::generic(opcode);
         let length = 1 + opcodes::cache_units(opcode);
-        Location { base: Instruction { opcode, argument: argument as u8, length }, layers }
+        Location { base: BaseInstruction { opcode, argument: argument as u8, length }, layers }
     }
 }
 
@@ -108,7 +109,7 @@ impl Listing for Bytecode {
         unsafe { (*self.code.as_ptr())._co_firsttraceable as usize }
     }
 
-    fn at(&self, index: usize) -> Instruction {
+    fn at(&self, index: usize) -> BaseInstruction {
         debug_assert!(index < self.units);
         // SAFETY: `code` is live and not instrumented by other threads, as `Bytecode::of` requires; listings
         // are walked from instruction to instruction, so one begins at `index`.
@@ -139,7 +140,7 @@ unsafe fn copies(code: Code) -> impl Iterator<Item = CodeUnit> {
 /// # Safety
 /// `code` is live, the caller has exclusive access to it, and an instruction begins at `index`.
 #[cfg(py_gil_disabled)]
-pub(crate) unsafe fn shown(code: Code, index: usize) -> (Instruction, u8) {
+pub(crate) unsafe fn shown(code: Code, index: usize) -> (BaseInstruction, u8) {
     // SAFETY: the requirements of `location` are among those of this function.
     let Location { base, layers } = unsafe { location(code, index) };
     (base, look(base.opcode, layers).top)
@@ -403,20 +404,17 @@ unsafe fn prepare_tables(
 /// # Safety
 /// As for [`instrument`]; `data` is the data of `code`, which has no table of lines yet.
 unsafe fn create_lines(code: Code, data: &Monitoring, bytecode: Bytecode) -> PyResult<()> {
-    // SAFETY: `code` is live, with exclusive access, and the thread is attached (caller). Its exception table
-    // is a `bytes` object.
+    // SAFETY: `code` is live, with exclusive access, and the thread is attached (caller).
     unsafe {
         let mut line_of = LineReader::new(code);
         let traceable = instructions(&bytecode, bytecode.first_traceable());
         let distances = traceable.filter_map(|(index, _)| line_of.distance(index));
         // As on the host, entries have room for a distance of 1 at least.
         let largest = distances.fold(1, i32::max);
-        let exceptions = (*code.as_ptr()).co_exceptiontable;
-        let start = (&raw const (*exceptions.cast::<ffi::PyBytesObject>()).ob_sval).cast::<u8>();
-        let exceptions = core::slice::from_raw_parts(start, size(exceptions) as usize);
+        let handlers = ExceptionTable::of(code).map(|entry| entry.target);
         data.create_lines(entry_size(largest), |table| {
             let mut line_of = LineReader::new(code);
-            lines::fill(table, &bytecode, |index| line_of.distance(index), lines::handlers(exceptions));
+            lines::fill(table, &bytecode, |index| line_of.distance(index), handlers);
         })
     }
 }
@@ -475,11 +473,11 @@ pub(crate) unsafe fn instrument_all_running(interp: Interpreter) -> PyResult<()>
         ThreadState::with_all(interp, |mut threads| {
             threads.try_for_each(|thread| {
                 let mut frame = thread.current_frame();
-                while !frame.is_null() {
-                    if frame.owner() < ffi::FRAME_OWNED_BY_INTERPRETER {
-                        instrument_if_outdated(frame.code(), interp)?;
+                while let Some(running) = frame {
+                    if running.owner() < ffi::FRAME_OWNED_BY_INTERPRETER {
+                        instrument_if_outdated(running.code(), interp)?;
                     }
-                    frame = frame.previous();
+                    frame = running.previous();
                 }
                 Ok(())
             })

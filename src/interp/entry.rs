@@ -57,11 +57,11 @@ pub(crate) unsafe fn evaluate(tstate: ThreadState, frame: Frame, throw: bool) ->
         (*fields).f_executable = StackRef::none().raw();
         (*fields).instr_ptr = (&raw const TRAMPOLINE.0[1]).cast::<ffi::_Py_CODEUNIT>().cast_mut();
         (*fields).owner = ffi::FRAME_OWNED_BY_INTERPRETER as _;
-        (*fields).previous = tstate.current_frame().as_ptr();
+        entry_frame.set_previous(tstate.current_frame());
         entry_frame.set_stack_pointer(stack);
         entry_frame.set_local(0, StackRef::NULL);
-        (*frame.as_ptr()).previous = entry_frame.as_ptr();
-        tstate.set_current_frame(frame);
+        frame.set_previous(Some(entry_frame));
+        tstate.set_current_frame(Some(frame));
         let executor = (*tstate.as_ptr()).current_executor;
         if !executor.is_null() {
             entry_frame.set_local(0, StackRef::new(executor));

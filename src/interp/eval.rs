@@ -46,7 +46,7 @@ pub(crate) unsafe fn call(
         refcount::xincref(locals);
         let function = StackRef::new(func.cast());
         let args = BorrowedArguments::new(args, argcount);
-        let frame = frames::push(tstate, function, locals, args, kwnames, Frame::NULL)?;
+        let frame = frames::push(tstate, function, locals, args, kwnames, None)?;
         Owned::from_host(eval_frame(tstate, frame, 0))
     }
 }

@@ -4,7 +4,8 @@
 #![allow(clippy::missing_safety_doc)]
 
 use crate::engine::{BytecodeEngine, BytecodeOp, Exits, run, run_with};
-use crate::host::PyObject;
+use crate::host::CodeUnit;
+use crate::host::code::CacheValue;
 use crate::ops;
 
 macro_rules! instructions {
@@ -51,7 +52,7 @@ macro_rules! step {
 /// Reads a cached operand of `$n` code units and advances `$at`.
 macro_rules! operand {
     ($e:ident $at:ident $n:tt) => {{
-        let operand: operand_type!($n) = $e.this_instr().add($at).read();
+        let operand = read_operand::<_, $n>($e.this_instr().add($at));
         $at += $n;
         operand
     }};
@@ -72,10 +73,15 @@ macro_rules! operands {
     }};
 }
 
-macro_rules! operand_type {
-    (1) => { u16 };
-    (2) => { u32 };
-    (4) => { *mut PyObject };
+/// The operand that begins at `unit`. Its type is the micro-op's, its size what the row says.
+///
+/// # Safety
+/// The unit is in the cache of the instruction that runs, and the specializer has written such an operand there.
+#[inline(always)]
+unsafe fn read_operand<T: CacheValue, const UNITS: isize>(unit: CodeUnit) -> T {
+    const { assert!(T::UNITS == UNITS as usize, "a row and its micro-op differ in the size of an operand") };
+    // SAFETY: the cache holds such an operand (caller).
+    unsafe { unit.read() }
 }
 
 /// Runs a micro-op with another argument than the instruction's. Restores the argument if the micro-op

@@ -37,7 +37,7 @@ pub(crate) struct Tier1 {
     /// The length of the instruction in code units.
     units: usize,
     /// The frame that a micro-op has created, for the later micro-op that enters it.
-    new_frame: Frame,
+    new_frame: Option<Frame>,
     #[cfg(py_debug)]
     start: Start,
 }
@@ -85,7 +85,7 @@ impl Tier1 {
                 next,
                 oparg,
                 units,
-                new_frame: Frame::NULL,
+                new_frame: None,
                 #[cfg(py_debug)]
                 start: Start { frame, sp, next },
             }
@@ -164,10 +164,10 @@ unsafe impl Engine for Tier1 {
     }
     #[inline(always)]
     fn give_frame(&mut self, frame: Frame) {
-        self.new_frame = frame;
+        self.new_frame = Some(frame);
     }
     #[inline(always)]
-    fn take_frame(&mut self) -> Frame {
+    fn take_frame(&mut self) -> Option<Frame> {
         self.new_frame
     }
     #[inline(always)]

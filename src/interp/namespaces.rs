@@ -10,13 +10,13 @@ use crate::raise;
 
 // --- The current frame -------------------------------------------------------------------------
 
-/// The thread's innermost frame that Python code may see; null if there is none (`_PyThreadState_GetFrame`).
+/// The thread's innermost frame that Python code may see, if there is one (`_PyThreadState_GetFrame`).
 ///
 /// # Safety
 /// `tstate` is the attached thread's, and its frames are published.
-pub(crate) unsafe fn visible_frame(tstate: ThreadState) -> Frame {
-    // SAFETY: the current frame of an attached thread is live or null (caller).
-    unsafe { tstate.current_frame().first_complete() }
+pub(crate) unsafe fn visible_frame(tstate: ThreadState) -> Option<Frame> {
+    // SAFETY: the current frame of an attached thread is live (caller).
+    unsafe { tstate.current_frame()?.first_complete() }
 }
 
 /// The [`visible_frame`] of this thread. Fails with SystemError if there is none.
@@ -26,8 +26,8 @@ pub(crate) unsafe fn visible_frame(tstate: ThreadState) -> Frame {
 unsafe fn required_frame() -> PyResult<Frame> {
     // SAFETY: the thread is attached (caller); the message has no directives.
     unsafe {
-        let frame = visible_frame(ThreadState::current());
-        if frame.is_null() { Err(raise!(PyExc_SystemError, c"frame does not exist")) } else { Ok(frame) }
+        visible_frame(ThreadState::current())
+            .ok_or_else(|| raise!(PyExc_SystemError, c"frame does not exist"))
     }
 }
 
@@ -39,10 +39,7 @@ unsafe fn required_frame() -> PyResult<Frame> {
 pub(crate) unsafe fn frame_object(tstate: ThreadState) -> *mut ffi::PyFrameObject {
     // SAFETY: the frame is live and complete, and the thread attached (caller).
     unsafe {
-        let frame = visible_frame(tstate);
-        if frame.is_null() {
-            return core::ptr::null_mut();
-        }
+        let Some(frame) = visible_frame(tstate) else { return core::ptr::null_mut() };
         let object = frame.frame_object();
         if object.is_null() {
             ffi::PyErr_Clear();
@@ -58,11 +55,8 @@ pub(crate) unsafe fn frame_object(tstate: ThreadState) -> *mut ffi::PyFrameObjec
 /// # Safety
 /// `tstate` is the attached thread's, and its frames are published.
 pub(crate) unsafe fn globals(tstate: ThreadState) -> *mut PyObject {
-    // SAFETY: the frame is live if not null (caller).
-    unsafe {
-        let frame = visible_frame(tstate);
-        if frame.is_null() { core::ptr::null_mut() } else { frame.globals() }
-    }
+    // SAFETY: the frame is live (caller).
+    unsafe { visible_frame(tstate).map_or(core::ptr::null_mut(), |frame| frame.globals()) }
 }
 
 /// The builtins of the innermost visible frame, or of the interpreter if there is no frame; borrowed.
@@ -70,10 +64,12 @@ pub(crate) unsafe fn globals(tstate: ThreadState) -> *mut PyObject {
 /// # Safety
 /// `tstate` is the attached thread's, and its frames are published.
 pub(crate) unsafe fn builtins(tstate: ThreadState) -> *mut PyObject {
-    // SAFETY: the frame is live if not null, and so is the interpreter (caller).
+    // SAFETY: the frame is live, and so is the interpreter (caller).
     unsafe {
-        let frame = visible_frame(tstate);
-        if frame.is_null() { (*tstate.interp()).builtins } else { frame.builtins() }
+        match visible_frame(tstate) {
+            Some(frame) => frame.builtins(),
+            None => (*tstate.interp()).builtins,
+        }
     }
 }
 

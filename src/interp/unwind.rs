@@ -4,8 +4,8 @@
 use core::ffi::c_int;
 
 use crate::calls::frames;
-use crate::host::object::{is_exact, size};
-use crate::host::{Code, CodeUnit, Frame, StackRef, ThreadState, ffi};
+use crate::host::exception_table::ExceptionTable;
+use crate::host::{CodeUnit, Frame, StackRef, ThreadState, ffi};
 use crate::instrument::exceptions;
 
 /// Where the interpreter continues.
@@ -102,7 +102,7 @@ unsafe fn enter_handler(tstate: ThreadState, frame: Frame, next: CodeUnit) -> Op
     unsafe {
         loop {
             let offset = next.offset_from(frame.bytecode()) - 1;
-            let Some(handler) = find_handler(frame.code(), offset as c_int) else {
+            let Some(handler) = ExceptionTable::of(frame.code()).find(offset as usize) else {
                 close_stack_down_to(frame, frame.stack_base());
                 exceptions::unwind(tstate, frame, next.add(-1));
                 return None;
@@ -114,7 +114,7 @@ unsafe fn enter_handler(tstate: ThreadState, frame: Frame, next: CodeUnit) -> Op
             }
             let exception = ffi::PyErr_GetRaisedException();
             push(frame, StackRef::steal(exception));
-            next = frame.bytecode().add(handler.target);
+            next = frame.bytecode().add(handler.target as isize);
             // If a tool raises, look for a handler of its exception, from the unit before this handler.
             if exceptions::handled(tstate, frame, next, exception).is_ok() {
                 return Some(next);
@@ -132,9 +132,9 @@ unsafe fn leave(tstate: ThreadState, frame: Frame) -> Option<Frame> {
     // unlinked here, so its only local is released once.
     unsafe {
         tstate.leave_python_call();
-        let caller = frame.previous();
+        let caller = frame.caller();
         // Destructors must not see the frame.
-        tstate.set_current_frame(caller);
+        tstate.set_current_frame(Some(caller));
         frames::clear_and_pop(tstate, frame);
         (*caller.as_ptr()).return_offset = 0;
         if !caller.is_entry() {
@@ -175,89 +175,6 @@ unsafe fn close_stack_down_to(frame: Frame, bottom: *mut StackRef) {
     }
 }
 
-/// An entry of the exception table, decoded.
-struct Handler {
-    /// Offset of the handler in code units.
-    target: isize,
-    /// Number of values to keep on the stack.
-    depth: usize,
-    /// Whether the handler expects the offset of the raising instruction on the stack, below the exception.
-    push_lasti: bool,
-}
-
-/// The innermost handler for the instruction at `offset` (in code units). `code` must be live.
-///
-/// The table is a sequence of entries, sorted by start. An entry has four numbers: start, length, target, and
-/// depth with the lasti flag. Numbers are stored six bits per byte, most significant first. Bit 6 means that
-/// more bytes follow; bit 7 marks the first byte of an entry. Source: `InternalDocs/exception_handling.md`.
-fn find_handler(code: Code, offset: c_int) -> Option<Handler> {
-    // SAFETY: `code` is the code of the current frame, so it is live, and its table is a bytes object.
-    let table = unsafe {
-        let table = (*code.as_ptr()).co_exceptiontable;
-        debug_assert!(is_exact(table, &raw mut ffi::PyBytes_Type));
-        let start = (&raw const (*table.cast::<ffi::PyBytesObject>()).ob_sval).cast::<u8>();
-        core::slice::from_raw_parts(start, size(table) as usize)
-    };
-    let mut reader = TableReader { rest: skip_entries_before(table, offset) };
-    while !reader.rest.is_empty() {
-        let start = reader.number();
-        let length = reader.number();
-        let target = reader.number();
-        let depth_and_lasti = reader.number();
-        if start > offset {
-            break;
-        }
-        if offset < start + length {
-            return Some(Handler {
-                target: target as isize,
-                depth: (depth_and_lasti >> 1) as usize,
-                push_lasti: depth_and_lasti & 1 != 0,
-            });
-        }
-    }
-    None
-}
-
-const ENTRY_START: u8 = 0x80;
-/// Maximum number of bytes that are scanned from their start, without bisection.
-const LONG: usize = 40;
-
-/// The part of the table that starts with the last entry at or before `offset`, or a little before that entry.
-/// Bisects the table while it is long.
-fn skip_entries_before(table: &[u8], offset: c_int) -> &[u8] {
-    let (mut low, mut high) = (0, table.len());
-    while high - low > LONG {
-        let mut middle = low + (high - low) / 2;
-        while middle > low && table[middle] & ENTRY_START == 0 {
-            middle -= 1;
-        }
-        if middle == low {
-            break;
-        }
-        let mut reader = TableReader { rest: &table[middle..] };
-        if reader.number() > offset { high = middle } else { low = middle }
-    }
-    &table[low..]
-}
-
-struct TableReader<'a> {
-    rest: &'a [u8],
-}
-
-impl TableReader<'_> {
-    fn number(&mut self) -> c_int {
-        let mut value = 0;
-        while let [byte, rest @ ..] = self.rest {
-            self.rest = rest;
-            value = value << 6 | c_int::from(byte & 0x3F);
-            if byte & 0x40 == 0 {
-                break;
-            }
-        }
-        value
-    }
-}
-
 /// Sets SystemError for an opcode that does not exist. Publishes the stack pointer.
 ///
 /// # Safety
@@ -275,54 +192,5 @@ pub(crate) unsafe fn unknown_opcode(frame: Frame, sp: *mut StackRef, instr: Code
             ffi::PyUnstable_InterpreterFrame_GetLine(frame.as_ptr()),
             c_int::from(instr.opcode()),
         );
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn encode(table: &mut Vec<u8>, mut value: u32, first: bool) {
-        let mut bytes = vec![(value & 0x3F) as u8];
-        value >>= 6;
-        while value > 0 {
-            bytes.push((value & 0x3F) as u8 | 0x40);
-            value >>= 6;
-        }
-        let at = bytes.len() - 1;
-        if first {
-            bytes[at] |= ENTRY_START;
-        }
-        table.extend(bytes.iter().rev());
-    }
-
-    #[test]
-    fn skipping_ends_shortly_before_the_entry_that_covers_the_offset() {
-        let mut table = Vec::new();
-        let entries: Vec<(u32, u32)> = (0..200).map(|i| (i * 37, 20 + i % 17)).collect();
-        for &(start, length) in &entries {
-            encode(&mut table, start, true);
-            for value in [length, start + 1, 6] {
-                encode(&mut table, value, false);
-            }
-        }
-        for &(start, length) in &entries {
-            for offset in [start, start + length - 1] {
-                let rest = skip_entries_before(&table, offset as c_int);
-                let mut reader = TableReader { rest };
-                let mut found_after = None;
-                while !reader.rest.is_empty() {
-                    let read = rest.len() - reader.rest.len();
-                    let (s, l, _target, _depth) =
-                        (reader.number(), reader.number(), reader.number(), reader.number());
-                    if s == start as c_int && l == length as c_int {
-                        found_after = Some(read);
-                    }
-                }
-                let read =
-                    found_after.unwrap_or_else(|| panic!("entry at {start} skipped for offset {offset}"));
-                assert!(read <= LONG, "{read} bytes read before the entry at {start}");
-            }
-        }
     }
 }

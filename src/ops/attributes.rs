@@ -5,9 +5,13 @@ use super::frames::{enter_frame, save_return_offset};
 use super::guards::guard;
 use crate::engine::{BytecodeEngine, BytecodeOp, Count, Engine, Exit, Kept, Op, Settled, SettledMany};
 use crate::host::dict::{Dict, DictKeys, InlineValues, Slot, UnicodeEntry, lazy_dict_slot};
+use crate::host::function::Function;
 use crate::host::lock::{try_lock, unlock};
-use crate::host::object::{has_feature, managed_dict, type_of, type_version};
-use crate::host::{FREE_THREADED, Frame, PyObject, StackRef, ThreadState, ffi, refcount};
+use crate::host::object::{has_feature, type_has_version, type_of};
+use crate::host::{
+    FREE_THREADED, Frame, FunctionVersion, KeysVersion, PyObject, StackRef, ThreadState, TypeVersion,
+};
+use crate::host::{ffi, refcount};
 use crate::seams;
 
 // --- guards on the owner, the topmost value ----------------------------------------------------
@@ -19,11 +23,11 @@ use crate::seams;
 #[inline(always)]
 pub(crate) unsafe fn guard_type_version<E: Engine>(
     _e: &mut E,
-    version: u32,
+    version: TypeVersion,
     Kept([owner]): Kept<[StackRef; 1]>,
 ) -> Op {
     // SAFETY: the owner is live.
-    unsafe { guard(type_version(owner.type_()) == version) }
+    unsafe { guard(type_has_version(owner.type_(), version)) }
 }
 
 /// Like [`guard_type_version`], and locks the owner for the rest of the instruction.
@@ -33,14 +37,14 @@ pub(crate) unsafe fn guard_type_version<E: Engine>(
 #[inline(always)]
 pub(crate) unsafe fn guard_type_version_and_lock<E: Engine>(
     _e: &mut E,
-    version: u32,
+    version: TypeVersion,
     Kept([owner]): Kept<[StackRef; 1]>,
 ) -> Op {
     // SAFETY: the owner is live. It is locked when its type is checked, and unlocked if the check fails.
     unsafe {
         let owner = owner.object();
         guard(try_lock(owner))?;
-        guard_locked(type_version(type_of(owner)) == version, owner)
+        guard_locked(type_has_version(type_of(owner), version), owner)
     }
 }
 
@@ -64,14 +68,14 @@ unsafe fn guard_locked(holds: bool, object: *mut PyObject) -> Op {
 #[inline(always)]
 pub(crate) unsafe fn check_attr_class<E: Engine>(
     _e: &mut E,
-    version: u32,
+    version: TypeVersion,
     Kept([owner]): Kept<[StackRef; 1]>,
 ) -> Op {
     // SAFETY: the owner is live, and a type if its type's flags say so.
     unsafe {
         let owner = owner.object();
         guard(has_feature(owner, ffi::Py_TPFLAGS_TYPE_SUBCLASS))?;
-        guard(type_version(owner.cast()) == version)
+        guard(type_has_version(owner.cast(), version))
     }
 }
 
@@ -109,11 +113,11 @@ pub(crate) unsafe fn guard_dorv_values_inst_attr_from_dict<E: Engine>(
 #[inline(always)]
 pub(crate) unsafe fn guard_keys_version<E: Engine>(
     _e: &mut E,
-    version: u32,
+    version: KeysVersion,
     Kept([owner]): Kept<[StackRef; 1]>,
 ) -> Op {
     // SAFETY: a guard has checked the type, which has shared keys.
-    unsafe { guard(DictKeys::shared_by(owner.type_()).version() == version) }
+    unsafe { guard(DictKeys::shared_by(owner.type_()).has_version(version)) }
 }
 
 /// The owner, which is locked, has its attributes in inline values and no dictionary.
@@ -126,7 +130,7 @@ pub(crate) unsafe fn guard_dorv_no_dict<E: Engine>(_e: &mut E, Kept([owner]): Ke
     // has locked the owner.
     unsafe {
         let owner = owner.object();
-        guard_locked(managed_dict(owner).is_null() && InlineValues::of(owner).are_valid(), owner)
+        guard_locked(Dict::managed(owner).is_none() && InlineValues::of(owner).are_valid(), owner)
     }
 }
 
@@ -263,8 +267,7 @@ pub(crate) unsafe fn load_attr_with_hint<E: Engine>(
     // SAFETY: a guard has checked the type, whose instances have a managed dictionary. The index is in range
     // (checked).
     unsafe {
-        let dict = Dict::from_ptr(managed_dict(owner.object()));
-        guard(!dict.is_null())?;
+        let dict = Dict::managed(owner.object()).ok_or(Exit::Deopt)?;
         guard(dict.is_readable())?;
         let keys = dict.keys();
         guard((hint as usize) < keys.entry_count() && keys.kind() == ffi::DICT_KEYS_UNICODE)?;
@@ -281,7 +284,7 @@ pub(crate) unsafe fn load_attr_with_hint<E: Engine>(
 #[inline(always)]
 pub(crate) unsafe fn load_attr_module<E: Engine>(
     e: &mut E,
-    (version, index): (u32, u16),
+    (version, index): (KeysVersion, u16),
     [owner]: [StackRef; 1],
 ) -> Op<Settled<1>> {
     // SAFETY: only modules have this `tp_getattro`, and every module has a dictionary. Keys of that version
@@ -289,8 +292,8 @@ pub(crate) unsafe fn load_attr_module<E: Engine>(
     unsafe {
         guard(address((*owner.type_()).tp_getattro) == address(ffi::PyModule_Type.tp_getattro))?;
         let module = owner.object().cast::<ffi::PyModuleObject>();
-        let keys = Dict::from_ptr((*module).md_dict.cast()).keys();
-        guard(keys.version() == version)?;
+        let keys = Dict::from_object((*module).md_dict).keys();
+        guard(keys.has_version(version))?;
         load_slot(e, owner, keys.unicode_entry(index.into()).value())
     }
 }
@@ -443,7 +446,7 @@ pub(crate) unsafe fn load_attr_property_frame<E: Engine>(
 #[inline(always)]
 pub(crate) unsafe fn load_attr_getattribute_overridden<E: BytecodeEngine>(
     e: &mut E,
-    (version, function_version, function): (u32, u32, *mut PyObject),
+    (version, function_version, function): (TypeVersion, FunctionVersion, *mut PyObject),
     [owner]: [StackRef; 1],
 ) -> BytecodeOp<Settled<1>> {
     // SAFETY: the specializer caches only functions of two arguments, which the type keeps alive. The frame
@@ -451,9 +454,9 @@ pub(crate) unsafe fn load_attr_getattribute_overridden<E: BytecodeEngine>(
     unsafe {
         guard(!e.tstate().has_custom_eval_frame())?;
         guard_type_version(e, version, Kept([owner]))?;
-        let callee = function.cast::<ffi::PyFunctionObject>();
-        guard((*callee).func_version == function_version)?;
-        let code = (*callee).func_code.cast::<ffi::PyCodeObject>();
+        let callee = Function::from_object(function);
+        guard(callee.has_version(function_version))?;
+        let code = callee.code().as_ptr();
         debug_assert!((*code).co_argcount == 2);
         guard(e.tstate().has_stack_space((*code).co_framesize as usize))?;
         let name = e.name(e.oparg() >> 1);
@@ -578,8 +581,7 @@ pub(crate) unsafe fn store_attr_with_hint<E: Engine>(
     // SAFETY: a guard has checked the type, whose instances have a managed dictionary. The dictionary is
     // locked when its entries are used.
     unsafe {
-        let dict = Dict::from_ptr(managed_dict(owner.object()));
-        guard(!dict.is_null())?;
+        let dict = Dict::managed(owner.object()).ok_or(Exit::Deopt)?;
         guard(try_lock(dict.object()))?;
         let name = e.name(e.oparg());
         let entry = find_hinted(owner.object(), dict, hint, name);
@@ -609,7 +611,7 @@ unsafe fn find_hinted(
     // SAFETY: the dictionary is locked (caller), so its keys do not change. The index is in range (checked).
     unsafe {
         // Another thread may have replaced the dictionary before it was locked.
-        if FREE_THREADED && Dict::from_ptr(managed_dict(owner)) != dict {
+        if FREE_THREADED && Dict::managed(owner) != Some(dict) {
             return None;
         }
         let keys = dict.keys();

@@ -1,14 +1,13 @@
-//! Building strings, lists, tuples, sets, dicts, slices and templates; formatting; adding to containers. The
-//! arrays of borrowed objects at the end are also for other rooms.
+//! Building strings, lists, tuples, sets, dicts, slices and templates; formatting; adding to containers.
 
-use core::mem::MaybeUninit;
 use core::ptr::null_mut;
 
+use super::arrays::with_objects;
 use super::exact::topmost;
 use super::{calls, tables};
 use crate::engine::{Count, Engine, Exit, Kept, Many, Op, Oparg, Settled};
 use crate::host::object::{self, is_exact, type_of};
-use crate::host::{FREE_THREADED, PyObject, PyResult, Raised, StackRef, ThreadState, ffi, refcount};
+use crate::host::{FREE_THREADED, PyObject, Raised, StackRef, ThreadState, ffi, refcount};
 use crate::raise;
 
 // --- helpers -----------------------------------------------------------------------------------
@@ -52,50 +51,6 @@ unsafe fn replace_stolen<C: Count>(values: Many<C>, result: *mut PyObject) -> Op
         }
         *values.base() = StackRef::steal(result);
         Ok(Settled::new())
-    }
-}
-
-/// Ends a micro-op that added the topmost value to a container below it: releases the value, and fails if
-/// `status` is negative.
-///
-/// # Safety
-/// The thread is attached. `value` is the topmost value of the engine's stack and not used again. If `status`
-/// is negative, an exception is set.
-#[inline(always)]
-unsafe fn settle_status<E: Engine>(e: &E, value: StackRef, status: core::ffi::c_int) -> Op<Settled<0>> {
-    // SAFETY: the value is the topmost one and not used again (caller).
-    unsafe {
-        e.consume([value]);
-        if status < 0 { Err(Exit::Error) } else { Ok(Settled::new()) }
-    }
-}
-
-/// The number of objects that fit into the array that the caller of `_PyObjectArray_FromStackRefArray`
-/// provides (`MAX_STACKREF_SCRATCH`).
-const SCRATCH: usize = 10;
-
-/// Calls `action` with `count` values as an array of borrowed objects. The slot before the array is writable.
-/// Returns the result of `action`, or null with MemoryError.
-///
-/// # Safety
-/// The thread is attached. `values` are `count` live references, which stay alive during the call.
-#[inline(always)]
-unsafe fn with_objects(
-    values: *mut StackRef,
-    count: usize,
-    action: impl FnOnce(*mut *mut PyObject) -> *mut PyObject,
-) -> *mut PyObject {
-    let mut scratch = [const { MaybeUninit::<*mut PyObject>::uninit() }; SCRATCH + 1];
-    let scratch = scratch.as_mut_ptr().cast::<*mut PyObject>();
-    // SAFETY: the scratch array has room for `SCRATCH` objects and one slot before, as `borrow_array`
-    // requires. `free_array` gets the array from the slot before its first object.
-    unsafe {
-        let Ok(objects) = borrow_array(values, count, scratch.add(1)) else {
-            return core::ptr::null_mut();
-        };
-        let result = action(objects);
-        free_array(objects.sub(1), scratch);
-        result
     }
 }
 
@@ -275,9 +230,9 @@ pub(crate) unsafe fn list_extend<E: Engine>(
         let list = e.peek(1 + e.oparg()).object();
         if ffi::_PyList_Extend(list.cast(), iterable.object()).is_null() {
             explain_star(e.tstate(), iterable.object());
-            return settle_status(e, iterable, -1);
+            return e.settle_status([iterable], -1);
         }
-        settle_status(e, iterable, 0)
+        e.settle_status([iterable], 0)
     }
 }
 
@@ -321,7 +276,7 @@ pub(crate) unsafe fn set_add<E: Engine>(
         if !is_exact(set, &raw mut ffi::PySet_Type) {
             e.publish();
             raise_not_a_set(set);
-            return settle_status(e, value, -1);
+            return e.settle_status([value], -1);
         }
         e.publish_at(e.sp().sub(1));
         if ffi::_PySet_AddTakeRef(set.cast(), value.into_object()) != 0 {
@@ -357,7 +312,7 @@ pub(crate) unsafe fn set_update<E: Engine>(
     unsafe {
         e.publish();
         let status = ffi::_PySet_Update(e.peek(1 + e.oparg()).object(), iterable.object());
-        settle_status(e, iterable, status)
+        e.settle_status([iterable], status)
     }
 }
 
@@ -398,7 +353,7 @@ pub(crate) unsafe fn dict_update<E: Engine>(
         if status < 0 {
             explain_mapping(e.tstate(), mapping.object());
         }
-        settle_status(e, mapping, status)
+        e.settle_status([mapping], status)
     }
 }
 
@@ -438,7 +393,7 @@ pub(crate) unsafe fn dict_merge<E: Engine>(
             let callable = e.peek(4 + e.oparg()).object();
             calls::spread::explain_keywords_error(callable, mapping.object());
         }
-        settle_status(e, mapping, status)
+        e.settle_status([mapping], status)
     }
 }
 
@@ -577,53 +532,5 @@ pub(crate) unsafe fn build_template<E: Engine>(
         e.publish();
         let template = ffi::_PyTemplate_Build(strings.object(), interpolations.object());
         e.settle_object(topmost::<E, 2>(e), template)
-    }
-}
-
-// --- arrays of objects -------------------------------------------------------------------------
-
-/// The number of arguments that an instruction keeps on the C stack (`MAX_STACKREF_SCRATCH`).
-const MAX_STACKREF_SCRATCH: usize = 10;
-
-/// Returns the objects of `count` stack references, borrowed, as an array for a vectorcall. The array is
-/// `scratch` if they fit, otherwise new memory; the slot before its first object is writable. Fails with
-/// MemoryError. The caller passes the address of that slot to [`free_array`].
-///
-/// # Safety
-/// The thread is attached. `input` points to `count` live or null references. `scratch` has room for ten
-/// objects, and for one more slot before them.
-pub(crate) unsafe fn borrow_array(
-    input: *const StackRef,
-    count: usize,
-    scratch: *mut *mut PyObject,
-) -> PyResult<*mut *mut PyObject> {
-    // SAFETY: there are `count` references to read, and the array, given or new, has room for them (caller,
-    // checked).
-    unsafe {
-        let mut array = scratch;
-        if count > MAX_STACKREF_SCRATCH {
-            let memory = ffi::PyMem_Malloc((count + 1) * size_of::<*mut PyObject>());
-            if memory.is_null() {
-                ffi::PyErr_NoMemory();
-                return Err(Raised);
-            }
-            array = memory.cast::<*mut PyObject>().add(1);
-        }
-        for index in 0..count {
-            *array.add(index) = (*input.add(index)).object();
-        }
-        Ok(array)
-    }
-}
-
-/// Frees the memory that [`borrow_array`] has allocated. Does nothing if `array` is `scratch`.
-///
-/// # Safety
-/// The thread is attached. Both are addresses of the slot before the first object; `array` is from a call of
-/// `borrow_array` with that `scratch` and has not been freed.
-pub(crate) unsafe fn free_array(array: *mut *mut PyObject, scratch: *mut *mut PyObject) {
-    if array != scratch {
-        // SAFETY: the array is not the caller's memory, so `borrow_array` has allocated it (caller).
-        unsafe { ffi::PyMem_Free(array.cast()) }
     }
 }

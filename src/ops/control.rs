@@ -179,13 +179,13 @@ pub(crate) unsafe fn resume_check<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op
 #[inline(always)]
 pub(crate) unsafe fn return_value<E: Engine>(e: &mut E, [value]: [StackRef; 1]) -> Op<Settled<1>> {
     // SAFETY: the value is the last one on the stack, and owned, so that nothing of the frame keeps it alive.
-    // The frame is no longer the current one when its contents are released. The value becomes the result in
-    // the calling frame.
+    // The frame is no longer the current one when its contents are released: its caller is. The value becomes the
+    // result in the calling frame.
     unsafe {
         let value = leaving(value);
         e.publish_at(e.sp().sub(1));
         let (tstate, dying) = (e.tstate(), e.frame());
-        let caller = dying.previous();
+        let caller = dying.caller();
         // The value is in the slot above the published stack of the caller. On free-threaded hosts it is
         // published with it, since the value may be deferred and the collector must find it.
         let slot = caller.stack_pointer();
@@ -194,9 +194,9 @@ pub(crate) unsafe fn return_value<E: Engine>(e: &mut E, [value]: [StackRef; 1]) 
             caller.set_stack_pointer(slot.add(1));
         }
         tstate.leave_python_call();
-        tstate.set_current_frame(caller);
+        tstate.set_current_frame(Some(caller));
         frames::clear_and_pop(tstate, dying);
-        let caller = tstate.current_frame();
+        let caller = tstate.current_frame().unwrap_unchecked();
         let offset = (*caller.as_ptr()).return_offset;
         e.switch_frame(caller, caller.instr().add(offset as isize));
         if !FREE_THREADED {
@@ -448,7 +448,7 @@ mod executors {
         oparg: usize,
     ) -> Result<Option<NonNull<ffi::_PyExecutorObject>>, Raised> {
         // SAFETY: the frame is published, and the instruction has a counter (caller). The code owns the new
-        // executor.
+        // executor. An interpreter that runs code has read its configuration.
         unsafe {
             let mut executor = core::ptr::null_mut();
             let start = first_unit(instr, oparg).as_ptr();
@@ -486,10 +486,10 @@ mod executors {
     #[inline(always)]
     pub(crate) unsafe fn run<E: Engine>(e: &mut E, executor: NonNull<ffi::_PyExecutorObject>) -> BytecodeOp {
         // SAFETY: the executor is valid (caller). Its code expects the frame, the stack pointer and the
-        // thread state. It leaves the current frame published.
+        // thread state. It leaves a current frame, published.
         unsafe {
             let next = call(e.frame(), e.sp(), e.tstate(), executor.as_ptr());
-            let frame = e.tstate().current_frame();
+            let frame = e.tstate().current_frame().unwrap_unchecked();
             if next.is_null() {
                 // Unwinding searches the handler at the instruction before the next one.
                 e.switch_frame(frame, frame.instr().add(1));

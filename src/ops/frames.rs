@@ -35,10 +35,10 @@ pub(crate) unsafe fn save_return_offset<E: Engine>(e: &mut E, []: [StackRef; 0])
 /// As [`crate::engine`] says for every micro-op. An earlier micro-op of the instruction has made a frame.
 #[inline(always)]
 pub(crate) unsafe fn push_frame<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
-    // SAFETY: an earlier micro-op of the instruction has made the frame, complete and with the engine's frame
-    // as its previous one, and has taken its operands from the stack.
+    // SAFETY: an earlier micro-op of the instruction has given the engine the frame, complete and with the engine's
+    // frame as its previous one, and has taken its operands from the stack.
     unsafe {
-        let frame = e.take_frame();
+        let frame = e.take_frame().unwrap_unchecked();
         link(e, frame);
         e.tstate().enter_python_call();
     }
@@ -76,8 +76,8 @@ unsafe fn link<E: Engine>(e: &mut E, frame: Frame) {
     unsafe {
         e.publish();
         // The frame of `__init__` has a trampoline frame below it, which returns the instance.
-        debug_assert!(frame.previous() == e.frame() || frame.previous().previous() == e.frame());
-        e.tstate().set_current_frame(frame);
+        debug_assert!(frame.caller() == e.frame() || frame.caller().caller() == e.frame());
+        e.tstate().set_current_frame(Some(frame));
         e.switch_frame(frame, frame.instr());
     }
 }

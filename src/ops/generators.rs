@@ -36,9 +36,9 @@ pub(crate) unsafe fn return_generator<E: Engine>(e: &mut E, []: [StackRef; 0]) -
         frame.set_instr(e.this_instr().add(1));
         Generator::from_ptr(generator).adopt(frame);
         tstate.leave_python_call();
-        let caller = frame.previous();
+        let caller = frame.caller();
         ffi::_PyThreadState_PopFrame(tstate.as_ptr(), frame.as_ptr());
-        tstate.set_current_frame(caller);
+        tstate.set_current_frame(Some(caller));
         let offset = (*caller.as_ptr()).return_offset;
         e.switch_frame(caller, caller.instr().add(offset as isize));
         Ok([StackRef::steal_mortal(generator)])

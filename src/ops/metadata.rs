@@ -4,7 +4,8 @@
 use core::convert::Infallible;
 
 use crate::engine::{BytecodeEngine, Engine, Exit, Exits, Inputs, Outputs, Values};
-use crate::host::{CodeUnit, Frame, PyObject, StackRef, ThreadState, ffi};
+use crate::host::code::CacheValue;
+use crate::host::{CodeUnit, Frame, StackRef, ThreadState, ffi};
 
 /// A row of the table of micro-ops.
 #[derive(Debug)]
@@ -91,21 +92,14 @@ trait CacheOperands {
     const UNITS: usize;
 }
 
-macro_rules! cache_operands {
-    ($($type_:ty = $units:expr;)*) => {
-        $(impl CacheOperands for $type_ {
-            const UNITS: usize = $units;
-        })*
-    };
+impl<A: CacheValue> CacheOperands for A {
+    const UNITS: usize = A::UNITS;
 }
-
-cache_operands! {
-    u16 = 1;
-    u32 = 2;
-    *mut PyObject = 4;
-    (u16, u16) = 2;
-    (u32, u16) = 3;
-    (u32, u32, *mut PyObject) = 8;
+impl<A: CacheValue, B: CacheValue> CacheOperands for (A, B) {
+    const UNITS: usize = A::UNITS + B::UNITS;
+}
+impl<A: CacheValue, B: CacheValue, C: CacheValue> CacheOperands for (A, B, C) {
+    const UNITS: usize = A::UNITS + B::UNITS + C::UNITS;
 }
 
 macro_rules! body {
@@ -256,7 +250,7 @@ macro_rules! engines_that_do_not_exist {
                 fn give_frame(&mut self, _frame: Frame) {
                     match *self {}
                 }
-                fn take_frame(&mut self) -> Frame {
+                fn take_frame(&mut self) -> Option<Frame> {
                     match *self {}
                 }
                 unsafe fn following_store(&self) -> usize {

@@ -9,6 +9,7 @@
 
 mod adaptive;
 mod arithmetic;
+pub(crate) mod arrays;
 pub(crate) mod attributes;
 pub(crate) mod awaiting;
 pub(crate) mod building;

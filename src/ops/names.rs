@@ -8,7 +8,7 @@ use crate::host::dict::{Dict, DictKeys};
 use crate::host::object::{optional_item, tuple_item};
 use crate::host::owned::into_host;
 use crate::host::owned::{check, exception_is_set};
-use crate::host::{Frame, Owned, PyObject, PyResult, Raised, StackRef, ThreadState, ffi};
+use crate::host::{Frame, Owned, PyObject, PyResult, Raised, ShortKeysVersion, StackRef, ThreadState, ffi};
 use crate::raise;
 use crate::seams;
 use core::ffi::CStr;
@@ -82,7 +82,7 @@ unsafe fn store_local(frame: Frame, name: *mut PyObject, value: *mut PyObject) -
         if locals.is_null() {
             return Err(raise!(PyExc_SystemError, c"no locals found when storing %R", name));
         }
-        let status = if Dict::from_ptr(locals.cast()).is_exact() {
+        let status = if Dict::cast(locals).is_some() {
             ffi::PyDict_SetItem(locals, name, value)
         } else {
             ffi::PyObject_SetItem(locals, name, value)
@@ -273,13 +273,11 @@ unsafe fn load_global_into<E: Engine>(e: &mut E, slot: *mut StackRef, name: *mut
 /// # Safety
 /// `namespace` is live.
 #[inline(always)]
-unsafe fn guard_namespace(namespace: *mut PyObject, version: u16) -> Op<DictKeys> {
+unsafe fn guard_namespace(namespace: *mut PyObject, version: ShortKeysVersion) -> Op<DictKeys> {
     // SAFETY: the namespace is live (caller).
     unsafe {
-        let dict = Dict::from_ptr(namespace.cast());
-        guard(dict.is_exact())?;
-        let keys = dict.keys();
-        guard(keys.version() == version.into())?;
+        let keys = Dict::cast(namespace).ok_or(Exit::Deopt)?.keys();
+        guard(keys.has_version(version.into()))?;
         Ok(keys)
     }
 }
@@ -289,7 +287,11 @@ unsafe fn guard_namespace(namespace: *mut PyObject, version: u16) -> Op<DictKeys
 /// # Safety
 /// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
-pub(crate) unsafe fn guard_globals_version<E: Engine>(e: &mut E, version: u16, []: [StackRef; 0]) -> Op {
+pub(crate) unsafe fn guard_globals_version<E: Engine>(
+    e: &mut E,
+    version: ShortKeysVersion,
+    []: [StackRef; 0],
+) -> Op {
     // SAFETY: the frame keeps its globals alive.
     unsafe {
         guard_namespace(e.frame().globals(), version)?;
@@ -306,7 +308,7 @@ pub(crate) unsafe fn guard_globals_version<E: Engine>(e: &mut E, version: u16, [
 unsafe fn load_entry<E: Engine>(
     e: &E,
     namespace: *mut PyObject,
-    version: u16,
+    version: ShortKeysVersion,
     index: u16,
 ) -> Op<[StackRef; 1]> {
     // SAFETY: keys of that version have an entry at the index (caller).
@@ -326,7 +328,7 @@ unsafe fn load_entry<E: Engine>(
 #[inline(always)]
 pub(crate) unsafe fn load_global_builtins<E: Engine>(
     e: &mut E,
-    (version, index): (u16, u16),
+    (version, index): (ShortKeysVersion, u16),
     []: [StackRef; 0],
 ) -> Op<[StackRef; 1]> {
     // SAFETY: the frame keeps its builtins alive. The operands are from the cache.
@@ -340,7 +342,7 @@ pub(crate) unsafe fn load_global_builtins<E: Engine>(
 #[inline(always)]
 pub(crate) unsafe fn load_global_module<E: Engine>(
     e: &mut E,
-    (version, index): (u16, u16),
+    (version, index): (ShortKeysVersion, u16),
     []: [StackRef; 0],
 ) -> Op<[StackRef; 1]> {
     // SAFETY: the frame keeps its globals alive. The operands are from the cache.
@@ -583,10 +585,9 @@ pub(crate) unsafe fn find_global(
     name: *mut PyObject,
     place: *mut StackRef,
 ) {
-    let dicts = [globals, builtins].map(|namespace| Dict::from_ptr(namespace.cast()));
     // SAFETY: the objects are live, and `place` is writable (caller).
     unsafe {
-        if dicts[0].is_exact() && dicts[1].is_exact() {
+        if Dict::cast(globals).is_some() && Dict::cast(builtins).is_some() {
             ffi::_PyDict_LoadGlobalStackRef(globals.cast(), builtins.cast(), name, place.cast());
             // `_PyDict_LoadGlobalStackRef` sets no exception if the name is missing.
             if (*place).is_null() && !exception_is_set() {

@@ -5,12 +5,14 @@ use super::exact::{Exact, close_exact, topmost};
 use super::frames::save_return_offset;
 use super::guards::guard;
 use crate::engine::{BytecodeEngine, BytecodeOp, Engine, Exit, Kept, Op, Settled};
+use crate::host::function::Function;
 use crate::host::object::{is_exact, list_items, long_compact_value, long_is_compact};
 use crate::host::object::{long_is_non_negative_compact, size, tuple_item, tuple_size};
 use crate::host::object::{type_flags, type_of};
 use crate::host::owned::exception_is_set;
+use crate::host::specialization_cache::SpecializationCache;
 use crate::host::text::{ascii_string, unicode_char, unicode_length};
-use crate::host::{Code, FREE_THREADED, Frame, PyObject, StackRef, ffi, lock, none, refcount};
+use crate::host::{FREE_THREADED, Frame, PyObject, StackRef, ffi, lock, none, refcount};
 use crate::host::{PyResult, Raised};
 use crate::seams;
 use core::ffi::CStr;
@@ -313,37 +315,14 @@ unsafe fn item_by_slice(container: *mut PyObject, start: StackRef, stop: StackRe
 /// # Safety
 /// `container` is live.
 #[inline(always)]
-unsafe fn getitem_of(container: StackRef) -> Option<*mut ffi::PyFunctionObject> {
-    // SAFETY: the container is live (caller). Heap types have this cache, and the type keeps the cached
-    // function alive.
+unsafe fn getitem_of(container: StackRef) -> Option<Function> {
+    // SAFETY: the container is live (caller), and so is its type. Heap types have the cache.
     unsafe {
         let class = type_of(container.object());
         if type_flags(class) & u64::from(ffi::Py_TPFLAGS_HEAPTYPE) == 0 {
             return None;
         }
-        let cache = &raw mut (*class.cast::<ffi::PyHeapTypeObject>())._spec_cache;
-        let (function, version) = read_getitem(cache);
-        (!function.is_null() && (*function).func_version == version).then_some(function)
-    }
-}
-
-/// Returns the cached function and its version. (With a GIL, reading the version a second time costs nothing.)
-///
-/// # Safety
-/// `cache` is that of a live type.
-#[inline(always)]
-unsafe fn read_getitem(cache: *mut ffi::_specialization_cache) -> (*mut ffi::PyFunctionObject, u32) {
-    // SAFETY: the cache is readable (caller).
-    unsafe {
-        #[cfg(not(py_gil_disabled))]
-        return ((*cache).getitem.cast(), (*cache).getitem_version);
-        #[cfg(py_gil_disabled)]
-        {
-            use core::sync::atomic::AtomicU32;
-            let function = AtomicPtr::from_ptr(&raw mut (*cache).getitem).load(Ordering::Acquire);
-            let version = AtomicU32::from_ptr(&raw mut (*cache).getitem_version).load(Ordering::Relaxed);
-            (function.cast(), version)
-        }
+        SpecializationCache::of(class).getitem()
     }
 }
 
@@ -369,12 +348,9 @@ pub(crate) unsafe fn binary_op_subscr_check_func<E: Engine>(
 /// # Safety
 /// The thread is attached, and `function` is live.
 #[inline(always)]
-unsafe fn guard_stack_space<E: Engine>(e: &E, function: *mut ffi::PyFunctionObject) -> Op {
+unsafe fn guard_stack_space<E: Engine>(e: &E, function: Function) -> Op {
     // SAFETY: the function is live, and keeps its code alive (caller).
-    unsafe {
-        let code = Code::from_ptr((*function).func_code.cast());
-        guard(e.tstate().has_stack_space((*code.as_ptr()).co_framesize as usize))
-    }
+    unsafe { guard(e.tstate().has_stack_space((*function.code().as_ptr()).co_framesize as usize)) }
 }
 
 /// Makes a frame for the call of the cached `__getitem__`. The function is read from the cache again, since
@@ -394,7 +370,7 @@ pub(crate) unsafe fn binary_op_subscr_init_call<E: Engine>(e: &mut E, [container
             guard_stack_space(e, function)?;
         }
         save_return_offset(e, [])?;
-        let frame = Frame::push_unchecked(e.tstate(), StackRef::new(function.cast()), 2, e.frame());
+        let frame = Frame::push_unchecked(e.tstate(), StackRef::new(function.object()), 2, e.frame());
         frame.set_local(0, container);
         frame.set_local(1, key);
         e.give_frame(frame);
@@ -435,7 +411,7 @@ pub(crate) unsafe fn store_subscr<E: Engine>(
     unsafe {
         e.publish();
         let status = set_item(container.object(), key.object(), value.object());
-        settle_status(e, topmost::<E, 3>(e), status)
+        e.settle_status(topmost::<E, 3>(e), status)
     }
 }
 
@@ -580,26 +556,7 @@ pub(crate) unsafe fn delete_subscr<E: Engine>(e: &mut E, [container, key]: [Stac
     unsafe {
         e.publish();
         let status = ffi::PyObject_DelItem(container.object(), key.object());
-        settle_status(e, topmost::<E, 2>(e), status)
-    }
-}
-
-/// Ends a micro-op without results: releases the inputs in the order of the array, and fails if `status` is
-/// not zero.
-///
-/// # Safety
-/// The thread is attached. `inputs` are the topmost N values of the engine's stack in any order, and not used
-/// again. If `status` is not zero, an exception is set.
-#[inline(always)]
-unsafe fn settle_status<E: Engine, const N: usize>(
-    e: &E,
-    inputs: [StackRef; N],
-    status: c_int,
-) -> Op<Settled<0>> {
-    // SAFETY: the inputs are the topmost values and not used again (caller).
-    unsafe {
-        e.consume(inputs);
-        if status != 0 { Err(Exit::Error) } else { Ok(Settled::new()) }
+        e.settle_status(topmost::<E, 2>(e), status)
     }
 }
 

@@ -3,6 +3,7 @@
 use core::ffi::c_int;
 use core::ptr::null;
 
+use super::operand_types::CommonType;
 use super::python_function::{default_evaluator, takes};
 use super::{Cache, Decision, Form, Refusal, conclude, descriptor, extension};
 use crate::bytecode::opcode::*;
@@ -10,46 +11,19 @@ use crate::host::function::Function;
 use crate::host::object::{is_exact, long_is_non_negative_compact, type_flags, type_of};
 use crate::host::{CodeUnit, PyObject, PyTypeObject, StackRef, ffi};
 
-/// The type of both operands, as far as forms depend on it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Operands {
-    Ints,
-    Floats,
-    Strings,
-    Others,
-}
-
 /// The form for arithmetic on two operands of exactly the same type.
-fn arithmetic(operator: u32, operands: Operands) -> Option<u8> {
-    use Operands::*;
+fn arithmetic(operator: u32, operands: CommonType) -> Option<u8> {
+    use CommonType::*;
     Some(match (operator, operands) {
-        (ffi::NB_ADD | ffi::NB_INPLACE_ADD, Ints) => BINARY_OP_ADD_INT,
-        (ffi::NB_ADD | ffi::NB_INPLACE_ADD, Floats) => BINARY_OP_ADD_FLOAT,
-        (ffi::NB_ADD | ffi::NB_INPLACE_ADD, Strings) => BINARY_OP_ADD_UNICODE,
-        (ffi::NB_SUBTRACT | ffi::NB_INPLACE_SUBTRACT, Ints) => BINARY_OP_SUBTRACT_INT,
-        (ffi::NB_SUBTRACT | ffi::NB_INPLACE_SUBTRACT, Floats) => BINARY_OP_SUBTRACT_FLOAT,
-        (ffi::NB_MULTIPLY | ffi::NB_INPLACE_MULTIPLY, Ints) => BINARY_OP_MULTIPLY_INT,
-        (ffi::NB_MULTIPLY | ffi::NB_INPLACE_MULTIPLY, Floats) => BINARY_OP_MULTIPLY_FLOAT,
+        (ffi::NB_ADD | ffi::NB_INPLACE_ADD, Int) => BINARY_OP_ADD_INT,
+        (ffi::NB_ADD | ffi::NB_INPLACE_ADD, Float) => BINARY_OP_ADD_FLOAT,
+        (ffi::NB_ADD | ffi::NB_INPLACE_ADD, Str) => BINARY_OP_ADD_UNICODE,
+        (ffi::NB_SUBTRACT | ffi::NB_INPLACE_SUBTRACT, Int) => BINARY_OP_SUBTRACT_INT,
+        (ffi::NB_SUBTRACT | ffi::NB_INPLACE_SUBTRACT, Float) => BINARY_OP_SUBTRACT_FLOAT,
+        (ffi::NB_MULTIPLY | ffi::NB_INPLACE_MULTIPLY, Int) => BINARY_OP_MULTIPLY_INT,
+        (ffi::NB_MULTIPLY | ffi::NB_INPLACE_MULTIPLY, Float) => BINARY_OP_MULTIPLY_FLOAT,
         _ => return None,
     })
-}
-
-/// # Safety
-/// As the module says.
-unsafe fn operands(left: *mut PyObject, right: *mut PyObject) -> Operands {
-    // SAFETY: the operands are live (caller).
-    let (type_, same) = unsafe { (type_of(left), type_of(left) == type_of(right)) };
-    if !same {
-        Operands::Others
-    } else if type_ == &raw mut ffi::PyLong_Type {
-        Operands::Ints
-    } else if type_ == &raw mut ffi::PyFloat_Type {
-        Operands::Floats
-    } else if type_ == &raw mut ffi::PyUnicode_Type {
-        Operands::Strings
-    } else {
-        Operands::Others
-    }
 }
 
 /// Whether the next instruction stores the result in the local that holds the left operand. Then a string can
@@ -142,6 +116,7 @@ unsafe fn python_getitem(class: *mut PyTypeObject) -> Result<(), Refusal> {
         }
         takes(function, 2)?;
         default_evaluator()?;
+        let version = version.ok_or(Refusal::OutOfVersions)?.get();
         if ffi::_PyType_CacheGetItemForSpecialization(class.cast(), function.object(), version) == 0 {
             return Err(Refusal::OutOfVersions);
         }
@@ -174,7 +149,7 @@ impl Operation {
                         Err(refusal) => refusal,
                     }
                 }
-                operator => match arithmetic(operator, operands(left, right)) {
+                operator => match arithmetic(operator, CommonType::of(left, right)) {
                     Some(BINARY_OP_ADD_UNICODE) if replaces_left(self.instr, left, self.locals) => {
                         return Ok(Form::plain(BINARY_OP_INPLACE_ADD_UNICODE));
                     }
@@ -219,10 +194,10 @@ mod tests {
             (0..=ffi::NB_OPARG_LAST).filter(|operator| arithmetic(*operator, operands).is_some()).count()
         };
         // The operator and its in-place variant.
-        assert_eq!(with_forms(Operands::Ints), 6);
-        assert_eq!(with_forms(Operands::Floats), 6);
-        assert_eq!(with_forms(Operands::Strings), 2);
-        assert_eq!(with_forms(Operands::Others), 0);
+        assert_eq!(with_forms(CommonType::Int), 6);
+        assert_eq!(with_forms(CommonType::Float), 6);
+        assert_eq!(with_forms(CommonType::Str), 2);
+        assert_eq!(with_forms(CommonType::Other), 0);
     }
 
     #[test]

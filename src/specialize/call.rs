@@ -1,14 +1,17 @@
 //! CALL: forms for C functions, Python functions, methods and classes.
 
-use core::ffi::{c_int, c_uint};
+use core::ffi::c_int;
 use core::ptr::fn_addr_eq;
 
+use super::descriptor;
 use super::python_function::{default_evaluator, simple_parameters, version};
 use super::{Cache, Decision, Form, Refusal, conclude};
 use crate::bytecode::opcode::*;
 use crate::host::function::{CFunction, Function, Method, MethodDescriptor};
 use crate::host::object::{has_feature, is_exact, type_flags};
-use crate::host::{CodeUnit, Owned, PyObject, PyTypeObject, StackRef, ThreadState, ffi};
+use crate::host::{
+    CodeUnit, FunctionVersion, Owned, PyObject, PyTypeObject, StackRef, ThreadState, TypeVersion, ffi,
+};
 
 const NO_ARGUMENTS: u32 = ffi::METH_NOARGS;
 const ONE_ARGUMENT: u32 = ffi::METH_O;
@@ -97,7 +100,7 @@ impl Call {
             let version = version_of_python_function(function)?;
             let parameters = simple_parameters(function.code());
             let opcode = if parameters == Ok(arguments) { exact } else { general };
-            Ok(Form { opcode, cache: Cache::Version(version) })
+            Ok(Form { opcode, cache: Cache::Function(version) })
         }
     }
 
@@ -169,7 +172,7 @@ impl Call {
             let plain = is_exact(class.cast(), &raw mut ffi::PyType_Type) && has_plain_new(class);
             match if plain { initializer(class)? } else { None } {
                 Some((init, version)) if cache_initializer(class, &init, version) => {
-                    Ok(Form { opcode: CALL_ALLOC_AND_ENTER_INIT, cache: Cache::Version(version) })
+                    Ok(Form { opcode: CALL_ALLOC_AND_ENTER_INIT, cache: Cache::Type(version) })
                 }
                 _ => Ok(Form::plain(CALL_NON_PY_GENERAL)),
             }
@@ -199,7 +202,7 @@ impl Call {
 ///
 /// # Safety
 /// As the module says.
-pub(super) unsafe fn version_of_python_function(function: Function) -> Result<u32, Refusal> {
+pub(super) unsafe fn version_of_python_function(function: Function) -> Result<FunctionVersion, Refusal> {
     // SAFETY: the function is live and the thread attached (caller).
     unsafe {
         default_evaluator()?;
@@ -229,7 +232,7 @@ unsafe fn has_plain_new(class: *mut PyTypeObject) -> bool {
 ///
 /// # Safety
 /// As the module says.
-unsafe fn initializer(class: *mut PyTypeObject) -> Result<Option<(Owned, u32)>, Refusal> {
+unsafe fn initializer(class: *mut PyTypeObject) -> Result<Option<(Owned, TypeVersion)>, Refusal> {
     // SAFETY: the class is live and the thread attached (caller).
     unsafe {
         let plain_alloc = (*class).tp_alloc.is_some_and(|alloc| {
@@ -238,12 +241,8 @@ unsafe fn initializer(class: *mut PyTypeObject) -> Result<Option<(Owned, u32)>, 
         if !plain_alloc || type_flags(class) & u64::from(ffi::Py_TPFLAGS_HEAPTYPE) == 0 {
             return Err(Refusal::Overridden);
         }
-        let mut version: c_uint = 0;
-        let init = ffi::_PyType_LookupRefAndVersion(class, id!(_py___init__), &raw mut version);
-        let init = Owned::optional(init);
-        if version == 0 {
-            return Err(Refusal::OutOfVersions);
-        }
+        let (init, version) = descriptor::lookup(class, id!(_py___init__));
+        let version = version.ok_or(Refusal::OutOfVersions)?;
         let is_simple = |init: &Owned| {
             Function::cast(init.as_ptr()).is_some_and(|function| simple_parameters(function.code()).is_ok())
         };
@@ -256,9 +255,9 @@ unsafe fn initializer(class: *mut PyTypeObject) -> Result<Option<(Owned, u32)>, 
 ///
 /// # Safety
 /// As the module says; `class` is a heap type.
-unsafe fn cache_initializer(class: *mut PyTypeObject, init: &Owned, version: u32) -> bool {
+unsafe fn cache_initializer(class: *mut PyTypeObject, init: &Owned, version: TypeVersion) -> bool {
     // SAFETY: the class is a live heap type, and `init` is owned (caller).
-    unsafe { ffi::_PyType_CacheInitForSpecialization(class.cast(), init.as_ptr(), version) != 0 }
+    unsafe { ffi::_PyType_CacheInitForSpecialization(class.cast(), init.as_ptr(), version.get()) != 0 }
 }
 
 /// Specializes a CALL with `arguments` arguments, the receiver included.

@@ -19,7 +19,7 @@ unsafe fn decide(callable: *mut PyObject) -> Decision {
             }
         };
         let version = version_of_python_function(function)?;
-        Ok(Form { opcode, cache: Cache::Version(version) })
+        Ok(Form { opcode, cache: Cache::Function(version) })
     }
 }
 

@@ -2,55 +2,32 @@
 
 use core::ffi::c_int;
 
+use super::operand_types::CommonType;
 use super::{Decision, Form, Refusal, conclude};
 use crate::bytecode::opcode::*;
-use crate::host::object::{long_is_compact, type_of};
+use crate::host::object::long_is_compact;
 use crate::host::{CodeUnit, PyObject, StackRef, ffi};
 
-/// Operands of the same type, as far as forms depend on it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Operands {
-    Floats,
-    Ints { compact: bool },
-    Strings,
-}
-
-fn form(operands: Operands, operator: c_int) -> Option<u8> {
-    let operator = operator as u32;
+/// The form for operands of that type. `compact`: if they are ints, both are compact.
+fn form(operands: CommonType, compact: bool, operator: c_int) -> Option<u8> {
+    let is_equality = matches!(operator as u32, ffi::Py_EQ | ffi::Py_NE);
     match operands {
-        Operands::Floats => Some(COMPARE_OP_FLOAT),
-        Operands::Ints { compact: true } => Some(COMPARE_OP_INT),
-        Operands::Strings if operator == ffi::Py_EQ || operator == ffi::Py_NE => Some(COMPARE_OP_STR),
-        Operands::Ints { compact: false } | Operands::Strings => None,
-    }
-}
-
-/// # Safety
-/// As the module says.
-unsafe fn operands(left: *mut PyObject, right: *mut PyObject) -> Option<Operands> {
-    // SAFETY: the operands are live (caller).
-    unsafe {
-        let type_ = type_of(left);
-        if type_ != type_of(right) {
-            None
-        } else if type_ == &raw mut ffi::PyFloat_Type {
-            Some(Operands::Floats)
-        } else if type_ == &raw mut ffi::PyLong_Type {
-            Some(Operands::Ints { compact: long_is_compact(left) && long_is_compact(right) })
-        } else if type_ == &raw mut ffi::PyUnicode_Type {
-            Some(Operands::Strings)
-        } else {
-            None
-        }
+        CommonType::Float => Some(COMPARE_OP_FLOAT),
+        CommonType::Int if compact => Some(COMPARE_OP_INT),
+        CommonType::Str if is_equality => Some(COMPARE_OP_STR),
+        CommonType::Int | CommonType::Str | CommonType::Other => None,
     }
 }
 
 /// # Safety
 /// As the module says.
 unsafe fn decide(left: *mut PyObject, right: *mut PyObject, operator: c_int) -> Decision {
-    // SAFETY: the operands are live (caller).
-    let operands = unsafe { operands(left, right) };
-    let form = operands.and_then(|operands| form(operands, operator));
+    // SAFETY: the operands are live (caller), and of that type.
+    let form = unsafe {
+        let operands = CommonType::of(left, right);
+        let compact = operands == CommonType::Int && long_is_compact(left) && long_is_compact(right);
+        form(operands, compact, operator)
+    };
     form.map(Form::plain).ok_or(Refusal::NoFormForOperands)
 }
 
@@ -72,12 +49,12 @@ mod tests {
     fn strings_are_compared_for_equality_only() {
         for operator in 0..=ffi::Py_GE {
             let equality = operator == ffi::Py_EQ || operator == ffi::Py_NE;
-            let expected = equality.then_some(COMPARE_OP_STR);
-            assert_eq!(form(Operands::Strings, operator as c_int), expected, "operator {operator}");
-            let of = |operands| form(operands, operator as c_int);
-            assert_eq!(of(Operands::Floats), Some(COMPARE_OP_FLOAT), "operator {operator}");
-            assert_eq!(of(Operands::Ints { compact: true }), Some(COMPARE_OP_INT), "operator {operator}");
-            assert_eq!(of(Operands::Ints { compact: false }), None, "operator {operator}");
+            let of = |operands, compact| form(operands, compact, operator as c_int);
+            assert_eq!(of(CommonType::Str, false), equality.then_some(COMPARE_OP_STR), "operator {operator}");
+            assert_eq!(of(CommonType::Float, false), Some(COMPARE_OP_FLOAT), "operator {operator}");
+            assert_eq!(of(CommonType::Int, true), Some(COMPARE_OP_INT), "operator {operator}");
+            assert_eq!(of(CommonType::Int, false), None, "operator {operator}");
+            assert_eq!(of(CommonType::Other, false), None, "operator {operator}");
         }
     }
 }

@@ -1,14 +1,13 @@
 //! Attributes of types: what a type says about an attribute. Used by LOAD_ATTR and STORE_ATTR before they
 //! look at the instance ([`super::instance`]), and by BINARY_OP for [`lookup`].
 
-use core::ffi::c_uint;
 use core::ptr::fn_addr_eq;
 
 use super::form::narrow;
 use super::refusal::Refusal;
 use crate::host::function::Function;
-use crate::host::object::{type_flags, type_of, type_version};
-use crate::host::{Owned, PyObject, PyTypeObject, ThreadState, ffi, refcount};
+use crate::host::object::{type_flags, type_of};
+use crate::host::{Owned, PyObject, PyTypeObject, ThreadState, TypeVersion, ffi, refcount};
 
 /// The kind of an attribute of a type. An attribute keeps its kind for as long as the type keeps its version,
 /// except for [`Kind::Mutable`].
@@ -43,8 +42,8 @@ pub(super) enum Kind {
     // The type does not look up attributes as `object` does.
     /// `__getattribute__` is a Python function, and there is no `__getattr__`.
     PythonGetattribute,
-    /// Any other way, or `__getattr__` may be called.
-    Overridden,
+    /// A property, and `__getattr__` is called if it raises AttributeError.
+    PropertyWithGetattr,
 }
 
 /// The attribute that a type has under a name.
@@ -52,15 +51,11 @@ pub(super) struct Attribute {
     pub(crate) kind: Kind,
     /// The attribute; for [`Kind::PythonGetattribute`], the `__getattribute__`.
     pub(crate) descriptor: Option<Owned>,
-    /// The version of the type for which this is true; zero if the type has no version.
-    pub(crate) version: u32,
+    /// The version of the type for which this is true.
+    pub(crate) version: TypeVersion,
 }
 
 impl Attribute {
-    fn overridden(version: u32) -> Attribute {
-        Attribute { kind: Kind::Overridden, descriptor: None, version }
-    }
-
     /// The attribute, borrowed; null if there is none.
     pub(super) fn descriptor(&self) -> *mut PyObject {
         self.descriptor.as_ref().map_or(core::ptr::null_mut(), Owned::as_ptr)
@@ -76,22 +71,25 @@ pub(super) unsafe fn is_ready(type_: *mut PyTypeObject) -> bool {
     unsafe { !ffi::_PyType_GetDict(type_).is_null() }
 }
 
-/// The attribute of the type, and the type's version; zero if it has none.
+/// The attribute of the type, and the type's version.
 ///
 /// # Safety
 /// As the module says; the type is ready.
-pub(super) unsafe fn lookup(type_: *mut PyTypeObject, name: *mut PyObject) -> (Option<Owned>, u32) {
-    let mut version: c_uint = 0;
+pub(super) unsafe fn lookup(
+    type_: *mut PyTypeObject,
+    name: *mut PyObject,
+) -> (Option<Owned>, Option<TypeVersion>) {
+    let mut version = 0;
     // SAFETY: the type is live and ready, and the thread attached (caller).
     let found = unsafe { Owned::optional(ffi::_PyType_LookupRefAndVersion(type_, name, &raw mut version)) };
-    (found, version)
+    (found, TypeVersion::new(version))
 }
 
-/// What a load of the attribute from an instance of the type finds on the type.
+/// What a load of the attribute from an instance of the type finds on the type. Fails if no form can load it.
 ///
 /// # Safety
 /// As the module says; the type is ready.
-pub(super) unsafe fn for_load(type_: *mut PyTypeObject, name: *mut PyObject) -> Attribute {
+pub(super) unsafe fn for_load(type_: *mut PyTypeObject, name: *mut PyObject) -> Result<Attribute, Refusal> {
     // SAFETY: the type is live and ready, and the thread attached (caller).
     unsafe {
         let way = (*type_).tp_getattro;
@@ -105,50 +103,53 @@ pub(super) unsafe fn for_load(type_: *mut PyTypeObject, name: *mut PyObject) -> 
         // Types with `__getattribute__` or `__getattr__` have `_Py_slot_tp_getattr_hook`, and after a lookup that
         // has found no `__getattr__`, `_Py_slot_tp_getattro`.
         if !is(ffi::_Py_slot_tp_getattro) && !is(ffi::_Py_slot_tp_getattr_hook) {
-            return Attribute::overridden(type_version(type_));
+            return Err(Refusal::Overridden);
         }
         let (getattribute, version) = lookup(type_, id!(_py___getattribute__));
         let has_getattr = !ffi::_PyType_Lookup(type_, id!(_py___getattr__)).is_null();
         let ordinary = (*ThreadState::current().interp()).callable_cache.object__getattribute__;
         if let Some(function) = getattribute.filter(|found| found.as_ptr() != ordinary) {
             if has_getattr || Function::cast(function.as_ptr()).is_none() {
-                return Attribute::overridden(version);
+                return Err(Refusal::Overridden);
             }
-            return Attribute { kind: Kind::PythonGetattribute, descriptor: Some(function), version };
+            let version = version.ok_or(Refusal::OutOfVersions)?;
+            return Ok(Attribute { kind: Kind::PythonGetattribute, descriptor: Some(function), version });
         }
         let (descriptor, _) = lookup(type_, name);
         classified(name, descriptor, version, has_getattr)
     }
 }
 
-/// What a store to the attribute of an instance of the type finds on the type.
+/// What a store to the attribute of an instance of the type finds on the type. Fails if no form can store it.
 ///
 /// # Safety
 /// As the module says; the type is ready.
-pub(super) unsafe fn for_store(type_: *mut PyTypeObject, name: *mut PyObject) -> Attribute {
+pub(super) unsafe fn for_store(type_: *mut PyTypeObject, name: *mut PyObject) -> Result<Attribute, Refusal> {
     // SAFETY: the type is live and ready, and the thread attached (caller).
     unsafe {
         let generic = (*type_).tp_setattro.is_some_and(|way| {
             fn_addr_eq(way, ffi::PyObject_GenericSetAttr as unsafe extern "C" fn(_, _, _) -> _)
         });
         if !generic {
-            return Attribute::overridden(0);
+            return Err(Refusal::Overridden);
         }
         let (descriptor, version) = lookup(type_, name);
         classified(name, descriptor, version, false)
     }
 }
 
-/// The attribute `descriptor` with its kind. `has_getattr`: the type has a `__getattr__`.
+/// The attribute `descriptor` with its kind. `has_getattr`: the type has a `__getattr__`. Fails if the type has no
+/// version.
 ///
 /// # Safety
 /// As the module says.
 unsafe fn classified(
     name: *mut PyObject,
     descriptor: Option<Owned>,
-    version: u32,
+    version: Option<TypeVersion>,
     has_getattr: bool,
-) -> Attribute {
+) -> Result<Attribute, Refusal> {
+    let version = version.ok_or(Refusal::OutOfVersions)?;
     // SAFETY: the thread is attached, and `name` is an interned string (caller), so identity is equality.
     unsafe {
         let is_class = |found: &Owned| {
@@ -160,7 +161,7 @@ unsafe fn classified(
             Some(found) => kind(found.as_ptr(), has_getattr),
             None => Kind::Absent,
         };
-        Attribute { kind, descriptor, version }
+        Ok(Attribute { kind, descriptor, version })
     }
 }
 
@@ -184,7 +185,7 @@ pub(super) unsafe fn kind(descriptor: *mut PyObject, has_getattr: bool) -> Kind 
                 }
             } else if class == &raw mut ffi::PyProperty_Type {
                 // Only calling the property tells whether it raises AttributeError.
-                if has_getattr { Kind::Overridden } else { Kind::Property }
+                if has_getattr { Kind::PropertyWithGetattr } else { Kind::Property }
             } else {
                 Kind::Overriding
             }

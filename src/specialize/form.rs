@@ -4,7 +4,7 @@ use core::mem::offset_of;
 
 use super::refusal::Refusal;
 use crate::host::code::CacheValue;
-use crate::host::{CodeUnit, PyObject, ffi};
+use crate::host::{CodeUnit, FunctionVersion, KeysVersion, PyObject, ShortKeysVersion, TypeVersion, ffi};
 
 /// A specialized form of an instruction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,28 +24,33 @@ impl Form {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Cache {
     Unused,
-    /// An offset in an instance, or an index in a table of keys (`_PyAttrCache`). The version is that of the
-    /// type, or of a module's keys.
+    /// An offset in an instance, or an index in the keys of its dictionary (`_PyAttrCache`).
     Attribute {
-        version: u32,
+        version: TypeVersion,
+        index: u16,
+    },
+    /// An index in the keys of a module's dictionary (`_PyAttrCache`).
+    ModuleAttribute {
+        version: KeysVersion,
         index: u16,
     },
     /// An attribute of a type (`_PyLoadMethodCache`). The descriptor is borrowed: the type keeps it alive for
     /// as long as the type keeps its version.
     Descriptor {
-        type_version: u32,
+        type_version: TypeVersion,
         condition: Condition,
         descriptor: *mut PyObject,
     },
     /// A global variable (`_PyLoadGlobalCache`).
     Global {
-        keys_version: u16,
-        builtins_version: Option<u16>,
+        keys_version: ShortKeysVersion,
+        builtins_version: Option<ShortKeysVersion>,
         index: u16,
     },
-    /// The version of the function or class that is called, or of the type whose instances are always true
-    /// (`_PyCallCache`, `_PyToBoolCache`).
-    Version(u32),
+    /// The function that is called (`_PyCallCache`).
+    Function(FunctionVersion),
+    /// The class that is called (`_PyCallCache`), or the type of the value (`_PyToBoolCache`).
+    Type(TypeVersion),
     /// The description of a binary operation (`_PyBinaryOpCache`).
     Extension(*const ffi::_PyBinaryOpSpecializationDescr),
 }
@@ -54,8 +59,12 @@ pub(super) enum Cache {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Condition {
     None,
-    /// This version of the keys of the instances, of the metaclass, or of the function that is called.
-    Version(u32),
+    /// This version of the metaclass.
+    Metaclass(TypeVersion),
+    /// This version of the keys that instances share.
+    Keys(KeysVersion),
+    /// This version of the function that is called.
+    Function(FunctionVersion),
     /// No dictionary at this offset, counted from the place of a managed dictionary.
     NoDictAt(u16),
 }
@@ -79,12 +88,18 @@ impl Cache {
                     put(instr, offset_of!(ffi::_PyAttrCache, version), version);
                     put(instr, offset_of!(ffi::_PyAttrCache, index), index);
                 }
+                Cache::ModuleAttribute { version, index } => {
+                    put(instr, offset_of!(ffi::_PyAttrCache, version), version);
+                    put(instr, offset_of!(ffi::_PyAttrCache, index), index);
+                }
                 Cache::Descriptor { type_version, condition, descriptor } => {
                     put(instr, offset_of!(ffi::_PyLoadMethodCache, type_version), type_version);
                     let at = offset_of!(ffi::_PyLoadMethodCache, __bindgen_anon_1);
                     match condition {
                         Condition::None => {}
-                        Condition::Version(version) => put(instr, at, version),
+                        Condition::Metaclass(version) => put(instr, at, version),
+                        Condition::Keys(version) => put(instr, at, version),
+                        Condition::Function(version) => put(instr, at, version),
                         Condition::NoDictAt(offset) => put(instr, at, offset),
                     }
                     put(instr, offset_of!(ffi::_PyLoadMethodCache, descr), descriptor);
@@ -96,7 +111,8 @@ impl Cache {
                     }
                     put(instr, offset_of!(ffi::_PyLoadGlobalCache, index), index);
                 }
-                Cache::Version(version) => put(instr, offset_of!(ffi::_PyCallCache, func_version), version),
+                Cache::Function(version) => put(instr, offset_of!(ffi::_PyCallCache, func_version), version),
+                Cache::Type(version) => put(instr, offset_of!(ffi::_PyCallCache, func_version), version),
                 Cache::Extension(description) => {
                     let object = description.cast_mut().cast::<PyObject>();
                     put(instr, offset_of!(ffi::_PyBinaryOpCache, external_cache), object);
@@ -136,16 +152,23 @@ mod tests {
     }
 
     const __: u16 = 0xFFFF;
+    const TYPE_VERSION: TypeVersion = TypeVersion::new(0x0002_0001).unwrap();
 
     #[test]
     fn each_cache_writes_its_own_units() {
         assert_eq!(written(Cache::Unused), [__; 10]);
-        let attribute = Cache::Attribute { version: 0x0002_0001, index: 3 };
+        let attribute = Cache::Attribute { version: TYPE_VERSION, index: 3 };
         assert_eq!(written(attribute), [__, __, 1, 2, 3, __, __, __, __, __]);
-        assert_eq!(written(Cache::Version(0x0002_0001)), [__, __, 1, 2, __, __, __, __, __, __]);
-        let global = Cache::Global { keys_version: 1, builtins_version: None, index: 3 };
+        let keys = KeysVersion::new(0x0002_0001).unwrap();
+        let module = Cache::ModuleAttribute { version: keys, index: 3 };
+        assert_eq!(written(module), [__, __, 1, 2, 3, __, __, __, __, __]);
+        assert_eq!(written(Cache::Type(TYPE_VERSION)), [__, __, 1, 2, __, __, __, __, __, __]);
+        let function = FunctionVersion::new(0x0002_0001).unwrap();
+        assert_eq!(written(Cache::Function(function)), [__, __, 1, 2, __, __, __, __, __, __]);
+        let [one, two] = [1, 2].map(|field| KeysVersion::new(field).and_then(KeysVersion::short).unwrap());
+        let global = Cache::Global { keys_version: one, builtins_version: None, index: 3 };
         assert_eq!(written(global), [__, __, 1, __, 3, __, __, __, __, __]);
-        let builtin = Cache::Global { keys_version: 1, builtins_version: Some(2), index: 3 };
+        let builtin = Cache::Global { keys_version: one, builtins_version: Some(two), index: 3 };
         assert_eq!(written(builtin), [__, __, 1, 2, 3, __, __, __, __, __]);
         let extension = Cache::Extension(core::ptr::without_provenance(0x0004_0003_0002_0001));
         assert_eq!(written(extension), [__, __, 1, 2, 3, 4, __, __, __, __]);
@@ -154,12 +177,19 @@ mod tests {
     #[test]
     fn a_descriptor_leaves_alone_what_its_condition_does_not_need() {
         let descriptor = |condition| Cache::Descriptor {
-            type_version: 0x0002_0001,
+            type_version: TYPE_VERSION,
             condition,
             descriptor: core::ptr::without_provenance_mut(0x0008_0007_0006_0005),
         };
         assert_eq!(written(descriptor(Condition::None)), [__, __, 1, 2, __, __, 5, 6, 7, 8]);
-        assert_eq!(written(descriptor(Condition::Version(0x0004_0003))), [__, __, 1, 2, 3, 4, 5, 6, 7, 8]);
+        let conditions = [
+            Condition::Metaclass(TypeVersion::new(0x0004_0003).unwrap()),
+            Condition::Keys(KeysVersion::new(0x0004_0003).unwrap()),
+            Condition::Function(FunctionVersion::new(0x0004_0003).unwrap()),
+        ];
+        for condition in conditions {
+            assert_eq!(written(descriptor(condition)), [__, __, 1, 2, 3, 4, 5, 6, 7, 8]);
+        }
         assert_eq!(written(descriptor(Condition::NoDictAt(3))), [__, __, 1, 2, 3, __, 5, 6, 7, 8]);
     }
 

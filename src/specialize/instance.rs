@@ -5,8 +5,8 @@ use super::form::narrow;
 use super::{Cache, Decision, Form, Refusal};
 use crate::bytecode::opcode::*;
 use crate::host::dict::{Dict, DictKeys, InlineValues};
-use crate::host::object::{managed_dict, type_flags};
-use crate::host::{PyObject, PyTypeObject, ffi, lock};
+use crate::host::object::type_flags;
+use crate::host::{KeysVersion, PyObject, PyTypeObject, TypeVersion, ffi, lock};
 
 /// What the instruction does to the attribute.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,9 +37,8 @@ impl Access {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Likelihood {
     pub(crate) likely: bool,
-    /// The version of the keys that instances of the type share; zero if they share none, or if there is no
-    /// version.
-    pub(crate) keys_version: u32,
+    /// The version of the keys that instances of the type share, if they share any.
+    pub(crate) keys_version: Option<KeysVersion>,
 }
 
 /// The object's dictionary, if it has one that is exactly a `dict`.
@@ -48,10 +47,7 @@ pub(super) struct Likelihood {
 /// `object` is live, and its type has managed dictionaries.
 unsafe fn plain_dict(object: *mut PyObject) -> Option<Dict> {
     // SAFETY: the object is live, with a slot for a managed dictionary (caller).
-    unsafe {
-        let dict = Dict::from_ptr(managed_dict(object));
-        (!dict.is_null() && dict.is_exact()).then_some(dict)
-    }
+    unsafe { Dict::managed(object).filter(|dict| dict.is_exact()) }
 }
 
 /// Whether instances like `owner` are likely to have the attribute. That is decided by the keys that they
@@ -69,7 +65,7 @@ pub(super) unsafe fn likelihood(
     unsafe {
         let flags = type_flags(type_);
         if flags & u64::from(ffi::Py_TPFLAGS_MANAGED_DICT) == 0 {
-            return Likelihood { likely: false, keys_version: 0 };
+            return Likelihood { likely: false, keys_version: None };
         }
         if flags & u64::from(ffi::Py_TPFLAGS_INLINE_VALUES) != 0 {
             let (index, keys_version) = DictKeys::shared_by(type_).shared_index_and_version_of(name);
@@ -78,7 +74,7 @@ pub(super) unsafe fn likelihood(
         let likely = plain_dict(owner).is_some_and(|dict| {
             lock::with_lock(dict.object(), || !dict.is_split() && dict.index_of(name).is_some())
         });
-        Likelihood { likely, keys_version: 0 }
+        Likelihood { likely, keys_version: None }
     }
 }
 
@@ -91,7 +87,7 @@ pub(super) unsafe fn decide(
     owner: *mut PyObject,
     type_: *mut PyTypeObject,
     name: *mut PyObject,
-    version: u32,
+    version: TypeVersion,
     access: Access,
 ) -> Decision {
     // SAFETY: the objects are live, and the thread is attached (caller). All types that an object can change
@@ -104,7 +100,7 @@ pub(super) unsafe fn decide(
         let has_values =
             flags & u64::from(ffi::Py_TPFLAGS_INLINE_VALUES) != 0 && InlineValues::of(owner).are_valid();
         // A store to inline values must not bypass a dictionary that shares these values.
-        if has_values && (access == Access::Load || managed_dict(owner).is_null()) {
+        if has_values && (access == Access::Load || Dict::managed(owner).is_none()) {
             lock::with_lock(owner, || inline(owner, type_, name, version, access))
         } else {
             let dict = plain_dict(owner).ok_or(Refusal::NoPlainNamespace)?;
@@ -121,13 +117,13 @@ unsafe fn inline(
     owner: *mut PyObject,
     type_: *mut PyTypeObject,
     name: *mut PyObject,
-    version: u32,
+    version: TypeVersion,
     access: Access,
 ) -> Decision {
     // SAFETY: the owner is live and locked, with inline values (caller).
     unsafe {
         // An object that has changed its type has a dictionary, too.
-        if !managed_dict(owner).is_null() {
+        if Dict::managed(owner).is_some() {
             return Err(Refusal::NoPlainNamespace);
         }
         let keys = DictKeys::shared_by(type_);
@@ -141,7 +137,7 @@ unsafe fn inline(
 ///
 /// # Safety
 /// As the module says; `dict` is live and locked, and is exactly a `dict`.
-unsafe fn in_dict(dict: Dict, name: *mut PyObject, version: u32, access: Access) -> Decision {
+unsafe fn in_dict(dict: Dict, name: *mut PyObject, version: TypeVersion, access: Access) -> Decision {
     // SAFETY: the dictionary is live and locked (caller).
     unsafe {
         dict.share();

@@ -12,7 +12,7 @@ use crate::bytecode::opcode::*;
 use crate::host::dict::{Dict, MANAGED_DICT_OFFSET, lazy_dict_slot};
 use crate::host::function::Function;
 use crate::host::object::{has_feature, type_flags, type_of};
-use crate::host::{CodeUnit, PyObject, PyTypeObject, StackRef, ThreadState, ffi, lock};
+use crate::host::{CodeUnit, KeysVersion, PyObject, PyTypeObject, StackRef, ThreadState, ffi, lock};
 
 /// The operands of the instruction itself.
 #[derive(Debug, Clone, Copy)]
@@ -51,10 +51,8 @@ impl Load {
         // SAFETY: `module` is live, with the layout of a module (caller).
         unsafe {
             let dict = (*module.cast::<ffi::PyModuleObject>()).md_dict;
-            if dict.is_null() {
-                return Err(Refusal::NoPlainNamespace);
-            }
-            lock::with_lock(dict, || self.module_dict(Dict::from_ptr(dict.cast())))
+            let dict = Dict::new(dict.cast()).ok_or(Refusal::NoPlainNamespace)?;
+            lock::with_lock(dict.object(), || self.module_dict(dict))
         }
     }
 
@@ -72,11 +70,9 @@ impl Load {
                 return Err(Refusal::Overridden);
             }
             let index = narrow(dict.index_of(self.name).ok_or(Refusal::NotInTable)?)?;
-            let version = dict
-                .current_keys_version(ThreadState::current().interp())
-                .ok_or(Refusal::OutOfVersions)?
-                .get();
-            Ok(Form { opcode: LOAD_ATTR_MODULE, cache: Cache::Attribute { version, index } })
+            let interp = ThreadState::current().interp();
+            let version = dict.current_keys_version(interp).ok_or(Refusal::OutOfVersions)?;
+            Ok(Form { opcode: LOAD_ATTR_MODULE, cache: Cache::ModuleAttribute { version, index } })
         }
     }
 
@@ -101,17 +97,15 @@ impl Load {
             if !comes_after_the_instance(on_metaclass) {
                 return Err(Refusal::KindOfAttribute);
             }
-            let attribute = descriptor::for_load(class, self.name);
-            let metaclass_may_change = type_flags(metaclass) & u64::from(ffi::Py_TPFLAGS_IMMUTABLETYPE) == 0;
-            if attribute.version == 0 || (metaclass_may_change && metaclass_version == 0) {
-                return Err(Refusal::OutOfVersions);
-            }
+            let attribute = descriptor::for_load(class, self.name)?;
             if !matches!(attribute.kind, Kind::Method | Kind::NonDescriptor) {
                 return Err(Refusal::KindOfAttribute);
             }
             cacheable(attribute.descriptor())?;
+            let metaclass_may_change = type_flags(metaclass) & u64::from(ffi::Py_TPFLAGS_IMMUTABLETYPE) == 0;
             let (opcode, condition) = if metaclass_may_change {
-                (LOAD_ATTR_CLASS_WITH_METACLASS_CHECK, Condition::Version(metaclass_version))
+                let version = metaclass_version.ok_or(Refusal::OutOfVersions)?;
+                (LOAD_ATTR_CLASS_WITH_METACLASS_CHECK, Condition::Metaclass(version))
             } else {
                 (LOAD_ATTR_CLASS, Condition::None)
             };
@@ -130,11 +124,8 @@ impl Load {
         // SAFETY: the owner is live, its type is ready, and the thread is attached (caller).
         unsafe {
             let in_instance = instance::likelihood(owner, type_, self.name);
-            let attribute = descriptor::for_load(type_, self.name);
+            let attribute = descriptor::for_load(type_, self.name)?;
             let version = attribute.version;
-            if version == 0 {
-                return Err(Refusal::OutOfVersions);
-            }
             match attribute.kind {
                 kind if in_instance.likely && comes_after_the_instance(kind) => {
                     instance::decide(owner, type_, self.name, version, Access::Load)
@@ -156,7 +147,7 @@ impl Load {
                     let index = narrow(core::mem::offset_of!(PyObject, ob_type))?;
                     Ok(Form { opcode: LOAD_ATTR_SLOT, cache: Cache::Attribute { version, index } })
                 }
-                Kind::Overridden => Err(Refusal::Overridden),
+                Kind::PropertyWithGetattr => Err(Refusal::Overridden),
                 Kind::Mutable
                 | Kind::NonDescriptor
                 | Kind::OtherSlot
@@ -196,10 +187,10 @@ fn comes_after_the_instance(kind: Kind) -> bool {
         | Kind::ObjectSlot
         | Kind::OtherSlot
         | Kind::Property
+        | Kind::PropertyWithGetattr
         | Kind::DunderClass
         | Kind::Overriding
-        | Kind::PythonGetattribute
-        | Kind::Overridden => false,
+        | Kind::PythonGetattribute => false,
     }
 }
 
@@ -234,7 +225,7 @@ unsafe fn from_type(
     owner: *mut PyObject,
     type_: *mut PyTypeObject,
     attribute: &Attribute,
-    keys_version: u32,
+    keys_version: Option<KeysVersion>,
     forms: FromType,
 ) -> Decision {
     // SAFETY: the owner is live and the thread attached (caller).
@@ -243,10 +234,7 @@ unsafe fn from_type(
         cacheable(descriptor)?;
         let flags = type_flags(type_);
         let (opcode, condition) = if flags & u64::from(ffi::Py_TPFLAGS_INLINE_VALUES) != 0 {
-            if keys_version == 0 {
-                return Err(Refusal::OutOfVersions);
-            }
-            (forms.with_values, Condition::Version(keys_version))
+            (forms.with_values, Condition::Keys(keys_version.ok_or(Refusal::OutOfVersions)?))
         } else {
             let managed = flags & u64::from(ffi::Py_TPFLAGS_MANAGED_DICT) != 0;
             let offset = if managed { MANAGED_DICT_OFFSET } else { (*type_).tp_dictoffset };
@@ -304,7 +292,7 @@ unsafe fn python_getattribute(attribute: &Attribute) -> Decision {
         let version = function_version(function)?;
         default_evaluator()?;
         cacheable(function.object())?;
-        let condition = Condition::Version(version);
+        let condition = Condition::Function(version);
         Ok(descriptor_form(LOAD_ATTR_GETATTRIBUTE_OVERRIDDEN, attribute, condition, function.object()))
     }
 }

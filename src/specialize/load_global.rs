@@ -4,26 +4,27 @@ use super::form::narrow;
 use super::{Cache, Decision, Form, Refusal, conclude};
 use crate::bytecode::opcode::*;
 use crate::host::dict::Dict;
-use crate::host::{CodeUnit, PyObject, ThreadState, ffi, lock};
+use crate::host::{CodeUnit, PyObject, ShortKeysVersion, ThreadState, ffi, lock};
 
 /// # Safety
 /// As the module says; `interp` is the thread's interpreter, and both namespaces are locked. They need not be
 /// dictionaries.
 unsafe fn decide(
     interp: *mut ffi::PyInterpreterState,
-    globals: Dict,
-    builtins: Dict,
+    globals: *mut PyObject,
+    builtins: *mut PyObject,
     name: *mut PyObject,
 ) -> Decision {
-    // SAFETY: both namespaces are live and locked, and `interp` is the thread's (caller); `find` returns an
-    // error unless they are dictionaries.
+    // SAFETY: both namespaces are live and locked, and `interp` is the thread's (caller).
     unsafe {
+        let globals = Dict::cast(globals).ok_or(Refusal::NoPlainNamespace)?;
         if let Some(index) = find(globals, name)? {
             let index = narrow(index)?;
             let keys_version = keys_version(interp, globals)?;
             let cache = Cache::Global { keys_version, builtins_version: None, index };
             return Ok(Form { opcode: LOAD_GLOBAL_MODULE, cache });
         }
+        let builtins = Dict::cast(builtins).ok_or(Refusal::NoPlainNamespace)?;
         let index = narrow(find(builtins, name)?.ok_or(Refusal::NotInTable)?)?;
         let keys_version = keys_version(interp, globals)?;
         let builtins_version = Some(self::keys_version(interp, builtins)?);
@@ -32,17 +33,13 @@ unsafe fn decide(
     }
 }
 
-/// The index of the name in the keys of a namespace. Fails if no form can use the namespace.
+/// The index of the name in the keys of a namespace. Fails if no form can use the keys.
 ///
 /// # Safety
-/// As the module says; the namespace is locked. It need not be a dictionary.
+/// As the module says; the namespace is locked, and is exactly a `dict`.
 unsafe fn find(namespace: Dict, name: *mut PyObject) -> Result<Option<usize>, Refusal> {
-    // SAFETY: the namespace is live and locked (caller). Its type is checked before it is used as a
-    // dictionary.
+    // SAFETY: the namespace is a live and locked dictionary (caller).
     unsafe {
-        if !namespace.is_exact() {
-            return Err(Refusal::NoPlainNamespace);
-        }
         if namespace.keys().kind() == ffi::DICT_KEYS_GENERAL {
             return Err(Refusal::KindOfKeys);
         }
@@ -55,10 +52,13 @@ unsafe fn find(namespace: Dict, name: *mut PyObject) -> Result<Option<usize>, Re
 /// # Safety
 /// As the module says; `interp` is the thread's interpreter, and the namespace is locked and exactly a
 /// `dict`.
-unsafe fn keys_version(interp: *mut ffi::PyInterpreterState, namespace: Dict) -> Result<u16, Refusal> {
+unsafe fn keys_version(
+    interp: *mut ffi::PyInterpreterState,
+    namespace: Dict,
+) -> Result<ShortKeysVersion, Refusal> {
     // SAFETY: the namespace is a live and locked dictionary (caller).
     let version = unsafe { namespace.current_keys_version(interp) }.ok_or(Refusal::OutOfVersions)?;
-    u16::try_from(version.get()).map_err(|_| Refusal::OutOfRange)
+    version.short().ok_or(Refusal::OutOfRange)
 }
 
 /// Specializes a LOAD_GLOBAL.
@@ -74,9 +74,7 @@ pub(crate) unsafe fn specialize(
     // SAFETY: the namespaces and the name are live, and `instr` is a LOAD_GLOBAL (caller).
     unsafe {
         let interp = ThreadState::current().interp();
-        let decision = lock::with_locks(globals, builtins, || {
-            decide(interp, Dict::from_ptr(globals.cast()), Dict::from_ptr(builtins.cast()), name)
-        });
+        let decision = lock::with_locks(globals, builtins, || decide(interp, globals, builtins, name));
         conclude(instr, decision);
     }
 }

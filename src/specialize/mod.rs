@@ -52,6 +52,7 @@ pub(crate) mod load_attr;
 pub(crate) mod load_const;
 pub(crate) mod load_global;
 pub(crate) mod load_super_attr;
+mod operand_types;
 mod python_function;
 pub(crate) mod quicken;
 mod refusal;
@@ -127,6 +128,7 @@ unsafe fn take_form(instr: CodeUnit, opcode: u8, counter: impl FnOnce(BackoffCou
 mod tests {
     use super::*;
     use crate::bytecode::opcode::*;
+    use crate::host::FunctionVersion;
 
     /// An instruction with a counter and two units of cache.
     fn bytecode(opcode: u8, counter: BackoffCounter) -> [u16; 4] {
@@ -144,7 +146,8 @@ mod tests {
 
     #[test]
     fn a_form_comes_with_its_cache_and_the_cooldown() {
-        let form = Form { opcode: CALL_PY_EXACT_ARGS, cache: Cache::Version(0x0003_0002) };
+        let version = FunctionVersion::new(0x0003_0002).unwrap();
+        let form = Form { opcode: CALL_PY_EXACT_ARGS, cache: Cache::Function(version) };
         let mut expected = bytecode(CALL_PY_EXACT_ARGS, BackoffCounter::COOLDOWN);
         expected[2..].copy_from_slice(&[2, 3]);
         assert_eq!(concluded(CALL, TRIGGERING, Ok(form)), expected);

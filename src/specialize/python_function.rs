@@ -2,7 +2,7 @@
 
 use super::refusal::Refusal;
 use crate::host::function::Function;
-use crate::host::{Code, ThreadState, ffi};
+use crate::host::{Code, FunctionVersion, ThreadState, ffi};
 
 /// Checks that calls of code with these flags, and this number of keyword-only parameters, find all arguments
 /// on the stack in the order of the locals.
@@ -52,7 +52,7 @@ pub(super) fn default_evaluator() -> Result<(), Refusal> {
 ///
 /// # Safety
 /// `function` is live and the thread is attached.
-pub(super) unsafe fn version(function: Function) -> Result<u32, Refusal> {
+pub(super) unsafe fn version(function: Function) -> Result<FunctionVersion, Refusal> {
     // SAFETY: the function is live and the thread attached (caller).
     unsafe { function.current_version() }.ok_or(Refusal::OutOfVersions)
 }

@@ -20,8 +20,14 @@ impl Counters {
     const DISABLED: Counters =
         Counters { adaptive: BackoffCounter::UNREACHABLE, jump_backward: BackoffCounter::UNREACHABLE };
 
-    pub(crate) fn enabled() -> Counters {
-        Counters { adaptive: BackoffCounter::WARMUP, jump_backward: thresholds::get().jump_backward }
+    /// The counters of bytecode that is specialized.
+    ///
+    /// # Safety
+    /// The thread is attached to an interpreter that has read its configuration.
+    pub(crate) unsafe fn enabled() -> Counters {
+        // SAFETY: the caller's contract.
+        let thresholds = unsafe { thresholds::get() };
+        Counters { adaptive: BackoffCounter::WARMUP, jump_backward: thresholds.jump_backward }
     }
 
     /// The first cache unit of a new instruction: a counter, or a branch history.
@@ -71,11 +77,11 @@ fn quicken(units: &mut [u16], caches: &[u8; 256], counters: Counters) {
 /// Prepares new bytecode: instructions get their counters, which never trigger unless `enable_counters`.
 ///
 /// # Safety
-/// The interpreter's configuration has been read.
+/// The thread is attached to an interpreter that has read its configuration.
 pub(crate) unsafe fn prepare(units: &mut [u16], enable_counters: bool) {
-    let counters = if enable_counters { Counters::enabled() } else { Counters::DISABLED };
-    // SAFETY: the host's table is constant.
+    // SAFETY: the interpreter has its configuration (caller). The host's table is constant.
     unsafe {
+        let counters = if enable_counters { Counters::enabled() } else { Counters::DISABLED };
         quicken(units, &ffi::_PyOpcode_Caches, counters);
     }
 }

@@ -21,11 +21,8 @@ unsafe fn decide(owner: *mut PyObject, name: *mut PyObject) -> Decision {
         if type_ == &raw mut ffi::PyModule_Type {
             return Err(Refusal::Overridden);
         }
-        let attribute = descriptor::for_store(type_, name);
+        let attribute = descriptor::for_store(type_, name)?;
         let version = attribute.version;
-        if version == 0 {
-            return Err(Refusal::OutOfVersions);
-        }
         match attribute.kind {
             Kind::Absent => instance::decide(owner, type_, name, version, Access::Store),
             Kind::ObjectSlot => {
@@ -36,6 +33,7 @@ unsafe fn decide(owner: *mut PyObject, name: *mut PyObject) -> Decision {
             | Kind::NonDescriptor
             | Kind::OtherSlot
             | Kind::Property
+            | Kind::PropertyWithGetattr
             | Kind::DunderClass
             | Kind::Overriding
             | Kind::Method
@@ -43,7 +41,6 @@ unsafe fn decide(owner: *mut PyObject, name: *mut PyObject) -> Decision {
             | Kind::ClassMethod
             | Kind::NonOverriding
             | Kind::PythonGetattribute => Err(Refusal::KindOfAttribute),
-            Kind::Overridden => Err(Refusal::Overridden),
         }
     }
 }

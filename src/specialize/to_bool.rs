@@ -5,7 +5,7 @@ use core::ffi::{c_int, c_uint};
 use super::{Cache, Decision, Form, Refusal, conclude};
 use crate::bytecode::opcode::*;
 use crate::host::object::{type_flags, type_of};
-use crate::host::{CodeUnit, PyObject, PyTypeObject, StackRef, ffi};
+use crate::host::{CodeUnit, PyObject, PyTypeObject, StackRef, TypeVersion, ffi};
 
 /// # Safety
 /// As the module says.
@@ -40,7 +40,10 @@ unsafe fn always_true(type_: *mut PyTypeObject) -> Decision {
             return Err(Refusal::NoFormForOperands);
         }
         match ffi::_PyType_Validate(type_, Some(has_truth_value), &raw mut version) {
-            0 => Ok(Form { opcode: TO_BOOL_ALWAYS_TRUE, cache: Cache::Version(version) }),
+            0 => {
+                let version = TypeVersion::new(version).ok_or(Refusal::OutOfVersions)?;
+                Ok(Form { opcode: TO_BOOL_ALWAYS_TRUE, cache: Cache::Type(version) })
+            }
             1.. => Err(Refusal::NoFormForOperands),
             _ => Err(Refusal::OutOfVersions),
         }

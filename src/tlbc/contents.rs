@@ -1,6 +1,6 @@
 //! The contents of a new copy, as a pure function of the contents of the main copy.
 
-use crate::instrument::opcodes::Instruction;
+use crate::instrument::opcodes::BaseInstruction;
 use crate::specialize::quicken::Counters;
 
 /// An instruction of the main copy, as a new copy is to have it.
@@ -9,7 +9,7 @@ pub(crate) struct Shown {
     /// The index of its code unit.
     pub(crate) index: usize,
     /// The instruction without instrumentation and specialization.
-    pub(crate) base: Instruction,
+    pub(crate) base: BaseInstruction,
     /// The opcode for the copy: the same, or the instrumentation on top of it.
     pub(crate) opcode: u8,
 }
@@ -44,7 +44,7 @@ mod tests {
         let mut index = 0;
         let mut shown = Vec::new();
         for &(opcode, base, argument, length) in rows {
-            shown.push(Shown { index, base: Instruction { opcode: base, argument, length }, opcode });
+            shown.push(Shown { index, base: BaseInstruction { opcode: base, argument, length }, opcode });
             index += length;
         }
         (index, shown)

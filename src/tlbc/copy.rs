@@ -120,7 +120,8 @@ pub(crate) unsafe fn get_or_make(code: Code) -> PyResult<CodeUnit> {
     unsafe {
         let tstate = ThreadState::current();
         let found = with_lock(code.object(), || {
-            // A thread with an index of its own has copies of its own, so they are specialized.
+            // A thread with an index of its own has copies of its own, so they are specialized. Code runs, so the
+            // interpreter has its configuration.
             let fill = |units: &mut [u16]| contents::write(units, shown(code), Counters::enabled());
             find_or_make(code, tstate.tlbc_index() as usize, &Host, fill)
         });

@@ -111,8 +111,8 @@ unsafe fn kept_frame(object: *mut PyObject) -> Option<Frame> {
     unsafe {
         let type_ = type_of(object);
         if type_ == &raw mut ffi::PyFrame_Type {
-            let frame = Frame::from_ptr((*object.cast::<ffi::PyFrameObject>()).f_frame);
-            return (!frame.is_null() && frame.owner() == ffi::FRAME_OWNED_BY_FRAME_OBJECT).then_some(frame);
+            return Frame::new((*object.cast::<ffi::PyFrameObject>()).f_frame)
+                .filter(|frame| frame.owner() == ffi::FRAME_OWNED_BY_FRAME_OBJECT);
         }
         let generators = [&raw mut ffi::PyGen_Type, &raw mut ffi::PyCoro_Type, &raw mut ffi::PyAsyncGen_Type];
         if !generators.contains(&type_) {

@@ -138,7 +138,7 @@ pub unsafe extern "C" fn _PyEvalFramePushAndInit(
     // SAFETY: the callee has the same contract.
     unsafe {
         let (tstate, func, previous) =
-            (ThreadState::from_ptr(tstate), StackRef::from_raw(func), Frame::from_ptr(previous));
+            (ThreadState::from_ptr(tstate), StackRef::from_raw(func), Frame::new(previous));
         frames::push_owned(tstate, func, locals, args.cast(), argcount, kwnames, previous)
             .map_or(core::ptr::null_mut(), Frame::as_ptr)
     }

@@ -15,7 +15,7 @@ use crate::ops::calls::{functions, spread};
 use crate::ops::special_methods::{self, SpecialMethods};
 use crate::ops::tables::{self, BinaryFunction, OPERATORS};
 use crate::ops::{
-    attributes, awaiting, building, exceptions, imports, matching, names, subscripts, unbound, unpacking,
+    arrays, attributes, awaiting, exceptions, imports, matching, names, subscripts, unbound, unpacking,
 };
 
 // --- tables ---------------------------------------------------------------------------------
@@ -89,7 +89,7 @@ pub unsafe extern "C" fn _PyObjectArray_FromStackRefArray(
     scratch: *mut *mut PyObject,
 ) -> *mut *mut PyObject {
     // SAFETY: the callee has the same contract.
-    unsafe { building::borrow_array(input.cast(), nargs as usize, scratch).unwrap_or(core::ptr::null_mut()) }
+    unsafe { arrays::borrow_array(input.cast(), nargs as usize, scratch).unwrap_or(core::ptr::null_mut()) }
 }
 
 /// Frees `array`, memory from `_PyObjectArray_FromStackRefArray`, unless it is `scratch`.
@@ -100,7 +100,7 @@ pub unsafe extern "C" fn _PyObjectArray_FromStackRefArray(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn _PyObjectArray_Free(array: *mut *mut PyObject, scratch: *mut *mut PyObject) {
     // SAFETY: the callee has the same contract.
-    unsafe { building::free_array(array, scratch) }
+    unsafe { arrays::free_array(array, scratch) }
 }
 
 // --- names and attributes -------------------------------------------------------------------

@@ -4,7 +4,7 @@
 use core::ffi::{c_char, c_int};
 
 use crate::host::owned::into_host;
-use crate::host::{Owned, PyObject, PyResult, ThreadState, ffi, refcount};
+use crate::host::{Frame, Owned, PyObject, PyResult, ThreadState, ffi, refcount};
 use crate::interp::namespaces;
 
 /// Returns the innermost frame that is visible to Python code, borrowed; NULL if there is none.
@@ -14,7 +14,7 @@ use crate::interp::namespaces;
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn _PyEval_GetFrame() -> *mut ffi::_PyInterpreterFrame {
     // SAFETY: the callee has the same contract.
-    unsafe { namespaces::visible_frame(ThreadState::current()).as_ptr() }
+    unsafe { Frame::address_of(namespaces::visible_frame(ThreadState::current())) }
 }
 
 /// Returns the frame object of the innermost frame, borrowed; NULL without an exception if there is no frame or

@@ -86,8 +86,7 @@ pub unsafe extern "C" fn _PyEval_GetAsyncGenFinalizer() -> *mut PyObject {
 pub unsafe extern "C" fn PyEval_MergeCompilerFlags(flags: *mut ffi::PyCompilerFlags) -> c_int {
     // SAFETY: the thread is attached, so its current frame is live; `flags` is writable (caller).
     unsafe {
-        let frame = ThreadState::current().current_frame();
-        if !frame.is_null() {
+        if let Some(frame) = ThreadState::current().current_frame() {
             (*flags).cf_flags |= (*frame.code().as_ptr()).co_flags & ffi::PyCF_MASK as c_int;
         }
         c_int::from((*flags).cf_flags != 0)

@@ -245,10 +245,7 @@ pub(crate) unsafe fn want_opcodes(frame: *mut ffi::PyFrameObject, enable: bool) 
 pub(super) unsafe fn want_opcodes_of_innermost_frame(tstate: ThreadState) -> PyResult<()> {
     // SAFETY: `tstate` is live, and its frames stay as they are while the world is stopped (caller).
     unsafe {
-        let frame = tstate.current_frame();
-        if frame.is_null() {
-            return Ok(());
-        }
+        let Some(frame) = tstate.current_frame() else { return Ok(()) };
         let object = (*frame.as_ptr()).frame_obj;
         if object.is_null() || (*object).f_trace_opcodes == 0 {
             return Ok(());

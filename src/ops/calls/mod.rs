@@ -169,7 +169,7 @@ unsafe fn make_frame<E: Engine, const KW: bool>(
             operands.first(),
             operands.positional(),
             operands.names().object(),
-            e.frame(),
+            Some(e.frame()),
         );
         e.close_at(operands.names(), operands.base());
         frame.map_err(|_| Exit::Error)

@@ -10,9 +10,7 @@ use crate::engine::Values;
 use crate::host::function::{Definition, vectorcall};
 use crate::host::object::tuple_size;
 use crate::host::{PyObject, PyTypeObject, StackRef, ThreadState, ffi};
-
-/// The number of arguments that are copied to the C stack. With more, the copy is on the heap.
-const SCRATCH: usize = 10;
+use crate::ops::arrays::SCRATCH;
 
 /// The topmost values of the stack of a frame that is about to make a call. From below: the callable; `self`
 /// or an empty slot; the arguments; if `KW`, a tuple of names for the last arguments.

@@ -1,13 +1,12 @@
 //! Calls of Python functions whose version the specializer has recorded.
 
-use core::sync::atomic::{AtomicPtr, Ordering};
-
 use super::{Operands, expand, make_frame};
 use crate::calls::frames;
 use crate::engine::{Engine, Exit, Kept, Op};
 use crate::host::function::{Function, Method};
-use crate::host::object::{has_feature, type_version};
-use crate::host::{Code, Frame, PyObject, PyTypeObject, StackRef, ffi};
+use crate::host::object::{has_feature, type_has_version};
+use crate::host::specialization_cache::SpecializationCache;
+use crate::host::{Code, Frame, FunctionVersion, PyTypeObject, StackRef, TypeVersion, ffi};
 use crate::ops::frames::save_return_offset;
 use crate::ops::guards::guard;
 use crate::raise;
@@ -18,11 +17,11 @@ use crate::seams;
 /// # Safety
 /// The operands are on the stack.
 #[inline(always)]
-unsafe fn guard_function_version<const KW: bool>(operands: Operands<KW>, version: u32) -> Op {
+unsafe fn guard_function_version<const KW: bool>(operands: Operands<KW>, version: FunctionVersion) -> Op {
     // SAFETY: the operands are on the stack.
     unsafe {
         let function = Function::cast(operands.callable().object());
-        guard(function.is_some_and(|function| function.version() == version))
+        guard(function.is_some_and(|function| function.has_version(version)))
     }
 }
 
@@ -33,7 +32,7 @@ unsafe fn guard_function_version<const KW: bool>(operands: Operands<KW>, version
 #[inline(always)]
 pub(crate) unsafe fn check_function_version<E: Engine>(
     _e: &mut E,
-    version: u32,
+    version: FunctionVersion,
     Kept(operands): Kept<Operands<false>>,
 ) -> Op {
     // SAFETY: the operands are those of a CALL, and on top of the stack.
@@ -47,7 +46,7 @@ pub(crate) unsafe fn check_function_version<E: Engine>(
 #[inline(always)]
 pub(crate) unsafe fn check_function_version_kw<E: Engine>(
     _e: &mut E,
-    version: u32,
+    version: FunctionVersion,
     Kept(operands): Kept<Operands<true>>,
 ) -> Op {
     // SAFETY: the operands are those of a CALL_KW, and on top of the stack.
@@ -60,12 +59,12 @@ pub(crate) unsafe fn check_function_version_kw<E: Engine>(
 /// # Safety
 /// The operands are on the stack.
 #[inline(always)]
-unsafe fn guard_method_version<const KW: bool>(operands: Operands<KW>, version: u32) -> Op {
+unsafe fn guard_method_version<const KW: bool>(operands: Operands<KW>, version: FunctionVersion) -> Op {
     // SAFETY: the operands are on the stack.
     unsafe {
         let function =
             Method::cast(operands.callable().object()).and_then(|method| Function::cast(method.function()));
-        guard(function.is_some_and(|function| function.version() == version) && !operands.has_self())
+        guard(function.is_some_and(|function| function.has_version(version)) && !operands.has_self())
     }
 }
 
@@ -76,7 +75,7 @@ unsafe fn guard_method_version<const KW: bool>(operands: Operands<KW>, version: 
 #[inline(always)]
 pub(crate) unsafe fn check_method_version<E: Engine>(
     _e: &mut E,
-    version: u32,
+    version: FunctionVersion,
     Kept(operands): Kept<Operands<false>>,
 ) -> Op {
     // SAFETY: the operands are those of a CALL, and on top of the stack.
@@ -90,7 +89,7 @@ pub(crate) unsafe fn check_method_version<E: Engine>(
 #[inline(always)]
 pub(crate) unsafe fn check_method_version_kw<E: Engine>(
     _e: &mut E,
-    version: u32,
+    version: FunctionVersion,
     Kept(operands): Kept<Operands<true>>,
 ) -> Op {
     // SAFETY: the operands are those of a CALL_KW, and on top of the stack.
@@ -277,7 +276,7 @@ fn init_cleanup() -> Code {
 #[inline(always)]
 pub(crate) unsafe fn check_and_allocate_object<E: Engine>(
     e: &mut E,
-    version: u32,
+    version: TypeVersion,
     Kept(operands): Kept<Operands<false>>,
 ) -> Op {
     // SAFETY: the operands are on the stack. A class of that version is a heap type, and its cache holds a
@@ -286,11 +285,9 @@ pub(crate) unsafe fn check_and_allocate_object<E: Engine>(
         let class = operands.callable();
         guard(!operands.has_self() && has_feature(class.object(), ffi::Py_TPFLAGS_TYPE_SUBCLASS))?;
         let type_ = class.object().cast::<PyTypeObject>();
-        guard(type_version(type_) == version)?;
-        let cache = &raw mut (*type_.cast::<ffi::PyHeapTypeObject>())._spec_cache;
-        let init = AtomicPtr::<PyObject>::from_ptr(&raw mut (*cache).init).load(Ordering::Acquire);
-        let frame_sizes = [Function::from_object(init).code(), init_cleanup()]
-            .map(|code| (*code.as_ptr()).co_framesize as usize);
+        guard(type_has_version(type_, version))?;
+        let init = SpecializationCache::of(type_).init();
+        let frame_sizes = [init.code(), init_cleanup()].map(|code| (*code.as_ptr()).co_framesize as usize);
         guard(e.tstate().has_stack_space(frame_sizes[0] + frame_sizes[1]))?;
         e.publish();
         let instance = ffi::PyType_GenericAlloc(type_, 0);
@@ -298,7 +295,7 @@ pub(crate) unsafe fn check_and_allocate_object<E: Engine>(
             return Err(Exit::ErrorNoPop);
         }
         operands.set_self(StackRef::steal(instance));
-        operands.set_callable(StackRef::new(init));
+        operands.set_callable(StackRef::new(init.object()));
         e.close_at(class, e.sp());
     }
     Ok([])
@@ -324,7 +321,7 @@ pub(crate) unsafe fn create_init_frame<E: Engine>(e: &mut E, operands: Operands<
             operands.first(),
             operands.total(),
             core::ptr::null_mut(),
-            cleanup,
+            Some(cleanup),
         );
         let Ok(frame) = frame else {
             e.publish_at(operands.base());

@@ -67,7 +67,7 @@ pub(crate) unsafe fn do_call_function_ex<E: BytecodeEngine>(
                 count,
                 arguments,
                 keywords,
-                e.frame(),
+                Some(e.frame()),
             );
             let Ok(frame) = frame else { return Err(Exit::Error.into()) };
             e.set_sp(base);

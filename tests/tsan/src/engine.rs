@@ -46,7 +46,7 @@ unsafe impl Engine for Registers {
     fn give_frame(&mut self, _frame: Frame) {
         unreachable!("no calls are made")
     }
-    fn take_frame(&mut self) -> Frame {
+    fn take_frame(&mut self) -> Option<Frame> {
         unreachable!("no calls are made")
     }
     unsafe fn following_store(&self) -> usize {

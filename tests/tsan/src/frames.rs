@@ -69,7 +69,7 @@ pub unsafe extern "C" fn stress_run(thread: &mut Thread, program: &Program) {
         let frame = Frame::from_ptr(new);
         (*new).f_executable = StackRef::borrow_object(code.object()).raw();
         (*new).owner = ffi::FRAME_OWNED_BY_THREAD as _;
-        (*new).previous = tstate.current_frame().as_ptr();
+        frame.set_previous(tstate.current_frame());
         (*new).stackpointer = stack.cast();
         (*new).f_globals = thread.globals;
         (*new).f_builtins = thread.builtins;
@@ -80,7 +80,7 @@ pub unsafe extern "C" fn stress_run(thread: &mut Thread, program: &Program) {
         };
         (*new).tlbc_index = index;
         frame.set_instr(copy);
-        tstate.set_current_frame(frame);
+        tstate.set_current_frame(Some(frame));
         Walk { thread, program, frame, code, stack }.run();
         tstate.set_current_frame(frame.previous());
         // The tools that got the frame object have released it.
