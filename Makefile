@@ -166,6 +166,7 @@ endif
 ifeq ($(kind),release)
 	tests/tsan/run 120
 	tests/embedders
+	tests/build-bat
 	$(MAKE) HOST=debug test-modules
 	$(MAKE) DISPATCH=match test-modules
 endif
@@ -185,6 +186,9 @@ test-clients: python ## coverage.py (its test suite, too), debuggers, profilers,
 
 test-tsan: python ## threads of a free-threaded host, as far as bytecode goes, under ThreadSanitizer: two minutes
 	tests/tsan/run
+
+test-windows: need-test ## build.bat under wine, which is fetched: what it passes to cargo; a minute
+	tests/build-bat
 
 test-faults: python ## only the storms: threads, signals, forks, interpreters, ends of programs
 	tests/faults
@@ -215,7 +219,7 @@ test-newcomer: ## clean clones in a minimal Debian userland, as README says: nee
 
 FORCE:
 .PHONY: help need-build need-test host lib python run symbols test test-full test-modules test-events test-clients test-faults \
-  test-tsan test-newcomer bench bench-monitoring bench-gil bench-threads install clean distclean FORCE
+  test-tsan test-windows test-newcomer bench bench-monitoring bench-gil bench-threads install clean distclean FORCE
 .DELETE_ON_ERROR:
 # Two links at once would make the same things twice; cargo and the tests are parallel by themselves.
 .NOTPARALLEL:
