@@ -153,6 +153,7 @@ test-full: need-test python ## CPython's whole test suite, the debug host, progr
 	$(if_packaged)tests/events
 	$(if_default)tests/tsan/run 120
 	$(if_default)tests/embedders
+	$(if_default)tests/build-bat
 	$(if_default)$(MAKE) HOST=debug test-modules
 	$(if_default)$(MAKE) DISPATCH=match test-modules
 	$(if_default)$(MAKE) EXPERIMENTAL_JIT=no test-modules
@@ -170,6 +171,9 @@ test-clients: python ## coverage.py (its test suite, too), debuggers, profilers,
 
 test-tsan: python ## threads of a free-threaded host, as far as bytecode goes, under ThreadSanitizer: two minutes
 	tests/tsan/run
+
+test-windows: need-test ## build.bat under wine, which is fetched: what it passes to cargo; a minute
+	tests/build-bat
 
 test-faults: python ## only the storms: threads, signals, forks, interpreters, ends of programs
 	tests/faults
@@ -200,7 +204,7 @@ test-newcomer: ## clean clones in a minimal Debian userland, as README says: nee
 
 FORCE:
 .PHONY: help need-build need-test host lib python run symbols test test-full test-modules test-events test-clients test-faults \
-  test-tsan test-newcomer bench bench-monitoring bench-gil bench-threads install clean distclean FORCE
+  test-tsan test-windows test-newcomer bench bench-monitoring bench-gil bench-threads install clean distclean FORCE
 .DELETE_ON_ERROR:
 # Two links at once would make the same things twice; cargo and the tests are parallel by themselves.
 .NOTPARALLEL:

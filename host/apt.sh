@@ -21,6 +21,12 @@ mirrors() {
     fi
 }
 
+# The release of Debian that this machine has; sid if it has no name.
+this_release() {
+    codename=$(sed -n 's/^VERSION_CODENAME=//p' /etc/os-release)
+    echo "${codename:-sid}"
+}
+
 # apt_errors LOG: apt's own words for what went wrong, on one line.
 apt_errors() {
     errors=$(sed -n 's/^E: //p' "$1" | sort -u | head -3 | tr '\n' ' ')
@@ -34,7 +40,7 @@ apt_open() {
     shift 2
     for tool in apt-get apt-cache dpkg-deb; do
         command -v $tool > /dev/null ||
-            die "no $tool here, so no packages of Debian: name a host with HOST_PYTHON=/path/to/python3.14"
+            die "no $tool here, so no packages of Debian: ${advice:-name a host with HOST_PYTHON=/path/to/python3.14}"
     done
     [ -e "$keyring" ] || die "cannot check Debian's signatures: install debian-archive-keyring"
     available=$(mirrors)

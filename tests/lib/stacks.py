@@ -1,4 +1,5 @@
-"""Functions that call each other through bytecode and through C: sort() and operators."""
+"""What tests/unwinding and tests/clients look into: functions that call each other through bytecode and through C
+(sort(), operators)."""
 
 import os
 import sys

@@ -1,6 +1,6 @@
 """Runs CPython's own test suite on an interpreter and judges the outcome, test by test.
 
-Used by run-quick and run-full. What may fail is listed in expected-failures.txt; see there.
+What may fail is listed in expected-failures.txt; see there.
 """
 
 import os
@@ -12,12 +12,10 @@ import subprocess
 import time
 import xml.etree.ElementTree as ElementTree
 from dataclasses import dataclass, field
-from pathlib import Path
 
-TESTS = Path(__file__).resolve().parent
-BUILD = Path(os.environ.get("REVAL_BUILD", TESTS.parent / "build")).resolve()
-REVAL = os.path.abspath(os.environ.get("REVAL_PYTHON", BUILD / "bin" / "python3.14"))
-REFERENCE = os.path.abspath(os.environ.get("REVAL_REFERENCE", BUILD / "bin" / "python3.14-ref"))
+from .build import BUILD, REFERENCE, REVAL, TESTS, host_is_debug, host_is_packaged
+
+EXPECTED_FAILURES = TESTS / "lib" / "expected-failures.txt"
 LOGS = BUILD / "test"
 
 # Where the host's tier 2 starts to count: its test suite knows these numbers, and some tests wait for a trace just
@@ -57,21 +55,9 @@ def belongs(test, file):
     return test == f"test.{file}" or test.startswith(f"test.{file}.")
 
 
-def host_has(setting):
-    return setting in (BUILD / "host.env").read_text().split()
-
-
-def host_is_debug():
-    return host_has("REVAL_HOST_DEBUG=1")
-
-
-def host_is_free_threaded():
-    return host_has("REVAL_HOST_GIL_DISABLED=1")
-
-
 def host_kind():
     """`release` or `debug` for the packaged hosts, which expected-failures.txt knows; `other` for the rest."""
-    if host_has("REVAL_HOST_SYSROOT="):
+    if not host_is_packaged():
         return "other"
     return "debug" if host_is_debug() else "release"
 
@@ -138,7 +124,7 @@ class Expected:
 
     def __init__(self, circumstances):
         self.names, self.flaky = {}, set()
-        for number, line in enumerate((TESTS / "expected-failures.txt").read_text().splitlines(), 1):
+        for number, line in enumerate(EXPECTED_FAILURES.read_text().splitlines(), 1):
             if not line.strip() or line.startswith("#"):
                 continue
             entry = self.LINE.fullmatch(line)
