@@ -1,0 +1,119 @@
+"""Compares reval with the reference interpreter on generated programs.
+
+    tests/fuzz                           for a minute; then the seed to go on with is printed
+    tests/fuzz --seed 5 --programs 1     a program
+    tests/fuzz --print 5                 its text
+    tests/fuzz --seconds 600 --mode off jit hot
+    tests/fuzz FILE ...                  these programs, such as those that it has written
+    tests/fuzz --self-test               that differences are noticed, and programs reduced
+
+Programs are made from numbers, their seeds. In every mode, all that a program shows must be what the reference
+interpreter with tier 2 off shows: values, exceptions and their places, events of tools, counts of references, the way
+it ends; on debug hosts, also the total of references. A program with a difference is reduced, written to build/fuzz,
+and printed. The programs in fuzz.d/found were once different. They run first.
+"""
+
+import argparse
+import os
+import sys
+import time
+from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
+from pathlib import Path
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import compare  # noqa: E402
+import generator  # noqa: E402
+import self_test  # noqa: E402
+from reduce import reduce  # noqa: E402
+
+BATCH = 50
+ENOUGH = 5  # differences, after which no more are looked for
+REDUCING = 60  # seconds for a program
+RESULTS = compare.BUILD / "fuzz"
+FOUND = Path(__file__).resolve().parent / "found"
+
+
+def batch(first, count, modes):
+    return compare.differences({str(seed): generator.program(seed) for seed in range(first, first + count)}, modes)
+
+
+def search(first, limit, seconds, modes, jobs):
+    """(differences, number of programs, number of those that are too slow)"""
+    end = time.monotonic() + seconds
+    found, slow, done, following = [], 0, 0, first
+    with ProcessPoolExecutor(jobs) as pool:
+        running = {}
+        while True:
+            while (len(running) < jobs and len(found) < ENOUGH and time.monotonic() < end
+                   and (limit is None or following < first + limit)):
+                count = BATCH if limit is None else min(BATCH, first + limit - following)
+                running[pool.submit(batch, following, count, modes)] = count
+                following += count
+            if not running:
+                return found, done, slow
+            for future in wait(running, return_when=FIRST_COMPLETED).done:
+                differences, late = future.result()
+                found += differences
+                slow += len(late)
+                done += running.pop(future)
+
+
+def report(difference, reducing):
+    """Prints a difference, after making its program smaller."""
+    if reducing:
+        difference = reduce(difference, compare.REVAL, compare.REFERENCE, reducing)
+    RESULTS.mkdir(parents=True, exist_ok=True)
+    path = RESULTS / f"{difference.name}-{difference.mode}.py"
+    path.write_text(difference.program)
+    print(f"FAIL {difference.name}, mode {difference.mode}: {path}")
+    for line in (*difference.program.splitlines()[:60], "--", *difference.lines()):
+        print("    " + line)
+
+
+def files(paths, modes):
+    programs = {Path(path).stem: Path(path).read_text() for path in paths}
+    found, slow = compare.differences(programs, modes)
+    for name in slow:
+        raise SystemExit(f"{name} takes more than {compare.SECONDS} s")
+    return found
+
+
+def main():
+    parser = argparse.ArgumentParser(prog="tests/fuzz", description=__doc__.splitlines()[0])
+    parser.add_argument("--seconds", type=float, default=60, help="how long to look; then differences are reduced")
+    parser.add_argument("--seed", type=int, help="the first one; by default, one that depends on the time")
+    parser.add_argument("--programs", type=int, metavar="N", help="so many and no more")
+    parser.add_argument("--mode", nargs="+", choices=compare.MODES, default=["off"], help="of tier 2")
+    parser.add_argument("-j", type=int, default=2, metavar="N", help="batches at a time")
+    parser.add_argument("--reduce", type=float, default=REDUCING, metavar="SECONDS", help="for each difference; 0: not at all")
+    parser.add_argument("--print", type=int, metavar="SEED", help="print a program")
+    parser.add_argument("--self-test", action="store_true")
+    parser.add_argument("files", nargs="*")
+    args = parser.parse_args()
+    if args.print is not None:
+        print(generator.program(args.print), end="")
+        return 0
+    if args.self_test:
+        return self_test.main()
+
+    found = files(args.files or sorted(FOUND.glob("*.py")), args.mode)
+    for difference in found:
+        report(difference, 0)
+    if args.files:
+        print(f"{len(args.files) - len({d.name for d in found})} passed, {len({d.name for d in found})} failed")
+        return 1 if found else 0
+
+    seed = args.seed if args.seed is not None else int(time.time()) * 1000 % 10**9
+    print(f"fuzz: from seed {seed}, mode {' '.join(args.mode)}", flush=True)
+    start = time.monotonic()
+    different, programs, slow = search(seed, args.programs, args.seconds, args.mode, args.j)
+    minutes = (time.monotonic() - start) / 60
+    for difference in different:
+        report(difference, args.reduce)
+    print(f"fuzz: {programs} programs, {programs / minutes:.0f} a minute; {slow} too slow to compare; "
+          f"{len(different)} different; go on with --seed {seed + programs}")
+    return 1 if found or different else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
