@@ -252,8 +252,8 @@ class Definitions(Statements):
 
     def class_attributes(self, can, base, slots):
         self.body(self.dice.upto(1, 3))
+        self.line(f"shared = {self.expr('int', 1)}")
         if not slots:
-            self.line(f"shared = {self.expr('int', 1)}")
             self.line(f"__match_args__ = {self.dice.pick(["('x', 'y')", "('y', 'x')"])}")
             can.add("match")
 

@@ -2,13 +2,11 @@
 
 from templates import Templates
 
-EVENTS = ["LINE", "INSTRUCTION", "CALL", "PY_START", "PY_RETURN", "PY_YIELD", "PY_RESUME", "PY_UNWIND", "PY_THROW", "RAISE", "RERAISE",
-          "EXCEPTION_HANDLED", "JUMP", "BRANCH_LEFT", "BRANCH_RIGHT", "STOP_ITERATION"]
-LOCAL = ["LINE", "INSTRUCTION", "CALL", "PY_START", "PY_RETURN", "PY_YIELD", "PY_RESUME", "JUMP", "BRANCH_LEFT", "BRANCH_RIGHT",
-         "STOP_ITERATION"]
 # What descriptors and classes of every program refer to.
 HEAD = """
+import signal
 deleted = []
+signal.signal(signal.SIGUSR1, lambda number, frame: show('signal', frame.f_code.co_name, frame.f_lineno))
 class Meta(type):
     def __call__(cls, *args): return super().__call__(*args)
 class Data:
@@ -33,13 +31,13 @@ class Generator(Templates):
             self.klass()
         for _ in range(dice.upto(1, 4)):
             self.function(dice.pick(["plain", "plain", "plain", "generator", "coroutine", "async generator"]))
-        watched = dice.chance(0.3)
+        self.watched = dice.chance(0.3)
         parts = [self.calls] * dice.upto(1, 3) + [self.hot] * dice.upto(0, 3) + [self.module_code] * dice.upto(0, 1)
         dice.shuffle(parts)
         if dice.chance(0.15):
             self.line("gc.enable(); gc.set_threshold(1, 2, 2)" if self.calm() else "gc.collect()")
         for part in parts:
-            if watched and dice.chance(0.6):
+            if self.watched and dice.chance(0.6):
                 self.watch()
             part()
         self.line("show(len(deleted))")
@@ -78,21 +76,7 @@ class Generator(Templates):
         self.line("    show(error)")
 
     def watch(self):
-        dice = self.dice
-        tool = dice.upto(0, 5)
-        disable = dice.pick([0, 0, 1, 2, 5, 20])
-        form = dice.upto(0, 9)
-        if form <= 1:
-            self.line(f"trace(lines={dice.chance(0.8)}, opcodes={dice.chance(0.3)}, until={dice.pick([10 ** 6, 10 ** 6, 30, 300])})")
-        elif form == 2:
-            self.line("profile()")
-        elif form <= 5:
-            self.line(f"monitor({tool}, {dice.some(EVENTS, 1, 6)}, {disable})")
-        elif form <= 7 and self.functions:
-            function = dice.pick(self.functions).name
-            self.line(f"local_events({tool}, {function}, {dice.some(LOCAL, 1, 5)}, {disable})")
-        else:
-            self.line(dice.pick(["sys.monitoring.restart_events()", f"monitor_off({tool})", "sys.settrace(None)", "sys.setprofile(None)"]))
+        self.line(self.dice.pick(list(self.watching())))
 
 
 def program(seed):

@@ -38,23 +38,24 @@ def batch(first, count, modes):
 
 
 def search(first, limit, seconds, modes, jobs):
-    """(differences, number of programs, number of those that are too slow)"""
+    """(outcome, number of programs)"""
     end = time.monotonic() + seconds
-    found, slow, done, following = [], 0, 0, first
+    total, done, following = compare.Outcome([], [], []), 0, first
     with ProcessPoolExecutor(jobs) as pool:
         running = {}
         while True:
-            while (len(running) < jobs and len(found) < ENOUGH and time.monotonic() < end
+            while (len(running) < jobs and len(total.different) < ENOUGH and time.monotonic() < end
                    and (limit is None or following < first + limit)):
                 count = BATCH if limit is None else min(BATCH, first + limit - following)
                 running[pool.submit(batch, following, count, modes)] = count
                 following += count
             if not running:
-                return found, done, slow
+                return total, done
             for future in wait(running, return_when=FIRST_COMPLETED).done:
-                differences, late = future.result()
-                found += differences
-                slow += len(late)
+                outcome = future.result()
+                total.different += outcome.different
+                total.slow += outcome.slow
+                total.unsteady += outcome.unsteady
                 done += running.pop(future)
 
 
@@ -71,11 +72,11 @@ def report(difference, reducing):
 
 
 def files(paths, modes):
-    programs = {Path(path).stem: Path(path).read_text() for path in paths}
-    found, slow = compare.differences(programs, modes)
-    for name in slow:
-        raise SystemExit(f"{name} takes more than {compare.SECONDS} s")
-    return found
+    """What differs in these programs."""
+    outcome = compare.differences({Path(path).stem: Path(path).read_text() for path in paths}, modes)
+    if outcome.slow or outcome.unsteady:
+        raise SystemExit(f"too slow: {outcome.slow}; not the same each time: {outcome.unsteady}")
+    return outcome.different
 
 
 def main():
@@ -106,13 +107,14 @@ def main():
     seed = args.seed if args.seed is not None else int(time.time()) * 1000 % 10**9
     print(f"fuzz: from seed {seed}, mode {' '.join(args.mode)}", flush=True)
     start = time.monotonic()
-    different, programs, slow = search(seed, args.programs, args.seconds, args.mode, args.j)
+    outcome, programs = search(seed, args.programs, args.seconds, args.mode, args.j)
     minutes = (time.monotonic() - start) / 60
-    for difference in different:
+    for difference in outcome.different:
         report(difference, args.reduce)
-    print(f"fuzz: {programs} programs, {programs / minutes:.0f} a minute; {slow} too slow to compare; "
-          f"{len(different)} different; go on with --seed {seed + programs}")
-    return 1 if found or different else 0
+    print(f"fuzz: {programs} programs, {programs / minutes:.0f} a minute; left out: too slow {outcome.slow}, "
+          f"not the same each time {outcome.unsteady}")
+    print(f"fuzz: {len(outcome.different)} different; go on with --seed {seed + programs}")
+    return 1 if found or outcome.different else 0
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ The runner puts the public names of this module into the namespace of each progr
 attributes of modules. So this module has its own references to everything that it uses.
 """
 
+import _thread
 import builtins
 import gc
 import math
@@ -15,7 +16,7 @@ import weakref
 import zlib
 from string.templatelib import Template
 
-__all__ = ["attempt", "builtins", "collect", "gather", "gc", "live", "local_events", "Manager", "AsyncManager",
+__all__ = ["attempt", "builtins", "collect", "gather", "gc", "in_thread", "live", "local_events", "Manager", "AsyncManager",
            "math", "monitor", "monitor_off", "pause", "profile", "run", "show", "sys", "trace", "types", "weakref"]
 
 FILE = "<fuzz>"
@@ -165,6 +166,23 @@ def attempt(function, /, *args, **kwargs):
         return None
     show("returned", result)
     return result
+
+
+def in_thread(function):
+    """Calls it in another thread; returns or raises what it does."""
+    result = []
+
+    def body():
+        try:
+            result.extend([function(), None])
+        except Exception as error:
+            result.extend([None, error])
+
+    _thread.start_joinable_thread(body).join()
+    value, error = result
+    if error is not None:
+        raise error
+    return value
 
 
 @types.coroutine

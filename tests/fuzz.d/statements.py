@@ -195,7 +195,7 @@ class Statements(Expressions):
         self.line(dice.pick(forms))
 
     def collect(self):
-        self.line(self.dice.pick(["gc.collect()", "gc.collect(0)", "gc.collect(1)"]))
+        self.line(self.dice.pick(["gc.collect()", "gc.collect(0)", "gc.collect(1)", "sys._clear_internal_caches()"]))
 
     def weak(self):
         if not any("weak" in c.can for c in self.classes) or self.scope.flavour == "module" and self.scope.loops:
@@ -387,6 +387,10 @@ class Statements(Expressions):
                 with self.block(f"except {dice.pick([error, f'({error}, OSError)'])} as {name}:"):
                     self.line(f"show({name})")
                     self.body(dice.upto(0, 2))
+                    if dice.chance(0.15):
+                        self.line(dice.pick([f"show(sys.exception() is {name})", f"{name}.__traceback__.tb_frame.clear()", f"{name}.add_note('n')",
+                                             f"show({name}.__traceback__.tb_frame.f_lineno)", f"{name}.__traceback__ = None",
+                                             f"show(sys.exc_info()[2] is {name}.__traceback__)"]))
                     if dice.chance(0.06):
                         self.line(dice.pick(["raise", f"raise RuntimeError(3) from {name}", f"del {name}", f"raise {name}"]))
             if dice.chance(0.25):
@@ -481,12 +485,19 @@ class Statements(Expressions):
         if not found:
             return self.loop()
         name = self.name("gv")
+        asynchronous = [f for f in self.functions if f.flavour == "async generator" and self.affordable(f.cost)]
+        if asynchronous and dice.chance(0.3):
+            self.line(f"{name} = {self.call(dice.pick(asynchronous), 0)}")
+            for _ in range(dice.upto(1, 4)):
+                self.line(dice.pick([f"run({name}.asend({dice.pick(['None', 'None', '5'])}))", f"run({name}.athrow(ValueError(1)))",
+                                     f"run({name}.aclose())", f"run(anext({name}))", f"run(anext({name}, 'end'))"]))
+            return None
         self.line(f"{name} = {self.call(dice.pick(found), 0)}")
         for _ in range(dice.upto(1, 4)):
             self.line(dice.pick([f"attempt(next, {name}, None)", f"attempt({name}.send, {dice.pick(['None', 'None', '5'])})",
                                  f"attempt({name}.throw, {dice.pick(['ValueError(1)', 'StopIteration(2)', 'GeneratorExit', 'KeyError'])})",
                                  f"attempt({name}.close)", f"show(next({name}, 'end'))", f"show({name}.gi_frame is None, {name}.gi_running)",
-                                 f"for {self.name('lv')} in {name}: break", f"attempt(sum, {name})", f"attempt(list, {name})"]))
+                                 f"for {self.name('lv')} in {name}: break", f"attempt(sum, {name})", f"attempt(list, {name})", f"show({name}.gi_yieldfrom, {name}.gi_suspended)"]))
         if dice.chance(0.3):
             self.line(f"del {name}")
         return None

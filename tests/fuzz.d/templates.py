@@ -2,13 +2,19 @@
 
 from definitions import Definitions
 
+EVENTS = ["LINE", "INSTRUCTION", "CALL", "PY_START", "PY_RETURN", "PY_YIELD", "PY_RESUME", "PY_UNWIND", "PY_THROW", "RAISE", "RERAISE",
+          "EXCEPTION_HANDLED", "JUMP", "BRANCH_LEFT", "BRANCH_RIGHT", "STOP_ITERATION"]
+LOCAL = ["LINE", "INSTRUCTION", "CALL", "PY_START", "PY_RETURN", "PY_YIELD", "PY_RESUME", "JUMP", "BRANCH_LEFT", "BRANCH_RIGHT",
+         "STOP_ITERATION"]
+
 
 class Templates(Definitions):
     def hot(self):
         self.dice.pick([self.changing_types, self.polymorphic_site, self.nested_loops, self.generator_pipeline, self.construction_loop,
                         self.recursion, self.raising_loop, self.globals_in_loop, self.code_in_loop, self.attribute_loop,
                         self.closure_loop, self.string_loop, self.async_loop, self.swap_class, self.frame_loop, self.cut_generator,
-                        self.unpack_loop, self.callback_loop])()
+                        self.unpack_loop, self.callback_loop, self.bound_loop, self.slice_loop, self.local_class, self.hint_loop,
+                        self.wide, self.thread])()
 
     def count(self):
         return self.dice.pick([18, 30, 70, 150, 400])
@@ -29,11 +35,38 @@ class Templates(Definitions):
         name = self.name("hot")
         self.line(f"def {name}(n):")
         self.indentation += 1
-        self.lines_of(text)
+        for line in text.strip("\n").split("\n"):
+            self.line(line)
+            if line.startswith("for i in range(") and self.dice.chance(0.3):
+                self.line(f"    if i == {self.dice.upto(1, 100)}: {self.disturbance(name)}")
         self.indentation -= 1
         self.line(f"attempt({name}, {self.count()})")
         if self.dice.chance(0.5):
             self.line(f"attempt({name}, {self.dice.upto(0, 40)})")
+
+    def disturbance(self, name):
+        """What may happen in the middle of a loop of this function."""
+        dice = self.dice
+        forms = ["gc.collect()", "sys._clear_internal_caches()", "signal.raise_signal(signal.SIGUSR1)", "sys._getframe().f_locals",
+                 "show(sys._getframe().f_lasti)", "sys._getframe().f_locals['i'] = 5.5", f"globals()['G{dice.upto(0, 2)}'] = 1",
+                 "builtins.newer = 1", f"{name}.__defaults__ = (1,)", f"{name}.__code__ = {name}.__code__.replace(co_name='other')",
+                 "in_thread(gc.collect)", "show(sys.exception())", "sys.setswitchinterval(1e-5)"]
+        if self.watched:
+            forms += [*self.watching(), *self.watching(), f"local_events({dice.upto(0, 5)}, {name}, {dice.some(LOCAL, 1, 4)}, {dice.upto(0, 3)})"]
+        return dice.pick(forms)
+
+    def watching(self):
+        """Statements that begin, change or end the watching of code."""
+        dice, tool = self.dice, self.dice.upto(0, 5)
+        disable = dice.pick([0, 0, 1, 2, 5, 20])
+        yield f"trace(lines={dice.chance(0.8)}, opcodes={dice.chance(0.3)}, until={dice.pick([10 ** 6, 10 ** 6, 30, 300])})"
+        yield "profile()"
+        yield f"monitor({tool}, {dice.some(EVENTS, 1, 6)}, {disable})"
+        yield f"monitor({dice.upto(0, 5)}, {dice.some(EVENTS, 0, 3)}, {disable})"
+        if self.functions:
+            yield f"local_events({tool}, {dice.pick(self.functions).name}, {dice.some(LOCAL, 1, 5)}, {disable})"
+            yield f"local_events({tool}, {dice.pick(self.functions).name}, {dice.some(LOCAL, 0, 2)}, {disable})"
+        yield dice.pick(["sys.monitoring.restart_events()", f"monitor_off({tool})", "sys.settrace(None)", "sys.setprofile(None)"])
 
     def value(self):
         return self.dice.pick(["1", "1.5", "'s'", "1 << 40", "True", "None", "[1]", "(1,)", "10 ** 30", "2 ** 30 - 1", "-1",
@@ -436,3 +469,122 @@ for use in (lambda: sorted(data, key=key), lambda: list(map(key, data)), lambda:
     try: result.append(use())
     except ValueError as e: result.append(e)
 return calls, result[0]""")
+
+    def bound_loop(self):
+        """Methods that are called as values."""
+        if not self.classes:
+            return self.unpack_loop()
+        count = self.count()
+        self.spend(count * 2)
+        cls = self.dice.pick(self.classes).name
+        use = self.dice.pick(["call(i)", "call()", "call(n=i)", "call(*(i,))", "call(**{'n': i})", "[*map(call, (i,))][0]"])
+        self.hot_function(f"""
+o, seen = {cls}(2), []
+call = {self.dice.pick(['o.m', 'o.m', f'{cls}.m.__get__(o)', f'types.MethodType({cls}.m, o)', 'type(o)', 'o.__class__', 'o.__init__'])}
+for i in range({count}):
+    try:
+        seen.append({use})
+    except Exception as e:
+        seen.append(type(e).__name__)
+    if i == {self.at(count)}: call = {self.dice.pick(['o.m', f'{cls}(5).m', 'abs', 'lambda n=1: n', 'str', '[].append', 'o.__repr__', '(lambda: 5)'])}
+return seen[::6]""")
+        return None
+
+    def slice_loop(self):
+        count = self.count()
+        self.spend(count)
+        self.hot_function(f"""
+s, seen = {self.dice.pick(['[*range(20)]', '"abcdefghij"', '(1, 2, 3, 4)', 'bytearray(10)', 'range(12)'])}, []
+a, b = 0, 3
+for i in range({count}):
+    try:
+        a, b = i % 5, {self.dice.pick(['-1', 'i % 7', 'None', 'len(s)', '3'])}
+        seen.append(len(s[a:b]))
+        {self.dice.pick(['s[a:b] = s[a:b]', 's[a:b] = (i, i)', 'del s[a:b]', 's[a] = s[b]', 'seen.append(s[a])', 's[-1] = 7', 's[a:b:2]'])}
+    except Exception as e:
+        seen.append(type(e).__name__)
+    if i == {self.at(count)}: s = {self.dice.pick(['[5, 6, 7]', '"xyz"', '(1,)', '{0: 1}', 'memoryview(b"abc")'])}
+    if len(s) > 40: s = s[:10]
+return seen[::4], len(s)""")
+
+    def local_class(self):
+        """Class bodies that read names of functions, generic and decorated ones."""
+        count = min(self.count(), 40)
+        self.spend(count * 10)
+        self.hot_function(f"""
+seen = []
+def note(what):
+    seen.append(type(what).__name__)
+    return what
+for i in range({count}):
+    @note
+    class Local:
+        here = i
+        if i % 3: n = n + 1
+        def get(self): return __class__.here + n
+        {self.dice.pick(['both = [here + k for k in range(2)]', 'own: int = 5', 'pass', 'locals()["made"] = i'])}
+    class Generic{self.dice.pick(['', '[T]', '[*Ts]'])}(Local):
+        def get(self{self.dice.pick(['', ': int'])}): return super().get() + 1
+    type Alias = list[Local]
+    @note
+    def generic[T](a: T, b: T = i) -> T: return a, b
+    seen.append((Generic().get(), generic(1), getattr(Local, 'made', 0)))
+return seen[::5]""")
+
+    def hint_loop(self):
+        """Objects whose attributes are in a dict of their own."""
+        if not self.classes:
+            return self.slice_loop()
+        count = self.count()
+        self.spend(count)
+        cls = self.dice.pick(self.classes).name
+        self.hot_function(f"""
+o, seen = {cls}(2), 0
+try:
+    {self.dice.pick(['vars(o).update({f"k{k}": k for k in range(40)})', 'o.__dict__ = {"x": 1, "y": 5, "z": 3}', 'vars(o)', 'o.__dict__[5] = 6'])}
+except Exception as e: show(e)
+for i in range({count}):
+    try:
+        o.y = o.x + i
+        seen += o.y
+        {self.dice.pick(['o.z = i', 'del o.y', 'pass', 'vars(o).pop("x", None)', 'o.x = i'])}
+    except Exception as e:
+        seen += 1
+        if i % 30 == 0: show(e)
+    if i == {self.at(count)}: {self.dice.pick(['o = ' + cls + '(3)', 'vars(o).clear()', 'o.__dict__ = {"y": 1}', f'{cls}.y = 3', 'pass'])}
+return seen, o""")
+        return None
+
+    def wide(self):
+        """A function with so many variables, constants and jumps that arguments need more than a byte."""
+        count = self.count()
+        self.spend(count * 3)
+        many = self.dice.upto(250, 300)
+        last = many - 1
+        body = "\n".join(f"    if i == {number * 7}: w{number} = w{(number * 3) % many} + {1000 + number}" for number in range(0, 60))
+        self.hot_function(f"""
+{', '.join(f'w{n}' for n in range(many))} = range({many})
+total = 0
+for i in range({count}):
+    w{last} = i
+    total += w{last} + w{self.dice.upto(0, last)}
+{body}
+    w{last - 1} += {self.dice.pick(['1', '0.5', "len('abc')", 'i'])}
+    if total > {self.dice.upto(1000, 9000)}: {self.dice.pick(['break', 'continue', 'total = 0', 'raise ValueError(total)'])}
+    w{last - 2} = [w{last - 1}, w{last}]
+return total, w{last}, w{last - 1}, w{last - 2}""")
+
+    def thread(self):
+        """Functions of the program in another thread, which ends before this one goes on."""
+        function = self.dice.pick(self.functions)
+        if not self.affordable(function.cost):
+            return self.recursion()
+        call = self.call(function, 1)
+        drive = {"plain": call, "generator": f"list({call})", "coroutine": f"run({call})", "async generator": f"run(collect({call}))"}
+        self.line(f"attempt(in_thread, lambda: {drive[function.flavour]})")
+        if function.flavour == "generator":
+            generator = self.name("gv")
+            self.line(f"{generator} = attempt(lambda: {call})")
+            self.line(f"attempt(in_thread, lambda: [next({generator}, None) for _ in range(3)])")
+            self.line(f"attempt(next, {generator}, None)")
+        return None
