@@ -99,7 +99,7 @@ def main():
 
     found = files(args.files or sorted(FOUND.glob("*.py")), args.mode)
     for difference in found:
-        report(difference, 0)
+        report(difference, args.reduce if args.files else 0)
     if args.files:
         print(f"{len(args.files) - len({d.name for d in found})} passed, {len({d.name for d in found})} failed")
         return 1 if found else 0
