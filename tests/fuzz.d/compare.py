@@ -14,6 +14,8 @@ BUILD = Path(os.environ.get("REVAL_BUILD", HERE.parent.parent / "build")).resolv
 REVAL = os.path.abspath(os.environ.get("REVAL_PYTHON", BUILD / "bin" / "python3.14"))
 REFERENCE = os.path.abspath(os.environ.get("REVAL_REFERENCE", BUILD / "bin" / "python3.14-ref"))
 
+HOST_TIER2 = "optimizer.o" not in (HERE.parent.parent / "host" / "replaced.txt").read_text().split()
+
 # Tier 2: not at all; as users have it; as early as it can be.
 MODES = {
     "off": {"PYTHON_JIT": "0"},
@@ -93,9 +95,16 @@ class Outcome:
     slow: list  # names of programs that reach the limit on the reference
     unsteady: list  # names of programs that are not the same each time
 
+    def add(self, other):
+        self.different += other.different
+        self.slow += other.slow
+        self.unsteady += other.unsteady
+
 
 def differences(programs, modes, python=REVAL, reference=REFERENCE):
     """The outcome of these programs {name: text}."""
+    if not programs or not modes:
+        return Outcome([], [], [])
     expected = run(reference, "off", programs)
     slow = [name for name, result in expected.items() if result.end == LATE]
     programs = {name: text for name, text in programs.items() if name not in slow}

@@ -44,8 +44,7 @@ def execute(text):
         frame, depth = frame.f_back, depth + 1
     sys.setrecursionlimit(depth + DEPTH)
     gc.disable()
-    count = getattr(sys, "gettotalrefcount", None)  # of debug hosts
-    before = count() if count else 0
+    before = references()
     try:
         exec(compile(text, prelude.FILE, "exec"), namespace)
     except SystemExit as end:
@@ -63,11 +62,19 @@ def execute(text):
         gc.collect()
     except BaseException as error:
         out.line("at the end " + prelude.describe(error))
-    if count:
+    if before:
         gc.collect()
-        out.line(f"references {count() - before}")
+        out.line(f"references {references() - before}")
     out.close()
     os._exit(status)
+
+
+def references():
+    """The total of references, on a debug host; otherwise 0. The cache of methods depends on addresses."""
+    if not hasattr(sys, "gettotalrefcount"):
+        return 0
+    sys._clear_internal_caches()
+    return sys.gettotalrefcount()
 
 
 def child(text, writing, seconds):
