@@ -146,6 +146,8 @@ ifeq ($(kind),release)
 	tests/readme
 	tests/tsan/run 10
 endif
+	tests/fuzz --self-test
+	tests/fuzz --seconds 60 --seed 1
 	tests/faults --quick
 	tests/run-quick
 ifeq ($(kind),release)
@@ -158,6 +160,7 @@ ifneq ($(kind),other)
 	tests/walk
 endif
 	tests/specialized
+	tests/fuzz --seconds 180
 	tests/run-full
 	tests/faults
 ifneq ($(kind),other)
@@ -189,6 +192,9 @@ test-tsan: python ## threads of a free-threaded host, as far as bytecode goes, u
 test-faults: python ## only the storms: threads, signals, forks, interpreters, ends of programs
 	tests/faults
 
+fuzz: python ## generated programs on reval and on the reference: SECONDS=600 SEED=1 MODE="off jit hot"
+	tests/fuzz $(SECONDS:%=--seconds %) $(SEED:%=--seed %) $(if $(MODE),--mode $(MODE))
+
 bench: need-test python ## reval, reference and distribution side by side
 	bench/run
 
@@ -215,7 +221,7 @@ test-newcomer: ## clean clones in a minimal Debian userland, as README says: nee
 
 FORCE:
 .PHONY: help need-build need-test host lib python run symbols test test-full test-modules test-events test-clients test-faults \
-  test-tsan test-newcomer bench bench-monitoring bench-gil bench-threads install clean distclean FORCE
+  test-tsan test-newcomer fuzz bench bench-monitoring bench-gil bench-threads install clean distclean FORCE
 .DELETE_ON_ERROR:
 # Two links at once would make the same things twice; cargo and the tests are parallel by themselves.
 .NOTPARALLEL:
