@@ -73,7 +73,8 @@ class Definitions(Statements):
         self.functions.append(Function(name, parameters, rest, keywords, result, cost, flavour))
         return self.functions[-1]
 
-    # Classes. Their methods are small: they are called from everywhere.
+    # Classes. Their methods are small: they are called from everywhere. A feature gets what instances can do already,
+    # and adds to that.
 
     def klass(self):
         dice = self.dice
@@ -208,7 +209,8 @@ class Definitions(Statements):
     def reading_hook(self, can, base, slots):
         if self.dice.chance(0.5):
             self.line("def __getattribute__(self, name):")
-            self.line(f"    {self.dice.pick(['', 'if name == "p": return 5'])}".rstrip() or "    pass")
+            if self.dice.chance(0.5):
+                self.line("    if name == 'p': return 5")
             self.line("    return object.__getattribute__(self, name)")
 
     def contexts(self, can, base, slots):

@@ -16,7 +16,7 @@ import weakref
 import zlib
 from string.templatelib import Template
 
-__all__ = ["attempt", "builtins", "collect", "gather", "gc", "in_thread", "live", "local_events", "Manager", "AsyncManager",
+__all__ = ["attempt", "builtins", "collect", "gather", "gc", "gone", "in_thread", "local_events", "Manager", "AsyncManager",
            "math", "monitor", "monitor_off", "pause", "profile", "run", "show", "sys", "trace", "types", "weakref"]
 
 FILE = "<fuzz>"
@@ -263,8 +263,8 @@ class AsyncManager(Manager):
         return self.__exit__(*about)
 
 
-def live(name):
-    """A finalizer for weakref: shows that the object is gone."""
+def gone(name):
+    """A callback for weakref.ref, which shows that the object is gone."""
     return lambda reference: show("gone", name, reference())
 
 

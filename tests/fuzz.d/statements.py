@@ -203,7 +203,7 @@ class Statements(Expressions):
         cls = self.dice.pick([c for c in self.classes if "weak" in c.can])
         o, w = self.name("ov"), self.name("wv")
         self.line(f"{o} = {cls.name}({self.expr('int', 1)})")
-        self.line(f"{w} = weakref.ref({o}, live('{o}'))")
+        self.line(f"{w} = weakref.ref({o}, gone('{o}'))")
         self.scope.bind(o, "obj")
         if self.dice.chance(0.6):
             self.line(self.dice.pick([f"show({w}() is {o})", f"{o}.loop = {o}" if not cls.slots else f"show({w} is None)",
