@@ -140,6 +140,8 @@ test: need-test python symbols ## what a developer wants to know in a few minute
 	$(hosted) c-tests/run
 	$(if_default)tests/readme
 	$(if_default)tests/tsan/run 10
+	tests/fuzz --self-test
+	tests/fuzz --seconds 60 --seed 1
 	tests/faults --quick
 	tests/run-quick
 	$(if_default)@tests/tested end
@@ -148,6 +150,7 @@ test-full: need-test python ## CPython's whole test suite, the debug host, progr
 	tests/unwinding
 	$(if_packaged)tests/walk
 	tests/specialized
+	tests/fuzz --seconds 180
 	tests/run-full
 	tests/faults
 	$(if_packaged)tests/events
@@ -178,6 +181,9 @@ test-windows: need-test ## build.bat under wine, which is fetched: what it passe
 test-faults: python ## only the storms: threads, signals, forks, interpreters, ends of programs
 	tests/faults
 
+fuzz: python ## generated programs on reval and on the reference: SECONDS=600 SEED=1 MODE="off jit hot"
+	tests/fuzz $(SECONDS:%=--seconds %) $(SEED:%=--seed %) $(if $(MODE),--mode $(MODE))
+
 bench: need-test python ## reval, reference and distribution side by side
 	bench/run
 
@@ -204,7 +210,7 @@ test-newcomer: ## clean clones in a minimal Debian userland, as README says: nee
 
 FORCE:
 .PHONY: help need-build need-test host lib python run symbols test test-full test-modules test-events test-clients test-faults \
-  test-tsan test-windows test-newcomer bench bench-monitoring bench-gil bench-threads install clean distclean FORCE
+  test-tsan test-windows test-newcomer fuzz bench bench-monitoring bench-gil bench-threads install clean distclean FORCE
 .DELETE_ON_ERROR:
 # Two links at once would make the same things twice; cargo and the tests are parallel by themselves.
 .NOTPARALLEL:
