@@ -893,7 +893,8 @@ int PyEval_ThreadsInitialized(void);
 
 /*
  Makes the main interpreter's GIL and the lock of its pending calls anew in the child process after a fork,
- and takes the GIL. Always returns success. Declared in `pycore_ceval.h`.
+ and takes the GIL. Pending calls that were left to another thread are this thread's now. Always returns
+ success. Declared in `pycore_ceval.h`.
 
  # Safety
  `tstate` is the state of the process's only thread, in the main interpreter.
@@ -1218,7 +1219,8 @@ void _PyIndexPool_Fini(_PyIndexPool *pool);
 /*
  Notifies tools of an event of `instr` that has no argument. Declared in `pycore_instruments.h`.
 
- Returns 0, or -1 with an exception set: a tool's, or SystemError if instructions do not fire `event` this way.
+ Returns 0, or -1 with an exception set: a tool's, or SystemError if instructions do not fire `event` this
+ way.
 
  # Safety
  The calling thread is attached and `tstate` is its state; no exception is set; `frame` is current and
@@ -1232,7 +1234,8 @@ int _Py_call_instrumentation(PyThreadState *tstate,
 /*
  Notifies tools of an event of `instr` with one argument, borrowed. Declared in `pycore_instruments.h`.
 
- Returns 0, or -1 with an exception set: a tool's, or SystemError if instructions do not fire `event` this way.
+ Returns 0, or -1 with an exception set: a tool's, or SystemError if instructions do not fire `event` this
+ way.
 
  # Safety
  As for `_Py_call_instrumentation`; `arg` is live.
@@ -1246,7 +1249,8 @@ int _Py_call_instrumentation_arg(PyThreadState *tstate,
 /*
  Notifies tools of an event of `instr` with two arguments, borrowed. Declared in `pycore_instruments.h`.
 
- Returns 0, or -1 with an exception set: a tool's, or SystemError if instructions do not fire `event` this way.
+ Returns 0, or -1 with an exception set: a tool's, or SystemError if instructions do not fire `event` this
+ way.
 
  # Safety
  As for `_Py_call_instrumentation`; `arg0` and `arg1` are live.
@@ -1331,8 +1335,8 @@ int _Py_call_instrumentation_instruction(PyThreadState *tstate,
 /*
  Sets the events that a tool watches in all code to `events`. Declared in `pycore_instruments.h`.
 
- Returns 0, or -1 with an exception set: SystemError if there is no such tool or event, ValueError if the tool is
- not in use, OverflowError, MemoryError.
+ Returns 0, or -1 with an exception set: SystemError if there is no such tool or event, ValueError if the
+ tool is not in use, OverflowError, MemoryError.
 
  # Safety
  The calling thread is attached and the world is stopped.
@@ -1343,9 +1347,9 @@ int _PyMonitoring_SetEvents(int tool_id,
 /*
  Sets the events that a tool watches in `code`, borrowed, to `events`. Declared in `pycore_instruments.h`.
 
- Returns 0, or -1 with an exception set: SystemError if there is no such tool, if `events` has events that are not
- local, or if `code` is code of the host that must not be instrumented; ValueError if the tool is not in use;
- MemoryError.
+ Returns 0, or -1 with an exception set: SystemError if there is no such tool, if `events` has events that
+ are not local, or if `code` is code of the host that must not be instrumented; ValueError if the tool is
+ not in use; MemoryError.
 
  # Safety
  The calling thread is attached and the world is stopped; `code` is live.
