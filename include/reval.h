@@ -747,9 +747,10 @@ int _PyMonitoring_FireStopIterationEvent(PyMonitoringState *state, PyObject *cod
 /* And of the public API: PyMonitoring_EnterScope, PyMonitoring_ExitScope. */
 
 /* Fire the events of C code; PyMonitoring_Fire*Event() of cpython/monitoring.h call them while `state` is active. Each
-   returns 0, or -1 with an exception set: a tool's, or ValueError for a negative offset.
+   returns 0, or -1 with an exception set: a tool's, ValueError for a negative offset, SystemError if an exception was
+   set.
 
-   Requires: `state` is active and belongs to this event; no exception is set. */
+   Requires: `state` belongs to this event. */
 int _PyMonitoring_FirePyStartEvent(PyMonitoringState *state, PyObject *codelike, int32_t offset);
 int _PyMonitoring_FirePyResumeEvent(PyMonitoringState *state, PyObject *codelike, int32_t offset);
 int _PyMonitoring_FirePyReturnEvent(PyMonitoringState *state, PyObject *codelike, int32_t offset, PyObject *retval);
@@ -765,8 +766,8 @@ int _PyMonitoring_FireBranchLeftEvent(PyMonitoringState *state, PyObject *codeli
     PyObject *target_offset);
 int _PyMonitoring_FireCReturnEvent(PyMonitoringState *state, PyObject *codelike, int32_t offset, PyObject *retval);
 
-/* The same with the exception that is set, which stays set unless a tool's replaces it. They return -1 with ValueError
-   set if no exception is set. */
+/* The same for the exception that is set, which stays set unless a tool's replaces it. They return -1 with ValueError set
+   if the offset is negative or no exception was set. */
 int _PyMonitoring_FirePyThrowEvent(PyMonitoringState *state, PyObject *codelike, int32_t offset);
 int _PyMonitoring_FireRaiseEvent(PyMonitoringState *state, PyObject *codelike, int32_t offset);
 int _PyMonitoring_FireCRaiseEvent(PyMonitoringState *state, PyObject *codelike, int32_t offset);
