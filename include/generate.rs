@@ -35,7 +35,7 @@ struct Declaration {
     condition: Option<String>,
 }
 
-/// The text of all files in `src/exports`, by their names in the template.
+/// The declarations of all files in `src/exports`, by their names in the template.
 pub struct Exports {
     files: Vec<(String, Vec<Declaration>)>,
 }
@@ -48,7 +48,8 @@ impl Exports {
         let mut files = Vec::new();
         for path in rust_files(Path::new(EXPORTS)) {
             let name = path.strip_prefix(EXPORTS).expect("found there").with_extension("");
-            files.push((name.to_str().expect("a UTF-8 path").to_owned(), declarations(&path)));
+            let names: Vec<_> = name.iter().map(|name| name.to_str().expect("a UTF-8 path")).collect();
+            files.push((names.join("/"), declarations(&path)));
         }
         Exports { files }
     }
@@ -292,27 +293,13 @@ fn unusual(clause: &str) -> Option<String> {
 
 /// Whether a clause only says that objects are live.
 fn is_liveness(clause: &str) -> bool {
-    const SUBJECTS: [&str; 15] = [
-        "the",
-        "all",
-        "both",
-        "and",
-        "objects",
-        "operands",
-        "locals",
-        "namespaces",
-        "container",
-        "index",
-        "iterator",
-        "receiver",
-        "sequence",
-        "value",
-        "interpreter",
-    ];
+    const SUBJECTS: &str = "the all both and objects operands locals namespaces container index iterator receiver \
+                            sequence value interpreter";
     let subject = clause.strip_suffix(" is live").or(clause.strip_suffix(" are live"));
     subject.is_some_and(|subject| {
         subject.split(' ').all(|word| {
-            SUBJECTS.contains(&word.to_lowercase().as_str()) || word.starts_with('`') && word.ends_with('`')
+            let named = word.starts_with('`') && word.ends_with('`');
+            named || SUBJECTS.split(' ').any(|known| known == word.to_lowercase())
         })
     })
 }
@@ -333,18 +320,12 @@ fn without_boilerplate(paragraph: &str) -> Option<String> {
 }
 
 fn capitalized(text: &str) -> String {
-    let mut characters = text.chars();
-    characters
-        .next()
-        .map_or(String::new(), |first| first.to_uppercase().collect::<String>() + characters.as_str())
+    text[..1].to_uppercase() + &text[1..]
 }
 
 /// With the first word as it is inside a sentence.
 fn uncapitalized(text: &str) -> String {
-    let mut characters = text.chars();
-    characters
-        .next()
-        .map_or(String::new(), |first| first.to_lowercase().collect::<String>() + characters.as_str())
+    text[..1].to_lowercase() + &text[1..]
 }
 
 /// A C comment of these paragraphs.

@@ -258,7 +258,7 @@ pub(crate) unsafe fn restore_executor(tstate: ThreadState, entry: Frame) {
     // reference to it, so closing this one frees nothing.
     unsafe {
         let executor = entry.local(0);
-        if !executor.is_null() {
+        if cfg!(py_tier2) && !executor.is_null() {
             (*tstate.as_ptr()).current_executor = executor.object();
             executor.close();
         }

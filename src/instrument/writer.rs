@@ -48,7 +48,7 @@ pub(crate) unsafe fn location(code: Code, index: usize) -> Location {
     unsafe {
         let unit = code.bytecode().add(index as isize);
         let (top, mut argument) = unit.decode();
-        let (opcode, layers) = if top == ENTER_EXECUTOR {
+        let (opcode, layers) = if cfg!(py_tier2) && top == ENTER_EXECUTOR {
             let compiled;
             (compiled, argument) = under_executor(code, argument);
             (compiled, Layers::NONE)

@@ -63,7 +63,7 @@ pub(crate) unsafe fn evaluate(tstate: ThreadState, frame: Frame, throw: bool) ->
         frame.set_previous(Some(entry_frame));
         tstate.set_current_frame(Some(frame));
         let executor = (*tstate.as_ptr()).current_executor;
-        if !executor.is_null() {
+        if cfg!(py_tier2) && !executor.is_null() {
             entry_frame.set_local(0, StackRef::new(executor));
             (*tstate.as_ptr()).current_executor = core::ptr::null_mut();
         }
