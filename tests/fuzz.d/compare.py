@@ -20,7 +20,8 @@ HOST_TIER2 = "optimizer.o" not in (HERE.parent.parent / "host" / "replaced.txt")
 MODES = {
     "off": {"PYTHON_JIT": "0"},
     "jit": {"PYTHON_JIT": "1"},
-    "hot": {"PYTHON_JIT": "1", "PYTHON_JIT_JUMP_BACKWARD_INITIAL_VALUE": "1", "PYTHON_JIT_JUMP_BACKWARD_INITIAL_BACKOFF": "0",
+    "hot": {"PYTHON_JIT": "1", "PYTHON_JIT_JUMP_BACKWARD_INITIAL_VALUE": "1",
+            "PYTHON_JIT_JUMP_BACKWARD_INITIAL_BACKOFF": "0",
             "PYTHON_JIT_SIDE_EXIT_INITIAL_VALUE": "1", "PYTHON_JIT_SIDE_EXIT_INITIAL_BACKOFF": "0"},
 }
 STEADY = 3  # times that a difference must show itself again
@@ -69,15 +70,16 @@ class Difference:
             yield line[:300]
 
 
-def run(interpreter, mode, programs, seconds=SECONDS):
+def run(interpreter, mode, programs, seconds=None):
     """Results of programs {name: text}, by name."""
     env = {key: value for key, value in os.environ.items() if not key.startswith(("PYTHON", "REVAL"))}
     env.update(MODES[mode], PYTHONHASHSEED="0", PYTHONDONTWRITEBYTECODE="1", LC_ALL="C.UTF-8")
     with tempfile.NamedTemporaryFile("w", suffix=".json") as batch:
         json.dump(list(programs.items()), batch)
         batch.flush()
-        command = [interpreter, "-S", "-W", "ignore", HERE / "runner.py", batch.name, str(seconds)]
-        done = subprocess.run(command, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        command = [interpreter, "-S", "-W", "ignore", HERE / "runner.py", batch.name, str(seconds or SECONDS)]
+        done = subprocess.run(command, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                              stderr=subprocess.PIPE, text=True)
     results = {}
     for line in done.stdout.splitlines():
         name, end, text = json.loads(line)
@@ -124,10 +126,10 @@ def equal(expected, got, mode):
 
 
 def confirm(difference, outcome, python, reference):
-    """Adds it to the outcome, if it happens again. Addresses of objects, for example, can change what a program shows."""
+    """Adds it to the outcome, if it happens again. For example, addresses can change what a program shows."""
     program = {difference.name: difference.program}
     if difference.got.end == LATE:
-        [got] = run(python, difference.mode, program, 4 * SECONDS).values()
+        [got] = run(python, difference.mode, program, 2 * SECONDS).values()
         if not equal(difference.expected, got, difference.mode):
             outcome.different.append(difference)
         return

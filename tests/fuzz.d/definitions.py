@@ -10,14 +10,16 @@ class Definitions(Statements):
     def parameters(self):
         """Parameters in the order of a signature: positional-only, any, keyword-only."""
         dice, found = self.dice, []
-        counts = dice.pick([(0, 1, 0), (0, 2, 0), (0, 3, 0), (1, 1, 0), (1, 1, 1), (0, 1, 2), (2, 0, 0), (0, 2, 0), (0, 0, 0)])
+        counts = dice.pick([(0, 1, 0), (0, 2, 0), (0, 3, 0), (1, 1, 0), (1, 1, 1), (0, 1, 2), (2, 0, 0), (0, 2, 0),
+                            (0, 0, 0)])
         default = False
         for how, count in zip(("only", "any", "keyword"), counts):
             if how == "keyword":
                 default = False
             for number in range(count):
                 default = (default and how != "keyword") or dice.chance(0.3)
-                kind = dice.pick(["int", "int", "num", "str", "list", "float", "dict", "obj" if self.classes else "int"])
+                kind = dice.pick(["int", "int", "num", "str", "list", "float", "dict",
+                                  "obj" if self.classes else "int"])
                 name = f"kw{number}" if how == "keyword" else self.name("p")
                 found.append(Parameter(name, kind, how, default))
         return found
@@ -88,9 +90,10 @@ class Definitions(Statements):
         self.indentation += 1
         with self.function_scope("class"):
             if slots:
-                self.line("__slots__ = ('_x', 'y', 'z', '__weakref__')" if dice.chance(0.5) else "__slots__ = ('_x', 'y', 'z')")
+                weak = dice.chance(0.5)
+                self.line(f"__slots__ = ('_x', 'y', 'z'{", '__weakref__'" if weak else ''})")
                 self.line("__match_args__ = ('x', 'y')")
-                can |= {"match"} | ({"weak"} if "__weakref__" in self.lines[-2] else set())
+                can |= {"match", "weak"} if weak else {"match"}
             else:
                 can.add("weak")
             self.construction(can, base, slots)
@@ -114,12 +117,13 @@ class Definitions(Statements):
             self.line("    return made")
         self.line(f"def __init__(self, n={dice.upto(0, 3)}):")
         if base:
-            self.line("    " + dice.pick(["super().__init__(n)", f"{base.name}.__init__(self, n)", "super(__class__, self).__init__(n + 1)"]))
+            self.line("    " + dice.pick(["super().__init__(n)", f"{base.name}.__init__(self, n)",
+                                          "super(__class__, self).__init__(n + 1)"]))
         else:
             self.line(f"    self.{self.field(slots)} = n")
-            self.line(f"    self.y = {dice.pick(['n + 1', '3', 'n', '0'])}")
+            self.line("    self.y = <| n + 1 || 3 || n || 0 |>")
         if not slots and dice.chance(0.4):
-            self.line(f"    self.{dice.pick(['a', 'b', 'extra1'])} = {dice.pick(['n', 'self.x', '(n, 1)', '[n]'])}")
+            self.line("    self.<| a || b || extra1 |> = <| n || self.x || (n, 1) || [n] |>")
         if slots:
             self.prop("x", can, "_x")
         can.add("x")
@@ -131,8 +135,8 @@ class Definitions(Statements):
         self.line(f"def {name}(self, n=1):")
         self.indentation += 1
         if self.dice.chance(0.3):
-            self.line(self.dice.pick(["self.y = n", "self.x = self.x + 1", "if n == 5: raise ValueError(n)", "for i in range(3): n += i",
-                                      "self.y += 1", "show('m', n)"]))
+            self.line(self.dice.pick(["self.y = n", "self.x = self.x + 1", "if n == 5: raise ValueError(n)",
+                                      "for i in range(3): n += i", "self.y += 1", "show('m', n)"]))
         if base and self.dice.chance(0.5):
             self.line("return super().m(n) + 1")
         else:
@@ -143,13 +147,15 @@ class Definitions(Statements):
         self.line("@property")
         self.line(f"def {name}(self): return self.{where}")
         self.line(f"@{name}.setter")
-        self.line(f"def {name}(self, value): self.{where} = value{self.dice.pick(['', '', ' + 1'])}")
+        self.line(f"def {name}(self, value): self.{where} = value<|  || + 1 |>")
         if name == "p":
             can.add("prop")
 
     def features(self):
-        return [self.operators, self.comparing, self.items, self.calling, self.iterating, self.attribute_hooks, self.contexts,
-                self.lengths, self.class_methods, self.computed, self.descriptors, self.finalizers, self.keyword_methods,
+        return [self.operators, self.comparing, self.items, self.calling, self.iterating, self.attribute_hooks,
+                self.contexts,
+                self.lengths, self.class_methods, self.computed, self.descriptors, self.finalizers,
+                self.keyword_methods,
                 self.class_attributes, self.representation, self.reading_hook]
 
     def operators(self, can, base, slots):
@@ -158,8 +164,9 @@ class Definitions(Statements):
         for name, op in ("add", "+"), ("sub", "-"):
             self.line(f"def __{name}__(self, other): return " + value.format(c="type(self)", op=op, o=o))
             self.line(f"def __r{name}__(self, other): return other {op} self.x")
-        self.line(self.dice.pick(["def __iadd__(self, other): self.y = 1; return self", "def __mul__(self, n): return self",
-                                  "def __mul__(self, n): return NotImplemented", "__radd__ = __add__"]))
+        self.line(self.dice.pick(["def __iadd__(self, other): self.y = 1; return self",
+                                  "def __mul__(self, n): return self", "def __mul__(self, n): return NotImplemented",
+                                  "__radd__ = __add__"]))
         self.line("def __neg__(self): return -self.x")
         self.line("def __abs__(self): return abs(self.x)")
         self.line("def __mod__(self, n): return self.x % n")
@@ -167,31 +174,33 @@ class Definitions(Statements):
 
     def comparing(self, can, base, slots):
         self.line("def __eq__(self, other): return getattr(other, 'x', other) == self.x")
-        self.line(self.dice.pick(["def __hash__(self): return 7", "__hash__ = None", "def __hash__(self): return hash(self.x)"]))
-        self.line(f"def __lt__(self, other): return {self.dice.pick(['self.x < getattr(other, "x", other)', 'self.x', 'NotImplemented'])}")
+        self.line(self.dice.pick(["def __hash__(self): return 7", "__hash__ = None",
+                                  "def __hash__(self): return hash(self.x)"]))
+        less = "<| self.x < getattr(other, 'x', other) || self.x || NotImplemented |>"
+        self.line(f"def __lt__(self, other): return {less}")
         can.add("eq")
 
     def items(self, can, base, slots):
         self.line("def __getitem__(self, key):")
         self.line("    if isinstance(key, slice): return [self.x, self.y]")
-        self.line(f"    if key {self.dice.pick(['> 4', '== 7', 'is None'])}: raise IndexError(key)")
-        self.line(f"    return {self.dice.pick(['key + 1', 'self.x', 'key ^ self.y'])}")
+        self.line("    if key <| > 4 || == 7 || is None |>: raise IndexError(key)")
+        self.line("    return <| key + 1 || self.x || key ^ self.y |>")
         self.line("def __setitem__(self, key, value): self.y = value")
         self.line("def __delitem__(self, key): self.y = 0")
         can |= {"item", "slice"}
 
     def calling(self, can, base, slots):
-        self.line(f"def __call__(self, n=2, *rest): return {self.dice.pick(['n + 1', 'self.x', 'n + self.y + len(rest)'])}")
+        self.line("def __call__(self, n=2, *rest): return <| n + 1 || self.x || n + self.y + len(rest) |>")
         can.add("call")
 
     def iterating(self, can, base, slots):
         if self.dice.chance(0.5):
             self.line("def __iter__(self):")
             self.line(f"    for i in range({self.dice.upto(1, 5)}):")
-            self.line(f"        yield {self.dice.pick(['i', 'self.y', 'i + 1'])}")
+            self.line("        yield <| i || self.y || i + 1 |>")
         else:
-            self.line("def __iter__(self): self.left = 4; return self" if not slots else "def __iter__(self): self.y = 4; return self")
             left = "y" if slots else "left"
+            self.line(f"def __iter__(self): self.{left} = 4; return self")
             self.line("def __next__(self):")
             self.line(f"    self.{left} -= 1")
             self.line(f"    if self.{left} < 0: raise StopIteration")
@@ -214,15 +223,15 @@ class Definitions(Statements):
             self.line("    return object.__getattribute__(self, name)")
 
     def contexts(self, can, base, slots):
-        self.line(f"def __enter__(self): return {self.dice.pick(['self', 'self.x'])}")
-        self.line(f"def __exit__(self, *about): {self.dice.pick(['return False', 'return True', 'show(about[1])', 'self.y = 5'])}")
+        self.line("def __enter__(self): return <| self || self.x |>")
+        self.line("def __exit__(self, *about): <| return False || return True || show(about[1]) || self.y = 5 |>")
         can.add("with")
 
     def lengths(self, can, base, slots):
-        self.line(f"def __len__(self): return {self.dice.pick(['3', 'self.y & 7', '0'])}")
+        self.line("def __len__(self): return <| 3 || self.y & 7 || 0 |>")
         can.add("len")
         if self.dice.chance(0.5):
-            self.line(f"def __bool__(self): return {self.dice.pick(['self.x > 2', 'True', 'False'])}")
+            self.line("def __bool__(self): return <| self.x > 2 || True || False |>")
             can.add("bool")
         if self.dice.chance(0.5):
             self.line("def __contains__(self, n): return n == self.x")
@@ -230,7 +239,7 @@ class Definitions(Statements):
 
     def class_methods(self, can, base, slots):
         self.line("@classmethod")
-        self.line(f"def cm(cls, n=1): return {self.dice.pick(['n + 1', 'cls(n).x', 'len(cls.__name__) + n'])}")
+        self.line("def cm(cls, n=1): return <| n + 1 || cls(n).x || len(cls.__name__) + n |>")
         self.line("@staticmethod")
         self.line("def sm(n): return n - 1")
         can |= {"cls", "static"}
@@ -240,23 +249,23 @@ class Definitions(Statements):
 
     def descriptors(self, can, base, slots):
         if not slots:
-            self.line(f"d = {self.dice.pick(['Data', 'NonData'])}({self.dice.upto(0, 9)})")
+            self.line(f"d = <| Data || NonData |>({self.dice.upto(0, 9)})")
             self.line("def own(self, n=0): return self.d + n")
             can.add("own")
 
     def finalizers(self, can, base, slots):
         if self.dice.chance(0.5):
-            self.line(f"def __del__(self): {self.dice.pick(['show(7, self.y)', 'pass', 'raise KeyError(1)', 'deleted.append(1)'])}")
+            self.line("def __del__(self): <| show(7, self.y) || pass || raise KeyError(1) || deleted.append(1) |>")
 
     def keyword_methods(self, can, base, slots):
-        self.line(f"def kw(self, a, /, b=2, *, c=3, **more): return {self.dice.pick(['a + b + c', 'b - c', 'a + len(more)'])}")
+        self.line("def kw(self, a, /, b=2, *, c=3, **more): return <| a + b + c || b - c || a + len(more) |>")
         can.add("kw")
 
     def class_attributes(self, can, base, slots):
         self.body(self.dice.upto(1, 3))
         self.line(f"shared = {self.expr('int', 1)}")
         if not slots:
-            self.line(f"__match_args__ = {self.dice.pick(["('x', 'y')", "('y', 'x')"])}")
+            self.line("__match_args__ = <| ('x', 'y') || ('y', 'x') |>")
             can.add("match")
 
     def representation(self, can, base, slots):

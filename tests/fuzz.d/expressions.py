@@ -7,8 +7,8 @@ sequences cut, because they are in loops.
 
 from source import Writer
 
-EDGES = ["0", "1", "-1", "2", "3", "7", "10", "255", "256", "257", "-5", "-6", "1023", "(1 << 30) - 1", "1 << 30", "-(1 << 30)",
-         "(1 << 60) - 1", "1 << 63", "-(1 << 63)", "10 ** 20", "2 ** 100 + 1", "77"]
+EDGES = ["0", "1", "-1", "2", "3", "7", "10", "255", "256", "257", "-5", "-6", "1023", "(1 << 30) - 1", "1 << 30",
+         "-(1 << 30)", "(1 << 60) - 1", "1 << 63", "-(1 << 63)", "10 ** 20", "2 ** 100 + 1", "77"]
 FLOATS = ["0.0", "1.0", "-1.5", "0.1", "2.5", "1e10", "1e300", "-0.0", "3.25", "math.inf", "math.nan", "1e-320"]
 STRINGS = ["''", "'a'", "'b'", "'abc'", "'x y'", "'é'", "'日本'", "'k'", "'key'", "'0123456789'"]
 KEYS = ["'a'", "'b'", "'k'", "'key'", "'abc'"]
@@ -27,7 +27,7 @@ class Expressions(Writer):
         if depth is None:
             depth = self.dice.upto(1, self.DEPTH)
         if self.dice.chance(0.004):
-            kind = self.dice.pick(KINDS)  # the wrong one
+            return f"({self.leaf(self.dice.pick(KINDS))})"  # the wrong one
         if depth <= 0 or self.dice.chance(0.12):
             return self.leaf(kind)
         if self.dice.chance(0.07):
@@ -213,9 +213,11 @@ class Expressions(Writer):
             return f"ord(({e('str')} + 'q')[0])"
         if form == 28:
             return f"{e('str')}.find({dice.pick(STRINGS)})"
-        return self.of_object([(None, "{o}.x"), (None, "{o}.y"), (None, "{o}.m({i})"), ("item", "{o}[{i}]"), ("call", "{o}({i})"),
-                               ("len", "len({o})"), ("kw", "{o}.kw({i}, b={j})"), ("prop", "{o}.p"), ("cls", "{o}.cm({i})"),
-                               ("static", "{o}.sm({i})"), ("getattr", "{o}.missing"), ("own", "{o}.own({i})")], "int", d)
+        return self.of_object([(None, "{o}.x"), (None, "{o}.y"), (None, "{o}.m({i})"), ("item", "{o}[{i}]"),
+                               ("call", "{o}({i})"), ("len", "len({o})"), ("kw", "{o}.kw({i}, b={j})"),
+                               ("prop", "{o}.p"), ("cls", "{o}.cm({i})"), ("static", "{o}.sm({i})"),
+                               ("getattr", "{o}.missing"), ("own", "{o}.own({i})")], "int",
+                              d)
 
     def float_form(self, d):
         dice, e = self.dice, lambda kind="float": self.expr(kind, d)
@@ -246,7 +248,8 @@ class Expressions(Writer):
         if form == 6:
             return e("float")
         if form == 7:
-            return self.of_object([("ops", "({o} + {i})"), ("ops", "({i} + {o})"), ("ops", "({o} - {j})"), ("ops", "(-{o})")],
+            return self.of_object([("ops", "({o} + {i})"), ("ops", "({i} + {o})"), ("ops", "({o} - {j})"),
+                                   ("ops", "(-{o})")],
                                   "num", d)
         return f"max({e()}, {self.leaf('int')})"
 
@@ -301,8 +304,10 @@ class Expressions(Writer):
             return f"({e('int')} {dice.pick(['<', '<='])} {e('int')} {dice.pick(['<', '!='])} {e('int')})"
         if form == 12:
             return f"isinstance({e('any')}, {dice.pick(['int', 'str', '(list, tuple)', 'float', 'int | str'])})"
-        return self.of_object([("eq", "({o} == {i})"), ("eq", "({o} < {j})"), ("bool", "bool({o})"), ("contains", "({i} in {o})"),
-                               (None, "({o} is None)"), (None, "hasattr({o}, 'missing')"), (None, "(not {o})")], "bool", d)
+        return self.of_object([("eq", "({o} == {i})"), ("eq", "({o} < {j})"), ("bool", "bool({o})"),
+                               ("contains", "({i} in {o})"), (None, "({o} is None)"), (None, "hasattr({o}, 'missing')"),
+                               (None, "(not {o})")], "bool",
+                              d)
 
     def list_form(self, d):
         dice, e = self.dice, lambda kind="list": self.expr(kind, d)
@@ -327,7 +332,8 @@ class Expressions(Writer):
             if found:
                 return f"list({self.call(dice.pick(found), 0)})[:12]"
         if form == 10:
-            return self.of_object([("iter", "list({o})[:6]"), ("iter", "[*{o}][:4]"), ("slice", "{o}[{i}:{j}]")], "list", d)
+            return self.of_object([("iter", "list({o})[:6]"), ("iter", "[*{o}][:4]"), ("slice", "{o}[{i}:{j}]")],
+                                  "list", d)
         return f"[*{e('tuple')}]"
 
     def tuple_form(self, d):
@@ -360,7 +366,8 @@ class Expressions(Writer):
             return f"({self.expr('dict', d)} | {self.expr('dict', d)})"
         if form == 2 and self.affordable(8):
             self.spent += 6 * self.scope.times
-            return f"{{{self.comprehension(lambda depth: f'str({self.expr('int', 0)} % 9): {self.expr('int', depth)}', d)}}}"
+            pair = lambda depth: f"str({self.expr('int', 0)} % 9): {self.expr('int', depth)}"
+            return f"{{{self.comprehension(pair, d)}}}"
         if form == 3:
             return f"dict({', '.join(f'{name}={self.expr('int', d)}' for name in self.dice.some(['a', 'b', 'k'], 1))})"
         return f"{{{self.dice.pick(KEYS)}: {self.expr('int', d)}, 'b': {self.expr('int', d)}}}"

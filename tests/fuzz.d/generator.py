@@ -46,7 +46,7 @@ class Generator(Templates):
     def calm(self):
         """Whether no code of the program runs when the collector does."""
         text = "\n".join(self.lines)
-        return "__del__" not in text and "weakref" not in text and "finally" not in text and "with" not in text and "getrefcount" not in text
+        return not any(word in text for word in ("__del__", "weakref", "finally", "with", "getrefcount"))
 
     def calls(self):
         dice = self.dice
@@ -59,7 +59,8 @@ class Generator(Templates):
         with self.block(f"for {variable} in range({times}):", times, loops=1):
             self.scope.bind(variable, "int")
             call = self.call(function, 1)
-            self.line({"plain": f"attempt(lambda: {call})", "generator": f"attempt(lambda: {dice.pick(['list', 'sum', 'tuple'])}({call}))",
+            self.line({"plain": f"attempt(lambda: {call})",
+                       "generator": f"attempt(lambda: {dice.pick(['list', 'sum', 'tuple'])}({call}))",
                        "coroutine": f"run({call})",
                        "async generator": f"run(collect({call}))"}[function.flavour])
             if dice.chance(0.2):

@@ -12,8 +12,8 @@ interpreter with tier 2 off shows: values, exceptions and their places, events o
 it ends; on debug hosts, also the total of references. A program with a difference is reduced, written to build/fuzz,
 and printed. The programs in fuzz.d/found were once different. They run first.
 
-The host's own tier 2 tells tools wrong places after it has left a trace. As long as it is not replaced, programs that use
-tools run with tier 2 off only.
+The host's own tier 2 tells tools wrong places after it has left a trace. As long as it is not replaced, programs that
+use tools run with tier 2 off only.
 """
 
 import argparse
@@ -101,7 +101,8 @@ def main():
     parser.add_argument("--mode", nargs="+", choices=compare.MODES, default=list(compare.MODES),
                         help="of tier 2: not at all, as users have it, or as early as it can be; all by default")
     parser.add_argument("-j", type=int, default=2, metavar="N", help="batches at a time")
-    parser.add_argument("--reduce", type=float, default=REDUCING, metavar="SECONDS", help="for each difference; 0: not at all")
+    parser.add_argument("--reduce", type=float, default=REDUCING, metavar="SECONDS",
+                        help="for each difference; 0: not at all")
     parser.add_argument("--print", type=int, metavar="SEED", help="print a program")
     parser.add_argument("--self-test", action="store_true")
     parser.add_argument("files", nargs="*")

@@ -16,7 +16,8 @@ import weakref
 import zlib
 from string.templatelib import Template
 
-__all__ = ["attempt", "builtins", "collect", "gather", "gc", "gone", "in_thread", "local_events", "Manager", "AsyncManager",
+__all__ = ["attempt", "builtins", "collect", "gather", "gc", "gone", "in_thread", "local_events", "Manager",
+           "AsyncManager",
            "math", "monitor", "monitor_off", "pause", "profile", "run", "show", "sys", "trace", "types", "weakref"]
 
 FILE = "<fuzz>"
@@ -92,7 +93,8 @@ def describe(value, depth=3):
     if kind is dict:
         return "{" + ", ".join([f"{describe(k, inner)}: {describe(v, inner)}" for k, v in value.items()]) + "}"
     if kind is Template:
-        parts = [describe(i.value, inner) + f"!{i.conversion}:{i.format_spec}<{i.expression}>" for i in value.interpolations]
+        parts = [describe(i.value,
+                          inner) + f"!{i.conversion}:{i.format_spec}<{i.expression}>" for i in value.interpolations]
         return f"t{value.strings} {parts}"
     if isinstance(value, BaseException):
         return describe_exception(value, inner)

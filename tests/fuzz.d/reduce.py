@@ -10,7 +10,8 @@ import compare
 BATCH = 16  # programs that are tried at a time
 SECONDS = 2  # of processor time for one
 BODIES = ("body", "orelse", "finalbody", "handlers", "cases")
-LISTS = ("args", "keywords", "elts", "values", "decorator_list", "bases", "generators", "items", "targets", "names", "ops",
+LISTS = ("args", "keywords", "elts", "values", "decorator_list", "bases", "generators", "items", "targets", "names",
+         "ops",
          "patterns", "type_params", "defaults", "kw_defaults", "kwonlyargs", "posonlyargs", "ifs")
 
 
@@ -49,7 +50,8 @@ class Reducer:
                 if candidate.kind == self.best.kind:
                     found[name] = candidate
         # A program that is different each time would look smaller and smaller.
-        again = compare.run(self.reference, "off", {name: d.program for name, d in found.items()}, SECONDS) if found else {}
+        again = compare.run(self.reference, "off", {name: d.program for name, d in found.items()},
+                            SECONDS) if found else {}
         return [found[name] if name in found and again[name] == expected[name] else None
                 for name in map(str, range(len(texts)))]
 

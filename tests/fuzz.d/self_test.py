@@ -5,6 +5,7 @@ import os
 import tempfile
 from contextlib import contextmanager
 from pathlib import Path
+from unittest import mock
 
 import compare
 import generator
@@ -71,7 +72,7 @@ def crash():
 
 
 def hang():
-    with faulty("hang") as python:
+    with faulty("hang") as python, mock.patch.object(compare, "SECONDS", 1):
         [found] = compare.differences({"hang": "show(1)\nshow({1: 2})\n"}, ["off"], python).different
     assert found.kind == compare.LATE, found.kind
 

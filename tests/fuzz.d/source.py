@@ -1,8 +1,11 @@
 """What a program is made with: random choices, lines with indentation, and what is known where a line is written."""
 
 import random
+import re
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+
+CHOICE = re.compile(r"<\|(.*?)\|>", re.DOTALL)
 
 
 class Dice(random.Random):
@@ -110,7 +113,17 @@ class Writer:
         self.spent = 0  # statements that the program runs, roughly
 
     def line(self, text):
-        self.lines.append("    " * self.indentation + text)
+        self.lines.append("    " * self.indentation + self.chosen(text))
+
+    def lines_of(self, text):
+        for line in self.chosen(text).strip("\n").split("\n"):
+            self.line(line)
+
+    def chosen(self, text):
+        """The text with choices made: `<| this || that |>` stands for one of them."""
+        if "<|" not in text:
+            return text
+        return CHOICE.sub(lambda match: self.dice.pick(match[1].split("||")).strip(), text)
 
     def name(self, prefix):
         number = self.numbers[prefix] = self.numbers.get(prefix, -1) + 1

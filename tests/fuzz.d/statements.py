@@ -18,10 +18,11 @@ class Statements(Expressions):
     def statement(self):
         scope = self.scope
         self.spent += scope.times
-        simple = [(10, self.assign), (4, self.change), (3, self.unpack), (4, self.show), (2, self.store), (1.2, self.delete),
-                  (1.2, self.call_statement), (0.5, self.raise_or_return), (0.5, self.assertion), (0.6, self.frames),
-                  (0.4, self.collect), (0.5, self.weak), (0.6, self.references), (0.5, self.template), (0.5, self.evaluate),
-                  (1.2, self.mutate), (0.4, self.imports), (1.2, self.set_attribute)]
+        simple = [(10, self.assign), (4, self.change), (3, self.unpack), (4, self.show), (2, self.store),
+                  (1.2, self.delete), (1.2, self.call_statement), (0.5, self.raise_or_return), (0.5, self.assertion),
+                  (0.6, self.frames), (0.4, self.collect), (0.5, self.weak), (0.6, self.references),
+                  (0.5, self.template), (0.5, self.evaluate), (1.2, self.mutate), (0.4, self.imports),
+                  (1.2, self.set_attribute)]
         blocks = [(5, self.condition), (5, self.loop), (2, self.while_loop), (4, self.trying), (2, self.with_block),
                   (1.5, self.match), (0.8, self.groups), (1.2, self.closure), (1.2, self.drive)]
         if scope.loops:
@@ -40,13 +41,13 @@ class Statements(Expressions):
 
     def assign(self):
         dice = self.dice
-        kind = dice.weighted([(6, "int"), (2, "float"), (3, "num"), (3, "str"), (1, "bool"), (3, "list"), (1, "tuple"), (1, "set"),
-                              (2, "dict"), (2, "obj" if self.classes else "int"), (0.5, "any")])
+        kind = dice.weighted([(6, "int"), (2, "float"), (3, "num"), (3, "str"), (1, "bool"), (3, "list"), (1, "tuple"),
+                              (1, "set"), (2, "dict"), (2, "obj" if self.classes else "int"), (0.5, "any")])
         known = self.scope.assignable(kind)
         target = dice.pick(known) if known and dice.chance(0.6) else self.name(kind[0] + "v")
         value = self.expr(kind)
         if kind in ("int", "num") and self.scope.times > 1:
-            value = f"({value}) % {dice.pick(['1000003', '997', '(1 << 62)'])}"
+            value = f"({value}) % <| 1000003 || 997 || (1 << 62) |>"
         annotation = f": {kind}" if target not in known and dice.chance(0.04) else ""
         self.line(f"{target}{annotation} = {value}")
         self.scope.bind(target, kind)
@@ -62,7 +63,7 @@ class Statements(Expressions):
             operator = dice.pick(["+=", "-=", "^=", "|=", "&=", "//=", "%="])
             self.line(f"{name} {operator} {self.expr('int')}" + (" | 1" if operator in ("//=", "%=") else ""))
         elif kind in ("float", "num"):
-            self.line(f"{name} {dice.pick(['+=', '-='])} {self.expr(kind)}")
+            self.line(f"{name} <| += || -= |> {self.expr(kind)}")
         elif kind == "str":
             self.line(f"{name} += {self.expr('str', 1)}")
             self.line(f"{name} = {name}[-20:]")
@@ -103,7 +104,7 @@ class Statements(Expressions):
             self.line(f"{a}, {b} = {b}, {a}")
             return None
         else:
-            self.line(f"{a}, {b}, {c} = {dice.pick(['range(3)', '(1, 2, 3)', "'abc'.encode()"])}")
+            self.line(f"{a}, {b}, {c} = <| range(3) || (1, 2, 3) || 'abc'.encode() |>")
         for name in names:
             # In some forms, a name is a list.
             if not (form == 1 and name == c):
@@ -124,11 +125,13 @@ class Statements(Expressions):
         if kind == "dict":
             key = dice.pick([dice.pick(KEYS), "'a'", f"{self.expr('str', 0)}[:2]"])
             self.line(dice.pick([f"{name}[{key}] = {self.expr('int')}", f"{name}[{key}] = {name}.get({key}, 0) + 1",
-                                 f"{name}.pop({key}, None)", f"{name}[{key}] += 1", f"{name}.setdefault({key}, {self.expr('int')})"]))
+                                 f"{name}.pop({key}, None)", f"{name}[{key}] += 1",
+                                 f"{name}.setdefault({key}, {self.expr('int')})"]))
         else:
             self.line(dice.pick([f"{name}[{self.expr('int', 1)} % (len({name}) or 1)] = {self.expr('int')}",
-                                 f"{name}[{dice.upto(-2, 3)}] = {self.expr('int')}", f"{name}[0:1] = {self.expr('tuple')}",
-                                 f"{name}.insert(0, {self.expr('int')})", f"{name}.pop()", f"del {name}[-1:]"]))
+                                 f"{name}[{dice.upto(-2, 3)}] = {self.expr('int')}",
+                                 f"{name}[0:1] = {self.expr('tuple')}", f"{name}.insert(0, {self.expr('int')})",
+                                 f"{name}.pop()", f"del {name}[-1:]"]))
             if self.scope.times > 1:
                 self.line(f"del {name}[12:]")
         return None
@@ -152,7 +155,8 @@ class Statements(Expressions):
         function = self.dice.pick(found)
         self.spent += function.cost * self.scope.times
         arguments = ", ".join(self.arguments(function))
-        self.line(self.dice.pick([f"attempt({', '.join(filter(None, [function.name, arguments]))})", f"{function.name}({arguments})"]))
+        self.line(self.dice.pick([f"attempt({', '.join(filter(None, [function.name, arguments]))})",
+                                  f"{function.name}({arguments})"]))
         return None
 
     def raise_or_return(self):
@@ -169,7 +173,7 @@ class Statements(Expressions):
     def raising(self):
         dice = self.dice
         error = f"{dice.pick(RAISED)}({self.expr(dice.pick(['int', 'str']), 1)})"
-        self.line(dice.pick([f"raise {error}", f"raise {error}", f"raise {error} from {dice.pick(['None', 'KeyError(1)'])}",
+        self.line(dice.pick([f"raise {error}", f"raise {error}", f"raise {error} from <| None || KeyError(1) |>",
                              f"raise {dice.pick(RAISED)}", f"raise ExceptionGroup('g', [{error}, TypeError(2)])",
                              "raise 5", "1 // 0", "[][3]", "{}['x']", "None.nothing", "undefined_name"]))
 
@@ -179,7 +183,8 @@ class Statements(Expressions):
     def frames(self):
         dice = self.dice
         if self.scope.flavour == "module":
-            self.line(f"show(sys._getframe().f_lineno, sys._getframe().f_lasti, {dice.pick(['len(globals()) > 3', "'G0' in locals()"])})")
+            self.line("show(sys._getframe().f_lineno, sys._getframe().f_lasti)")
+            self.line("show(<| len(globals()) > 3 || 'G0' in locals() |>)")
             return
         known = self.scope.assignable("int")
         forms = ["show(sys._getframe().f_lineno, sys._getframe().f_lasti)", "show(sorted(locals()))",
@@ -189,8 +194,7 @@ class Statements(Expressions):
         if known:
             name = dice.pick(known)
             forms += [f"sys._getframe().f_locals['{name}'] = {self.expr('int', 1)}",
-                      f"sys._getframe().f_locals['{name}'] += 1",
-                      f"show(sys._getframe().f_locals.get('{name}'))",
+                      f"sys._getframe().f_locals['{name}'] += 1", f"show(sys._getframe().f_locals.get('{name}'))",
                       f"locals()['{name}'] = 12345"]
         self.line(dice.pick(forms))
 
@@ -206,8 +210,9 @@ class Statements(Expressions):
         self.line(f"{w} = weakref.ref({o}, gone('{o}'))")
         self.scope.bind(o, "obj")
         if self.dice.chance(0.6):
-            self.line(self.dice.pick([f"show({w}() is {o})", f"{o}.loop = {o}" if not cls.slots else f"show({w} is None)",
-                                      f"{o} = None", f"show({o}.x)"]))
+            self.line(self.dice.pick([f"show({w}() is {o})",
+                                      f"{o}.loop = {o}" if not cls.slots else f"show({w} is None)", f"{o} = None",
+                                      f"show({o}.x)"]))
             self.line(f"del {o}")
             self.scope.unbind(o)
             if self.dice.chance(0.5):
@@ -224,12 +229,13 @@ class Statements(Expressions):
         return None
 
     def template(self):
-        dice = self.dice
-        self.line(f'show(t"{dice.pick(["", "a"])}{{{self.leaf("int")}}}-{{({self.expr("str", 1)}){dice.pick(["", "!r", ":>5", ":{3}"])}}}")')
+        number, text = self.leaf("int"), self.expr("str", 1)
+        self.line(f'show(t"<|  || a |>{{{number}}}-{{({text})<|  || !r || :>5 || :{{3}} |>}}")')
 
     def evaluate(self):
         text = self.expr("int", 1)
-        self.line(self.dice.pick([f"show(eval({text!r}))", f"exec('show(' + {text!r} + ')')", f"show(eval('lambda n: n + 1')({text}))"]))
+        self.line(self.dice.pick([f"show(eval({text!r}))", f"exec('show(' + {text!r} + ')')",
+                                  f"show(eval('lambda n: n + 1')({text}))"]))
 
     def mutate(self):
         """Changes something that specialized code depends on."""
@@ -241,19 +247,20 @@ class Statements(Expressions):
             forms += [f"{cls}.shared = {self.expr('int', 1)}", f"{cls}.y = {self.expr('int', 1)}",
                       f"{cls}.m = lambda self, n=1: n + {dice.upto(1, 9)}", f"{cls}.own = {cls}.m",
                       f"{cls}.extra{dice.upto(0, 3)} = {self.expr('int', 1)}",
-                      f"{cls}.m = (lambda m: lambda self, n: m(self, n) + 1)({cls}.m) if {self.expr('int', 1)} % 50 == 3 else {cls}.m"]
+                      f"{cls}.m = (lambda m: lambda self, n: m(self, n) + 1)({cls}.m)"]
             known = scope.of("obj")
             if known:
                 name, other = dice.pick(known), dice.pick(self.classes).name
                 forms += [f"attempt(setattr, {name}, '__class__', {other})", f"attempt(delattr, {name}, 'x')",
-                          f"attempt(setattr, {name}, 'm', lambda n: n * 2)", f"attempt(getattr({name}, '__dict__', {{}}).update, x=7)",
+                          f"attempt(setattr, {name}, 'm', lambda n: n * 2)",
+                          f"attempt(getattr({name}, '__dict__', {{}}).update, x=7)",
                           f"attempt(getattr({name}, '__dict__', {{}}).clear)",
                           f"attempt(setattr, {name}, '__dict__', {{'x': 1, 'y': 2}})"]
         plain = [f for f in self.functions if f.flavour == "plain" and not f.name.startswith("h")]
         if len(plain) > 1:
             one, other = dice.some(plain, 2, 2)
-            forms += [f"{one.name}.__defaults__ = {dice.pick(['None', '(1,)', '(1, 2)', '(3, 2, 1)'])}",
-                      f"{one.name}.__kwdefaults__ = {dice.pick(['None', "{'k': 3}", "{'kw0': 1, 'kw1': 2}"])}",
+            forms += [f"{one.name}.__defaults__ = <| None || (1,) || (1, 2) || (3, 2, 1) |>",
+                      f"{one.name}.__kwdefaults__ = <| None || {{'k': 3}} || {{'kw0': 1, 'kw1': 2}} |>",
                       f"attempt(setattr, {one.name}, '__code__', {other.name}.__code__)"]
         if self.affordable(5):
             built, number = dice.pick(BUILTINS), dice.upto(0, 9)
@@ -275,7 +282,8 @@ class Statements(Expressions):
         return None
 
     def imports(self):
-        self.line(self.dice.pick(["import math as mm; show(mm.floor(2.5))", "from math import floor, ceil; show(floor(1.5), ceil(1.5))",
+        self.line(self.dice.pick(["import math as mm; show(mm.floor(2.5))",
+                                  "from math import floor, ceil; show(floor(1.5), ceil(1.5))",
                                   "import os.path; show(os.path.basename('a/b'))", "from math import nothing_such"
                                   if self.dice.chance(0.2) else "import math"]))
 
@@ -284,12 +292,13 @@ class Statements(Expressions):
         if not known:
             return self.assign()
         o = self.dice.pick(known)
-        self.line(self.dice.pick([f"{o}.x = {self.expr('int')}", f"{o}.x += 1", f"{o}.y = {self.expr('int')}", f"{o}.x, {o}.y = {o}.y, {o}.x",
-                                  f"attempt(setattr, {o}, 'z', {self.expr('int')})", f"show({o}, {o}.x)"]))
+        self.line(self.dice.pick([f"{o}.x = {self.expr('int')}", f"{o}.x += 1", f"{o}.y = {self.expr('int')}",
+                                  f"{o}.x, {o}.y = {o}.y, {o}.x", f"attempt(setattr, {o}, 'z', {self.expr('int')})",
+                                  f"show({o}, {o}.x)"]))
         return None
 
     def jump(self):
-        self.line(f"if {self.expr('int')} % {self.dice.upto(3, 20)} == 0: {self.dice.pick(['break', 'continue', 'continue'])}")
+        self.line(f"if {self.expr('int')} % {self.dice.upto(3, 20)} == 0: <| break || continue || continue |>")
 
     def yielding(self):
         dice = self.dice
@@ -326,10 +335,12 @@ class Statements(Expressions):
         """(names, text, number of items)"""
         dice, e = self.dice, self.expr
         name, second = self.name("lv"), self.name("lv")
-        hot = dice.pick([20, 40, 70, 120]) if self.scope.times <= 3 else dice.pick([3, 8, 20]) if self.scope.times < 100 else 3
+        times = self.scope.times
+        hot = dice.pick([20, 40, 70, 120] if times <= 3 else [3, 8, 20] if times < 100 else [3])
         forms = [([name], f"range({hot})", hot)] * 4
         forms += [([name], e("list"), 5), ([name], f"range({dice.upto(0, 3)}, {hot}, {dice.upto(1, 3)})", hot),
-                  ([name, second], f"enumerate({e('list')})", 5), ([name, second], f"zip({e('list')}, {e('tuple')})", 4),
+                  ([name, second], f"enumerate({e('list')})", 5),
+                  ([name, second], f"zip({e('list')}, {e('tuple')})", 4),
                   ([name, second], "[(1, 2), (3, 4), (5, 6)]", 3), ([name], f"[*range({hot})]", hot),
                   ([name], f"({e('int')}, {e('int')}, {e('int')})", 3), ([name], f"reversed({e('list')})", 5),
                   ([name], f"{e('dict')}.values()", 3), ([name], f"map(abs, {e('list')})", 5),
@@ -364,8 +375,8 @@ class Statements(Expressions):
         scope.bind(counter, "int")
         scope.fixed.add(counter)
         condition = f"{counter} < {times}"
-        with self.block(f"while {dice.pick([condition, condition, f'{condition} and {self.expr('bool')}', 'True'])}:", times,
-                        loops=scope.loops + 1):
+        with self.block(f"while {dice.pick([condition, condition, f'{condition} and {self.expr('bool')}', 'True'])}:",
+                        times, loops=scope.loops + 1):
             self.line(f"{counter} += 1")
             self.line(f"if {counter} > {times}: break")
             self.body(dice.upto(1, 4))
@@ -388,11 +399,14 @@ class Statements(Expressions):
                     self.line(f"show({name})")
                     self.body(dice.upto(0, 2))
                     if dice.chance(0.15):
-                        self.line(dice.pick([f"show(sys.exception() is {name})", f"{name}.__traceback__.tb_frame.clear()", f"{name}.add_note('n')",
-                                             f"show({name}.__traceback__.tb_frame.f_lineno)", f"{name}.__traceback__ = None",
+                        self.line(dice.pick([f"show(sys.exception() is {name})",
+                                             f"{name}.__traceback__.tb_frame.clear()", f"{name}.add_note('n')",
+                                             f"show({name}.__traceback__.tb_frame.f_lineno)",
+                                             f"{name}.__traceback__ = None",
                                              f"show(sys.exc_info()[2] is {name}.__traceback__)"]))
                     if dice.chance(0.06):
-                        self.line(dice.pick(["raise", f"raise RuntimeError(3) from {name}", f"del {name}", f"raise {name}"]))
+                        self.line(dice.pick(["raise", f"raise RuntimeError(3) from {name}", f"del {name}",
+                                             f"raise {name}"]))
             if dice.chance(0.25):
                 with self.block("else:"):
                     self.body(dice.upto(1, 2))
@@ -423,11 +437,13 @@ class Statements(Expressions):
         dice = self.dice
         subject = self.expr(dice.pick(["any", "int", "tuple", "dict", "list", "str", "obj" if self.classes else "int"]))
         with self.block(f"match {subject}:"):
-            patterns = [f"{dice.upto(-3, 9)} | {dice.upto(10, 20)}", "int(0 | 1)", "str(pa)", "[pa]", "[pa, pb]", "(pa, *pb)", "[_, pa, *_]",
-                        "{'a': pa}", "{'a': int(pa), **pb}", "{'k': 1 | 2 as pa}", "None", "True", "float() as pa", "list() | tuple() as pa",
-                        "'a' | 'abc'", f"int(pa) if pa {dice.pick(COMPARISONS)} {dice.upto(0, 50)}", "{}", "[[pa, *_], *pb]", "3.5"]
+            patterns = [f"{dice.upto(-3, 9)} | {dice.upto(10, 20)}", "int(0 | 1)", "str(pa)", "[pa]", "[pa, pb]",
+                        "(pa, *pb)", "[_, pa, *_]", "{'a': pa}", "{'a': int(pa), **pb}", "{'k': 1 | 2 as pa}", "None",
+                        "True", "float() as pa", "list() | tuple() as pa", "'a' | 'abc'",
+                        f"int(pa) if pa {dice.pick(COMPARISONS)} {dice.upto(0, 50)}", "{}", "[[pa, *_], *pb]", "3.5"]
             for cls in self.classes:
-                patterns += [f"{cls.name}(x=pa)", f"{cls.name}(x=int(pa), y=pb)"] + ([f"{cls.name}(pa, _)"] if "match" in cls.can else [])
+                patterns += [f"{cls.name}(x=pa)",
+                             f"{cls.name}(x=int(pa), y=pb)"] + ([f"{cls.name}(pa, _)"] if "match" in cls.can else [])
             for pattern in dice.some(patterns, 1, 5):
                 with self.block(f"case {pattern}:"):
                     self.line(f"show({', '.join([repr(pattern), *[n for n in ('pa', 'pb') if n in pattern]])})")
@@ -475,7 +491,7 @@ class Statements(Expressions):
             self.line(f"attempt({name}, {self.expr('int', 1)})")
         else:
             variable = self.name("lv")
-            self.line(f"for {variable} in range({times}): show({name}({variable}{dice.pick(['', ', 3', ', k=4'])}))")
+            self.line(f"for {variable} in range({times}): show({name}({variable}<|  || , 3 || , k=4 |>))")
         return None
 
     def drive(self):
@@ -489,15 +505,18 @@ class Statements(Expressions):
         if asynchronous and dice.chance(0.3):
             self.line(f"{name} = {self.call(dice.pick(asynchronous), 0)}")
             for _ in range(dice.upto(1, 4)):
-                self.line(dice.pick([f"run({name}.asend({dice.pick(['None', 'None', '5'])}))", f"run({name}.athrow(ValueError(1)))",
+                self.line(dice.pick([f"run({name}.asend(<| None || None || 5 |>))",
+                                     f"run({name}.athrow(ValueError(1)))",
                                      f"run({name}.aclose())", f"run(anext({name}))", f"run(anext({name}, 'end'))"]))
             return None
         self.line(f"{name} = {self.call(dice.pick(found), 0)}")
         for _ in range(dice.upto(1, 4)):
-            self.line(dice.pick([f"attempt(next, {name}, None)", f"attempt({name}.send, {dice.pick(['None', 'None', '5'])})",
-                                 f"attempt({name}.throw, {dice.pick(['ValueError(1)', 'StopIteration(2)', 'GeneratorExit', 'KeyError'])})",
-                                 f"attempt({name}.close)", f"show(next({name}, 'end'))", f"show({name}.gi_frame is None, {name}.gi_running)",
-                                 f"for {self.name('lv')} in {name}: break", f"attempt(sum, {name})", f"attempt(list, {name})", f"show({name}.gi_yieldfrom, {name}.gi_suspended)"]))
+            self.line(dice.pick([f"attempt(next, {name}, None)", f"attempt({name}.send, <| None || None || 5 |>)",
+                                 f"attempt({name}.throw, <| ValueError(1) || StopIteration(2) || GeneratorExit |>)",
+                                 f"attempt({name}.close)", f"show(next({name}, 'end'))",
+                                 f"show({name}.gi_frame is None, {name}.gi_running)",
+                                 f"for {self.name('lv')} in {name}: break", f"attempt(sum, {name})",
+                                 f"attempt(list, {name})", f"show({name}.gi_yieldfrom, {name}.gi_suspended)"]))
         if dice.chance(0.3):
             self.line(f"del {name}")
         return None
@@ -515,5 +534,5 @@ class Statements(Expressions):
                 self.scope.bind(variable, "int")
                 self.body(dice.upto(1, 2))
             return
-        with self.block(f"async with AsyncManager('{self.name('w')}'{dice.pick(['', ', ValueError'])}):"):
+        with self.block(f"async with AsyncManager('{self.name('w')}'<|  || , ValueError |>):"):
             self.body(dice.upto(1, 3))

@@ -2,19 +2,19 @@
 
 from definitions import Definitions
 
-EVENTS = ["LINE", "INSTRUCTION", "CALL", "PY_START", "PY_RETURN", "PY_YIELD", "PY_RESUME", "PY_UNWIND", "PY_THROW", "RAISE", "RERAISE",
-          "EXCEPTION_HANDLED", "JUMP", "BRANCH_LEFT", "BRANCH_RIGHT", "STOP_ITERATION"]
-LOCAL = ["LINE", "INSTRUCTION", "CALL", "PY_START", "PY_RETURN", "PY_YIELD", "PY_RESUME", "JUMP", "BRANCH_LEFT", "BRANCH_RIGHT",
-         "STOP_ITERATION"]
+EVENTS = ["LINE", "INSTRUCTION", "CALL", "PY_START", "PY_RETURN", "PY_YIELD", "PY_RESUME", "PY_UNWIND", "PY_THROW",
+          "RAISE", "RERAISE", "EXCEPTION_HANDLED", "JUMP", "BRANCH_LEFT", "BRANCH_RIGHT", "STOP_ITERATION"]
+LOCAL = ["LINE", "INSTRUCTION", "CALL", "PY_START", "PY_RETURN", "PY_YIELD", "PY_RESUME", "JUMP", "BRANCH_LEFT",
+         "BRANCH_RIGHT", "STOP_ITERATION"]
 
 
 class Templates(Definitions):
     def hot(self):
-        self.dice.pick([self.changing_types, self.polymorphic_site, self.nested_loops, self.generator_pipeline, self.construction_loop,
-                        self.recursion, self.raising_loop, self.globals_in_loop, self.code_in_loop, self.attribute_loop,
-                        self.closure_loop, self.string_loop, self.async_loop, self.swap_class, self.frame_loop, self.cut_generator,
-                        self.unpack_loop, self.callback_loop, self.bound_loop, self.slice_loop, self.local_class, self.hint_loop,
-                        self.wide, self.thread])()
+        self.dice.pick([self.changing_types, self.polymorphic_site, self.nested_loops, self.generator_pipeline,
+                        self.construction_loop, self.recursion, self.raising_loop, self.globals_in_loop,
+                        self.code_in_loop, self.attribute_loop, self.closure_loop, self.string_loop, self.async_loop,
+                        self.swap_class, self.frame_loop, self.cut_generator, self.unpack_loop, self.callback_loop,
+                        self.bound_loop, self.slice_loop, self.local_class, self.hint_loop, self.wide, self.thread])()
 
     def count(self):
         return self.dice.pick([18, 30, 70, 150, 400])
@@ -22,10 +22,6 @@ class Templates(Definitions):
     def at(self, count):
         """Where something happens in a loop: seldom before it is hot."""
         return self.dice.upto(0, count) if self.dice.chance(0.3) else self.dice.upto(count // 2, count)
-
-    def lines_of(self, text):
-        for line in text.strip("\n").split("\n"):
-            self.line(line)
 
     def spend(self, count):
         self.spent += count * 6
@@ -35,7 +31,7 @@ class Templates(Definitions):
         name = self.name("hot")
         self.line(f"def {name}(n):")
         self.indentation += 1
-        for line in text.strip("\n").split("\n"):
+        for line in self.chosen(text).strip("\n").split("\n"):
             self.line(line)
             if line.startswith("for i in range(") and self.dice.chance(0.3):
                 self.line(f"    if i == {self.dice.upto(1, 100)}: {self.disturbance(name)}")
@@ -47,30 +43,34 @@ class Templates(Definitions):
     def disturbance(self, name):
         """What may happen in the middle of a loop of this function."""
         dice = self.dice
-        forms = ["gc.collect()", "sys._clear_internal_caches()", "signal.raise_signal(signal.SIGUSR1)", "sys._getframe().f_locals",
-                 "show(sys._getframe().f_lasti)", "sys._getframe().f_locals['i'] = 5.5", f"globals()['G{dice.upto(0, 2)}'] = 1",
-                 "builtins.newer = 1", f"{name}.__defaults__ = (1,)", f"{name}.__code__ = {name}.__code__.replace(co_name='other')",
-                 "in_thread(gc.collect)", "show(sys.exception())", "sys.setswitchinterval(1e-5)"]
+        forms = ["gc.collect()", "sys._clear_internal_caches()", "signal.raise_signal(signal.SIGUSR1)",
+                 "sys._getframe().f_locals", "show(sys._getframe().f_lasti)", "sys._getframe().f_locals['i'] = 5.5",
+                 f"globals()['G{dice.upto(0, 2)}'] = 1", "builtins.newer = 1", f"{name}.__defaults__ = (1,)",
+                 f"{name}.__code__ = {name}.__code__.replace(co_name='other')", "in_thread(gc.collect)",
+                 "show(sys.exception())", "sys.setswitchinterval(1e-5)"]
         if self.watched:
-            forms += [*self.watching(), *self.watching(), f"local_events({dice.upto(0, 5)}, {name}, {dice.some(LOCAL, 1, 4)}, {dice.upto(0, 3)})"]
+            forms += [*self.watching(), *self.watching(),
+                      f"local_events({dice.upto(0, 5)}, {name}, {dice.some(LOCAL, 1, 4)}, {dice.upto(0, 3)})"]
         return dice.pick(forms)
 
     def watching(self):
         """Statements that begin, change or end the watching of code."""
         dice, tool = self.dice, self.dice.upto(0, 5)
         disable = dice.pick([0, 0, 1, 2, 5, 20])
-        yield f"trace(lines={dice.chance(0.8)}, opcodes={dice.chance(0.3)}, until={dice.pick([10 ** 6, 10 ** 6, 30, 300])})"
+        until = dice.pick([10**6, 10**6, 30, 300])
+        yield f"trace(lines={dice.chance(0.8)}, opcodes={dice.chance(0.3)}, until={until})"
         yield "profile()"
         yield f"monitor({tool}, {dice.some(EVENTS, 1, 6)}, {disable})"
         yield f"monitor({dice.upto(0, 5)}, {dice.some(EVENTS, 0, 3)}, {disable})"
         if self.functions:
             yield f"local_events({tool}, {dice.pick(self.functions).name}, {dice.some(LOCAL, 1, 5)}, {disable})"
             yield f"local_events({tool}, {dice.pick(self.functions).name}, {dice.some(LOCAL, 0, 2)}, {disable})"
-        yield dice.pick(["sys.monitoring.restart_events()", f"monitor_off({tool})", "sys.settrace(None)", "sys.setprofile(None)"])
+        yield dice.pick(["sys.monitoring.restart_events()", f"monitor_off({tool})", "sys.settrace(None)",
+                         "sys.setprofile(None)"])
 
     def value(self):
-        return self.dice.pick(["1", "1.5", "'s'", "1 << 40", "True", "None", "[1]", "(1,)", "10 ** 30", "2 ** 30 - 1", "-1",
-                               self.leaf("obj"), "1j"])
+        return self.dice.pick(["1", "1.5", "'s'", "1 << 40", "True", "None", "[1]", "(1,)", "10 ** 30", "2 ** 30 - 1",
+                               "-1", self.leaf("obj"), "1j"])
 
     def changing_types(self):
         count = self.count()
@@ -82,7 +82,7 @@ for i in range({count}):
     try:
         r = a {op} b
         total += 1 if r else 2
-        if i {self.dice.pick(['%', '//'])} 10 == 1: show(r)
+        if i <| % || // |> 10 == 1: show(r)
     except Exception as e:
         total += 100
         if i % 20 == 0: show(e)
@@ -97,13 +97,14 @@ return total, a, b""")
         count = self.count()
         self.spend(count * 2)
         objects = ", ".join(self.leaf("obj") for _ in range(self.dice.upto(2, 5)))
-        use = self.dice.pick(["o.x", "o.m(i)", "o.y", "o.m(n=i)", "o.m()", "hasattr(o, 'z')", "o.x + o.y", "len(o)", "o[i % 3]", "o(i)",
-                              "o + i", "o < i", "o == 3", "bool(o)", "[*o][:2]", "o.p", "o.missing", "type(o).__name__", "o.own()", "o.cm(i)"])
+        use = self.dice.pick(["o.x", "o.m(i)", "o.y", "o.m(n=i)", "o.m()", "hasattr(o, 'z')", "o.x + o.y", "len(o)",
+                              "o[i % 3]", "o(i)", "o + i", "o < i", "o == 3", "bool(o)", "[*o][:2]", "o.p", "o.missing",
+                              "type(o).__name__", "o.own()", "o.cm(i)"])
         self.hot_function(f"""
 objects, seen = [{objects}], []
 first = {self.at(count)}
 for i in range({count}):
-    o = objects[{self.dice.pick(['i % len(objects)', '0 if i < first else -1', 'i // 20 % len(objects)'])}]
+    o = objects[<| i % len(objects) || 0 if i < first else -1 || i // 20 % len(objects) |>]
     try:
         seen.append({use})
     except Exception as e:
@@ -124,10 +125,10 @@ for i in range({a}):
     for j in {inner}:
         k = j if type(j) is int else j[0]
         {with_name} = ({with_name} * 3 + i ^ k) % 10007
-        if {with_name} % {self.dice.upto(5, 40)} == 3: {self.dice.pick(['break', 'continue', 'row[k % len(row)] += 1', "b += 1"])}
+        if {with_name} % {self.dice.upto(5, 40)} == 3: <| break || continue || row[k % len(row)] += 1 || b += 1 |>
     else:
         {with_name} += 1
-    if i == {self.at(a)}: row = {self.dice.pick(['tuple(row)', 'row[:2]', '[1.5, *row]', 'range(3)', 'row'])}
+    if i == {self.at(a)}: row = <| tuple(row) || row[:2] || [1.5, *row] || range(3) || row |>
 return {with_name}, i""")
 
     def generator_pipeline(self):
@@ -139,7 +140,7 @@ def source{number}(n):
     for i in range(n):
         got = yield i
         if got: yield got
-        if i == {self.at(count)}: {self.dice.pick(['return 5', 'raise ValueError(i)', 'yield "s"', 'yield 1.5', 'pass'])}
+        if i == {self.at(count)}: <| return 5 || raise ValueError(i) || yield "s" || yield 1.5 || pass |>
 def middle{number}(n):
     try:
         result = yield from source{number}(n)
@@ -147,13 +148,13 @@ def middle{number}(n):
     finally:
         show('closed')
 """)
-        use = self.dice.pick(["sum(v for v in g if v is not None)", "[v for v in g]", "max(g)", "dict.fromkeys(g)", "len([*zip(g, g)])",
-                              "any(v == 'x' for v in g)", "sorted(g)"])
+        use = self.dice.pick(["sum(v for v in g if v is not None)", "[v for v in g]", "max(g)", "dict.fromkeys(g)",
+                              "len([*zip(g, g)])", "any(v == 'x' for v in g)", "sorted(g)"])
         self.hot_function(f"""
 g = middle{number}(n)
 for v in g:
-    if v == {self.at(count)}: {self.dice.pick(['break', 'attempt(g.send, 7)', 'show(g.gi_frame.f_lineno)', 'attempt(g.throw, KeyError(1))',
-                                              'attempt(g.close)', 'gc.collect()'])}
+    if v == {self.at(count)}: <| break || attempt(g.send, 7) || show(g.gi_frame.f_lineno) ||
+        attempt(g.throw, KeyError(1)) || attempt(g.close) || gc.collect() |>
 return {use}""")
 
     def construction_loop(self):
@@ -162,9 +163,11 @@ return {use}""")
         count = self.count()
         cls = self.dice.pick(self.classes).name
         self.spend(count * 2)
-        change = self.dice.pick([f"{cls}.__init__ = lambda self, n=0: None", f"{cls}.y = 5", f"{cls}.fresh = i", "gc.collect()",
-                                 f"{cls}.__init__.__defaults__ = (9,)", f"{cls}.__init__.__code__ = (lambda self, n: 5).__code__",
-                                 f"{cls}.__new__ = lambda cls, *a: object.__new__(cls)", f"{cls}.x = property(lambda self: 3)", "pass", "pass"])
+        change = self.dice.pick([f"{cls}.__init__ = lambda self, n=0: None", f"{cls}.y = 5", f"{cls}.fresh = i",
+                                 "gc.collect()", f"{cls}.__init__.__defaults__ = (9,)",
+                                 f"{cls}.__init__.__code__ = (lambda self, n: 5).__code__",
+                                 f"{cls}.__new__ = lambda cls, *a: object.__new__(cls)",
+                                 f"{cls}.x = property(lambda self: 3)", "pass", "pass"])
         self.hot_function(f"""
 kept, total = [], 0
 for i in range({count}):
@@ -186,9 +189,9 @@ return total, len(kept), kept[:2]""")
         self.lines_of(self.dice.pick([f"""
 def {name}(n, a=0):
     if n <= 0: return a
-    return {name}(n - 1, a + n) {self.dice.pick(['', '+ 1', '* 1.5', '% 1009'])}
+    return {name}(n - 1, a + n) <|  || + 1 || * 1.5 || % 1009 |>
 attempt({name}, 30)
-attempt({name}, {self.dice.pick(['40', '1000', '2.5'])})
+attempt({name}, <| 40 || 1000 || 2.5 |>)
 """, f"""
 def {name}(n):
     return n if n < 2 else {name}(n - 1) + {name}(n - 2)
@@ -217,30 +220,30 @@ attempt(lambda: sum({name}(30)))
         self.hot_function(f"""
 caught, log = 0, []
 def thrower(k):
-    if k % {self.dice.upto(2, 30)} == 1: raise {self.dice.pick(['ValueError', 'KeyError', 'StopIteration'])}(k)
+    if k % {self.dice.upto(2, 30)} == 1: raise <| ValueError || KeyError || StopIteration |>(k)
     return k
 for i in range({count}):
     try:
         try:
             caught += thrower(i)
-        {self.dice.pick(['except ValueError as e', 'except (KeyError, ValueError)', 'except Exception as e', 'except LookupError'])}:
+        <| except ValueError as e || except (KeyError, ValueError) || except Exception as e || except LookupError |>:
             caught += 1000
-            {self.dice.pick(['pass', 'continue', 'raise', 'raise TypeError(i)', 'log.append(i)'])}
+            <| pass || continue || raise || raise TypeError(i) || log.append(i) |>
         finally:
             caught += 1
-            {self.dice.pick(['pass', 'pass', 'log.append(-i)'])}
+            <| pass || pass || log.append(-i) |>
     except Exception as e:
         log.append((i, type(e).__name__, e.__traceback__.tb_lineno, e.__context__ is not None))
-        if i > {self.at(count)}: {self.dice.pick(['break', 'raise', 'return caught', 'pass', 'show(e)'])}
+        if i > {self.at(count)}: <| break || raise || return caught || pass || show(e) |>
 return caught, log[:50]""")
 
     def globals_in_loop(self):
         count = self.count()
         self.spend(count)
         name = self.name("GL")
-        change = self.dice.pick([f"globals()['{name}'] = {self.value()}", f"del globals()['{name}']", f"builtins.{name} = 3",
-                                 f"globals().update({name}=2.5)", "builtins.abs = lambda v: -1", "globals()['abs'] = lambda v: 5",
-                                 "globals()['len'] = lambda v: 1"])
+        change = self.dice.pick([f"globals()['{name}'] = {self.value()}", f"del globals()['{name}']",
+                                 f"builtins.{name} = 3", f"globals().update({name}=2.5)", "builtins.abs = lambda v: -1",
+                                 "globals()['abs'] = lambda v: 5", "globals()['len'] = lambda v: 1"])
         self.line(f"{name} = 1")
         self.hot_function(f"""
 total = 0
@@ -263,11 +266,13 @@ def one{number}(a, b=1, *, k=0): return a + b + k
 def two{number}(a, b=2, *, k=5): return [a, b, k]
 def three{number}(*args, **kw): return len(args)
 """)
-        change = self.dice.pick([f"one{number}.__code__ = two{number}.__code__", f"one{number}.__code__ = three{number}.__code__",
-                                 f"one{number}.__defaults__ = None", f"one{number}.__defaults__ = (1.5,)",
-                                 f"one{number}.__kwdefaults__ = {{'k': 'k'}}", f"one{number}.__kwdefaults__ = None",
-                                 f"one = two{number}", "one = max", "one = print", f"one = lambda a, b=3, k=2: (a, b)"])
-        use = self.dice.pick(["one(i)", "one(i, 2)", "one(i, k=3)", "one(i, b=2)", "one(*(i, 3))", "one(**{'a': i})", "one(a=i)"])
+        change = self.dice.pick([f"one{number}.__code__ = two{number}.__code__",
+                                 f"one{number}.__code__ = three{number}.__code__", f"one{number}.__defaults__ = None",
+                                 f"one{number}.__defaults__ = (1.5,)", f"one{number}.__kwdefaults__ = {{'k': 'k'}}",
+                                 f"one{number}.__kwdefaults__ = None", f"one = two{number}", "one = max", "one = print",
+                                 "one = lambda a, b=3, k=2: (a, b)"])
+        use = self.dice.pick(["one(i)", "one(i, 2)", "one(i, k=3)", "one(i, b=2)", "one(*(i, 3))", "one(**{'a': i})",
+                              "one(a=i)"])
         self.hot_function(f"""
 seen, one = [], one{number}
 for i in range({count}):
@@ -285,11 +290,14 @@ return seen[::5]""")
         count = self.count()
         cls = self.dice.pick(self.classes).name
         self.spend(count)
-        change = self.dice.pick(["o.__dict__['x'] = 'dict'", "o.__dict__ = {'x': 1, 'y': 2}", f"{cls}.x = 100", "del o.x", "o.w = 1",
-                                 f"{cls}.m = lambda self, n=0: 'new'", "o.m = lambda n=0: 'own'", f"{cls}.x = property(lambda s: 9)",
-                                 f"o = {cls}(50)", "vars(o).update({str(k): k for k in range(40)})", f"{cls}.__getattr__ = lambda s, n: 77",
-                                 f"del {cls}.m", f"{cls}.y = Data(3)", f"{cls}.__getattribute__ = lambda s, n: 3"])
-        use = self.dice.pick(["o.x", "o.y", "o.m(1)", "o.m()", "o.shared", f"{cls}.m(o)", "o.x + o.y", "o.d", "o.p", "super(type(o), o).__repr__()[:0]"])
+        change = self.dice.pick(["o.__dict__['x'] = 'dict'", "o.__dict__ = {'x': 1, 'y': 2}", f"{cls}.x = 100",
+                                 "del o.x", "o.w = 1", f"{cls}.m = lambda self, n=0: 'new'", "o.m = lambda n=0: 'own'",
+                                 f"{cls}.x = property(lambda s: 9)", f"o = {cls}(50)",
+                                 "vars(o).update({str(k): k for k in range(40)})",
+                                 f"{cls}.__getattr__ = lambda s, n: 77", f"del {cls}.m", f"{cls}.y = Data(3)",
+                                 f"{cls}.__getattribute__ = lambda s, n: 3"])
+        use = self.dice.pick(["o.x", "o.y", "o.m(1)", "o.m()", "o.shared", f"{cls}.m(o)", "o.x + o.y", "o.d", "o.p",
+                              "super(type(o), o).__repr__()[:0]"])
         store = self.dice.pick(["pass", "o.y = i", "o.x = i", "o.z = i"])
         self.hot_function(f"""
 o, seen = {cls}(3), []
@@ -315,25 +323,25 @@ def add(k):
     total += k
     return total
 for i in range({count}):
-    add({self.dice.pick(['i', 'i * 0.5', 'i if i < 50 else 1.5', '1 << (i % 70)'])})
+    add(<| i || i * 0.5 || i if i < 50 else 1.5 || 1 << (i % 70) |>)
     if i % 10 == 0: functions.append(lambda a=i: (a, i, total))
-    if i == {self.at(count)}: {self.dice.pick(['total = 0.5', 'add.__defaults__ = (1,)', 'del functions[:2]', "show(add.__closure__[0].cell_contents)",
-                                               "add.__closure__[0].cell_contents = 7"])}
+    if i == {self.at(count)}: <| total = 0.5 || add.__defaults__ = (1,) || del functions[:2] ||
+        show(add.__closure__[0].cell_contents) || add.__closure__[0].cell_contents = 7 |>
 return total, [f() for f in functions[:5]]""")
 
     def string_loop(self):
         count = self.count()
         self.spend(count)
         self.hot_function(f"""
-s, d, parts = {self.dice.pick(["''", "'é'", "b''.decode()"])}, {{}}, []
+s, d, parts = <| '' || 'é' || b''.decode() |>, {{}}, []
 for i in range({count}):
-    s += {self.dice.pick(["'a'", "chr(97 + i % 26)", "str(i)", "'日' if i > 50 else 'b'"])}
-    c = s[{self.dice.pick(['-1', '0', 'i % len(s)', 'i'])}] if i % 17 else 'z'
+    s += <| 'a' || chr(97 + i % 26) || str(i) || '日' if i > 50 else 'b' |>
+    c = s[<| -1 || 0 || i % len(s) || i |>] if i % 17 else 'z'
     d[c] = d.get(c, 0) + 1
-    t = f"{{c}}{{i:{self.dice.pick(['', '03', 'x'])}}}"
+    t = f"{{c}}{{i:<|  || 03 || x |>}}"
     parts.append(t)
-    if c == {self.dice.pick(["'a'", "'9'", "'b'"])}: parts.pop()
-    if i == {self.at(count)}: s = {self.dice.pick(["''", "s * 2", "'long' * 30", "s[::-1]"])}
+    if c == <| 'a' || '9' || 'b' |>: parts.pop()
+    if i == {self.at(count)}: s = <| '' || s * 2 || 'long' * 30 || s[::-1] |>
 return s[-40:], d, ''.join(parts)[-30:]""")
 
     def async_loop(self):
@@ -344,11 +352,11 @@ return s[-40:], d, ''.join(parts)[-30:]""")
 async def work{number}(n):
     total = 0
     for i in range(n):
-        total += await {self.dice.pick(['step', 'pause'])}(i)
-        if i == {self.at(count)}: {self.dice.pick(['raise ValueError(i)', 'return total', 'pass'])}
+        total += await <| step || pause |>(i)
+        if i == {self.at(count)}: <| raise ValueError(i) || return total || pass |>
     return total
 async def step(i):
-    {self.dice.pick(['return i', 'return await pause(i)', 'return i if i % 3 else await pause(i)'])}
+    <| return i || return await pause(i) || return i if i % 3 else await pause(i) |>
 async def numbers{number}(n):
     try:
         for i in range(n):
@@ -399,8 +407,8 @@ for i in range({count}):
     if i % {self.dice.upto(7, 30)} == 5: show(peek())
     if i == {self.at(count)}: frame.f_locals['a'] = {self.value()}
     if i == {self.at(count)}: show(frame.f_locals['total'], frame.f_locals['i'])
-    if i == {self.at(count)}: {self.dice.pick(["frame.f_locals['total'] = 5", "frame.f_locals['new'] = 1", "del frame", "show(sys.getrefcount(frame))",
-                                               "frame.f_locals['i'] = 3", "frame.f_locals['b'] = 0.5"])}
+    if i == {self.at(count)}: <| frame.f_locals['total'] = 5 || frame.f_locals['new'] = 1 || del frame ||
+        show(sys.getrefcount(frame)) || frame.f_locals['i'] = 3 || frame.f_locals['b'] = 0.5 |>
 return total, a, b""")
 
     def cut_generator(self):
@@ -414,12 +422,12 @@ def cut{number}(n):
         for i in range(n):
             try:
                 yield i
-            {self.dice.pick(['except GeneratorExit', 'except ValueError', 'finally'])}:
-                {self.dice.pick(['show("cleanup", i)', 'deleted.append(i)', 'show(i)'])}
-                {self.dice.pick(['pass', 'pass', 'yield -1'])}
+            <| except GeneratorExit || except ValueError || finally |>:
+                <| show("cleanup", i) || deleted.append(i) || show(i) |>
+                <| pass || pass || yield -1 |>
     except BaseException as e:
         show(e)
-        {self.dice.pick(['raise', 'pass', 'return 5', 'yield 99'])}
+        <| raise || pass || return 5 || yield 99 |>
 """)
         self.hot_function(f"""
 total = 0
@@ -430,7 +438,8 @@ for i in range({min(count, 70)}):
     if i == {self.at(min(count, 70))}:
         g = cut{number}(3)
         next(g)
-        {self.dice.pick(['attempt(g.throw, ValueError(1))', 'attempt(g.close)', 'del g', 'g = None', 'attempt(g.throw, GeneratorExit())'])}
+        <| attempt(g.throw, ValueError(1)) || attempt(g.close) || del g || g = None ||
+            attempt(g.throw, GeneratorExit()) |>
 return total""")
 
     def unpack_loop(self):
@@ -440,16 +449,16 @@ return total""")
 pairs, total = [(k, k + 1) for k in range(10)], 0
 for i in range({count}):
     try:
-        a, {self.dice.pick(['b', '*b', '(b)'])} = pairs[i % len(pairs)]
+        a, <| b || *b || (b) |> = pairs[i % len(pairs)]
         total += a
         a, b = b, a
-        x, y, z = {self.dice.pick(['(i, a, 2)', '[i, i, a]', "'abc'", 'range(3)', 'pairs[:3]'])}
+        x, y, z = <| (i, a, 2) || [i, i, a] || 'abc' || range(3) || pairs[:3] |>
         total += 1 if x == y else 2
     except Exception as e:
         total -= 1
         if i % 20 == 0: show(e)
-    if i == {self.at(count)}: pairs[3] = {self.dice.pick(['[1, 2]', '(1, 2, 3)', "'ab'", '(1.5, 2)', '5', '{1: 2, 3: 4}'])}
-    if i == {self.at(count)}: pairs = {self.dice.pick(['[[1, 2]]', 'tuple(pairs)', '[(1,)]', 'pairs[::-1]'])}
+    if i == {self.at(count)}: pairs[3] = <| [1, 2] || (1, 2, 3) || 'ab' || (1.5, 2) || 5 || {{1: 2, 3: 4}} |>
+    if i == {self.at(count)}: pairs = <| [[1, 2]] || tuple(pairs) || [(1,)] || pairs[::-1] |>
 return total, a, b""")
 
     def callback_loop(self):
@@ -461,11 +470,12 @@ calls = 0
 def key(v):
     nonlocal calls
     calls += 1
-    {self.dice.pick(['pass', 'gc.collect() if calls == 40 else 0', 'if calls == 77: raise ValueError(v)', 'show(v) if calls % 50 == 0 else 0'])}
-    return {self.dice.pick(['-v', 'v % 7', 'str(v)', '(v % 3, v)'])}
+    <| pass || gc.collect() if calls == 40 else 0 || if calls == 77: raise ValueError(v) ||
+        show(v) if calls % 50 == 0 else 0 |>
+    return <| -v || v % 7 || str(v) || (v % 3, v) |>
 data = [(k * 37) % 101 for k in range({min(count, 150)})]
 result = []
-for use in (lambda: sorted(data, key=key), lambda: list(map(key, data)), lambda: max(data, key=key), lambda: list(filter(key, data))):
+for use in (lambda: sorted(data, key=key), lambda: list(map(key, data)), lambda: max(data, key=key)):
     try: result.append(use())
     except ValueError as e: result.append(e)
 return calls, result[0]""")
@@ -477,16 +487,18 @@ return calls, result[0]""")
         count = self.count()
         self.spend(count * 2)
         cls = self.dice.pick(self.classes).name
-        use = self.dice.pick(["call(i)", "call()", "call(n=i)", "call(*(i,))", "call(**{'n': i})", "[*map(call, (i,))][0]"])
+        use = self.dice.pick(["call(i)", "call()", "call(n=i)", "call(*(i,))", "call(**{'n': i})",
+                              "[*map(call, (i,))][0]"])
         self.hot_function(f"""
 o, seen = {cls}(2), []
-call = {self.dice.pick(['o.m', 'o.m', f'{cls}.m.__get__(o)', f'types.MethodType({cls}.m, o)', 'type(o)', 'o.__class__', 'o.__init__'])}
+call = <| o.m || o.m || {cls}.m.__get__(o) || types.MethodType({cls}.m, o) || type(o) || o.__class__ || o.__init__ |>
 for i in range({count}):
     try:
         seen.append({use})
     except Exception as e:
         seen.append(type(e).__name__)
-    if i == {self.at(count)}: call = {self.dice.pick(['o.m', f'{cls}(5).m', 'abs', 'lambda n=1: n', 'str', '[].append', 'o.__repr__', '(lambda: 5)'])}
+    if i == {self.at(count)}: call = <| o.m || {cls}(5).m || abs || lambda n=1: n || str || [].append ||
+        o.__repr__ || (lambda: 5) |>
 return seen[::6]""")
         return None
 
@@ -494,16 +506,17 @@ return seen[::6]""")
         count = self.count()
         self.spend(count)
         self.hot_function(f"""
-s, seen = {self.dice.pick(['[*range(20)]', '"abcdefghij"', '(1, 2, 3, 4)', 'bytearray(10)', 'range(12)'])}, []
+s, seen = <| [*range(20)] || "abcdefghij" || (1, 2, 3, 4) || bytearray(10) || range(12) |>, []
 a, b = 0, 3
 for i in range({count}):
     try:
-        a, b = i % 5, {self.dice.pick(['-1', 'i % 7', 'None', 'len(s)', '3'])}
+        a, b = i % 5, <| -1 || i % 7 || None || len(s) || 3 |>
         seen.append(len(s[a:b]))
-        {self.dice.pick(['s[a:b] = s[a:b]', 's[a:b] = (i, i)', 'del s[a:b]', 's[a] = s[b]', 'seen.append(s[a])', 's[-1] = 7', 's[a:b:2]'])}
+        <| s[a:b] = s[a:b] || s[a:b] = (i, i) || del s[a:b] || s[a] = s[b] || seen.append(s[a]) || s[-1] = 7 ||
+            s[a:b:2] |>
     except Exception as e:
         seen.append(type(e).__name__)
-    if i == {self.at(count)}: s = {self.dice.pick(['[5, 6, 7]', '"xyz"', '(1,)', '{0: 1}', 'memoryview(b"abc")'])}
+    if i == {self.at(count)}: s = <| [5, 6, 7] || "xyz" || (1,) || {{0: 1}} || memoryview(b"abc") |>
     if len(s) > 40: s = s[:10]
 return seen[::4], len(s)""")
 
@@ -522,9 +535,9 @@ for i in range({count}):
         here = i
         if i % 3: n = n + 1
         def get(self): return __class__.here + n
-        {self.dice.pick(['both = [here + k for k in range(2)]', 'own: int = 5', 'pass', 'locals()["made"] = i'])}
-    class Generic{self.dice.pick(['', '[T]', '[*Ts]'])}(Local):
-        def get(self{self.dice.pick(['', ': int'])}): return super().get() + 1
+        <| both = [here + k for k in range(2)] || own: int = 5 || pass || locals()["made"] = i |>
+    class Generic<|  || [T] || [*Ts] |>(Local):
+        def get(self<|  || : int |>): return super().get() + 1
     type Alias = list[Local]
     @note
     def generic[T](a: T, b: T = i) -> T: return a, b
@@ -541,17 +554,18 @@ return seen[::5]""")
         self.hot_function(f"""
 o, seen = {cls}(2), 0
 try:
-    {self.dice.pick(['vars(o).update({f"k{k}": k for k in range(40)})', 'o.__dict__ = {"x": 1, "y": 5, "z": 3}', 'vars(o)', 'o.__dict__[5] = 6'])}
+    <| vars(o).update({{f"k{{k}}": k for k in range(40)}}) || o.__dict__ = {{"x": 1, "y": 5, "z": 3}} || vars(o) ||
+        o.__dict__[5] = 6 |>
 except Exception as e: show(e)
 for i in range({count}):
     try:
         o.y = o.x + i
         seen += o.y
-        {self.dice.pick(['o.z = i', 'del o.y', 'pass', 'vars(o).pop("x", None)', 'o.x = i'])}
+        <| o.z = i || del o.y || pass || vars(o).pop("x", None) || o.x = i |>
     except Exception as e:
         seen += 1
         if i % 30 == 0: show(e)
-    if i == {self.at(count)}: {self.dice.pick(['o = ' + cls + '(3)', 'vars(o).clear()', 'o.__dict__ = {"y": 1}', f'{cls}.y = 3', 'pass'])}
+    if i == {self.at(count)}: <| o = {cls}(3) || vars(o).clear() || o.__dict__ = {{"y": 1}} || {cls}.y = 3 || pass |>
 return seen, o""")
         return None
 
@@ -561,7 +575,7 @@ return seen, o""")
         self.spend(count * 3)
         many = self.dice.upto(250, 300)
         last = many - 1
-        body = "\n".join(f"    if i == {number * 7}: w{number} = w{(number * 3) % many} + {1000 + number}" for number in range(0, 60))
+        body = "\n".join(f"    if i == {n * 7}: w{n} = w{(n * 3) % many} + {1000 + n}" for n in range(60))
         self.hot_function(f"""
 {', '.join(f'w{n}' for n in range(many))} = range({many})
 total = 0
@@ -569,8 +583,8 @@ for i in range({count}):
     w{last} = i
     total += w{last} + w{self.dice.upto(0, last)}
 {body}
-    w{last - 1} += {self.dice.pick(['1', '0.5', "len('abc')", 'i'])}
-    if total > {self.dice.upto(1000, 9000)}: {self.dice.pick(['break', 'continue', 'total = 0', 'raise ValueError(total)'])}
+    w{last - 1} += <| 1 || 0.5 || len('abc') || i |>
+    if total > {self.dice.upto(1000, 9000)}: <| break || continue || total = 0 || raise ValueError(total) |>
     w{last - 2} = [w{last - 1}, w{last}]
 return total, w{last}, w{last - 1}, w{last - 2}""")
 
@@ -580,7 +594,8 @@ return total, w{last}, w{last - 1}, w{last - 2}""")
         if not self.affordable(function.cost):
             return self.recursion()
         call = self.call(function, 1)
-        drive = {"plain": call, "generator": f"list({call})", "coroutine": f"run({call})", "async generator": f"run(collect({call}))"}
+        drive = {"plain": call, "generator": f"list({call})", "coroutine": f"run({call})",
+                 "async generator": f"run(collect({call}))"}
         self.line(f"attempt(in_thread, lambda: {drive[function.flavour]})")
         if function.flavour == "generator":
             generator = self.name("gv")
