@@ -1,5 +1,6 @@
 @echo off
-rem Builds the library for Windows, as `make lib` does on Unix. The flags are those of CPython's PCbuild\build.bat.
+rem Builds the library for Windows, as `make lib` does on Unix. The flags mean what they mean
+rem to CPython's PCbuild\build.bat.
 rem build.rs reads the variables that this script sets: REVAL_HOST_* and REVAL_EXPERIMENTAL_JIT.
 setlocal
 
