@@ -104,23 +104,19 @@ macro_rules! str_constant {
     };
 }
 
-/// Whether the host keeps an immortal `int` object for `value`.
+/// The `int` object that the host keeps for a small `value`, borrowed and immortal (`_PyLong_SMALL_INTS`). `None` for
+/// other values.
 #[inline(always)]
-pub(crate) fn is_small_int(value: isize) -> bool {
-    (-(ffi::_PY_NSMALLNEGINTS as isize)..ffi::_PY_NSMALLPOSINTS as isize).contains(&value)
-}
-
-/// The small `int` object for `value`, immortal (`_PyLong_SMALL_INTS`).
-#[inline(always)]
-pub(crate) fn small_int(value: isize) -> *mut PyObject {
-    debug_assert!(is_small_int(value));
-    let index = value + ffi::_PY_NSMALLNEGINTS as isize;
-    // SAFETY: the host's runtime is a static, and `value` is a small integer (asserted), so the index is within
-    // its table.
+pub(crate) fn small_int(value: isize) -> Option<*mut PyObject> {
+    const SMALL: core::ops::Range<isize> =
+        -(ffi::_PY_NSMALLNEGINTS as isize)..ffi::_PY_NSMALLPOSINTS as isize;
+    if !SMALL.contains(&value) {
+        return None;
+    }
+    // SAFETY: the host's runtime is a static, and its table has an int for each value of the range.
     unsafe {
-        (&raw mut ffi::_PyRuntime.static_objects.singletons.small_ints)
-            .cast::<ffi::PyLongObject>()
-            .offset(index)
-            .cast()
+        let ints =
+            (&raw mut ffi::_PyRuntime.static_objects.singletons.small_ints).cast::<ffi::PyLongObject>();
+        Some(ints.offset(value - SMALL.start).cast())
     }
 }

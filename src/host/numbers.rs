@@ -10,8 +10,8 @@ use core::sync::atomic::{AtomicPtr, Ordering};
 use super::ffi::{self, PyObject};
 #[cfg(not(py_debug))]
 use super::refcount;
+use super::small_int;
 use super::thread::ThreadState;
-use super::{is_small_int, small_int};
 
 /// The free lists that only this thread uses while it is attached (`_Py_freelists_GET`).
 ///
@@ -125,7 +125,7 @@ pub(crate) unsafe fn new_float(tstate: ThreadState, value: f64) -> *mut PyObject
 ///
 /// # Safety
 /// `tstate` is the attached thread's, and its frames are published. [`is_compact`] holds for `value`, and
-/// [`is_small_int`] does not.
+/// [`small_int`] has none for it.
 #[inline(always)]
 pub(crate) unsafe fn new_int(tstate: ThreadState, value: isize) -> *mut PyObject {
     #[cfg(py_debug)]
@@ -153,8 +153,8 @@ pub(crate) unsafe fn new_int(tstate: ThreadState, value: isize) -> *mut PyObject
 pub(crate) unsafe fn int(tstate: ThreadState, value: isize) -> *mut PyObject {
     // SAFETY: `tstate` is the attached thread's and its frames are published (caller); small ints are immortal.
     unsafe {
-        if is_small_int(value) {
-            small_int(value)
+        if let Some(int) = small_int(value) {
+            int
         } else if is_compact(value) {
             new_int(tstate, value)
         } else {

@@ -112,9 +112,12 @@ macro_rules! raise {
 }
 pub(crate) use raise;
 
-/// Whether an exception is set on the attached thread. The calling thread must be attached.
+/// Whether the calling thread has an exception set.
+///
+/// # Safety
+/// The thread is attached.
 #[inline]
-pub(crate) fn exception_is_set() -> bool {
-    // SAFETY: the evaluator calls this only on attached threads.
+pub(crate) unsafe fn exception_is_set() -> bool {
+    // SAFETY: the thread is attached (caller).
     unsafe { !ffi::PyErr_Occurred().is_null() }
 }

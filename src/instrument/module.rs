@@ -13,7 +13,7 @@ use super::tools;
 use crate::host::lock::with_world_stopped;
 use crate::host::object::{has_feature, is_exact, static_head};
 use crate::host::owned::{check, exception_is_set, into_host};
-use crate::host::{Code, Owned, PyObject, PyResult, Raised, ThreadState, ffi, is_small_int, none, small_int};
+use crate::host::{Code, Owned, PyObject, PyResult, Raised, ThreadState, ffi, none, small_int};
 use crate::raise;
 use crate::seams;
 
@@ -53,7 +53,7 @@ pub(crate) unsafe fn create() -> PyResult {
         for event in Event::all() {
             set_attribute(&events, event.name(), int(EventSet::NONE.with(event).bits().into())?.as_ptr())?;
         }
-        set_attribute(&events, c"NO_EVENTS", small_int(0))?;
+        set_attribute(&events, c"NO_EVENTS", int(0)?.as_ptr())?;
         for (name, tool) in CONVENTIONAL_TOOLS {
             set_attribute(&module, name, int(tool.into())?.as_ptr())?;
         }
@@ -393,10 +393,10 @@ fn interpreter() -> *mut ffi::PyInterpreterState {
 unsafe fn int(value: core::ffi::c_long) -> PyResult {
     // SAFETY: the thread is attached (caller).
     unsafe {
-        if is_small_int(value as isize) {
-            return Ok(Owned::new_ref(small_int(value as isize)));
+        match small_int(value as isize) {
+            Some(int) => Ok(Owned::new_ref(int)),
+            None => Owned::from_host(ffi::PyLong_FromLong(value)),
         }
-        Owned::from_host(ffi::PyLong_FromLong(value))
     }
 }
 
@@ -423,8 +423,10 @@ unsafe fn exactly<const N: usize>(
 /// The thread is attached, and `object` is live.
 unsafe fn number(object: *mut PyObject) -> PyResult<c_int> {
     // SAFETY: the object is live and the thread attached (caller).
-    let number = unsafe { ffi::PyLong_AsInt(object) };
-    if number == -1 && exception_is_set() { Err(Raised) } else { Ok(number) }
+    unsafe {
+        let number = ffi::PyLong_AsInt(object);
+        if number == -1 && exception_is_set() { Err(Raised) } else { Ok(number) }
+    }
 }
 
 /// The tool of this number. Fails with ValueError if programs may not use it.

@@ -1,7 +1,6 @@
 //! The instructions as code: each row of the table becomes a function that runs its micro-ops in order.
 
 #![allow(non_snake_case, unused_assignments, unused_mut, unused_variables, unreachable_code)]
-#![allow(clippy::missing_safety_doc)]
 
 use crate::engine::{BytecodeEngine, BytecodeOp, Exits, run, run_with};
 use crate::host::CodeUnit;

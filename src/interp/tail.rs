@@ -83,7 +83,7 @@ macro_rules! handlers {
             table
         };
 
-        #[allow(non_snake_case, clippy::missing_safety_doc)]
+        #[allow(non_snake_case)]
         mod handler {
             use super::*;
 

@@ -3,31 +3,18 @@
 use super::tables;
 use crate::engine::{BytecodeEngine, BytecodeOp, Engine, Exit, Kept, NextStore, Op, PushedOrStored, Settled};
 use crate::host::object::{float_value, long_compact_value, long_tag};
-use crate::host::{PyObject, StackRef, ThreadState, ffi, is_small_int, numbers, refcount, small_int};
+use crate::host::{PyObject, StackRef, ThreadState, ffi, numbers, refcount, small_int};
 use crate::seams;
 
-use super::adaptive::specialize;
+use super::adaptive::specializing;
 use super::exact::{Exact, close_exact, settle_exact, settle_exact_object, topmost};
 use super::guards::guard;
 use super::subscripts::item_of;
 
-/// Specializes BINARY_OP if its counter triggers.
-///
-/// # Safety
-/// As [`crate::engine`] says for every micro-op.
-#[inline(always)]
-pub(crate) unsafe fn specialize_binary_op<E: BytecodeEngine>(
-    e: &mut E,
-    counter: u16,
-    []: [StackRef; 0],
-) -> BytecodeOp {
-    // SAFETY: the two inputs are the topmost values of the stack. The frame has at least one slot, which is
-    // passed without being read here.
-    unsafe {
-        specialize(e, counter, |e| {
-            let locals = e.frame().local_slot(0);
-            seams::specialize::binary_op(e.peek(2), e.peek(1), e.this_instr(), e.oparg(), locals);
-        })
+specializing! {
+    specialize_binary_op: BINARY_OP = |e| {
+        let locals = e.frame().local_slot(0);
+        seams::specialize::binary_op(e.peek(2), e.peek(1), e.this_instr(), e.oparg(), locals);
     }
 }
 
@@ -400,8 +387,8 @@ pub(super) unsafe fn are_compact(left: StackRef, right: StackRef) -> bool {
 unsafe fn compact_result<E: Engine>(e: &mut E, inputs: [StackRef; 2], value: isize) -> Op<Number<E>> {
     // SAFETY: the inputs are compact ints and not used again (caller). Small ints are immortal.
     unsafe {
-        if is_small_int(value) {
-            let result = StackRef::immortal(small_int(value));
+        if let Some(int) = small_int(value) {
+            let result = StackRef::immortal(int);
             return Ok(PushedOrStored::Pushed(settle_exact::<E, 2>(e, Exact::Int, result)));
         }
         if numbers::is_compact(value) {

@@ -1,6 +1,6 @@
 //! Attributes. Lookups that other rooms share are at the end.
 
-use super::adaptive::specialize;
+use super::adaptive::specializing;
 use super::frames::{enter_frame, save_return_offset};
 use super::guards::guard;
 use crate::engine::{BytecodeEngine, BytecodeOp, Count, Engine, Exit, Kept, Op, Settled, SettledMany};
@@ -150,23 +150,8 @@ pub(crate) unsafe fn check_attr_method_lazy_dict<E: Engine>(
 
 // --- LOAD_ATTR ---------------------------------------------------------------------------------
 
-/// Specializes LOAD_ATTR if its counter triggers.
-///
-/// # Safety
-/// As [`crate::engine`] says for every micro-op.
-#[inline(always)]
-pub(crate) unsafe fn specialize_load_attr<E: BytecodeEngine>(
-    e: &mut E,
-    counter: u16,
-    []: [StackRef; 0],
-) -> BytecodeOp {
-    // SAFETY: the owner is the topmost value, and the argument is an index of the code's names.
-    unsafe {
-        specialize(e, counter, |e| {
-            let name = e.name(e.oparg() >> 1);
-            seams::specialize::load_attr(e.peek(1), e.this_instr(), name);
-        })
-    }
+specializing! {
+    specialize_load_attr: LOAD_ATTR = |e| seams::specialize::load_attr(e.peek(1), e.this_instr(), e.name(e.oparg() >> 1))
 }
 
 /// Replaces the owner by `owner.name`. If the low bit of the argument is set, a call follows: pushes a
@@ -471,23 +456,8 @@ pub(crate) unsafe fn load_attr_getattribute_overridden<E: BytecodeEngine>(
 
 // --- STORE_ATTR, DELETE_ATTR -------------------------------------------------------------------
 
-/// Specializes STORE_ATTR if its counter triggers.
-///
-/// # Safety
-/// As [`crate::engine`] says for every micro-op.
-#[inline(always)]
-pub(crate) unsafe fn specialize_store_attr<E: BytecodeEngine>(
-    e: &mut E,
-    counter: u16,
-    []: [StackRef; 0],
-) -> BytecodeOp {
-    // SAFETY: the owner is the topmost value, and the argument is an index of the code's names.
-    unsafe {
-        specialize(e, counter, |e| {
-            let name = e.name(e.oparg());
-            seams::specialize::store_attr(e.peek(1), e.this_instr(), name);
-        })
-    }
+specializing! {
+    specialize_store_attr: STORE_ATTR = |e| seams::specialize::store_attr(e.peek(1), e.this_instr(), e.name(e.oparg()))
 }
 
 /// `owner.name = value`.

@@ -1,6 +1,6 @@
 //! Comparisons, membership, identity and truth.
 
-use super::adaptive::specialize;
+use super::adaptive::specializing;
 use super::arithmetic::are_compact;
 use super::exact::{Exact, settle_exact, topmost};
 use super::guards::{guard, guard_either};
@@ -11,22 +11,8 @@ use crate::seams;
 
 // --- truth -------------------------------------------------------------------------------------
 
-/// Specializes TO_BOOL if its counter triggers.
-///
-/// # Safety
-/// As [`crate::engine`] says for every micro-op.
-#[inline(always)]
-pub(crate) unsafe fn specialize_to_bool<E: BytecodeEngine>(
-    e: &mut E,
-    counter: u16,
-    []: [StackRef; 0],
-) -> BytecodeOp {
-    // SAFETY: the input is the topmost value, and live.
-    unsafe {
-        specialize(e, counter, |e| {
-            seams::specialize::to_bool(e.peek(1), e.this_instr());
-        })
-    }
+specializing! {
+    specialize_to_bool: TO_BOOL = |e| seams::specialize::to_bool(e.peek(1), e.this_instr())
 }
 
 /// `bool(value)`.
@@ -164,22 +150,8 @@ fn holds<T: PartialOrd>(oparg: usize, left: T, right: T) -> bool {
     oparg & OUTCOMES & (1 << outcome) != 0
 }
 
-/// Specializes COMPARE_OP if its counter triggers.
-///
-/// # Safety
-/// As [`crate::engine`] says for every micro-op.
-#[inline(always)]
-pub(crate) unsafe fn specialize_compare_op<E: BytecodeEngine>(
-    e: &mut E,
-    counter: u16,
-    []: [StackRef; 0],
-) -> BytecodeOp {
-    // SAFETY: the two inputs are the topmost values, and live.
-    unsafe {
-        specialize(e, counter, |e| {
-            seams::specialize::compare_op(e.peek(2), e.peek(1), e.this_instr(), e.oparg());
-        })
-    }
+specializing! {
+    specialize_compare_op: COMPARE_OP = |e| seams::specialize::compare_op(e.peek(2), e.peek(1), e.this_instr(), e.oparg())
 }
 
 /// Compares with the generic function. Pushes its result or, if the argument requests that, its truth.
@@ -288,22 +260,8 @@ pub(crate) unsafe fn compare_op_str<E: Engine>(e: &mut E, [left, right]: [StackR
 
 // --- membership and identity -------------------------------------------------------------------
 
-/// Specializes CONTAINS_OP if its counter triggers.
-///
-/// # Safety
-/// As [`crate::engine`] says for every micro-op.
-#[inline(always)]
-pub(crate) unsafe fn specialize_contains_op<E: BytecodeEngine>(
-    e: &mut E,
-    counter: u16,
-    []: [StackRef; 0],
-) -> BytecodeOp {
-    // SAFETY: the two inputs are the topmost values, and live.
-    unsafe {
-        specialize(e, counter, |e| {
-            seams::specialize::contains_op(e.peek(1), e.this_instr());
-        })
-    }
+specializing! {
+    specialize_contains_op: CONTAINS_OP = |e| seams::specialize::contains_op(e.peek(1), e.this_instr())
 }
 
 /// `left in right`, or `not in` if the argument is 1.

@@ -1,6 +1,6 @@
 //! Generators, coroutines and asynchronous iteration.
 
-use super::adaptive::specialize;
+use super::adaptive::specializing;
 use super::awaiting;
 use super::control::leaving;
 use super::frames::enter_frame;
@@ -70,18 +70,8 @@ pub(crate) unsafe fn yield_value<E: Engine>(e: &mut E, [value]: [StackRef; 1]) -
     }
 }
 
-/// Specializes SEND if its counter triggers.
-///
-/// # Safety
-/// As [`crate::engine`] says for every micro-op.
-#[inline(always)]
-pub(crate) unsafe fn specialize_send<E: BytecodeEngine>(
-    e: &mut E,
-    counter: u16,
-    []: [StackRef; 0],
-) -> BytecodeOp {
-    // SAFETY: the two inputs are the topmost values, and live.
-    unsafe { specialize(e, counter, |e| seams::specialize::send(e.peek(2), e.this_instr())) }
+specializing! {
+    specialize_send: SEND = |e| seams::specialize::send(e.peek(2), e.this_instr())
 }
 
 /// Sends the topmost value to the receiver below it, which stays. Replaces the value by what the receiver

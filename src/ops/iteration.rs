@@ -4,7 +4,7 @@
 //! iterator it jumps past the END_FOR that follows the loop's body, to POP_ITER. A generator that runs in
 //! this evaluator returns to END_FOR instead, with its return value on the stack.
 
-use super::adaptive::specialize;
+use super::adaptive::specializing;
 use super::guards::guard;
 use crate::bytecode::BackoffCounter;
 use crate::engine::{
@@ -16,8 +16,8 @@ use crate::host::generator::Generator;
 use crate::host::object::list_items;
 use crate::host::object::{is_exact, size, tuple_item, type_of};
 use crate::host::{
-    CodeUnit, FREE_THREADED, Frame, PyObject, Raised, StackRef, ThreadState, ffi, is_small_int, numbers,
-    refcount, small_int,
+    CodeUnit, FREE_THREADED, Frame, PyObject, Raised, StackRef, ThreadState, ffi, numbers, refcount,
+    small_int,
 };
 use crate::instrument::exceptions;
 use crate::raise;
@@ -69,22 +69,8 @@ pub(crate) unsafe fn end_for<E: Engine>(e: &mut E, [value]: [StackRef; 1]) -> Op
     }
 }
 
-/// Specializes FOR_ITER if its counter triggers.
-///
-/// # Safety
-/// As [`crate::engine`] says for every micro-op.
-#[inline(always)]
-pub(crate) unsafe fn specialize_for_iter<E: BytecodeEngine>(
-    e: &mut E,
-    counter: u16,
-    []: [StackRef; 0],
-) -> BytecodeOp {
-    // SAFETY: the input is the topmost value, and live.
-    unsafe {
-        specialize(e, counter, |e| {
-            seams::specialize::for_iter(e.peek(1), e.this_instr(), e.oparg());
-        })
-    }
+specializing! {
+    specialize_for_iter: FOR_ITER = |e| seams::specialize::for_iter(e.peek(1), e.this_instr(), e.oparg())
 }
 
 /// Pushes the next item of the iterator, or leaves the loop.
@@ -397,8 +383,8 @@ pub(crate) unsafe fn iter_next_range<E: Engine>(
         (*iterator).start = value.wrapping_add((*iterator).step);
         (*iterator).len -= 1;
         let value = value as isize;
-        if is_small_int(value) {
-            return Ok(PushedOrStored::Pushed([StackRef::immortal(small_int(value))]));
+        if let Some(int) = small_int(value) {
+            return Ok(PushedOrStored::Pushed([StackRef::immortal(int)]));
         }
         if !numbers::is_compact(value) {
             e.publish();

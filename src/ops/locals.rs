@@ -191,8 +191,8 @@ pub(crate) unsafe fn load_const_mortal<E: Engine>(e: &mut E, []: [StackRef; 0]) 
 /// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
 pub(crate) unsafe fn load_small_int<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op<[StackRef; 1]> {
-    // SAFETY: small ints are immortal.
-    unsafe { Ok([StackRef::immortal(small_int(e.oparg() as isize))]) }
+    // SAFETY: the compiler emits this for small ints only, which are immortal.
+    unsafe { Ok([StackRef::immortal(small_int(e.oparg() as isize).unwrap_unchecked())]) }
 }
 
 /// Pushes one of the interpreter's common constants (`AssertionError`, `all`, …).

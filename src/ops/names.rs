@@ -1,6 +1,6 @@
 //! Names in modules, classes and builtins; imports. Lookups that other rooms share are at the end.
 
-use super::adaptive::specialize;
+use super::adaptive::specializing;
 use super::guards::guard;
 use super::{imports, unbound};
 use crate::engine::{BytecodeEngine, BytecodeOp, Count, Engine, Exit, Kept, Op, Settled, SettledMany};
@@ -215,22 +215,10 @@ unsafe fn build_class(frame: Frame) -> PyResult {
 
 // --- globals -----------------------------------------------------------------------------------
 
-/// Specializes LOAD_GLOBAL if its counter triggers.
-///
-/// # Safety
-/// As [`crate::engine`] says for every micro-op.
-#[inline(always)]
-pub(crate) unsafe fn specialize_load_global<E: BytecodeEngine>(
-    e: &mut E,
-    counter: u16,
-    []: [StackRef; 0],
-) -> BytecodeOp {
-    // SAFETY: the argument contains an index of the code's names. The frame keeps its namespaces alive.
-    unsafe {
-        specialize(e, counter, |e| {
-            let name = e.name(e.oparg() >> 1);
-            seams::specialize::load_global(e.frame().globals(), e.frame().builtins(), e.this_instr(), name);
-        })
+specializing! {
+    specialize_load_global: LOAD_GLOBAL = |e| {
+        let (frame, name) = (e.frame(), e.name(e.oparg() >> 1));
+        seams::specialize::load_global(frame.globals(), frame.builtins(), e.this_instr(), name);
     }
 }
 

@@ -1,6 +1,6 @@
 //! Subscription and slicing. The conversion of slice indices at the end is also for C code.
 
-use super::adaptive::specialize;
+use super::adaptive::specializing;
 use super::exact::{Exact, close_exact, topmost};
 use super::frames::save_return_offset;
 use super::guards::guard;
@@ -380,22 +380,8 @@ pub(crate) unsafe fn binary_op_subscr_init_call<E: Engine>(e: &mut E, [container
 
 // --- writing -----------------------------------------------------------------------------------
 
-/// Specializes STORE_SUBSCR if its counter triggers.
-///
-/// # Safety
-/// As [`crate::engine`] says for every micro-op.
-#[inline(always)]
-pub(crate) unsafe fn specialize_store_subscr<E: BytecodeEngine>(
-    e: &mut E,
-    counter: u16,
-    []: [StackRef; 0],
-) -> BytecodeOp {
-    // SAFETY: the three inputs are the topmost values, and live.
-    unsafe {
-        specialize(e, counter, |e| {
-            seams::specialize::store_subscr(e.peek(2), e.peek(1), e.this_instr());
-        })
-    }
+specializing! {
+    specialize_store_subscr: STORE_SUBSCR = |e| seams::specialize::store_subscr(e.peek(2), e.peek(1), e.this_instr())
 }
 
 /// `container[key] = value`.

@@ -1,6 +1,6 @@
 //! LOAD_SUPER_ATTR: attributes and methods of `super()`, looked up without making a super object.
 
-use super::adaptive::specialize;
+use super::adaptive::specializing;
 use super::attributes::address;
 use super::calls::CallSite;
 use super::guards::guard;
@@ -9,21 +9,10 @@ use crate::host::object::{has_feature, type_of};
 use crate::host::{PyObject, PyTypeObject, StackRef, ffi, refcount};
 use crate::seams;
 
-/// Specializes LOAD_SUPER_ATTR if its counter triggers.
-///
-/// # Safety
-/// As [`crate::engine`] says for every micro-op.
-#[inline(always)]
-pub(crate) unsafe fn specialize_load_super_attr<E: BytecodeEngine>(
-    e: &mut E,
-    counter: u16,
-    []: [StackRef; 0],
-) -> BytecodeOp {
-    // SAFETY: the three inputs are the topmost values of the stack.
-    unsafe {
-        specialize(e, counter, |e| {
-            seams::specialize::load_super_attr(e.peek(3), e.peek(2), e.this_instr(), e.oparg() & 1 != 0);
-        })
+specializing! {
+    specialize_load_super_attr: LOAD_SUPER_ATTR = |e| {
+        let for_call = e.oparg() & 1 != 0;
+        seams::specialize::load_super_attr(e.peek(3), e.peek(2), e.this_instr(), for_call);
     }
 }
 

@@ -1,6 +1,6 @@
 //! Unpacking, and the instructions of pattern matching.
 
-use super::adaptive::specialize;
+use super::adaptive::specializing;
 use super::exact::topmost;
 use super::guards::guard;
 use super::matching;
@@ -16,22 +16,8 @@ use core::ffi::c_int;
 
 // --- unpacking ---------------------------------------------------------------------------------
 
-/// Specializes UNPACK_SEQUENCE if its counter triggers.
-///
-/// # Safety
-/// As [`crate::engine`] says for every micro-op.
-#[inline(always)]
-pub(crate) unsafe fn specialize_unpack_sequence<E: BytecodeEngine>(
-    e: &mut E,
-    counter: u16,
-    []: [StackRef; 0],
-) -> BytecodeOp {
-    // SAFETY: the input is the topmost value, and live.
-    unsafe {
-        specialize(e, counter, |e| {
-            seams::specialize::unpack_sequence(e.peek(1), e.this_instr(), e.oparg());
-        })
-    }
+specializing! {
+    specialize_unpack_sequence: UNPACK_SEQUENCE = |e| seams::specialize::unpack_sequence(e.peek(1), e.this_instr(), e.oparg())
 }
 
 /// Replaces an iterable by its `oparg` items, the first one topmost.
@@ -352,9 +338,11 @@ unsafe fn iterator(tstate: ThreadState, iterable: *mut PyObject) -> PyResult {
 /// The thread is attached, and its frame is published.
 unsafe fn next(iterator: &Owned) -> PyResult<Option<Owned>> {
     // SAFETY: the iterator is owned, and the thread is attached (caller).
-    match unsafe { Owned::optional(ffi::PyIter_Next(iterator.as_ptr())) } {
-        None if exception_is_set() => Err(Raised),
-        item => Ok(item),
+    unsafe {
+        match Owned::optional(ffi::PyIter_Next(iterator.as_ptr())) {
+            None if exception_is_set() => Err(Raised),
+            item => Ok(item),
+        }
     }
 }
 

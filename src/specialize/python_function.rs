@@ -37,10 +37,12 @@ pub(super) unsafe fn takes(function: Function, count: i32) -> Result<(), Refusal
     if parameters == count { Ok(()) } else { Err(Refusal::WrongNumberOfArguments) }
 }
 
-/// Checks that no tool has installed an evaluator of its own (PEP 523). Only for threads that execute an
-/// instruction.
-pub(super) fn default_evaluator() -> Result<(), Refusal> {
-    // SAFETY: the thread is attached, because it executes the instruction that is specialized.
+/// Checks that no tool has installed an evaluator of its own (PEP 523).
+///
+/// # Safety
+/// As the module says.
+pub(super) unsafe fn default_evaluator() -> Result<(), Refusal> {
+    // SAFETY: the thread is attached (caller).
     if unsafe { ThreadState::current().has_custom_eval_frame() } {
         Err(Refusal::CustomEvaluator)
     } else {

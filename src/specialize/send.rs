@@ -9,13 +9,15 @@ use crate::host::{CodeUnit, PyObject, StackRef, ffi};
 /// # Safety
 /// As the module says.
 unsafe fn decide(receiver: *mut PyObject) -> Decision {
-    // SAFETY: the receiver is live (caller).
-    let type_ = unsafe { type_of(receiver) };
-    if type_ == &raw mut ffi::PyGen_Type || type_ == &raw mut ffi::PyCoro_Type {
-        default_evaluator()?;
-        Ok(Form::plain(SEND_GEN))
-    } else {
-        Err(Refusal::NoFormForOperands)
+    // SAFETY: the receiver is live and the thread attached (caller).
+    unsafe {
+        let type_ = type_of(receiver);
+        if type_ == &raw mut ffi::PyGen_Type || type_ == &raw mut ffi::PyCoro_Type {
+            default_evaluator()?;
+            Ok(Form::plain(SEND_GEN))
+        } else {
+            Err(Refusal::NoFormForOperands)
+        }
     }
 }
 

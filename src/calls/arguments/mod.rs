@@ -18,7 +18,6 @@ use crate::host::{Code, Frame, Owned, PyObject, PyResult, Raised, StackRef, empt
 ///
 /// `# Safety` of the methods: the call has a value at the index, it is live, and it has been neither taken nor
 /// released yet. The thread is attached. A binding takes or releases each value exactly once.
-#[allow(clippy::missing_safety_doc)] // the trait states it once
 pub(crate) trait Arguments: Copy {
     /// The number of positional values.
     fn positional(self) -> usize;

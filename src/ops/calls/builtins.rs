@@ -253,8 +253,8 @@ pub(crate) unsafe fn call_len<E: Engine>(
         if length < 0 {
             return Err(Exit::ErrorNoPop);
         }
-        let result = if length < ffi::_PY_NSMALLPOSINTS as isize {
-            StackRef::immortal(small_int(length))
+        let result = if let Some(int) = small_int(length) {
+            StackRef::immortal(int)
         } else {
             let int = ffi::PyLong_FromSsize_t(length);
             if int.is_null() {

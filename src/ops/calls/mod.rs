@@ -17,7 +17,7 @@ pub(crate) use functions::*;
 pub(crate) use python::*;
 pub(crate) use spread::*;
 
-use super::adaptive::specialize;
+use super::adaptive::specializing;
 use super::frames::{enter_frame, save_return_offset};
 use super::guards::guard;
 use crate::calls::frames;
@@ -27,50 +27,27 @@ use crate::host::{Frame, PyObject, StackRef};
 use crate::seams;
 pub(crate) use operands::Operands;
 
-/// Specializes a CALL or CALL_KW.
+/// Specializes a CALL_KW if `KW`, otherwise a CALL.
 ///
 /// # Safety
-/// As [`crate::engine`] says for every micro-op. The current instruction is a CALL_KW if `KW`, else a CALL,
-/// and `counter` is its counter.
+/// The thread is attached, the current instruction is such a one, and its operands are on the published stack.
 #[inline(always)]
-unsafe fn specialize_operands<E: BytecodeEngine, const KW: bool>(e: &mut E, counter: u16) -> BytecodeOp {
-    // SAFETY: the operands are the topmost values of the stack, and the specializer is that of the
-    // instruction's family.
+unsafe fn specialize_operands<E: BytecodeEngine, const KW: bool>(e: &E) {
+    // SAFETY: the operands are the topmost values of the stack, and the specializer is that of the instruction's
+    // family (caller).
     unsafe {
-        specialize(e, counter, |e| {
-            let operands = Operands::<KW>::below(e.sp(), e.oparg());
-            let specializer = if KW { seams::specialize::call_kw } else { seams::specialize::call };
-            specializer(operands.callable(), e.this_instr(), operands.total());
-        })
+        let operands = Operands::<KW>::below(e.sp(), e.oparg());
+        let specializer = if KW { seams::specialize::call_kw } else { seams::specialize::call };
+        specializer(operands.callable(), e.this_instr(), operands.total());
     }
 }
 
-/// Specializes a CALL if its counter triggers.
-///
-/// # Safety
-/// As [`crate::engine`] says for every micro-op.
-#[inline(always)]
-pub(crate) unsafe fn specialize_call<E: BytecodeEngine>(
-    e: &mut E,
-    counter: u16,
-    []: [StackRef; 0],
-) -> BytecodeOp {
-    // SAFETY: the operands are those of a CALL, and on top of the stack.
-    unsafe { specialize_operands::<E, false>(e, counter) }
+specializing! {
+    specialize_call: CALL = |e| specialize_operands::<_, false>(e)
 }
 
-/// Specializes a CALL_KW if its counter triggers.
-///
-/// # Safety
-/// As [`crate::engine`] says for every micro-op.
-#[inline(always)]
-pub(crate) unsafe fn specialize_call_kw<E: BytecodeEngine>(
-    e: &mut E,
-    counter: u16,
-    []: [StackRef; 0],
-) -> BytecodeOp {
-    // SAFETY: the operands are those of a CALL_KW, and on top of the stack.
-    unsafe { specialize_operands::<E, true>(e, counter) }
+specializing! {
+    specialize_call_kw: CALL_KW = |e| specialize_operands::<_, true>(e)
 }
 
 /// Replaces the callable, a bound method, by its function, and the empty slot by its `self`.

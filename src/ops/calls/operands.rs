@@ -40,7 +40,6 @@ impl<const KW: bool> Values for Operands<KW> {
 }
 
 /// `# Safety` of all methods: the operands are on the stack, and those that the method reads are live.
-#[allow(clippy::missing_safety_doc)] // said once, above
 impl<const KW: bool> Operands<KW> {
     /// The slot of the lowest operand.
     ///
@@ -268,7 +267,6 @@ impl<const KW: bool> Operands<KW> {
     }
 }
 
-#[allow(clippy::missing_safety_doc)] // as for the methods above
 impl Operands<false> {
     /// Calls a type through its `tp_vectorcall`.
     ///

@@ -280,7 +280,8 @@ pub(crate) unsafe fn check_and_allocate_object<E: Engine>(
     Kept(operands): Kept<Operands<false>>,
 ) -> Op {
     // SAFETY: the operands are on the stack. A class of that version is a heap type, and its cache holds a
-    // function as long as the version does not change. The class is released after its slot is overwritten.
+    // function as long as the version does not change. The function and the class are released after their slots
+    // are overwritten.
     unsafe {
         let class = operands.callable();
         guard(!operands.has_self() && has_feature(class.object(), ffi::Py_TPFLAGS_TYPE_SUBCLASS))?;
@@ -289,13 +290,40 @@ pub(crate) unsafe fn check_and_allocate_object<E: Engine>(
         let init = SpecializationCache::of(type_).init();
         let frame_sizes = [init.code(), init_cleanup()].map(|code| (*code.as_ptr()).co_framesize as usize);
         guard(e.tstate().has_stack_space(frame_sizes[0] + frame_sizes[1]))?;
+        allocate_instance(e, operands, type_, init)
+    }
+}
+
+/// Allocates an instance of the class that is called. `init` and the instance become the callable and the first
+/// argument.
+///
+/// # Safety
+/// The thread is attached. The operands are on top of the engine's stack, without a `self`. The callable is the
+/// class `type_`, and `init` is live until the thread may stop.
+#[inline(always)]
+unsafe fn allocate_instance<E: Engine>(
+    e: &mut E,
+    operands: Operands<false>,
+    type_: *mut PyTypeObject,
+    init: Function,
+) -> Op {
+    // SAFETY: the operands are on the stack, and the class is live (caller). The function and the class are released
+    // after their slots are overwritten.
+    unsafe {
+        let class = operands.callable();
         e.publish();
+        // The allocation may stop the thread. Meanwhile another thread may replace `__init__`, and the collector may
+        // run: the empty slot on the published stack keeps the function alive.
+        operands.set_self(StackRef::new(init.object()));
         let instance = ffi::PyType_GenericAlloc(type_, 0);
+        let init = operands.self_or_null();
         if instance.is_null() {
+            operands.set_self(StackRef::NULL);
+            init.close_seldom();
             return Err(Exit::ErrorNoPop);
         }
+        operands.set_callable(init);
         operands.set_self(StackRef::steal(instance));
-        operands.set_callable(StackRef::new(init.object()));
         e.close_at(class, e.sp());
     }
     Ok([])
@@ -360,5 +388,105 @@ unsafe fn raise_for_init(type_: *mut PyTypeObject) {
     // SAFETY: the type is live (caller), and so is its name.
     unsafe {
         raise!(PyExc_TypeError, c"__init__() should return None, not '%.200s'", (*type_).tp_name);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use core::cell::Cell;
+    use core::mem::MaybeUninit;
+    use core::ptr::null_mut;
+
+    use super::*;
+    use crate::engine::Values;
+    #[cfg(not(py_gil_disabled))]
+    use crate::host::refcount;
+    use crate::host::{CodeUnit, PyObject, ThreadState};
+    use crate::interp::Tier1;
+
+    /// What the allocator must find in the slot of `self`, what it returns, and how often it was called.
+    #[derive(Clone, Copy)]
+    struct Allocation {
+        frame: Frame,
+        init: *mut PyObject,
+        instance: *mut PyObject,
+        calls: usize,
+    }
+
+    thread_local! {
+        static ALLOCATION: Cell<Option<Allocation>> = const { Cell::new(None) };
+    }
+
+    // What the host has for releasing a reference. Nothing is freed here.
+    #[allow(non_upper_case_globals)]
+    #[unsafe(no_mangle)]
+    static mut _PyRuntime: MaybeUninit<ffi::_PyRuntimeState> = MaybeUninit::zeroed();
+    macro_rules! not_called {
+        ($($name:ident)*) => {
+            $(
+                #[unsafe(no_mangle)]
+                extern "C" fn $name(_object: *mut PyObject) {
+                    unreachable!("each object has other references, or only the collector would free it");
+                }
+            )*
+        };
+    }
+    not_called! { _Py_Dealloc }
+    #[cfg(py_gil_disabled)]
+    not_called! { _Py_DecRefShared _Py_MergeZeroLocalRefcount }
+
+    /// Stands for the host's allocator. The collector may run here, so `__init__` has to be on the published stack.
+    #[unsafe(no_mangle)]
+    extern "C" fn PyType_GenericAlloc(_class: *mut PyTypeObject, _items: isize) -> *mut PyObject {
+        let mut allocation = ALLOCATION.get().expect("only the test below allocates");
+        // SAFETY: the frame is live, with an argument on top of the slot of `self`.
+        let receiver = unsafe { *allocation.frame.stack_pointer().sub(2) };
+        assert_eq!(receiver.object(), allocation.init);
+        allocation.calls += 1;
+        ALLOCATION.set(Some(allocation));
+        allocation.instance
+    }
+
+    #[test]
+    fn init_is_on_the_published_stack_while_the_instance_is_allocated() {
+        // SAFETY: integers and pointers, for which zero is a value. Nothing but counts of these objects is used, and
+        // none drops to zero.
+        unsafe {
+            let mut objects: [PyObject; 4] = core::mem::zeroed();
+            let [init, class, argument, instance] = [0, 1, 2, 3].map(|index| &raw mut objects[index]);
+            for object in [init, class, argument, instance] {
+                #[cfg(not(py_gil_disabled))]
+                for _ in 0..8 {
+                    refcount::incref(object);
+                }
+                #[cfg(py_gil_disabled)]
+                {
+                    (*object).ob_gc_bits = ffi::_PyGC_BITS_DEFERRED as u8;
+                }
+            }
+            let mut fields: ffi::_PyInterpreterFrame = core::mem::zeroed();
+            let frame = Frame::from_ptr(&raw mut fields);
+            let mut unit = 0u16;
+            let instr = CodeUnit::from_ptr((&raw mut unit).cast());
+            let tstate = ThreadState::from_ptr(null_mut());
+
+            for result in [null_mut(), instance] {
+                let mut stack = [StackRef::new(class), StackRef::NULL, StackRef::new(argument)];
+                let sp = stack.as_mut_ptr_range().end;
+                ALLOCATION.set(Some(Allocation { frame, init, instance: result, calls: 0 }));
+                let mut e = Tier1::begin(frame, sp, tstate, instr, 1, 1);
+                let operands = Operands::<false>::below(sp, 1);
+                let end = allocate_instance(&mut e, operands, class.cast(), Function::from_object(init));
+                assert_eq!(ALLOCATION.get().map(|allocation| allocation.calls), Some(1));
+                let (callable, receiver) = (operands.callable().object(), operands.self_or_null());
+                if result.is_null() {
+                    assert_eq!(end, Err(Exit::ErrorNoPop));
+                    assert_eq!((callable, receiver), (class, StackRef::NULL));
+                } else {
+                    assert_eq!(end, Ok([]));
+                    assert_eq!((callable, receiver.object()), (init, instance));
+                }
+            }
+        }
     }
 }
