@@ -83,6 +83,10 @@ fn main() {
     let tier2 =
         host.get("REVAL_HOST_TIER2").map_or(0, |value| value.parse().expect("REVAL_HOST_TIER2: a number"));
     println!("cargo:rustc-check-cfg=cfg(py_tier2)");
+    println!("cargo:rustc-check-cfg=cfg(py_jit)");
+    if tier2 & TIER2_JIT != 0 {
+        println!("cargo:rustc-cfg=py_jit");
+    }
     if tier2 != 0 {
         println!("cargo:rustc-cfg=py_tier2");
         clang_args.push(format!("-D_Py_TIER2={tier2}"));
@@ -97,6 +101,7 @@ fn main() {
         clang_args.push(format!("-resource-dir={headers}"));
     }
     bindings(&include, &clang_args);
+    micro_op_numbers(&include);
     header(tier2);
 
     // Symbols of the host stay undefined in the library and in the tests of its pure parts; a host
@@ -140,6 +145,28 @@ fn bindings(include: &Path, clang_args: &[String]) {
         }
     }
     std::fs::write(stamp, wanted).expect("OUT_DIR is writable");
+}
+
+/// Writes `micro_op.rs`: the numbers of the host's micro-ops, under their names in lower case without the
+/// underscore. (A macro cannot change the case of a name.)
+fn micro_op_numbers(include: &Path) {
+    let header = include.join("internal/pycore_uop_ids.h");
+    let text = std::fs::read_to_string(&header).unwrap_or_else(|error| {
+        eprintln!("reval: {}: {error}", header.display());
+        std::process::exit(1);
+    });
+    let numbers: String = text
+        .lines()
+        .filter_map(|line| line.strip_prefix("#define _")?.split_once(' '))
+        .map(|(name, number)| {
+            // A number, or the name of an opcode that is the same.
+            let is_number = number.bytes().all(|byte| byte.is_ascii_digit());
+            let number = if is_number { number.to_owned() } else { format!("ffi::{number} as u16") };
+            format!("pub const {}: u16 = {number};\n", name.to_lowercase())
+        })
+        .collect();
+    let out = PathBuf::from(env::var_os("OUT_DIR").expect("set by cargo"));
+    std::fs::write(out.join("micro_op.rs"), numbers).expect("OUT_DIR is writable");
 }
 
 /// Writes `reval.h`: the entry points, and tier 2 as this library has it.

@@ -3,6 +3,7 @@
 
 use core::convert::Infallible;
 
+use crate::bytecode::micro_op;
 use crate::engine::{BytecodeEngine, Engine, Exit, Exits, Inputs, Outputs, Values};
 use crate::host::{CodeUnit, Frame, PyObject, StackRef, ThreadState, ffi};
 
@@ -11,6 +12,8 @@ use crate::host::{CodeUnit, Frame, PyObject, StackRef, ThreadState, ffi};
 pub(crate) struct MicroOp {
     /// The host's name in lower case, without the underscore.
     pub(crate) name: &'static str,
+    /// The host's number, or [`micro_op::NONE`].
+    pub(crate) number: u16,
     pub(crate) group: Group,
     /// Traces have copies of the micro-op for the arguments below this number.
     pub(crate) copies: u8,
@@ -180,6 +183,7 @@ macro_rules! micro_ops {
                 const BODY: (Effect, usize) = body!(everywhere everywhere_with AnyEngine $name [$($operands)?]);
                 MicroOp {
                     name: stringify!($name),
+                    number: micro_op::$name,
                     group: Group::Everywhere,
                     copies: copies!($($copies)?),
                     operand_units: BODY.1,
@@ -193,6 +197,7 @@ macro_rules! micro_ops {
                     body!(bytecode bytecode_with AnyBytecodeEngine $tier1 [$($tier1_operands)?]);
                 MicroOp {
                     name: stringify!($tier1),
+                    number: micro_op::$tier1,
                     group: Group::Bytecode,
                     copies: 0,
                     operand_units: BODY.1,
@@ -203,6 +208,7 @@ macro_rules! micro_ops {
             },)*
             $(MicroOp {
                 name: stringify!($trace),
+                    number: micro_op::$trace,
                 group: Group::Traces,
                 copies: 0,
                 operand_units: 0,
