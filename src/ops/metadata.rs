@@ -208,7 +208,7 @@ macro_rules! micro_ops {
             },)*
             $(MicroOp {
                 name: stringify!($trace),
-                    number: micro_op::$trace,
+                number: micro_op::$trace,
                 group: Group::Traces,
                 copies: 0,
                 operand_units: 0,
@@ -221,6 +221,44 @@ macro_rules! micro_ops {
 }
 
 for_each_micro_op!(micro_ops);
+
+/// The row of each number. The copies of a micro-op have its row.
+static BY_NUMBER: [Option<&MicroOp>; micro_op::LAST as usize + 1] = {
+    let mut rows = [None; micro_op::LAST as usize + 1];
+    let mut index = 0;
+    while index < MICRO_OPS.len() {
+        let row = &MICRO_OPS[index];
+        // The numbers of the copies follow that of the original.
+        let mut number = row.number as usize;
+        let last = number + row.copies as usize;
+        while number <= last && row.number != micro_op::NONE {
+            rows[number] = Some(row);
+            number += 1;
+        }
+        index += 1;
+    }
+    rows
+};
+
+impl MicroOp {
+    /// The row of the micro-op with this number, or of the one that it is a copy of.
+    pub(crate) fn by_number(number: u16) -> Option<&'static MicroOp> {
+        BY_NUMBER.get(usize::from(number)).copied().flatten()
+    }
+
+    /// Whether the host lists one of these properties (`HAS_…_FLAG`) for it.
+    pub(crate) const fn has(&self, flags: u32) -> bool {
+        self.flags as u32 & flags != 0
+    }
+
+    /// The host's name of the micro-op with this number: `_LOAD_FAST`, or `_LOAD_FAST_3` for a copy.
+    pub(crate) fn host_name(number: u16) -> Option<String> {
+        let row = MicroOp::by_number(number)?;
+        let name = row.name.to_uppercase();
+        let copy = number - row.number;
+        Some(if copy == 0 { format!("_{name}") } else { format!("_{name}_{}", copy - 1) })
+    }
+}
 
 /// An engine without values, to instantiate the types of bodies that can be part of a trace.
 enum AnyEngine {}
@@ -373,6 +411,19 @@ mod tests {
         ];
         let short = name.strip_prefix("HAS_").and_then(|name| name.strip_suffix("_FLAG")).expect(name);
         flags.iter().find(|(flag, _)| *flag == short).unwrap_or_else(|| panic!("{name} is new")).1 as u16
+    }
+
+    #[test]
+    fn names_by_number_are_the_hosts() {
+        let names = c_table(UOP_METADATA, "_PyOpcode_uop_name");
+        let rows: Table<String> = (0..=micro_op::LAST)
+            .filter_map(|number| {
+                let name = MicroOp::host_name(number)?;
+                let is_in_traces = MicroOp::by_number(number)?.group != Group::Bytecode;
+                is_in_traces.then(|| (name.clone(), format!("\"{name}\"")))
+            })
+            .collect();
+        assert_same(&rows, &names);
     }
 
     #[test]
