@@ -9,6 +9,7 @@ use crate::bytecode::metadata::{Argument, Instruction, Operand, Step};
 use crate::bytecode::{micro_op, opcode};
 use crate::host::function::Function;
 use crate::host::{Code, CodeUnit, Frame, ffi};
+use crate::instrument::opcodes::is_instrumented;
 use crate::ops::metadata::{Group, MicroOp};
 
 /// The most calls that a trace follows into each other.
@@ -43,6 +44,7 @@ pub(crate) unsafe fn project(
             dependencies,
             stubs: 0,
             at,
+            last: start,
             callers: ArrayVec::new(),
             confidence: Confidence::FULL,
             has_jumped_back: false,
@@ -61,7 +63,8 @@ pub(crate) unsafe fn project(
                 Err(End::Refuse) => return false,
                 Err(End::Exit) if is_first => return false,
                 Err(End::Exit) => {
-                    translator.push(micro_op::exit_trace, 0, 0, target);
+                    let previous = previous_instr(translator.last, translator.at.instr);
+                    translator.push(micro_op::exit_trace, 0, previous, target);
                     return true;
                 }
                 Err(End::ExitInCallee) => {
@@ -133,6 +136,8 @@ struct Translator<'a> {
     /// The number of stubs that the finished trace may need behind its end.
     stubs: usize,
     at: Position,
+    /// The instruction that was translated last.
+    last: CodeUnit,
     /// Where the calls that the trace has followed return to.
     callers: ArrayVec<Position, MAX_CALLS>,
     confidence: Confidence,
@@ -222,8 +227,9 @@ impl Translator<'_> {
                 }
                 _ => self.expand(&this),
             };
-            if let Err(End::Exit) = result {
-                self.trace.truncate(start);
+            match result {
+                Err(End::Exit) => self.trace.truncate(start),
+                _ => self.last = this.instr,
             }
             result
         }
@@ -265,7 +271,8 @@ impl Translator<'_> {
             let target = next.add(this.oparg as isize);
             let (likely, unlikely) = if jumps_likely { (target, next) } else { (next, target) };
             let exit = Position { instr: unlikely, ..self.at };
-            self.push(guard_of(this.row.opcode, jumps_likely), 0, 0, exit.offset());
+            let previous = previous_instr(this.instr, unlikely);
+            self.push(guard_of(this.row.opcode, jumps_likely), 0, previous, exit.offset());
             self.at.instr = likely;
             Ok(())
         }
@@ -328,6 +335,13 @@ impl Translator<'_> {
                         self.push(number, oparg, 0, this.target);
                         self.at.instr = self.at.instr.add(1);
                     }
+                    micro_op::iter_jump_range
+                    | micro_op::iter_jump_list
+                    | micro_op::iter_jump_tuple
+                    | micro_op::for_iter => {
+                        let previous = previous_instr(this.instr, end_of_loop(this));
+                        self.push(in_trace(number), oparg, previous, this.target);
+                    }
                     _ => {
                         self.push(in_trace(number), oparg, operand0, this.target);
                         if let Some(uop) = self.trace.last_mut() {
@@ -367,6 +381,27 @@ impl Translator<'_> {
             Ok(())
         }
     }
+}
+
+/// The instruction behind the loop of the FOR_ITER `this`, where an exhausted iterator is dropped.
+///
+/// # Safety
+/// `this` is a FOR_ITER in live bytecode.
+unsafe fn end_of_loop(this: &Decoded) -> CodeUnit {
+    // SAFETY: the loop ends with END_FOR and POP_ITER, in the same bytecode. The former is for generators.
+    unsafe { this.next().add(this.oparg as isize + 1) }
+}
+
+/// The operand of a micro-op that may leave the trace for the instruction `exit` when `this` has run. An
+/// instrumented instruction reports where it was reached from, so the frame's instruction pointer must be exact
+/// there: `this`, which the exit then sets. 0 if that does not matter.
+///
+/// # Safety
+/// Both are in live bytecode.
+unsafe fn previous_instr(this: CodeUnit, exit: CodeUnit) -> u64 {
+    // SAFETY: the instruction is in live bytecode (caller).
+    let is_watched = unsafe { is_instrumented(exit.opcode()) };
+    if is_watched { this.as_ptr().addr() as u64 } else { 0 }
 }
 
 /// Whether an instruction calls a function whose version is in its cache. The version in the cache of
