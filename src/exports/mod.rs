@@ -18,4 +18,5 @@ mod codeobject;
 mod index_pool;
 mod instrumentation;
 mod legacy_tracing;
+mod optimizer;
 mod specialize;

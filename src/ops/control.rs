@@ -447,19 +447,15 @@ mod executors {
         instr: CodeUnit,
         oparg: usize,
     ) -> Result<Option<NonNull<ffi::_PyExecutorObject>>, Raised> {
-        // SAFETY: the frame is published, and the instruction has a counter (caller). The code owns the new
-        // executor.
+        // SAFETY: the frame is published, and the instruction has a counter (caller).
         unsafe {
-            let mut executor = core::ptr::null_mut();
-            let start = first_unit(instr, oparg).as_ptr();
-            let status = ffi::_PyOptimizer_Optimize(frame.as_ptr(), start, &raw mut executor, 0);
-            let unit = instr.add(1);
-            if status > 0 {
-                unit.set_word(crate::bytecode::thresholds::get().jump_backward.bits());
-                return Ok(NonNull::new(executor));
-            }
-            unit.set_word(BackoffCounter::from_bits(unit.word()).restart().bits());
-            if status < 0 { Err(Raised) } else { Ok(None) }
+            let result = seams::optimizer::optimize(frame, first_unit(instr, oparg));
+            let counter = match result {
+                Ok(Some(_)) => crate::bytecode::thresholds::get().jump_backward,
+                Ok(None) | Err(Raised) => BackoffCounter::load_at(instr).restart(),
+            };
+            counter.store_at(instr);
+            result
         }
     }
 

@@ -2,6 +2,9 @@
 //! types of the bodies imply. For tests and future engines.
 
 use core::convert::Infallible;
+use core::fmt::Write;
+
+use arrayvec::ArrayString;
 
 use crate::bytecode::micro_op;
 use crate::engine::{BytecodeEngine, Engine, Exit, Exits, Inputs, Outputs, Values};
@@ -222,6 +225,9 @@ macro_rules! micro_ops {
 
 for_each_micro_op!(micro_ops);
 
+/// A name of a micro-op. It is not on the heap: making one cannot fail.
+pub(crate) type HostName = ArrayString<64>;
+
 /// The row of each number. The copies of a micro-op have its row.
 static BY_NUMBER: [Option<&MicroOp>; micro_op::LAST as usize + 1] = {
     let mut rows = [None; micro_op::LAST as usize + 1];
@@ -240,6 +246,20 @@ static BY_NUMBER: [Option<&MicroOp>; micro_op::LAST as usize + 1] = {
     rows
 };
 
+/// Until the optimizer is replaced, too.
+#[cfg(py_tier2)]
+pub(crate) const FLAGS_BY_NUMBER: [u16; micro_op::LAST as usize + 1] = {
+    let mut flags = [0; micro_op::LAST as usize + 1];
+    let mut number = 0;
+    while number < flags.len() {
+        if let Some(row) = BY_NUMBER[number] {
+            flags[number] = row.flags;
+        }
+        number += 1;
+    }
+    flags
+};
+
 impl MicroOp {
     /// The row of the micro-op with this number, or of the one that it is a copy of.
     pub(crate) fn by_number(number: u16) -> Option<&'static MicroOp> {
@@ -252,11 +272,17 @@ impl MicroOp {
     }
 
     /// The host's name of the micro-op with this number: `_LOAD_FAST`, or `_LOAD_FAST_3` for a copy.
-    pub(crate) fn host_name(number: u16) -> Option<String> {
+    pub(crate) fn host_name(number: u16) -> Option<HostName> {
         let row = MicroOp::by_number(number)?;
-        let name = row.name.to_uppercase();
+        let mut name = HostName::new();
+        // The unit tests make all names, so each has room.
+        write!(name, "_{}", row.name).ok()?;
         let copy = number - row.number;
-        Some(if copy == 0 { format!("_{name}") } else { format!("_{name}_{}", copy - 1) })
+        if copy > 0 {
+            write!(name, "_{}", copy - 1).ok()?;
+        }
+        name.make_ascii_uppercase();
+        Some(name)
     }
 }
 
@@ -420,7 +446,7 @@ mod tests {
             .filter_map(|number| {
                 let name = MicroOp::host_name(number)?;
                 let is_in_traces = MicroOp::by_number(number)?.group != Group::Bytecode;
-                is_in_traces.then(|| (name.clone(), format!("\"{name}\"")))
+                is_in_traces.then(|| (name.to_string(), format!("\"{name}\"")))
             })
             .collect();
         assert_same(&rows, &names);
