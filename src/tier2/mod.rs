@@ -12,6 +12,8 @@
 #![allow(dead_code, unused_imports)]
 
 pub(crate) mod dependencies;
+pub(crate) mod interpreter;
+mod side_exit;
 pub(crate) mod uop;
 
 pub(crate) use dependencies::Dependencies;
