@@ -24,9 +24,9 @@ pub(crate) use dispatch::interpret;
 use core::ptr::NonNull;
 
 use crate::engine::{BytecodeEngine, Engine, StoreFast};
-#[cfg(py_tier2)]
-use crate::host::ffi;
 use crate::host::{CodeUnit, Frame, StackRef, ThreadState};
+#[cfg(py_tier2)]
+use crate::host::{ffi, refcount};
 #[cfg(py_tier2)]
 use crate::tier2::interpreter;
 
@@ -242,20 +242,41 @@ unsafe fn run_executor(
     tstate: ThreadState,
     executor: NonNull<ffi::_PyExecutorObject>,
 ) -> Option<CodeUnit> {
-    #[cfg(py_jit)]
+    // SAFETY: the executor is valid (caller), and stays alive because of the reference.
+    unsafe {
+        refcount::incref(executor.as_ptr().cast());
+        #[cfg(py_jit)]
+        let next = run_machine_code(frame, sp, tstate, executor);
+        #[cfg(not(py_jit))]
+        let next = interpreter::run(frame, sp, tstate, executor);
+        refcount::decref(executor.as_ptr().cast());
+        next
+    }
+}
+
+/// Runs the machine code of an executor, or its micro-ops if it has none.
+///
+/// # Safety
+/// As for [`run_executor`]. The caller owns a reference to the executor.
+#[cfg(py_jit)]
+unsafe fn run_machine_code(
+    frame: Frame,
+    sp: *mut StackRef,
+    tstate: ThreadState,
+    executor: NonNull<ffi::_PyExecutorObject>,
+) -> Option<CodeUnit> {
     // SAFETY: the executor is valid, so its field is null or holds code of that type (caller). The code expects
     // to be that of the thread's current executor, and, on debug hosts, that only it publishes the frame.
     unsafe {
         let code = (*executor.as_ptr()).jit_code;
-        if !code.is_null() {
-            (*tstate.as_ptr()).current_executor = executor.as_ptr().cast();
-            #[cfg(py_debug)]
-            frame.set_stack_pointer(core::ptr::null_mut());
-            let code: MachineCode = core::mem::transmute(code);
-            let next = code(frame.as_ptr(), sp, tstate);
-            return (!next.is_null()).then(|| CodeUnit::from_ptr(next));
+        if code.is_null() {
+            return interpreter::run(frame, sp, tstate, executor);
         }
+        (*tstate.as_ptr()).current_executor = executor.as_ptr().cast();
+        #[cfg(py_debug)]
+        frame.set_stack_pointer(core::ptr::null_mut());
+        let code: MachineCode = core::mem::transmute(code);
+        let next = code(frame.as_ptr(), sp, tstate);
+        (!next.is_null()).then(|| CodeUnit::from_ptr(next))
     }
-    // SAFETY: the caller has the same contract.
-    unsafe { interpreter::run(frame, sp, tstate, executor) }
 }

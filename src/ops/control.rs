@@ -423,7 +423,6 @@ pub(super) unsafe fn run_original<E: BytecodeEngine, T>(e: &mut E, original: u8)
 #[cfg(py_tier2)]
 mod executors {
     use super::*;
-    use crate::host::refcount;
 
     /// Creates an executor for the loop that the jump at `instr` closes. Returns `None` if the optimizer
     /// declines. Restarts the counter in both cases.
@@ -479,12 +478,9 @@ mod executors {
         e: &mut E,
         executor: NonNull<ffi::_PyExecutorObject>,
     ) -> BytecodeOp {
-        // SAFETY: the executor is valid (caller), and stays so because of the reference. It leaves the current
-        // frame published.
+        // SAFETY: the executor is valid (caller). It leaves the current frame published.
         unsafe {
-            refcount::incref(executor.as_ptr().cast());
             let next = e.run_executor(executor);
-            refcount::decref(executor.as_ptr().cast());
             let frame = e.tstate().current_frame();
             let Some(next) = next else {
                 // Unwinding searches the handler at the instruction before the next one.

@@ -13,7 +13,6 @@
 
 pub(crate) mod dependencies;
 pub(crate) mod interpreter;
-mod side_exit;
 pub(crate) mod uop;
 
 pub(crate) use dependencies::Dependencies;
