@@ -18,6 +18,7 @@ pub(crate) mod dump;
 pub(crate) mod executor;
 mod finish;
 pub(crate) mod install;
+pub(crate) mod interpreter;
 pub(crate) mod invalidate;
 mod list;
 pub(crate) mod python_type;
