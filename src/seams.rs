@@ -462,3 +462,19 @@ pub(crate) mod codeobject {
         if copy.is_null() { Err(Raised) } else { Ok(CodeUnit::from_ptr(copy)) }
     }
 }
+
+/// `optimizer.o`: executors.
+#[cfg(py_tier2)]
+pub(crate) mod optimizer {
+    use super::ffi;
+    use crate::host::PyObject;
+
+    /// Invalidates all executors that depend on `object`.
+    ///
+    /// # Safety
+    /// The thread is attached to `interp`; `object` is live, or about to be freed.
+    pub(crate) unsafe fn invalidate_dependents(interp: *mut ffi::PyInterpreterState, object: *mut PyObject) {
+        // SAFETY: the C function has the same contract.
+        unsafe { ffi::_Py_Executors_InvalidateDependency(interp, object.cast(), 1) }
+    }
+}

@@ -18,4 +18,6 @@ mod codeobject;
 mod index_pool;
 mod instrumentation;
 mod legacy_tracing;
+#[cfg(py_tier2)]
+mod optimizer_analysis;
 mod specialize;

@@ -12,6 +12,7 @@
 #![allow(dead_code, unused_imports)]
 
 pub(crate) mod dependencies;
+pub(crate) mod optimize;
 pub(crate) mod uop;
 
 pub(crate) use dependencies::Dependencies;
