@@ -1543,6 +1543,26 @@ int _PyEval_SetTraceAllThreads(PyInterpreterState *interp, Py_tracefunc func, Py
 int _PyEval_SetOpcodeTrace(PyFrameObject *frame, bool enable);
 
 /*
+ # Safety
+ As for `optimize`; `trace` has room for `UOP_MAX_TRACE_LENGTH` micro-ops, `length` of which are set.
+ */
+int _Py_uop_analyze_and_optimize(_PyInterpreterFrame *frame,
+                                 _PyUOpInstruction *trace,
+                                 int length,
+                                 int stack_entries,
+                                 _PyBloomFilter *dependencies);
+
+/*
+ Checks what the optimizer knows about values. Returns a new reference to None, or null with AssertionError
+ set. Declared in `pycore_optimizer.h`. Called by the module `_testinternalcapi`.
+
+ # Safety
+ The thread is attached, and no exception is set. The arguments are not used.
+ */
+PyObject *_Py_uop_symbols_test(PyObject *_self,
+                               PyObject *_ignored);
+
+/*
  Specializes a BINARY_OP with the operator `oparg` for these operands. `locals` are the locals of the frame.
  Borrows the operands; cannot fail.
 

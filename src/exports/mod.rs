@@ -20,4 +20,6 @@ mod instrumentation;
 mod legacy_tracing;
 #[cfg(py_tier2)]
 mod optimizer_analysis;
+#[cfg(py_tier2)]
+mod optimizer_symbols;
 mod specialize;

@@ -12,7 +12,8 @@ mod class;
 mod cleanup;
 mod frames;
 mod rules;
-pub(crate) mod symbols;
+pub(crate) mod self_test;
+mod symbols;
 mod watchers;
 
 use crate::host::{Frame, ThreadState};

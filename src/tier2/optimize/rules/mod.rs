@@ -247,7 +247,6 @@ fn load_constant(a: &mut Analysis) -> Result<(), Stop> {
 
 fn load_small(a: &mut Analysis) -> Result<(), Stop> {
     let value = Constant::small_int(a.oparg());
-    a.replace_by_constant(op::load_const_inline, op::load_const_inline_borrow, value);
     a.push_new(Fact::Value(value))
 }
 
