@@ -2,7 +2,6 @@
 
 use super::class::Class;
 use super::frames::{AbstractFrame, Frames, NewFrame};
-use super::rules;
 use super::symbols::{Constant, Contradiction, Fact, Full, Symbol, Symbols};
 use crate::bytecode::micro_op;
 use crate::host::{Code, Frame, ffi};
@@ -68,17 +67,6 @@ impl<'a> Analysis<'a> {
         frames.push(first);
         let new_frame = NewFrame::default();
         Ok(Analysis { trace, at: 0, symbols, frames, new_frame, space_check: None, interp, dependencies })
-    }
-
-    /// Runs the whole trace, as far as something can be said about it.
-    pub(super) fn run(mut self) -> Stop {
-        while self.at < self.trace.len() {
-            if let Err(stop) = rules::apply(&mut self) {
-                return stop;
-            }
-            self.at += 1;
-        }
-        Stop::End
     }
 
     // --- the current micro-op ------------------------------------------------------------------

@@ -16,6 +16,9 @@ pub(crate) mod self_test;
 mod symbols;
 mod watchers;
 
+#[cfg(test)]
+mod tests;
+
 use crate::host::{Frame, ThreadState};
 use crate::tier2::{Dependencies, Trace};
 use analysis::{Analysis, Stop};
@@ -40,10 +43,20 @@ pub(crate) unsafe fn optimize(
         Analysis::new(frame, stack_entries, interp, trace, dependencies)
     };
     // Without room for the symbols of the first frame, nothing is known.
-    let stop = analysis.map_or(Stop::End, Analysis::run);
-    if stop == Stop::Refuse {
+    if analysis.map_or(Stop::End, run) == Stop::Refuse {
         return false;
     }
     cleanup::clean_up(trace);
     true
+}
+
+/// Runs the trace as far as something can be said about it.
+fn run(mut analysis: Analysis) -> Stop {
+    while analysis.at < analysis.trace.len() {
+        if let Err(stop) = rules::apply(&mut analysis) {
+            return stop;
+        }
+        analysis.at += 1;
+    }
+    Stop::End
 }

@@ -192,13 +192,10 @@ impl Symbols {
 
     /// A new symbol with one fact.
     pub(super) fn with(&mut self, fact: Fact) -> Result<Symbol, Full> {
-        self.add(match fact {
-            Fact::Null => Known::Null,
-            Fact::NonNull => Known::NonNull,
-            Fact::Class(class) => Known::Class(class, 0),
-            Fact::TypeVersion(version) => Known::TypeVersion(version),
-            Fact::Value(value) => Known::Value(value.own(), 0),
-        })
+        let symbol = self.unknown()?;
+        let agrees = self.narrow(symbol, fact);
+        debug_assert!(agrees.is_ok(), "nothing was known that could contradict");
+        Ok(symbol)
     }
 
     /// A new tuple.
