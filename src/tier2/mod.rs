@@ -13,6 +13,7 @@
 
 pub(crate) mod dependencies;
 pub(crate) mod optimize;
+pub(crate) mod translate;
 pub(crate) mod uop;
 
 pub(crate) use dependencies::Dependencies;

@@ -4,7 +4,6 @@ use super::super::analysis::{Analysis, Stop};
 use super::super::class::Class;
 use super::super::symbols::{Constant, Fact};
 use crate::bytecode::micro_op;
-use crate::tier2::Uop;
 
 /// `bool(value)`, of a value about which the micro-op establishes `fact`.
 pub(super) fn to_bool(a: &mut Analysis, fact: Option<Fact>) -> Result<(), Stop> {
@@ -62,22 +61,22 @@ pub(super) fn guard_value(a: &mut Analysis, wanted: Constant) -> Result<(), Stop
 pub(super) fn guard_not_none(a: &mut Analysis) -> Result<(), Stop> {
     let value = a.pop();
     if let Some(constant) = a.symbols.constant(value) {
-        a.replace(micro_op::pop_top);
         if constant == Constant::none() {
-            return leave_after(a);
+            return leave(a);
         }
+        a.replace(micro_op::pop_top);
     } else if a.symbols.class(value).is_some_and(|class| class != Constant::none().class()) {
         a.replace(micro_op::pop_top);
     }
     Ok(())
 }
 
-/// The trace always leaves after the current micro-op.
-fn leave_after(a: &mut Analysis) -> Result<(), Stop> {
-    let next = a.at + 1;
-    let mut exit = Uop::new(micro_op::exit_trace, 0, 0, 0);
-    exit.set_place(a.uop().place());
-    a.trace.truncate(next);
+/// The guard of a condition always fails: the trace ends with its exit.
+fn leave(a: &mut Analysis) -> Result<(), Stop> {
+    let mut exit = a.uop();
+    exit.set_number(micro_op::exit_trace);
+    a.replace(micro_op::pop_top);
+    a.trace.truncate(a.at + 1);
     a.trace.push(exit);
     Err(Stop::End)
 }
