@@ -153,6 +153,7 @@ fn main() {
         clang_args.push(format!("-resource-dir={headers}"));
     }
     let bindings = bindings(&include, &clang_args);
+    micro_op_numbers(&include);
     headers(&bindings, gil_disabled, debug, tier2);
 
     // Symbols of the host stay undefined in the library and in the tests of its pure parts; a host
@@ -195,6 +196,26 @@ fn bindings(include: &Path, clang_args: &[String]) -> String {
     bindings.write_to_file(&made).expect("OUT_DIR is writable");
     std::fs::write(stamp, wanted).expect("OUT_DIR is writable");
     std::fs::read_to_string(made).expect("just written")
+}
+
+/// Writes `micro_op.rs`: the numbers of the host's micro-ops, under their names in lower case without the
+/// underscore. (A macro cannot change the case of a name.)
+fn micro_op_numbers(include: &Path) {
+    let header = include.join("internal/pycore_uop_ids.h");
+    let text = std::fs::read_to_string(&header)
+        .unwrap_or_else(|error| fail(&format!("{}: {error}", header.display())));
+    let numbers: String = text
+        .lines()
+        .filter_map(|line| line.strip_prefix("#define _")?.split_once(' '))
+        .map(|(name, number)| {
+            // A number, or the name of an opcode that is the same.
+            let is_number = number.bytes().all(|byte| byte.is_ascii_digit());
+            let number = if is_number { number.to_owned() } else { format!("ffi::{number} as u16") };
+            format!("pub const {}: u16 = {number};\n", name.to_lowercase())
+        })
+        .collect();
+    let out = PathBuf::from(env::var_os("OUT_DIR").expect("set by cargo"));
+    std::fs::write(out.join("micro_op.rs"), numbers).expect("OUT_DIR is writable");
 }
 
 /// Writes `reval.h` beside the library, and what the C tests need: `signatures.h`, and `reval.h` as it is for each

@@ -33,6 +33,8 @@ mod interp;
 mod ops;
 mod seams;
 mod specialize;
+#[cfg(py_tier2)]
+mod tier2;
 // Only free-threaded hosts have thread-local bytecode. The tests of its host-independent parts run with any host.
 #[cfg(any(py_gil_disabled, test))]
 mod tlbc;

@@ -5,6 +5,8 @@ use core::sync::atomic::{AtomicPtr, Ordering};
 use super::word::{EvalBreaker, Request, Word};
 use super::{pending, remote, signals};
 use crate::host::{Owned, Raised, ThreadState, ffi};
+#[cfg(py_tier2)]
+use crate::seams;
 
 /// Handles the thread's requests. Requests that arrive meanwhile wait for the next call. Fails with the
 /// exception of a signal handler, a pending call, or another thread.
@@ -71,7 +73,7 @@ unsafe fn housekeeping(tstate: ThreadState, asked: Word) {
         #[cfg(py_tier2)]
         if asked.has(Request::JIT_INVALIDATE_COLD) {
             breaker.clear(Request::JIT_INVALIDATE_COLD);
-            ffi::_Py_Executors_InvalidateCold(tstate.interp());
+            seams::optimizer::invalidate_cold(tstate.interp());
             (*tstate.interp()).trace_run_counter = ffi::JIT_CLEANUP_THRESHOLD as usize;
         }
     }

@@ -1,6 +1,6 @@
 //! The instruction table as data: the rows of `instructions.rs`, for tests, documentation and future engines.
 
-use super::opcode;
+use super::{micro_op, opcode};
 
 /// A row of the instruction table.
 #[derive(Debug)]
@@ -17,8 +17,8 @@ pub(crate) struct Instruction {
 pub(crate) enum Step {
     /// Code units of cache that are not read. If negative, the next step reads that many units again.
     Skip(i8),
-    /// A micro-op, with the sizes of its cached operands in code units.
-    Op { name: &'static str, argument: Argument, operands: &'static [Operand] },
+    /// A micro-op by its name and number, with the sizes of its cached operands in code units.
+    Op { name: &'static str, number: u16, argument: Argument, operands: &'static [Operand] },
 }
 
 /// The part of the instruction's argument that a micro-op gets.
@@ -55,6 +55,13 @@ impl Step {
     }
 }
 
+impl Step {
+    /// Whether the step only specializes its instruction, so that traces leave it out.
+    pub(crate) fn is_adaptive(&self) -> bool {
+        matches!(self, Step::Op { name, .. } if name.starts_with("specialize_"))
+    }
+}
+
 impl Operand {
     /// The size in code units.
     pub(crate) const fn units(self) -> usize {
@@ -66,6 +73,11 @@ impl Operand {
 }
 
 impl Instruction {
+    /// The row of an opcode.
+    pub(crate) fn of(opcode: u8) -> Option<&'static Instruction> {
+        BY_OPCODE[usize::from(opcode)]
+    }
+
     /// The number of code units of cache after the instruction.
     pub(crate) const fn cache_units(&self) -> usize {
         let (mut units, mut index) = (0, 0);
@@ -82,7 +94,12 @@ macro_rules! step {
         Step::Skip($($n)+)
     };
     (() run $op:ident $part:ident [$($operand:tt)*]) => {
-        Step::Op { name: stringify!($op), argument: Argument::$part, operands: &[$(operand!($operand)),*] }
+        Step::Op {
+            name: stringify!($op),
+            number: micro_op::$op,
+            argument: Argument::$part,
+            operands: &[$(operand!($operand)),*],
+        }
     };
 }
 
@@ -120,6 +137,16 @@ macro_rules! instructions {
     };
 }
 for_each_instruction!(instructions);
+
+static BY_OPCODE: [Option<&Instruction>; 256] = {
+    let mut rows = [None; 256];
+    let mut index = 0;
+    while index < INSTRUCTIONS.len() {
+        rows[INSTRUCTIONS[index].opcode as usize] = Some(&INSTRUCTIONS[index]);
+        index += 1;
+    }
+    rows
+};
 
 /// The name of an opcode, for the messages of tests.
 #[cfg(test)]
@@ -223,12 +250,11 @@ mod tests {
         for step in row.steps {
             match *step {
                 Step::Skip(_) => {}
-                Step::Op { name, argument, operands } => {
+                Step::Op { name, argument, operands, .. } => {
                     let host_name = format!("_{}", name.to_uppercase());
-                    let in_tier_1_only = name.starts_with("specialize_");
                     let at = offset as usize;
                     let mut push = |kind: String, at| expanded.push((host_name.clone(), kind, at));
-                    if in_tier_1_only {
+                    if step.is_adaptive() {
                         // The host's expansion does not contain specializing steps.
                     } else if let [first, rest @ ..] = operands {
                         push(first.units().to_string(), at);

@@ -18,5 +18,8 @@ mod codeobject;
 mod index_pool;
 mod instrumentation;
 mod legacy_tracing;
+mod optimizer;
+#[cfg(py_tier2)]
+mod optimizer_symbols;
 mod reval;
 mod specialize;

@@ -105,6 +105,39 @@ impl Function {
         FunctionVersion::new(unsafe { ffi::_PyFunction_GetVersionForCurrentState(self.0) })
     }
 
+    /// The global namespace of the function, borrowed. It never changes.
+    ///
+    /// # Safety
+    /// The function is live.
+    #[cfg(py_tier2)]
+    pub(crate) unsafe fn globals(self) -> *mut PyObject {
+        // SAFETY: the function is live (caller).
+        unsafe { (*self.0).func_globals }
+    }
+
+    /// The namespace of builtins of the function, borrowed. It never changes.
+    ///
+    /// # Safety
+    /// The function is live.
+    #[cfg(py_tier2)]
+    pub(crate) unsafe fn builtins(self) -> *mut PyObject {
+        // SAFETY: the function is live (caller).
+        unsafe { (*self.0).func_builtins }
+    }
+
+    /// The function that has a version, and the code of that version, if they are still known
+    /// (`_PyFunction_LookupByVersion`). Both are borrowed.
+    ///
+    /// # Safety
+    /// The thread is attached.
+    pub(crate) unsafe fn of_version(version: FunctionVersion) -> (Option<Function>, Option<Code>) {
+        let mut code = core::ptr::null_mut();
+        // SAFETY: the thread is attached (caller). The host returns live objects or null.
+        let function = unsafe { ffi::_PyFunction_LookupByVersion(version.get(), &raw mut code) };
+        let code = (!code.is_null()).then(|| Code::from_ptr(code.cast()));
+        ((!function.is_null()).then_some(Function(function)), code)
+    }
+
     /// Whether a call only runs the function's code: its `vectorcall` is still the host's
     /// `_PyFunction_Vectorcall`.
     ///

@@ -85,6 +85,16 @@ pub(crate) unsafe fn has_feature(object: *mut PyObject, flag: u32) -> bool {
     unsafe { type_flags(type_of(object)) & u64::from(flag) != 0 }
 }
 
+/// The version of a type, if it has one now (`tp_version_tag`).
+///
+/// # Safety
+/// `type_` is live.
+#[cfg(py_tier2)]
+pub(crate) unsafe fn type_version(type_: *mut PyTypeObject) -> Option<TypeVersion> {
+    // SAFETY: the type is live (caller), and the GIL protects it.
+    TypeVersion::new(unsafe { (*type_).tp_version_tag })
+}
+
 /// Whether the type has this version (`tp_version_tag`).
 ///
 /// # Safety

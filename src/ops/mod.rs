@@ -35,6 +35,7 @@ pub(crate) mod special_methods;
 pub(crate) mod subscripts;
 mod super_attributes;
 pub(crate) mod tables;
+mod traces;
 pub(crate) mod unbound;
 pub(crate) mod unpacking;
 
@@ -55,4 +56,5 @@ pub(crate) use names::*;
 pub(crate) use special_methods::*;
 pub(crate) use subscripts::*;
 pub(crate) use super_attributes::*;
+pub(crate) use traces::*;
 pub(crate) use unpacking::*;

@@ -2,8 +2,9 @@
 
 use super::adaptive::specializing;
 use super::exact::{Exact, close_exact, topmost};
-use super::frames::save_return_offset;
+use super::frames::set_return_offset;
 use super::guards::guard;
+use crate::bytecode::metadata;
 use crate::engine::{BytecodeEngine, BytecodeOp, Engine, Exit, Kept, Op, Settled};
 use crate::host::function::Function;
 use crate::host::object::{is_exact, list_items, long_compact_value, long_is_compact};
@@ -369,7 +370,7 @@ pub(crate) unsafe fn binary_op_subscr_init_call<E: Engine>(e: &mut E, [container
         if FREE_THREADED {
             guard_stack_space(e, function)?;
         }
-        save_return_offset(e, [])?;
+        set_return_offset(e.frame(), const { 1 + metadata::BINARY_OP.cache_units() });
         let frame = Frame::push_unchecked(e.tstate(), StackRef::new(function.object()), 2, e.frame());
         frame.set_local(0, container);
         frame.set_local(1, key);

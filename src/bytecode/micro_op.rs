@@ -1,0 +1,27 @@
+//! Numbers of micro-ops (`pycore_uop_ids.h`), under the host's names in lower case without the underscore. A
+//! micro-op that is a whole instruction has the number of its opcode; all others have numbers above 255.
+
+#![allow(non_upper_case_globals, missing_docs, dead_code)]
+
+use crate::host::ffi;
+
+// Names of the host, which win over the names of the same spelling in `without_number`.
+include!(concat!(env!("OUT_DIR"), "/micro_op.rs"));
+pub use without_number::*;
+
+/// The number of micro-ops that have none in the host: steps of instructions that are never part of a trace.
+pub const NONE: u16 = 0;
+
+/// The highest number of the host's micro-ops.
+pub const LAST: u16 = ffi::MAX_UOP_ID as u16;
+
+mod without_number {
+    macro_rules! numbers {
+        (everywhere $everywhere:tt
+         bytecode { $({ $name:ident $operands:tt $needs:tt })* }
+         $($only_in_traces:tt)*) => {
+            $(pub const $name: u16 = super::NONE;)*
+        };
+    }
+    for_each_micro_op!(numbers);
+}

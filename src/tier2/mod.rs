@@ -1,0 +1,27 @@
+//! Tier 2: traces of micro-ops, the executors that run them, and the optimizer between the two.
+//!
+//! A loop that is hot becomes a *trace*: a list of micro-ops without jumps, in which every assumption is a guard
+//! ([`translate`]). The [`optimize`] pass removes guards that always hold. An *executor* is the Python object that
+//! holds the finished trace; ENTER_EXECUTOR in the bytecode runs it, by the micro-op interpreter
+//! ([`interpreter`]) or by machine code. It leaves at an *exit*, which may lead to another executor.
+//!
+//! Stands for the host's `optimizer.o`, `optimizer_analysis.o` and `optimizer_symbols.o`, and for the micro-op
+//! interpreter of its `ceval.o`.
+
+pub(crate) mod create;
+pub(crate) mod deletion;
+pub(crate) mod dependencies;
+pub(crate) mod dump;
+pub(crate) mod executor;
+mod finish;
+pub(crate) mod install;
+pub(crate) mod interpreter;
+pub(crate) mod invalidate;
+mod list;
+pub(crate) mod optimize;
+pub(crate) mod python_type;
+mod translate;
+mod uop;
+
+pub(crate) use dependencies::Dependencies;
+pub(crate) use uop::{Place, Trace, Uop};
