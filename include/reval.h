@@ -5,7 +5,8 @@
  * What to link
  *
  *   libreval.a takes the place of these objects in the host's libpython3.14.a:
- *     ceval.o, ceval_gil.o, index_pool.o, instrumentation.o, legacy_tracing.o, specialize.o
+ *     ceval.o, ceval_gil.o, index_pool.o, instrumentation.o, legacy_tracing.o, optimizer.o, optimizer_analysis.o,
+ *     optimizer_symbols.o, specialize.o
  *   A program that embeds Python is linked with both by one of these lines:
  *
  *     reval-cc hello.c -o hello
@@ -112,6 +113,7 @@ const RevalBuild *reval_build(void);
 #include "pycore_index_pool.h"
 #include "pycore_instruments.h"
 #include "pycore_interpframe.h"
+#include "pycore_optimizer.h"
 #include "pycore_stackref.h"
 
 #ifdef __cplusplus
@@ -499,7 +501,7 @@ void _PyEval_Fini(void);
 int _PyEval_ThreadsInitialized(void);
 
 /* Makes the main interpreter's GIL and the lock of its pending calls anew in the child process after a fork, and
-   takes the GIL. Always returns success.
+   takes the GIL. Pending calls that were left to another thread are this thread's now. Always returns success.
 
    Requires: `tstate` is the state of the process's only thread, in the main interpreter. */
 PyStatus _PyEval_ReInitThreads(PyThreadState *tstate);
@@ -554,12 +556,12 @@ void _PyEval_ReleaseLock(PyInterpreterState *interp, PyThreadState *tstate, int 
    Requires: the calling thread is attached, `tstate` is its state, and its current frame is published. */
 int _Py_HandlePending(PyThreadState *tstate);
 
-/* Sets the events in `bit` in the eval breaker of every thread of the interpreter.
+/* Sets the requests in `bit` in the eval breaker of every thread of the interpreter.
 
    Requires: the interpreter is live, and the calling thread does not hold the runtime's lock on interpreters. */
 void _Py_set_eval_breaker_bit_all(PyInterpreterState *interp, size_t bit);
 
-/* Clears the events in `bit` in the eval breaker of every thread of the interpreter.
+/* Clears the requests in `bit` in the eval breaker of every thread of the interpreter.
 
    Requires: as for `_Py_set_eval_breaker_bit_all`. */
 void _Py_unset_eval_breaker_bit_all(PyInterpreterState *interp, size_t bit);
@@ -600,7 +602,7 @@ int _PyEval_MakePendingCalls(PyThreadState *tstate);
 
 /* Notifies tools of an event of `instr` that has no argument.
 
-   Returns 0, or -1 with a tool's exception set.
+   Returns 0, or -1 with an exception set: a tool's, or SystemError if instructions do not fire `event` this way.
 
    Requires: no exception is set; `frame` is current and published; `instr` is in its bytecode and was instrumented
    for events of this kind. */
@@ -608,7 +610,7 @@ int _Py_call_instrumentation(PyThreadState *tstate, int event, _PyInterpreterFra
 
 /* Notifies tools of an event of `instr` with one argument, borrowed.
 
-   Returns 0, or -1 with a tool's exception set.
+   Returns 0, or -1 with an exception set: a tool's, or SystemError if instructions do not fire `event` this way.
 
    Requires: as for `_Py_call_instrumentation`. */
 int _Py_call_instrumentation_arg(PyThreadState *tstate, int event, _PyInterpreterFrame *frame, _Py_CODEUNIT *instr,
@@ -616,14 +618,14 @@ int _Py_call_instrumentation_arg(PyThreadState *tstate, int event, _PyInterprete
 
 /* Notifies tools of an event of `instr` with two arguments, borrowed.
 
-   Returns 0, or -1 with a tool's exception set.
+   Returns 0, or -1 with an exception set: a tool's, or SystemError if instructions do not fire `event` this way.
 
    Requires: as for `_Py_call_instrumentation`. */
 int _Py_call_instrumentation_2args(PyThreadState *tstate, int event, _PyInterpreterFrame *frame,
     _Py_CODEUNIT *instr, PyObject *arg0, PyObject *arg1);
 
 /* Notifies tools of an event with two arguments, borrowed, while an exception is set. The exception stays set unless
-   a tool's replaces it.
+   a tool's replaces it, or SystemError as for `_Py_call_instrumentation`.
 
    Requires: as for `_Py_call_instrumentation_2args`, but an exception is set. */
 void _Py_call_instrumentation_exc2(PyThreadState *tstate, int event, _PyInterpreterFrame *frame,
@@ -631,8 +633,8 @@ void _Py_call_instrumentation_exc2(PyThreadState *tstate, int event, _PyInterpre
 
 /* Notifies tools that `instr` jumps from `src` to `dest`.
 
-   Returns the instruction to continue at: `dest`, or the one that a tool has moved the frame to. Returns NULL with a
-   tool's exception set.
+   Returns the instruction to continue at: `dest`, or the one that a tool has moved the frame to. Returns NULL with
+   an exception set: a tool's, or SystemError as for `_Py_call_instrumentation`.
 
    Requires: as for `_Py_call_instrumentation`; `src` and `dest` are in the frame's bytecode. */
 _Py_CODEUNIT *_Py_call_instrumentation_jump(_Py_CODEUNIT *instr, PyThreadState *tstate, int event,
@@ -662,39 +664,42 @@ int _Py_call_instrumentation_instruction(PyThreadState *tstate, _PyInterpreterFr
 
 /* Sets the events that a tool watches in all code to `events`.
 
-   Returns 0, or -1 with an exception set: ValueError if the tool is not in use, OverflowError, MemoryError.
+   Returns 0, or -1 with an exception set: SystemError if there is no such tool or event, ValueError if the tool is
+   not in use, OverflowError, MemoryError.
 
-   Requires: the world is stopped; `tool_id` and `events` are valid. */
+   Requires: the world is stopped. */
 int _PyMonitoring_SetEvents(int tool_id, _PyMonitoringEventSet events);
 
 /* Sets the events that a tool watches in `code`, borrowed, to `events`.
 
-   Returns 0, or -1 with an exception set: SystemError if `code` is code of the host that must not be instrumented,
-   ValueError if the tool is not in use, MemoryError.
+   Returns 0, or -1 with an exception set: SystemError if there is no such tool, if `events` has events that are not
+   local, or if `code` is code of the host that must not be instrumented; ValueError if the tool is not in use;
+   MemoryError.
 
-   Requires: the world is stopped; `tool_id` is valid, and `events` has only local events. */
+   Requires: the world is stopped. */
 int _PyMonitoring_SetLocalEvents(PyCodeObject *code, int tool_id, _PyMonitoringEventSet events);
 
 /* Stores the events that a tool watches in `code`, borrowed, to `*events`.
 
-   Returns 0, or -1 with ValueError set if the tool is not in use.
+   Returns 0, or -1 with an exception set: SystemError if there is no such tool, ValueError if it is not in use.
 
-   Requires: `events` is writable; `tool_id` is valid. */
+   Requires: `events` is writable. */
 int _PyMonitoring_GetLocalEvents(PyCodeObject *code, int tool_id, _PyMonitoringEventSet *events);
 
 /* Sets the callback of a tool for an event to `obj`, borrowed; NULL removes it.
 
    Returns a new reference to the previous callback; NULL without an exception if there was none, NULL with an
-   exception set on failure.
+   exception set on failure: SystemError if there is no such tool or event, MemoryError.
 
-   Requires: the calling thread has not stopped the world; `obj` is live or NULL; `tool_id` and `event_id` are valid. */
+   Requires: the calling thread has not stopped the world; `obj` is live or NULL. */
 PyObject *_PyMonitoring_RegisterCallback(int tool_id, int event_id, PyObject *obj);
 
 /* Removes all events that a tool watches, those in single code objects included, and its callbacks.
 
-   Returns 0, or -1 with an exception set: ValueError if the tool is not in use, OverflowError, MemoryError.
+   Returns 0, or -1 with an exception set: SystemError if there is no such tool, ValueError if it is not in use,
+   OverflowError, MemoryError.
 
-   Requires: the calling thread has not stopped the world; `tool_id` is valid. */
+   Requires: the calling thread has not stopped the world. */
 int _PyMonitoring_ClearToolId(int tool_id);
 
 /* Returns an iterator over the branches of `code`, borrowed: the result of `co_branches()`.
@@ -730,17 +735,19 @@ PyObject *_Py_CreateMonitoringObject(void);
 
 /* Fires the event for line `lineno`, which begins.
 
-   Returns 0, or -1 with an exception set: a tool's, or ValueError for a negative offset.
+   Returns 0, or -1 with an exception set: a tool's, ValueError for a negative offset, SystemError if an exception
+   was set.
 
-   Requires: no exception is set; `state` is active and belongs to this event. */
+   Requires: `state` belongs to this event. */
 int _PyMonitoring_FireLineEvent(PyMonitoringState *state, PyObject *codelike, int32_t offset, int lineno);
 
 /* Fires the event for an iteration that ends with `value` without raising StopIteration. Tools get a StopIteration
    that is made from `value`.
 
-   Returns 0, or -1 with an exception set: a tool's, or ValueError for a negative offset.
+   Returns 0, or -1 with an exception set: a tool's, ValueError for a negative offset, SystemError if an exception
+   was set.
 
-   Requires: no exception is set; `state` is active and belongs to this event. */
+   Requires: `state` belongs to this event. */
 int _PyMonitoring_FireStopIterationEvent(PyMonitoringState *state, PyObject *codelike, int32_t offset,
     PyObject *value);
 
@@ -896,9 +903,82 @@ void _PyIndexPool_Fini(_PyIndexPool *pool);
 #endif
 
 
-/* --- tier 2 ----------------------------------------------------------------------------------------------------------
+/* --- tier 2: executors ------------------------------------------------------------------------------------------------
 
-   The optimizer and the JIT are the host's; pycore_optimizer.h and pycore_jit.h declare them. */
+   The JIT, which compiles executors, is the host's: see pycore_jit.h. */
+
+/* Creates an executor for the code that `frame` runs from `start` on, and stores a new reference to it in
+   `exec_ptr`. `chain_depth` is the number of executors that side exits lead through from one in the bytecode to this
+   one: 0 for a loop. If it is divisible by four, the executor takes the place of the instruction at `start`, and the
+   code object takes a reference of its own.
+
+   Returns 1 if there is a new executor, 0 if not, or -1 with an exception set.
+
+   Requires: no exception is set; `frame` is the calling thread's current frame and published; `start` is an
+   instruction in the frame's bytecode, at the first of its EXTENDED_ARGs; `exec_ptr` is writable; `chain_depth` is
+   not negative. */
+int _PyOptimizer_Optimize(_PyInterpreterFrame *frame, _Py_CODEUNIT *start, _PyExecutorObject **exec_ptr,
+    int chain_depth);
+
+/* Returns a new reference to the executor at the byte `offset` of the bytecode of `code`.
+
+   Returns NULL with ValueError set if there is none. */
+_PyExecutorObject *_Py_GetExecutor(PyCodeObject *code, int offset);
+
+/* Takes an executor out of the bytecode that it is in, if any, restores the instruction there, and releases the code
+   object's reference. The executor stays valid. Cannot fail. */
+void _Py_ExecutorDetach(_PyExecutorObject *executor);
+
+/* From now on, `executor` is invalidated when `obj` changes. Keeps no reference to `obj`. Cannot fail. */
+void _Py_Executor_DependsOn(_PyExecutorObject *executor, void *obj);
+
+/* Invalidates the executors of the interpreter that may depend on `obj`. `is_invalidation` is for statistics, of
+   which there are none. Cannot fail.
+
+   Requires: the calling thread is attached to `interp`. */
+void _Py_Executors_InvalidateDependency(PyInterpreterState *interp, void *obj, int is_invalidation);
+
+/* Invalidates all executors of the interpreter. Cannot fail.
+
+   Requires: the calling thread is attached to `interp`. */
+void _Py_Executors_InvalidateAll(PyInterpreterState *interp, int is_invalidation);
+
+/* Invalidates the executors of the interpreter that have not run since the last call. Cannot fail.
+
+   Requires: the calling thread is attached to `interp`. */
+void _Py_Executors_InvalidateCold(PyInterpreterState *interp);
+
+/* Frees the executors that have no references and that no thread runs. Cannot fail.
+
+   Requires: the calling thread is attached to `interp`, and does not hold the lock of the runtime's interpreters. */
+void _Py_ClearExecutorDeletionList(PyInterpreterState *interp);
+
+/* Writes all valid executors of the thread's interpreter to `out`, as a graph in the language of graphviz.
+
+   Returns 0. Without tier 2, returns -1 with NotImplementedError set.
+
+   Requires: `out` is open for writing. */
+int _PyDumpExecutors(FILE *out);
+
+void _Py_BloomFilter_Add(Dependencies *bloom, void *obj);
+
+void _PyUOpPrint(const _PyUOpInstruction *uop);
+
+#ifdef _Py_TIER2
+
+/* The type of executors. The host initializes it with its other static types. */
+extern PyTypeObject _PyUOpExecutor_Type;
+
+#endif
+
+
+/* --- tier 2: the optimizer ---------------------------------------------------------------------------------------- */
+
+/* Checks what the optimizer knows about values. Returns a new reference to None, or null with AssertionError set.
+   Called by the module `_testinternalcapi`.
+
+   Requires: the thread is attached, and no exception is set. The arguments are not used. */
+PyObject *_Py_uop_symbols_test(PyObject *self, PyObject *ignored);
 
 
 /* --- tables and markers ------------------------------------------------------------------------------------------- */
