@@ -66,7 +66,7 @@ unsafe fn trace_and_compile(
         }
         match OwnedExecutor::new(&trace, &dependencies) {
             Ok(created) => {
-                list::link(created.executor());
+                list::link(ThreadState::current().interp(), created.executor());
                 ffi::PyObject_GC_Track(created.executor().as_ptr().cast());
                 Ok(Some(created))
             }
