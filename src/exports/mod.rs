@@ -19,4 +19,6 @@ mod index_pool;
 mod instrumentation;
 mod legacy_tracing;
 mod optimizer;
+#[cfg(py_tier2)]
+mod optimizer_symbols;
 mod specialize;

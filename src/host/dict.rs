@@ -95,6 +95,29 @@ impl Dict {
         (tag & MASK) as c_int
     }
 
+    /// How often a watched dictionary has changed, as far as [`count_change`](Dict::count_change) has counted.
+    ///
+    /// # Safety
+    /// The dictionary is live.
+    #[cfg(py_tier2)]
+    pub(crate) unsafe fn counted_changes(self) -> u32 {
+        const MASK: u64 = (1 << ffi::DICT_WATCHED_MUTATION_BITS) - 1;
+        // SAFETY: the dictionary is live (caller).
+        let tag = unsafe { (*self.0)._ma_watcher_tag };
+        ((tag >> ffi::DICT_MAX_WATCHERS) & MASK) as u32
+    }
+
+    /// Counts a change of a watched dictionary. The count has few bits, so whoever watches it must stop before
+    /// they overflow.
+    ///
+    /// # Safety
+    /// The dictionary is live, and the thread attached.
+    #[cfg(py_tier2)]
+    pub(crate) unsafe fn count_change(self) {
+        // SAFETY: the dictionary is live, and the GIL protects it (caller).
+        unsafe { (*self.0)._ma_watcher_tag += 1 << ffi::DICT_MAX_WATCHERS };
+    }
+
     /// Whether this thread may read the dictionary without locking it.
     ///
     /// # Safety

@@ -87,6 +87,26 @@ impl Function {
         (version >= ffi::FUNC_VERSION_FIRST_VALID).then_some(version)
     }
 
+    /// The global namespace of the function, borrowed. It never changes.
+    ///
+    /// # Safety
+    /// The function is live.
+    #[cfg(py_tier2)]
+    pub(crate) unsafe fn globals(self) -> *mut PyObject {
+        // SAFETY: the function is live (caller).
+        unsafe { (*self.0).func_globals }
+    }
+
+    /// The namespace of builtins of the function, borrowed. It never changes.
+    ///
+    /// # Safety
+    /// The function is live.
+    #[cfg(py_tier2)]
+    pub(crate) unsafe fn builtins(self) -> *mut PyObject {
+        // SAFETY: the function is live (caller).
+        unsafe { (*self.0).func_builtins }
+    }
+
     /// The function that has a version, and the code of that version, if they are still known
     /// (`_PyFunction_LookupByVersion`). Both are borrowed.
     ///

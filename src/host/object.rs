@@ -180,6 +180,16 @@ pub(crate) unsafe fn long_is_non_negative_compact(int: *mut PyObject) -> bool {
     unsafe { long_tag(int) & !(ffi::IMMORTALITY_BIT_MASK as usize) <= (1 << ffi::NON_SIZE_BITS) }
 }
 
+/// Whether the int is negative (`_PyLong_IsNegative`).
+///
+/// # Safety
+/// `int` is a live int.
+#[cfg(py_tier2)]
+pub(crate) unsafe fn long_is_negative(int: *mut PyObject) -> bool {
+    // SAFETY: `int` is a live int (caller).
+    unsafe { long_tag(int) & ffi::SIGN_MASK as usize == ffi::SIGN_NEGATIVE as usize }
+}
+
 // --- float -------------------------------------------------------------------------------------
 
 /// The value of a float (`PyFloat_AS_DOUBLE`).

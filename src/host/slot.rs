@@ -108,6 +108,16 @@ impl Slot {
         }
     }
 
+    /// The reference in the slot, borrowed, or null.
+    ///
+    /// # Safety
+    /// The slot is in a live object or table. With the GIL held, the reference is good until other code runs.
+    #[cfg(py_tier2)]
+    pub(crate) unsafe fn borrow(self) -> *mut PyObject {
+        // SAFETY: the slot is readable (caller).
+        unsafe { *self.0 }
+    }
+
     /// Whether the slot holds null.
     ///
     /// # Safety

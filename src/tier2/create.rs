@@ -1,7 +1,7 @@
 //! Creating executors.
 
 use super::executor::OwnedExecutor;
-use super::{Dependencies, Trace, finish, install, list, translate};
+use super::{Dependencies, Trace, finish, install, list, optimize, translate};
 use crate::host::{CodeUnit, Frame, PyResult, Raised, ThreadState, ffi};
 
 /// The number of executors that side exits may lead to one after the other, until one has to be in the bytecode.
@@ -51,11 +51,13 @@ unsafe fn trace_and_compile(
     progress_needed: bool,
 ) -> PyResult<Option<OwnedExecutor>> {
     let (mut trace, mut dependencies) = (Trace::new(), Dependencies::NONE);
+    // SAFETY: the frame is published (caller).
+    let stack_entries = unsafe { frame.stack_pointer().offset_from(frame.stack_base()) as usize };
     // SAFETY: frame and start are as the functions require (caller). The new executor is in no list, and not
     // known to the collector.
     unsafe {
         if !translate::project(frame, start, progress_needed, &mut trace, &mut dependencies)
-            || (wants_optimizer() && !optimize(frame, &mut trace, &mut dependencies)?)
+            || (wants_optimizer() && !optimize::optimize(frame, &mut trace, stack_entries, &mut dependencies))
             || !finish::finish(&mut trace)
         {
             return Ok(None);
@@ -88,25 +90,5 @@ unsafe fn wants_optimizer() -> bool {
     unsafe {
         let value = ffi::Py_GETENV(c"PYTHON_UOPS_OPTIMIZE".as_ptr());
         value.is_null() || *value.cast::<u8>() != b'0'
-    }
-}
-
-/// Stand-in for the optimizer of another branch: the host's.
-unsafe fn optimize(frame: Frame, trace: &mut Trace, dependencies: &mut Dependencies) -> PyResult<bool> {
-    // SAFETY: trace and dependencies have the host's layout. The trace gets no longer.
-    unsafe {
-        let entries = frame.stack_pointer().offset_from(frame.stack_base()) as i32;
-        let length = ffi::_Py_uop_analyze_and_optimize(
-            frame.as_ptr(),
-            trace.as_mut_ptr().cast(),
-            trace.len() as i32,
-            entries,
-            (&raw mut *dependencies).cast(),
-        );
-        if length < 0 {
-            return Err(Raised);
-        }
-        trace.set_len(length as usize);
-        Ok(length > 0)
     }
 }

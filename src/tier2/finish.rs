@@ -2,10 +2,11 @@
 //!
 //! The body comes first, without NOPs, and ends with `_JUMP_TO_TOP` or `_EXIT_TRACE`. Behind it are *stubs*, one
 //! micro-op each, where a micro-op of the body goes if it does not continue: `_EXIT_TRACE` to a side exit,
-//! `_DEOPT` back to the bytecode, `_ERROR_POP_N` with an exception. A stub says where in the bytecode.
+//! `_DEOPT` back to the bytecode, `_ERROR_POP_N` with an exception. A stub says where in the bytecode. In front of an
+//! `_EXIT_TRACE` to an instrumented instruction, `_SET_IP` stores which instruction has run before it.
 
 use super::{Place, Trace, Uop};
-use crate::bytecode::{micro_op, opcode};
+use crate::bytecode::micro_op;
 use crate::host::ffi;
 use crate::ops::metadata::MicroOp;
 
@@ -18,7 +19,22 @@ pub(crate) fn finish(trace: &mut Trace) -> bool {
     for uop in trace.iter_mut() {
         use_copy(uop);
     }
-    add_stubs(trace).is_some()
+    set_ip_before_end(trace).and_then(|()| add_stubs(trace)).is_some()
+}
+
+/// Makes the `_SET_IP` in front of the end of the body, if it leads to an instrumented instruction. Returns `None` if
+/// there is no room.
+fn set_ip_before_end(trace: &mut Trace) -> Option<()> {
+    if let Some(end) = trace.last_mut()
+        && end.number() == micro_op::exit_trace
+        && end.operand0 != 0
+    {
+        let set_ip = Uop::new(micro_op::set_ip, 0, end.operand0, 0);
+        end.operand0 = 0;
+        let index = trace.len() - 1;
+        trace.try_insert(index, set_ip).ok()?;
+    }
+    Some(())
 }
 
 /// Whether a trace ends with this micro-op.
@@ -28,10 +44,15 @@ pub(super) fn is_end(uop: Uop) -> bool {
 
 /// The `_EXIT_TRACE` that a micro-op of a finished trace leads to, or is itself.
 pub(super) fn exit_stub(trace: &[Uop], uop: Uop) -> Option<Uop> {
-    let stub = match uop.place() {
+    let mut stub = match uop.place() {
         Place::Stubs { exit, .. } => *trace.get(usize::from(exit))?,
         Place::Target(_) => uop,
     };
+    if let Place::Stubs { exit, .. } = uop.place()
+        && stub.number() == micro_op::set_ip
+    {
+        stub = *trace.get(usize::from(exit) + 1)?;
+    }
     (stub.number() == micro_op::exit_trace).then_some(stub)
 }
 
@@ -56,7 +77,15 @@ fn add_stubs(trace: &mut Trace) -> Option<()> {
         let exit = if row.has(ffi::HAS_EXIT_FLAG | ffi::HAS_DEOPT_FLAG) {
             let kind = if row.has(ffi::HAS_EXIT_FLAG) { micro_op::exit_trace } else { micro_op::deopt };
             let stub = Uop::new(kind, 0, 0, exit_target(uop, target));
-            Some(share_or_push(trace, &mut latest_exit, stub)?)
+            Some(match instr_to_set(uop) {
+                None => share_or_push(trace, &mut latest_exit, stub)?,
+                Some(instr) => {
+                    let set_ip = Uop::new(micro_op::set_ip, 0, instr, 0);
+                    let index = share_or_push(trace, &mut None, set_ip)?;
+                    share_or_push(trace, &mut None, stub)?;
+                    index
+                }
+            })
         } else {
             (uop.number() == micro_op::jump_to_top).then_some(TOP)
         };
@@ -85,6 +114,22 @@ fn share_or_push(trace: &mut Trace, latest: &mut Option<u16>, stub: Uop) -> Opti
     trace.try_push(stub).ok()?;
     *latest = Some(index);
     Some(index)
+}
+
+/// The instruction that the stub of a guard stores: see `translate::previous_instr`.
+fn instr_to_set(uop: Uop) -> Option<u64> {
+    let may_leave_an_instruction = matches!(
+        uop.number(),
+        micro_op::guard_not_exhausted_range
+            | micro_op::guard_not_exhausted_list
+            | micro_op::guard_not_exhausted_tuple
+            | micro_op::for_iter_tier_two
+            | micro_op::guard_is_true_pop
+            | micro_op::guard_is_false_pop
+            | micro_op::guard_is_none_pop
+            | micro_op::guard_is_not_none_pop
+    );
+    (may_leave_an_instruction && uop.operand0 != 0).then_some(uop.operand0)
 }
 
 /// Where in the bytecode a guard leads that fails.
@@ -116,8 +161,7 @@ pub(crate) fn fault(trace: &[Uop]) -> Option<&'static core::ffi::CStr> {
     }
     let (body, stubs) = trace.split_at(end + 1);
     for uop in body {
-        let Some(row) = MicroOp::by_number(uop.number()).filter(|row| row.number != opcode::NOP.into())
-        else {
+        let Some(row) = MicroOp::by_number(uop.number()).filter(|row| row.number != micro_op::nop) else {
             return Some(c"a trace contains something that is no micro-op");
         };
         let (exit, error) = match uop.place() {
@@ -131,7 +175,7 @@ pub(crate) fn fault(trace: &[Uop]) -> Option<&'static core::ffi::CStr> {
         } else {
             (None, true)
         };
-        if !stays && exit != leaves_to {
+        if !stays && exit != leaves_to && exit != Some(micro_op::set_ip) {
             return Some(c"a guard in a trace does not lead to its stub");
         }
         if row.has(ffi::HAS_ERROR_FLAG) && error != Some(micro_op::error_pop_n) {
@@ -139,8 +183,10 @@ pub(crate) fn fault(trace: &[Uop]) -> Option<&'static core::ffi::CStr> {
         }
     }
     let is_stub = |uop: &Uop| {
-        matches!(uop.number(), micro_op::exit_trace | micro_op::deopt | micro_op::error_pop_n)
-            && matches!(uop.place(), Place::Target(_))
+        matches!(
+            uop.number(),
+            micro_op::exit_trace | micro_op::deopt | micro_op::error_pop_n | micro_op::set_ip
+        ) && matches!(uop.place(), Place::Target(_))
     };
     if !stubs.iter().all(is_stub) {
         return Some(c"there is something else than stubs behind the end of a trace");
@@ -192,6 +238,27 @@ mod tests {
     fn a_copy_stays_as_it_is() {
         let trace = finished(&[uop(micro_op::load_fast_0, 0, 1), END]);
         assert_eq!(trace[1].number(), micro_op::load_fast_0);
+    }
+
+    #[test]
+    fn an_exit_to_an_instrumented_instruction_sets_the_instruction_pointer() {
+        let guard = Uop::new(micro_op::guard_is_true_pop, 0, 0x1234, 9);
+        let exit = Uop::new(micro_op::exit_trace, 0, 0x5678, 12);
+        let trace = finished(&[guard, guard, exit]);
+        let set_ip = micro_op::set_ip;
+        assert_eq!(
+            numbers(&trace)[1..],
+            [
+                [guard.number(), guard.number(), set_ip, micro_op::exit_trace],
+                [set_ip, micro_op::exit_trace, set_ip, micro_op::exit_trace],
+            ]
+            .concat()
+        );
+        assert_eq!((trace[3].operand0, trace[4].operand0), (0x5678, 0));
+        assert_eq!(trace[1].place(), Place::Stubs { exit: 5, error: 0 });
+        assert_eq!(trace[5].operand0, 0x1234);
+        assert_eq!(exit_stub(&trace, trace[1]), Some(trace[6]));
+        assert_eq!(trace[6].place(), Place::Target(9));
     }
 
     #[test]

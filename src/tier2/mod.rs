@@ -8,9 +8,6 @@
 //! Stands for the host's `optimizer.o`, `optimizer_analysis.o` and `optimizer_symbols.o`, and for the micro-op
 //! interpreter of its `ceval.o`.
 
-// Nothing calls it yet.
-#![allow(dead_code, unused_imports)]
-
 pub(crate) mod create;
 pub(crate) mod deletion;
 pub(crate) mod dependencies;
@@ -21,6 +18,7 @@ pub(crate) mod install;
 pub(crate) mod interpreter;
 pub(crate) mod invalidate;
 mod list;
+pub(crate) mod optimize;
 pub(crate) mod python_type;
 mod translate;
 mod uop;

@@ -5,6 +5,9 @@
 //! engine have no body ([`steering`]). As in tier 1, handlers end by tail calls, or are called by a loop on stable
 //! Rust.
 
+// With tail calls, what a handler returns is an instruction already.
+#![cfg_attr(feature = "tail-call", allow(clippy::useless_conversion))]
+
 #[cfg(feature = "tail-call")]
 #[macro_use]
 #[path = "tail.rs"]

@@ -1,0 +1,124 @@
+//! Globals, builtins and attributes of modules become constants: the trace depends on the dictionary instead of
+//! looking names up in it.
+//!
+//! Functions of the same code can have different globals, so the trace has to check once in each frame that the
+//! frame has these. The version of the keys tells dictionaries apart.
+
+use super::super::analysis::{Analysis, Stop};
+use super::super::class::Class;
+use super::super::frames::Namespace;
+use super::super::symbols::{Constant, Fact};
+use super::super::watchers;
+use crate::bytecode::micro_op;
+use crate::host::dict::Dict;
+use crate::host::{PyObject, ffi};
+
+/// A dictionary has the keys of this version. Refuses if it has other keys: the trace would leave here.
+fn expect_keys(dict: Dict, version: u64) -> Result<(), Stop> {
+    // SAFETY: dictionaries of namespaces are live during the analysis.
+    let same = unsafe { dict.is_exact() && u64::from(dict.keys().version()) == version };
+    if same { Ok(()) } else { Err(Stop::Refuse) }
+}
+
+/// The value at `index` of a dictionary. None if there is none.
+fn value_at(dict: Dict, index: u64) -> Option<Constant> {
+    let index = usize::try_from(index).ok()?;
+    // SAFETY: the dictionary is live, and keys with a version are strings. A value that is there is live until
+    // the dictionary changes, which ends the trace.
+    unsafe {
+        let keys = dict.keys();
+        let has_entry = keys.kind() == ffi::DICT_KEYS_UNICODE && index < keys.entry_count();
+        let value = has_entry.then(|| keys.unicode_entry(index).value().borrow())?;
+        (!value.is_null()).then(|| Constant::new(value))
+    }
+}
+
+/// The globals of the frame, if the trace may rely on them. Refuses if they do not have these keys.
+fn watched_globals<'b>(a: &'b mut Analysis, version: u64) -> Result<Option<&'b mut Namespace>, Stop> {
+    let Some(namespace) = &a.frame().namespace else { return Ok(None) };
+    let globals = namespace.globals;
+    expect_keys(globals, version)?;
+    // SAFETY: the thread is attached and the callbacks are set during the analysis; the dictionary is live.
+    let watched = unsafe { watchers::watch_globals(globals, a.dependencies) };
+    Ok(a.frame().namespace.as_mut().filter(|_| watched))
+}
+
+/// The keys of the globals have this version. The first such guard of a frame stays.
+pub(super) fn guard(a: &mut Analysis) -> Result<(), Stop> {
+    let version = a.uop().operand0;
+    if let Some(namespace) = watched_globals(a, version)?
+        && core::mem::replace(&mut namespace.is_checked, true)
+    {
+        a.remove();
+    }
+    Ok(())
+}
+
+/// A global variable: the first operand is the version of the keys, the second one the index.
+pub(super) fn load(a: &mut Analysis) -> Result<(), Stop> {
+    let uop = a.uop();
+    let before = a.at - 1;
+    let room_for_guard = a.trace[before].number() == micro_op::nop;
+    let mut constant = None;
+    if let Some(namespace) = watched_globals(a, uop.operand0)? {
+        let value = value_at(namespace.globals, uop.operand1);
+        if namespace.is_checked {
+            constant = value;
+        } else if room_for_guard && value.is_some() {
+            namespace.is_checked = true;
+            a.trace[before].replace(micro_op::guard_globals_version, 0, uop.operand0);
+            constant = value;
+        }
+    }
+    push_loaded(a, constant)
+}
+
+/// A builtin. A guard has checked that there is no global variable of that name.
+pub(super) fn load_builtin(a: &mut Analysis) -> Result<(), Stop> {
+    let uop = a.uop();
+    let mut constant = None;
+    if let Some(namespace) = &a.frame().namespace {
+        let is_checked = namespace.is_checked;
+        // SAFETY: the interpreter is live, and so is the dictionary of its builtins.
+        let builtins = Dict::from_ptr(unsafe { (*a.interp).builtins.cast() });
+        expect_keys(builtins, uop.operand0)?;
+        // SAFETY: the thread is attached to this interpreter during the analysis.
+        if is_checked && unsafe { watchers::watch_builtins(builtins, a.interp) } {
+            constant = value_at(builtins, uop.operand1);
+        }
+    }
+    push_loaded(a, constant)
+}
+
+fn push_loaded(a: &mut Analysis, constant: Option<Constant>) -> Result<(), Stop> {
+    let Some(constant) = constant else { return a.push_new(Fact::NonNull) };
+    a.replace_by_constant(micro_op::load_const_inline, micro_op::load_const_inline_borrow, constant);
+    a.push_new(Fact::Value(constant))
+}
+
+/// An attribute of a module; the operands are as for [`load`].
+pub(super) fn load_of_module(a: &mut Analysis) -> Result<(), Stop> {
+    let uop = a.uop();
+    let module = a.pop();
+    let module = a.symbols.constant(module).filter(|module| module.class() == Class::module());
+    let constant = module.and_then(|module| {
+        let dict = namespace_of(module.object());
+        expect_keys(dict, uop.operand0).ok()?;
+        let value = value_at(dict, uop.operand1)?;
+        // SAFETY: the thread is attached and the callbacks are set during the analysis; the dictionary is live.
+        unsafe { watchers::watch_globals(dict, a.dependencies) }.then_some(value)
+    });
+    let Some(constant) = constant else { return a.push_new(Fact::NonNull) };
+    a.replace_by_constant(
+        micro_op::pop_top_load_const_inline,
+        micro_op::pop_top_load_const_inline_borrow,
+        constant,
+    );
+    a.push_new(Fact::Value(constant))
+}
+
+/// The dictionary of a module, which it has as long as it lives.
+fn namespace_of(module: *mut PyObject) -> Dict {
+    // SAFETY: the object is a live module.
+    Dict::from_ptr(unsafe { (*module.cast::<ffi::PyModuleObject>()).md_dict.cast() })
+}

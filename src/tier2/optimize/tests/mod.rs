@@ -1,0 +1,572 @@
+//! Tests of the lattice, of rules and of the clean-up, on a minimal host.
+
+// Debug hosts count references by functions of their own.
+#![cfg(not(py_debug))]
+
+mod host;
+
+use proptest::prelude::*;
+
+use super::analysis::{Analysis, Stop};
+use super::class::Class;
+use super::cleanup::clean_up;
+use super::symbols::{Constant, Fact, MOST_SYMBOLS, Symbol, Symbols};
+use super::{run, self_test};
+use crate::bytecode::micro_op as op;
+use crate::host::{Code, PyObject, PyTypeObject, false_, ffi, none, object, small_int, true_};
+use crate::tier2::{Dependencies, Trace, Uop};
+
+fn symbols() -> Symbols {
+    host::start();
+    // SAFETY: the objects of these tests are immortal, so nothing is ever released.
+    unsafe { Symbols::new() }
+}
+
+fn constant(object: *mut PyObject) -> Constant {
+    // SAFETY: the objects of these tests are immortal.
+    unsafe { Constant::new(object) }
+}
+
+// --- the lattice ---------------------------------------------------------------------------------
+
+#[test]
+fn symbols_pass_their_own_checks() {
+    host::start();
+    // SAFETY: as for `symbols`.
+    assert_eq!(unsafe { self_test::check() }, Ok(()));
+}
+
+#[test]
+fn there_is_room_for_a_limited_number_of_symbols() {
+    let mut symbols = symbols();
+    for _ in 0..MOST_SYMBOLS {
+        symbols.unknown().unwrap();
+    }
+    assert!(symbols.unknown().is_err());
+}
+
+/// All that can be asked about a symbol.
+#[derive(Debug, Clone, PartialEq)]
+struct Answers {
+    is_null: bool,
+    is_non_null: bool,
+    is_immortal: bool,
+    class: Option<Class>,
+    constant: Option<Constant>,
+    truth: Option<bool>,
+    length: Option<usize>,
+}
+
+impl Answers {
+    fn about(symbols: &Symbols, symbol: Symbol) -> Answers {
+        Answers {
+            is_null: symbols.is_null(symbol),
+            is_non_null: symbols.is_non_null(symbol),
+            is_immortal: symbols.is_immortal(symbol),
+            class: symbols.class(symbol),
+            constant: symbols.constant(symbol),
+            truth: symbols.truth(symbol),
+            length: symbols.tuple_length(symbol),
+        }
+    }
+
+    /// Whether `later` says the same, and perhaps more.
+    fn are_kept_by(&self, later: &Answers) -> bool {
+        fn kept<T: PartialEq>(earlier: &Option<T>, later: &Option<T>) -> bool {
+            earlier.is_none() || earlier == later
+        }
+        self.is_null <= later.is_null
+            && self.is_non_null <= later.is_non_null
+            && self.is_immortal <= later.is_immortal
+            && kept(&self.class, &later.class)
+            && kept(&self.constant, &later.constant)
+            && kept(&self.truth, &later.truth)
+            && kept(&self.length, &later.length)
+    }
+}
+
+const CLASSES: [fn() -> Class; 5] = [Class::bool, Class::int, Class::str, Class::tuple, Class::float];
+const CONSTANTS: [fn() -> Constant; 5] = [
+    Constant::none,
+    || Constant::bool(false),
+    || Constant::bool(true),
+    || Constant::small_int(0),
+    || Constant::small_int(7),
+];
+
+fn fact() -> impl Strategy<Value = Fact> {
+    let class = (0..CLASSES.len()).prop_map(|index| CLASSES[index]());
+    let value = (0..CONSTANTS.len()).prop_map(|index| CONSTANTS[index]());
+    prop_oneof![
+        1 => Just(Fact::Null),
+        1 => Just(Fact::NonNull),
+        4 => class.clone().prop_map(Fact::Class),
+        4 => class.prop_map(|class| Fact::TypeVersion(class.version())),
+        4 => value.prop_map(Fact::Value),
+    ]
+}
+
+/// Values to start with: nothing known, a tuple, and truth values of others.
+fn some_symbols(symbols: &mut Symbols) -> Vec<Symbol> {
+    let first = symbols.unknown().unwrap();
+    let second = symbols.unknown().unwrap();
+    let tuple = symbols.tuple(&[first, second]).unwrap();
+    let truth = symbols.truth_of(first, false).unwrap();
+    let not = symbols.truth_of(truth, true).unwrap();
+    vec![first, second, tuple, truth, not]
+}
+
+const SOME_SYMBOLS: usize = 5;
+
+proptest! {
+    #[test]
+    fn what_is_known_stays_known(facts in prop::collection::vec((0..SOME_SYMBOLS, fact()), 0..12)) {
+        let mut symbols = symbols();
+        let some = some_symbols(&mut symbols);
+        for (index, fact) in facts {
+            let before: Vec<_> = some.iter().map(|&symbol| Answers::about(&symbols, symbol)).collect();
+            if symbols.narrow(some[index], fact).is_err() {
+                prop_assert!(symbols.is_contradiction(some[index]));
+                break;
+            }
+            prop_assert!(!some.iter().any(|&symbol| symbols.is_contradiction(symbol)));
+            for (symbol, before) in some.iter().zip(before) {
+                let after = Answers::about(&symbols, *symbol);
+                prop_assert!(before.are_kept_by(&after), "{before:?} became {after:?}");
+            }
+            // The fact itself is known now, and adds nothing the second time.
+            let after = Answers::about(&symbols, some[index]);
+            prop_assert!(symbols.narrow(some[index], fact).is_ok());
+            prop_assert_eq!(after, Answers::about(&symbols, some[index]));
+        }
+    }
+
+    #[test]
+    fn the_order_of_facts_does_not_matter(first in fact(), second in fact(), third in fact()) {
+        let mut symbols = symbols();
+        let mut learn = |facts: [Fact; 3]| {
+            let symbol = symbols.unknown().unwrap();
+            let agree = facts.into_iter().all(|fact| symbols.narrow(symbol, fact).is_ok());
+            agree.then(|| Answers::about(&symbols, symbol))
+        };
+        let expected = learn([first, second, third]);
+        for facts in [[first, third, second], [second, first, third], [third, second, first]] {
+            prop_assert_eq!(&learn(facts), &expected);
+        }
+    }
+
+    #[test]
+    fn a_new_symbol_is_an_unknown_one_with_the_fact(fact in fact()) {
+        let mut symbols = symbols();
+        let new = symbols.with(fact).unwrap();
+        let narrowed = symbols.unknown().unwrap();
+        prop_assert!(symbols.narrow(narrowed, fact).is_ok());
+        prop_assert_eq!(Answers::about(&symbols, new), Answers::about(&symbols, narrowed));
+    }
+}
+
+#[test]
+fn the_type_of_an_object_that_can_get_another_one_is_known_only_after_a_guard() {
+    const VERSION: u32 = 1000;
+    let mut symbols = symbols();
+    // SAFETY: the fields are numbers and nullable pointers.
+    let mut class: Box<PyTypeObject> = Box::new(unsafe { core::mem::zeroed() });
+    class.tp_version_tag = VERSION;
+    let mut instance = object::static_head(&raw mut *class);
+    let symbol = symbols.with(Fact::Value(constant(&raw mut instance))).unwrap();
+    assert_eq!(symbols.class(symbol), None);
+    assert!(!symbols.has_type_version(symbol, VERSION));
+    symbols.narrow(symbol, Fact::TypeVersion(VERSION)).unwrap();
+    assert!(symbols.has_type_version(symbol, VERSION));
+    assert!(symbols.narrow(symbol, Fact::TypeVersion(VERSION + 1)).is_err());
+}
+
+// --- rules ---------------------------------------------------------------------------------------
+
+/// A micro-op with an argument.
+fn with(number: u16, oparg: u16) -> Uop {
+    Uop::new(number, oparg, 0, 0)
+}
+
+/// A micro-op with an operand.
+fn operand(number: u16, operand: u64) -> Uop {
+    Uop::new(number, 0, operand, 0)
+}
+
+fn numbers(trace: &Trace) -> Vec<u16> {
+    trace.iter().map(|uop| uop.number()).collect()
+}
+
+/// The trace after the analysis, which begins in a frame of `code` with an empty stack.
+fn analyzed_in(code: Code, globals: *mut PyObject, uops: &[Uop]) -> Result<Trace, Stop> {
+    let mut running = host::Running::new(code, globals);
+    let mut trace: Trace = uops.iter().copied().collect();
+    let mut dependencies = Dependencies::NONE;
+    let interp = &raw mut *running.interp;
+    // SAFETY: the frame is complete as far as the analysis reads it, and stays so.
+    let analysis = unsafe { Analysis::new(running.frame(), 0, interp, &mut trace, &mut dependencies) };
+    match run(analysis.unwrap()) {
+        Stop::End => Ok(trace),
+        stop => Err(stop),
+    }
+}
+
+fn analyzed(uops: &[Uop]) -> Result<Trace, Stop> {
+    analyzed_in(host::code(0, 8, 20), host::dict(&[]), uops)
+}
+
+#[test]
+fn a_guard_is_needed_once() {
+    let trace = [
+        with(op::load_fast_borrow, 0),
+        with(op::guard_tos_int, 0),
+        with(op::store_fast, 1),
+        with(op::load_fast_borrow, 1),
+        with(op::load_fast_borrow, 0),
+        with(op::guard_nos_int, 0),
+        with(op::guard_tos_int, 0),
+        with(op::jump_to_top, 0),
+    ];
+    let after = numbers(&analyzed(&trace).unwrap());
+    assert_eq!(after[1], op::guard_tos_int);
+    assert_eq!(after[5..7], [op::nop, op::nop]);
+}
+
+#[test]
+fn a_trace_that_contradicts_itself_is_refused() {
+    let trace = [
+        with(op::load_fast_borrow, 0),
+        with(op::guard_tos_int, 0),
+        with(op::load_fast_borrow, 0),
+        with(op::guard_tos_float, 0),
+        with(op::jump_to_top, 0),
+    ];
+    assert_eq!(analyzed(&trace), Err(Stop::Refuse));
+}
+
+#[test]
+fn variables_that_change_are_known_no_more() {
+    for (number, oparg) in [(op::delete_fast, 0), (op::make_cell, 0), (op::copy_free_vars, 8)] {
+        let trace = [
+            with(op::load_fast_borrow, 0),
+            with(op::guard_tos_int, 0),
+            with(number, oparg),
+            with(op::load_fast, 0),
+            with(op::to_bool_int, 0),
+            with(op::jump_to_top, 0),
+        ];
+        // Null is no int.
+        let expected = if number == op::delete_fast { Err(Stop::Refuse) } else { Ok(op::to_bool_int) };
+        assert_eq!(analyzed(&trace).map(|trace| trace[4].number()), expected);
+    }
+}
+
+#[test]
+fn conditions_on_constants_are_decided() {
+    let trace = [
+        with(op::load_small_int, 3),
+        with(op::load_small_int, 5),
+        with(op::guard_nos_int, 0),
+        with(op::guard_tos_int, 0),
+        with(op::compare_op_int, (ffi::Py_LT << 5) as u16),
+        with(op::guard_is_true_pop, 0),
+        with(op::jump_to_top, 0),
+    ];
+    let after = analyzed(&trace).unwrap();
+    let folded = [op::nop, op::nop, op::pop_two_load_const_inline_borrow, op::pop_top];
+    assert_eq!(numbers(&after)[2..6], folded);
+    assert_eq!(after[4].operand0, true_().addr() as u64);
+}
+
+#[test]
+fn arithmetic_of_constants_is_known() {
+    let trace = [
+        with(op::load_small_int, 3),
+        with(op::load_small_int, 5),
+        with(op::binary_op_multiply_int, 0),
+        with(op::load_small_int, 15),
+        with(op::compare_op_int, (ffi::Py_LT << 5) as u16),
+        with(op::guard_is_false_pop, 0),
+        with(op::jump_to_top, 0),
+    ];
+    let after = analyzed(&trace).unwrap();
+    assert_eq!(after[4].operand0, false_().addr() as u64);
+    assert_eq!(after[5].number(), op::pop_top);
+}
+
+#[test]
+fn a_condition_tells_about_the_value_that_was_tested() {
+    let trace = [
+        with(op::load_fast_borrow, 0),
+        with(op::to_bool_int, 0),
+        with(op::guard_is_false_pop, 0),
+        // The variable is zero from here on.
+        with(op::load_fast_borrow, 0),
+        with(op::to_bool_int, 0),
+        with(op::guard_is_false_pop, 0),
+        with(op::jump_to_top, 0),
+    ];
+    let after = analyzed(&trace).unwrap();
+    let known = [op::pop_top_load_const_inline_borrow, op::pop_top, op::jump_to_top];
+    assert_eq!(numbers(&after)[4..], known);
+}
+
+#[test]
+fn a_value_that_must_not_be_none_and_is_ends_the_trace() {
+    let trace = [
+        operand(op::load_const_inline_borrow, none().addr() as u64),
+        Uop::new(op::guard_is_not_none_pop, 0, 0, 42),
+        with(op::nop, 0),
+        with(op::jump_to_top, 0),
+    ];
+    let after = analyzed(&trace).unwrap();
+    assert_eq!(numbers(&after)[1..], [op::pop_top, op::exit_trace]);
+    assert_eq!(after[2].place(), trace[1].place());
+}
+
+#[test]
+fn items_of_a_tuple_are_known() {
+    let trace = [
+        with(op::load_small_int, 1),
+        with(op::load_fast, 0),
+        with(op::build_tuple, 2),
+        with(op::guard_tos_tuple, 0),
+        with(op::get_len, 0),
+        with(op::pop_top, 0),
+        with(op::unpack_sequence_two_tuple, 2),
+        with(op::guard_tos_int, 0),
+        with(op::jump_to_top, 0),
+    ];
+    let after = analyzed(&trace).unwrap();
+    assert_eq!(numbers(&after)[3..5], [op::nop, op::load_const_inline_borrow]);
+    assert_eq!(after[4].operand0, small_int(2).addr() as u64);
+    assert_eq!(after[7].number(), op::nop);
+}
+
+// --- globals -------------------------------------------------------------------------------------
+
+fn load_global(index: u64) -> Uop {
+    let mut uop = operand(op::load_global_module, host::KEYS_VERSION);
+    uop.operand1 = index;
+    uop
+}
+
+#[test]
+fn globals_become_constants_behind_one_check() {
+    let values = [none(), true_()];
+    let trace = [
+        with(op::nop, 0),
+        load_global(1),
+        with(op::nop, 0),
+        load_global(0),
+        operand(op::guard_globals_version, host::KEYS_VERSION),
+        with(op::jump_to_top, 0),
+    ];
+    let after = analyzed_in(host::code(0, 0, 20), host::dict(&values), &trace).unwrap();
+    let load = op::load_const_inline_borrow;
+    let expected = [op::guard_globals_version, load, op::nop, load, op::nop, op::jump_to_top];
+    assert_eq!(numbers(&after), expected);
+    assert_eq!(after[0].operand0, host::KEYS_VERSION);
+    assert_eq!(
+        [after[1], after[3]].map(|uop| uop.operand0),
+        [values[1], values[0]].map(|value| value.addr() as u64)
+    );
+}
+
+#[test]
+fn globals_with_other_keys_refuse_the_trace() {
+    let trace = [operand(op::guard_globals_version, host::KEYS_VERSION + 1), with(op::jump_to_top, 0)];
+    assert_eq!(analyzed(&trace), Err(Stop::Refuse));
+}
+
+#[test]
+fn a_global_that_is_gone_stays_a_lookup() {
+    let trace = [with(op::nop, 0), load_global(0), with(op::jump_to_top, 0)];
+    let globals = host::dict(&[core::ptr::null_mut()]);
+    let after = analyzed_in(host::code(0, 0, 20), globals, &trace).unwrap();
+    assert_eq!(numbers(&after), numbers(&trace.into_iter().collect()));
+}
+
+// --- frames --------------------------------------------------------------------------------------
+
+/// A call with one argument, whose callable and receiver are on the stack.
+fn call(callee: Code) -> [Uop; 3] {
+    [
+        with(op::check_stack_space, 1),
+        with(op::init_call_py_exact_args, 1),
+        operand(op::push_frame, host::operand(callee)),
+    ]
+}
+
+fn callable_null_and_int() -> [Uop; 3] {
+    [with(op::load_fast, 0), with(op::push_null, 0), with(op::load_small_int, 1)]
+}
+
+/// Pushes something and returns it to a frame of `caller`.
+fn return_to(caller: Code) -> [Uop; 2] {
+    [with(op::load_fast, 0), operand(op::return_value, host::operand(caller))]
+}
+
+#[test]
+fn arguments_are_known_in_the_callee_and_results_in_the_caller() {
+    let (caller, callee) = (host::code(0, 1, 20), host::code(1, 1, 30));
+    let mut trace = Trace::new();
+    trace.extend(callable_null_and_int());
+    trace.extend(call(callee));
+    trace.extend([with(op::load_fast_borrow, 0), with(op::guard_tos_int, 0), with(op::pop_top, 0)]);
+    trace.extend(return_to(caller));
+    trace.extend([with(op::guard_tos_int, 0), with(op::jump_to_top, 0)]);
+    let after = numbers(&analyzed_in(caller, host::dict(&[]), &trace).unwrap());
+    assert_eq!(after[7], op::nop, "in the callee");
+    assert_eq!(after[11], op::nop, "in the caller");
+}
+
+#[test]
+fn a_receiver_that_may_be_null_shifts_the_arguments_by_an_unknown_number() {
+    let (caller, callee) = (host::code(0, 1, 20), host::code(1, 1, 30));
+    let mut trace = Trace::new();
+    trace.extend([with(op::load_fast, 0), with(op::load_fast, 0), with(op::load_small_int, 1)]);
+    trace.extend(call(callee));
+    trace.extend([with(op::load_fast_borrow, 0), with(op::guard_tos_int, 0), with(op::jump_to_top, 0)]);
+    let after = numbers(&analyzed_in(caller, host::dict(&[]), &trace).unwrap());
+    assert_eq!(after[7], op::guard_tos_int);
+}
+
+#[test]
+fn a_return_to_an_unexpected_frame_ends_the_analysis() {
+    let (caller, callee) = (host::code(0, 1, 20), host::code(1, 1, 30));
+    let mut trace = Trace::new();
+    trace.extend(callable_null_and_int());
+    trace.extend(call(callee));
+    trace.extend(return_to(callee));
+    trace.extend([with(op::guard_tos_int, 0), with(op::jump_to_top, 0)]);
+    let after = numbers(&analyzed_in(caller, host::dict(&[]), &trace).unwrap());
+    assert_eq!(after[8], op::guard_tos_int);
+}
+
+#[test]
+fn one_check_of_stack_space_is_enough_for_all_calls() {
+    let (caller, outer, inner) = (host::code(0, 1, 20), host::code(1, 1, 30), host::code(1, 1, 40));
+    let mut trace = Trace::new();
+    // outer(inner(…)), then inner(…).
+    trace.extend(callable_null_and_int());
+    trace.extend(call(outer));
+    trace.extend(callable_null_and_int());
+    trace.extend(call(inner));
+    trace.extend(return_to(outer));
+    trace.push(operand(op::return_value, host::operand(caller)));
+    trace.extend(callable_null_and_int());
+    trace.extend(call(inner));
+    trace.push(with(op::exit_trace, 0));
+    let after = analyzed_in(caller, host::dict(&[]), &trace).unwrap();
+    let is_check = |uop: &&Uop| uop.number() == op::check_stack_space;
+    assert_eq!(after.iter().filter(is_check).count(), 0);
+    let combined: Vec<u64> = after
+        .iter()
+        .filter(|uop| uop.number() == op::check_stack_space_operand)
+        .map(|uop| uop.operand0)
+        .collect();
+    assert_eq!(combined, [30 + 40]);
+}
+
+#[test]
+fn a_check_in_a_frame_that_made_its_own_space_is_not_enough_for_its_caller() {
+    let (caller, outer, inner) = (host::code(0, 1, 20), host::code(1, 1, 30), host::code(1, 1, 40));
+    let mut trace = Trace::new();
+    // The frame of `outer` may be in a new chunk of the data stack, so its check says nothing about the old one.
+    trace.extend(callable_null_and_int());
+    trace.extend([with(op::py_frame_general, 1), operand(op::push_frame, host::operand(outer))]);
+    trace.extend(callable_null_and_int());
+    trace.extend(call(inner));
+    trace.extend(return_to(outer));
+    trace.push(operand(op::return_value, host::operand(caller)));
+    trace.extend(callable_null_and_int());
+    trace.extend(call(inner));
+    trace.push(with(op::exit_trace, 0));
+    let after = analyzed_in(caller, host::dict(&[]), &trace).unwrap();
+    let combined: Vec<u64> = after
+        .iter()
+        .filter(|uop| uop.number() == op::check_stack_space_operand)
+        .map(|uop| uop.operand0)
+        .collect();
+    assert_eq!(combined, [40, 40]);
+}
+
+// --- the clean-up --------------------------------------------------------------------------------
+
+fn cleaned(uops: &[Uop]) -> Vec<u16> {
+    let mut trace: Trace = uops.iter().copied().collect();
+    clean_up(&mut trace);
+    numbers(&trace)
+}
+
+#[test]
+fn the_instruction_pointer_is_set_where_it_can_be_seen() {
+    let trace = [
+        with(op::start_executor, 0),
+        operand(op::set_ip, 1),
+        with(op::load_fast, 0),
+        operand(op::set_ip, 2),
+        with(op::get_iter, 0),
+        operand(op::set_ip, 3),
+        with(op::push_frame, 0),
+        operand(op::set_ip, 4),
+        with(op::jump_to_top, 0),
+        with(op::exit_trace, 0),
+    ];
+    let (nop, set_ip) = (op::nop, op::set_ip);
+    let expected = [
+        op::start_executor,
+        nop,
+        op::load_fast,
+        set_ip,
+        op::get_iter,
+        set_ip,
+        op::push_frame,
+        nop,
+        op::jump_to_top,
+    ];
+    assert_eq!(cleaned(&trace), expected);
+}
+
+#[test]
+fn validity_is_checked_after_arbitrary_code_has_run() {
+    let check = with(op::check_validity, 0);
+    let trace =
+        [with(op::start_executor, 0), check, with(op::get_iter, 0), check, check, with(op::exit_trace, 0)];
+    let expected = [op::start_executor, op::nop, op::get_iter, op::check_validity, op::nop, op::exit_trace];
+    assert_eq!(cleaned(&trace), expected);
+}
+
+#[test]
+fn values_that_are_popped_are_not_pushed() {
+    let trace = [
+        with(op::start_executor, 0),
+        with(op::load_fast, 0),
+        with(op::load_fast, 1),
+        with(op::nop, 0),
+        with(op::pop_two_load_const_inline_borrow, 0),
+        with(op::pop_top, 0),
+        with(op::exit_trace, 0),
+    ];
+    let mut expected = vec![op::nop; trace.len()];
+    expected[0] = op::start_executor;
+    expected[6] = op::exit_trace;
+    assert_eq!(cleaned(&trace), expected);
+}
+
+#[test]
+fn a_value_stays_where_the_trace_may_leave_before_it_is_popped() {
+    let trace = [
+        with(op::start_executor, 0),
+        with(op::load_fast, 0),
+        with(op::pop_top_load_const_inline, 0),
+        with(op::get_iter, 0),
+        with(op::load_fast, 0),
+        with(op::check_validity, 0),
+        with(op::pop_top, 0),
+        with(op::exit_trace, 0),
+    ];
+    let kept = [op::load_fast, op::check_validity, op::pop_top, op::exit_trace];
+    assert_eq!(cleaned(&trace)[4..], kept);
+}
