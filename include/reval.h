@@ -1548,7 +1548,7 @@ int _PyEval_SetOpcodeTrace(PyFrameObject *frame, bool enable);
  this one: 0 for a loop. If it is divisible by four, the executor takes the place of the instruction at `start`,
  and the code object takes a reference of its own. Declared in `pycore_optimizer.h`.
 
- Returns 1 if there is a new executor, 0 if not, or -1 with an exception set.
+ Returns 1 if there is a new executor, or 0: also if memory is short. Sets no exception.
 
  # Safety
  The calling thread is attached and no exception is set; `frame` is its current frame and published; `start` is
@@ -1637,9 +1637,15 @@ void _Py_ClearExecutorDeletionList(PyInterpreterState *interp);
  */
 int _PyDumpExecutors(FILE *out);
 
-void _Py_BloomFilter_Add(Dependencies *bloom, void *obj);
+/*
+ Checks what the optimizer knows about values. Returns a new reference to None, or null with AssertionError
+ set. Declared in `pycore_optimizer.h`. Called by the module `_testinternalcapi`.
 
-void _PyUOpPrint(const _PyUOpInstruction *_uop);
+ # Safety
+ The thread is attached, and no exception is set. The arguments are not used.
+ */
+PyObject *_Py_uop_symbols_test(PyObject *_self,
+                               PyObject *_ignored);
 
 /*
  Specializes a BINARY_OP with the operator `oparg` for these operands. `locals` are the locals of the frame.
