@@ -29,6 +29,14 @@ sysroot_flags() {
 
 replaced_objects() { echo "${REPLACED:-$(cat "$root/host/replaced.txt")}"; }
 
+# replaced_with OBJECT...: the objects that are replaced together with these, themselves included: those on one line.
+replaced_with() {
+    for object in "$@"; do
+        awk -v object="$object" '{ for (i = 1; i <= NF; i++) if ($i == object) { print; found = 1 } }
+                                 END { if (!found) print object }' "$root/host/replaced.txt"
+    done | tr ' ' '\n' | sort -u
+}
+
 # What is replaced of an object that stays, in free-threaded hosts: an object and a function on each line.
 replaced_functions() {
     [ "${REVAL_HOST_GIL_DISABLED:-0}" != 1 ] || cat "$root/host/replaced-functions.txt"

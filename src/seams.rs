@@ -466,8 +466,6 @@ pub(crate) mod codeobject {
 /// `optimizer.o`: executors.
 #[cfg(py_tier2)]
 pub(crate) mod optimizer {
-    use core::ptr::NonNull;
-
     use super::ffi;
     use crate::host::{Code, CodeUnit, Frame, Owned, PyResult, PyTypeObject, Raised};
 
@@ -476,27 +474,22 @@ pub(crate) mod optimizer {
         &raw mut ffi::_PyUOpExecutor_Type
     }
 
-    /// Creates an executor for the loop that begins with the instruction at `start`, and puts it there. Returns
-    /// `None` if the loop is not worth it. The executor is borrowed from the code object. Fails with an exception
-    /// of the optimizer.
+    /// Creates an executor for what `frame` runs from `start` on, and returns a new reference to it; `None` if that
+    /// is not worth it. `chain_depth` is the number of executors that side exits lead through from one in the
+    /// bytecode to this one. If it is divisible by four, the executor is put into the bytecode, so that the code
+    /// object has a reference, too. Fails with an exception set.
     ///
     /// # Safety
     /// The thread is attached and no exception is set; `frame` is its current frame and published; an instruction
     /// begins at `start` in its bytecode, with its EXTENDED_ARGs.
-    pub(crate) unsafe fn optimize(
-        frame: Frame,
-        start: CodeUnit,
-    ) -> PyResult<Option<NonNull<ffi::_PyExecutorObject>>> {
+    pub(crate) unsafe fn optimize(frame: Frame, start: CodeUnit, chain_depth: u8) -> PyResult<Option<Owned>> {
         let mut executor = core::ptr::null_mut();
-        // SAFETY: the C function has the same contract. On success it returns a new reference, and the code
-        // object has another one.
+        let (frame, start) = (frame.as_ptr(), start.as_ptr());
+        // SAFETY: the C function has the same contract, and returns a new reference if it returns 1.
         unsafe {
-            match ffi::_PyOptimizer_Optimize(frame.as_ptr(), start.as_ptr(), &raw mut executor, 0) {
-                1 => {
-                    drop(Owned::optional(executor.cast()));
-                    Ok(NonNull::new(executor))
-                }
+            match ffi::_PyOptimizer_Optimize(frame, start, &raw mut executor, chain_depth.into()) {
                 0 => Ok(None),
+                1.. => Owned::from_host(executor.cast()).map(Some),
                 _ => Err(Raised),
             }
         }

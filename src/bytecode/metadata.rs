@@ -74,6 +74,7 @@ impl Operand {
 
 impl Instruction {
     /// The row of an opcode.
+    #[cfg(py_tier2)]
     pub(crate) fn of(opcode: u8) -> Option<&'static Instruction> {
         BY_OPCODE[usize::from(opcode)]
     }
@@ -138,6 +139,7 @@ macro_rules! instructions {
 }
 for_each_instruction!(instructions);
 
+#[cfg(py_tier2)]
 static BY_OPCODE: [Option<&Instruction>; 256] = {
     let mut rows = [None; 256];
     let mut index = 0;

@@ -18,7 +18,7 @@ use {
 /// this one: 0 for a loop. If it is divisible by four, the executor takes the place of the instruction at `start`,
 /// and the code object takes a reference of its own. Declared in `pycore_optimizer.h`.
 ///
-/// Returns 1 if there is a new executor, 0 if not, or -1 with an exception set.
+/// Returns 1 if there is a new executor, or 0: also if memory is short. Sets no exception.
 ///
 /// # Safety
 /// The calling thread is attached and no exception is set; `frame` is its current frame and published; `start` is
@@ -35,12 +35,11 @@ pub unsafe extern "C" fn _PyOptimizer_Optimize(
     // SAFETY: the callee has the same contract, and `exec_ptr` is writable (caller).
     unsafe {
         match create::create(Frame::from_ptr(frame), CodeUnit::from_ptr(start), chain_depth as usize) {
-            Ok(Some(executor)) => {
+            Some(executor) => {
                 *exec_ptr = executor.into_ptr();
                 1
             }
-            Ok(None) => 0,
-            Err(_) => -1,
+            None => 0,
         }
     }
 }
@@ -181,20 +180,3 @@ pub unsafe extern "C" fn _PyDumpExecutors(out: *mut ffi::FILE) -> c_int {
         }
     }
 }
-
-// --- for the host's optimizer_analysis.o, until that is replaced, too ------------------------------
-
-#[cfg(py_tier2)]
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn _Py_BloomFilter_Add(bloom: *mut crate::tier2::Dependencies, obj: *mut c_void) {
-    // SAFETY: the filter is live, and has the host's layout.
-    unsafe { (*bloom).add(obj) }
-}
-
-#[cfg(py_tier2)]
-#[unsafe(no_mangle)]
-pub static _PyUop_Flags: [u16; ffi::MAX_UOP_ID as usize + 1] = crate::ops::metadata::FLAGS_BY_NUMBER;
-
-#[cfg(all(py_tier2, py_debug))]
-#[unsafe(no_mangle)]
-pub extern "C" fn _PyUOpPrint(_uop: *const ffi::_PyUOpInstruction) {}

@@ -130,6 +130,7 @@ impl Function {
     ///
     /// # Safety
     /// The thread is attached.
+    #[cfg(py_tier2)]
     pub(crate) unsafe fn of_version(version: FunctionVersion) -> (Option<Function>, Option<Code>) {
         let mut code = core::ptr::null_mut();
         // SAFETY: the thread is attached (caller). The host returns live objects or null.

@@ -437,16 +437,16 @@ mod executors {
         instr: CodeUnit,
         oparg: usize,
     ) -> Result<Option<NonNull<ffi::_PyExecutorObject>>, Raised> {
-        // SAFETY: the frame is published, and the instruction has a counter (caller). An interpreter that runs code
-        // has read its configuration.
+        // SAFETY: the frame is published, and the instruction has a counter (caller). The code object keeps the
+        // executor alive, which is in its bytecode. An interpreter that runs code has read its configuration.
         unsafe {
-            let result = seams::optimizer::optimize(frame, first_unit(instr, oparg));
+            let result = seams::optimizer::optimize(frame, first_unit(instr, oparg), 0);
             let counter = match result {
                 Ok(Some(_)) => crate::bytecode::thresholds::get().jump_backward,
                 Ok(None) | Err(Raised) => BackoffCounter::load_at(instr).restart(),
             };
             counter.store_at(instr);
-            result
+            Ok(result?.and_then(|executor| NonNull::new(executor.as_ptr().cast())))
         }
     }
 

@@ -278,20 +278,6 @@ static BY_NUMBER: [Option<&MicroOp>; micro_op::LAST as usize + 1] = {
     rows
 };
 
-/// Until the optimizer is replaced, too.
-#[cfg(py_tier2)]
-pub(crate) const FLAGS_BY_NUMBER: [u16; micro_op::LAST as usize + 1] = {
-    let mut flags = [0; micro_op::LAST as usize + 1];
-    let mut number = 0;
-    while number < flags.len() {
-        if let Some(row) = BY_NUMBER[number] {
-            flags[number] = row.flags;
-        }
-        number += 1;
-    }
-    flags
-};
-
 impl MicroOp {
     /// The row of the micro-op with this number, or of the one that it is a copy of.
     pub(crate) fn by_number(number: u16) -> Option<&'static MicroOp> {

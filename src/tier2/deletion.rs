@@ -14,11 +14,11 @@ const CAPACITY: i32 = ffi::EXECUTOR_DELETE_LIST_MAX as i32;
 /// Adds an executor whose destructor runs. Now and then frees those that are not in use.
 ///
 /// # Safety
-/// The thread is attached. Nothing refers to the executor except threads that run it, and it is in no list.
-pub(crate) unsafe fn add(executor: Executor) {
+/// The thread is attached to the interpreter. Nothing refers to the executor except threads that run it, and it is
+/// in no list.
+pub(crate) unsafe fn add(interp: *mut ffi::PyInterpreterState, executor: Executor) {
     // SAFETY: the thread is attached (caller), so it alone changes the list.
     unsafe {
-        let interp = ThreadState::current().interp();
         refcount::revive(executor.object());
         (*executor.links()).next = (*interp).executor_deletion_list_head;
         (*interp).executor_deletion_list_head = executor.as_ptr();

@@ -38,7 +38,7 @@ pub(crate) unsafe fn all(interp: *mut ffi::PyInterpreterState) {
             if let Some(code) = executor.code() {
                 ffi::_PyCode_Clear_Executors(code.as_ptr());
             }
-            clear(reference.executor());
+            clear(interp, reference.executor());
         }
     }
 }
@@ -60,7 +60,7 @@ unsafe fn invalidate_where(
         let mut next = first_of(list::first(interp), &mut is_affected);
         while let Some(affected) = next {
             next = first_of(list::next(affected.executor()), &mut is_affected);
-            clear(affected.executor());
+            clear(interp, affected.executor());
         }
     }
 }
@@ -83,8 +83,8 @@ unsafe fn first_of(
 /// Invalidates an executor, if it is valid.
 ///
 /// # Safety
-/// The thread is attached, and the executor is live.
-pub(crate) unsafe fn clear(executor: Executor) {
+/// The thread is attached to the interpreter, and the executor is live.
+pub(crate) unsafe fn clear(interp: *mut ffi::PyInterpreterState, executor: Executor) {
     // SAFETY: the executor is live (caller). It may lead to itself, so that only the new reference keeps it
     // alive.
     unsafe {
@@ -92,7 +92,7 @@ pub(crate) unsafe fn clear(executor: Executor) {
             return;
         }
         let reference = executor.new_ref();
-        list::unlink(executor);
+        list::unlink(interp, executor);
         for exit in executor.exits() {
             exit.set_temperature(BackoffCounter::UNREACHABLE);
             drop(exit.take());

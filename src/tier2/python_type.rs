@@ -7,7 +7,7 @@ use super::executor::Executor;
 use super::{deletion, invalidate, list};
 use crate::host::object::static_head;
 use crate::host::owned::into_host;
-use crate::host::{Owned, PyObject, ffi};
+use crate::host::{Owned, PyObject, ThreadState, ffi};
 use crate::ops::metadata::MicroOp;
 
 /// The type of executors.
@@ -80,8 +80,9 @@ unsafe extern "C" fn dealloc(object: *mut PyObject) {
         ffi::PyObject_GC_UnTrack(object.cast());
         let executor = executor(object);
         debug_assert!(executor.code().is_none());
-        list::unlink(executor);
-        deletion::add(executor);
+        let interp = ThreadState::current().interp();
+        list::unlink(interp, executor);
+        deletion::add(interp, executor);
     }
 }
 
@@ -109,7 +110,7 @@ unsafe extern "C" fn traverse(object: *mut PyObject, visit: ffi::visitproc, arg:
 /// As for the slot of a type: the thread is attached, and `object` is a live executor.
 unsafe extern "C" fn clear(object: *mut PyObject) -> c_int {
     // SAFETY: the executor is live, and the thread attached (caller).
-    unsafe { invalidate::clear(executor(object)) };
+    unsafe { invalidate::clear(ThreadState::current().interp(), executor(object)) };
     0
 }
 

@@ -3,7 +3,8 @@
 use core::ptr::NonNull;
 
 use crate::bytecode::{BackoffCounter, opcode, thresholds};
-use crate::host::{CodeUnit, Frame, PyResult, Raised, ffi, refcount};
+use crate::host::{CodeUnit, Frame, PyResult, ffi, refcount};
+use crate::seams;
 
 /// Returns the executor behind an exit of `current`, which keeps it alive. Counts down the exit's temperature and, when
 /// it triggers, creates one. `None`: continue in bytecode. Fails with an exception set.
@@ -66,13 +67,8 @@ unsafe fn make(
             refcount::incref(executor.as_ptr().cast());
             return Ok(Some(executor));
         }
-        let mut executor = core::ptr::null_mut();
-        let start = target.as_ptr();
-        match ffi::_PyOptimizer_Optimize(frame.as_ptr(), start, &raw mut executor, chain_depth.into()) {
-            ..0 => Err(Raised),
-            0 => Ok(None),
-            1.. => Ok(NonNull::new(executor)),
-        }
+        let executor = seams::optimizer::optimize(frame, target, chain_depth)?;
+        Ok(executor.and_then(|executor| NonNull::new(executor.into_ptr().cast())))
     }
 }
 
