@@ -50,7 +50,6 @@ fn there_is_room_for_a_limited_number_of_symbols() {
 struct Answers {
     is_null: bool,
     is_non_null: bool,
-    is_immortal: bool,
     class: Option<Class>,
     constant: Option<Constant>,
     truth: Option<bool>,
@@ -62,7 +61,6 @@ impl Answers {
         Answers {
             is_null: symbols.is_null(symbol),
             is_non_null: symbols.is_non_null(symbol),
-            is_immortal: symbols.is_immortal(symbol),
             class: symbols.class(symbol),
             constant: symbols.constant(symbol),
             truth: symbols.truth(symbol),
@@ -77,7 +75,6 @@ impl Answers {
         }
         self.is_null <= later.is_null
             && self.is_non_null <= later.is_non_null
-            && self.is_immortal <= later.is_immortal
             && kept(&self.class, &later.class)
             && kept(&self.constant, &later.constant)
             && kept(&self.truth, &later.truth)
@@ -341,6 +338,23 @@ fn items_of_a_tuple_are_known() {
     assert_eq!(numbers(&after)[3..5], [op::nop, op::load_const_inline_borrow]);
     assert_eq!(after[4].operand0, small_int(2).addr() as u64);
     assert_eq!(after[7].number(), op::nop);
+}
+
+#[test]
+fn attributes_of_known_types_are_known() {
+    host::start();
+    let attribute = none();
+    for (cached, known) in [(attribute, true), (true_(), false)] {
+        let trace = [
+            with(op::load_fast_borrow, 0),
+            operand(op::guard_type_version, Class::int().version().into()),
+            operand(op::load_attr_nondescriptor_no_dict, cached.addr() as u64),
+            with(op::guard_is_none_pop, 0),
+            with(op::jump_to_top, 0),
+        ];
+        let after = analyzed_in(host::code_with_name(attribute), host::dict(&[]), &trace).unwrap();
+        assert_eq!(after[3].number() == op::pop_top, known);
+    }
 }
 
 // --- globals -------------------------------------------------------------------------------------
