@@ -19,23 +19,27 @@ pub(super) fn guard_type_version(a: &mut Analysis) -> Result<(), Stop> {
 /// whether it was known.
 pub(super) fn learn_type_version(a: &mut Analysis, value: Symbol) -> Result<bool, Stop> {
     let version = a.uop().operand0 as u32;
-    // SAFETY: the thread is attached during the analysis.
-    let Some(class) = (unsafe { Class::by_version(version) }) else {
-        // The type has changed since, or another one has replaced it in the host's table of versions.
-        return Ok(false);
-    };
-    let was_known = a.learn(value, Fact::TypeVersion(version))?;
+    let known = a.symbols.class(value).filter(|_| a.symbols.has_type_version(value, version));
+    let Some(class) = known.or_else(|| of_version(version)) else { return Ok(false) };
     watch(a, class);
-    Ok(was_known)
+    a.learn(value, Fact::TypeVersion(version))
 }
 
 /// The topmost value is the type that has this version.
 pub(super) fn check_class(a: &mut Analysis) -> Result<(), Stop> {
-    // SAFETY: the thread is attached during the analysis.
-    let Some(class) = (unsafe { Class::by_version(a.uop().operand0 as u32) }) else { return Ok(()) };
-    a.guard(0, Fact::Value(Constant::class_object(class)))?;
+    let version = a.uop().operand0 as u32;
+    let value = a.peek(0);
+    let known = a.symbols.constant(value).and_then(Constant::as_class);
+    let known = known.filter(|class| class.version() == version);
+    let Some(class) = known.or_else(|| of_version(version)) else { return Ok(()) };
     watch(a, class);
-    Ok(())
+    a.guard(0, Fact::Value(Constant::class_object(class)))
+}
+
+/// The type of a version. None if it has changed since, or if another type has replaced it in the host's table.
+fn of_version(version: u32) -> Option<Class> {
+    // SAFETY: the thread is attached during the analysis.
+    unsafe { Class::by_version(version) }
 }
 
 fn watch(a: &mut Analysis, class: Class) {
