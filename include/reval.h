@@ -1543,24 +1543,103 @@ int _PyEval_SetTraceAllThreads(PyInterpreterState *interp, Py_tracefunc func, Py
 int _PyEval_SetOpcodeTrace(PyFrameObject *frame, bool enable);
 
 /*
+ Creates an executor for the code that `frame` runs from `start` on, and stores a new reference to it in
+ `exec_ptr`. `chain_depth` is the number of executors that side exits lead through from one in the bytecode to
+ this one: 0 for a loop. If it is divisible by four, the executor takes the place of the instruction at `start`,
+ and the code object takes a reference of its own. Declared in `pycore_optimizer.h`.
+
+ Returns 1 if there is a new executor, 0 if not, or -1 with an exception set.
+
  # Safety
- As for `optimize`; `trace` has room for `UOP_MAX_TRACE_LENGTH` micro-ops, `length` of which are set.
+ The calling thread is attached and no exception is set; `frame` is its current frame and published; `start` is
+ an instruction in the frame's bytecode, at the first of its EXTENDED_ARGs; `exec_ptr` is writable;
+ `chain_depth` is not negative.
  */
-int _Py_uop_analyze_and_optimize(_PyInterpreterFrame *frame,
-                                 _PyUOpInstruction *trace,
-                                 int length,
-                                 int stack_entries,
-                                 _PyBloomFilter *dependencies);
+int _PyOptimizer_Optimize(_PyInterpreterFrame *frame,
+                          _Py_CODEUNIT *start,
+                          _PyExecutorObject **exec_ptr,
+                          int chain_depth);
 
 /*
- Checks what the optimizer knows about values. Returns a new reference to None, or null with AssertionError
- set. Declared in `pycore_optimizer.h`. Called by the module `_testinternalcapi`.
+ Returns a new reference to the executor at the byte `offset` of the bytecode of `code`. Declared in
+ `pycore_optimizer.h`.
+
+ Returns NULL with ValueError set if there is none.
 
  # Safety
- The thread is attached, and no exception is set. The arguments are not used.
+ The calling thread is attached; `code` is live.
  */
-PyObject *_Py_uop_symbols_test(PyObject *_self,
-                               PyObject *_ignored);
+_PyExecutorObject *_Py_GetExecutor(PyCodeObject *code, int offset);
+
+/*
+ Takes an executor out of the bytecode that it is in, if any, restores the instruction there, and releases the
+ code object's reference. The executor stays valid. Declared in `pycore_optimizer.h`; cannot fail.
+
+ # Safety
+ The calling thread is attached; `executor` is live.
+ */
+void _Py_ExecutorDetach(_PyExecutorObject *executor);
+
+/*
+ From now on, `executor` is invalidated when `obj` changes. Keeps no reference to `obj`. Declared in
+ `pycore_optimizer.h`; cannot fail.
+
+ # Safety
+ The calling thread is attached; `executor` is live.
+ */
+void _Py_Executor_DependsOn(_PyExecutorObject *executor, void *obj);
+
+/*
+ Invalidates the executors of the interpreter that may depend on `obj`. `is_invalidation` is for statistics, of
+ which there are none. Declared in `pycore_optimizer.h`; cannot fail.
+
+ # Safety
+ The calling thread is attached to `interp`.
+ */
+void _Py_Executors_InvalidateDependency(PyInterpreterState *interp,
+                                        void *obj,
+                                        int _is_invalidation);
+
+/*
+ Invalidates all executors of the interpreter. Declared in `pycore_optimizer.h`; cannot fail.
+
+ # Safety
+ The calling thread is attached to `interp`.
+ */
+void _Py_Executors_InvalidateAll(PyInterpreterState *interp, int _is_invalidation);
+
+/*
+ Invalidates the executors of the interpreter that have not run since the last call. Declared in
+ `pycore_optimizer.h`; cannot fail.
+
+ # Safety
+ The calling thread is attached to `interp`.
+ */
+void _Py_Executors_InvalidateCold(PyInterpreterState *interp);
+
+/*
+ Frees the executors that have no references and that no thread runs. Declared in `pycore_optimizer.h`; cannot
+ fail.
+
+ # Safety
+ The calling thread is attached to `interp`, and does not hold the lock of the runtime's interpreters.
+ */
+void _Py_ClearExecutorDeletionList(PyInterpreterState *interp);
+
+/*
+ Writes all valid executors of the thread's interpreter to `out`, as a graph in the language of graphviz.
+ Declared in `pycore_optimizer.h`.
+
+ Returns 0. Without tier 2, returns -1 with NotImplementedError set.
+
+ # Safety
+ The calling thread is attached; `out` is open for writing.
+ */
+int _PyDumpExecutors(FILE *out);
+
+void _Py_BloomFilter_Add(Dependencies *bloom, void *obj);
+
+void _PyUOpPrint(const _PyUOpInstruction *_uop);
 
 /*
  Specializes a BINARY_OP with the operator `oparg` for these operands. `locals` are the locals of the frame.

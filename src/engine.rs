@@ -6,21 +6,24 @@
 //! argument, the inputs are [`Many`] and the results [`SettledMany`]. The engine moves the stack pointer. A
 //! micro-op with an operand from the inline cache takes it as its second parameter.
 //!
-//! There are two kinds of engines, and so two kinds of micro-ops:
+//! There are two kinds of engines, and so three kinds of micro-ops:
 //! - Any [`Engine`] runs the micro-ops that require only an `Engine` and return an [`Op`]. They can be part
 //!   of a trace.
 //! - A [`BytecodeEngine`] executes bytecode instruction by instruction. It also runs micro-ops that look at
-//!   the next instruction, jump, or leave by a [`BytecodeExit`].
+//!   the current or the next instruction, jump, or leave by a [`BytecodeExit`].
+//! - Other engines run traces. They also run micro-ops that only traces contain: these may return a
+//!   [`TraceOp`].
 //!
-//! `ops` writes the bodies against these traits, and `interp` implements them. The module stands for no object
-//! of the host.
+//! `ops` writes the bodies against these traits. `interp` and `tier2` implement them. The module stands for no
+//! object of the host.
 //!
 //! Stack rules that every body keeps (an empty slot, a null reference, counts as live in this module):
 //! - A body owns its inputs. It returns [`Exit::Error`] after it has released all of them, and
 //!   [`Exit::ErrorNoPop`] or [`Exit::Deopt`] with all of them unchanged on the stack.
 //! - Before it does anything that can run Python code, raise, or collect garbage, it *publishes* the frame:
 //!   [`Engine::publish`] stores the stack pointer, with the inputs still below it. The frame's instruction
-//!   pointer is always current: every engine stores it before it runs the instruction.
+//!   pointer is current already: bytecode engines store it before each instruction, traces before each
+//!   instruction with a micro-op that does any of this.
 //! - It releases inputs with [`Engine::settle`] (when the results are known) or [`Engine::consume`] (before
 //!   it fails). Both take the inputs off the published stack before any destructor runs.
 //! - Out-of-line helpers take values, never the engine: a `&mut` engine that escapes would have to live in
@@ -36,8 +39,12 @@
 
 use core::convert::Infallible;
 use core::marker::PhantomData;
+#[cfg(py_tier2)]
+use core::ptr::NonNull;
 
 use crate::bytecode::opcode;
+#[cfg(py_tier2)]
+use crate::host::ffi;
 #[cfg(not(py_debug))]
 use crate::host::refcount;
 use crate::host::{Code, CodeUnit, Frame, PyObject, StackRef, ThreadState};
@@ -82,8 +89,28 @@ impl From<Exit> for BytecodeExit {
     }
 }
 
+/// How a micro-op ends that only traces contain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum TraceExit {
+    /// An exit that every engine handles.
+    Exit(Exit),
+    /// The micro-op has released its inputs, and the program goes another way than the trace: leave where a
+    /// failed guard would.
+    Side,
+}
+
+impl From<Exit> for TraceExit {
+    #[inline(always)]
+    fn from(exit: Exit) -> TraceExit {
+        TraceExit::Exit(exit)
+    }
+}
+
 /// The result of a micro-op that can be part of a trace.
 pub(crate) type Op<T = [StackRef; 0]> = Result<T, Exit>;
+
+/// The result of a micro-op that only traces contain.
+pub(crate) type TraceOp<T = [StackRef; 0]> = Result<T, TraceExit>;
 
 /// The result of a micro-op that only runs on bytecode.
 pub(crate) type BytecodeOp<T = [StackRef; 0]> = Result<T, BytecodeExit>;
@@ -105,6 +132,13 @@ impl Exits for BytecodeExit {
     #[inline(always)]
     fn has_consumed_inputs(self) -> bool {
         self == BytecodeExit::Exit(Exit::Error)
+    }
+}
+
+impl Exits for TraceExit {
+    #[inline(always)]
+    fn has_consumed_inputs(self) -> bool {
+        matches!(self, TraceExit::Exit(Exit::Error) | TraceExit::Side)
     }
 }
 
@@ -383,26 +417,29 @@ impl NextStore for Infallible {
 
 // --- engines -----------------------------------------------------------------------------------
 
-/// A way to run micro-ops: the tier-1 interpreter and, later, the micro-op interpreter and the stencils of
-/// the JIT. The methods are inlined into every instruction, so that the engine's state lives in registers.
+/// A way to run micro-ops: the tier-1 interpreter, the micro-op interpreter and, later, the stencils of the
+/// JIT. The methods are inlined into every instruction, so that the engine's state lives in registers.
 ///
 /// # Safety
 /// While a micro-op runs, the implementation guarantees: the thread of [`Engine::tstate`] is attached and
-/// [`Engine::frame`] is its current frame; [`Engine::this_instr`] is in the frame's bytecode and is stored as
-/// the frame's instruction pointer; every slot of the frame's stack below [`Engine::sp`] holds a live
-/// reference. [`Engine::next_store`] returns a value only if the next instruction is a STORE_FAST.
+/// [`Engine::frame`] is its current frame; if the micro-op may raise or run arbitrary code, the frame's
+/// instruction pointer is the instruction that the micro-op belongs to; every slot of the frame's stack below
+/// [`Engine::sp`] holds a live reference. [`Engine::next_store`] returns a value only if the next instruction
+/// is a STORE_FAST.
 pub(crate) unsafe trait Engine: Sized {
     /// What [`Engine::next_store`] returns; [`Infallible`] for an engine that does not look ahead.
     type NextStore: NextStore;
 
     fn frame(&self) -> Frame;
     fn tstate(&self) -> ThreadState;
-    /// The argument of the current instruction.
+    /// The argument of the micro-op: that of its instruction, or a part of it.
     fn oparg(&self) -> usize;
-    /// The current instruction.
-    fn this_instr(&self) -> CodeUnit;
-    /// The number of code units of the current instruction, including its cache.
-    fn units(&self) -> usize;
+    /// Where a call that the current instruction makes returns to: the number of code units of the
+    /// instruction, including its cache. Only for the micro-op [`save_return_offset`], which has it as its
+    /// argument in traces.
+    ///
+    /// [`save_return_offset`]: crate::ops::save_return_offset
+    fn return_offset(&self) -> usize;
     /// One past the topmost value. The inputs stay below it while the micro-op runs.
     fn sp(&self) -> *mut StackRef;
     /// Sets the stack pointer. For the engine itself, and for micro-ops that continue in another frame.
@@ -417,7 +454,8 @@ pub(crate) unsafe trait Engine: Sized {
     /// exists.
     unsafe fn switch_frame(&mut self, frame: Frame, next: CodeUnit);
 
-    /// Passes a new frame from the micro-op that made it to the one of the same instruction that enters it.
+    /// Passes a new frame from the micro-op that made it to the one of the same instruction that enters it. No
+    /// micro-op between the two changes the stack.
     fn give_frame(&mut self, frame: Frame);
     /// Returns the frame that [`Engine::give_frame`] passed last.
     fn take_frame(&mut self) -> Frame;
@@ -440,7 +478,8 @@ pub(crate) unsafe trait Engine: Sized {
     /// # Safety
     /// An instruction without an inline cache follows.
     unsafe fn skip_next(&mut self);
-    /// Sets the frame's instruction pointer back to the instruction that ran before this one.
+    /// Sets the frame's instruction pointer back to the instruction that ran before this one. An engine that
+    /// has not set it to this one (property `no_save_ip`) does nothing.
     ///
     /// # Safety
     /// That instruction ran in the same frame.
@@ -665,11 +704,14 @@ pub(crate) unsafe trait Engine: Sized {
     }
 }
 
-/// An engine that executes bytecode: it knows the next instruction and can jump.
+/// An engine that executes bytecode: it knows the current and the next instruction, and can jump.
 ///
 /// # Safety
-/// [`BytecodeEngine::next`] is in the bytecode of the engine's frame.
+/// [`BytecodeEngine::this_instr`] and [`BytecodeEngine::next`] are in the bytecode of the engine's frame. The
+/// former is stored as the frame's instruction pointer.
 pub(crate) unsafe trait BytecodeEngine: Engine {
+    /// The current instruction.
+    fn this_instr(&self) -> CodeUnit;
     fn set_oparg(&mut self, oparg: usize);
     /// The frame's instruction pointer before the current instruction. Line events need it.
     fn previous_instr(&self) -> CodeUnit;
@@ -680,6 +722,13 @@ pub(crate) unsafe trait BytecodeEngine: Engine {
     /// # Safety
     /// `instr` is an instruction in the bytecode of the engine's frame.
     unsafe fn set_next(&mut self, instr: CodeUnit);
+    /// Runs an executor. Returns the instruction to continue with, or `None` with an exception set. In both cases
+    /// the frame in which it stopped is current and published, and is no longer the engine's.
+    ///
+    /// # Safety
+    /// The executor is valid, and begins at an instruction of the engine's frame.
+    #[cfg(py_tier2)]
+    unsafe fn run_executor(&self, executor: NonNull<ffi::_PyExecutorObject>) -> Option<CodeUnit>;
 
     /// Jumps `offset` code units, counted from the instruction that would have run next.
     ///
@@ -765,4 +814,20 @@ unsafe fn finish<E: Engine, I: Inputs, O: Outputs<E>, X: Exits>(
             }
         }
     }
+}
+
+/// Returns the address of a handler that was just loaded, for a jump to it.
+///
+/// The empty assembly separates the load from the jump. LLVM treats a jump through memory as a possible use of the
+/// stack. It would then set up the stack frame for calls on rare paths at the start of the handler, and not on
+/// those paths (measured: a push and a pop in every handler that may free an object).
+#[cfg(feature = "tail-call")]
+#[allow(clippy::pointers_in_nomem_asm_block)] // the assembly reads no memory
+#[inline(always)]
+pub(crate) fn separate_load(mut handler: *const ()) -> *const () {
+    // SAFETY: the assembly is empty.
+    unsafe {
+        core::arch::asm!("/* {} */", inout(reg) handler, options(pure, nomem, nostack, preserves_flags));
+    }
+    handler
 }

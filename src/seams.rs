@@ -466,15 +466,66 @@ pub(crate) mod codeobject {
 /// `optimizer.o`: executors.
 #[cfg(py_tier2)]
 pub(crate) mod optimizer {
-    use super::ffi;
-    use crate::host::PyObject;
+    use core::ptr::NonNull;
 
-    /// Invalidates all executors that depend on `object`.
+    use super::ffi;
+    use crate::host::{Code, CodeUnit, Frame, Owned, PyResult, PyTypeObject, Raised};
+
+    /// The type of executors.
+    pub(crate) fn executor_type() -> *mut PyTypeObject {
+        &raw mut ffi::_PyUOpExecutor_Type
+    }
+
+    /// Creates an executor for the loop that begins with the instruction at `start`, and puts it there. Returns
+    /// `None` if the loop is not worth it. The executor is borrowed from the code object. Fails with an exception
+    /// of the optimizer.
     ///
     /// # Safety
-    /// The thread is attached to `interp`; `object` is live, or about to be freed.
-    pub(crate) unsafe fn invalidate_dependents(interp: *mut ffi::PyInterpreterState, object: *mut PyObject) {
+    /// The thread is attached and no exception is set; `frame` is its current frame and published; an instruction
+    /// begins at `start` in its bytecode, with its EXTENDED_ARGs.
+    pub(crate) unsafe fn optimize(
+        frame: Frame,
+        start: CodeUnit,
+    ) -> PyResult<Option<NonNull<ffi::_PyExecutorObject>>> {
+        let mut executor = core::ptr::null_mut();
+        // SAFETY: the C function has the same contract. On success it returns a new reference, and the code
+        // object has another one.
+        unsafe {
+            match ffi::_PyOptimizer_Optimize(frame.as_ptr(), start.as_ptr(), &raw mut executor, 0) {
+                1 => {
+                    drop(Owned::optional(executor.cast()));
+                    Ok(NonNull::new(executor))
+                }
+                0 => Ok(None),
+                _ => Err(Raised),
+            }
+        }
+    }
+
+    /// Invalidates the executors that may run through `code`.
+    ///
+    /// # Safety
+    /// The thread is attached to `interp`.
+    pub(crate) unsafe fn invalidate_dependents(interp: *mut ffi::PyInterpreterState, code: Code) {
         // SAFETY: the C function has the same contract.
-        unsafe { ffi::_Py_Executors_InvalidateDependency(interp, object.cast(), 1) }
+        unsafe { ffi::_Py_Executors_InvalidateDependency(interp, code.as_ptr().cast(), 1) }
+    }
+
+    /// Invalidates all executors.
+    ///
+    /// # Safety
+    /// The thread is attached to `interp`.
+    pub(crate) unsafe fn invalidate_all(interp: *mut ffi::PyInterpreterState) {
+        // SAFETY: the C function has the same contract.
+        unsafe { ffi::_Py_Executors_InvalidateAll(interp, 1) }
+    }
+
+    /// Invalidates the executors that have not run since the last call.
+    ///
+    /// # Safety
+    /// The thread is attached to `interp`.
+    pub(crate) unsafe fn invalidate_cold(interp: *mut ffi::PyInterpreterState) {
+        // SAFETY: the C function has the same contract.
+        unsafe { ffi::_Py_Executors_InvalidateCold(interp) }
     }
 }

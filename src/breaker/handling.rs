@@ -71,7 +71,7 @@ unsafe fn housekeeping(tstate: ThreadState, asked: Word) {
         #[cfg(py_tier2)]
         if asked.has(Event::JIT_INVALIDATE_COLD) {
             breaker.clear(Event::JIT_INVALIDATE_COLD);
-            ffi::_Py_Executors_InvalidateCold(tstate.interp());
+            crate::seams::optimizer::invalidate_cold(tstate.interp());
             (*tstate.interp()).trace_run_counter = ffi::JIT_CLEANUP_THRESHOLD as usize;
         }
     }

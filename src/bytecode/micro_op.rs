@@ -19,7 +19,7 @@ mod without_number {
     macro_rules! numbers {
         (everywhere $everywhere:tt
          bytecode { $({ $name:ident $operands:tt $needs:tt })* }
-         traces $traces:tt) => {
+         $($only_in_traces:tt)*) => {
             $(pub const $name: u16 = super::NONE;)*
         };
     }

@@ -1,8 +1,10 @@
 //! The table of micro-ops: the steps of instructions and of traces.
 //!
-//! There are three groups. Micro-ops `everywhere` have a body (a function in `crate::ops`) that every engine
-//! can run. Those only in `bytecode` have a body that needs a `BytecodeEngine`. Those only in `traces` have
-//! no body yet. The names are the host's in lower case, without the underscore.
+//! There are four groups. Micro-ops `everywhere` have a body (a function in `crate::ops`) that every engine
+//! can run. Those only in `bytecode` have a body that needs a `BytecodeEngine`. Those only in `traces` have a
+//! body that every engine of traces can run. Those of the `engine` are also only in traces, but have no body:
+//! they steer the engine, which does their work itself. The names are the host's in lower case, without the
+//! underscore.
 //!
 //! A row is `name/operands x copies [needs]: properties;`. Everything but the name is optional:
 //! - `/n`, `/[n m]`: operands from the inline cache, with their sizes in code units.
@@ -15,14 +17,14 @@
 //!   `eval_break`: it checks the eval breaker. `pure`: it only computes. `no_save_ip`: it leaves the frame's
 //!   instruction pointer at the previous instruction.
 //!
-//! The type of a body says what it takes from the stack and what it leaves there. A row without a body says
-//! it as `(taken => left)`.
+//! The type of a body says what it takes from the stack and what it leaves there. Micro-ops of the engine leave
+//! the stack as it is.
 //!
 //! Micro-ops only in bytecode have no properties, since the host has none for them.
 
 /// Calls `$callback!` with all rows in parsed form: `everywhere { { name (copies) [operands] [(need)…]
-/// [properties] }… }`, `bytecode { { name [operands] [(need)…] }… }` and `traces { { name (taken, left)
-/// [(need)…] [properties] }… }`.
+/// [properties] }… }`, `bytecode { { name [operands] [(need)…] }… }`, `traces { { name [operands] [(need)…]
+/// [properties] }… }` and `engine { { name [properties] }… }`.
 #[macro_export]
 macro_rules! for_each_micro_op {
     ($callback:ident) => {
@@ -327,37 +329,39 @@ macro_rules! for_each_micro_op {
                 enter_executor;
             }
             traces {
-                load_fast_load_fast (0 => 2): arg local;
-                load_fast_borrow_load_fast_borrow (0 => 2): arg local;
-                store_fast_load_fast (1 => 1): arg local escapes;
-                store_fast_store_fast (2 => 0): arg local escapes;
-                for_iter_tier_two (0 => 1): exit error error_no_pop escapes;
-                guard_not_exhausted_list (0 => 0) [iter_check_list]: exit;
-                iter_next_list_tier_two (0 => 1) [iter_check_list, guard_not_exhausted_list]: exit escapes;
-                guard_not_exhausted_tuple (0 => 0) [iter_check_tuple]: exit;
-                guard_not_exhausted_range (0 => 0) [iter_check_range]: exit;
-                check_function_version_inline (0 => 0): exit;
-                guard_is_true_pop (1 => 0): exit;
-                guard_is_false_pop (1 => 0): exit;
-                guard_is_none_pop (1 => 0): exit escapes;
-                guard_is_not_none_pop (1 => 0): exit escapes;
-                jump_to_top (0 => 0):;
-                set_ip (0 => 0):;
-                check_stack_space_operand (0 => 0): deopt;
-                exit_trace (0 => 0): escapes;
-                check_validity (0 => 0): deopt;
-                load_const_inline (0 => 1): pure;
-                pop_top_load_const_inline (1 => 1): escapes pure;
-                load_const_inline_borrow (0 => 1): pure;
-                pop_top_load_const_inline_borrow (1 => 1): escapes pure;
-                pop_two_load_const_inline_borrow (2 => 1): escapes pure;
-                check_function (0 => 0): deopt;
-                start_executor (0 => 0):;
-                make_warm (0 => 0):;
-                fatal_error (0 => 0):;
-                deopt (0 => 0):;
-                error_pop_n (0 => 0): arg;
-                tier2_resume_check (0 => 0): deopt;
+                load_fast_load_fast: arg local;
+                load_fast_borrow_load_fast_borrow: arg local;
+                store_fast_load_fast: arg local escapes;
+                store_fast_store_fast: arg local escapes;
+                for_iter_tier_two: exit error error_no_pop escapes;
+                guard_not_exhausted_list [iter_check_list]: exit;
+                iter_next_list_tier_two [iter_check_list, guard_not_exhausted_list]: exit escapes;
+                guard_not_exhausted_tuple [iter_check_tuple]: exit;
+                guard_not_exhausted_range [iter_check_range]: exit;
+                check_function_version_inline/[2 4]: exit;
+                guard_is_true_pop: exit;
+                guard_is_false_pop: exit;
+                guard_is_none_pop: exit escapes;
+                guard_is_not_none_pop: exit escapes;
+                check_stack_space_operand/2: deopt;
+                load_const_inline/4: pure;
+                pop_top_load_const_inline/4: escapes pure;
+                load_const_inline_borrow/4: pure;
+                pop_top_load_const_inline_borrow/4: escapes pure;
+                pop_two_load_const_inline_borrow/4: escapes pure;
+                check_function/2: deopt;
+                tier2_resume_check: deopt;
+            }
+            engine {
+                start_executor:;
+                make_warm:;
+                set_ip:;
+                check_validity: deopt;
+                jump_to_top:;
+                exit_trace: escapes;
+                deopt:;
+                error_pop_n: arg;
+                fatal_error:;
             }
         }
     };
@@ -371,14 +375,15 @@ macro_rules! take_micro_ops_apart {
      everywhere { $($name:ident $(/ $operands:tt)? $(x $copies:literal)? $([$($($need:ident)|+),+])?:
                     $($flag:ident)*;)* }
      bytecode { $($tier1:ident $(/ $tier1_operands:tt)? $([$($($tier1_need:ident)|+),+])?;)* }
-     traces { $($trace:ident ($taken:literal => $left:literal) $([$($($trace_need:ident)|+),+])?:
-                $($trace_flag:ident)*;)* }) => {
+     traces { $($trace:ident $(/ $trace_operands:tt)? $([$($($trace_need:ident)|+),+])?: $($trace_flag:ident)*;)* }
+     engine { $($engine:ident: $($engine_flag:ident)*;)* }) => {
         $callback! {
             everywhere {
                 $({ $name ($($copies)?) [$($operands)?] [$($(($($need)+))+)?] [$($flag)*] })*
             }
             bytecode { $({ $tier1 [$($tier1_operands)?] [$($(($($tier1_need)+))+)?] })* }
-            traces { $({ $trace ($taken, $left) [$($(($($trace_need)+))+)?] [$($trace_flag)*] })* }
+            traces { $({ $trace [$($trace_operands)?] [$($(($($trace_need)+))+)?] [$($trace_flag)*] })* }
+            engine { $({ $engine [$($engine_flag)*] })* }
         }
     };
 }

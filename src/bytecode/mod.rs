@@ -10,7 +10,7 @@ pub(crate) mod micro_ops;
 pub(crate) mod counter;
 #[cfg(test)]
 pub(crate) mod host_tables;
-// The tests compare all of this with the host's tables. The engines use only a part of it.
+// The tests compare all of this with the host's tables. The rest of the crate uses only a part of it.
 #[cfg_attr(not(test), allow(dead_code))]
 pub(crate) mod metadata;
 pub(crate) mod micro_op;

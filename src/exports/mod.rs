@@ -18,8 +18,7 @@ mod codeobject;
 mod index_pool;
 mod instrumentation;
 mod legacy_tracing;
-#[cfg(py_tier2)]
-mod optimizer_analysis;
+mod optimizer;
 #[cfg(py_tier2)]
 mod optimizer_symbols;
 mod specialize;

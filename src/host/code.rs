@@ -113,6 +113,19 @@ impl CodeUnit {
         unsafe { AtomicU8::from_ptr(self.0.cast()).store(opcode, Ordering::Release) }
     }
 
+    /// Replaces the opcode and the argument of an instruction.
+    ///
+    /// # Safety
+    /// The unit is an instruction in live bytecode. The new one has the same caches, or what runs it leaves the
+    /// caches alone.
+    #[cfg(py_tier2)]
+    pub(crate) unsafe fn set_instruction(self, opcode: u8, oparg: u8) {
+        // SAFETY: the unit is in live bytecode (caller); the opcode is its first byte.
+        unsafe {
+            AtomicU16::from_ptr(self.0.cast()).store(u16::from_ne_bytes([opcode, oparg]), Ordering::Relaxed)
+        }
+    }
+
     /// Replaces a 16-bit cache entry.
     ///
     /// # Safety

@@ -138,6 +138,7 @@ impl Generator {
     /// # Safety
     /// The generator is new and has room for the frame. `frame` is published. Its references are not used
     /// afterwards, since the generator owns them. The thread is attached.
+    #[inline(always)]
     pub(crate) unsafe fn adopt(self, frame: Frame) {
         // SAFETY: the generator has room for the frame, whose references move (caller). Borrowed references
         // become owned.

@@ -190,7 +190,6 @@ impl StackRef {
     ///
     /// # Safety
     /// Something else keeps `object` alive for as long as the result is used.
-    #[cfg(py_gil_disabled)]
     #[inline(always)]
     pub(crate) unsafe fn borrow_object(object: *mut PyObject) -> StackRef {
         StackRef(object as usize | TAG_UNCOUNTED)

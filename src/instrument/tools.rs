@@ -91,7 +91,7 @@ pub(crate) unsafe fn set_events(tstate: ThreadState, tool: Tool, events: EventSe
         (*(&raw mut (*interp).monitors).cast::<GlobalMonitors>()).set_events(tool, events);
         version::set_global(tstate, version);
         #[cfg(py_tier2)]
-        ffi::_Py_Executors_InvalidateAll(interp, 1);
+        crate::seams::optimizer::invalidate_all(interp);
         writer::instrument_all_running(interp)
     }
 }

@@ -343,7 +343,7 @@ unsafe fn invalidate_executors(code: Code, interp: Interpreter) {
         if !(*code.as_ptr()).co_executors.is_null() {
             ffi::_PyCode_Clear_Executors(code.as_ptr());
         }
-        ffi::_Py_Executors_InvalidateDependency(interp, code.as_ptr().cast(), 1);
+        crate::seams::optimizer::invalidate_dependents(interp, code);
     }
 }
 

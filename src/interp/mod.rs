@@ -20,8 +20,15 @@ mod dispatch;
 
 pub(crate) use dispatch::interpret;
 
+#[cfg(py_tier2)]
+use core::ptr::NonNull;
+
 use crate::engine::{BytecodeEngine, Engine, StoreFast};
 use crate::host::{CodeUnit, Frame, StackRef, ThreadState};
+#[cfg(py_tier2)]
+use crate::host::{ffi, refcount};
+#[cfg(py_tier2)]
+use crate::tier2::interpreter;
 
 /// The state of tier 1 while it executes one instruction. It stays in machine registers, because every function
 /// that borrows it is inlined.
@@ -140,11 +147,7 @@ unsafe impl Engine for Tier1 {
         self.oparg
     }
     #[inline(always)]
-    fn this_instr(&self) -> CodeUnit {
-        self.this
-    }
-    #[inline(always)]
-    fn units(&self) -> usize {
+    fn return_offset(&self) -> usize {
         self.units
     }
     #[inline(always)]
@@ -194,6 +197,10 @@ unsafe impl Engine for Tier1 {
 // SAFETY: as for `Engine`.
 unsafe impl BytecodeEngine for Tier1 {
     #[inline(always)]
+    fn this_instr(&self) -> CodeUnit {
+        self.this
+    }
+    #[inline(always)]
     fn set_oparg(&mut self, oparg: usize) {
         self.oparg = oparg;
     }
@@ -208,5 +215,68 @@ unsafe impl BytecodeEngine for Tier1 {
     #[inline(always)]
     unsafe fn set_next(&mut self, instr: CodeUnit) {
         self.next = instr;
+    }
+    #[cfg(py_tier2)]
+    #[inline(always)]
+    unsafe fn run_executor(&self, executor: NonNull<ffi::_PyExecutorObject>) -> Option<CodeUnit> {
+        // SAFETY: the executor is valid and begins at an instruction of the frame (caller).
+        unsafe { run_executor(self.frame, self.sp, self.tstate, executor) }
+    }
+}
+
+/// The machine code of an executor (`jit_func`).
+#[cfg(py_jit)]
+type MachineCode =
+    unsafe extern "C" fn(*mut ffi::_PyInterpreterFrame, *mut StackRef, ThreadState) -> *mut ffi::_Py_CODEUNIT;
+
+/// Runs an executor: [`BytecodeEngine::run_executor`].
+///
+/// # Safety
+/// The thread is attached and `tstate` is its state. `frame` is its current frame and `sp` its stack pointer.
+/// Otherwise as for [`BytecodeEngine::run_executor`].
+#[cfg(py_tier2)]
+#[inline(never)]
+unsafe fn run_executor(
+    frame: Frame,
+    sp: *mut StackRef,
+    tstate: ThreadState,
+    executor: NonNull<ffi::_PyExecutorObject>,
+) -> Option<CodeUnit> {
+    // SAFETY: the executor is valid (caller), and stays alive because of the reference.
+    unsafe {
+        refcount::incref(executor.as_ptr().cast());
+        #[cfg(py_jit)]
+        let next = run_machine_code(frame, sp, tstate, executor);
+        #[cfg(not(py_jit))]
+        let next = interpreter::run(frame, sp, tstate, executor);
+        refcount::decref(executor.as_ptr().cast());
+        next
+    }
+}
+
+/// Runs the machine code of an executor, or its micro-ops if it has none.
+///
+/// # Safety
+/// As for [`run_executor`]. The caller owns a reference to the executor.
+#[cfg(py_jit)]
+unsafe fn run_machine_code(
+    frame: Frame,
+    sp: *mut StackRef,
+    tstate: ThreadState,
+    executor: NonNull<ffi::_PyExecutorObject>,
+) -> Option<CodeUnit> {
+    // SAFETY: the executor is valid, so its field is null or holds code of that type (caller). The code expects
+    // to be that of the thread's current executor, and, on debug hosts, that only it publishes the frame.
+    unsafe {
+        let code = (*executor.as_ptr()).jit_code;
+        if code.is_null() {
+            return interpreter::run(frame, sp, tstate, executor);
+        }
+        (*tstate.as_ptr()).current_executor = executor.as_ptr().cast();
+        #[cfg(py_debug)]
+        frame.set_stack_pointer(core::ptr::null_mut());
+        let code: MachineCode = core::mem::transmute(code);
+        let next = code(frame.as_ptr(), sp, tstate);
+        (!next.is_null()).then(|| CodeUnit::from_ptr(next))
     }
 }

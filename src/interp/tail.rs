@@ -4,7 +4,7 @@
 use super::unwind::{self, Resume};
 use super::{Tier1, instructions};
 use crate::bytecode::{metadata, opcode};
-use crate::engine::{BytecodeExit, Exit};
+use crate::engine::{BytecodeExit, Exit, separate_load};
 use crate::host::{CodeUnit, Frame, PyObject, StackRef, ThreadState};
 
 /// The handler of one instruction. The calling convention keeps the first four parameters in registers that
@@ -22,19 +22,11 @@ pub(crate) type Handler = unsafe extern "rust-preserve-none" fn(
 ) -> *mut PyObject;
 
 /// The handler of an opcode.
-///
-/// The empty assembly separates the load from the jump that follows. LLVM treats a jump through memory as a
-/// possible use of the stack. It would then set up the stack frame for calls on rare paths at the start of the
-/// handler, and not on those paths (measured: a push and a pop in every handler that may free an object).
-#[allow(clippy::pointers_in_nomem_asm_block)] // the assembly reads no memory
 #[inline(always)]
 fn handler_of(opcode: u8) -> Handler {
-    let mut handler = TABLE[opcode as usize] as *const ();
-    // SAFETY: the assembly changes nothing, so the value is still the handler.
-    unsafe {
-        core::arch::asm!("/* {} */", inout(reg) handler, options(pure, nomem, nostack, preserves_flags));
-        core::mem::transmute::<*const (), Handler>(handler)
-    }
+    let handler = separate_load(TABLE[opcode as usize] as *const ());
+    // SAFETY: this is still the handler.
+    unsafe { core::mem::transmute::<*const (), Handler>(handler) }
 }
 
 /// Runs `frame` from the instruction `next` until the entry frame below it returns. Returns the result of the

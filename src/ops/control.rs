@@ -9,7 +9,7 @@ use crate::bytecode::{BackoffCounter, opcode};
 use crate::calls::frames;
 use crate::engine::{BytecodeEngine, BytecodeExit, BytecodeOp, Engine, Exit, Op, Settled};
 #[cfg(py_tier2)]
-use crate::host::{CodeUnit, Frame, Raised, ThreadState};
+use crate::host::{CodeUnit, Frame, Raised};
 use crate::host::{FREE_THREADED, StackRef, ffi};
 use crate::instrument::version;
 use crate::seams;
@@ -147,7 +147,7 @@ pub(crate) unsafe fn maybe_instrument<E: BytecodeEngine>(e: &mut E, []: [StackRe
 /// # Safety
 /// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
-pub(crate) unsafe fn quicken_resume<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
+pub(crate) unsafe fn quicken_resume<E: BytecodeEngine>(e: &mut E, []: [StackRef; 0]) -> Op {
     // SAFETY: the instruction is in the bytecode of the current frame. If it is another one that falls back
     // to RESUME, nothing happens.
     unsafe { resume::specialize(e.this_instr(), e.tstate()) }
@@ -241,7 +241,7 @@ pub(crate) unsafe fn interpreter_exit<E: Engine>(e: &mut E, [value]: [StackRef; 
 /// # Safety
 /// The current instruction is a branch, which has one unit of cache.
 #[inline(always)]
-pub(super) unsafe fn record_branch<E: Engine>(e: &mut E, taken: bool) {
+pub(super) unsafe fn record_branch<E: BytecodeEngine>(e: &mut E, taken: bool) {
     // SAFETY: the unit after a branch is its history (caller).
     unsafe {
         let history = e.this_instr().add(1);
@@ -423,16 +423,6 @@ pub(super) unsafe fn run_original<E: BytecodeEngine, T>(e: &mut E, original: u8)
 #[cfg(py_tier2)]
 mod executors {
     use super::*;
-    use crate::host::refcount;
-
-    /// The machine code of an executor (`jit_func`). Runs from the given frame. When it stops, the frame it
-    /// stopped in is current and published. Returns the instruction to continue with, or null with an
-    /// exception set.
-    type Trace = unsafe extern "C" fn(
-        *mut ffi::_PyInterpreterFrame,
-        *mut StackRef,
-        ThreadState,
-    ) -> *mut ffi::_Py_CODEUNIT;
 
     /// Creates an executor for the loop that the jump at `instr` closes. Returns `None` if the optimizer
     /// declines. Restarts the counter in both cases.
@@ -447,19 +437,15 @@ mod executors {
         instr: CodeUnit,
         oparg: usize,
     ) -> Result<Option<NonNull<ffi::_PyExecutorObject>>, Raised> {
-        // SAFETY: the frame is published, and the instruction has a counter (caller). The code owns the new
-        // executor.
+        // SAFETY: the frame is published, and the instruction has a counter (caller).
         unsafe {
-            let mut executor = core::ptr::null_mut();
-            let start = first_unit(instr, oparg).as_ptr();
-            let status = ffi::_PyOptimizer_Optimize(frame.as_ptr(), start, &raw mut executor, 0);
-            let unit = instr.add(1);
-            if status > 0 {
-                unit.set_word(crate::bytecode::thresholds::get().jump_backward.bits());
-                return Ok(NonNull::new(executor));
-            }
-            unit.set_word(BackoffCounter::from_bits(unit.word()).restart().bits());
-            if status < 0 { Err(Raised) } else { Ok(None) }
+            let result = seams::optimizer::optimize(frame, first_unit(instr, oparg));
+            let counter = match result {
+                Ok(Some(_)) => crate::bytecode::thresholds::get().jump_backward,
+                Ok(None) | Err(Raised) => BackoffCounter::load_at(instr).restart(),
+            };
+            counter.store_at(instr);
+            result
         }
     }
 
@@ -484,45 +470,21 @@ mod executors {
     /// As [`crate::engine`] says for every micro-op. `executor` is valid and belongs to the code of the
     /// engine's frame.
     #[inline(always)]
-    pub(crate) unsafe fn run<E: Engine>(e: &mut E, executor: NonNull<ffi::_PyExecutorObject>) -> BytecodeOp {
-        // SAFETY: the executor is valid (caller). Its code expects the frame, the stack pointer and the
-        // thread state. It leaves the current frame published.
+    pub(crate) unsafe fn run<E: BytecodeEngine>(
+        e: &mut E,
+        executor: NonNull<ffi::_PyExecutorObject>,
+    ) -> BytecodeOp {
+        // SAFETY: the executor is valid (caller). It leaves the current frame published.
         unsafe {
-            let next = call(e.frame(), e.sp(), e.tstate(), executor.as_ptr());
+            let next = e.run_executor(executor);
             let frame = e.tstate().current_frame();
-            if next.is_null() {
+            let Some(next) = next else {
                 // Unwinding searches the handler at the instruction before the next one.
                 e.switch_frame(frame, frame.instr().add(1));
                 return Err(Exit::ErrorNoPop.into());
-            }
-            e.switch_frame(frame, CodeUnit::from_ptr(next));
+            };
+            e.switch_frame(frame, next);
             Err(BytecodeExit::Dispatch)
-        }
-    }
-
-    /// Calls the machine code of an executor and keeps the executor alive during the call.
-    ///
-    /// # Safety
-    /// The thread is attached and `tstate` is its state. `frame` is its current frame, `sp` its stack
-    /// pointer, and `executor` is valid.
-    #[inline(never)]
-    unsafe fn call(
-        frame: Frame,
-        sp: *mut StackRef,
-        tstate: ThreadState,
-        executor: *mut ffi::_PyExecutorObject,
-    ) -> *mut ffi::_Py_CODEUNIT {
-        // SAFETY: the executor is valid, so its field holds code of that type (caller).
-        unsafe {
-            (*tstate.as_ptr()).current_executor = executor.cast();
-            let trace: Trace = core::mem::transmute((*executor).jit_code);
-            refcount::incref(executor.cast());
-            // Debug hosts require that only the machine code publishes the stack pointer from here on.
-            #[cfg(py_debug)]
-            frame.set_stack_pointer(core::ptr::null_mut());
-            let next = trace(frame.as_ptr(), sp, tstate);
-            refcount::decref(executor.cast());
-            next
         }
     }
 }

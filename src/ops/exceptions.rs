@@ -1,7 +1,7 @@
 //! Raising and matching exceptions, leaving handlers, and `with`. What `except*` and `raise` do is at the
 //! end, also for other rooms.
 
-use crate::engine::{BytecodeExit, BytecodeOp, Engine, Exit, Kept, Op, Settled};
+use crate::engine::{BytecodeEngine, BytecodeExit, BytecodeOp, Engine, Exit, Kept, Op, Settled};
 use crate::host::function::VECTORCALL_ARGUMENTS_OFFSET;
 use crate::host::object::type_of;
 use crate::host::object::{has_feature, is_exact, tuple_item, tuple_size, tuple_slice, type_flags};
@@ -15,7 +15,7 @@ use crate::raise;
 /// # Safety
 /// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
-pub(crate) unsafe fn raise_varargs<E: Engine>(e: &mut E, []: [StackRef; 0]) -> BytecodeOp {
+pub(crate) unsafe fn raise_varargs<E: BytecodeEngine>(e: &mut E, []: [StackRef; 0]) -> BytecodeOp {
     // SAFETY: the stack has as many values as the argument says. `raise_statement` takes them over.
     unsafe {
         let cause = if e.oparg() == 2 { e.pop().into_object() } else { core::ptr::null_mut() };
@@ -35,7 +35,7 @@ pub(crate) unsafe fn raise_varargs<E: Engine>(e: &mut E, []: [StackRef; 0]) -> B
 /// # Safety
 /// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
-pub(crate) unsafe fn reraise<E: Engine>(e: &mut E, []: [StackRef; 0]) -> BytecodeOp {
+pub(crate) unsafe fn reraise<E: BytecodeEngine>(e: &mut E, []: [StackRef; 0]) -> BytecodeOp {
     // SAFETY: the topmost value is an exception, and the value that the argument refers to is a tagged
     // integer: the offset of an instruction in this bytecode.
     unsafe {

@@ -21,11 +21,19 @@ pub(crate) unsafe fn check_pep_523<E: Engine>(e: &mut E, []: [StackRef; 0]) -> O
 /// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
 pub(crate) unsafe fn save_return_offset<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
-    // SAFETY: the engine's frame is live. An instruction with its cache has few code units, so the count fits.
-    unsafe {
-        (*e.frame().as_ptr()).return_offset = e.units() as u16;
-    }
+    // SAFETY: the engine's frame is live.
+    unsafe { set_return_offset(e.frame(), e.return_offset()) }
     Ok([])
+}
+
+/// Stores in `frame` where the callee returns to: `offset` code units behind the current instruction.
+///
+/// # Safety
+/// `frame` is live. `offset` fits in 16 bits and leads to an instruction of the frame's code.
+#[inline(always)]
+pub(super) unsafe fn set_return_offset(frame: Frame, offset: usize) {
+    // SAFETY: the frame is live (caller).
+    unsafe { (*frame.as_ptr()).return_offset = offset as u16 }
 }
 
 /// Links the frame that an earlier micro-op of this instruction has made, and continues in it. It does not

@@ -3,9 +3,8 @@
 use super::adaptive::specialize;
 use super::awaiting;
 use super::control::leaving;
-use super::frames::enter_frame;
+use super::frames::{enter_frame, set_return_offset};
 use super::guards::guard;
-use super::iteration::set_return_offset;
 use crate::engine::{BytecodeEngine, BytecodeExit, BytecodeOp, Engine, Exit, Kept, Op, Settled};
 use crate::host::function::VECTORCALL_ARGUMENTS_OFFSET;
 use crate::host::generator::Generator;
@@ -33,7 +32,7 @@ pub(crate) unsafe fn return_generator<E: Engine>(e: &mut E, []: [StackRef; 0]) -
         if generator.is_null() {
             return Err(Exit::ErrorNoPop);
         }
-        frame.set_instr(e.this_instr().add(1));
+        frame.set_instr(frame.instr().add(1));
         Generator::from_ptr(generator).adopt(frame);
         tstate.leave_python_call();
         let caller = frame.previous();
@@ -47,7 +46,7 @@ pub(crate) unsafe fn return_generator<E: Engine>(e: &mut E, []: [StackRef; 0]) -
 
 /// The number of code units of FOR_ITER and of SEND. A generator that yields continues after the instruction
 /// that resumed it. (The bytecode of entry frames, for calls from C, has the same layout.)
-const RESUMER_UNITS: isize = 2;
+pub(super) const RESUMER_UNITS: usize = 2;
 
 /// Suspends the generator, and pushes the topmost value in the frame that resumed it. The argument is 1 for
 /// the `yield` inside `yield from` and `await`.
@@ -60,11 +59,11 @@ pub(crate) unsafe fn yield_value<E: Engine>(e: &mut E, [value]: [StackRef; 1]) -
     // frame and becomes the result in the other frame.
     unsafe {
         let (tstate, frame) = (e.tstate(), e.frame());
-        frame.set_instr(e.this_instr().add(1));
+        frame.set_instr(frame.instr().add(1));
         e.publish_at(e.sp().sub(1));
         tstate.leave_python_call();
         let caller = Generator::of_frame(frame).suspend(tstate, e.oparg() != 0);
-        e.switch_frame(caller, caller.instr().add(RESUMER_UNITS));
+        e.switch_frame(caller, caller.instr().add(RESUMER_UNITS as isize));
         e.push(leaving(value));
         Ok(Settled::new())
     }
@@ -105,7 +104,7 @@ pub(crate) unsafe fn send<E: BytecodeEngine>(
         {
             e.set_sp(e.sp().sub(1));
             generator.resume(e.tstate(), leaving(value), e.frame());
-            set_return_offset(e);
+            set_return_offset(e.frame(), RESUMER_UNITS + e.oparg());
             return enter_frame(e, generator.frame());
         }
         e.publish();
@@ -181,7 +180,7 @@ pub(crate) unsafe fn send_gen_frame<E: Engine>(
         };
         guard(generator.is_suspended())?;
         generator.resume(e.tstate(), leaving(value), e.frame());
-        set_return_offset(e);
+        set_return_offset(e.frame(), RESUMER_UNITS + e.oparg());
         e.give_frame(generator.frame());
         Ok([])
     }
@@ -209,7 +208,7 @@ pub(crate) unsafe fn end_send<E: Engine>(e: &mut E, [receiver, value]: [StackRef
 /// # Safety
 /// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
-pub(crate) unsafe fn cleanup_throw<E: Engine>(
+pub(crate) unsafe fn cleanup_throw<E: BytecodeEngine>(
     e: &mut E,
     [receiver, sent, exception]: [StackRef; 3],
 ) -> BytecodeOp<Settled<2>> {
@@ -230,7 +229,7 @@ pub(crate) unsafe fn cleanup_throw<E: Engine>(
 /// # Safety
 /// The thread is attached, the engine's frame is published, and `exception` is live.
 #[inline(always)]
-unsafe fn reraise_live<E: Engine, T>(e: &mut E, exception: *mut PyObject) -> BytecodeOp<T> {
+unsafe fn reraise_live<E: BytecodeEngine, T>(e: &mut E, exception: *mut PyObject) -> BytecodeOp<T> {
     // SAFETY: the exception is live, and the frame is published (caller).
     unsafe {
         ffi::_PyErr_SetRaisedException(e.tstate().as_ptr(), refcount::new_ref(exception));
@@ -393,7 +392,7 @@ pub(crate) unsafe fn get_anext<E: Engine>(
 /// # Safety
 /// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
-pub(crate) unsafe fn end_async_for<E: Engine>(
+pub(crate) unsafe fn end_async_for<E: BytecodeEngine>(
     e: &mut E,
     [iterator, exception]: [StackRef; 2],
 ) -> BytecodeOp<Settled<0>> {

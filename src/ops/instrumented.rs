@@ -236,7 +236,7 @@ pub(crate) unsafe fn monitor_end_async_for<E: BytecodeEngine>(e: &mut E, []: [St
 /// # Safety
 /// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
-pub(crate) unsafe fn instrumented_end_for<E: Engine>(
+pub(crate) unsafe fn instrumented_end_for<E: BytecodeEngine>(
     e: &mut E,
     (Kept([iterator]), [value]): (Kept<[StackRef; 1]>, [StackRef; 1]),
 ) -> Op<Settled<0>> {
@@ -256,7 +256,10 @@ pub(crate) unsafe fn instrumented_end_for<E: Engine>(
 /// # Safety
 /// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
-pub(crate) unsafe fn instrumented_end_send<E: Engine>(e: &mut E, inputs: [StackRef; 2]) -> Op<Settled<1>> {
+pub(crate) unsafe fn instrumented_end_send<E: BytecodeEngine>(
+    e: &mut E,
+    inputs: [StackRef; 2],
+) -> Op<Settled<1>> {
     // SAFETY: the inputs are live and owned by this micro-op.
     unsafe {
         let [receiver, value] = inputs;
@@ -273,7 +276,7 @@ pub(crate) unsafe fn instrumented_end_send<E: Engine>(e: &mut E, inputs: [StackR
 /// # Safety
 /// As [`crate::engine`] says for every micro-op. `value` is on the engine's stack.
 #[inline(always)]
-unsafe fn stop_iteration<E: Engine>(e: &mut E, value: StackRef) -> Op {
+unsafe fn stop_iteration<E: BytecodeEngine>(e: &mut E, value: StackRef) -> Op {
     // SAFETY: the value is live and on the published stack (caller).
     unsafe {
         e.publish();
@@ -325,7 +328,7 @@ unsafe fn follow<E: BytecodeEngine>(e: &mut E) -> BytecodeOp {
 /// # Safety
 /// As [`crate::engine`] says for every micro-op. `value` is the topmost value of the engine's stack.
 #[inline(always)]
-unsafe fn value_event<E: Engine>(e: &mut E, value: StackRef, event: u32) -> Op {
+unsafe fn value_event<E: BytecodeEngine>(e: &mut E, value: StackRef, event: u32) -> Op {
     // SAFETY: the value is live and stays on the published stack (caller).
     unsafe {
         e.publish();
@@ -344,7 +347,10 @@ unsafe fn value_event<E: Engine>(e: &mut E, value: StackRef, event: u32) -> Op {
 /// # Safety
 /// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
-pub(crate) unsafe fn return_value_event<E: Engine>(e: &mut E, Kept([value]): Kept<[StackRef; 1]>) -> Op {
+pub(crate) unsafe fn return_value_event<E: BytecodeEngine>(
+    e: &mut E,
+    Kept([value]): Kept<[StackRef; 1]>,
+) -> Op {
     // SAFETY: the input is the topmost value, and live.
     unsafe { value_event(e, value, ffi::PY_MONITORING_EVENT_PY_RETURN) }
 }
@@ -372,7 +378,7 @@ pub(crate) unsafe fn yield_value_event<E: BytecodeEngine>(
 /// # Safety
 /// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
-pub(crate) unsafe fn instrumented_load_super_attr<E: Engine>(
+pub(crate) unsafe fn instrumented_load_super_attr<E: BytecodeEngine>(
     e: &mut E,
     inputs: [StackRef; 3],
 ) -> Op<[StackRef; 1]> {

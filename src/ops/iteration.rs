@@ -5,6 +5,8 @@
 //! this evaluator returns to END_FOR instead, with its return value on the stack.
 
 use super::adaptive::specialize;
+use super::frames::set_return_offset;
+use super::generators::RESUMER_UNITS;
 use super::guards::guard;
 use crate::bytecode::BackoffCounter;
 use crate::engine::{
@@ -16,8 +18,8 @@ use crate::host::generator::Generator;
 use crate::host::object::list_items;
 use crate::host::object::{is_exact, size, tuple_item, type_of};
 use crate::host::{
-    CodeUnit, FREE_THREADED, Frame, PyObject, Raised, StackRef, ThreadState, ffi, is_small_int, numbers,
-    refcount, small_int,
+    FREE_THREADED, Frame, PyObject, Raised, StackRef, ThreadState, ffi, is_small_int, numbers, refcount,
+    small_int,
 };
 use crate::instrument::exceptions;
 use crate::raise;
@@ -96,6 +98,34 @@ pub(crate) unsafe fn for_iter<E: BytecodeEngine>(
     e: &mut E,
     Kept([iterator]): Kept<[StackRef; 1]>,
 ) -> BytecodeOp<[StackRef; 1]> {
+    // SAFETY: the iterator is the topmost value, and live.
+    unsafe {
+        match next_item(e, iterator)? {
+            Some(item) => Ok([item]),
+            None => leave_loop(e),
+        }
+    }
+}
+
+/// [`for_iter`] for traces, which leave by a side exit at the end of the iterator.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op.
+#[inline(always)]
+pub(crate) unsafe fn for_iter_tier_two<E: Engine>(
+    e: &mut E,
+    Kept([iterator]): Kept<[StackRef; 1]>,
+) -> Op<[StackRef; 1]> {
+    // SAFETY: the iterator is the topmost value, and live.
+    unsafe { next_item(e, iterator)?.map(|item| [item]).ok_or(Exit::Deopt) }
+}
+
+/// The next item of the topmost value, or `None` at its end.
+///
+/// # Safety
+/// The thread is attached. `iterator` is the topmost value of the engine's stack, and live.
+#[inline(always)]
+unsafe fn next_item<E: Engine>(e: &mut E, iterator: StackRef) -> Op<Option<StackRef>> {
     // SAFETY: the iterator is live and on the published stack. It is an instance of the type whose function
     // is called.
     unsafe {
@@ -103,18 +133,16 @@ pub(crate) unsafe fn for_iter<E: BytecodeEngine>(
         e.publish();
         let Some(next) = (*type_of(iterator)).tp_iternext else {
             not_an_iterator(iterator);
-            return Err(Exit::ErrorNoPop.into());
+            return Err(Exit::ErrorNoPop);
         };
         let item = next(iterator);
         if !item.is_null() {
-            return Ok([StackRef::steal(item)]);
+            return Ok(Some(StackRef::steal(item)));
         }
-        if !e.tstate().raised().is_null()
-            && forget_stop_iteration(e.tstate(), e.frame(), e.this_instr()).is_err()
-        {
-            return Err(Exit::ErrorNoPop.into());
+        if !e.tstate().raised().is_null() && forget_stop_iteration(e.tstate(), e.frame()).is_err() {
+            return Err(Exit::ErrorNoPop);
         }
-        leave_loop(e)
+        Ok(None)
     }
 }
 
@@ -131,20 +159,19 @@ unsafe fn not_an_iterator(object: *mut PyObject) {
     }
 }
 
-/// Clears a StopIteration, which ends the loop at `instr`. Fails if another exception is set.
+/// Clears a StopIteration, which ends a loop. Fails if another exception is set.
 ///
 /// # Safety
-/// The thread is attached and `tstate` is its state. An exception is set, `frame` is current and published,
-/// and `instr` is its instruction.
+/// The thread is attached and `tstate` is its state. An exception is set, `frame` is current and published.
 #[cold]
 #[inline(never)]
-unsafe fn forget_stop_iteration(tstate: ThreadState, frame: Frame, instr: CodeUnit) -> Result<(), Raised> {
+unsafe fn forget_stop_iteration(tstate: ThreadState, frame: Frame) -> Result<(), Raised> {
     // SAFETY: an exception is set, and the frame is published (caller).
     unsafe {
         if ffi::_PyErr_ExceptionMatches(tstate.as_ptr(), ffi::PyExc_StopIteration) == 0 {
             return Err(Raised);
         }
-        exceptions::raise(tstate, frame, instr);
+        exceptions::raise(tstate, frame, frame.instr());
         ffi::_PyErr_Clear(tstate.as_ptr());
         Ok(())
     }
@@ -183,7 +210,7 @@ unsafe fn guard_iterator(iterator: StackRef, type_: *mut ffi::PyTypeObject) -> O
 /// The thread is attached, and the current instruction has a counter. The iterator owns a reference to
 /// `sequence`, which the caller removes from it after success.
 #[inline(always)]
-unsafe fn guard_release<E: Engine>(e: &mut E, sequence: *mut PyObject) -> Op {
+unsafe fn guard_release<E: BytecodeEngine>(e: &mut E, sequence: *mut PyObject) -> Op {
     // SAFETY: the reference is owned and not the last one, so nothing is freed. The instruction has a counter
     // (caller).
     unsafe {
@@ -252,6 +279,30 @@ pub(crate) unsafe fn iter_jump_list<E: BytecodeEngine>(
     Ok([])
 }
 
+/// Succeeds if the list has more items. Otherwise the iterator is exhausted from now on.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op. `iter_check_list` has run before.
+#[inline(always)]
+pub(crate) unsafe fn guard_not_exhausted_list<E: Engine>(
+    _e: &mut E,
+    Kept([iterator]): Kept<[StackRef; 1]>,
+) -> Op {
+    #[cfg(py_gil_disabled)]
+    let _ = iterator;
+    #[cfg(not(py_gil_disabled))]
+    // SAFETY: a guard has checked the type of the iterator. Its list is null after it is exhausted.
+    unsafe {
+        let iterator = list_iterator(iterator);
+        let list = (*iterator).it_seq.cast::<PyObject>();
+        if list.is_null() || (*iterator).it_index as usize >= size(list) as usize {
+            (*iterator).it_index = -1;
+            return Err(Exit::Deopt);
+        }
+    }
+    Ok([])
+}
+
 /// Pushes the next item of the list.
 ///
 /// # Safety
@@ -261,34 +312,62 @@ pub(crate) unsafe fn iter_next_list<E: BytecodeEngine>(
     e: &mut E,
     Kept([iterator]): Kept<[StackRef; 1]>,
 ) -> BytecodeOp<[StackRef; 1]> {
-    #[cfg(not(py_gil_disabled))]
-    let _ = e;
-    // SAFETY: `iter_jump_list` has checked that the list has an item at the iterator's index.
-    #[cfg(not(py_gil_disabled))]
+    // SAFETY: guards have checked the iterator.
     unsafe {
-        let iterator = list_iterator(iterator);
+        match next_list_item(e, iterator)? {
+            Some(item) => Ok([item]),
+            None => leave_loop(e),
+        }
+    }
+}
+
+/// [`iter_next_list`] for traces.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op. `iter_check_list` and `guard_not_exhausted_list` have run
+/// before.
+#[inline(always)]
+pub(crate) unsafe fn iter_next_list_tier_two<E: Engine>(
+    e: &mut E,
+    Kept([iterator]): Kept<[StackRef; 1]>,
+) -> Op<[StackRef; 1]> {
+    // SAFETY: guards have checked the iterator.
+    unsafe { next_list_item(e, iterator)?.map(|item| [item]).ok_or(Exit::Deopt) }
+}
+
+/// The next item of an iterator over a list. `None` at its end, which only free-threaded hosts find out here.
+///
+/// # Safety
+/// The thread is attached. `iterator` is the topmost value of the engine's stack, and `iter_check_list` has
+/// checked it. With a GIL, the list has an item at the iterator's index.
+#[inline(always)]
+unsafe fn next_list_item<E: Engine>(e: &mut E, iterator: StackRef) -> Op<Option<StackRef>> {
+    let iterator = list_iterator(iterator);
+    #[cfg(not(py_gil_disabled))]
+    // SAFETY: the list has an item at the index (caller).
+    unsafe {
+        let _ = e;
         let index = (*iterator).it_index;
         (*iterator).it_index = index + 1;
         let items = list_items((*iterator).it_seq.cast());
-        Ok([StackRef::new(*items.add(index as usize))])
+        Ok(Some(StackRef::new(*items.add(index as usize))))
     }
-    // SAFETY: the iterator owns its list. The item is written to a variable of its own.
     #[cfg(py_gil_disabled)]
+    // SAFETY: the iterator owns its list. The item is written to a variable of its own.
     unsafe {
-        let iterator = list_iterator(iterator);
         let mut item = StackRef::NULL.raw();
         e.publish();
         match ffi::_PyList_GetItemRefNoLock((*iterator).it_seq, (*iterator).it_index, &raw mut item) {
             0 => {
                 (*iterator).it_index = -1;
-                leave_loop(e)
+                Ok(None)
             }
             1.. => {
                 (*iterator).it_index += 1;
-                Ok([StackRef::from_raw(item)])
+                Ok(Some(StackRef::from_raw(item)))
             }
             // Another thread has changed the list.
-            _ => Err(Exit::Deopt.into()),
+            _ => Err(Exit::Deopt),
         }
     }
 }
@@ -303,6 +382,23 @@ pub(crate) unsafe fn iter_next_list<E: BytecodeEngine>(
 pub(crate) unsafe fn iter_check_tuple<E: Engine>(_e: &mut E, Kept([iterator]): Kept<[StackRef; 1]>) -> Op {
     // SAFETY: the topmost value is live.
     unsafe { guard_iterator(iterator, &raw mut ffi::PyTupleIter_Type) }
+}
+
+/// Succeeds if the tuple has more items.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op. `iter_check_tuple` has run before.
+#[inline(always)]
+pub(crate) unsafe fn guard_not_exhausted_tuple<E: Engine>(
+    _e: &mut E,
+    Kept([iterator]): Kept<[StackRef; 1]>,
+) -> Op {
+    // SAFETY: a guard has checked the type of the iterator. Its tuple is null after it is exhausted.
+    unsafe {
+        let iterator: *mut ffi::_PyTupleIterObject = iterator.object().cast();
+        let tuple = (*iterator).it_seq.cast::<PyObject>();
+        guard(!tuple.is_null() && ((*iterator).it_index as usize) < size(tuple) as usize)
+    }
 }
 
 /// Leaves the loop if the tuple has no more items.
@@ -360,6 +456,19 @@ pub(crate) unsafe fn iter_next_tuple<E: Engine>(
 pub(crate) unsafe fn iter_check_range<E: Engine>(_e: &mut E, Kept([iterator]): Kept<[StackRef; 1]>) -> Op {
     // SAFETY: the topmost value is live.
     unsafe { guard_iterator(iterator, &raw mut ffi::PyRangeIter_Type) }
+}
+
+/// Succeeds if the range is not exhausted.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op. `iter_check_range` has run before.
+#[inline(always)]
+pub(crate) unsafe fn guard_not_exhausted_range<E: Engine>(
+    _e: &mut E,
+    Kept([iterator]): Kept<[StackRef; 1]>,
+) -> Op {
+    // SAFETY: a guard has checked the type of the iterator.
+    unsafe { guard((*iterator.object().cast::<ffi::_PyRangeIterObject>()).len > 0) }
 }
 
 /// Leaves the loop if the range is exhausted.
@@ -455,21 +564,8 @@ pub(crate) unsafe fn for_iter_gen_frame<E: Engine>(e: &mut E, Kept([iterator]): 
         let generator = Generator::from_ptr(iterator.object());
         guard(generator.is_suspended())?;
         generator.resume(e.tstate(), StackRef::none(), e.frame());
-        set_return_offset(e);
+        set_return_offset(e.frame(), RESUMER_UNITS + e.oparg());
         e.give_frame(generator.frame());
         Ok([])
-    }
-}
-
-/// Sets the return offset for a generator that this FOR_ITER or SEND resumes: if it returns, it continues at
-/// the target of the argument. If it yields, it continues at the next instruction.
-///
-/// # Safety
-/// The engine's frame is live, and the current instruction is a FOR_ITER or a SEND (or a specialized form).
-#[inline(always)]
-pub(super) unsafe fn set_return_offset<E: Engine>(e: &mut E) {
-    // SAFETY: the frame is live (caller). The compiler keeps the sum within 16 bits.
-    unsafe {
-        (*e.frame().as_ptr()).return_offset = (e.units() + e.oparg()) as u16;
     }
 }

@@ -1,7 +1,7 @@
 //! Local variables, cells, constants, and moving values on the stack.
 
 use super::unbound;
-use crate::engine::{Engine, Exit, Kept, Many, Op, Oparg, Settled};
+use crate::engine::{BytecodeEngine, Engine, Exit, Kept, Many, Op, Oparg, Settled};
 use crate::host::object::{cell_swap, cell_value, tuple_item};
 use crate::host::{StackRef, ffi, refcount, small_int};
 use crate::specialize;
@@ -118,14 +118,25 @@ pub(crate) unsafe fn load_fast_and_clear<E: Engine>(e: &mut E, []: [StackRef; 0]
 /// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
 pub(crate) unsafe fn store_fast<E: Engine>(e: &mut E, [value]: [StackRef; 1]) -> Op {
-    // SAFETY: the argument is the index of a local variable. The old value is released after it is no longer
-    // accessible through the frame.
-    unsafe {
-        let old = e.frame().local(e.oparg());
-        e.frame().set_local(e.oparg(), value);
-        e.close_at(old, e.sp().sub(1));
-    }
+    // SAFETY: the argument is the index of a local variable. The value is the topmost one.
+    unsafe { store_local(e, e.oparg(), value, e.sp().sub(1)) }
     Ok([])
+}
+
+/// Stores a value in a local variable, and releases the old value when it is no longer accessible through the
+/// frame. The stack ends at `sp` then.
+///
+/// # Safety
+/// The thread is attached. `index` is that of a local variable. The caller owns `value`. `sp` is in the
+/// frame's stack, and every slot below it holds a live reference.
+#[inline(always)]
+pub(super) unsafe fn store_local<E: Engine>(e: &E, index: usize, value: StackRef, sp: *mut StackRef) {
+    // SAFETY: the index is that of a local variable, and the stack ends at `sp` (caller).
+    unsafe {
+        let old = e.frame().local(index);
+        e.frame().set_local(index, value);
+        e.close_at(old, sp);
+    }
 }
 
 /// Unbinds a local variable. Raises UnboundLocalError if it is not bound.
@@ -154,7 +165,7 @@ pub(crate) unsafe fn delete_fast<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op 
 /// # Safety
 /// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
-pub(crate) unsafe fn load_const<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op<[StackRef; 1]> {
+pub(crate) unsafe fn load_const<E: BytecodeEngine>(e: &mut E, []: [StackRef; 0]) -> Op<[StackRef; 1]> {
     // SAFETY: the argument is an index of the code's constants, and the code keeps the constant alive.
     unsafe {
         let object = e.code().constant(e.oparg());

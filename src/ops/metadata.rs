@@ -2,6 +2,9 @@
 //! types of the bodies imply. For tests and future engines.
 
 use core::convert::Infallible;
+use core::fmt::Write;
+
+use arrayvec::ArrayString;
 
 use crate::bytecode::micro_op;
 use crate::engine::{BytecodeEngine, Engine, Exit, Exits, Inputs, Outputs, Values};
@@ -32,8 +35,10 @@ pub(crate) enum Group {
     Everywhere,
     /// It needs a `BytecodeEngine`.
     Bytecode,
-    /// It has no body yet.
+    /// It exists only in traces.
     Traces,
+    /// It exists only in traces, and has no body: the engine does its work itself.
+    Engine,
 }
 
 /// The stack effect of a micro-op, as functions of the instruction's argument.
@@ -77,7 +82,24 @@ const fn bytecode_with<A: CacheOperands, I: Inputs, O: Outputs<AnyBytecodeEngine
     (Effect::of::<AnyBytecodeEngine, I, O>(), A::UNITS)
 }
 
+/// The stack effect of a body that only traces contain.
+const fn traces<I: Inputs, O: Outputs<AnyEngine>, X: Exits>(
+    _body: unsafe fn(&mut AnyEngine, I) -> Result<O, X>,
+) -> (Effect, usize) {
+    (Effect::of::<AnyEngine, I, O>(), 0)
+}
+
+/// [`traces`], for a body with operands.
+const fn traces_with<A: CacheOperands, I: Inputs, O: Outputs<AnyEngine>, X: Exits>(
+    _body: unsafe fn(&mut AnyEngine, A, I) -> Result<O, X>,
+) -> (Effect, usize) {
+    (Effect::of::<AnyEngine, I, O>(), A::UNITS)
+}
+
 impl Effect {
+    /// The effect of a micro-op that leaves the stack as it is.
+    const NONE: Effect = Effect { kept: |_| 0, taken: |_| 0, left: |_| 0, ends_instruction: false };
+
     const fn of<E: Engine, I: Inputs, O: Outputs<E>>() -> Effect {
         Effect {
             kept: <I::Kept as Values>::count,
@@ -88,7 +110,7 @@ impl Effect {
     }
 }
 
-/// The operands that a body gets from the inline cache.
+/// The operands that a body gets, from the inline cache or, in traces, from the optimizer.
 trait CacheOperands {
     /// The number of their code units.
     const UNITS: usize;
@@ -108,6 +130,7 @@ cache_operands! {
     *mut PyObject = 4;
     (u16, u16) = 2;
     (u32, u16) = 3;
+    (u32, *mut PyObject) = 6;
     (u32, u32, *mut PyObject) = 8;
 }
 
@@ -176,7 +199,8 @@ macro_rules! micro_ops {
          $({ $name:ident ($($copies:literal)?) [$($operands:tt)?] [$(($($need:ident)+))*] [$($flag:tt)*] })*
      }
      bytecode { $({ $tier1:ident [$($tier1_operands:tt)?] [$(($($tier1_need:ident)+))*] })* }
-     traces { $({ $trace:ident ($taken:literal, $left:literal) [$(($($trace_need:ident)+))*] [$($trace_flag:tt)*] })* }) => {
+     traces { $({ $trace:ident [$($trace_operands:tt)?] [$(($($trace_need:ident)+))*] [$($trace_flag:tt)*] })* }
+     engine { $({ $engine:ident [$($engine_flag:tt)*] })* }) => {
         /// All micro-ops of the host, and all steps of instructions.
         pub(crate) static MICRO_OPS: &[MicroOp] = &[
             $({
@@ -206,21 +230,37 @@ macro_rules! micro_ops {
                     effect: BODY.0,
                 }
             },)*
+            $({
+                const BODY: (Effect, usize) = body!(traces traces_with AnyEngine $trace [$($trace_operands)?]);
+                MicroOp {
+                    name: stringify!($trace),
+                    number: micro_op::$trace,
+                    group: Group::Traces,
+                    copies: 0,
+                    operand_units: BODY.1,
+                    needs: &[$(&[$(stringify!($trace_need)),+]),*],
+                    flags: (0 $(| flag!($trace_flag))*) as u16,
+                    effect: BODY.0,
+                }
+            },)*
             $(MicroOp {
-                name: stringify!($trace),
-                number: micro_op::$trace,
-                group: Group::Traces,
+                name: stringify!($engine),
+                number: micro_op::$engine,
+                group: Group::Engine,
                 copies: 0,
                 operand_units: 0,
-                needs: &[$(&[$(stringify!($trace_need)),+]),*],
-                flags: (0 $(| flag!($trace_flag))*) as u16,
-                effect: Effect { kept: |_| 0, taken: |_| $taken, left: |_| $left, ends_instruction: false },
+                needs: &[],
+                flags: (0 $(| flag!($engine_flag))*) as u16,
+                effect: Effect::NONE,
             },)*
         ];
     };
 }
 
 for_each_micro_op!(micro_ops);
+
+/// A name of a micro-op. It is not on the heap: making one cannot fail.
+pub(crate) type HostName = ArrayString<64>;
 
 /// The row of each number. The copies of a micro-op have its row.
 static BY_NUMBER: [Option<&MicroOp>; micro_op::LAST as usize + 1] = {
@@ -240,6 +280,20 @@ static BY_NUMBER: [Option<&MicroOp>; micro_op::LAST as usize + 1] = {
     rows
 };
 
+/// Until the optimizer is replaced, too.
+#[cfg(py_tier2)]
+pub(crate) const FLAGS_BY_NUMBER: [u16; micro_op::LAST as usize + 1] = {
+    let mut flags = [0; micro_op::LAST as usize + 1];
+    let mut number = 0;
+    while number < flags.len() {
+        if let Some(row) = BY_NUMBER[number] {
+            flags[number] = row.flags;
+        }
+        number += 1;
+    }
+    flags
+};
+
 impl MicroOp {
     /// The row of the micro-op with this number, or of the one that it is a copy of.
     pub(crate) fn by_number(number: u16) -> Option<&'static MicroOp> {
@@ -252,11 +306,17 @@ impl MicroOp {
     }
 
     /// The host's name of the micro-op with this number: `_LOAD_FAST`, or `_LOAD_FAST_3` for a copy.
-    pub(crate) fn host_name(number: u16) -> Option<String> {
+    pub(crate) fn host_name(number: u16) -> Option<HostName> {
         let row = MicroOp::by_number(number)?;
-        let name = row.name.to_uppercase();
+        let mut name = HostName::new();
+        // The unit tests make all names, so each has room.
+        write!(name, "_{}", row.name).ok()?;
         let copy = number - row.number;
-        Some(if copy == 0 { format!("_{name}") } else { format!("_{name}_{}", copy - 1) })
+        if copy > 0 {
+            write!(name, "_{}", copy - 1).ok()?;
+        }
+        name.make_ascii_uppercase();
+        Some(name)
     }
 }
 
@@ -282,10 +342,7 @@ macro_rules! engines_that_do_not_exist {
                 fn oparg(&self) -> usize {
                     match *self {}
                 }
-                fn this_instr(&self) -> CodeUnit {
-                    match *self {}
-                }
-                fn units(&self) -> usize {
+                fn return_offset(&self) -> usize {
                     match *self {}
                 }
                 fn sp(&self) -> *mut StackRef {
@@ -321,6 +378,9 @@ engines_that_do_not_exist!(AnyEngine, AnyBytecodeEngine);
 
 // SAFETY: the type has no values, so no method is ever called.
 unsafe impl BytecodeEngine for AnyBytecodeEngine {
+    fn this_instr(&self) -> CodeUnit {
+        match *self {}
+    }
     fn set_oparg(&mut self, _oparg: usize) {
         match *self {}
     }
@@ -331,6 +391,10 @@ unsafe impl BytecodeEngine for AnyBytecodeEngine {
         match *self {}
     }
     unsafe fn set_next(&mut self, _instr: CodeUnit) {
+        match *self {}
+    }
+    #[cfg(py_tier2)]
+    unsafe fn run_executor(&self, _executor: core::ptr::NonNull<ffi::_PyExecutorObject>) -> Option<CodeUnit> {
         match *self {}
     }
 }
@@ -420,7 +484,7 @@ mod tests {
             .filter_map(|number| {
                 let name = MicroOp::host_name(number)?;
                 let is_in_traces = MicroOp::by_number(number)?.group != Group::Bytecode;
-                is_in_traces.then(|| (name.clone(), format!("\"{name}\"")))
+                is_in_traces.then(|| (name.to_string(), format!("\"{name}\"")))
             })
             .collect();
         assert_same(&rows, &names);
@@ -491,6 +555,11 @@ mod tests {
         assert!(compared > 200, "only {compared} instructions compared");
     }
 
+    /// Whether instructions contain the micro-op.
+    fn is_step(row: &MicroOp) -> bool {
+        matches!(row.group, Group::Everywhere | Group::Bytecode)
+    }
+
     #[test]
     fn every_step_has_a_row_and_every_body_is_a_step() {
         let rows = by_name();
@@ -498,13 +567,13 @@ mod tests {
         for row in INSTRUCTIONS {
             for (name, operand_units) in steps(row) {
                 let micro_op = rows.get(name).unwrap_or_else(|| panic!("{name} of {} has no row", row.name));
-                assert_ne!(micro_op.group, Group::Traces, "{name} of {}", row.name);
+                assert!(is_step(micro_op), "{name} of {}", row.name);
                 assert_eq!(micro_op.operand_units, operand_units, "{name} of {}", row.name);
                 used.insert(name);
             }
         }
-        let bodies = MICRO_OPS.iter().filter(|row| row.group != Group::Traces).map(|row| row.name);
-        assert_eq!(bodies.collect::<BTreeSet<_>>(), used);
+        let in_bytecode = MICRO_OPS.iter().filter(|row| is_step(row)).map(|row| row.name);
+        assert_eq!(in_bytecode.collect::<BTreeSet<_>>(), used);
     }
 
     #[test]

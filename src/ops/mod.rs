@@ -34,6 +34,7 @@ pub(crate) mod special_methods;
 pub(crate) mod subscripts;
 mod super_attributes;
 pub(crate) mod tables;
+mod traces;
 pub(crate) mod unbound;
 pub(crate) mod unpacking;
 
@@ -54,4 +55,5 @@ pub(crate) use names::*;
 pub(crate) use special_methods::*;
 pub(crate) use subscripts::*;
 pub(crate) use super_attributes::*;
+pub(crate) use traces::*;
 pub(crate) use unpacking::*;

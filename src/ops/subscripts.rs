@@ -2,8 +2,9 @@
 
 use super::adaptive::specialize;
 use super::exact::{Exact, close_exact, topmost};
-use super::frames::save_return_offset;
+use super::frames::set_return_offset;
 use super::guards::guard;
+use crate::bytecode::metadata;
 use crate::engine::{BytecodeEngine, BytecodeOp, Engine, Exit, Kept, Op, Settled};
 use crate::host::object::{is_exact, list_items, long_compact_value, long_is_compact};
 use crate::host::object::{long_is_non_negative_compact, size, tuple_item, tuple_size};
@@ -393,7 +394,7 @@ pub(crate) unsafe fn binary_op_subscr_init_call<E: Engine>(e: &mut E, [container
         if FREE_THREADED {
             guard_stack_space(e, function)?;
         }
-        save_return_offset(e, [])?;
+        set_return_offset(e.frame(), const { 1 + metadata::BINARY_OP.cache_units() });
         let frame = Frame::push_unchecked(e.tstate(), StackRef::new(function.cast()), 2, e.frame());
         frame.set_local(0, container);
         frame.set_local(1, key);

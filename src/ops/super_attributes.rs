@@ -31,7 +31,10 @@ pub(crate) unsafe fn specialize_load_super_attr<E: BytecodeEngine>(
 /// # Safety
 /// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
-pub(crate) unsafe fn load_super_attr<E: Engine>(e: &mut E, inputs: [StackRef; 3]) -> Op<[StackRef; 1]> {
+pub(crate) unsafe fn load_super_attr<E: BytecodeEngine>(
+    e: &mut E,
+    inputs: [StackRef; 3],
+) -> Op<[StackRef; 1]> {
     // SAFETY: the contract is that of every micro-op (caller).
     unsafe { load_super(e, inputs, false) }
 }
@@ -42,7 +45,7 @@ pub(crate) unsafe fn load_super_attr<E: Engine>(e: &mut E, inputs: [StackRef; 3]
 /// # Safety
 /// As [`crate::engine`] says for every micro-op. The instruction is a LOAD_SUPER_ATTR or its instrumented form.
 #[inline(always)]
-pub(super) unsafe fn load_super<E: Engine>(
+pub(super) unsafe fn load_super<E: BytecodeEngine>(
     e: &mut E,
     [callable, class, this]: [StackRef; 3],
     instrumented: bool,

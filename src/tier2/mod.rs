@@ -8,13 +8,20 @@
 //! Stands for the host's `optimizer.o`, `optimizer_analysis.o` and `optimizer_symbols.o`, and for the micro-op
 //! interpreter of its `ceval.o`.
 
-// Nothing calls it yet.
-#![allow(dead_code, unused_imports)]
-
+pub(crate) mod create;
+pub(crate) mod deletion;
 pub(crate) mod dependencies;
+pub(crate) mod dump;
+pub(crate) mod executor;
+mod finish;
+pub(crate) mod install;
+pub(crate) mod interpreter;
+pub(crate) mod invalidate;
+mod list;
 pub(crate) mod optimize;
-pub(crate) mod translate;
-pub(crate) mod uop;
+pub(crate) mod python_type;
+mod translate;
+mod uop;
 
 pub(crate) use dependencies::Dependencies;
-pub(crate) use uop::{Trace, Uop};
+pub(crate) use uop::{Place, Trace, Uop};

@@ -1,7 +1,7 @@
 //! Calls that notify the tools of `sys.monitoring`: CALL, C_RETURN and C_RAISE events.
 
 use super::Operands;
-use crate::engine::{BytecodeEngine, BytecodeOp, Engine, Exit, Kept, Op, Settled};
+use crate::engine::{BytecodeEngine, BytecodeOp, Exit, Kept, Op, Settled};
 use crate::host::{CodeUnit, Frame, PyObject, PyResult, Raised, ThreadState, ffi, refcount};
 use crate::seams;
 
@@ -19,7 +19,11 @@ pub(super) struct CallSite {
 impl CallSite {
     /// Publishes the frame, which is about to make the call. `argument` is null for a call without arguments.
     #[inline(always)]
-    pub(crate) fn new<E: Engine>(e: &E, callable: *mut PyObject, argument: *mut PyObject) -> CallSite {
+    pub(crate) fn new<E: BytecodeEngine>(
+        e: &E,
+        callable: *mut PyObject,
+        argument: *mut PyObject,
+    ) -> CallSite {
         e.publish();
         let argument = if argument.is_null() { seams::instrumentation::missing() } else { argument };
         CallSite { tstate: e.tstate(), frame: e.frame(), instr: e.this_instr(), callable, argument }
@@ -30,7 +34,7 @@ impl CallSite {
     /// # Safety
     /// The operands are on the engine's stack.
     #[inline(always)]
-    unsafe fn of<E: Engine, const KW: bool>(e: &E, operands: Operands<KW>) -> CallSite {
+    unsafe fn of<E: BytecodeEngine, const KW: bool>(e: &E, operands: Operands<KW>) -> CallSite {
         // SAFETY: the operands are on the stack (caller), so the first slot holds an argument if there is one.
         unsafe {
             let has_arguments = operands.total() > 0;
@@ -97,7 +101,7 @@ impl CallSite {
 /// # Safety
 /// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
-pub(crate) unsafe fn monitor_call<E: Engine>(e: &mut E, Kept(operands): Kept<Operands<false>>) -> Op {
+pub(crate) unsafe fn monitor_call<E: BytecodeEngine>(e: &mut E, Kept(operands): Kept<Operands<false>>) -> Op {
     // SAFETY: the operands are those of a CALL, and on top of the stack.
     unsafe { CallSite::of(e, operands).begins() }
 }
@@ -107,7 +111,10 @@ pub(crate) unsafe fn monitor_call<E: Engine>(e: &mut E, Kept(operands): Kept<Ope
 /// # Safety
 /// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
-pub(crate) unsafe fn monitor_call_kw<E: Engine>(e: &mut E, Kept(operands): Kept<Operands<true>>) -> Op {
+pub(crate) unsafe fn monitor_call_kw<E: BytecodeEngine>(
+    e: &mut E,
+    Kept(operands): Kept<Operands<true>>,
+) -> Op {
     // SAFETY: the operands are those of a CALL_KW, and on top of the stack.
     unsafe { CallSite::of(e, operands).begins() }
 }
@@ -118,7 +125,10 @@ pub(crate) unsafe fn monitor_call_kw<E: Engine>(e: &mut E, Kept(operands): Kept<
 /// The thread is attached, and the operands are the topmost values of the engine's stack. They are dead
 /// afterwards.
 #[inline(always)]
-unsafe fn monitored_vectorcall<E: Engine, const KW: bool>(e: &E, operands: Operands<KW>) -> *mut PyObject {
+unsafe fn monitored_vectorcall<E: BytecodeEngine, const KW: bool>(
+    e: &E,
+    operands: Operands<KW>,
+) -> *mut PyObject {
     // SAFETY: the operands are on the stack, which `of` publishes (caller). They are kept alive until the
     // event has fired, and released once.
     unsafe {

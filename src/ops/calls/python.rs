@@ -3,12 +3,13 @@
 use core::sync::atomic::{AtomicPtr, Ordering};
 
 use super::{Operands, expand, make_frame};
+use crate::bytecode::metadata;
 use crate::calls::frames;
 use crate::engine::{Engine, Exit, Kept, Op};
 use crate::host::function::{Function, Method};
 use crate::host::object::{has_feature, type_version};
 use crate::host::{Code, Frame, PyObject, PyTypeObject, StackRef, ffi};
-use crate::ops::frames::save_return_offset;
+use crate::ops::frames::set_return_offset;
 use crate::ops::guards::guard;
 use crate::raise;
 use crate::seams;
@@ -331,7 +332,7 @@ pub(crate) unsafe fn create_init_frame<E: Engine>(e: &mut E, operands: Operands<
             frames::clear_and_pop(e.tstate(), cleanup);
             return Err(Exit::Error);
         };
-        save_return_offset(e, [])?;
+        set_return_offset(e.frame(), const { 1 + metadata::CALL.cache_units() });
         e.tstate().enter_python_call();
         e.give_frame(frame);
         Ok([])

@@ -85,7 +85,7 @@ pub(crate) unsafe fn do_call_function_ex<E: BytecodeEngine>(
 /// # Safety
 /// As [`crate::engine`] says for every micro-op. `make_callargs_a_tuple` has run before.
 #[inline(always)]
-pub(crate) unsafe fn instrumented_do_call_function_ex<E: Engine>(
+pub(crate) unsafe fn instrumented_do_call_function_ex<E: BytecodeEngine>(
     e: &mut E,
     [callable, null, arguments, keywords]: [StackRef; 4],
 ) -> Op<Settled<1>> {

@@ -8,8 +8,7 @@ use core::ffi::c_int;
 use super::class::Class;
 use crate::host::dict::Dict;
 use crate::host::{PyObject, PyTypeObject, ThreadState, ffi, owned};
-use crate::seams;
-use crate::tier2::Dependencies;
+use crate::tier2::{Dependencies, invalidate};
 
 /// Watches the dictionary of builtins. Its callback is the host's: it invalidates all executors.
 const BUILTINS_WATCHER: c_int = 0;
@@ -91,7 +90,7 @@ unsafe extern "C" fn globals_change(
     // SAFETY: thread and dictionary are as the caller promises. Invalidating executors runs no Python code that
     // could use the dictionary.
     unsafe {
-        seams::optimizer::invalidate_dependents(ThreadState::current().interp(), globals);
+        invalidate::dependents(ThreadState::current().interp(), globals);
         Dict::from_ptr(globals.cast()).count_change();
         ffi::PyDict_Unwatch(GLOBALS_WATCHER, globals)
     }
@@ -102,7 +101,7 @@ unsafe extern "C" fn globals_change(
 unsafe extern "C" fn type_changes(changed: *mut PyTypeObject) -> c_int {
     // SAFETY: thread and type are as the caller promises.
     unsafe {
-        seams::optimizer::invalidate_dependents(ThreadState::current().interp(), changed.cast());
+        invalidate::dependents(ThreadState::current().interp(), changed);
         ffi::PyType_Unwatch(TYPE_WATCHER, changed.cast())
     }
 }

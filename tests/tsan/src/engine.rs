@@ -28,10 +28,7 @@ unsafe impl Engine for Registers {
     fn oparg(&self) -> usize {
         self.oparg
     }
-    fn this_instr(&self) -> CodeUnit {
-        self.this
-    }
-    fn units(&self) -> usize {
+    fn return_offset(&self) -> usize {
         unreachable!("no calls are made")
     }
     fn sp(&self) -> *mut StackRef {
@@ -62,6 +59,9 @@ unsafe impl Engine for Registers {
 
 // SAFETY: as for `Engine`.
 unsafe impl BytecodeEngine for Registers {
+    fn this_instr(&self) -> CodeUnit {
+        self.this
+    }
     fn set_oparg(&mut self, oparg: usize) {
         self.oparg = oparg;
     }

@@ -1,0 +1,200 @@
+//! The symbols of `optimizer.o`: creating, finding and invalidating executors. The implementation is
+//! [`crate::tier2`]. A host without tier 2 has only `_PyDumpExecutors`.
+
+use core::ffi::c_int;
+
+use crate::host::ffi;
+use crate::raise;
+#[cfg(py_tier2)]
+use {
+    crate::host::{Code, CodeUnit, Frame, ThreadState},
+    crate::tier2::executor::Executor,
+    crate::tier2::{create, deletion, dump, install, invalidate, python_type},
+    core::ffi::c_void,
+};
+
+/// Creates an executor for the code that `frame` runs from `start` on, and stores a new reference to it in
+/// `exec_ptr`. `chain_depth` is the number of executors that side exits lead through from one in the bytecode to
+/// this one: 0 for a loop. If it is divisible by four, the executor takes the place of the instruction at `start`,
+/// and the code object takes a reference of its own. Declared in `pycore_optimizer.h`.
+///
+/// Returns 1 if there is a new executor, 0 if not, or -1 with an exception set.
+///
+/// # Safety
+/// The calling thread is attached and no exception is set; `frame` is its current frame and published; `start` is
+/// an instruction in the frame's bytecode, at the first of its EXTENDED_ARGs; `exec_ptr` is writable;
+/// `chain_depth` is not negative.
+#[cfg(py_tier2)]
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn _PyOptimizer_Optimize(
+    frame: *mut ffi::_PyInterpreterFrame,
+    start: *mut ffi::_Py_CODEUNIT,
+    exec_ptr: *mut *mut ffi::_PyExecutorObject,
+    chain_depth: c_int,
+) -> c_int {
+    // SAFETY: the callee has the same contract, and `exec_ptr` is writable (caller).
+    unsafe {
+        match create::create(Frame::from_ptr(frame), CodeUnit::from_ptr(start), chain_depth as usize) {
+            Ok(Some(executor)) => {
+                *exec_ptr = executor.into_ptr();
+                1
+            }
+            Ok(None) => 0,
+            Err(_) => -1,
+        }
+    }
+}
+
+/// Returns a new reference to the executor at the byte `offset` of the bytecode of `code`. Declared in
+/// `pycore_optimizer.h`.
+///
+/// Returns NULL with ValueError set if there is none.
+///
+/// # Safety
+/// The calling thread is attached; `code` is live.
+#[cfg(py_tier2)]
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn _Py_GetExecutor(
+    code: *mut ffi::PyCodeObject,
+    offset: c_int,
+) -> *mut ffi::_PyExecutorObject {
+    const UNIT: c_int = size_of::<ffi::_Py_CODEUNIT>() as c_int;
+    // SAFETY: `code` is live, and the attached thread holds the GIL, which all hosts with tier 2 have.
+    unsafe {
+        let executor = (offset >= 0 && offset % UNIT == 0)
+            .then(|| install::at(Code::from_ptr(code), (offset / UNIT) as usize))
+            .flatten();
+        match executor {
+            Some(executor) => executor.new_ref().into_ptr(),
+            None => {
+                raise!(PyExc_ValueError, c"no executor at given byte offset");
+                core::ptr::null_mut()
+            }
+        }
+    }
+}
+
+/// Takes an executor out of the bytecode that it is in, if any, restores the instruction there, and releases the
+/// code object's reference. The executor stays valid. Declared in `pycore_optimizer.h`; cannot fail.
+///
+/// # Safety
+/// The calling thread is attached; `executor` is live.
+#[cfg(py_tier2)]
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn _Py_ExecutorDetach(executor: *mut ffi::_PyExecutorObject) {
+    // SAFETY: the executor is live (caller).
+    unsafe { Executor::from_ptr(executor).into_iter().for_each(|executor| install::detach(executor)) }
+}
+
+/// From now on, `executor` is invalidated when `obj` changes. Keeps no reference to `obj`. Declared in
+/// `pycore_optimizer.h`; cannot fail.
+///
+/// # Safety
+/// The calling thread is attached; `executor` is live.
+#[cfg(py_tier2)]
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn _Py_Executor_DependsOn(executor: *mut ffi::_PyExecutorObject, obj: *mut c_void) {
+    // SAFETY: the executor is live (caller).
+    unsafe { Executor::from_ptr(executor).into_iter().for_each(|executor| executor.depend_on(obj)) }
+}
+
+/// Invalidates the executors of the interpreter that may depend on `obj`. `is_invalidation` is for statistics, of
+/// which there are none. Declared in `pycore_optimizer.h`; cannot fail.
+///
+/// # Safety
+/// The calling thread is attached to `interp`.
+#[cfg(py_tier2)]
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn _Py_Executors_InvalidateDependency(
+    interp: *mut ffi::PyInterpreterState,
+    obj: *mut c_void,
+    _is_invalidation: c_int,
+) {
+    // SAFETY: the callee has the same contract.
+    unsafe { invalidate::dependents(interp, obj) }
+}
+
+/// Invalidates all executors of the interpreter. Declared in `pycore_optimizer.h`; cannot fail.
+///
+/// # Safety
+/// The calling thread is attached to `interp`.
+#[cfg(py_tier2)]
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn _Py_Executors_InvalidateAll(
+    interp: *mut ffi::PyInterpreterState,
+    _is_invalidation: c_int,
+) {
+    // SAFETY: the callee has the same contract.
+    unsafe { invalidate::all(interp) }
+}
+
+/// Invalidates the executors of the interpreter that have not run since the last call. Declared in
+/// `pycore_optimizer.h`; cannot fail.
+///
+/// # Safety
+/// The calling thread is attached to `interp`.
+#[cfg(py_tier2)]
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn _Py_Executors_InvalidateCold(interp: *mut ffi::PyInterpreterState) {
+    // SAFETY: the callee has the same contract.
+    unsafe { invalidate::cold(interp) }
+}
+
+/// Frees the executors that have no references and that no thread runs. Declared in `pycore_optimizer.h`; cannot
+/// fail.
+///
+/// # Safety
+/// The calling thread is attached to `interp`, and does not hold the lock of the runtime's interpreters.
+#[cfg(py_tier2)]
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn _Py_ClearExecutorDeletionList(interp: *mut ffi::PyInterpreterState) {
+    // SAFETY: the callee has the same contract.
+    unsafe { deletion::free_unused(interp) }
+}
+
+/// The type of executors. The host initializes it with its other static types. Declared in `pycore_optimizer.h`.
+#[cfg(py_tier2)]
+#[unsafe(no_mangle)]
+pub static mut _PyUOpExecutor_Type: ffi::PyTypeObject = python_type::TYPE;
+
+/// Writes all valid executors of the thread's interpreter to `out`, as a graph in the language of graphviz.
+/// Declared in `pycore_optimizer.h`.
+///
+/// Returns 0. Without tier 2, returns -1 with NotImplementedError set.
+///
+/// # Safety
+/// The calling thread is attached; `out` is open for writing.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn _PyDumpExecutors(out: *mut ffi::FILE) -> c_int {
+    // SAFETY: the callee has the same contract; the thread is attached (caller).
+    unsafe {
+        #[cfg(py_tier2)]
+        {
+            dump::dump(ThreadState::current().interp(), out);
+            0
+        }
+        #[cfg(not(py_tier2))]
+        {
+            let _ = out;
+            raise!(PyExc_NotImplementedError, c"No JIT available");
+            -1
+        }
+    }
+}
+
+// --- for the host's optimizer_analysis.o, until that is replaced, too ------------------------------
+
+#[cfg(py_tier2)]
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn _Py_BloomFilter_Add(bloom: *mut crate::tier2::Dependencies, obj: *mut c_void) {
+    // SAFETY: the filter is live, and has the host's layout.
+    unsafe { (*bloom).add(obj) }
+}
+
+#[cfg(py_tier2)]
+#[unsafe(no_mangle)]
+pub static _PyUop_Flags: [u16; ffi::MAX_UOP_ID as usize + 1] = crate::ops::metadata::FLAGS_BY_NUMBER;
+
+#[cfg(all(py_tier2, py_debug))]
+#[unsafe(no_mangle)]
+pub extern "C" fn _PyUOpPrint(_uop: *const ffi::_PyUOpInstruction) {}

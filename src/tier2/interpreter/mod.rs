@@ -1,0 +1,107 @@
+//! The micro-op interpreter: runs the trace of an executor, with the bodies that tier 1 runs.
+//!
+//! Each micro-op has a handler ([`handlers`]): it runs the body from `crate::ops`, and ends with the handler of the
+//! next micro-op of the trace or, if it fails, with that of a stub behind the trace. The micro-ops that steer the
+//! engine have no body ([`steering`]). As in tier 1, handlers end by tail calls, or are called by a loop on stable
+//! Rust.
+
+// With tail calls, what a handler returns is an instruction already.
+#![cfg_attr(feature = "tail-call", allow(clippy::useless_conversion))]
+
+#[cfg(feature = "tail-call")]
+#[macro_use]
+#[path = "tail.rs"]
+mod dispatch;
+#[cfg(not(feature = "tail-call"))]
+#[macro_use]
+#[path = "call_loop.rs"]
+mod dispatch;
+mod engine;
+mod handlers;
+mod side_exit;
+mod steering;
+
+use core::ptr::NonNull;
+
+use dispatch::{Handler, run_handlers};
+use handlers::HANDLERS;
+
+use super::Uop;
+use crate::host::{CodeUnit, Frame, StackRef, ThreadState, ffi};
+
+/// Runs `executor` in `frame`, and the executors that its exits lead to. Returns the instruction to continue
+/// with, or `None` with an exception set. In both cases the frame in which it stopped is current and published.
+///
+/// # Safety
+/// The thread is attached and `tstate` is its state. `frame` is its current frame, `sp` its stack pointer; it is at
+/// the instruction that the executor begins with. The executor is valid, and the caller owns a reference to it.
+pub(crate) unsafe fn run(
+    frame: Frame,
+    sp: *mut StackRef,
+    tstate: ThreadState,
+    executor: NonNull<ffi::_PyExecutorObject>,
+) -> Option<CodeUnit> {
+    // SAFETY: the executor is valid and fits the frame (caller).
+    let instr = unsafe { run_handlers(frame, sp, tstate, enter(tstate, executor)) };
+    (!instr.is_null()).then(|| CodeUnit::from_ptr(instr))
+}
+
+/// Makes `executor` the thread's current one. Returns its first micro-op.
+///
+/// # Safety
+/// The thread is attached and `tstate` is its state. The executor is live.
+unsafe fn enter(tstate: ThreadState, executor: NonNull<ffi::_PyExecutorObject>) -> *const Uop {
+    // SAFETY: both are live (caller).
+    unsafe {
+        (*tstate.as_ptr()).current_executor = executor.as_ptr().cast();
+        (*executor.as_ptr()).trace.cast()
+    }
+}
+
+/// The executor whose trace the thread runs.
+///
+/// # Safety
+/// The thread is attached and `tstate` is its state. It runs a trace.
+#[inline(always)]
+unsafe fn current_executor(tstate: ThreadState) -> *mut ffi::_PyExecutorObject {
+    // SAFETY: the state is live (caller).
+    unsafe { (*tstate.as_ptr()).current_executor.cast() }
+}
+
+/// What [`run`] returns, as a pointer.
+type Instr = *mut ffi::_Py_CODEUNIT;
+
+/// The handler of a micro-op.
+///
+/// # Safety
+/// The micro-op is in the trace of the current executor of `tstate`, the attached thread's state.
+#[inline(always)]
+unsafe fn handler_of(tstate: ThreadState, uop: *const Uop) -> Handler {
+    // SAFETY: the trace is live (caller).
+    unsafe {
+        #[cfg(not(py_debug))]
+        let _ = tstate;
+        #[cfg(py_debug)]
+        lltrace::show(uop.offset_from((*current_executor(tstate)).trace.cast()), &*uop);
+        HANDLERS[usize::from((*uop).number()) % HANDLERS.len()]
+    }
+}
+
+/// What debug hosts print for each micro-op if PYTHON_LLTRACE is 3 or more.
+#[cfg(py_debug)]
+mod lltrace {
+    use std::sync::OnceLock;
+
+    use super::Uop;
+    use crate::ops::metadata::MicroOp;
+
+    /// Prints the micro-op at this index of its trace.
+    pub(super) fn show(index: isize, uop: &Uop) {
+        static IS_ON: OnceLock<bool> = OnceLock::new();
+        let level = || std::env::var("PYTHON_LLTRACE").ok()?.bytes().next();
+        if *IS_ON.get_or_init(|| level().is_some_and(|level| (b'3'..=b'9').contains(&level))) {
+            let name = MicroOp::host_name(uop.number()).unwrap_or_default();
+            println!("{index:4} uop: {name} ({}, operand0 {:#x})", uop.oparg, uop.operand0);
+        }
+    }
+}

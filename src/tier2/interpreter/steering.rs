@@ -1,0 +1,191 @@
+//! The micro-ops that steer the engine.
+
+use super::dispatch::*;
+use super::handlers::failed_guard;
+use super::side_exit;
+use super::{Instr, current_executor, enter, handler_of};
+use crate::breaker::word::{EvalBreaker, Event};
+use crate::host::{CodeUnit, Frame, Raised, StackRef, ThreadState, ffi};
+use crate::tier2::Uop;
+use crate::tier2::uop::Place;
+
+handler! {
+    /// The first micro-op of a trace.
+    ///
+    /// # Safety
+    /// As for a [`Handler`].
+    pub(super) start_executor(frame, sp, tstate, uop) {
+        // SAFETY: another micro-op follows.
+        unsafe {
+            debug_assert!((*current_executor(tstate)).vm_data.valid() != 0);
+            continue_at!(frame, sp, tstate, uop.add(1))
+        }
+    }
+}
+
+handler! {
+    /// Notes that the executor is in use. Requests the removal of cold executors now and then.
+    ///
+    /// # Safety
+    /// As for a [`Handler`].
+    pub(super) make_warm(frame, sp, tstate, uop) {
+        // SAFETY: executor, thread and interpreter are live. Another micro-op follows.
+        unsafe {
+            (*current_executor(tstate)).vm_data.warm = true;
+            let counter = &raw mut (*tstate.interp()).trace_run_counter;
+            *counter = (*counter).wrapping_sub(1);
+            if *counter == 0 {
+                EvalBreaker::of(tstate).set(Event::JIT_INVALIDATE_COLD);
+            }
+            continue_at!(frame, sp, tstate, uop.add(1))
+        }
+    }
+}
+
+handler! {
+    /// Stores the instruction that the following micro-ops belong to.
+    ///
+    /// # Safety
+    /// As for a [`Handler`]. The operand is an instruction in the bytecode of the frame.
+    pub(super) set_ip(frame, sp, tstate, uop) {
+        // SAFETY: the operand is an instruction (caller). Another micro-op follows.
+        unsafe {
+            frame.set_instr(CodeUnit::from_ptr((*uop).operand0 as _));
+            continue_at!(frame, sp, tstate, uop.add(1))
+        }
+    }
+}
+
+handler! {
+    /// Nothing that the executor relies on has changed.
+    ///
+    /// # Safety
+    /// As for a [`Handler`].
+    pub(super) check_validity(frame, sp, tstate, uop) {
+        // SAFETY: the executor is live. Another micro-op follows.
+        unsafe {
+            if (*current_executor(tstate)).vm_data.valid() != 0 {
+                continue_at!(frame, sp, tstate, uop.add(1))
+            }
+            become_handler!(failed_guard, frame, sp, tstate, uop)
+        }
+    }
+}
+
+handler! {
+    /// Continues at the beginning of the loop.
+    ///
+    /// # Safety
+    /// As for a [`Handler`].
+    pub(super) jump_to_top(frame, sp, tstate, uop) {
+        // SAFETY: the exit of this micro-op is the first one after `start_executor`.
+        unsafe { become_handler!(failed_guard, frame, sp, tstate, uop) }
+    }
+}
+
+handler! {
+    /// Leaves by a side exit: to the executor behind it, or to bytecode.
+    ///
+    /// # Safety
+    /// As for a [`Handler`]. The operand is an exit of the current executor.
+    pub(super) exit_trace(frame, sp, tstate, uop) {
+        // SAFETY: the operand is an exit (caller), and its target an instruction of the frame. The frame is published
+        // before an executor is made. The exit keeps its executor alive.
+        unsafe {
+            let exit = (*uop).operand0 as *mut ffi::_PyExitData;
+            let target = (*exit).target;
+            frame.set_stack_pointer(sp);
+            match side_exit::executor(frame, exit, current_executor(tstate)) {
+                Ok(Some(executor)) => continue_at!(frame, sp, tstate, enter(tstate, executor)),
+                Ok(None) => leave(frame, sp, tstate, at(frame, target)).into(),
+                Err(Raised) => raise_at(frame, sp, tstate, target).into(),
+            }
+        }
+    }
+}
+
+handler! {
+    /// Leaves to bytecode.
+    ///
+    /// # Safety
+    /// As for a [`Handler`].
+    pub(super) deopt(frame, sp, tstate, uop) {
+        // SAFETY: the target is an instruction of the frame's bytecode.
+        unsafe {
+            let Place::Target(target) = (*uop).place() else { unreachable!("a stub has no stubs") };
+            leave(frame, sp, tstate, at(frame, target)).into()
+        }
+    }
+}
+
+handler! {
+    /// Leaves with an exception, which the instruction at the operand has raised. What it has left on the stack is
+    /// dropped by the unwinding.
+    ///
+    /// # Safety
+    /// As for a [`Handler`]. An exception is set.
+    pub(super) error_pop_n(frame, sp, tstate, uop) {
+        // SAFETY: the operand is the offset of an instruction.
+        unsafe { raise_at(frame, sp, tstate, (*uop).operand0 as u32).into() }
+    }
+}
+
+handler! {
+    /// Never part of a trace.
+    ///
+    /// # Safety
+    /// As for a [`Handler`].
+    pub(super) fatal_error(_, _, _, _) {
+        // SAFETY: both arguments are C strings, and the function does not return.
+        unsafe { ffi::_Py_FatalErrorFunc(c"tier 2".as_ptr(), c"Fatal error uop executed.".as_ptr()) }
+    }
+}
+
+handler! {
+    /// A number that is no micro-op, or one that only bytecode contains.
+    ///
+    /// # Safety
+    /// As for a [`Handler`].
+    pub(super) unknown(_, _, _, _) {
+        // SAFETY: both arguments are C strings, and the function does not return.
+        unsafe { ffi::_Py_FatalErrorFunc(c"tier 2".as_ptr(), c"Unknown uop".as_ptr()) }
+    }
+}
+
+// --- leaving -----------------------------------------------------------------------------------
+
+/// Ends the trace: publishes the frame, and returns the instruction where tier 1 continues.
+///
+/// # Safety
+/// The thread is attached and `tstate` is its state. `frame` is its current frame and `sp` its stack pointer.
+unsafe fn leave(frame: Frame, sp: *mut StackRef, tstate: ThreadState, instr: CodeUnit) -> Instr {
+    // SAFETY: the frame and the state are live (caller).
+    unsafe {
+        frame.set_stack_pointer(sp);
+        (*tstate.as_ptr()).current_executor = core::ptr::null_mut();
+        instr.as_ptr()
+    }
+}
+
+/// Ends the trace with the exception that is set. It was raised at offset `target` of the bytecode.
+///
+/// # Safety
+/// As for [`leave`].
+pub(super) unsafe fn raise_at(frame: Frame, sp: *mut StackRef, tstate: ThreadState, target: u32) -> Instr {
+    // SAFETY: the target is in the bytecode of the frame (caller).
+    unsafe {
+        let instr = at(frame, target);
+        frame.set_instr(instr);
+        leave(frame, sp, tstate, instr);
+    }
+    core::ptr::null_mut()
+}
+
+/// The instruction at offset `target` of the frame's bytecode.
+///
+/// # Safety
+/// The frame is live, and its bytecode is that long.
+unsafe fn at(frame: Frame, target: u32) -> CodeUnit {
+    // SAFETY: the bytecode is that long (caller).
+    unsafe { frame.bytecode().add(target as isize) }
+}

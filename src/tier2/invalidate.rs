@@ -1,0 +1,103 @@
+//! Invalidating executors: they leave the bytecode, other executors' exits and the list, and threads that run
+//! them go back to tier 1.
+
+use super::executor::{Executor, OwnedExecutor};
+use super::{Dependencies, install, list};
+use crate::bytecode::BackoffCounter;
+use crate::host::ffi;
+
+/// Invalidates the executors that may rely on the object at `address`.
+///
+/// # Safety
+/// The thread is attached to the interpreter.
+pub(crate) unsafe fn dependents<T>(interp: *mut ffi::PyInterpreterState, address: *const T) {
+    let changed = Dependencies::only(address);
+    // SAFETY: the thread is attached (caller). Executors in the list are live.
+    unsafe { invalidate_where(interp, |executor| executor.dependencies().may_contain(&changed)) }
+}
+
+/// Invalidates the executors that have not run since the last call.
+///
+/// # Safety
+/// The thread is attached to the interpreter.
+pub(crate) unsafe fn cold(interp: *mut ffi::PyInterpreterState) {
+    // SAFETY: the thread is attached (caller). Executors in the list are live.
+    unsafe { invalidate_where(interp, |executor| !executor.take_warmth()) }
+}
+
+/// Invalidates all executors, and frees the arrays of the code objects that have them.
+///
+/// # Safety
+/// The thread is attached to the interpreter.
+pub(crate) unsafe fn all(interp: *mut ffi::PyInterpreterState) {
+    // SAFETY: the thread is attached (caller). A reference keeps the executor alive meanwhile, which leaves the
+    // list, so the loop ends.
+    unsafe {
+        while let Some(executor) = list::first(interp) {
+            let reference = executor.new_ref();
+            if let Some(code) = executor.code() {
+                ffi::_PyCode_Clear_Executors(code.as_ptr());
+            }
+            clear(reference.executor());
+        }
+    }
+}
+
+/// Invalidates the executors for which `is_affected` returns true. Calls it at most once for each.
+///
+/// Invalidating one executor may destroy others, but it invalidates no others. So a reference to the next one that
+/// is affected keeps the place in the list.
+///
+/// # Safety
+/// The thread is attached to the interpreter.
+unsafe fn invalidate_where(
+    interp: *mut ffi::PyInterpreterState,
+    mut is_affected: impl FnMut(Executor) -> bool,
+) {
+    // SAFETY: the thread is attached (caller). Executors in the list are live, and one with a reference stays
+    // there until it is invalidated itself.
+    unsafe {
+        let mut next = first_of(list::first(interp), &mut is_affected);
+        while let Some(affected) = next {
+            next = first_of(list::next(affected.executor()), &mut is_affected);
+            clear(affected.executor());
+        }
+    }
+}
+
+/// The first executor from `start` on in the list for which `is_affected` returns true.
+///
+/// # Safety
+/// The thread is attached, and `start` is in the list.
+unsafe fn first_of(
+    start: Option<Executor>,
+    is_affected: &mut impl FnMut(Executor) -> bool,
+) -> Option<OwnedExecutor> {
+    // SAFETY: executors in the list are live.
+    unsafe {
+        let mut rest = core::iter::successors(start, |&executor| list::next(executor));
+        rest.find(|&executor| is_affected(executor)).map(|executor| executor.new_ref())
+    }
+}
+
+/// Invalidates an executor, if it is valid.
+///
+/// # Safety
+/// The thread is attached, and the executor is live.
+pub(crate) unsafe fn clear(executor: Executor) {
+    // SAFETY: the executor is live (caller). It may lead to itself, so that only the new reference keeps it
+    // alive.
+    unsafe {
+        if !executor.is_valid() {
+            return;
+        }
+        let reference = executor.new_ref();
+        list::unlink(executor);
+        for exit in executor.exits() {
+            exit.set_temperature(BackoffCounter::UNREACHABLE);
+            drop(exit.take());
+        }
+        install::detach(executor);
+        drop(reference);
+    }
+}
