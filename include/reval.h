@@ -1642,6 +1642,16 @@ void _Py_BloomFilter_Add(Dependencies *bloom, void *obj);
 void _PyUOpPrint(const _PyUOpInstruction *_uop);
 
 /*
+ Checks what the optimizer knows about values. Returns a new reference to None, or null with AssertionError
+ set. Declared in `pycore_optimizer.h`. Called by the module `_testinternalcapi`.
+
+ # Safety
+ The thread is attached, and no exception is set. The arguments are not used.
+ */
+PyObject *_Py_uop_symbols_test(PyObject *_self,
+                               PyObject *_ignored);
+
+/*
  Specializes a BINARY_OP with the operator `oparg` for these operands. `locals` are the locals of the frame.
  Borrows the operands; cannot fail.
 

@@ -172,11 +172,6 @@ pub(super) fn code_with_name(name: *mut PyObject) -> Code {
     code
 }
 
-/// The operand of a micro-op that enters or returns to a frame of this code.
-pub(super) fn operand(code: Code) -> u64 {
-    code.as_ptr().addr() as u64 | 1
-}
-
 /// An interpreter, and a frame of `code` with these globals.
 pub(super) struct Running {
     pub(super) interp: Box<ffi::PyInterpreterState>,

@@ -14,6 +14,7 @@ use super::symbols::{Constant, Fact, MOST_SYMBOLS, Symbol, Symbols};
 use super::{run, self_test};
 use crate::bytecode::micro_op as op;
 use crate::host::{Code, PyObject, PyTypeObject, false_, ffi, none, object, small_int, true_};
+use crate::tier2::uop::Entered;
 use crate::tier2::{Dependencies, Trace, Uop};
 
 fn symbols() -> Symbols {
@@ -403,12 +404,17 @@ fn a_global_that_is_gone_stays_a_lookup() {
 
 // --- frames --------------------------------------------------------------------------------------
 
+/// The operand of a micro-op that enters or returns to a frame of this code.
+fn running(code: Code) -> u64 {
+    Entered::Code(code).to_operand()
+}
+
 /// A call with one argument, whose callable and receiver are on the stack.
 fn call(callee: Code) -> [Uop; 3] {
     [
         with(op::check_stack_space, 1),
         with(op::init_call_py_exact_args, 1),
-        operand(op::push_frame, host::operand(callee)),
+        operand(op::push_frame, running(callee)),
     ]
 }
 
@@ -418,7 +424,7 @@ fn callable_null_and_int() -> [Uop; 3] {
 
 /// Pushes something and returns it to a frame of `caller`.
 fn return_to(caller: Code) -> [Uop; 2] {
-    [with(op::load_fast, 0), operand(op::return_value, host::operand(caller))]
+    [with(op::load_fast, 0), operand(op::return_value, running(caller))]
 }
 
 #[test]
@@ -468,7 +474,7 @@ fn one_check_of_stack_space_is_enough_for_all_calls() {
     trace.extend(callable_null_and_int());
     trace.extend(call(inner));
     trace.extend(return_to(outer));
-    trace.push(operand(op::return_value, host::operand(caller)));
+    trace.push(operand(op::return_value, running(caller)));
     trace.extend(callable_null_and_int());
     trace.extend(call(inner));
     trace.push(with(op::exit_trace, 0));
@@ -489,11 +495,11 @@ fn a_check_in_a_frame_that_made_its_own_space_is_not_enough_for_its_caller() {
     let mut trace = Trace::new();
     // The frame of `outer` may be in a new chunk of the data stack, so its check says nothing about the old one.
     trace.extend(callable_null_and_int());
-    trace.extend([with(op::py_frame_general, 1), operand(op::push_frame, host::operand(outer))]);
+    trace.extend([with(op::py_frame_general, 1), operand(op::push_frame, running(outer))]);
     trace.extend(callable_null_and_int());
     trace.extend(call(inner));
     trace.extend(return_to(outer));
-    trace.push(operand(op::return_value, host::operand(caller)));
+    trace.push(operand(op::return_value, running(caller)));
     trace.extend(callable_null_and_int());
     trace.extend(call(inner));
     trace.push(with(op::exit_trace, 0));
