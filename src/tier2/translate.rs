@@ -3,7 +3,7 @@
 
 use arrayvec::ArrayVec;
 
-use super::uop::MAX_LENGTH;
+use super::uop::{Entered, MAX_LENGTH};
 use super::{Dependencies, Trace, Uop};
 use crate::bytecode::metadata::{Argument, Instruction, Operand, Step};
 use crate::bytecode::{micro_op, opcode};
@@ -95,12 +95,9 @@ impl Position {
         unsafe { self.instr.offset_from(self.code.bytecode()) as u32 }
     }
 
-    /// What the optimizer gets to know about the place: the function, or the code with the lowest bit set.
+    /// What the optimizer gets to know about the place.
     fn operand(self) -> u64 {
-        match self.function {
-            Some(function) => function.object().addr() as u64,
-            None => self.code.as_ptr().addr() as u64 | 1,
-        }
+        self.function.map_or(Entered::Code(self.code), Entered::Function).to_operand()
     }
 }
 

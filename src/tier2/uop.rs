@@ -2,7 +2,8 @@
 
 use arrayvec::ArrayVec;
 
-use crate::host::ffi;
+use crate::host::function::Function;
+use crate::host::{Code, ffi};
 
 /// The most micro-ops that a trace can have, including the stubs behind its end.
 pub(crate) const MAX_LENGTH: usize = ffi::UOP_MAX_TRACE_LENGTH as usize;
@@ -100,6 +101,51 @@ impl Uop {
     /// The 32 bits of [`Uop::place`], as Python code sees them.
     pub(crate) const fn raw_place(self) -> u32 {
         self.place
+    }
+}
+
+/// What runs after a micro-op that enters a frame or returns to one. Borrowed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Entered {
+    Function(Function),
+    /// The function is not known.
+    Code(Code),
+}
+
+impl Entered {
+    /// The bit of an operand that says that it is the address of a code object.
+    const CODE: u64 = 1;
+
+    /// The first operand of such a micro-op.
+    pub(crate) fn to_operand(self) -> u64 {
+        match self {
+            Entered::Function(function) => function.object().addr() as u64,
+            Entered::Code(code) => code.as_ptr().addr() as u64 | Entered::CODE,
+        }
+    }
+
+    /// Reads the operand. None if it is zero: nothing is known.
+    pub(crate) fn from_operand(operand: u64) -> Option<Entered> {
+        let address = (operand & !Entered::CODE) as usize;
+        if address == 0 {
+            None
+        } else if operand & Entered::CODE != 0 {
+            Some(Entered::Code(Code::from_ptr(address as *mut _)))
+        } else {
+            Some(Entered::Function(Function::from_object(address as *mut _)))
+        }
+    }
+
+    /// The code, borrowed.
+    ///
+    /// # Safety
+    /// The function or code object is live.
+    pub(crate) unsafe fn code(self) -> Code {
+        match self {
+            // SAFETY: the function is live (caller).
+            Entered::Function(function) => unsafe { function.code() },
+            Entered::Code(code) => code,
+        }
     }
 }
 

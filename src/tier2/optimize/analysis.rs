@@ -5,7 +5,7 @@ use super::frames::{AbstractFrame, Frames, NewFrame};
 use super::symbols::{Constant, Contradiction, Fact, Full, Symbol, Symbols};
 use crate::bytecode::micro_op;
 use crate::host::{Code, Frame, ffi};
-use crate::ops::metadata::MicroOp;
+use crate::ops::metadata::{Effect, MicroOp};
 use crate::tier2::{Dependencies, Trace, Uop};
 
 /// Why the analysis of a trace stops.
@@ -79,6 +79,17 @@ impl<'a> Analysis<'a> {
         self.uop().oparg.into()
     }
 
+    /// Ends the analysis if the stack does not have the inputs of the current micro-op: rules rely on them.
+    pub(super) fn expect_inputs(&mut self) -> Result<(), Stop> {
+        let Effect { kept, taken, .. } = self.row()?.effect;
+        let inputs = kept(self.oparg()) + taken(self.oparg());
+        if self.frame().stack.len() < inputs { Err(Stop::End) } else { Ok(()) }
+    }
+
+    fn row(&self) -> Result<&'static MicroOp, Stop> {
+        MicroOp::by_number(self.uop().number()).ok_or(Stop::End)
+    }
+
     /// Puts another micro-op in the place of the current one.
     pub(super) fn replace(&mut self, number: u16) {
         self.trace[self.at].replace(number, 0, 0);
@@ -150,11 +161,9 @@ impl<'a> Analysis<'a> {
 
     /// The micro-op takes its inputs and leaves values about which only `fact` is known.
     pub(super) fn results(&mut self, fact: Fact) -> Result<(), Stop> {
-        let uop = self.uop();
-        let row = MicroOp::by_number(uop.number()).ok_or(Stop::End)?;
-        let oparg = uop.oparg.into();
-        self.pop_many((row.effect.taken)(oparg));
-        for _ in 0..(row.effect.left)(oparg) {
+        let Effect { taken, left, .. } = self.row()?.effect;
+        self.pop_many(taken(self.oparg()));
+        for _ in 0..left(self.oparg()) {
             self.push_new(fact)?;
         }
         Ok(())

@@ -45,6 +45,15 @@ impl Class {
         Class(unsafe { object::type_of(object) })
     }
 
+    /// A type that is an object of the trace.
+    ///
+    /// # Safety
+    /// `object` is live while the trace is optimized.
+    pub(super) unsafe fn from_object(object: *mut PyObject) -> Option<Class> {
+        // SAFETY: the object is live (caller).
+        unsafe { object::has_feature(object, ffi::Py_TPFLAGS_TYPE_SUBCLASS).then_some(Class(object.cast())) }
+    }
+
     /// The type that has this version now, if the host still knows it.
     ///
     /// # Safety

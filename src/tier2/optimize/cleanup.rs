@@ -65,8 +65,7 @@ fn without_push(number: u16) -> Option<u16> {
         | micro_op::load_const_inline_borrow
         | micro_op::load_fast
         | micro_op::load_fast_borrow
-        | micro_op::load_small_int
-        | micro_op::push_null => Some(micro_op::nop),
+        | micro_op::load_small_int => Some(micro_op::nop),
         micro_op::pop_top_load_const_inline | micro_op::pop_top_load_const_inline_borrow => {
             Some(micro_op::pop_top)
         }

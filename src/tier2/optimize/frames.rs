@@ -4,7 +4,6 @@ use arrayvec::ArrayVec;
 
 use super::symbols::{Constant, Full, Symbol, Symbols};
 use crate::host::dict::Dict;
-use crate::host::function::Function;
 use crate::host::{Code, Frame, PyObject, ffi};
 
 /// The most frames that a trace has at a time.
@@ -47,40 +46,6 @@ pub(super) struct NewFrame {
     pub(super) arguments: Vec<Symbol>,
     /// The function that is called, if only this one can be.
     pub(super) function: Option<Constant>,
-}
-
-/// What a micro-op says about the frame that runs after it, in its first operand: a function, a code object, or
-/// nothing.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Entered {
-    Function(Function),
-    Code(Code),
-}
-
-impl Entered {
-    /// The lowest bit says that the operand is a code object.
-    const CODE: u64 = 1;
-
-    pub(super) fn from_operand(operand: u64) -> Option<Entered> {
-        let address = (operand & !Entered::CODE) as usize;
-        if address == 0 {
-            None
-        } else if operand & Entered::CODE != 0 {
-            Some(Entered::Code(Code::from_ptr(address as *mut _)))
-        } else {
-            Some(Entered::Function(Function::from_object(address as *mut _)))
-        }
-    }
-
-    /// # Safety
-    /// The function or code object is live.
-    pub(super) unsafe fn code(self) -> Code {
-        match self {
-            // SAFETY: the function is live (caller).
-            Entered::Function(function) => unsafe { function.code() },
-            Entered::Code(code) => code,
-        }
-    }
 }
 
 impl Namespace {

@@ -53,7 +53,7 @@ pub(crate) unsafe fn optimize(
 /// Runs the trace as far as something can be said about it.
 fn run(mut analysis: Analysis) -> Stop {
     while analysis.at < analysis.trace.len() {
-        if let Err(stop) = rules::apply(&mut analysis) {
+        if let Err(stop) = analysis.expect_inputs().and_then(|()| rules::apply(&mut analysis)) {
             return stop;
         }
         analysis.at += 1;

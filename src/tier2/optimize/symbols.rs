@@ -122,6 +122,12 @@ impl Constant {
         unsafe { Class::of(self.0) }
     }
 
+    /// The object, if it is a type.
+    pub(super) fn as_class(self) -> Option<Class> {
+        // SAFETY: as above.
+        unsafe { Class::from_object(self.0) }
+    }
+
     pub(super) fn is_immortal(self) -> bool {
         // SAFETY: as above.
         unsafe { refcount::is_immortal(self.0) }
@@ -306,16 +312,6 @@ impl Symbols {
             Known::Tuple(items) => Some(items.len()),
             Known::Value(value, _) => Constant(value.as_ptr()).items().map(<[_]>::len),
             _ => None,
-        }
-    }
-
-    /// Whether the value is known to be an immortal object.
-    pub(super) fn is_immortal(&self, symbol: Symbol) -> bool {
-        match self.known(symbol) {
-            Known::Value(value, _) => Constant(value.as_ptr()).is_immortal(),
-            Known::Class(class, _) => *class == Class::bool(),
-            Known::Truth { .. } => true,
-            _ => false,
         }
     }
 

@@ -2,13 +2,14 @@
 
 use super::super::analysis::{Analysis, Stop};
 use super::super::class::Class;
-use super::super::frames::{AbstractFrame, Entered, Namespace, NewFrame, Space};
+use super::super::frames::{AbstractFrame, Namespace, NewFrame, Space};
 use super::super::symbols::{Constant, Fact, Symbol};
 use super::attributes;
 use crate::bytecode::micro_op;
 use crate::host::Code;
 use crate::host::function::Function;
 use crate::seams;
+use crate::tier2::uop::Entered;
 
 // --- built-in callables --------------------------------------------------------------------------
 

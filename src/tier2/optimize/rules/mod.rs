@@ -16,7 +16,6 @@ use super::class::Class;
 use super::symbols::{Constant, Fact};
 use crate::bytecode::micro_op as op;
 use crate::host::ffi;
-use crate::ops::metadata::MicroOp;
 
 /// Applies the row of the current micro-op.
 pub(super) fn apply(a: &mut Analysis) -> Result<(), Stop> {
@@ -121,6 +120,10 @@ pub(super) fn apply(a: &mut Analysis) -> Result<(), Stop> {
         op::load_attr_method_with_values | op::load_attr_method_no_dict | op::load_attr_method_lazy_dict => {
             attributes::method(a)
         }
+        op::load_attr_nondescriptor_with_values | op::load_attr_nondescriptor_no_dict => {
+            attributes::attribute_of_type(a)
+        }
+        op::load_attr_class => attributes::attribute_of_class(a),
 
         // Calls.
         op::call_type_1 => calls::type_of(a),
@@ -152,10 +155,7 @@ pub(super) fn apply(a: &mut Analysis) -> Result<(), Stop> {
         // The end.
         op::jump_to_top | op::exit_trace => Err(Stop::End),
 
-        number => match MicroOp::by_number(number) {
-            Some(_) => a.results(Fact::NonNull),
-            None => Err(Stop::End),
-        },
+        _ => a.results(Fact::NonNull),
     }
 }
 

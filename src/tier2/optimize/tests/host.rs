@@ -70,6 +70,12 @@ unsafe extern "C" fn _PyType_LookupByVersion(version: c_uint) -> *mut PyTypeObje
     found.map_or(core::ptr::null_mut(), |type_| type_())
 }
 
+/// In these types, the value of each attribute is its name.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn _PyType_Lookup(_type: *mut PyTypeObject, name: *mut PyObject) -> *mut PyObject {
+    name
+}
+
 #[unsafe(no_mangle)]
 unsafe extern "C" fn PyType_Watch(_watcher: c_int, _type: *mut PyObject) -> c_int {
     0
@@ -153,9 +159,17 @@ pub(super) fn code(parameters: i32, locals: i32, frame_size: i32) -> Code {
     Code::from_ptr(Box::leak(code))
 }
 
-/// The operand of a micro-op that enters or returns to a frame of this code.
-pub(super) fn operand(code: Code) -> u64 {
-    code.as_ptr().addr() as u64 | 1
+/// A code object with one local variable and one name.
+pub(super) fn code_with_name(name: *mut PyObject) -> Code {
+    let code = code(0, 1, 20);
+    let names = Box::leak(Box::new(ffi::PyTupleObject {
+        ob_base: ffi::PyVarObject { ob_base: static_head(&raw mut PyTuple_Type), ob_size: 1 },
+        ob_hash: -1,
+        ob_item: [name],
+    }));
+    // SAFETY: the code object is ours.
+    unsafe { (*code.as_ptr()).co_names = (&raw mut *names).cast() };
+    code
 }
 
 /// An interpreter, and a frame of `code` with these globals.

@@ -14,6 +14,7 @@ use super::symbols::{Constant, Fact, MOST_SYMBOLS, Symbol, Symbols};
 use super::{run, self_test};
 use crate::bytecode::micro_op as op;
 use crate::host::{Code, PyObject, PyTypeObject, false_, ffi, none, object, small_int, true_};
+use crate::tier2::uop::Entered;
 use crate::tier2::{Dependencies, Trace, Uop};
 
 fn symbols() -> Symbols {
@@ -50,7 +51,6 @@ fn there_is_room_for_a_limited_number_of_symbols() {
 struct Answers {
     is_null: bool,
     is_non_null: bool,
-    is_immortal: bool,
     class: Option<Class>,
     constant: Option<Constant>,
     truth: Option<bool>,
@@ -62,7 +62,6 @@ impl Answers {
         Answers {
             is_null: symbols.is_null(symbol),
             is_non_null: symbols.is_non_null(symbol),
-            is_immortal: symbols.is_immortal(symbol),
             class: symbols.class(symbol),
             constant: symbols.constant(symbol),
             truth: symbols.truth(symbol),
@@ -77,7 +76,6 @@ impl Answers {
         }
         self.is_null <= later.is_null
             && self.is_non_null <= later.is_non_null
-            && self.is_immortal <= later.is_immortal
             && kept(&self.class, &later.class)
             && kept(&self.constant, &later.constant)
             && kept(&self.truth, &later.truth)
@@ -343,6 +341,23 @@ fn items_of_a_tuple_are_known() {
     assert_eq!(after[7].number(), op::nop);
 }
 
+#[test]
+fn attributes_of_known_types_are_known() {
+    host::start();
+    let attribute = none();
+    for (cached, known) in [(attribute, true), (true_(), false)] {
+        let trace = [
+            with(op::load_fast_borrow, 0),
+            operand(op::guard_type_version, Class::int().version().into()),
+            operand(op::load_attr_nondescriptor_no_dict, cached.addr() as u64),
+            with(op::guard_is_none_pop, 0),
+            with(op::jump_to_top, 0),
+        ];
+        let after = analyzed_in(host::code_with_name(attribute), host::dict(&[]), &trace).unwrap();
+        assert_eq!(after[3].number() == op::pop_top, known);
+    }
+}
+
 // --- globals -------------------------------------------------------------------------------------
 
 fn load_global(index: u64) -> Uop {
@@ -389,12 +404,17 @@ fn a_global_that_is_gone_stays_a_lookup() {
 
 // --- frames --------------------------------------------------------------------------------------
 
+/// The operand of a micro-op that enters or returns to a frame of this code.
+fn running(code: Code) -> u64 {
+    Entered::Code(code).to_operand()
+}
+
 /// A call with one argument, whose callable and receiver are on the stack.
 fn call(callee: Code) -> [Uop; 3] {
     [
         with(op::check_stack_space, 1),
         with(op::init_call_py_exact_args, 1),
-        operand(op::push_frame, host::operand(callee)),
+        operand(op::push_frame, running(callee)),
     ]
 }
 
@@ -404,7 +424,7 @@ fn callable_null_and_int() -> [Uop; 3] {
 
 /// Pushes something and returns it to a frame of `caller`.
 fn return_to(caller: Code) -> [Uop; 2] {
-    [with(op::load_fast, 0), operand(op::return_value, host::operand(caller))]
+    [with(op::load_fast, 0), operand(op::return_value, running(caller))]
 }
 
 #[test]
@@ -454,7 +474,7 @@ fn one_check_of_stack_space_is_enough_for_all_calls() {
     trace.extend(callable_null_and_int());
     trace.extend(call(inner));
     trace.extend(return_to(outer));
-    trace.push(operand(op::return_value, host::operand(caller)));
+    trace.push(operand(op::return_value, running(caller)));
     trace.extend(callable_null_and_int());
     trace.extend(call(inner));
     trace.push(with(op::exit_trace, 0));
@@ -475,11 +495,11 @@ fn a_check_in_a_frame_that_made_its_own_space_is_not_enough_for_its_caller() {
     let mut trace = Trace::new();
     // The frame of `outer` may be in a new chunk of the data stack, so its check says nothing about the old one.
     trace.extend(callable_null_and_int());
-    trace.extend([with(op::py_frame_general, 1), operand(op::push_frame, host::operand(outer))]);
+    trace.extend([with(op::py_frame_general, 1), operand(op::push_frame, running(outer))]);
     trace.extend(callable_null_and_int());
     trace.extend(call(inner));
     trace.extend(return_to(outer));
-    trace.push(operand(op::return_value, host::operand(caller)));
+    trace.push(operand(op::return_value, running(caller)));
     trace.extend(callable_null_and_int());
     trace.extend(call(inner));
     trace.push(with(op::exit_trace, 0));
