@@ -1,0 +1,249 @@
+"""Loops for the micro-ops that tests/programs does not reach.
+
+A trace starts at the top of a loop or, where a loop ends, at what follows it. So what cannot be in a loop comes behind
+one: `[None for _ in items]` is a loop inside an expression.
+"""
+
+import asyncio
+import math
+
+ROUNDS = 12
+items = [1, 2, 3]
+
+
+def repeat(function):
+    for _ in range(ROUNDS):
+        function()
+    return function
+
+
+@repeat
+def arithmetic():
+    x = 10.5
+    for i in range(ROUNDS):
+        x = x - 0.25
+    assert x == 7.5
+    return x
+
+
+@repeat
+def templates():
+    for i in items:
+        template = t"{i} and {i!r:>3}"
+    assert template.values == (3, 3)
+
+
+@repeat
+def groups():
+    caught = []
+    for i in items:
+        try:
+            raise ExceptionGroup("g", [ValueError(i), KeyError(i)])
+        except* [ValueError for _ in items][0] as group:
+            for error in group.exceptions:
+                caught.append(error.args[0])
+        except* [KeyError for _ in items][0]:
+            for j in items:
+                caught.append(j)
+    assert caught == [1, 1, 2, 3, 2, 1, 2, 3, 3, 1, 2, 3]
+
+
+@repeat
+def exceptions():
+    caught = []
+    for i in items:
+        try:
+            raise KeyError(i)
+        except tuple([KeyError for _ in items]) as error:
+            for j in items:
+                caught.append(j)
+            caught.append(error.args[0])
+    assert caught == [1, 2, 3, 1, 1, 2, 3, 2, 1, 2, 3, 3]
+
+
+class Base:
+    value = 5
+
+    def method(self, a, b=2):
+        return a + b
+
+
+class Derived(Base):
+    def method(self, a, b=2):
+        total = 0
+        for i in items:
+            total += super().method(i)
+            total += super().value
+        return total
+
+
+@repeat
+def methods():
+    bound = Base().method
+    total = 0
+    for i in items:
+        total += bound(a=i, b=1)
+        total += bound(i)
+    assert total == 9 + 12
+    assert Derived().method(0) == 12 + 15
+
+
+@repeat
+def cells_and_globals():
+    global some_global
+
+    def inner():
+        return cell
+
+    for i in items:
+        cell = i
+        some_global = i
+        assert inner() == i
+        del cell
+        del some_global
+    try:
+        inner()
+    except NameError:
+        pass
+    else:
+        raise AssertionError
+
+
+NAMES = """
+for i in range(ROUNDS):
+    name = i
+    del name
+    class Local:
+        attribute: int = i
+"""
+for _ in range(ROUNDS):
+    exec(NAMES, {"ROUNDS": ROUNDS})
+
+
+@repeat
+def displays():
+    mapping = {1: 2}
+    for i in items:
+        merged = {**mapping, i: 5}
+        union = {*items, 4}
+        first, *rest = items
+        copy = [1, 2, 3, 4, 5]
+        copy[1:i] = "ab"
+    assert (merged, union, first, rest, copy) == ({1: 2, 3: 5}, {1, 2, 3, 4}, 1, [2, 3], [1, "a", "b", 4, 5])
+
+
+@repeat
+def matches():
+    found = []
+    for subject in [{"a": 1, "b": 2}] * 3:
+        match subject:
+            case {"a": a, **rest}:
+                found.append((a, rest))
+    assert found == [(1, {"b": 2})] * 3
+
+
+@repeat
+def common_constants():
+    for i in items:
+        assert any(j == i for j in items)
+
+
+@repeat
+def imports():
+    for i in items:
+        from math import floor
+        assert floor(1.5) == 1
+
+
+def class_bodies():
+    free = 7
+
+    class Body:
+        for i in items:
+            found = free
+
+    assert Body.found == 7
+
+
+repeat(class_bodies)
+
+
+def coroutine_function():
+    async def values():
+        for i in items:
+            yield i
+
+    async def one():
+        return 1
+
+    async def main():
+        total = 0
+        for i in range(ROUNDS):
+            total += await one()
+            async for j in values():
+                total += j
+        return total
+
+    assert asyncio.run(main()) == ROUNDS * 7
+
+
+repeat(coroutine_function)
+
+
+def generator(n):
+    yield n
+
+
+def delegating():
+    for i in items:
+        yield from generator(i)
+
+
+@repeat
+def generators():
+    for i in items:
+        last = generator(i)
+    assert list(last) == [3]
+    assert list(delegating()) == items
+
+
+@repeat
+def local_types():
+    convert = str
+    for i in items:
+        text = convert(i)
+        length = str([j for j in items])
+    assert (text, length) == ("3", "[1, 2, 3]")
+
+
+class Plain:
+    pass
+
+
+@repeat
+def truths():
+    plain = Plain()
+    count = 0
+    for i in items:
+        if plain:
+            count += 1
+    assert count == 3
+
+
+@repeat
+def constants():
+    count = 0
+    for i in items:
+        a, b, text, none, yes = 1, 2, "text", None, True
+        if a < b:
+            count += 1
+        if text:
+            count += 1
+        if none:
+            count += 100
+        if not yes:
+            count += 100
+        if a:
+            count += 1
+        x = math.pi
+    assert (count, x) == (9, math.pi)
