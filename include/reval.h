@@ -912,7 +912,7 @@ void _PyIndexPool_Fini(_PyIndexPool *pool);
    one: 0 for a loop. If it is divisible by four, the executor takes the place of the instruction at `start`, and the
    code object takes a reference of its own.
 
-   Returns 1 if there is a new executor, 0 if not, or -1 with an exception set.
+   Returns 1 if there is a new executor, or 0: also if memory is short. Sets no exception.
 
    Requires: no exception is set; `frame` is the calling thread's current frame and published; `start` is an
    instruction in the frame's bytecode, at the first of its EXTENDED_ARGs; `exec_ptr` is writable; `chain_depth` is
@@ -959,10 +959,6 @@ void _Py_ClearExecutorDeletionList(PyInterpreterState *interp);
 
    Requires: `out` is open for writing. */
 int _PyDumpExecutors(FILE *out);
-
-void _Py_BloomFilter_Add(Dependencies *bloom, void *obj);
-
-void _PyUOpPrint(const _PyUOpInstruction *uop);
 
 #ifdef _Py_TIER2
 
