@@ -140,14 +140,14 @@ endif
 	tests/specialized --quick
 ifneq ($(kind),other)
 	tests/events --quick
+	tests/fuzz --self-test
+	tests/fuzz --seconds 60 --seed 1
 endif
 	$(hosted) c-tests/run
 ifeq ($(kind),release)
 	tests/readme
 	tests/tsan/run 10
 endif
-	tests/fuzz --self-test
-	tests/fuzz --seconds 60 --seed 1
 	tests/faults --quick
 	tests/run-quick
 ifeq ($(kind),release)
@@ -160,11 +160,11 @@ ifneq ($(kind),other)
 	tests/walk
 endif
 	tests/specialized
-	tests/fuzz --seconds 180
 	tests/run-full
 	tests/faults
 ifneq ($(kind),other)
 	tests/events
+	tests/fuzz --seconds 180
 endif
 ifeq ($(kind),release)
 	tests/tsan/run 120
