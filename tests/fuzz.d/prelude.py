@@ -156,7 +156,7 @@ def misbehave(values):
         while True:
             pass
     elif fault == "leak":
-        spare.extend([None] * 1000)
+        spare.append(object())
 
 
 def attempt(function, /, *args, **kwargs):
