@@ -140,8 +140,8 @@ test: need-test python symbols ## what a developer wants to know in a few minute
 	$(hosted) c-tests/run
 	$(if_default)tests/readme
 	$(if_default)tests/tsan/run 10
-	tests/fuzz --self-test
-	tests/fuzz --seconds 60 --seed 1
+	$(if_packaged)tests/fuzz --self-test
+	$(if_packaged)tests/fuzz --seconds 60 --seed 1
 	tests/faults --quick
 	tests/run-quick
 	$(if_default)@tests/tested end
@@ -150,10 +150,10 @@ test-full: need-test python ## CPython's whole test suite, the debug host, progr
 	tests/unwinding
 	$(if_packaged)tests/walk
 	tests/specialized
-	tests/fuzz --seconds 180
 	tests/run-full
 	tests/faults
 	$(if_packaged)tests/events
+	$(if_packaged)tests/fuzz --seconds 180
 	$(if_default)tests/tsan/run 120
 	$(if_default)tests/embedders
 	$(if_default)tests/build-bat

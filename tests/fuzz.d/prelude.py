@@ -93,12 +93,12 @@ def describe(value, depth=3):
     if kind is dict:
         return "{" + ", ".join([f"{describe(k, inner)}: {describe(v, inner)}" for k, v in value.items()]) + "}"
     if kind is Template:
-        parts = [describe(i.value,
-                          inner) + f"!{i.conversion}:{i.format_spec}<{i.expression}>" for i in value.interpolations]
+        parts = [f"{describe(part.value, inner)}!{part.conversion}:{part.format_spec}<{part.expression}>"
+                 for part in value.interpolations]
         return f"t{value.strings} {parts}"
-    if isinstance(value, BaseException):
+    if issubclass(kind, BaseException):
         return describe_exception(value, inner)
-    if isinstance(value, type):
+    if issubclass(kind, type):
         return f"<class {name_of(value)}>"
     if kind in NAMED:
         return f"<{kind.__name__} {value.__name__}>"
@@ -156,7 +156,7 @@ def misbehave(values):
         while True:
             pass
     elif fault == "leak":
-        spare.extend([None] * 1000)
+        spare.append(object())
 
 
 def attempt(function, /, *args, **kwargs):

@@ -52,34 +52,34 @@ def equality():
     assert outcome == compare.Outcome([], [], []), outcome
 
 
-def reduced(fault, kind):
+def found(fault, kind):
     with faulty(fault) as python:
-        found = compare.differences(programs(), ["off"], python).different
-        assert found, "no difference"
-        assert {d.kind for d in found} == {kind}, f"the differences are {[d.kind for d in found]}"
-        small = reduce(found[0], python, compare.REFERENCE, REDUCING)
-    assert small.kind == kind and len(small.program) < SMALL, f"reduced to {small.program!r}"
-    return small
+        different = compare.differences(programs(), ["off"], python).different
+    assert different, "no difference"
+    assert {d.kind for d in different} == {kind}, f"the differences are {[d.kind for d in different]}"
+    return different[0]
 
 
 def output():
-    small = reduced("value", "output")
+    different = found("value", "output")
+    with faulty("value") as python:
+        small = reduce(different, python, compare.REFERENCE, REDUCING)
+    assert small.kind == "output" and len(small.program) < SMALL, f"reduced to {small.program!r}"
     assert "+wrong" in list(small.lines()), list(small.lines())
 
 
 def crash():
-    reduced("crash", "killed by SIGABRT")
+    found("crash", "killed by SIGABRT")
 
 
 def hang():
     with faulty("hang") as python, mock.patch.object(compare, "SECONDS", 1):
-        [found] = compare.differences({"hang": "show(1)\nshow({1: 2})\n"}, ["off"], python).different
-    assert found.kind == compare.LATE, found.kind
+        [late] = compare.differences({"hang": "show(1)\nshow({1: 2})\n"}, ["off"], python).different
+    assert late.kind == compare.LATE, late.kind
 
 
 def total():
     """The total of references, on debug hosts."""
     with faulty("leak") as python:
-        found = compare.differences({"leak": "show({1: 2})\n"}, ["off", "jit"], python).different
-    debug = "REVAL_HOST_DEBUG=1" in (compare.BUILD / "host.env").read_text().split()
-    assert [d.mode for d in found] == ["off"] * debug, found
+        different = compare.differences({"leak": "show({1: 2})\n"}, ["off", "jit"], python).different
+    assert [d.mode for d in different] == ["off"] * compare.HOST_DEBUG, different

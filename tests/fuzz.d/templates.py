@@ -285,30 +285,32 @@ for i in range({count}):
 return seen[::5]""")
 
     def attribute_loop(self):
+        """An attribute that is read or called while its value changes, in the object or in the class."""
         if not self.classes:
             return self.globals_in_loop()
         count = self.count()
         cls = self.dice.pick(self.classes).name
         self.spend(count)
-        change = self.dice.pick(["o.__dict__['x'] = 'dict'", "o.__dict__ = {'x': 1, 'y': 2}", f"{cls}.x = 100",
-                                 "del o.x", "o.w = 1", f"{cls}.m = lambda self, n=0: 'new'", "o.m = lambda n=0: 'own'",
-                                 f"{cls}.x = property(lambda s: 9)", f"o = {cls}(50)",
-                                 "vars(o).update({str(k): k for k in range(40)})",
-                                 f"{cls}.__getattr__ = lambda s, n: 77", f"del {cls}.m", f"{cls}.y = Data(3)",
-                                 f"{cls}.__getattribute__ = lambda s, n: 3"])
-        use = self.dice.pick(["o.x", "o.y", "o.m(1)", "o.m()", "o.shared", f"{cls}.m(o)", "o.x + o.y", "o.d", "o.p",
-                              "super(type(o), o).__repr__()[:0]"])
-        store = self.dice.pick(["pass", "o.y = i", "o.x = i", "o.z = i"])
+        name = self.dice.pick(["x", "y", "m", "m", "m", "d", "p", "shared", "own", "missing"])
+        changes = [f"o.{name} = <| 5 || lambda n=0: 'own' |>", f"vars(o)['{name}'] = <| 'dict' || lambda n=0: 'own' |>",
+                   f"{cls}.{name} = <| 100 || property(lambda s: 9) || Data(3) || NonData(4) || lambda self, n=0: n |>",
+                   f"del <| o || {cls} |>.{name}", "o.__dict__ = {'x': 1, 'y': 2}", f"o = {cls}(50)", "o.w = 1",
+                   "vars(o).update({str(k): k for k in range(40)})", f"{cls}.__getattr__ = lambda s, n: 77",
+                   f"{cls}.__getattribute__ = lambda s, n: 3", f"{cls}(1).{name} = lambda n=0: 'other'"]
+        use = f"o.{name}" + self.dice.pick(["()", "(1)"] if name in ("m", "own") else ["", "", " + 1"])
         self.hot_function(f"""
 o, seen = {cls}(3), []
 for i in range({count}):
     try:
-        {store}
+        <| pass || pass || o.y = i || o.x = i || o.z = i |>
         seen.append({use})
     except Exception as e:
         seen.append(str(e)[:30])
     if i == {self.at(count)}:
-        try: {change}
+        try: {self.dice.pick(changes)}
+        except Exception as e: show(e)
+    if i == {self.at(count)}:
+        try: {self.dice.pick(changes)}
         except Exception as e: show(e)
 return seen[::6], len(seen)""")
         return None
