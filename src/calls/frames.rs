@@ -254,8 +254,8 @@ pub(crate) unsafe fn clear_and_pop_seldom(tstate: ThreadState, frame: Frame) {
 /// The thread is attached. `entry` is a live entry frame of this thread that is not linked any more.
 #[inline(always)]
 pub(crate) unsafe fn restore_executor(tstate: ThreadState, entry: Frame) {
-    // SAFETY: an entry frame has one local (caller). What called the evaluator from an executor holds another
-    // reference to it, so closing this one frees nothing.
+    // SAFETY: an entry frame has one local (caller). If its reference is the last one, the executor is not freed
+    // yet, since the thread's state says that it is in use.
     unsafe {
         let executor = entry.local(0);
         if cfg!(py_tier2) && !executor.is_null() {

@@ -36,7 +36,9 @@ fn assertions() -> String {
         }
         "_PyThreadStateImpl" _PyThreadStateImpl { c_stack_top, c_stack_soft_limit, c_stack_hard_limit, qsbr }
         "PyInterpreterState" PyInterpreterState {
-            eval_frame, common_consts, jit, ceval, _gil, monitoring_tool_versions, last_restart_version, threads
+            eval_frame, common_consts, jit, executor_list_head, executor_deletion_list_head,
+            executor_deletion_list_remaining_capacity, ceval, _gil, monitoring_tool_versions, last_restart_version,
+            threads
         }
         "struct _ceval_state" _ceval_state { instrumentation_version, gil, own_gil, pending }
         "struct _gil_runtime_state" _gil_runtime_state {
@@ -68,7 +70,12 @@ fn assertions() -> String {
         "PyListObject" PyListObject { ob_item }
         "PyTupleObject" PyTupleObject { ob_item }
         "PyCellObject" PyCellObject { ob_ref }
-        "_PyExecutorObject" _PyExecutorObject { vm_data, jit_code }
+        "_PyExecutorObject" _PyExecutorObject {
+            trace, vm_data, exit_count, code_size, jit_size, jit_code, jit_side_entry, exits
+        }
+        "_PyVMData" _PyVMData { opcode, oparg, warm, index, bloom, links, code }
+        "_PyExitData" _PyExitData { target, temperature, executor }
+        "_PyExecutorArray" _PyExecutorArray { size, capacity, executors }
         "PyCFunctionObject" PyCFunctionObject { m_ml, m_self, m_module, vectorcall }
     }
     #[cfg(py_gil_disabled)]
