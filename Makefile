@@ -135,6 +135,7 @@ endif
 	tests/handlers $(libreval)
 	tests/unwinding --quick
 	tests/thresholds
+	tests/traces
 	tests/daily
 	tests/bench
 	tests/specialized --quick

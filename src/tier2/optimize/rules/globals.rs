@@ -13,11 +13,10 @@ use crate::bytecode::micro_op;
 use crate::host::dict::Dict;
 use crate::host::{PyObject, ffi};
 
-/// A dictionary has the keys of this version. Refuses if it has other keys: the trace would leave here.
-fn expect_keys(dict: Dict, version: u64) -> Result<(), Stop> {
+/// Whether a dictionary has the keys of this version.
+fn has_keys(dict: Dict, version: u64) -> bool {
     // SAFETY: dictionaries of namespaces are live during the analysis.
-    let same = unsafe { dict.is_exact() && u64::from(dict.keys().version()) == version };
-    if same { Ok(()) } else { Err(Stop::Refuse) }
+    unsafe { dict.is_exact() && u64::from(dict.keys().version()) == version }
 }
 
 /// The value at `index` of a dictionary. None if there is none.
@@ -33,11 +32,16 @@ fn value_at(dict: Dict, index: u64) -> Option<Constant> {
     }
 }
 
-/// The globals of the frame, if the trace may rely on them. Refuses if they do not have these keys.
+/// The globals of the frame, if they have these keys and the trace may rely on them. Refuses if the first frame has
+/// other globals: the trace would leave here.
 fn watched_globals<'b>(a: &'b mut Analysis, version: u64) -> Result<Option<&'b mut Namespace>, Stop> {
+    let is_first = a.frames.len() == 1;
     let Some(namespace) = &a.frame().namespace else { return Ok(None) };
     let globals = namespace.globals;
-    expect_keys(globals, version)?;
+    if !has_keys(globals, version) {
+        // A function that was found by its version may be another one than that which is called.
+        return if is_first { Err(Stop::Refuse) } else { Ok(None) };
+    }
     // SAFETY: the thread is attached and the callbacks are set during the analysis; the dictionary is live.
     let watched = unsafe { watchers::watch_globals(globals, a.dependencies) };
     Ok(a.frame().namespace.as_mut().filter(|_| watched))
@@ -81,7 +85,9 @@ pub(super) fn load_builtin(a: &mut Analysis) -> Result<(), Stop> {
         let is_checked = namespace.is_checked;
         // SAFETY: the interpreter is live, and so is the dictionary of its builtins.
         let builtins = Dict::from_ptr(unsafe { (*a.interp).builtins.cast() });
-        expect_keys(builtins, uop.operand0)?;
+        if !has_keys(builtins, uop.operand0) {
+            return Err(Stop::Refuse);
+        }
         // SAFETY: the thread is attached to this interpreter during the analysis.
         if is_checked && unsafe { watchers::watch_builtins(builtins, a.interp) } {
             constant = value_at(builtins, uop.operand1);
@@ -103,8 +109,7 @@ pub(super) fn load_of_module(a: &mut Analysis) -> Result<(), Stop> {
     let module = a.symbols.constant(module).filter(|module| module.class() == Class::module());
     let constant = module.and_then(|module| {
         let dict = namespace_of(module.object());
-        expect_keys(dict, uop.operand0).ok()?;
-        let value = value_at(dict, uop.operand1)?;
+        let value = value_at(dict, uop.operand1).filter(|_| has_keys(dict, uop.operand0))?;
         // SAFETY: the thread is attached and the callbacks are set during the analysis; the dictionary is live.
         unsafe { watchers::watch_globals(dict, a.dependencies) }.then_some(value)
     });
