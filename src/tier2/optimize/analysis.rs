@@ -13,7 +13,7 @@ use crate::tier2::{Dependencies, Trace, Uop};
 pub(super) enum Stop {
     /// The trace ends here, or nothing can be said about the rest of it.
     End,
-    /// The trace would always leave here, or contradicts itself.
+    /// The trace is not worth having: it would always leave here, or it contradicts itself.
     Refuse,
 }
 

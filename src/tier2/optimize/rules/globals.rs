@@ -1,8 +1,9 @@
 //! Globals, builtins and attributes of modules become constants: the trace depends on the dictionary instead of
 //! looking names up in it.
 //!
-//! Functions of the same code can have different globals, so the trace has to check once in each frame that the
-//! frame has these. The version of the keys tells dictionaries apart.
+//! Functions of the same code can have different globals, and the same version. So the trace checks once in each
+//! frame that the frame has these globals, unless it knows the function itself. The check compares the version of the
+//! keys. Dictionaries have different versions, except that a copy keeps the version until its keys change.
 
 use super::super::analysis::{Analysis, Stop};
 use super::super::class::Class;
@@ -61,14 +62,13 @@ pub(super) fn guard(a: &mut Analysis) -> Result<(), Stop> {
 /// A global variable: the first operand is the version of the keys, the second one the index.
 pub(super) fn load(a: &mut Analysis) -> Result<(), Stop> {
     let uop = a.uop();
-    let before = a.at - 1;
-    let room_for_guard = a.trace[before].number() == micro_op::nop;
+    let room_for_guard = a.at.checked_sub(1).filter(|&before| a.trace[before].number() == micro_op::nop);
     let mut constant = None;
     if let Some(namespace) = watched_globals(a, uop.operand0)? {
         let value = value_at(namespace.globals, uop.operand1);
         if namespace.is_checked {
             constant = value;
-        } else if room_for_guard && value.is_some() {
+        } else if let Some(before) = room_for_guard.filter(|_| value.is_some()) {
             namespace.is_checked = true;
             a.trace[before].replace(micro_op::guard_globals_version, 0, uop.operand0);
             constant = value;
@@ -108,7 +108,7 @@ pub(super) fn load_of_module(a: &mut Analysis) -> Result<(), Stop> {
     let module = a.pop();
     let module = a.symbols.constant(module).filter(|module| module.class() == Class::module());
     let constant = module.and_then(|module| {
-        let dict = namespace_of(module.object());
+        let dict = namespace_of(module.object())?;
         let value = value_at(dict, uop.operand1).filter(|_| has_keys(dict, uop.operand0))?;
         // SAFETY: the thread is attached and the callbacks are set during the analysis; the dictionary is live.
         unsafe { watchers::watch_globals(dict, a.dependencies) }.then_some(value)
@@ -122,8 +122,9 @@ pub(super) fn load_of_module(a: &mut Analysis) -> Result<(), Stop> {
     a.push_new(Fact::Value(constant))
 }
 
-/// The dictionary of a module, which it has as long as it lives.
-fn namespace_of(module: *mut PyObject) -> Dict {
+/// The dictionary of a module, which it has as long as it lives; the garbage collector clears those that it frees.
+fn namespace_of(module: *mut PyObject) -> Option<Dict> {
     // SAFETY: the object is a live module.
-    Dict::from_ptr(unsafe { (*module.cast::<ffi::PyModuleObject>()).md_dict.cast() })
+    let dict = Dict::from_ptr(unsafe { (*module.cast::<ffi::PyModuleObject>()).md_dict.cast() });
+    (!dict.is_null()).then_some(dict)
 }
