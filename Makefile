@@ -133,6 +133,7 @@ test: need-test python symbols ## what a developer wants to know in a few minute
 	tests/handlers $(libreval)
 	tests/unwinding --quick
 	tests/thresholds
+	tests/traces
 	tests/daily
 	tests/bench
 	tests/specialized --quick

@@ -468,20 +468,21 @@ pub(crate) unsafe fn instrument_if_outdated(code: Code, interp: Interpreter) -> 
 /// # Safety
 /// The thread is attached to `interp`, and the world is stopped.
 pub(crate) unsafe fn instrument_all_running(interp: Interpreter) -> PyResult<()> {
-    // SAFETY: the world is stopped, so all frames stay as they are; `previous` leads to live frames only.
+    let mut running: Vec<Code> = Vec::new();
+    // SAFETY: the world is stopped, so all frames stay as they are, and keep their code alive; `previous` leads to
+    // live frames only.
     unsafe {
-        ThreadState::with_all(interp, |mut threads| {
-            threads.try_for_each(|thread| {
-                let mut frame = thread.current_frame();
-                while let Some(running) = frame {
-                    if running.owner() < ffi::FRAME_OWNED_BY_INTERPRETER {
-                        instrument_if_outdated(running.code(), interp)?;
-                    }
-                    frame = running.previous();
+        // Instrumenting may free executors, which takes the lock that is held here.
+        ThreadState::for_each(interp, |thread| {
+            let mut frame = thread.current_frame();
+            while let Some(at) = frame {
+                if at.owner() < ffi::FRAME_OWNED_BY_INTERPRETER && running.last() != Some(&at.code()) {
+                    running.push(at.code());
                 }
-                Ok(())
-            })
-        })
+                frame = at.previous();
+            }
+        });
+        running.into_iter().try_for_each(|code| instrument_if_outdated(code, interp))
     }
 }
 

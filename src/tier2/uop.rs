@@ -136,6 +136,13 @@ impl Entered {
         }
     }
 
+    pub(crate) fn function(self) -> Option<Function> {
+        match self {
+            Entered::Function(function) => Some(function),
+            Entered::Code(_) => None,
+        }
+    }
+
     /// The code, borrowed.
     ///
     /// # Safety

@@ -1,7 +1,7 @@
 //! The abstract interpreter: runs a trace on symbols instead of values.
 
 use super::class::Class;
-use super::frames::{AbstractFrame, Frames, NewFrame};
+use super::frames::{AbstractFrame, NewFrame};
 use super::symbols::{Constant, Contradiction, Fact, Full, Symbol, Symbols};
 use crate::bytecode::micro_op;
 use crate::host::{Code, Frame, ffi};
@@ -13,7 +13,7 @@ use crate::tier2::{Dependencies, Trace, Uop};
 pub(super) enum Stop {
     /// The trace ends here, or nothing can be said about the rest of it.
     End,
-    /// The trace would always leave here, or contradicts itself.
+    /// The trace is not worth having: it would always leave here, or it contradicts itself.
     Refuse,
 }
 
@@ -35,8 +35,8 @@ pub(super) struct Analysis<'a> {
     /// The index of the current micro-op.
     pub(super) at: usize,
     pub(super) symbols: Symbols,
-    /// At least one.
-    pub(super) frames: Frames,
+    /// The frames that the trace runs in, the innermost last. There is at least one.
+    pub(super) frames: Vec<AbstractFrame>,
     /// The frame that the next [`push_frame`](micro_op::push_frame) enters.
     pub(super) new_frame: NewFrame,
     /// The check of stack space that belongs to the call under way.
@@ -63,9 +63,8 @@ impl<'a> Analysis<'a> {
             let first = AbstractFrame::first(frame, stack_entries, interp, &mut symbols)?;
             (symbols, first)
         };
-        let mut frames = Frames::new();
-        frames.push(first);
         let new_frame = NewFrame::default();
+        let frames = vec![first];
         Ok(Analysis { trace, at: 0, symbols, frames, new_frame, space_check: None, interp, dependencies })
     }
 

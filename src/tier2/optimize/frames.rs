@@ -1,16 +1,9 @@
 //! Frames of a trace, with what is known about their locals and stacks.
 
-use arrayvec::ArrayVec;
-
-use super::symbols::{Constant, Full, Symbol, Symbols};
+use super::symbols::{Full, Symbol, Symbols};
 use crate::host::dict::Dict;
+use crate::host::function::Function;
 use crate::host::{Code, Frame, PyObject, ffi};
-
-/// The most frames that a trace has at a time.
-pub(super) const MOST_FRAMES: usize = ffi::MAX_ABSTRACT_FRAME_DEPTH as usize;
-
-/// The frames of a trace at one of its micro-ops, the innermost last.
-pub(super) type Frames = ArrayVec<AbstractFrame, MOST_FRAMES>;
 
 /// A frame that the trace runs in.
 pub(super) struct AbstractFrame {
@@ -44,8 +37,8 @@ pub(super) struct Space {
 pub(super) struct NewFrame {
     /// The first local variables.
     pub(super) arguments: Vec<Symbol>,
-    /// The function that is called, if only this one can be.
-    pub(super) function: Option<Constant>,
+    /// The function that is called, if only this one can be. Others can have the same version and code.
+    pub(super) function: Option<Function>,
 }
 
 impl Namespace {
@@ -56,12 +49,13 @@ impl Namespace {
     pub(super) unsafe fn new(
         globals: *mut PyObject,
         builtins: *mut PyObject,
+        is_checked: bool,
         interp: *mut ffi::PyInterpreterState,
     ) -> Option<Namespace> {
         // SAFETY: the interpreter is live, and the globals are a dictionary (caller).
         unsafe {
             let globals = Dict::from_object(globals);
-            (builtins == (*interp).builtins).then_some(Namespace { globals, is_checked: false })
+            (builtins == (*interp).builtins).then_some(Namespace { globals, is_checked })
         }
     }
 }
@@ -84,7 +78,7 @@ impl AbstractFrame {
             for _ in 0..stack_entries {
                 first.stack.push(symbols.unknown()?);
             }
-            first.namespace = Namespace::new(frame.globals(), frame.builtins(), interp);
+            first.namespace = Namespace::new(frame.globals(), frame.builtins(), false, interp);
             Ok(first)
         }
     }

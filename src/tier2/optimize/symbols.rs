@@ -31,11 +31,11 @@ use crate::host::{Owned, PyObject, false_, ffi, none, object, refcount, small_in
 pub(super) struct Symbol(u16);
 
 /// The most symbols of one trace.
-pub(super) const MOST_SYMBOLS: usize = ffi::TY_ARENA_SIZE as usize;
-const _: () = assert!(MOST_SYMBOLS <= u16::MAX as usize);
+pub(super) const MAX_SYMBOLS: usize = ffi::TY_ARENA_SIZE as usize;
+const _: () = assert!(MAX_SYMBOLS <= u16::MAX as usize);
 
 /// The most items of a tuple whose items are known one by one.
-pub(super) const MOST_ITEMS: usize = ffi::MAX_SYMBOLIC_TUPLE_SIZE as usize;
+pub(super) const MAX_ITEMS: usize = ffi::MAX_SYMBOLIC_TUPLE_SIZE as usize;
 
 /// What is known about one value.
 #[derive(Debug)]
@@ -50,7 +50,7 @@ enum Known {
     /// Its type; with the version, if a guard has checked it (else zero).
     Class(Class, u32),
     /// A tuple of these items.
-    Tuple(ArrayVec<Symbol, MOST_ITEMS>),
+    Tuple(ArrayVec<Symbol, MAX_ITEMS>),
     /// `bool(of)`, or `not of`.
     Truth {
         of: Symbol,
@@ -175,7 +175,7 @@ impl Symbols {
     }
 
     fn add(&mut self, known: Known) -> Result<Symbol, Full> {
-        if self.known.len() == MOST_SYMBOLS {
+        if self.known.len() == MAX_SYMBOLS {
             return Err(Full);
         }
         self.known.push(known);

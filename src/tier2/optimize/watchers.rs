@@ -18,8 +18,8 @@ const GLOBALS_WATCHER: c_int = 1;
 const TYPE_WATCHER: c_int = 0;
 
 /// A dictionary that has changed this often is not relied on any more.
-const MOST_CHANGES_OF_GLOBALS: u32 = ffi::_Py_MAX_ALLOWED_GLOBALS_MODIFICATIONS;
-const MOST_CHANGES_OF_BUILTINS: u32 = ffi::_Py_MAX_ALLOWED_BUILTINS_MODIFICATIONS;
+const MAX_CHANGES_OF_GLOBALS: u32 = ffi::_Py_MAX_ALLOWED_GLOBALS_MODIFICATIONS;
+const MAX_CHANGES_OF_BUILTINS: u32 = ffi::_Py_MAX_ALLOWED_BUILTINS_MODIFICATIONS;
 
 /// Sets the callbacks of the interpreter, if they are not set yet.
 ///
@@ -40,7 +40,7 @@ pub(super) unsafe fn set_up(interp: *mut ffi::PyInterpreterState) {
 pub(super) unsafe fn watch_globals(globals: Dict, dependencies: &mut Dependencies) -> bool {
     // SAFETY: the dictionary is live (caller).
     unsafe {
-        if globals.counted_changes() >= MOST_CHANGES_OF_GLOBALS {
+        if globals.counted_changes() >= MAX_CHANGES_OF_GLOBALS {
             return false;
         }
         watched(ffi::PyDict_Watch(GLOBALS_WATCHER, globals.object()));
@@ -56,7 +56,7 @@ pub(super) unsafe fn watch_globals(globals: Dict, dependencies: &mut Dependencie
 pub(super) unsafe fn watch_builtins(builtins: Dict, interp: *mut ffi::PyInterpreterState) -> bool {
     // SAFETY: interpreter and dictionary are live (caller).
     unsafe {
-        if u32::from((*interp).rare_events.builtin_dict) >= MOST_CHANGES_OF_BUILTINS {
+        if u32::from((*interp).rare_events.builtin_dict) >= MAX_CHANGES_OF_BUILTINS {
             return false;
         }
         watched(ffi::PyDict_Watch(BUILTINS_WATCHER, builtins.object()));

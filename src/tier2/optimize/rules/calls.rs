@@ -175,7 +175,7 @@ pub(super) fn frame(a: &mut Analysis) -> Result<(), Stop> {
     } else if !a.symbols.is_null(receiver) {
         arguments.clear();
     }
-    let function = a.symbols.constant(callable);
+    let function = a.symbols.constant(callable).and_then(function_of);
     a.new_frame = NewFrame { arguments, function };
     Ok(())
 }
@@ -202,23 +202,16 @@ pub(super) fn init_frame(a: &mut Analysis) -> Result<(), Stop> {
 pub(super) fn push_frame(a: &mut Analysis) -> Result<(), Stop> {
     let entered = Entered::from_operand(a.uop().operand0).ok_or(Stop::End)?;
     let NewFrame { arguments, function: called } = core::mem::take(&mut a.new_frame);
-    // SAFETY: what the operands of a trace refer to is live during the analysis.
-    let (code, namespace) = unsafe {
-        let namespace = match entered {
-            Entered::Function(function) => {
-                let (globals, builtins) = (function.globals(), function.builtins());
-                Namespace::new(globals, builtins, a.interp).map(|namespace| Namespace {
-                    is_checked: called.is_some_and(|called| called.object() == function.object()),
-                    ..namespace
-                })
-            }
-            Entered::Code(_) => None,
-        };
-        (entered.code(), namespace)
+    // SAFETY: what the operands of a trace refer to is live during the analysis, and so are constants.
+    let (code, parameters, namespace) = unsafe {
+        let code = entered.code();
+        let called = called.filter(|function| function.code() == code);
+        let namespace = called.or(entered.function()).and_then(|function| {
+            Namespace::new(function.globals(), function.builtins(), called.is_some(), a.interp)
+        });
+        (code, (*code.as_ptr()).co_argcount as usize, namespace)
     };
-    // SAFETY: as above.
-    let parameters = unsafe { (*code.as_ptr()).co_argcount } as usize;
-    // More of them are in a tuple.
+    // Arguments without a parameter are in a tuple.
     enter(a, code, &arguments[..arguments.len().min(parameters)], namespace)
 }
 
@@ -234,7 +227,8 @@ fn enter(
     frame.namespace = namespace;
     // SAFETY: as above.
     frame.space = share_space_check(a, unsafe { (*code.as_ptr()).co_framesize } as u32)?;
-    a.frames.try_push(frame).map_err(|_| Stop::End)
+    a.frames.push(frame);
+    Ok(())
 }
 
 /// Makes one check of stack space enough for all frames that exist after it: the check of the first call in a

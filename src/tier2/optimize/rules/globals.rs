@@ -1,8 +1,9 @@
 //! Globals, builtins and attributes of modules become constants: the trace depends on the dictionary instead of
 //! looking names up in it.
 //!
-//! Functions of the same code can have different globals, so the trace has to check once in each frame that the
-//! frame has these. The version of the keys tells dictionaries apart.
+//! Functions of the same code can have different globals, and the same version. So the trace checks once in each
+//! frame that the frame has these globals, unless it knows the function itself. The check compares the version of the
+//! keys. Dictionaries have different versions, except that a copy keeps the version until its keys change.
 
 use super::super::analysis::{Analysis, Stop};
 use super::super::class::Class;
@@ -13,12 +14,11 @@ use crate::bytecode::micro_op;
 use crate::host::dict::Dict;
 use crate::host::{KeysVersion, PyObject, ffi};
 
-/// A dictionary has the keys of this version. Refuses if it has other keys: the trace would leave here.
-fn expect_keys(dict: Dict, version: u64) -> Result<(), Stop> {
+/// Whether a dictionary has the keys of this version.
+fn has_keys(dict: Dict, version: u64) -> bool {
     // SAFETY: dictionaries of namespaces are live during the analysis.
-    let same = KeysVersion::new(version as u32)
-        .is_some_and(|version| unsafe { dict.is_exact() && dict.keys().has_version(version) });
-    if same { Ok(()) } else { Err(Stop::Refuse) }
+    KeysVersion::new(version as u32)
+        .is_some_and(|version| unsafe { dict.is_exact() && dict.keys().has_version(version) })
 }
 
 /// The value at `index` of a dictionary. None if there is none.
@@ -34,11 +34,16 @@ fn value_at(dict: Dict, index: u64) -> Option<Constant> {
     }
 }
 
-/// The globals of the frame, if the trace may rely on them. Refuses if they do not have these keys.
+/// The globals of the frame, if they have these keys and the trace may rely on them. Refuses if the first frame has
+/// other globals: the trace would leave here.
 fn watched_globals<'b>(a: &'b mut Analysis, version: u64) -> Result<Option<&'b mut Namespace>, Stop> {
+    let is_first = a.frames.len() == 1;
     let Some(namespace) = &a.frame().namespace else { return Ok(None) };
     let globals = namespace.globals;
-    expect_keys(globals, version)?;
+    if !has_keys(globals, version) {
+        // A function that was found by its version may be another one than that which is called.
+        return if is_first { Err(Stop::Refuse) } else { Ok(None) };
+    }
     // SAFETY: the thread is attached and the callbacks are set during the analysis; the dictionary is live.
     let watched = unsafe { watchers::watch_globals(globals, a.dependencies) };
     Ok(a.frame().namespace.as_mut().filter(|_| watched))
@@ -58,14 +63,13 @@ pub(super) fn guard(a: &mut Analysis) -> Result<(), Stop> {
 /// A global variable: the first operand is the version of the keys, the second one the index.
 pub(super) fn load(a: &mut Analysis) -> Result<(), Stop> {
     let uop = a.uop();
-    let before = a.at - 1;
-    let room_for_guard = a.trace[before].number() == micro_op::nop;
+    let room_for_guard = a.at.checked_sub(1).filter(|&before| a.trace[before].number() == micro_op::nop);
     let mut constant = None;
     if let Some(namespace) = watched_globals(a, uop.operand0)? {
         let value = value_at(namespace.globals, uop.operand1);
         if namespace.is_checked {
             constant = value;
-        } else if room_for_guard && value.is_some() {
+        } else if let Some(before) = room_for_guard.filter(|_| value.is_some()) {
             namespace.is_checked = true;
             a.trace[before].replace(micro_op::guard_globals_version, 0, uop.operand0);
             constant = value;
@@ -82,7 +86,9 @@ pub(super) fn load_builtin(a: &mut Analysis) -> Result<(), Stop> {
         let is_checked = namespace.is_checked;
         // SAFETY: the interpreter is live, and so is the dictionary of its builtins.
         let builtins = unsafe { Dict::from_object((*a.interp).builtins) };
-        expect_keys(builtins, uop.operand0)?;
+        if !has_keys(builtins, uop.operand0) {
+            return Err(Stop::Refuse);
+        }
         // SAFETY: the thread is attached to this interpreter during the analysis.
         if is_checked && unsafe { watchers::watch_builtins(builtins, a.interp) } {
             constant = value_at(builtins, uop.operand1);
@@ -103,9 +109,8 @@ pub(super) fn load_of_module(a: &mut Analysis) -> Result<(), Stop> {
     let module = a.pop();
     let module = a.symbols.constant(module).filter(|module| module.class() == Class::module());
     let constant = module.and_then(|module| {
-        let dict = namespace_of(module.object());
-        expect_keys(dict, uop.operand0).ok()?;
-        let value = value_at(dict, uop.operand1)?;
+        let dict = namespace_of(module.object())?;
+        let value = value_at(dict, uop.operand1).filter(|_| has_keys(dict, uop.operand0))?;
         // SAFETY: the thread is attached and the callbacks are set during the analysis; the dictionary is live.
         unsafe { watchers::watch_globals(dict, a.dependencies) }.then_some(value)
     });
@@ -118,8 +123,8 @@ pub(super) fn load_of_module(a: &mut Analysis) -> Result<(), Stop> {
     a.push_new(Fact::Value(constant))
 }
 
-/// The dictionary of a module, which it has as long as it lives.
-fn namespace_of(module: *mut PyObject) -> Dict {
+/// The dictionary of a module, which it has as long as it lives; the garbage collector clears those that it frees.
+fn namespace_of(module: *mut PyObject) -> Option<Dict> {
     // SAFETY: the object is a live module.
-    unsafe { Dict::from_object((*module.cast::<ffi::PyModuleObject>()).md_dict) }
+    Dict::new(unsafe { (*module.cast::<ffi::PyModuleObject>()).md_dict.cast() })
 }

@@ -10,7 +10,7 @@ use proptest::prelude::*;
 use super::analysis::{Analysis, Stop};
 use super::class::Class;
 use super::cleanup::clean_up;
-use super::symbols::{Constant, Fact, MOST_SYMBOLS, Symbol, Symbols};
+use super::symbols::{Constant, Fact, MAX_SYMBOLS, Symbol, Symbols};
 use super::{run, self_test};
 use crate::bytecode::micro_op as op;
 use crate::host::{Code, PyObject, PyTypeObject, false_, ffi, none, object, small_int, true_};
@@ -40,7 +40,7 @@ fn symbols_pass_their_own_checks() {
 #[test]
 fn there_is_room_for_a_limited_number_of_symbols() {
     let mut symbols = symbols();
-    for _ in 0..MOST_SYMBOLS {
+    for _ in 0..MAX_SYMBOLS {
         symbols.unknown().unwrap();
     }
     assert!(symbols.unknown().is_err());
