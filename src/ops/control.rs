@@ -423,6 +423,7 @@ pub(super) unsafe fn run_original<E: BytecodeEngine, T>(e: &mut E, original: u8)
 #[cfg(py_tier2)]
 mod executors {
     use super::*;
+    use crate::host::refcount;
 
     /// Creates an executor for the loop that the jump at `instr` closes. Returns `None` if the optimizer
     /// declines. Restarts the counter in both cases.
@@ -446,6 +447,8 @@ mod executors {
             let unit = instr.add(1);
             if status > 0 {
                 unit.set_word(crate::bytecode::thresholds::get().jump_backward.bits());
+                // The returned reference is one more than the code's, which keeps the executor alive.
+                refcount::decref(executor.cast());
                 return Ok(NonNull::new(executor));
             }
             unit.set_word(BackoffCounter::from_bits(unit.word()).restart().bits());

@@ -47,9 +47,10 @@ macro_rules! become_handler {
 
 /// Ends a handler by that of a micro-op.
 macro_rules! continue_at {
-    ($frame:expr, $sp:expr, $tstate:expr, $uop:expr) => {
-        return Outcome::Continue($frame, $sp, $uop)
-    };
+    ($frame:expr, $sp:expr, $tstate:expr, $uop:expr) => {{
+        let _: ThreadState = $tstate;
+        return Outcome::Continue($frame, $sp, $uop);
+    }};
 }
 
 /// Runs micro-ops from `uop` on until one of them leaves.
