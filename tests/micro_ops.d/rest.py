@@ -4,7 +4,6 @@ A trace starts at the top of a loop or, where a loop ends, at what follows it. S
 one: `[None for _ in items]` is a loop inside an expression.
 """
 
-import asyncio
 import math
 
 ROUNDS = 12
@@ -15,6 +14,41 @@ def repeat(function):
     for _ in range(ROUNDS):
         function()
     return function
+
+
+# This comes first: the optimizer relies on globals only until they have changed a few times.
+def one():
+    return 1
+
+
+def two():
+    return 2
+
+
+def module():
+    return math
+
+
+@repeat
+def constants():
+    count = 0
+    for i in items:
+        a, b, text, none, yes = 1, 2, "text", None, True
+        if a < b:
+            count += 1
+        if text:
+            count += 1
+        if none:
+            count += 100
+        if not yes:
+            count += 100
+        if a:
+            count += 1
+        if one() < two():
+            count += 1
+    for i in items:
+        x = module().pi
+    assert (count, x) == (12, math.pi)
 
 
 @repeat
@@ -88,27 +122,6 @@ def methods():
     assert Derived().method(0) == 12 + 15
 
 
-@repeat
-def cells_and_globals():
-    global some_global
-
-    def inner():
-        return cell
-
-    for i in items:
-        cell = i
-        some_global = i
-        assert inner() == i
-        del cell
-        del some_global
-    try:
-        inner()
-    except NameError:
-        pass
-    else:
-        raise AssertionError
-
-
 NAMES = """
 for i in range(ROUNDS):
     name = i
@@ -142,6 +155,11 @@ def matches():
     assert found == [(1, {"b": 2})] * 3
 
 
+def any(values):
+    return max(values)
+
+
+# The compiler compares the function with the builtin.
 @repeat
 def common_constants():
     for i in items:
@@ -168,26 +186,46 @@ def class_bodies():
 repeat(class_bodies)
 
 
-def coroutine_function():
-    async def values():
-        for i in items:
-            yield i
+class Ready:
+    "Can be awaited, and iterated asynchronously, without generators: traces do not enter those."
 
-    async def one():
-        return 1
+    left = 0
 
+    def __await__(self):
+        return iter(())
+
+    def __aiter__(self):
+        return self
+
+    def __anext__(self):
+        self.left -= 1
+        if self.left < 0:
+            raise StopAsyncIteration
+        return self
+
+
+ready = Ready()
+
+
+@repeat
+def awaiting():
     async def main():
         total = 0
-        for i in range(ROUNDS):
-            total += await one()
-            async for j in values():
-                total += j
+        for i in items:
+            await ready
+            total += 1
+        for i in items:
+            async for nothing in ready:
+                total += 100
+        ready.left = 3
+        async for nothing in ready:
+            total += 1
         return total
 
-    assert asyncio.run(main()) == ROUNDS * 7
-
-
-repeat(coroutine_function)
+    try:
+        main().send(None)
+    except StopIteration as stop:
+        assert stop.value == 6
 
 
 def generator(n):
@@ -196,7 +234,7 @@ def generator(n):
 
 def delegating():
     for i in items:
-        yield from generator(i)
+        yield from items
 
 
 @repeat
@@ -204,7 +242,7 @@ def generators():
     for i in items:
         last = generator(i)
     assert list(last) == [3]
-    assert list(delegating()) == items
+    assert list(delegating()) == items * 3
 
 
 @repeat
@@ -220,30 +258,41 @@ class Plain:
     pass
 
 
+def with_keyword(*, number):
+    return number
+
+
+# The optimizer does not look behind a call with keywords.
 @repeat
 def truths():
     plain = Plain()
     count = 0
     for i in items:
+        count += with_keyword(number=1)
         if plain:
             count += 1
-    assert count == 3
+    for i in items:
+        if plain:
+            count += 1
+    assert count == 9
 
 
 @repeat
-def constants():
-    count = 0
+def cells_and_globals():
+    global some_global
+
+    def inner():
+        return cell
+
     for i in items:
-        a, b, text, none, yes = 1, 2, "text", None, True
-        if a < b:
-            count += 1
-        if text:
-            count += 1
-        if none:
-            count += 100
-        if not yes:
-            count += 100
-        if a:
-            count += 1
-        x = math.pi
-    assert (count, x) == (9, math.pi)
+        cell = i
+        some_global = i
+        assert inner() == i
+        del cell
+        del some_global
+    try:
+        inner()
+    except NameError:
+        pass
+    else:
+        raise AssertionError

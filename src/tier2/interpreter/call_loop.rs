@@ -14,15 +14,13 @@ pub(super) type Handler = unsafe fn(Frame, *mut StackRef, ThreadState, *const Uo
 /// What a handler returns.
 pub(super) enum Outcome {
     Continue(Frame, *mut StackRef, *const Uop),
-    /// The end of the trace.
-    Leave(Instr),
+    End(Instr),
 }
 
-impl From<Instr> for Outcome {
-    #[inline(always)]
-    fn from(instr: Instr) -> Outcome {
-        Outcome::Leave(instr)
-    }
+/// Ends the trace.
+#[inline(always)]
+pub(super) fn end_trace(instr: Instr) -> Outcome {
+    Outcome::End(instr)
 }
 
 /// Defines a handler.
@@ -49,9 +47,10 @@ macro_rules! become_handler {
 
 /// Ends a handler by that of a micro-op.
 macro_rules! continue_at {
-    ($frame:expr, $sp:expr, $tstate:expr, $uop:expr) => {
-        return Outcome::Continue($frame, $sp, $uop)
-    };
+    ($frame:expr, $sp:expr, $tstate:expr, $uop:expr) => {{
+        let _: ThreadState = $tstate;
+        return Outcome::Continue($frame, $sp, $uop);
+    }};
 }
 
 /// Runs micro-ops from `uop` on until one of them leaves.
@@ -68,7 +67,7 @@ pub(super) unsafe fn run_handlers(
         // SAFETY: the contract of a handler holds at first (caller), and each handler passes it on.
         match unsafe { handler_of(tstate, uop)(frame, sp, tstate, uop) } {
             Outcome::Continue(at, stack, next) => (frame, sp, uop) = (at, stack, next),
-            Outcome::Leave(instr) => return instr,
+            Outcome::End(instr) => return instr,
         }
     }
 }

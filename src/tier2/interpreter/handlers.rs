@@ -126,7 +126,7 @@ handler! {
         unsafe {
             match (*uop).place() {
                 Place::Stubs { error, .. } => continue_at!(frame, sp, tstate, in_trace(tstate, error)),
-                Place::Target(target) => raise_at(frame, sp, tstate, target).into(),
+                Place::Target(target) => raise_at(frame, sp, tstate, target),
             }
         }
     }
@@ -139,5 +139,5 @@ handler! {
 #[inline(always)]
 unsafe fn in_trace(tstate: ThreadState, index: u16) -> *const Uop {
     // SAFETY: the current executor has such a micro-op (caller).
-    unsafe { (*current_executor(tstate)).trace.cast::<Uop>().add(index.into()) }
+    unsafe { (*current_executor(tstate)).trace.cast::<Uop>().add(usize::from(index)) }
 }

@@ -3,7 +3,7 @@
 use super::dispatch::*;
 use super::handlers::failed_guard;
 use super::side_exit;
-use super::{Instr, current_executor, enter, handler_of};
+use super::{current_executor, enter, handler_of};
 use crate::breaker::word::{EvalBreaker, Request};
 use crate::host::{CodeUnit, Frame, Raised, StackRef, ThreadState, ffi};
 use crate::tier2::Uop;
@@ -97,8 +97,8 @@ handler! {
             frame.set_stack_pointer(sp);
             match side_exit::executor(frame, exit, current_executor(tstate)) {
                 Ok(Some(executor)) => continue_at!(frame, sp, tstate, enter(tstate, executor)),
-                Ok(None) => leave(frame, sp, tstate, at(frame, target)).into(),
-                Err(Raised) => raise_at(frame, sp, tstate, target).into(),
+                Ok(None) => leave(frame, sp, tstate, target),
+                Err(Raised) => raise_at(frame, sp, tstate, target),
             }
         }
     }
@@ -113,7 +113,7 @@ handler! {
         // SAFETY: the target is an instruction of the frame's bytecode.
         unsafe {
             let Place::Target(target) = (*uop).place() else { unreachable!("a stub has no stubs") };
-            leave(frame, sp, tstate, at(frame, target)).into()
+            leave(frame, sp, tstate, target)
         }
     }
 }
@@ -126,7 +126,7 @@ handler! {
     /// As for a [`Handler`]. An exception is set.
     pub(super) error_pop_n(frame, sp, tstate, uop) {
         // SAFETY: the operand is the offset of an instruction.
-        unsafe { raise_at(frame, sp, tstate, (*uop).operand0 as u32).into() }
+        unsafe { raise_at(frame, sp, tstate, (*uop).operand0 as u32) }
     }
 }
 
@@ -154,31 +154,42 @@ handler! {
 
 // --- leaving -----------------------------------------------------------------------------------
 
-/// Ends the trace: publishes the frame, and returns the instruction where tier 1 continues.
+/// Ends the trace. Tier 1 continues at offset `target` of the bytecode.
+///
+/// # Safety
+/// The thread is attached and `tstate` is its state. `frame` is its current frame and `sp` its stack pointer. The
+/// frame's bytecode has an instruction at the target.
+unsafe fn leave(frame: Frame, sp: *mut StackRef, tstate: ThreadState, target: u32) -> Outcome {
+    // SAFETY: the frame and the state are live, and the target is an instruction (caller).
+    unsafe {
+        stop(frame, sp, tstate);
+        end_trace(at(frame, target).as_ptr())
+    }
+}
+
+/// Ends the trace with the exception that is set. The instruction at offset `target` of the bytecode has raised it.
+///
+/// # Safety
+/// As for [`leave`].
+pub(super) unsafe fn raise_at(frame: Frame, sp: *mut StackRef, tstate: ThreadState, target: u32) -> Outcome {
+    // SAFETY: as for `leave`.
+    unsafe {
+        stop(frame, sp, tstate);
+        frame.set_instr(at(frame, target));
+    }
+    end_trace(core::ptr::null_mut())
+}
+
+/// Publishes the frame. The thread has no current executor from now on.
 ///
 /// # Safety
 /// The thread is attached and `tstate` is its state. `frame` is its current frame and `sp` its stack pointer.
-unsafe fn leave(frame: Frame, sp: *mut StackRef, tstate: ThreadState, instr: CodeUnit) -> Instr {
+unsafe fn stop(frame: Frame, sp: *mut StackRef, tstate: ThreadState) {
     // SAFETY: the frame and the state are live (caller).
     unsafe {
         frame.set_stack_pointer(sp);
         (*tstate.as_ptr()).current_executor = core::ptr::null_mut();
-        instr.as_ptr()
     }
-}
-
-/// Ends the trace with the exception that is set. It was raised at offset `target` of the bytecode.
-///
-/// # Safety
-/// As for [`leave`].
-pub(super) unsafe fn raise_at(frame: Frame, sp: *mut StackRef, tstate: ThreadState, target: u32) -> Instr {
-    // SAFETY: the target is in the bytecode of the frame (caller).
-    unsafe {
-        let instr = at(frame, target);
-        frame.set_instr(instr);
-        leave(frame, sp, tstate, instr);
-    }
-    core::ptr::null_mut()
 }
 
 /// The instruction at offset `target` of the frame's bytecode.

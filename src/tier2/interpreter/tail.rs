@@ -14,8 +14,14 @@ use crate::tier2::Uop;
 pub(super) type Handler =
     unsafe extern "rust-preserve-none" fn(Frame, *mut StackRef, ThreadState, *const Uop) -> Outcome;
 
-/// What a handler returns: the end of the trace.
+/// What a handler returns.
 pub(super) type Outcome = Instr;
+
+/// Ends the trace.
+#[inline(always)]
+pub(super) fn end_trace(instr: Instr) -> Outcome {
+    instr
+}
 
 /// Defines a handler.
 macro_rules! handler {
