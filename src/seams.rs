@@ -265,6 +265,26 @@ pub(crate) mod instrumentation {
         succeeded(unsafe { ffi::_Py_Instrument(code.as_ptr(), interp) })
     }
 
+    /// The opcode of the instruction at code unit `index`, without instrumentation, specialization and executors.
+    ///
+    /// # Safety
+    /// `code` is live and has an instruction there; no other thread instruments it meanwhile.
+    #[cfg(py_tier2)]
+    pub(crate) unsafe fn base_opcode(code: Code, index: usize) -> u8 {
+        // SAFETY: the C function has the same contract. All members of the union are integers.
+        unsafe { ffi::_Py_GetBaseCodeUnit(code.as_ptr(), index as c_int).op.code }
+    }
+
+    /// The length of the instruction at code unit `index` in code units, including its cache.
+    ///
+    /// # Safety
+    /// As for [`base_opcode`].
+    #[cfg(py_tier2)]
+    pub(crate) unsafe fn instruction_length(code: Code, index: usize) -> usize {
+        // SAFETY: the C function has the same contract.
+        unsafe { ffi::_PyInstruction_GetLength(code.as_ptr(), index as c_int) as usize }
+    }
+
     /// Sets the events that `tool` watches in all code.
     ///
     /// # Safety

@@ -81,6 +81,12 @@ impl BackoffCounter {
         BackoffCounter::new((1 << backoff) - 1, backoff)
     }
 
+    /// Whether the counter has never triggered, so that its new instruction has not been specialized yet.
+    #[cfg(py_tier2)]
+    pub(crate) const fn is_warming_up(self) -> bool {
+        self.0 & ((1 << BACKOFF_BITS) - 1) == ffi::ADAPTIVE_WARMUP_BACKOFF as u16
+    }
+
     /// Reads the counter in the cache of `instr`.
     ///
     /// # Safety

@@ -480,12 +480,31 @@ mod executors {
             let next = e.run_executor(executor);
             let frame = e.tstate().current_frame().unwrap_unchecked();
             let Some(next) = next else {
-                // Unwinding searches the handler at the instruction before the next one.
-                e.switch_frame(frame, frame.instr().add(1));
+                e.switch_frame(frame, after_raising(frame));
                 return Err(Exit::ErrorNoPop.into());
             };
             e.switch_frame(frame, next);
             Err(BytecodeExit::Dispatch)
+        }
+    }
+
+    /// Returns the instruction behind the one that has raised in a trace. A trace may name an instruction by its
+    /// EXTENDED_ARG, so this stores the frame's instruction pointer as tier 1 would have.
+    ///
+    /// # Safety
+    /// The frame is live, and its instruction pointer is that of an instruction in a trace.
+    #[cold]
+    unsafe fn after_raising(frame: Frame) -> CodeUnit {
+        // SAFETY: the frame keeps its code alive; an EXTENDED_ARG is followed by another instruction.
+        unsafe {
+            let code = frame.code();
+            let mut instr = frame.instr();
+            let index = |instr: CodeUnit| instr.offset_from(code.bytecode()) as usize;
+            while seams::instrumentation::base_opcode(code, index(instr)) == opcode::EXTENDED_ARG {
+                instr = instr.add(1);
+            }
+            frame.set_instr(instr);
+            instr.add(seams::instrumentation::instruction_length(code, index(instr)) as isize)
         }
     }
 }

@@ -511,8 +511,9 @@ unsafe fn set_item(container: *mut PyObject, key: *mut PyObject, value: *mut PyO
 }
 
 /// Replaces a part of a list. Returns nonzero with an exception set on failure. The inputs are borrowed.
-/// Returns `None`, with nothing done, if `container` is not a list or a bound is neither a compact int nor
-/// None.
+/// Returns `None`, with nothing done, if `container` is not a list, a bound is neither a compact int nor None, or
+/// `value` is neither a list nor a tuple: the host's message about a value that cannot be iterated is another one
+/// for `container[key] = value`.
 ///
 /// # Safety
 /// The thread is attached, its frame is published, and all objects are live.
@@ -525,7 +526,8 @@ unsafe fn set_part(
 ) -> Option<c_int> {
     // SAFETY: all objects are live, and the frame is published (caller). The container is a list (checked).
     unsafe {
-        if !is_exact(container, &raw mut ffi::PyList_Type) {
+        let is_list = |object| is_exact(object, &raw mut ffi::PyList_Type);
+        if !is_list(container) || !(is_list(value) || is_exact(value, &raw mut ffi::PyTuple_Type)) {
             return None;
         }
         let (low, high) = bounds(start, stop, size(container))?;

@@ -6,7 +6,7 @@ use arrayvec::ArrayVec;
 use super::uop::{Entered, MAX_LENGTH};
 use super::{Dependencies, Trace, Uop};
 use crate::bytecode::metadata::{Argument, Instruction, Operand, Step};
-use crate::bytecode::{micro_op, opcode};
+use crate::bytecode::{BackoffCounter, micro_op, opcode};
 use crate::host::function::Function;
 use crate::host::{Code, CodeUnit, Frame, FunctionVersion, ffi};
 use crate::instrument::opcodes::is_instrumented;
@@ -190,7 +190,7 @@ impl Translator<'_> {
             {
                 this.row = Instruction::of(generic).ok_or(End::Exit)?;
             }
-            if !is_translatable(this.row) {
+            if !is_translatable(this.row) || will_be_specialized(&this) {
                 return Err(End::Exit);
             }
             let exits = usize::from(uses(this.row, ffi::HAS_EXIT_FLAG));
@@ -378,6 +378,16 @@ impl Translator<'_> {
             Ok(())
         }
     }
+}
+
+/// Whether tier 1 will soon replace the instruction by a form that the trace would miss. That is a FOR_ITER which has
+/// not been specialized: for a generator, the form fires an event at the end of the loop and this one does not.
+///
+/// # Safety
+/// `this` is in live bytecode.
+unsafe fn will_be_specialized(this: &Decoded) -> bool {
+    // SAFETY: the cache of a FOR_ITER is a counter.
+    this.row.opcode == opcode::FOR_ITER && unsafe { BackoffCounter::load_at(this.instr).is_warming_up() }
 }
 
 /// The instruction behind the loop of the FOR_ITER `this`, where an exhausted iterator is dropped.
