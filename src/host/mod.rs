@@ -47,6 +47,8 @@ pub(crate) mod refcount;
 pub(crate) mod slot;
 pub(crate) mod specialization_cache;
 pub(crate) mod stackref;
+#[cfg(test)]
+mod stand_in;
 pub(crate) mod text;
 pub(crate) mod thread;
 pub(crate) mod versions;

@@ -395,7 +395,6 @@ unsafe fn raise_for_init(type_: *mut PyTypeObject) {
 #[cfg(test)]
 mod tests {
     use core::cell::Cell;
-    use core::mem::MaybeUninit;
     use core::ptr::null_mut;
 
     use super::*;
@@ -417,24 +416,6 @@ mod tests {
     thread_local! {
         static ALLOCATION: Cell<Option<Allocation>> = const { Cell::new(None) };
     }
-
-    // What the host has for releasing a reference. Nothing is freed here.
-    #[allow(non_upper_case_globals)]
-    #[unsafe(no_mangle)]
-    static mut _PyRuntime: MaybeUninit<ffi::_PyRuntimeState> = MaybeUninit::zeroed();
-    macro_rules! not_called {
-        ($($name:ident)*) => {
-            $(
-                #[unsafe(no_mangle)]
-                extern "C" fn $name(_object: *mut PyObject) {
-                    unreachable!("each object has other references, or only the collector would free it");
-                }
-            )*
-        };
-    }
-    not_called! { _Py_Dealloc }
-    #[cfg(py_gil_disabled)]
-    not_called! { _Py_DecRefShared _Py_MergeZeroLocalRefcount }
 
     /// Stands for the host's allocator. The collector may run here, so `__init__` has to be on the published stack.
     #[unsafe(no_mangle)]

@@ -51,9 +51,6 @@ static mut _Py_NoneStruct: PyObject = static_head(&raw mut _PyNone_Type);
 static mut _Py_TrueStruct: ffi::PyLongObject = int(&raw mut PyBool_Type, 1);
 #[unsafe(no_mangle)]
 static mut _Py_FalseStruct: ffi::PyLongObject = int(&raw mut PyBool_Type, 0);
-#[unsafe(no_mangle)]
-// SAFETY: the fields are numbers and nullable pointers.
-static mut _PyRuntime: ffi::_PyRuntimeState = unsafe { zeroed() };
 
 const fn int(type_: *mut PyTypeObject, value: u32) -> ffi::PyLongObject {
     let lv_tag = if value == 0 { 1 } else { 1 << ffi::NON_SIZE_BITS };
@@ -127,7 +124,7 @@ macro_rules! not_called {
     };
 }
 
-not_called! { PyErr_Clear PyFloat_FromDouble PyUnicode_Concat _Py_Dealloc }
+not_called! { PyErr_Clear PyFloat_FromDouble PyUnicode_Concat }
 
 /// Makes the objects in the host's runtime. Must run before anything uses them.
 pub(super) fn start() {
