@@ -138,6 +138,7 @@ test: need-test python symbols ## what a developer wants to know in a few minute
 	tests/bench
 	tests/specialized --quick
 	$(if_packaged)tests/events --quick
+	$(if_packaged)tests/events --quick --hot
 	$(hosted) c-tests/run
 	$(if_default)tests/readme
 	$(if_default)tests/tsan/run 10
@@ -154,7 +155,7 @@ test-full: need-test python ## CPython's whole test suite, the debug host, progr
 	tests/run-full
 	tests/faults
 	$(if_packaged)tests/events
-	$(if_packaged)tests/fuzz --seconds 180
+	$(if_packaged)tests/fuzz --seconds 120
 	$(if_default)tests/tsan/run 120
 	$(if_default)tests/embedders
 	$(if_default)tests/build-bat
