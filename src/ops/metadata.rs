@@ -1,5 +1,5 @@
 //! The table of micro-ops as data: the rows of `crate::bytecode::micro_ops` with the stack effects that the
-//! types of the bodies imply. For tests and future engines.
+//! types of the bodies imply. For tier 2 and for tests.
 
 use core::convert::Infallible;
 use core::fmt::Write;

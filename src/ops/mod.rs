@@ -26,8 +26,7 @@ mod instrumented;
 mod iteration;
 mod locals;
 pub(crate) mod matching;
-// For engines that run traces, which do not exist yet. Until then only the tests use it: they compare it with
-// the host's tables.
+// For tier 2, which not every host has, and for the tests, which compare it with the host's tables.
 #[allow(dead_code)]
 pub(crate) mod metadata;
 pub(crate) mod names;
