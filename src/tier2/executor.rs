@@ -9,7 +9,7 @@ use core::ptr::NonNull;
 
 use super::{Dependencies, Place, Uop};
 use crate::bytecode::{BackoffCounter, micro_op, thresholds};
-use crate::host::{Code, Owned, PyObject, PyResult, Raised, ffi};
+use crate::host::{Code, Owned, PyObject, PyResult, ffi};
 use crate::seams;
 
 /// An executor, borrowed.
@@ -56,7 +56,7 @@ impl OwnedExecutor {
             executor.connect(core::slice::from_raw_parts_mut(uops, trace.len()));
             #[cfg(tier2_jit)]
             if ffi::_PyJIT_Compile(head, (*head).trace, trace.len()) != 0 {
-                return Err(Raised);
+                return Err(crate::host::Raised);
             }
             Ok(new)
         }

@@ -19,7 +19,7 @@ pub(super) const SUBSCRIPTIONS: &[Subscription] = &[
     Subscription::new::<Exception>(ffi::PyTrace_EXCEPTION, &[Event::RAISE, Event::STOP_ITERATION]),
     Subscription::new::<Line>(ffi::PyTrace_LINE, &[Event::LINE]),
     Subscription::new::<Jump>(ffi::PyTrace_LINE, &[Event::JUMP]),
-    Subscription::new::<Instruction>(ffi::PyTrace_OPCODE, &[Event::INSTRUCTION]),
+    Subscription::new::<InstructionStart>(ffi::PyTrace_OPCODE, &[Event::INSTRUCTION]),
 ];
 
 /// The state of this thread, if it has a trace function.
@@ -197,8 +197,8 @@ impl Reaction for Jump {
 
 /// An instruction begins. Trace functions are notified in frames that request it (`f_trace_opcodes`). Any
 /// other frame of the same code turns the event off again.
-struct Instruction;
-impl Reaction for Instruction {
+struct InstructionStart;
+impl Reaction for InstructionStart {
     unsafe fn react(event: Notification) -> PyResult<Reply> {
         // SAFETY: the thread is attached, and its frames are published (the trait's contract). The current
         // frame keeps its frame object alive.

@@ -131,13 +131,13 @@ unsafe impl Engine for Tier2 {
 }
 
 /// The operands of a micro-op, from the fields of a [`Uop`].
-pub(super) trait Operands {
+pub(super) trait UopOperands {
     /// # Safety
     /// The fields of the micro-op hold operands of these types.
     unsafe fn of(uop: &Uop) -> Self;
 }
 
-impl<A: Operand> Operands for A {
+impl<A: Operand> UopOperands for A {
     #[inline(always)]
     unsafe fn of(uop: &Uop) -> A {
         // SAFETY: the first field holds such an operand (caller).
@@ -145,7 +145,7 @@ impl<A: Operand> Operands for A {
     }
 }
 
-impl<A: Operand, B: Operand> Operands for (A, B) {
+impl<A: Operand, B: Operand> UopOperands for (A, B) {
     #[inline(always)]
     unsafe fn of(uop: &Uop) -> (A, B) {
         // SAFETY: both fields hold such operands (caller).

@@ -1,9 +1,9 @@
 //! The handlers of micro-ops: what runs their bodies, and what follows a failure.
 
+use super::current_executor;
 use super::dispatch::*;
-use super::engine::{Operands, Tier2};
+use super::engine::{Tier2, UopOperands};
 use super::steering::*;
-use super::{current_executor, handler_of};
 use crate::bytecode::micro_op;
 use crate::engine::{Exit, TraceExit, run, run_with};
 use crate::host::{Frame, StackRef, ThreadState};
@@ -26,7 +26,7 @@ macro_rules! body {
         run(&mut $e, ops::$name)
     };
     ($e:ident $name:ident [$operands:tt]) => {{
-        let operands = Operands::of(&*$e.uop);
+        let operands = UopOperands::of(&*$e.uop);
         run_with(&mut $e, operands, ops::$name)
     }};
 }

@@ -3,7 +3,7 @@
 use super::dispatch::*;
 use super::handlers::failed_guard;
 use super::side_exit;
-use super::{current_executor, enter, handler_of};
+use super::{current_executor, enter};
 use crate::breaker::word::{EvalBreaker, Request};
 use crate::host::{CodeUnit, Frame, Raised, StackRef, ThreadState, ffi};
 use crate::tier2::Uop;

@@ -49,7 +49,7 @@ macro_rules! become_handler {
 macro_rules! continue_at {
     ($frame:expr, $sp:expr, $tstate:expr, $uop:expr) => {{
         let uop: *const Uop = $uop;
-        let handler = separate_load(handler_of($tstate, uop) as *const ());
+        let handler = separate_load($crate::tier2::interpreter::handler_of($tstate, uop) as *const ());
         become core::mem::transmute::<*const (), Handler>(handler)($frame, $sp, $tstate, uop)
     }};
 }

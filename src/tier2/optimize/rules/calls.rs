@@ -49,20 +49,20 @@ pub(super) fn is_instance(a: &mut Analysis) -> Result<(), Stop> {
 // --- what is called ------------------------------------------------------------------------------
 
 /// Where the callable of a call and its first argument (or null) are: the numbers of values above them.
-struct Operands {
+struct CallSlots {
     callable: usize,
     receiver: usize,
 }
 
-/// The operands of a call, with `above` values on top of the other arguments.
-fn operands(a: &Analysis, above: usize) -> Operands {
+/// Where they are in a call that has `above` values on top of the other arguments.
+fn slots(a: &Analysis, above: usize) -> CallSlots {
     let receiver = a.oparg() + above;
-    Operands { callable: receiver + 1, receiver }
+    CallSlots { callable: receiver + 1, receiver }
 }
 
 /// The callable is a function of this version.
 pub(super) fn check_function_version(a: &mut Analysis) -> Result<(), Stop> {
-    let callable = a.peek(operands(a, 0).callable);
+    let callable = a.peek(slots(a, 0).callable);
     let is_function = a.symbols.is_a(callable, Class::function());
     if let Some(function) = a.symbols.constant(callable).filter(|_| is_function) {
         let version = a.uop().operand0;
@@ -76,7 +76,7 @@ pub(super) fn check_function_version(a: &mut Analysis) -> Result<(), Stop> {
 
 /// The function has exactly as many parameters as there are arguments.
 pub(super) fn check_exact_arguments(a: &mut Analysis) -> Result<(), Stop> {
-    let Operands { callable, receiver } = operands(a, 0);
+    let CallSlots { callable, receiver } = slots(a, 0);
     let (callable, receiver) = (a.peek(callable), a.peek(receiver));
     let Some(function) = a.symbols.constant(callable).and_then(function_of) else { return Ok(()) };
     let arguments = if a.symbols.is_null(receiver) {
@@ -100,7 +100,7 @@ fn function_of(callable: Constant) -> Option<Function> {
 
 /// The callable is a bound method.
 pub(super) fn check_bound_method(a: &mut Analysis) -> Result<(), Stop> {
-    let Operands { callable, receiver } = operands(a, 0);
+    let CallSlots { callable, receiver } = slots(a, 0);
     let (callable, receiver) = (a.peek(callable), a.peek(receiver));
     a.learn(receiver, Fact::Null)?;
     a.learn(callable, Fact::Class(Class::method()))?;
@@ -109,7 +109,7 @@ pub(super) fn check_bound_method(a: &mut Analysis) -> Result<(), Stop> {
 
 /// A bound method becomes its function and the object that it is bound to.
 pub(super) fn expand_method(a: &mut Analysis, above: usize) -> Result<(), Stop> {
-    let Operands { callable, receiver } = operands(a, above);
+    let CallSlots { callable, receiver } = slots(a, above);
     for depth in [callable, receiver] {
         let value = a.symbols.with(Fact::NonNull)?;
         a.poke(depth, value);
@@ -119,7 +119,7 @@ pub(super) fn expand_method(a: &mut Analysis, above: usize) -> Result<(), Stop> 
 
 /// [`expand_method`], if the callable is a bound method.
 pub(super) fn maybe_expand_method(a: &mut Analysis, above: usize) -> Result<(), Stop> {
-    let Operands { callable, receiver } = operands(a, above);
+    let CallSlots { callable, receiver } = slots(a, above);
     let bound = a.peek(receiver);
     if a.symbols.is_non_null(bound) {
         return Ok(());
@@ -133,7 +133,7 @@ pub(super) fn maybe_expand_method(a: &mut Analysis, above: usize) -> Result<(), 
 
 /// The callable is the class of this version. It becomes its `__init__`, and the receiver a new instance.
 pub(super) fn allocate_object(a: &mut Analysis) -> Result<(), Stop> {
-    let Operands { callable, receiver } = operands(a, 0);
+    let CallSlots { callable, receiver } = slots(a, 0);
     let init = a.symbols.with(Fact::NonNull)?;
     a.poke(callable, init);
     let instance = a.symbols.with(Fact::NonNull)?;
