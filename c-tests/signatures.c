@@ -8,6 +8,7 @@
 #include <pycore_index_pool.h>
 #include <pycore_instruments.h>
 #include <pycore_interpframe.h>
+#include <pycore_optimizer.h>
 #include <pycore_stackref.h>
 
 #include "signatures.h"

@@ -27,7 +27,17 @@ sysroot_flags() {
         "-Wl,--disable-new-dtags -Wl,-rpath,$REVAL_HOST_LIBDIR -Wl,--dynamic-linker=$REVAL_HOST_LOADER"
 }
 
-replaced_objects() { echo "${REPLACED:-$(cat "$root/host/replaced.txt")}"; }
+# The objects that are replaced. A library without tier 2 leaves those of the optimizer to the host.
+replaced_objects() {
+    if [ -n "${REPLACED:-}" ]; then
+        echo "$REPLACED"
+    elif [ "${REVAL_EXPERIMENTAL_JIT:-no}" = no ] && { [ "${REVAL_EXPERIMENTAL_JIT:-}" = no ] ||
+        [ "${REVAL_HOST_TIER2:-0}" = 0 ]; }; then
+        sed '/^optimizer/d' "$root/host/replaced.txt"
+    else
+        cat "$root/host/replaced.txt"
+    fi
+}
 
 # replaced_with OBJECT...: the objects that are replaced together with these, themselves included: those on one line.
 replaced_with() {

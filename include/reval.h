@@ -903,6 +903,8 @@ void _PyIndexPool_Fini(_PyIndexPool *pool);
 #endif
 
 
+#ifdef _Py_TIER2
+
 /* --- tier 2: executors ------------------------------------------------------------------------------------------------
 
    The JIT, which compiles executors, is the host's: see pycore_jit.h. */
@@ -955,17 +957,13 @@ void _Py_ClearExecutorDeletionList(PyInterpreterState *interp);
 
 /* Writes all valid executors of the thread's interpreter to `out`, as a graph in the language of graphviz.
 
-   Returns 0. Without tier 2, returns -1 with NotImplementedError set.
+   Returns 0.
 
    Requires: `out` is open for writing. */
 int _PyDumpExecutors(FILE *out);
 
-#ifdef _Py_TIER2
-
 /* The type of executors. The host initializes it with its other static types. */
 extern PyTypeObject _PyUOpExecutor_Type;
-
-#endif
 
 
 /* --- tier 2: the optimizer ---------------------------------------------------------------------------------------- */
@@ -975,6 +973,8 @@ extern PyTypeObject _PyUOpExecutor_Type;
 
    Requires: the thread is attached, and no exception is set. The arguments are not used. */
 PyObject *_Py_uop_symbols_test(PyObject *self, PyObject *ignored);
+
+#endif
 
 
 /* --- tables and markers ------------------------------------------------------------------------------------------- */

@@ -18,6 +18,8 @@ mod codeobject;
 mod index_pool;
 mod instrumentation;
 mod legacy_tracing;
+// In a library without tier 2, these objects stay the host's.
+#[cfg(py_tier2)]
 mod optimizer;
 #[cfg(py_tier2)]
 mod optimizer_symbols;

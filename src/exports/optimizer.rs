@@ -1,17 +1,12 @@
 //! The symbols of `optimizer.o`: creating, finding and invalidating executors. The implementation is
-//! [`crate::tier2`]. A host without tier 2 has only `_PyDumpExecutors`.
+//! [`crate::tier2`].
 
-use core::ffi::c_int;
+use core::ffi::{c_int, c_void};
 
-use crate::host::ffi;
+use crate::host::{Code, CodeUnit, Frame, ThreadState, ffi};
 use crate::raise;
-#[cfg(py_tier2)]
-use {
-    crate::host::{Code, CodeUnit, Frame, ThreadState},
-    crate::tier2::executor::Executor,
-    crate::tier2::{create, deletion, dump, install, invalidate, python_type},
-    core::ffi::c_void,
-};
+use crate::tier2::executor::Executor;
+use crate::tier2::{create, deletion, dump, install, invalidate, python_type};
 
 /// Creates an executor for the code that `frame` runs from `start` on, and stores a new reference to it in
 /// `exec_ptr`. `chain_depth` is the number of executors that side exits lead through from one in the bytecode to
@@ -24,7 +19,6 @@ use {
 /// The calling thread is attached and no exception is set; `frame` is its current frame and published; `start` is
 /// an instruction in the frame's bytecode, at the first of its EXTENDED_ARGs; `exec_ptr` is writable;
 /// `chain_depth` is not negative.
-#[cfg(py_tier2)]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn _PyOptimizer_Optimize(
     frame: *mut ffi::_PyInterpreterFrame,
@@ -51,7 +45,6 @@ pub unsafe extern "C" fn _PyOptimizer_Optimize(
 ///
 /// # Safety
 /// The calling thread is attached; `code` is live.
-#[cfg(py_tier2)]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn _Py_GetExecutor(
     code: *mut ffi::PyCodeObject,
@@ -78,7 +71,6 @@ pub unsafe extern "C" fn _Py_GetExecutor(
 ///
 /// # Safety
 /// The calling thread is attached; `executor` is live.
-#[cfg(py_tier2)]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn _Py_ExecutorDetach(executor: *mut ffi::_PyExecutorObject) {
     // SAFETY: the executor is live (caller).
@@ -90,7 +82,6 @@ pub unsafe extern "C" fn _Py_ExecutorDetach(executor: *mut ffi::_PyExecutorObjec
 ///
 /// # Safety
 /// The calling thread is attached; `executor` is live.
-#[cfg(py_tier2)]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn _Py_Executor_DependsOn(executor: *mut ffi::_PyExecutorObject, obj: *mut c_void) {
     // SAFETY: the executor is live (caller).
@@ -102,7 +93,6 @@ pub unsafe extern "C" fn _Py_Executor_DependsOn(executor: *mut ffi::_PyExecutorO
 ///
 /// # Safety
 /// The calling thread is attached to `interp`.
-#[cfg(py_tier2)]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn _Py_Executors_InvalidateDependency(
     interp: *mut ffi::PyInterpreterState,
@@ -117,7 +107,6 @@ pub unsafe extern "C" fn _Py_Executors_InvalidateDependency(
 ///
 /// # Safety
 /// The calling thread is attached to `interp`.
-#[cfg(py_tier2)]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn _Py_Executors_InvalidateAll(
     interp: *mut ffi::PyInterpreterState,
@@ -132,7 +121,6 @@ pub unsafe extern "C" fn _Py_Executors_InvalidateAll(
 ///
 /// # Safety
 /// The calling thread is attached to `interp`.
-#[cfg(py_tier2)]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn _Py_Executors_InvalidateCold(interp: *mut ffi::PyInterpreterState) {
     // SAFETY: the callee has the same contract.
@@ -144,7 +132,6 @@ pub unsafe extern "C" fn _Py_Executors_InvalidateCold(interp: *mut ffi::PyInterp
 ///
 /// # Safety
 /// The calling thread is attached to `interp`, and does not hold the lock of the runtime's interpreters.
-#[cfg(py_tier2)]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn _Py_ClearExecutorDeletionList(interp: *mut ffi::PyInterpreterState) {
     // SAFETY: the callee has the same contract.
@@ -152,31 +139,19 @@ pub unsafe extern "C" fn _Py_ClearExecutorDeletionList(interp: *mut ffi::PyInter
 }
 
 /// The type of executors. The host initializes it with its other static types. Declared in `pycore_optimizer.h`.
-#[cfg(py_tier2)]
 #[unsafe(no_mangle)]
 pub static mut _PyUOpExecutor_Type: ffi::PyTypeObject = python_type::TYPE;
 
 /// Writes all valid executors of the thread's interpreter to `out`, as a graph in the language of graphviz.
 /// Declared in `pycore_optimizer.h`.
 ///
-/// Returns 0. Without tier 2, returns -1 with NotImplementedError set.
+/// Returns 0.
 ///
 /// # Safety
 /// The calling thread is attached; `out` is open for writing.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn _PyDumpExecutors(out: *mut ffi::FILE) -> c_int {
     // SAFETY: the callee has the same contract; the thread is attached (caller).
-    unsafe {
-        #[cfg(py_tier2)]
-        {
-            dump::dump(ThreadState::current().interp(), out);
-            0
-        }
-        #[cfg(not(py_tier2))]
-        {
-            let _ = out;
-            raise!(PyExc_NotImplementedError, c"No JIT available");
-            -1
-        }
-    }
+    unsafe { dump::dump(ThreadState::current().interp(), out) };
+    0
 }
