@@ -15,7 +15,6 @@ REVAL = os.path.abspath(os.environ.get("REVAL_PYTHON", BUILD / "bin" / "python3.
 REFERENCE = os.path.abspath(os.environ.get("REVAL_REFERENCE", BUILD / "bin" / "python3.14-ref"))
 
 HOST_DEBUG = "REVAL_HOST_DEBUG=1" in (BUILD / "host.env").read_text().split()
-HOST_TIER2 = "optimizer.o" not in (HERE.parent.parent / "host" / "replaced.txt").read_text().split()
 
 # Tier 2: not at all; as users have it; as early as it can be.
 MODES = {

@@ -11,14 +11,10 @@ Programs are made from numbers, their seeds. In every mode, all that a program s
 interpreter with tier 2 off shows: values, exceptions and their places, events of tools, counts of references, the way
 it ends; on debug hosts, also the total of references. A program with a difference is reduced, written to build/fuzz,
 and printed. The programs in fuzz.d/found were once different. They run first.
-
-The host's own tier 2 tells tools wrong places after it has left a trace, and its assertions fail on debug hosts. As
-long as it is not replaced, programs that use tools, and all on debug hosts, run with tier 2 off only.
 """
 
 import argparse
 import os
-import re
 import sys
 import time
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
@@ -33,25 +29,12 @@ from reduce import reduce  # noqa: E402
 BATCH = 50
 ENOUGH = 5  # differences, after which no more are looked for
 REDUCING = 60  # seconds for a program
-# Programs that use tools, trace or profile functions.
-WATCHING = re.compile(r"\b(monitor|local_events|trace|profile)\(")
 RESULTS = compare.BUILD / "fuzz"
 FOUND = Path(__file__).resolve().parent / "found"
 
 
 def batch(first, count, modes):
-    return allowed({str(seed): generator.program(seed) for seed in range(first, first + count)}, modes)
-
-
-def allowed(programs, modes):
-    """Differences in these programs, without those that are the host's."""
-    if not compare.HOST_TIER2:
-        return compare.differences(programs, modes)
-    left_out = {name: text for name, text in programs.items() if compare.HOST_DEBUG or WATCHING.search(text)}
-    others = {name: text for name, text in programs.items() if name not in left_out}
-    outcome = compare.differences(others, modes)
-    outcome.add(compare.differences(left_out, [mode for mode in modes if mode == "off"]))
-    return outcome
+    return compare.differences({str(seed): generator.program(seed) for seed in range(first, first + count)}, modes)
 
 
 def search(first, limit, seconds, modes, jobs):
@@ -85,9 +68,9 @@ def report(difference, reducing):
         print("    " + line)
 
 
-def files(paths, modes, differences):
+def files(paths, modes):
     """What differs in these programs."""
-    outcome = differences({Path(path).stem: Path(path).read_text() for path in paths}, modes)
+    outcome = compare.differences({Path(path).stem: Path(path).read_text() for path in paths}, modes)
     if outcome.slow or outcome.unsteady:
         raise SystemExit(f"too slow: {outcome.slow}; not the same each time: {outcome.unsteady}")
     return outcome.different
@@ -114,14 +97,14 @@ def main():
         return self_test.main()
 
     if args.files:
-        found = files(args.files, args.mode, compare.differences)
+        found = files(args.files, args.mode)
         for difference in found:
             report(difference, args.reduce)
         failed = {difference.name for difference in found}
         print(f"{len(args.files) - len(failed)} passed, {len(failed)} failed")
         return 1 if failed else 0
 
-    found = files(sorted(FOUND.glob("*.py")), args.mode, allowed)
+    found = files(sorted(FOUND.glob("*.py")), args.mode)
     for difference in found:
         report(difference, 0)
     seed = args.seed if args.seed is not None else int(time.time()) * 1000 % 10**9
