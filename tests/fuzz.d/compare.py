@@ -29,6 +29,8 @@ SECONDS = 5  # of processor time for one program
 LATE = "time limit"
 
 ADDRESS = re.compile("0x[0-9a-fA-F]+")
+# What an assertion of a debug host begins with.
+PROGRAM = re.compile(r"^python3\.14(-ref)?: ", re.MULTILINE)
 REFERENCES = re.compile(r"^references -?\d+\n\Z", re.MULTILINE)
 
 
@@ -83,7 +85,7 @@ def run(interpreter, mode, programs, seconds=None):
     results = {}
     for line in done.stdout.splitlines():
         name, end, text = json.loads(line)
-        results[name] = Result(end, ADDRESS.sub("0x", text))
+        results[name] = Result(end, ADDRESS.sub("0x", PROGRAM.sub("python: ", text)))
     for name in programs:
         results.setdefault(name, Result(f"the runner ended with status {done.returncode}", done.stderr))
     return results

@@ -61,9 +61,11 @@ class Output:
     def flush(self):
         pass
 
-    def close(self):
+    def close(self, last):
         if self.count > LINES:
             self.lines.append(f"and {self.count - LINES} more lines, sum {self.sum}")
+        if last is not None:
+            self.lines.append(last)
         data = "".join([line + "\n" for line in self.lines]).encode("utf-8", "backslashreplace")
         self.lines.clear()
         while data:

@@ -64,8 +64,7 @@ def execute(text):
         out.line("at the end " + prelude.describe(error))
     if before:
         gc.collect()
-        out.line(f"references {references() - before}")
-    out.close()
+    out.close(f"references {references() - before}" if before else None)
     os._exit(status)
 
 
