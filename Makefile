@@ -142,7 +142,7 @@ test: need-test python symbols ## what a developer wants to know in a few minute
 	$(hosted) c-tests/run
 	$(if_default)tests/readme
 	$(if_default)tests/tsan/run 10
-	$(if_packaged)tests/fuzz --seconds 30 --seed 1
+	$(if_packaged)tests/fuzz --seconds 30 --programs 400 --seed 1
 	tests/faults --quick
 	tests/run-quick
 	$(if_default)@tests/tested end
@@ -155,7 +155,7 @@ test-full: need-test python ## CPython's whole test suite, the debug host, progr
 	tests/faults
 	$(if_packaged)tests/events
 	$(if_packaged)tests/fuzz --self-test
-	$(if_packaged)tests/fuzz --seconds 90
+	$(if_packaged)tests/fuzz --seconds 90 --programs 600 --seed 10001
 	$(if_default)tests/tsan/run 120
 	$(if_default)tests/embedders
 	$(if_default)tests/build-bat
