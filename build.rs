@@ -33,7 +33,7 @@ impl Tier2 {
         self.bits & 1 != 0
     }
 
-    /// What a C compiler is told.
+    /// The flags for a C compiler.
     fn flags(self) -> Vec<String> {
         let mut flags = Vec::new();
         if self.bits != 0 {

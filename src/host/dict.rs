@@ -144,8 +144,8 @@ impl Dict {
         ((tag >> ffi::DICT_MAX_WATCHERS) & MASK) as u32
     }
 
-    /// Counts a change of a watched dictionary. The count has few bits, so whoever watches it must stop before
-    /// they overflow.
+    /// Counts a change of a watched dictionary. The count has few bits, so the watcher must stop before they
+    /// overflow.
     ///
     /// # Safety
     /// The dictionary is live, and the thread attached.

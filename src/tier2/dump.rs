@@ -12,7 +12,7 @@ struct File(*mut ffi::FILE);
 
 impl Write for File {
     fn write_str(&mut self, text: &str) -> fmt::Result {
-        // SAFETY: whoever creates a `File` guarantees that it is open.
+        // SAFETY: the creator of a `File` guarantees that it is open.
         unsafe { libc::fwrite(text.as_ptr().cast(), 1, text.len(), self.0.cast()) };
         Ok(())
     }
