@@ -418,8 +418,7 @@ impl NextStore for Infallible {
 
 // --- engines -----------------------------------------------------------------------------------
 
-/// A way to run micro-ops: the tier-1 interpreter, the micro-op interpreter and, later, the stencils of the
-/// JIT. The methods are inlined into every instruction, so that the engine's state lives in registers.
+/// A way to run micro-ops: the tier-1 interpreter and the micro-op interpreter. The methods are inlined into every instruction, so that the engine's state lives in registers.
 ///
 /// # Safety
 /// While a micro-op runs, the implementation guarantees: the thread of [`Engine::tstate`] is attached and

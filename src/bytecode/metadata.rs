@@ -1,4 +1,4 @@
-//! The instruction table as data: the rows of `instructions.rs`, for tests, documentation and future engines.
+//! The instruction table as data: the rows of `instructions.rs`, for tier 2, the specializer and tests.
 
 use super::{micro_op, opcode};
 

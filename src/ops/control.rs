@@ -419,7 +419,7 @@ pub(super) unsafe fn run_original<E: BytecodeEngine, T>(e: &mut E, original: u8)
     Err(BytecodeExit::As(original))
 }
 
-/// Executors: entry points of the host's JIT.
+/// Creating executors and running them.
 #[cfg(py_tier2)]
 mod executors {
     use super::*;

@@ -198,7 +198,7 @@ pub(super) fn init_frame(a: &mut Analysis) -> Result<(), Stop> {
     Ok(())
 }
 
-/// The frame that an earlier micro-op has made becomes the current one. The operand tells what it runs.
+/// The frame that an earlier micro-op has made becomes the current one. The operand is its function or code.
 pub(super) fn push_frame(a: &mut Analysis) -> Result<(), Stop> {
     let entered = Entered::from_operand(a.uop().operand0).ok_or(Stop::End)?;
     let NewFrame { arguments, function: called } = core::mem::take(&mut a.new_frame);
@@ -263,7 +263,7 @@ pub(super) fn return_generator(a: &mut Analysis) -> Result<(), Stop> {
     a.push_new(Fact::NonNull)
 }
 
-/// The frame below becomes the current one. The operand tells what it runs.
+/// The frame below becomes the current one. The operand is its function or code.
 fn leave(a: &mut Analysis) -> Result<(), Stop> {
     if a.frames.len() == 1 {
         return Err(Stop::End);
