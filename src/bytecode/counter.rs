@@ -60,6 +60,36 @@ impl BackoffCounter {
         self.0 < UNREACHABLE_BACKOFF
     }
 
+    /// Whether the next step brings the countdown to zero, or it is there already.
+    #[cfg(py_tier2)]
+    #[inline(always)]
+    pub(crate) const fn is_due(self) -> bool {
+        debug_assert!(!self.is_unreachable());
+        self.0 < 2 << BACKOFF_BITS
+    }
+
+    /// The same counter at zero: it triggers at the next check.
+    #[cfg(py_tier2)]
+    pub(crate) const fn expired(self) -> BackoffCounter {
+        BackoffCounter(self.backoff())
+    }
+
+    /// Restarts the counter after an attempt that is to be repeated soon: in `steps` steps, and with a larger backoff, so
+    /// that the number of attempts shows. `None` if the backoff has grown by `attempts` already since `first`.
+    #[cfg(py_tier2)]
+    pub(crate) const fn retry(self, first: BackoffCounter, steps: u16, attempts: u16) -> Option<BackoffCounter> {
+        let (backoff, initial) = (self.backoff(), first.backoff());
+        if backoff >= MAX_BACKOFF || backoff >= initial + attempts {
+            return None;
+        }
+        Some(BackoffCounter::new(steps, backoff + 1))
+    }
+
+    #[cfg(py_tier2)]
+    const fn backoff(self) -> u16 {
+        self.0 & ((1 << BACKOFF_BITS) - 1)
+    }
+
     /// Counts down one step.
     #[inline(always)]
     pub(crate) const fn advance(self) -> BackoffCounter {

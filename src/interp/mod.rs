@@ -11,14 +11,17 @@ pub(crate) mod namespaces;
 pub(crate) mod settings;
 pub(crate) mod unwind;
 
+#[cfg(any(py_tier2, not(feature = "tail-call")))]
+mod match_loop;
+#[cfg(py_tier2)]
+mod recording;
 #[cfg(feature = "tail-call")]
-#[path = "tail.rs"]
-mod dispatch;
-#[cfg(not(feature = "tail-call"))]
-#[path = "match_loop.rs"]
-mod dispatch;
+mod tail;
 
-pub(crate) use dispatch::interpret;
+#[cfg(not(feature = "tail-call"))]
+pub(crate) use match_loop::interpret;
+#[cfg(feature = "tail-call")]
+pub(crate) use tail::interpret;
 
 #[cfg(py_tier2)]
 use core::ptr::NonNull;
@@ -28,7 +31,7 @@ use crate::host::{CodeUnit, Frame, StackRef, ThreadState};
 #[cfg(py_tier2)]
 use crate::host::{ffi, refcount};
 #[cfg(py_tier2)]
-use crate::tier2::interpreter;
+use crate::tier2::{interpreter, record};
 
 /// The state of tier 1 while it executes one instruction. It stays in machine registers, because every function
 /// that borrows it is inlined.
@@ -221,6 +224,11 @@ unsafe impl BytecodeEngine for Tier1 {
     unsafe fn run_executor(&self, executor: NonNull<ffi::_PyExecutorObject>) -> Option<CodeUnit> {
         // SAFETY: the executor is valid and begins at an instruction of the frame (caller).
         unsafe { run_executor(self.frame, self.sp, self.tstate, executor) }
+    }
+    #[cfg(py_tier2)]
+    #[inline(always)]
+    fn wants_recording(&self) -> bool {
+        record::is_wanted()
     }
 }
 

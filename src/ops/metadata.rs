@@ -381,6 +381,10 @@ unsafe impl BytecodeEngine for AnyBytecodeEngine {
     unsafe fn run_executor(&self, _executor: core::ptr::NonNull<ffi::_PyExecutorObject>) -> Option<CodeUnit> {
         match *self {}
     }
+    #[cfg(py_tier2)]
+    fn wants_recording(&self) -> bool {
+        match *self {}
+    }
 }
 
 #[cfg(test)]
