@@ -3,6 +3,7 @@
 #[cfg(py_tier2)]
 use core::ptr::NonNull;
 
+use super::frames::after_return;
 use super::guards::guard;
 use crate::breaker::word::EvalBreaker;
 use crate::bytecode::{BackoffCounter, opcode};
@@ -197,8 +198,7 @@ pub(crate) unsafe fn return_value<E: Engine>(e: &mut E, [value]: [StackRef; 1]) 
         tstate.set_current_frame(Some(caller));
         frames::clear_and_pop(tstate, dying);
         let caller = tstate.current_frame().unwrap_unchecked();
-        let offset = (*caller.as_ptr()).return_offset;
-        e.switch_frame(caller, caller.instr().add(offset as isize));
+        e.switch_frame(caller, after_return(caller));
         if !FREE_THREADED {
             e.set_sp(e.sp().add(1));
         }
