@@ -95,6 +95,33 @@ impl SideExit {
         Executor::from_ptr(unsafe { (*self.0).executor })
     }
 
+    /// The exit leads to `executor` from now on.
+    ///
+    /// # Safety
+    /// The exit belongs to a live executor, and leads to none. The thread is attached.
+    pub(crate) unsafe fn lead_to(self, executor: OwnedExecutor) {
+        // SAFETY: the exit is live, and takes the reference over (caller).
+        unsafe { (*self.0).executor = executor.into_ptr() }
+    }
+
+    /// The offset of the instruction to which the exit leads, in the bytecode of the frame that is current there.
+    ///
+    /// # Safety
+    /// The exit belongs to a live executor.
+    pub(crate) unsafe fn target(self) -> u32 {
+        // SAFETY: the exit is live (caller).
+        unsafe { (*self.0).target }
+    }
+
+    /// The counter of the exit: see [`SideExit::set_temperature`].
+    ///
+    /// # Safety
+    /// The exit belongs to a live executor.
+    pub(crate) unsafe fn temperature(self) -> BackoffCounter {
+        // SAFETY: the exit is live (caller).
+        unsafe { BackoffCounter::from_bits((*self.0).temperature.value_and_backoff) }
+    }
+
     /// Sets the temperature: how often the exit is yet to be taken until the code behind it is traced.
     ///
     /// # Safety

@@ -9,7 +9,7 @@ use crate::bytecode::metadata::{Argument, Instruction, Operand, Step};
 use crate::bytecode::{micro_op, opcode};
 use crate::host::function::Function;
 use crate::host::{Code, CodeUnit, Frame, FunctionVersion, Owned, StackRef};
-use crate::host::{ffi, refcount};
+use crate::host::ffi;
 use crate::instrument::opcodes::is_instrumented;
 use crate::ops::metadata::{Group, MicroOp};
 
@@ -128,8 +128,9 @@ impl Running {
         }
     }
 
-    pub(super) fn opcode(&self) -> u8 {
-        self.row.opcode
+    /// Whether the instruction did nothing but change itself, and runs again. RESUME does, when it instruments its code.
+    pub(super) fn runs_again(&self, then: Arrival) -> bool {
+        self.row.opcode == opcode::RESUME && then.frame == self.frame && then.instr == self.start
     }
 
     /// The first code unit of the instruction.
@@ -518,6 +519,7 @@ impl Translator {
                     self.push(micro_op::call_kw_non_py, oparg, 0, target);
                 }
                 "send" => {
+                    self.push(micro_op::guard_nos_not_generator, oparg, 0, target);
                     let (next, end) = (this.next(), this.next().add(oparg as isize));
                     let (number, other) = if then.instr == next {
                         (micro_op::send_yields, end)

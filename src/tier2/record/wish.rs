@@ -1,0 +1,156 @@
+//! What a thread wants to be recorded: a counter has asked for an executor, which does not exist yet.
+
+use core::cell::Cell;
+
+use super::super::executor::{Executor, OwnedExecutor, SideExit};
+use crate::bytecode::{BackoffCounter, opcode, thresholds};
+use crate::host::{CodeUnit, Frame, ThreadState, ffi};
+
+/// The number of executors that side exits may lead to one after the other, until one has to be in the bytecode.
+const MAX_CHAIN_DEPTH: u8 = ffi::MAX_CHAIN_DEPTH as u8;
+
+/// A recording that is wanted.
+pub(super) struct Wish {
+    /// The first instruction of the trace, in live bytecode while the recording runs. For a loop, the jump back.
+    start: CodeUnit,
+    /// Its unit with the opcode.
+    instr: CodeUnit,
+    /// The number of executors that side exits lead through from one in the bytecode to the new one.
+    depth: u8,
+    /// The side exit that the new one is for, and its executor. `None` for a loop.
+    exit: Option<(OwnedExecutor, SideExit)>,
+}
+
+thread_local! {
+    /// What the thread wants. It is taken before anything else runs, so it never waits for the end of a thread.
+    static WISH: Cell<*mut Wish> = const { Cell::new(core::ptr::null_mut()) };
+}
+
+/// Whether the thread wants a recording.
+#[inline(always)]
+pub(crate) fn is_wanted() -> bool {
+    !WISH.get().is_null()
+}
+
+/// The thread wants a recording of what `frame` runs from `start` on. If it runs an executor, that is to be for the side
+/// exit which has just become hot.
+///
+/// # Safety
+/// The thread is attached. `frame` is its current frame, and `start` an instruction in its bytecode.
+pub(crate) unsafe fn note(frame: Frame, start: CodeUnit, chain_depth: u8) {
+    // SAFETY: thread and frame are as the caller says. The current executor is live. An EXTENDED_ARG is followed by
+    // another unit.
+    unsafe {
+        let instr = if start.opcode() == opcode::EXTENDED_ARG { start.add(1) } else { start };
+        if instr.opcode() == opcode::EXTENDED_ARG {
+            return;
+        }
+        let current = (*ThreadState::current().as_ptr()).current_executor;
+        let exit = match Executor::from_ptr(current.cast()) {
+            None => None,
+            Some(executor) => {
+                let target = start.offset_from(frame.bytecode()) as u32;
+                let mut exits = executor.exits();
+                let Some(exit) = exits.find(|exit| exit.target() == target && exit.temperature().triggers())
+                else {
+                    return;
+                };
+                Some((executor.new_ref(), exit))
+            }
+        };
+        drop(take());
+        let wish = super::on_heap(Wish { start, instr, depth: chain_depth % MAX_CHAIN_DEPTH, exit });
+        WISH.set(wish.map_or(core::ptr::null_mut(), Box::into_raw));
+    }
+}
+
+/// Takes what the thread wants.
+pub(super) fn take() -> Option<Wish> {
+    let wish = WISH.replace(core::ptr::null_mut());
+    // SAFETY: the pointer is null or that of a box, which belongs to the cell that has just been emptied.
+    (!wish.is_null()).then(|| unsafe { *Box::from_raw(wish) })
+}
+
+impl Wish {
+    /// The first instruction of the trace.
+    pub(super) fn start(&self) -> CodeUnit {
+        self.start
+    }
+
+    /// Whether the executor is to take the place of the first instruction. Every fourth of a chain is.
+    pub(super) fn is_for_bytecode(&self) -> bool {
+        self.depth == 0
+    }
+
+    /// The depth of the new executor, which is in the bytecode or not.
+    pub(super) fn depth(&self, in_bytecode: bool) -> u8 {
+        if in_bytecode || self.depth > 0 { self.depth } else { MAX_CHAIN_DEPTH - 1 }
+    }
+
+    /// The side exit leads to the new executor from now on. (The one for a loop is in the bytecode.)
+    ///
+    /// # Safety
+    /// The thread is attached.
+    pub(super) unsafe fn fulfil(&self, new: OwnedExecutor) {
+        if let Some((executor, exit)) = &self.exit {
+            // SAFETY: the reference keeps the executor of the exit alive. A valid one may lead to others.
+            unsafe {
+                if executor.executor().is_valid() && exit.executor().is_none() {
+                    exit.lead_to(new);
+                }
+            }
+        }
+    }
+
+    /// The counter begins anew, since the executor is there.
+    ///
+    /// # Safety
+    /// The thread is attached; the code of the start is live.
+    pub(super) unsafe fn reset_counter(&self) {
+        // SAFETY: an interpreter that runs code has read its configuration (caller).
+        unsafe {
+            let thresholds = thresholds::get();
+            self.set_counter(if self.exit.is_some() { thresholds.side_exit } else { thresholds.jump_backward });
+        }
+    }
+
+    /// Lets the counter trigger again in `steps` steps. Returns false if that has happened `attempts` times already.
+    ///
+    /// # Safety
+    /// As for [`Wish::reset_counter`].
+    pub(super) unsafe fn retry(&self, steps: u16, attempts: u16) -> bool {
+        // SAFETY: as for `reset_counter`.
+        unsafe {
+            let thresholds = thresholds::get();
+            let first = if self.exit.is_some() { thresholds.side_exit } else { thresholds.jump_backward };
+            let retry = self.counter().retry(first, steps, attempts);
+            retry.inspect(|&counter| self.set_counter(counter)).is_some()
+        }
+    }
+
+    /// The counter that has asked for the recording.
+    ///
+    /// # Safety
+    /// The code of the start is live.
+    unsafe fn counter(&self) -> BackoffCounter {
+        // SAFETY: the executor of the exit is live; a backward jump has a counter.
+        unsafe {
+            match &self.exit {
+                Some((_, exit)) => exit.temperature(),
+                None => BackoffCounter::load_at(self.instr),
+            }
+        }
+    }
+
+    /// # Safety
+    /// The code of the start is live.
+    unsafe fn set_counter(&self, counter: BackoffCounter) {
+        // SAFETY: as for `counter`.
+        unsafe {
+            match &self.exit {
+                Some((_, exit)) => exit.set_temperature(counter),
+                None => counter.store_at(self.instr),
+            }
+        }
+    }
+}
