@@ -2,6 +2,7 @@
 
 use super::executor::OwnedExecutor;
 use super::{Dependencies, Trace, finish, install, list, optimize, translate};
+use crate::host::function::Function;
 use crate::host::{CodeUnit, Frame, ThreadState, ffi};
 
 /// The number of executors that side exits may lead to one after the other, until one has to be in the bytecode.
@@ -53,7 +54,9 @@ unsafe fn fill(
             return None;
         }
         let stack_entries = frame.stack_pointer().offset_from(frame.stack_base()) as usize;
-        if wants_optimizer() && !optimize::optimize(frame, trace, stack_entries, &mut dependencies) {
+        let function = Some(Function::from_object(frame.function().cast()));
+        let start = optimize::Start { code: frame.code(), function, stack_entries };
+        if wants_optimizer() && !optimize::optimize(&start, trace, &mut dependencies) {
             return None;
         }
     }
