@@ -34,15 +34,13 @@ fn value_at(dict: Dict, index: u64) -> Option<Constant> {
     }
 }
 
-/// The globals of the frame, if they have these keys and the trace may rely on them. Refuses if the first frame has
-/// other globals: the trace would leave here.
+/// The globals of the frame, if the trace may rely on them. Refuses if they do not have these keys: the trace would leave
+/// here.
 fn watched_globals<'b>(a: &'b mut Analysis, version: u64) -> Result<Option<&'b mut Namespace>, Stop> {
-    let is_first = a.frames.len() == 1;
     let Some(namespace) = &a.frame().namespace else { return Ok(None) };
     let globals = namespace.globals;
     if !has_keys(globals, version) {
-        // A function that was found by its version may be another one than that which is called.
-        return if is_first { Err(Stop::Refuse) } else { Ok(None) };
+        return Err(Stop::Refuse);
     }
     // SAFETY: the thread is attached and the callbacks are set during the analysis; the dictionary is live.
     let watched = unsafe { watchers::watch_globals(globals, a.dependencies) };

@@ -6,6 +6,7 @@
 
 mod attributes;
 mod calls;
+mod frames;
 mod globals;
 mod numbers;
 mod truth;
@@ -139,18 +140,19 @@ pub(super) fn apply(a: &mut Analysis) -> Result<(), Stop> {
         op::maybe_expand_method_kw => calls::maybe_expand_method(a, 1),
         op::check_and_allocate_object => calls::allocate_object(a),
         op::check_pep_523 => calls::check_default_evaluator(a),
-        op::check_stack_space => calls::check_stack_space(a),
+        op::check_stack_space => frames::check_stack_space(a),
 
         // Frames.
-        op::init_call_py_exact_args | op::py_frame_general | op::py_frame_kw => calls::frame(a),
-        op::create_init_frame => calls::init_frame(a),
-        op::load_attr_property_frame => calls::frame_of_inputs(a, 1),
-        op::binary_op_subscr_init_call => calls::frame_of_inputs(a, 2),
-        op::push_frame => calls::push_frame(a),
-        op::return_value => calls::return_value(a),
-        op::return_generator => calls::return_generator(a),
-        // A generator's frame has run before: nothing is known about its stack.
-        op::for_iter_gen_frame | op::send_gen_frame | op::yield_value => Err(Stop::End),
+        op::init_call_py_exact_args | op::py_frame_general | op::py_frame_kw => frames::of_call(a),
+        op::create_init_frame => frames::of_init(a),
+        op::load_attr_property_frame => frames::of_inputs(a, 1),
+        op::binary_op_subscr_init_call => frames::of_inputs(a, 2),
+        op::push_frame => frames::push_frame(a),
+        op::return_value => frames::return_value(a),
+        op::return_generator => frames::return_generator(a),
+        op::yield_value => frames::return_value(a),
+        op::for_iter_gen_frame => frames::of_iteration(a),
+        op::send_gen_frame => frames::of_send(a),
 
         // The end.
         op::jump_to_top | op::exit_trace => Err(Stop::End),
