@@ -77,7 +77,12 @@ impl BackoffCounter {
     /// Restarts the counter after an attempt that is to be repeated soon: in `steps` steps, and with a larger backoff, so
     /// that the number of attempts shows. `None` if the backoff has grown by `attempts` already since `first`.
     #[cfg(py_tier2)]
-    pub(crate) const fn retry(self, first: BackoffCounter, steps: u16, attempts: u16) -> Option<BackoffCounter> {
+    pub(crate) const fn retry(
+        self,
+        first: BackoffCounter,
+        steps: u16,
+        attempts: u16,
+    ) -> Option<BackoffCounter> {
         let (backoff, initial) = (self.backoff(), first.backoff());
         if backoff >= MAX_BACKOFF || backoff >= initial + attempts {
             return None;
@@ -109,12 +114,6 @@ impl BackoffCounter {
         let backoff = self.0 & ((1 << BACKOFF_BITS) - 1);
         let backoff = if backoff < MAX_BACKOFF { backoff + 1 } else { MAX_BACKOFF };
         BackoffCounter::new((1 << backoff) - 1, backoff)
-    }
-
-    /// Whether the counter has never triggered, so that its new instruction has not been specialized yet.
-    #[cfg(py_tier2)]
-    pub(crate) const fn is_warming_up(self) -> bool {
-        self.0 & ((1 << BACKOFF_BITS) - 1) == ffi::ADAPTIVE_WARMUP_BACKOFF as u16
     }
 
     /// Reads the counter in the cache of `instr`.

@@ -19,11 +19,11 @@ pub(super) trait Observer {
 
     /// The body of `opcode` is about to run for the instruction at `instr`, the one at which the loop has just arrived
     /// or the one behind its EXTENDED_ARGs. Bodies that have run for it before had no effect. Returns the opcode whose
-    /// body runs instead, an equivalent one for the program.
+    /// body runs instead, and its argument: equivalent ones for the program.
     ///
     /// # Safety
     /// As for [`Observer::arrives`]; `oparg` is the argument of the instruction.
-    unsafe fn runs(&mut self, opcode: u8, instr: CodeUnit, oparg: usize) -> u8;
+    unsafe fn runs(&mut self, opcode: u8, instr: CodeUnit, oparg: usize) -> (u8, usize);
 
     /// The instruction has raised an exception. Returns whether to go on after unwinding.
     fn raises(&mut self) -> bool;
@@ -40,8 +40,8 @@ impl Observer for Unobserved {
         true
     }
     #[inline(always)]
-    unsafe fn runs(&mut self, opcode: u8, _instr: CodeUnit, _oparg: usize) -> u8 {
-        opcode
+    unsafe fn runs(&mut self, opcode: u8, _instr: CodeUnit, oparg: usize) -> (u8, usize) {
+        (opcode, oparg)
     }
     #[inline(always)]
     fn raises(&mut self) -> bool {
@@ -85,7 +85,7 @@ macro_rules! instruction_loop {
                     }
                     let (mut opcode, mut oparg) = next.decode();
                     let resume = loop {
-                        opcode = observer.runs(opcode, next, oparg);
+                        (opcode, oparg) = observer.runs(opcode, next, oparg);
                         let (e, result, family) = match opcode {
                             $(opcode::$name => {
                                 let units = const { 1 + metadata::$name.cache_units() };

@@ -9,7 +9,7 @@ impl Observer for Recording {
         // SAFETY: the contract is the same.
         unsafe { Recording::arrives(self, frame, sp, instr) }
     }
-    unsafe fn runs(&mut self, opcode: u8, instr: CodeUnit, oparg: usize) -> u8 {
+    unsafe fn runs(&mut self, opcode: u8, instr: CodeUnit, oparg: usize) -> (u8, usize) {
         // SAFETY: the contract is the same.
         unsafe { Recording::runs(self, opcode, instr, oparg) }
     }
@@ -28,12 +28,7 @@ impl Observer for Recording {
 /// ([`wants_recording`](crate::engine::BytecodeEngine::wants_recording)).
 #[cold]
 #[inline(never)]
-pub(super) unsafe fn record(
-    tstate: ThreadState,
-    frame: Frame,
-    sp: *mut StackRef,
-    next: CodeUnit,
-) -> Stop {
+pub(super) unsafe fn record(tstate: ThreadState, frame: Frame, sp: *mut StackRef, next: CodeUnit) -> Stop {
     // SAFETY: thread, frame and instruction are as all of these functions require (caller). The loop stops where
     // it could go on, too, and there the frame is published for the end of the recording.
     unsafe {

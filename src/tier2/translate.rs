@@ -3,13 +3,14 @@
 
 use arrayvec::ArrayVec;
 
+use super::executor::OwnedExecutor;
 use super::uop::{Entered, MAX_LENGTH};
-use super::{Dependencies, Trace, Uop};
+use super::{Dependencies, Trace, Uop, install};
 use crate::bytecode::metadata::{Argument, Instruction, Operand, Step};
 use crate::bytecode::{micro_op, opcode};
+use crate::host::ffi;
 use crate::host::function::Function;
 use crate::host::{Code, CodeUnit, Frame, FunctionVersion, Owned, StackRef};
-use crate::host::ffi;
 use crate::instrument::opcodes::is_instrumented;
 use crate::ops::metadata::{Group, MicroOp};
 
@@ -94,6 +95,8 @@ pub(super) struct Running {
     target: u32,
     /// The frame that runs it. It may be gone when the instruction is done.
     frame: Frame,
+    /// The executor that has taken the place of the unit at `start`.
+    executor: Option<OwnedExecutor>,
     /// Its inline cache.
     cache: [u16; MAX_CACHE],
 }
@@ -109,8 +112,13 @@ impl Running {
             let (opcode, oparg) = start.decode();
             let target = start.offset_from(frame.bytecode()) as u32;
             let row = Instruction::of(opcode)?;
+            let executor = if opcode == opcode::ENTER_EXECUTOR {
+                Some(install::at(frame.code(), target as usize)?.new_ref())
+            } else {
+                None
+            };
             let mut running =
-                Running { row, start, instr: start, oparg, target, frame, cache: [0; MAX_CACHE] };
+                Running { row, start, instr: start, oparg, target, frame, executor, cache: [0; MAX_CACHE] };
             running.becomes(row, start, oparg);
             Some(running)
         }
@@ -128,9 +136,57 @@ impl Running {
         }
     }
 
+    /// The STORE_FAST behind this instruction, if the two have run as one in tier 1. Numbers that are changed in place do
+    /// that.
+    ///
+    /// # Safety
+    /// The instruction is in live bytecode.
+    pub(super) unsafe fn fused_store(&self, then: Arrival) -> Option<Running> {
+        let may_fuse = matches!(self.row.family, Some(opcode::FOR_ITER | opcode::BINARY_OP))
+            && self.row.opcode != opcode::BINARY_OP_INPLACE_ADD_UNICODE;
+        // SAFETY: another instruction follows in the same bytecode (caller), and the frame is still there if it has not
+        // changed.
+        unsafe {
+            let next = self.next();
+            let is_fused = may_fuse
+                && then.frame == self.frame
+                && next.opcode() == opcode::STORE_FAST
+                && then.instr == next.add(1);
+            if is_fused { Running::at(self.frame, next) } else { None }
+        }
+    }
+
+    /// Opcode and argument of the first unit, if an executor has taken its place.
+    pub(super) fn replaced(&self) -> Option<(u8, u8)> {
+        // SAFETY: the reference keeps the executor alive.
+        self.executor.as_ref().map(|executor| unsafe { executor.executor().replaced() })
+    }
+
+    /// The executor that has taken the place of the first unit.
+    pub(super) fn into_executor(self) -> Option<OwnedExecutor> {
+        self.executor
+    }
+
+    /// Whether an executor has taken the place of the jump that closes a loop.
+    ///
+    /// # Safety
+    /// The instruction is in live bytecode.
+    pub(super) unsafe fn is_replaced_jump_back(&self) -> bool {
+        // SAFETY: an EXTENDED_ARG is followed by another unit.
+        self.replaced().is_some_and(|(opcode, _)| unsafe {
+            let opcode = if opcode == opcode::EXTENDED_ARG { self.start.add(1).opcode() } else { opcode };
+            opcode == opcode::JUMP_BACKWARD_JIT
+        })
+    }
+
     /// Whether the instruction did nothing but change itself, and runs again. RESUME does, when it instruments its code.
     pub(super) fn runs_again(&self, then: Arrival) -> bool {
         self.row.opcode == opcode::RESUME && then.frame == self.frame && then.instr == self.start
+    }
+
+    /// Where its opcode is.
+    pub(super) fn instr(&self) -> CodeUnit {
+        self.instr
     }
 
     /// The first code unit of the instruction.
@@ -151,7 +207,6 @@ impl Running {
         // SAFETY: every instruction is followed by another one, behind its cache.
         unsafe { self.instr.add(1 + self.row.cache_units() as isize) }
     }
-
 }
 
 /// Where the program is after an instruction.
@@ -408,18 +463,31 @@ impl Translator {
         }
     }
 
-    /// Follows a jump to the start of a loop. In a function that the trace has called, or for the second time in the
-    /// same code, that is an inner loop.
+    /// Follows a jump to the start of a loop.
     ///
     /// # Safety
     /// The frame of `then`, the one that has jumped, is current.
     unsafe fn jump_back(&mut self, then: Arrival) -> Result<(), End> {
         // SAFETY: the frame executes code (caller).
-        let code = unsafe { then.code() };
-        if self.calls > 0 && !self.loops.is_empty() || self.loops.contains(&code) {
-            return Err(End::InnerLoop);
+        unsafe {
+            if !self.may_jump_back(then.frame) {
+                return Err(End::InnerLoop);
+            }
+            self.loops.try_push(then.code()).map_err(|_| End::TooLong)
         }
-        self.loops.try_push(code).map_err(|_| End::TooLong)
+    }
+
+    /// Whether the trace may jump back in `frame`. In a function that the trace has called, or for the second time in the
+    /// same code, that is an inner loop; a generator goes round with what drives it.
+    ///
+    /// # Safety
+    /// The frame is current and executes code.
+    pub(super) unsafe fn may_jump_back(&self, frame: Frame) -> bool {
+        // SAFETY: the frame executes code (caller).
+        unsafe {
+            let is_on_the_way = self.calls == 0 || self.loops.is_empty() || frame.is_generator();
+            is_on_the_way && !self.loops.contains(&frame.code())
+        }
     }
 
     /// Appends the micro-ops of an instruction.

@@ -28,39 +28,52 @@ pub(crate) enum Outcome {
 }
 
 const ENDS: usize = End::ALL.len();
-/// The number of outcomes: the names below, in the order of [`Outcome::index`].
+/// The number of outcomes.
 const COUNT: usize = 7 + 2 * ENDS;
 
-static COUNTS: [AtomicU64; COUNT] = [const { AtomicU64::new(0) }; COUNT];
+/// How many attempts had one outcome.
+#[repr(C)]
+pub(crate) struct Attempts {
+    outcome: *const c_char,
+    count: AtomicU64,
+}
 
-static NAMES: [&CStr; COUNT] = [
-    c"a loop",
-    c"tried again soon: a branch went the less likely way",
-    c"none: something changed meanwhile",
-    c"none: the trace contradicts itself",
-    c"none: no room",
-    c"none: no memory",
-    c"none: abandoned",
-    c"up to another executor",
-    c"up to an instrumented instruction",
-    c"up to an instruction that has no form in traces",
-    c"up to an inner loop",
-    c"up to a branch that goes both ways",
-    c"up to a branch that went the less likely way",
-    c"up to an exception",
-    c"up to a return into C",
-    c"up to a call too deep",
-    c"up to the longest length",
-    c"none: only another executor",
-    c"none: only an instrumented instruction",
-    c"none: only an instruction that has no form in traces",
-    c"none: only an inner loop",
-    c"none: only a branch that goes both ways",
-    c"none: only a branch that went the less likely way",
-    c"none: only an exception",
-    c"none: only a return into C",
-    c"none: only a call too deep",
-    c"none: no room for one instruction",
+// SAFETY: the pointer is to a constant, and the count is atomic.
+unsafe impl Sync for Attempts {}
+
+const fn attempts(outcome: &'static CStr) -> Attempts {
+    Attempts { outcome: outcome.as_ptr(), count: AtomicU64::new(0) }
+}
+
+/// All outcomes, in the order of [`Outcome::index`].
+pub(crate) static ATTEMPTS: [Attempts; COUNT] = [
+    attempts(c"a loop"),
+    attempts(c"tried again soon: a branch went the less likely way"),
+    attempts(c"none: something changed meanwhile"),
+    attempts(c"none: the trace contradicts itself"),
+    attempts(c"none: no room"),
+    attempts(c"none: no memory"),
+    attempts(c"none: abandoned"),
+    attempts(c"up to another executor"),
+    attempts(c"up to an instrumented instruction"),
+    attempts(c"up to an instruction that has no form in traces"),
+    attempts(c"up to an inner loop"),
+    attempts(c"up to a branch that goes both ways"),
+    attempts(c"up to a branch that went the less likely way"),
+    attempts(c"up to an exception"),
+    attempts(c"up to a return into C"),
+    attempts(c"up to a call too deep"),
+    attempts(c"up to the longest length"),
+    attempts(c"none: only another executor"),
+    attempts(c"none: only an instrumented instruction"),
+    attempts(c"none: only an instruction that has no form in traces"),
+    attempts(c"none: only an inner loop"),
+    attempts(c"none: only a branch that goes both ways"),
+    attempts(c"none: only a branch that went the less likely way"),
+    attempts(c"none: only an exception"),
+    attempts(c"none: only a return into C"),
+    attempts(c"none: only a call too deep"),
+    attempts(c"none: no room for one instruction"),
 ];
 
 impl Outcome {
@@ -80,23 +93,7 @@ impl Outcome {
 }
 
 pub(super) fn count(outcome: Outcome) {
-    COUNTS[outcome.index()].fetch_add(1, Ordering::Relaxed);
-}
-
-/// How many attempts had one outcome.
-#[derive(Clone, Copy)]
-#[repr(C)]
-pub(crate) struct Attempt {
-    pub(crate) outcome: *const c_char,
-    pub(crate) count: u64,
-}
-
-/// The counts now.
-pub(crate) fn snapshot() -> [Attempt; COUNT] {
-    core::array::from_fn(|index| Attempt {
-        outcome: NAMES[index].as_ptr(),
-        count: COUNTS[index].load(Ordering::Relaxed),
-    })
+    ATTEMPTS[outcome.index()].count.fetch_add(1, Ordering::Relaxed);
 }
 
 #[cfg(test)]

@@ -14,9 +14,10 @@ mod wish;
 
 use std::alloc::{Layout, alloc};
 
-pub(crate) use attempts::{Attempt, Outcome, snapshot};
+pub(crate) use attempts::{ATTEMPTS, Outcome};
 pub(crate) use wish::{is_wanted, note};
 
+use super::executor::OwnedExecutor;
 use super::translate::{Arrival, End, Running, Translator};
 use super::{create, install, invalidate, optimize};
 use crate::bytecode::metadata::{Instruction, Operand, Step};
@@ -47,6 +48,8 @@ pub(crate) struct Recording {
     fits_bytecode: bool,
     begin: Begin,
     ending: Option<Ending>,
+    /// The executor in front of which the trace ends.
+    following: Option<OwnedExecutor>,
     /// [`invalidate::epoch`] at the beginning.
     epoch: usize,
 }
@@ -95,6 +98,7 @@ impl Recording {
                 is_specialized: false,
                 begin,
                 ending: None,
+                following: None,
                 epoch: invalidate::epoch(),
             })?;
             if start != next {
@@ -127,11 +131,11 @@ impl Recording {
             if let Some(done) = self.running.take()
                 && !done.runs_again(then)
             {
-                if let Err(end) = self.translate(&done, then) {
-                    self.end_before(&done, end);
+                let store = done.fused_store(then);
+                let between = store.as_ref().map_or(then, |store| Arrival { instr: store.instr(), ..then });
+                if !self.take_over(&done, between) || store.is_some_and(|store| !self.take_over(&store, then)) {
                     return false;
                 }
-                self.instructions += 1;
             }
             if instr == self.wish.start() && self.instructions > 0 {
                 self.ending = Some(Ending::Loop);
@@ -139,8 +143,9 @@ impl Recording {
                 return false;
             }
             let Some(next) = Running::at(frame, instr) else { return false };
-            if let Some(end) = end_at(instr) {
+            if let Some(end) = self.end_at(&next, frame, instr) {
                 self.end_before(&next, end);
+                self.following = next.into_executor();
                 return false;
             }
             self.running = Some(next);
@@ -150,18 +155,23 @@ impl Recording {
     }
 
     /// The body of `opcode` is about to run for the instruction at which the recording has arrived. Returns the opcode
-    /// whose body runs instead: the same for the program.
+    /// whose body runs instead, and its argument: the same for the program.
     ///
     /// # Safety
     /// As for [`Recording::arrives`]; `oparg` is the instruction's argument, and `instr` the unit with its opcode.
-    pub(crate) unsafe fn runs(&mut self, opcode: u8, instr: CodeUnit, oparg: usize) -> u8 {
-        let (Some(running), Some(row)) = (&mut self.running, Instruction::of(opcode)) else { return opcode };
+    pub(crate) unsafe fn runs(&mut self, opcode: u8, instr: CodeUnit, oparg: usize) -> (u8, usize) {
+        let Some(running) = &mut self.running else { return (opcode, oparg) };
         // SAFETY: the instruction is in the bytecode of the current frame (caller).
         unsafe {
+            let (opcode, oparg) = match running.replaced() {
+                Some((original, low)) if opcode == opcode::ENTER_EXECUTOR => (original, low.into()),
+                _ => (opcode, oparg),
+            };
+            let Some(row) = Instruction::of(opcode) else { return (opcode, oparg) };
             running.becomes(row, instr, oparg);
             if opcode == opcode::JUMP_BACKWARD_JIT {
                 // Its counter must not ask for another recording meanwhile.
-                return opcode::JUMP_BACKWARD_NO_JIT;
+                return (opcode::JUMP_BACKWARD_NO_JIT, oparg);
             }
             if !self.is_specialized && begins_with_counter(row) {
                 // The generic form runs: because it has not been specialized yet, or for something else.
@@ -171,8 +181,8 @@ impl Recording {
                     counter.expired().store_at(instr);
                 }
             }
+            (opcode, oparg)
         }
-        opcode
     }
 
     /// The instruction that ran has raised an exception. The recording is over.
@@ -180,6 +190,52 @@ impl Recording {
         if let Some(running) = self.running.take() {
             // SAFETY: the translator keeps the code of the instruction alive.
             unsafe { self.end_before(&running, End::Exception) };
+        }
+    }
+
+    /// Why the trace ends in front of `next`, the instruction at `instr`, whatever it would do. `None` if it does not.
+    ///
+    /// An executor that is there already may be that of a loop which belongs to this one: that of a generator, or of
+    /// what drives one. The trace goes through the original instruction then.
+    ///
+    /// # Safety
+    /// As for [`Recording::arrives`].
+    unsafe fn end_at(&self, next: &Running, frame: Frame, instr: CodeUnit) -> Option<End> {
+        // SAFETY: an EXTENDED_ARG is followed by another unit of the same bytecode.
+        unsafe {
+            let mut opcode = instr.opcode();
+            if opcode == opcode::EXTENDED_ARG {
+                opcode = instr.add(1).opcode();
+            }
+            match opcode {
+                opcode::ENTER_EXECUTOR => {
+                    let passes = next.is_replaced_jump_back() && self.translator.may_jump_back(frame);
+                    (!passes).then_some(End::Executor)
+                }
+                opcode::EXTENDED_ARG => Some(End::Untranslatable),
+                opcode if is_instrumented(opcode) => Some(End::Instrumented),
+                _ => None,
+            }
+        }
+    }
+
+    /// Adds an instruction that has run to the trace. If that fails, the trace ends in front of it.
+    ///
+    /// # Safety
+    /// As for [`Recording::arrives`].
+    unsafe fn take_over(&mut self, done: &Running, then: Arrival) -> bool {
+        // SAFETY: the contract is the same.
+        unsafe {
+            match self.translate(done, then) {
+                Ok(()) => {
+                    self.instructions += 1;
+                    true
+                }
+                Err(end) => {
+                    self.end_before(done, end);
+                    false
+                }
+            }
         }
     }
 
@@ -280,6 +336,10 @@ impl Recording {
             if self.fits_bytecode && !install::install(self.begin.code, self.wish.start(), executor) {
                 return Err(Outcome::NoMemory);
             }
+            // The first exit is the one at the end: the others are in stubs behind it.
+            if let (Some(following), Some(end)) = (self.following.take(), executor.exits().next()) {
+                end.lead_to(following);
+            }
             self.wish.fulfil(created);
             Ok(())
         }
@@ -305,26 +365,6 @@ fn begins_with_counter(row: &Instruction) -> bool {
     row.steps.first().is_some_and(|step| {
         step.is_adaptive() && matches!(step, Step::Op { operands: [Operand::Units(1)], .. })
     })
-}
-
-/// Why a trace ends in front of the instruction at `instr`, whatever it would do. `None` if it does not.
-///
-/// # Safety
-/// An instruction begins there in live bytecode, with its EXTENDED_ARGs.
-unsafe fn end_at(instr: CodeUnit) -> Option<End> {
-    // SAFETY: an EXTENDED_ARG is followed by another unit of the same bytecode.
-    unsafe {
-        let mut opcode = instr.opcode();
-        if opcode == opcode::EXTENDED_ARG {
-            opcode = instr.add(1).opcode();
-        }
-        match opcode {
-            opcode::ENTER_EXECUTOR => Some(End::Executor),
-            opcode::EXTENDED_ARG => Some(End::Untranslatable),
-            opcode if is_instrumented(opcode) => Some(End::Instrumented),
-            _ => None,
-        }
-    }
 }
 
 /// Moves a value to the heap. `None` if memory is short.

@@ -110,7 +110,11 @@ impl Wish {
         // SAFETY: an interpreter that runs code has read its configuration (caller).
         unsafe {
             let thresholds = thresholds::get();
-            self.set_counter(if self.exit.is_some() { thresholds.side_exit } else { thresholds.jump_backward });
+            self.set_counter(if self.exit.is_some() {
+                thresholds.side_exit
+            } else {
+                thresholds.jump_backward
+            });
         }
     }
 
