@@ -386,8 +386,7 @@ pub(crate) unsafe fn enter_executor<E: BytecodeEngine>(e: &mut E, []: [StackRef;
     #[cfg(py_tier2)]
     // SAFETY: the low eight bits of the argument are the index of the executor, which the code keeps alive.
     unsafe {
-        let executors = &raw const (*(*e.code().as_ptr()).co_executors).executors;
-        let executor = *executors.cast::<NonNull<ffi::_PyExecutorObject>>().add(e.oparg() & 0xFF);
+        let executor = e.code().executor(e.oparg() & 0xFF);
         if !EvalBreaker::of(e.tstate()).load().has_requests() {
             return executors::run(e, executor);
         }

@@ -2,7 +2,7 @@
 
 use super::executor::OwnedExecutor;
 use super::record::Outcome;
-use super::{Dependencies, Trace, finish, list, optimize};
+use super::{Dependencies, Trace, finish, list, machine_code, optimize};
 use crate::host::ffi;
 
 /// Optimizes and finishes a trace that begins in `start`. Adds what it relies on to `dependencies`. Fails if it is not
@@ -45,7 +45,9 @@ pub(super) unsafe fn compile(
     // SAFETY: the thread is attached, and the trace finished (caller). The new executor is in no list, and not known
     // to the collector.
     unsafe {
-        let Ok(created) = OwnedExecutor::new(trace, dependencies) else {
+        let created = OwnedExecutor::new(trace, dependencies)
+            .and_then(|created| machine_code::compile(created.executor()).map(|()| created));
+        let Ok(created) = created else {
             ffi::PyErr_Clear();
             return None;
         };

@@ -142,5 +142,5 @@ handler! {
 #[inline(always)]
 unsafe fn in_trace(tstate: ThreadState, index: u16) -> *const Uop {
     // SAFETY: the current executor has such a micro-op (caller).
-    unsafe { (*current_executor(tstate)).trace.cast::<Uop>().add(usize::from(index)) }
+    unsafe { current_executor(tstate).trace().as_ptr().add(usize::from(index)) }
 }

@@ -133,7 +133,8 @@ impl Recording {
             {
                 let store = done.fused_store(then);
                 let between = store.as_ref().map_or(then, |store| Arrival { instr: store.instr(), ..then });
-                if !self.take_over(&done, between) || store.is_some_and(|store| !self.take_over(&store, then)) {
+                if !self.take_over(&done, between) || store.is_some_and(|store| !self.take_over(&store, then))
+                {
                     return false;
                 }
             }
@@ -338,7 +339,7 @@ impl Recording {
             }
             // The first exit is the one at the end: the others are in stubs behind it.
             if let (Some(following), Some(end)) = (self.following.take(), executor.exits().next()) {
-                end.lead_to(following);
+                end.set_executor(following);
             }
             self.wish.fulfil(created);
             Ok(())

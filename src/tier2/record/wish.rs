@@ -96,7 +96,7 @@ impl Wish {
             // SAFETY: the reference keeps the executor of the exit alive. A valid one may lead to others.
             unsafe {
                 if executor.executor().is_valid() && exit.executor().is_none() {
-                    exit.lead_to(new);
+                    exit.set_executor(new);
                 }
             }
         }
