@@ -46,6 +46,8 @@ pub(crate) enum End {
     Exception,
     /// The frame belongs to a caller or callee in C.
     ToC,
+    /// A function has called itself.
+    Recursion,
     /// Too many calls are inside of each other.
     TooDeep,
     /// The trace has no room left.
@@ -53,7 +55,7 @@ pub(crate) enum End {
 }
 
 impl End {
-    pub(crate) const ALL: [End; 10] = [
+    pub(crate) const ALL: [End; 11] = [
         End::Executor,
         End::Instrumented,
         End::Untranslatable,
@@ -62,6 +64,7 @@ impl End {
         End::UnlikelyBranch,
         End::Exception,
         End::ToC,
+        End::Recursion,
         End::TooDeep,
         End::TooLong,
     ];
@@ -95,6 +98,8 @@ pub(super) struct Running {
     target: u32,
     /// The frame that runs it. It may be gone when the instruction is done.
     frame: Frame,
+    /// The code of that frame.
+    code: Code,
     /// The executor that has taken the place of the unit at `start`.
     executor: Option<OwnedExecutor>,
     /// Its inline cache.
@@ -117,8 +122,17 @@ impl Running {
             } else {
                 None
             };
-            let mut running =
-                Running { row, start, instr: start, oparg, target, frame, executor, cache: [0; MAX_CACHE] };
+            let mut running = Running {
+                row,
+                start,
+                instr: start,
+                oparg,
+                target,
+                frame,
+                code: frame.code(),
+                executor,
+                cache: [0; MAX_CACHE],
+            };
             running.becomes(row, start, oparg);
             Some(running)
         }
@@ -253,6 +267,8 @@ pub(super) struct Translator {
     pub(super) dependencies: Dependencies,
     /// The number of stubs that the finished trace may need behind its end.
     stubs: usize,
+    /// The trace begins with the jump that closes a loop.
+    is_loop: bool,
     /// The instruction that was translated last.
     last: CodeUnit,
     /// The calls that the trace has followed and not returned from.
@@ -264,24 +280,28 @@ pub(super) struct Translator {
     functions: ArrayVec<(u16, FunctionVersion), MAX_FRAME_CHANGES>,
     /// The code objects in which the trace has jumped back.
     loops: ArrayVec<Code, MAX_CODES>,
+    /// The last instruction was one behind which the trace ends.
+    is_at_end: bool,
 }
 
 impl Translator {
-    /// An empty trace of what `frame` runs from `start` on.
+    /// An empty trace of what `frame` runs from `start` on. That is the jump which closes a loop if `is_loop`.
     ///
     /// # Safety
     /// The thread is attached; the frame is current and executes code.
-    pub(super) unsafe fn new(frame: Frame, start: CodeUnit) -> Translator {
+    pub(super) unsafe fn new(frame: Frame, start: CodeUnit, is_loop: bool) -> Translator {
         let mut translator = Translator {
             trace: Trace::new(),
             dependencies: Dependencies::NONE,
             stubs: 0,
+            is_loop,
             last: start,
             calls: 0,
             confidence: Confidence::FULL,
             codes: ArrayVec::new(),
             functions: ArrayVec::new(),
             loops: ArrayVec::new(),
+            is_at_end: false,
         };
         // SAFETY: the frame is current, so its code is live, and `start` is in its bytecode (caller).
         unsafe {
@@ -292,6 +312,11 @@ impl Translator {
             translator.push(micro_op::make_warm, 0, 0, 0);
         }
         translator
+    }
+
+    /// Whether the trace is to end here, because the last instruction has called its own function.
+    pub(super) fn is_at_end(&self) -> bool {
+        self.is_at_end
     }
 
     /// Ends the trace at its start: it is a loop.
@@ -405,7 +430,9 @@ impl Translator {
             {
                 row = Instruction::of(generic).ok_or(End::Untranslatable)?;
             }
-            if !is_translatable(row) {
+            // Entering and leaving frames needs guards, and so does what depends on the case.
+            let may_be_first = then.frame == this.frame && !row.steps.iter().any(depends_on_case);
+            if !is_translatable(row) || (must_not_exit && !may_be_first) {
                 return Err(End::Untranslatable);
             }
             if then.frame.is_entry() {
@@ -497,8 +524,7 @@ impl Translator {
     unsafe fn expand(&mut self, row: &'static Instruction, this: &Running, then: Arrival) -> Result<(), End> {
         // SAFETY: the cache has the form that the row of the instruction states, and the frame is current.
         unsafe {
-            let enters_generator = matches!(row.opcode, opcode::FOR_ITER_GEN | opcode::SEND_GEN);
-            if enters_generator {
+            if is_generator_form(row.opcode) {
                 let guard = if row.opcode == opcode::SEND_GEN {
                     micro_op::guard_nos_generator_at
                 } else {
@@ -541,6 +567,9 @@ impl Translator {
                             let previous = previous_instr(this.instr, end_of_loop(this));
                             self.push(in_trace(number), oparg, previous, target);
                         } else {
+                            if self.is_loop && self.calls == 0 {
+                                return Err(End::UnlikelyBranch);
+                            }
                             self.push(at_end(number), oparg, previous_instr(this.instr, this.next()), target);
                             return Ok(());
                         }
@@ -636,6 +665,10 @@ impl Translator {
         }
         // SAFETY: the frame of `then` is current (caller).
         unsafe {
+            if then.code() == this.code {
+                // A recursion would fill the trace with one function.
+                self.is_at_end = !is_generator_form(row.opcode);
+            }
             // A frame of `__init__` has another one below it, which returns the instance.
             let calls = if row.opcode == opcode::CALL_ALLOC_AND_ENTER_INIT { 2 } else { 1 };
             self.enter_frame(calls, this, then)?;
@@ -725,6 +758,11 @@ unsafe fn previous_instr(this: CodeUnit, exit: CodeUnit) -> u64 {
     if is_watched { this.as_ptr().addr() as u64 } else { 0 }
 }
 
+/// Whether the instruction resumes a generator.
+fn is_generator_form(opcode: u8) -> bool {
+    matches!(opcode, opcode::FOR_ITER_GEN | opcode::SEND_GEN)
+}
+
 /// Whether a micro-op of an instruction that enters a frame makes sure which code runs there: it has compared the
 /// version of the function, or the instruction at which a generator continues. The version in the cache of
 /// CALL_ALLOC_AND_ENTER_INIT is that of a type, and the other instructions have none or let it depend on the type of
@@ -755,20 +793,20 @@ fn uses(row: &Instruction, flags: u32) -> bool {
 fn is_translatable(row: &Instruction) -> bool {
     is_jump_or_resume(row.opcode)
         || row.steps.iter().all(|step| match *step {
-            Step::Op { number, name, .. } => {
-                step.is_adaptive() || is_in_traces(number) || STEPS_BY_CASE.contains(&name)
-            }
+            Step::Op { number, .. } => step.is_adaptive() || is_in_traces(number) || depends_on_case(step),
             Step::Skip(_) => true,
         })
+}
+
+/// Whether only bytecode has the step, and it becomes other micro-ops in a trace, depending on what it did.
+fn depends_on_case(step: &Step) -> bool {
+    matches!(step, Step::Op { name: "do_call" | "do_call_kw" | "do_call_function_ex" | "send", .. })
 }
 
 /// Whether a step of an instruction is a micro-op of traces, too, or has one in its place.
 fn is_in_traces(number: u16) -> bool {
     MicroOp::by_number(in_trace(number)).is_some_and(|row| row.group != Group::Bytecode)
 }
-
-/// The steps that only bytecode has, and that become other micro-ops in a trace, depending on what they did.
-const STEPS_BY_CASE: [&str; 4] = ["do_call", "do_call_kw", "do_call_function_ex", "send"];
 
 /// Whether [`Translator::instruction`] translates the instruction itself, not by its micro-ops.
 fn is_jump_or_resume(opcode: u8) -> bool {

@@ -62,6 +62,7 @@ pub(crate) static ATTEMPTS: [Attempts; COUNT] = [
     attempts(c"up to a branch that went the less likely way"),
     attempts(c"up to an exception"),
     attempts(c"up to a return into C"),
+    attempts(c"up to a function that calls itself"),
     attempts(c"up to a call too deep"),
     attempts(c"up to the longest length"),
     attempts(c"none: only another executor"),
@@ -72,6 +73,7 @@ pub(crate) static ATTEMPTS: [Attempts; COUNT] = [
     attempts(c"none: only a branch that went the less likely way"),
     attempts(c"none: only an exception"),
     attempts(c"none: only a return into C"),
+    attempts(c"none: only a function that calls itself"),
     attempts(c"none: only a call too deep"),
     attempts(c"none: no room for one instruction"),
 ];

@@ -91,7 +91,7 @@ impl Recording {
             let start = wish.start();
             let mut recording = on_heap(Recording {
                 fits_bytecode: wish.is_for_bytecode(),
-                translator: Translator::new(frame, start),
+                translator: Translator::new(frame, start, start != next),
                 wish,
                 instructions: 0,
                 running: None,
@@ -144,6 +144,10 @@ impl Recording {
                 return false;
             }
             let Some(next) = Running::at(frame, instr) else { return false };
+            if self.translator.is_at_end() {
+                self.end_before(&next, End::Recursion);
+                return false;
+            }
             if let Some(end) = self.end_at(&next, frame, instr) {
                 self.end_before(&next, end);
                 self.following = next.into_executor();
