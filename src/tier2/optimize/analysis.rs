@@ -65,7 +65,16 @@ impl<'a> Analysis<'a> {
             (symbols, first)
         };
         let frames = vec![first];
-        Ok(Analysis { trace, at: 0, symbols, frames, new_frame: None, space_check: None, interp, dependencies })
+        Ok(Analysis {
+            trace,
+            at: 0,
+            symbols,
+            frames,
+            new_frame: None,
+            space_check: None,
+            interp,
+            dependencies,
+        })
     }
 
     // --- the current micro-op ------------------------------------------------------------------
