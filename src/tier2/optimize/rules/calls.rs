@@ -138,6 +138,18 @@ pub(super) fn allocate_object(a: &mut Analysis) -> Result<(), Stop> {
     Ok(())
 }
 
+/// The arguments of `callable(*arguments, **keywords)` become a tuple.
+pub(super) fn make_arguments_a_tuple(a: &mut Analysis) -> Result<(), Stop> {
+    let arguments = a.peek(1);
+    if a.symbols.is_a(arguments, Class::tuple()) {
+        a.remove();
+        return Ok(());
+    }
+    let tuple = a.symbols.with(Fact::Class(Class::tuple()))?;
+    a.poke(1, tuple);
+    Ok(())
+}
+
 /// Setting another evaluator invalidates all executors.
 pub(super) fn check_default_evaluator(a: &mut Analysis) -> Result<(), Stop> {
     // SAFETY: the interpreter is live.

@@ -36,6 +36,7 @@ pub(super) fn apply(a: &mut Analysis) -> Result<(), Stop> {
         op::copy => copy_value(a),
         op::swap => swap_values(a),
         op::insert_null => null_below(a),
+        op::end_send => drop_below(a),
         op::load_special => special_method(a),
 
         // Constants.
@@ -139,6 +140,7 @@ pub(super) fn apply(a: &mut Analysis) -> Result<(), Stop> {
         op::maybe_expand_method => calls::maybe_expand_method(a, 0),
         op::maybe_expand_method_kw => calls::maybe_expand_method(a, 1),
         op::check_and_allocate_object => calls::allocate_object(a),
+        op::make_callargs_a_tuple => calls::make_arguments_a_tuple(a),
         op::check_pep_523 => calls::check_default_evaluator(a),
         op::check_stack_space => frames::check_stack_space(a),
 
@@ -229,6 +231,13 @@ fn swap_values(a: &mut Analysis) -> Result<(), Stop> {
 fn null_below(a: &mut Analysis) -> Result<(), Stop> {
     let value = a.pop();
     a.push_new(Fact::Null)?;
+    a.push(value)
+}
+
+/// The value below the topmost one goes.
+fn drop_below(a: &mut Analysis) -> Result<(), Stop> {
+    let value = a.pop();
+    a.pop();
     a.push(value)
 }
 

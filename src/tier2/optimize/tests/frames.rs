@@ -297,6 +297,26 @@ fn a_loop_sends_none_and_the_end_of_the_generator_goes_back_to_the_loop() {
 }
 
 #[test]
+fn what_a_coroutine_returns_is_known_to_what_awaits_it() {
+    let (caller, coroutine) = (host::code(0, 1, 20), host::code(0, 1, 30));
+    let trace = [
+        with(op::load_fast, 0),
+        operand(op::load_const_inline_borrow, none().addr() as u64),
+        with(op::send_gen_frame, 0),
+        to_frame(op::push_frame, Entered::Code(coroutine), 1),
+        with(op::pop_top, 0),
+        with(op::load_small_int, 1),
+        to_frame(op::return_value, Entered::Code(caller), 1),
+        with(op::end_send, 0),
+        with(op::guard_tos_int, 0),
+        to_frame(op::return_value, Entered::Code(caller), 0),
+        with(op::guard_tos_int, 0),
+        with(op::jump_to_top, 0),
+    ];
+    assert_eq!(int_guards_left(caller, &trace), [false, false]);
+}
+
+#[test]
 fn the_variables_of_a_property_and_of_getitem_are_their_arguments() {
     let (caller, callee) = (host::code(0, 2, 20), host::code(2, 2, 30));
     for (prepare, arguments) in [(op::load_attr_property_frame, 1), (op::binary_op_subscr_init_call, 2)] {
