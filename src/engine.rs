@@ -98,6 +98,8 @@ pub(crate) enum TraceExit {
     /// The micro-op has released its inputs, and the program goes another way than the trace: leave where a
     /// failed guard would.
     Side,
+    /// The same, for a micro-op that leaves its results on the stack. The stack pointer is above them.
+    Settled,
 }
 
 impl From<Exit> for TraceExit {

@@ -3,6 +3,7 @@
 #[cfg(py_tier2)]
 use core::ptr::NonNull;
 
+use super::frames::after_return;
 use super::guards::guard;
 use crate::breaker::word::EvalBreaker;
 use crate::bytecode::{BackoffCounter, opcode};
@@ -197,8 +198,7 @@ pub(crate) unsafe fn return_value<E: Engine>(e: &mut E, [value]: [StackRef; 1]) 
         tstate.set_current_frame(Some(caller));
         frames::clear_and_pop(tstate, dying);
         let caller = tstate.current_frame().unwrap_unchecked();
-        let offset = (*caller.as_ptr()).return_offset;
-        e.switch_frame(caller, caller.instr().add(offset as isize));
+        e.switch_frame(caller, after_return(caller));
         if !FREE_THREADED {
             e.set_sp(e.sp().add(1));
         }
@@ -390,8 +390,7 @@ pub(crate) unsafe fn enter_executor<E: BytecodeEngine>(e: &mut E, []: [StackRef;
     #[cfg(py_tier2)]
     // SAFETY: the low eight bits of the argument are the index of the executor, which the code keeps alive.
     unsafe {
-        let executors = &raw const (*(*e.code().as_ptr()).co_executors).executors;
-        let executor = *executors.cast::<NonNull<ffi::_PyExecutorObject>>().add(e.oparg() & 0xFF);
+        let executor = e.code().executor(e.oparg() & 0xFF);
         if !EvalBreaker::of(e.tstate()).load().has_requests() {
             return executors::run(e, executor);
         }

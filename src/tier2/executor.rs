@@ -7,8 +7,10 @@
 use core::mem::offset_of;
 use core::ptr::NonNull;
 
-use super::{Dependencies, Place, Uop};
+use super::{Dependencies, Place, Uop, interpreter};
 use crate::bytecode::{BackoffCounter, micro_op, thresholds};
+#[cfg(tier2_jit)]
+use crate::host::Raised;
 use crate::host::{Code, Owned, PyObject, PyResult, ffi};
 use crate::seams;
 
@@ -35,6 +37,7 @@ impl OwnedExecutor {
     /// # Safety
     /// The thread is attached. The trace is finished.
     pub(crate) unsafe fn new(trace: &[Uop], dependencies: &Dependencies) -> PyResult<OwnedExecutor> {
+        debug_assert!(interpreter::RUNS_OWN_MICRO_OPS || !trace.iter().any(is_own));
         let exits = trace.iter().filter(|uop| uop.number() == micro_op::exit_trace).count();
         let size = exits * size_of::<ffi::_PyExitData>() + size_of_val(trace);
         // SAFETY: the type has items of one byte, so there is room for exits and trace behind the head. All
@@ -55,11 +58,14 @@ impl OwnedExecutor {
             uops.copy_from_nonoverlapping(trace.as_ptr(), trace.len());
             executor.connect(core::slice::from_raw_parts_mut(uops, trace.len()));
             #[cfg(tier2_jit)]
-            if ffi::_PyJIT_Compile(head, (*head).trace, trace.len()) != 0 {
-                return Err(crate::host::Raised);
-            }
+            executor.compile()?;
             Ok(new)
         }
+    }
+
+    /// The object, which must be an executor.
+    pub(crate) fn from_object(object: Owned) -> OwnedExecutor {
+        OwnedExecutor(object)
     }
 
     pub(crate) fn executor(&self) -> Executor {
@@ -74,6 +80,21 @@ impl OwnedExecutor {
 }
 
 impl SideExit {
+    /// The side exit that an `_EXIT_TRACE` in the trace of an executor leads to.
+    pub(crate) fn of(uop: Uop) -> SideExit {
+        debug_assert_eq!(uop.number(), micro_op::exit_trace);
+        SideExit(core::ptr::with_exposed_provenance_mut(uop.operand0 as usize))
+    }
+
+    /// Where it goes to: an offset in the bytecode.
+    ///
+    /// # Safety
+    /// The exit belongs to a live executor.
+    pub(crate) unsafe fn target(self) -> u32 {
+        // SAFETY: the exit is live (caller).
+        unsafe { (*self.0).target }
+    }
+
     /// Takes the executor out of the exit.
     ///
     /// # Safety
@@ -95,7 +116,28 @@ impl SideExit {
         Executor::from_ptr(unsafe { (*self.0).executor })
     }
 
-    /// Sets the temperature: how often the exit is yet to be taken until the code behind it is traced.
+    /// Puts an executor behind the exit, which has none. Returns it. Machine code of the host will jump to it without
+    /// asking whether it has machine code; any executor can be there, since each has an entry for that.
+    ///
+    /// # Safety
+    /// The exit belongs to a live executor.
+    pub(crate) unsafe fn set_executor(self, executor: OwnedExecutor) -> Executor {
+        let borrowed = executor.executor();
+        // SAFETY: the exit is live (caller), and owns the reference from now on.
+        unsafe { (*self.0).executor = executor.into_ptr() };
+        borrowed
+    }
+
+    /// The temperature: how often the exit is yet to be taken until the code behind it is traced.
+    ///
+    /// # Safety
+    /// The exit belongs to a live executor.
+    pub(crate) unsafe fn temperature(self) -> BackoffCounter {
+        // SAFETY: the exit is live (caller).
+        BackoffCounter::from_bits(unsafe { (*self.0).temperature.value_and_backoff })
+    }
+
+    /// Sets the temperature.
     ///
     /// # Safety
     /// The exit belongs to a live executor.
@@ -106,6 +148,10 @@ impl SideExit {
 }
 
 impl Executor {
+    pub(crate) fn new(executor: NonNull<ffi::_PyExecutorObject>) -> Executor {
+        Executor(executor)
+    }
+
     /// Null becomes `None`.
     pub(crate) fn from_ptr(executor: *mut ffi::_PyExecutorObject) -> Option<Executor> {
         NonNull::new(executor).map(Executor)
@@ -127,6 +173,30 @@ impl Executor {
         // SAFETY: the executor is live and the thread attached (caller). Releasing an executor runs no Python
         // code, so frames need not be published.
         OwnedExecutor(unsafe { Owned::new_ref(self.object()) })
+    }
+
+    /// Compiles the trace of this new executor with the host's JIT. One with own micro-ops, which the JIT does not know,
+    /// runs in the micro-op interpreter. Fails with an exception set.
+    ///
+    /// # Safety
+    /// The thread is attached, and everything else in the executor is set.
+    #[cfg(tier2_jit)]
+    unsafe fn compile(self) -> PyResult<()> {
+        // SAFETY: the executor is live, and finished (caller).
+        unsafe {
+            let (head, trace) = (self.as_ptr(), self.trace());
+            if trace.iter().any(is_own) {
+                #[cfg(feature = "tail-call")]
+                {
+                    (*head).jit_side_entry = interpreter::machine_code::interpret as *mut _;
+                }
+                return Ok(());
+            }
+            match ffi::_PyJIT_Compile(head, (*head).trace, trace.len()) {
+                0 => Ok(()),
+                _ => Err(Raised),
+            }
+        }
     }
 
     /// Initializes the side exits, and sets the operands of the micro-ops that refer to the executor.
@@ -177,12 +247,6 @@ impl Executor {
             let count = (*self.as_ptr()).exit_count as usize;
             (0..count).map(move |index| SideExit(self.exits_start().add(index)))
         }
-    }
-
-    /// The side exit that an `_EXIT_TRACE` of the executor leads to.
-    pub(crate) fn exit_of(self, uop: Uop) -> SideExit {
-        debug_assert_eq!(uop.number(), micro_op::exit_trace);
-        SideExit(core::ptr::with_exposed_provenance_mut(uop.operand0 as usize))
     }
 
     /// The trace.
@@ -241,6 +305,15 @@ impl Executor {
         unsafe { &raw mut (*self.data()).links }
     }
 
+    /// Notes that the executor has run.
+    ///
+    /// # Safety
+    /// The executor is live.
+    pub(crate) unsafe fn make_warm(self) {
+        // SAFETY: the executor is live (caller).
+        unsafe { (*self.data()).warm = true }
+    }
+
     /// Returns whether the executor has run since the last call.
     ///
     /// # Safety
@@ -248,6 +321,15 @@ impl Executor {
     pub(crate) unsafe fn take_warmth(self) -> bool {
         // SAFETY: the executor is live (caller).
         unsafe { core::mem::replace(&mut (*self.data()).warm, false) }
+    }
+
+    /// How many side exits lead from an executor in bytecode to this one.
+    ///
+    /// # Safety
+    /// The executor is live.
+    pub(crate) unsafe fn chain_depth(self) -> u8 {
+        // SAFETY: the executor is live (caller).
+        unsafe { ffi::_PyVMData::chain_depth_raw(self.data()) }
     }
 
     /// Sets how many side exits lead from an executor in bytecode to this one.
@@ -333,6 +415,11 @@ impl Executor {
         // SAFETY: the executor is live (caller).
         unsafe { (*self.data()).code = core::ptr::null_mut() }
     }
+}
+
+/// Whether the host does not have the micro-op.
+fn is_own(uop: &Uop) -> bool {
+    micro_op::is_own(uop.number())
 }
 
 /// The data of an executor that is in no list and no bytecode. It counts as warm, so that it is not invalidated
