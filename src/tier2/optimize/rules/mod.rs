@@ -133,6 +133,7 @@ pub(super) fn apply(a: &mut Analysis) -> Result<(), Stop> {
         op::call_tuple_1 => calls::convert(a, Class::tuple()),
         op::call_isinstance => calls::is_instance(a),
         op::check_function_version => calls::check_function_version(a),
+        op::check_function_version_ex => calls::check_function(a, 3),
         op::check_function_exact_args => calls::check_exact_arguments(a),
         op::check_call_bound_method_exact_args => calls::check_bound_method(a),
         op::init_call_bound_method_exact_args | op::expand_method => calls::expand_method(a, 0),
@@ -146,6 +147,7 @@ pub(super) fn apply(a: &mut Analysis) -> Result<(), Stop> {
 
         // Frames.
         op::init_call_py_exact_args | op::py_frame_general | op::py_frame_kw => frames::of_call(a),
+        op::py_frame_ex => frames::of_spread_call(a),
         op::create_init_frame => frames::of_init(a),
         op::load_attr_property_frame => frames::of_inputs(a, 1),
         op::binary_op_subscr_init_call => frames::of_inputs(a, 2),

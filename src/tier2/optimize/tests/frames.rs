@@ -339,6 +339,25 @@ fn the_variables_of_a_property_and_of_getitem_are_their_arguments() {
 }
 
 #[test]
+fn the_items_of_a_tuple_of_arguments_are_known_in_the_callee() {
+    let (caller, callee) = (host::code(0, 2, 20), host::code(2, 3, 30));
+    let mut trace = Trace::new();
+    trace.extend([with(op::load_fast, 0), with(op::push_null, 0)]);
+    trace.extend([with(op::load_small_int, 1), with(op::load_fast, 1), with(op::load_small_int, 2)]);
+    trace.extend([with(op::build_tuple, 3), with(op::push_null, 0)]);
+    trace.extend([with(op::make_callargs_a_tuple, 0), operand(op::check_function_version_ex, 7)]);
+    trace.push(with(op::py_frame_ex, 0));
+    trace.push(to_frame(op::push_frame, Entered::Code(callee), 0));
+    // The last argument has no parameter.
+    trace.extend([is_int(0), is_int(1), is_int(2)].concat());
+    trace.extend([with(op::load_small_int, 1), to_frame(op::return_value, Entered::Code(caller), 0)]);
+    trace.extend([with(op::guard_tos_int, 0), with(op::jump_to_top, 0)]);
+    assert_eq!(int_guards_left(caller, &trace), [false, true, true, false]);
+    let after = analyzed_in(caller, host::dict(&[]), &trace).unwrap();
+    assert_eq!(after[7].number(), op::nop, "it is a tuple already");
+}
+
+#[test]
 fn an_init_returns_to_a_frame_that_returns_the_instance() {
     let (caller, init) = (host::code(0, 1, 20), host::code(2, 2, 30));
     let cleanup = Entered::Code(seams::specialize::init_cleanup());
