@@ -80,7 +80,8 @@ pub(super) fn of_send(a: &mut Analysis) -> Result<(), Stop> {
 
 // --- from one frame to another -------------------------------------------------------------------
 
-/// What the operands of a micro-op say about the frame that runs next.
+/// What the operands of a micro-op say about the frame that runs next: an [`Entered`], and the number of values on the
+/// frame's stack plus one.
 struct Next {
     code: Code,
     /// A function that ran the code when the trace was made.
