@@ -88,7 +88,7 @@ pub(crate) unsafe fn send<E: BytecodeEngine>(
     unsafe {
         let receiver = receiver.object();
         if !e.tstate().has_custom_eval_frame()
-            && let Some(generator) = resumable(receiver)
+            && let Ok(generator) = resumable(receiver)
         {
             e.set_sp(e.sp().sub(1));
             generator.resume(e.tstate(), leaving(value), e.frame());
@@ -108,9 +108,13 @@ pub(crate) unsafe fn send<E: BytecodeEngine>(
 /// # Safety
 /// The receiver is live.
 #[inline(always)]
-unsafe fn resumable(receiver: *mut PyObject) -> Option<Generator> {
+unsafe fn resumable(receiver: *mut PyObject) -> Op<Generator> {
     // SAFETY: the receiver is live (caller).
-    unsafe { Generator::exact_or_coroutine(receiver).filter(|generator| generator.is_suspended()) }
+    unsafe {
+        let generator = Generator::exact_or_coroutine(receiver).ok_or(Exit::Deopt)?;
+        guard(generator.is_suspended())?;
+        Ok(generator)
+    }
 }
 
 /// What a receiver does with a value: the result, which the caller owns.
@@ -220,7 +224,7 @@ pub(crate) unsafe fn send_gen_frame<E: Engine>(
     // SAFETY: the receiver is live, and suspended (checked). No other thread resumes it in between: with a GIL
     // none can run; on free-threaded hosts this relies on the program, as in the host.
     unsafe {
-        let generator = resumable(receiver.object()).ok_or(Exit::Deopt)?;
+        let generator = resumable(receiver.object())?;
         generator.resume(e.tstate(), leaving(value), e.frame());
         set_return_offset(e.frame(), RESUMER_UNITS + e.oparg());
         e.give_frame(generator.frame());
@@ -241,7 +245,7 @@ pub(crate) unsafe fn guard_nos_generator_at<E: Engine>(
 ) -> Op {
     // SAFETY: the receiver is live. The frame of a suspended generator is at an instruction of its code.
     unsafe {
-        let frame = resumable(receiver.object()).ok_or(Exit::Deopt)?.frame();
+        let frame = resumable(receiver.object())?.frame();
         guard_continues_at(frame, frame.instr(), expected)
     }
 }
@@ -256,7 +260,7 @@ pub(crate) unsafe fn guard_nos_not_generator<E: Engine>(
     Kept([receiver, _]): Kept<[StackRef; 2]>,
 ) -> Op {
     // SAFETY: the receiver is live.
-    unsafe { guard(resumable(receiver.object()).is_none()) }
+    unsafe { guard(resumable(receiver.object()).is_err()) }
 }
 
 /// Sends the topmost value to the receiver below it, which stays. Replaces the value by what the receiver yields. If

@@ -1,7 +1,7 @@
 //! Creating executors.
 
 use super::executor::OwnedExecutor;
-use super::{Dependencies, Trace, finish, install, list, optimize, translate};
+use super::{Dependencies, Trace, finish, install, list, machine_code, optimize, translate};
 use crate::host::function::Function;
 use crate::host::{CodeUnit, Frame, ThreadState, ffi};
 
@@ -84,7 +84,9 @@ unsafe fn compile(
     // SAFETY: the thread is attached, and the trace finished (caller). The new executor is in no list, and not known
     // to the collector.
     unsafe {
-        let Ok(created) = OwnedExecutor::new(trace, dependencies) else {
+        let created = OwnedExecutor::new(trace, dependencies)
+            .and_then(|created| machine_code::compile(created.executor()).map(|()| created));
+        let Ok(created) = created else {
             ffi::PyErr_Clear();
             return None;
         };

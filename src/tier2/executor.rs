@@ -7,10 +7,8 @@
 use core::mem::offset_of;
 use core::ptr::NonNull;
 
-use super::{Dependencies, Place, Uop, interpreter};
+use super::{Dependencies, Place, Uop};
 use crate::bytecode::{BackoffCounter, micro_op, thresholds};
-#[cfg(tier2_jit)]
-use crate::host::Raised;
 use crate::host::{Code, Owned, PyObject, PyResult, ffi};
 use crate::seams;
 
@@ -32,12 +30,11 @@ pub(crate) struct SideExit(*mut ffi::_PyExitData);
 
 impl OwnedExecutor {
     /// Creates an executor for a finished trace. It is in no list yet, and the garbage collector does not know
-    /// it. Fails with MemoryError, or if the host's JIT cannot compile the trace.
+    /// it. It has no machine code. Fails with MemoryError.
     ///
     /// # Safety
     /// The thread is attached. The trace is finished.
     pub(crate) unsafe fn new(trace: &[Uop], dependencies: &Dependencies) -> PyResult<OwnedExecutor> {
-        debug_assert!(interpreter::RUNS_OWN_MICRO_OPS || !trace.iter().any(is_own));
         let exits = trace.iter().filter(|uop| uop.number() == micro_op::exit_trace).count();
         let size = exits * size_of::<ffi::_PyExitData>() + size_of_val(trace);
         // SAFETY: the type has items of one byte, so there is room for exits and trace behind the head. All
@@ -57,8 +54,6 @@ impl OwnedExecutor {
             (*head).trace = uops.cast();
             uops.copy_from_nonoverlapping(trace.as_ptr(), trace.len());
             executor.connect(core::slice::from_raw_parts_mut(uops, trace.len()));
-            #[cfg(tier2_jit)]
-            executor.compile()?;
             Ok(new)
         }
     }
@@ -173,30 +168,6 @@ impl Executor {
         // SAFETY: the executor is live and the thread attached (caller). Releasing an executor runs no Python
         // code, so frames need not be published.
         OwnedExecutor(unsafe { Owned::new_ref(self.object()) })
-    }
-
-    /// Compiles the trace of this new executor with the host's JIT. One with own micro-ops, which the JIT does not know,
-    /// runs in the micro-op interpreter. Fails with an exception set.
-    ///
-    /// # Safety
-    /// The thread is attached, and everything else in the executor is set.
-    #[cfg(tier2_jit)]
-    unsafe fn compile(self) -> PyResult<()> {
-        // SAFETY: the executor is live, and finished (caller).
-        unsafe {
-            let (head, trace) = (self.as_ptr(), self.trace());
-            if trace.iter().any(is_own) {
-                #[cfg(feature = "tail-call")]
-                {
-                    (*head).jit_side_entry = interpreter::machine_code::interpret as *mut _;
-                }
-                return Ok(());
-            }
-            match ffi::_PyJIT_Compile(head, (*head).trace, trace.len()) {
-                0 => Ok(()),
-                _ => Err(Raised),
-            }
-        }
     }
 
     /// Initializes the side exits, and sets the operands of the micro-ops that refer to the executor.
@@ -415,11 +386,6 @@ impl Executor {
         // SAFETY: the executor is live (caller).
         unsafe { (*self.data()).code = core::ptr::null_mut() }
     }
-}
-
-/// Whether the host does not have the micro-op.
-fn is_own(uop: &Uop) -> bool {
-    micro_op::is_own(uop.number())
 }
 
 /// The data of an executor that is in no list and no bytecode. It counts as warm, so that it is not invalidated

@@ -18,6 +18,7 @@ pub(crate) mod install;
 pub(crate) mod interpreter;
 pub(crate) mod invalidate;
 mod list;
+mod machine_code;
 pub(crate) mod optimize;
 pub(crate) mod python_type;
 mod translate;

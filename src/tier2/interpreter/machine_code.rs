@@ -20,7 +20,7 @@ handler! {
     ///
     /// # Safety
     /// As for a [`Handler`], without a micro-op. The stack is as the current executor expects it.
-    pub(crate) interpret(frame, sp, tstate, _) {
+    pub(super) interpret(frame, sp, tstate, _) {
         // SAFETY: the executor is live, and begins with a micro-op.
         unsafe { continue_at!(frame, sp, tstate, current_executor(tstate).trace().as_ptr()) }
     }

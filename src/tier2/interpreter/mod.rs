@@ -19,7 +19,7 @@ mod dispatch;
 mod engine;
 mod handlers;
 #[cfg(all(tier2_jit, feature = "tail-call"))]
-pub(crate) mod machine_code;
+mod machine_code;
 mod side_exit;
 mod steering;
 
@@ -35,6 +35,16 @@ use crate::host::{CodeUnit, Frame, StackRef, ThreadState, ffi};
 /// Whether traces may contain own micro-ops. The host's JIT does not know them. Its machine code can continue in this
 /// interpreter only if handlers have the same calling convention, as they have with tail calls.
 pub(crate) const RUNS_OWN_MICRO_OPS: bool = cfg!(any(not(tier2_jit), feature = "tail-call"));
+
+/// The `jit_side_entry` of an executor that has no machine code: see [`machine_code`]. Null unless
+/// [`RUNS_OWN_MICRO_OPS`].
+#[cfg(tier2_jit)]
+pub(crate) fn side_entry() -> *mut core::ffi::c_void {
+    #[cfg(feature = "tail-call")]
+    return machine_code::interpret as *mut _;
+    #[cfg(not(feature = "tail-call"))]
+    core::ptr::null_mut()
+}
 
 /// Runs `executor` in `frame`, and the executors that its exits lead to. Returns the instruction to continue
 /// with, or `None` with an exception set. In both cases the frame in which it stopped is current and published.
