@@ -74,20 +74,16 @@ impl BackoffCounter {
         BackoffCounter(self.backoff())
     }
 
-    /// Restarts the counter after an attempt that is to be repeated soon: in `steps` steps, and with a larger backoff, so
-    /// that the number of attempts shows. `None` if the backoff has grown by `attempts` already since `first`.
+    /// How often the counter has restarted since it was `first`, as far as the backoff shows it: not beyond the largest.
     #[cfg(py_tier2)]
-    pub(crate) const fn retry(
-        self,
-        first: BackoffCounter,
-        steps: u16,
-        attempts: u16,
-    ) -> Option<BackoffCounter> {
-        let (backoff, initial) = (self.backoff(), first.backoff());
-        if backoff >= MAX_BACKOFF || backoff >= initial + attempts {
-            return None;
-        }
-        Some(BackoffCounter::new(steps, backoff + 1))
+    pub(crate) const fn restarts_since(self, first: BackoffCounter) -> u16 {
+        self.backoff().saturating_sub(first.backoff())
+    }
+
+    /// The same counter with `value` steps to go.
+    #[cfg(py_tier2)]
+    pub(crate) const fn in_steps(self, value: u16) -> BackoffCounter {
+        BackoffCounter::new(value, self.backoff())
     }
 
     #[cfg(py_tier2)]

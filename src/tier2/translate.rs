@@ -42,6 +42,8 @@ pub(crate) enum End {
     Doubtful,
     /// A branch went the way that is less likely.
     UnlikelyBranch,
+    /// The loop that the trace is to be has ended.
+    EndOfLoop,
     /// The instruction raised an exception.
     Exception,
     /// The frame belongs to a caller or callee in C.
@@ -55,13 +57,14 @@ pub(crate) enum End {
 }
 
 impl End {
-    pub(crate) const ALL: [End; 11] = [
+    pub(crate) const ALL: [End; 12] = [
         End::Executor,
         End::Instrumented,
         End::Untranslatable,
         End::InnerLoop,
         End::Doubtful,
         End::UnlikelyBranch,
+        End::EndOfLoop,
         End::Exception,
         End::ToC,
         End::Recursion,
@@ -191,6 +194,34 @@ impl Running {
             let opcode = if opcode == opcode::EXTENDED_ARG { self.start.add(1).opcode() } else { opcode };
             opcode == opcode::JUMP_BACKWARD_JIT
         })
+    }
+
+    /// If tier 1 has run the generic form of a call though the bytecode has a specialized one for this function: that
+    /// form. There was no room for the frame in the current chunk of the stack.
+    ///
+    /// # Safety
+    /// The instruction is in live bytecode. The frame of `then` is current, and the thread attached.
+    pub(super) unsafe fn specialize_call(&mut self, then: Arrival) {
+        if then.frame == self.frame || !matches!(self.row.opcode, opcode::CALL | opcode::CALL_KW) {
+            return;
+        }
+        // SAFETY: the bytecode is live, and the frame current (caller).
+        unsafe {
+            let Some(row) = Instruction::of(self.instr.opcode()) else { return };
+            if row.family == Some(self.row.opcode) && is_certain_of_code(row.opcode) {
+                let generic = self.row;
+                self.becomes(row, self.instr, self.oparg);
+                let version = u32::from(self.cache[1]) | u32::from(self.cache[2]) << 16;
+                if then.function_version().map(FunctionVersion::get) != Some(version) {
+                    self.row = generic;
+                }
+            }
+        }
+    }
+
+    /// The form of the instruction that has run.
+    pub(super) fn row(&self) -> &'static Instruction {
+        self.row
     }
 
     /// Whether the instruction did nothing but change itself, and runs again. RESUME does, when it instruments its code.
@@ -440,9 +471,11 @@ impl Translator {
             }
             let exits = usize::from(uses(row, ffi::HAS_EXIT_FLAG));
             let errors = usize::from(uses(row, ffi::HAS_ERROR_FLAG));
-            // Two micro-ops for the validity and the instruction pointer, and two for what is not in the row: the guard of
-            // another frame, a call in C. Each of them may need a stub.
-            self.reserve(row.steps.len() + 4, exits + errors + 4)?;
+            // Two micro-ops for the validity and the instruction pointer; every instruction may need a stub for a deopt. What
+            // is not in the row is the guard of a frame, or what the case needs, with their stubs.
+            let extra = self.needs_more_than_row(row, this, then);
+            let (more_uops, more_stubs) = if extra { (3, 3) } else { (0, 0) };
+            self.reserve(row.steps.len() + 2 + more_uops, exits + errors + 1 + more_stubs)?;
             self.push(micro_op::check_validity, 0, 0, this.target);
             // END_FOR runs behind an iteration that has ended, and belongs to it.
             if row.opcode != opcode::END_FOR {
@@ -464,6 +497,13 @@ impl Translator {
             }
             self.pass_through(then.code())
         }
+    }
+
+    /// Whether the instruction may become more micro-ops than its row has.
+    fn needs_more_than_row(&self, row: &Instruction, this: &Running, then: Arrival) -> bool {
+        let guards_frame = then.frame != this.frame
+            && (self.calls == 0 || is_generator_form(row.opcode) || !is_certain_of_code(row.opcode));
+        guards_frame || row.steps.iter().any(depends_on_case)
     }
 
     /// Follows a branch the way that it went, behind a guard, if that is the way that most of its history took.
@@ -568,7 +608,7 @@ impl Translator {
                             self.push(in_trace(number), oparg, previous, target);
                         } else {
                             if self.is_loop && self.calls == 0 {
-                                return Err(End::UnlikelyBranch);
+                                return Err(End::EndOfLoop);
                             }
                             self.push(at_end(number), oparg, previous_instr(this.instr, this.next()), target);
                             return Ok(());
@@ -665,9 +705,11 @@ impl Translator {
         }
         // SAFETY: the frame of `then` is current (caller).
         unsafe {
-            if then.code() == this.code {
+            if then.code() == this.code && !is_generator_form(row.opcode) {
                 // A recursion would fill the trace with one function.
-                self.is_at_end = !is_generator_form(row.opcode);
+                self.is_at_end = true;
+                self.push(micro_op::push_frame, this.oparg, 0, this.target);
+                return Ok(());
             }
             // A frame of `__init__` has another one below it, which returns the instance.
             let calls = if row.opcode == opcode::CALL_ALLOC_AND_ENTER_INIT { 2 } else { 1 };

@@ -14,8 +14,10 @@ pub(crate) enum Outcome {
     Exit(End),
     /// The trace would be too short to be worth an executor.
     TooShort(End),
-    /// It is tried again soon, since a branch went the less likely way.
+    /// It is tried again soon: a branch went the less likely way, or the loop ended.
     Retry,
+    /// It is tried again later, since what the bytecode is specialized for changes.
+    Unstable,
     /// Something that the trace relies on changed meanwhile, or the interpreter ends.
     Invalidated,
     /// The trace would always leave early.
@@ -29,7 +31,7 @@ pub(crate) enum Outcome {
 
 const ENDS: usize = End::ALL.len();
 /// The number of outcomes.
-const COUNT: usize = 7 + 2 * ENDS;
+const COUNT: usize = 8 + 2 * ENDS;
 
 /// How many attempts had one outcome.
 #[repr(C)]
@@ -48,7 +50,8 @@ const fn attempts(outcome: &'static CStr) -> Attempts {
 /// All outcomes, in the order of [`Outcome::index`].
 pub(crate) static ATTEMPTS: [Attempts; COUNT] = [
     attempts(c"a loop"),
-    attempts(c"tried again soon: a branch went the less likely way"),
+    attempts(c"tried again soon: a branch went the less likely way, or the loop ended"),
+    attempts(c"tried again later: types change"),
     attempts(c"none: something changed meanwhile"),
     attempts(c"none: the trace contradicts itself"),
     attempts(c"none: no room"),
@@ -60,6 +63,7 @@ pub(crate) static ATTEMPTS: [Attempts; COUNT] = [
     attempts(c"up to an inner loop"),
     attempts(c"up to a branch that goes both ways"),
     attempts(c"up to a branch that went the less likely way"),
+    attempts(c"up to the end of the loop"),
     attempts(c"up to an exception"),
     attempts(c"up to a return into C"),
     attempts(c"up to a function that calls itself"),
@@ -71,6 +75,7 @@ pub(crate) static ATTEMPTS: [Attempts; COUNT] = [
     attempts(c"none: only an inner loop"),
     attempts(c"none: only a branch that goes both ways"),
     attempts(c"none: only a branch that went the less likely way"),
+    attempts(c"none: only the end of the loop"),
     attempts(c"none: only an exception"),
     attempts(c"none: only a return into C"),
     attempts(c"none: only a function that calls itself"),
@@ -83,13 +88,14 @@ impl Outcome {
         match self {
             Outcome::Loop => 0,
             Outcome::Retry => 1,
-            Outcome::Invalidated => 2,
-            Outcome::Contradiction => 3,
-            Outcome::NoRoom => 4,
-            Outcome::NoMemory => 5,
-            Outcome::Abandoned => 6,
-            Outcome::Exit(end) => 7 + end as usize,
-            Outcome::TooShort(end) => 7 + ENDS + end as usize,
+            Outcome::Unstable => 2,
+            Outcome::Invalidated => 3,
+            Outcome::Contradiction => 4,
+            Outcome::NoRoom => 5,
+            Outcome::NoMemory => 6,
+            Outcome::Abandoned => 7,
+            Outcome::Exit(end) => 8 + end as usize,
+            Outcome::TooShort(end) => 8 + ENDS + end as usize,
         }
     }
 }
@@ -107,6 +113,7 @@ mod tests {
         let rest = [
             Outcome::Loop,
             Outcome::Retry,
+            Outcome::Unstable,
             Outcome::Invalidated,
             Outcome::Contradiction,
             Outcome::NoRoom,

@@ -27,7 +27,7 @@ use crate::host::{Code, CodeUnit, Frame, FunctionVersion, StackRef, ThreadState,
 use crate::instrument::opcodes::is_instrumented;
 use wish::Wish;
 
-/// How often a recording is tried again soon because a branch went the way that is less likely.
+/// How often a recording is tried again because the program did something unusual meanwhile.
 const RETRIES: u16 = 3;
 /// The steps of the counter until then.
 const STEPS_UNTIL_RETRY: u16 = 5;
@@ -44,6 +44,8 @@ pub(crate) struct Recording {
     running: Option<Running>,
     /// That instruction has been specialized for this recording.
     is_specialized: bool,
+    /// An instruction was specialized for something else than what it met.
+    has_missed: bool,
     /// An executor of the trace may take the place of the first instruction.
     fits_bytecode: bool,
     begin: Begin,
@@ -96,6 +98,7 @@ impl Recording {
                 instructions: 0,
                 running: None,
                 is_specialized: false,
+                has_missed: false,
                 begin,
                 ending: None,
                 following: None,
@@ -128,9 +131,10 @@ impl Recording {
         // SAFETY: the thread is attached and the frame current (caller). The translator keeps the code of the
         // instruction before alive.
         unsafe {
-            if let Some(done) = self.running.take()
+            if let Some(mut done) = self.running.take()
                 && !done.runs_again(then)
             {
+                done.specialize_call(then);
                 let store = done.fused_store(then);
                 let between = store.as_ref().map_or(then, |store| Arrival { instr: store.instr(), ..then });
                 if !self.take_over(&done, between) || store.is_some_and(|store| !self.take_over(&store, then))
@@ -173,14 +177,16 @@ impl Recording {
                 _ => (opcode, oparg),
             };
             let Some(row) = Instruction::of(opcode) else { return (opcode, oparg) };
+            let was = running.row();
             running.becomes(row, instr, oparg);
             if opcode == opcode::JUMP_BACKWARD_JIT {
                 // Its counter must not ask for another recording meanwhile.
                 return (opcode::JUMP_BACKWARD_NO_JIT, oparg);
             }
             if !self.is_specialized && begins_with_counter(row) {
-                // The generic form runs: because it has not been specialized yet, or for something else.
+                // The generic form runs: the instruction has not been specialized yet, or for something else.
                 self.is_specialized = true;
+                self.has_missed |= was.family == Some(opcode);
                 let counter = BackoffCounter::load_at(instr);
                 if !counter.is_unreachable() {
                     counter.expired().store_at(instr);
@@ -292,12 +298,12 @@ impl Recording {
         // SAFETY: the thread is attached (caller); the translator keeps the code alive.
         unsafe {
             let interp = ThreadState::current().interp();
+            if let Some(outcome) = self.postpone(ending) {
+                return outcome;
+            }
             if let Ending::Exit(end) = ending {
                 if self.instructions < FEWEST_INSTRUCTIONS {
                     return Outcome::TooShort(end);
-                }
-                if end == End::UnlikelyBranch && self.wish.retry(STEPS_UNTIL_RETRY, RETRIES) {
-                    return Outcome::Retry;
                 }
             }
             if !(*interp).jit || invalidate::epoch() != self.epoch {
@@ -312,6 +318,30 @@ impl Recording {
                     }
                 }
                 Err(outcome) => outcome,
+            }
+        }
+    }
+
+    /// Whether to try again instead of making an executor, because the program did something unusual this time.
+    ///
+    /// # Safety
+    /// As for [`Recording::finish`].
+    unsafe fn postpone(&self, ending: Ending) -> Option<Outcome> {
+        // SAFETY: the thread is attached (caller), and the translator keeps the code alive.
+        unsafe {
+            let may_wait = self.wish.earlier_attempts() < RETRIES;
+            match ending {
+                Ending::Exit(End::EndOfLoop) if may_wait => {
+                    // The next time that the loop goes round.
+                    self.wish.ask_again(1);
+                    Some(Outcome::Retry)
+                }
+                Ending::Exit(End::UnlikelyBranch) if may_wait => {
+                    self.wish.ask_again(STEPS_UNTIL_RETRY);
+                    Some(Outcome::Retry)
+                }
+                _ if self.has_missed && self.wish.is_for_loop() && may_wait => Some(Outcome::Unstable),
+                _ => None,
             }
         }
     }

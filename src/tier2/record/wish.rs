@@ -107,29 +107,39 @@ impl Wish {
     /// # Safety
     /// The thread is attached; the code of the start is live.
     pub(super) unsafe fn reset_counter(&self) {
-        // SAFETY: an interpreter that runs code has read its configuration (caller).
-        unsafe {
-            let thresholds = thresholds::get();
-            self.set_counter(if self.exit.is_some() {
-                thresholds.side_exit
-            } else {
-                thresholds.jump_backward
-            });
-        }
+        // SAFETY: the contract is the same.
+        unsafe { self.set_counter(self.first_counter()) }
     }
 
-    /// Lets the counter trigger again in `steps` steps. Returns false if that has happened `attempts` times already.
+    /// How often the counter has asked before this time, as far as it shows that.
     ///
     /// # Safety
     /// As for [`Wish::reset_counter`].
-    pub(super) unsafe fn retry(&self, steps: u16, attempts: u16) -> bool {
-        // SAFETY: as for `reset_counter`.
-        unsafe {
-            let thresholds = thresholds::get();
-            let first = if self.exit.is_some() { thresholds.side_exit } else { thresholds.jump_backward };
-            let retry = self.counter().retry(first, steps, attempts);
-            retry.inspect(|&counter| self.set_counter(counter)).is_some()
-        }
+    pub(super) unsafe fn earlier_attempts(&self) -> u16 {
+        // SAFETY: the contract is the same. The counter has restarted after this attempt, too.
+        unsafe { self.counter().restarts_since(self.first_counter()).saturating_sub(1) }
+    }
+
+    /// Lets the counter ask again in `steps` steps.
+    ///
+    /// # Safety
+    /// As for [`Wish::reset_counter`].
+    pub(super) unsafe fn ask_again(&self, steps: u16) {
+        // SAFETY: the contract is the same.
+        unsafe { self.set_counter(self.counter().in_steps(steps)) }
+    }
+
+    /// # Safety
+    /// The thread is attached.
+    unsafe fn first_counter(&self) -> BackoffCounter {
+        // SAFETY: an interpreter that runs code has read its configuration (caller).
+        let thresholds = unsafe { thresholds::get() };
+        if self.exit.is_some() { thresholds.side_exit } else { thresholds.jump_backward }
+    }
+
+    /// Whether the recording is for a loop, not for a side exit.
+    pub(super) fn is_for_loop(&self) -> bool {
+        self.exit.is_none()
     }
 
     /// The counter that has asked for the recording.

@@ -58,7 +58,8 @@ fn slots(a: &Analysis, above: usize) -> CallSlots {
 
 /// The callable is a function of this version.
 pub(super) fn check_function_version(a: &mut Analysis) -> Result<(), Stop> {
-    let callable = a.peek(slots(a, 0).callable);
+    let CallSlots { callable: depth, .. } = slots(a, 0);
+    let callable = a.peek(depth);
     let is_function = a.symbols.is_a(callable, Class::function());
     if let Some(function) = a.symbols.constant(callable).filter(|_| is_function) {
         let version = a.uop().operand0;
@@ -66,6 +67,12 @@ pub(super) fn check_function_version(a: &mut Analysis) -> Result<(), Stop> {
         uop.replace(micro_op::check_function_version_inline, 0, version);
         uop.operand1 = function.object().addr() as u64;
     }
+    check_function(a, depth)
+}
+
+/// The value that has `depth` values on top of it is a function. Its version may be checked as well.
+pub(super) fn check_function(a: &mut Analysis, depth: usize) -> Result<(), Stop> {
+    let callable = a.peek(depth);
     a.learn(callable, Fact::Class(Class::function()))?;
     Ok(())
 }
@@ -135,6 +142,18 @@ pub(super) fn allocate_object(a: &mut Analysis) -> Result<(), Stop> {
     let instance = a.symbols.with(Fact::NonNull)?;
     a.poke(receiver, instance);
     attributes::learn_type_version(a, instance)?;
+    Ok(())
+}
+
+/// The arguments of `callable(*arguments, **keywords)` become a tuple.
+pub(super) fn make_arguments_a_tuple(a: &mut Analysis) -> Result<(), Stop> {
+    let arguments = a.peek(1);
+    if a.symbols.is_a(arguments, Class::tuple()) {
+        a.remove();
+        return Ok(());
+    }
+    let tuple = a.symbols.with(Fact::Class(Class::tuple()))?;
+    a.poke(1, tuple);
     Ok(())
 }
 

@@ -2,7 +2,7 @@
 
 use super::super::analysis::{Analysis, Stop};
 use super::super::frames::{AbstractFrame, Namespace, NewFrame, Space};
-use super::super::symbols::{Constant, Fact, Symbol};
+use super::super::symbols::{Constant, Fact, MAX_ITEMS, Symbol};
 use super::calls::function_of;
 use crate::bytecode::micro_op;
 use crate::host::Code;
@@ -30,6 +30,17 @@ pub(super) fn of_call(a: &mut Analysis) -> Result<(), Stop> {
     } else if !a.symbols.is_null(receiver) {
         arguments.clear();
     }
+    let function = a.symbols.constant(callable).and_then(function_of);
+    a.new_frame = Some(NewFrame::Call { arguments, function });
+    Ok(())
+}
+
+/// A frame of the callable of `callable(*arguments, **keywords)`.
+pub(super) fn of_spread_call(a: &mut Analysis) -> Result<(), Stop> {
+    let (_keywords, tuple) = (a.pop(), a.pop());
+    let (_null, callable) = (a.pop(), a.pop());
+    let known = a.symbols.tuple_length(tuple).unwrap_or(0).min(MAX_ITEMS);
+    let arguments = (0..known).map(|index| a.symbols.item(tuple, index)).collect::<Result<_, _>>()?;
     let function = a.symbols.constant(callable).and_then(function_of);
     a.new_frame = Some(NewFrame::Call { arguments, function });
     Ok(())
@@ -69,7 +80,8 @@ pub(super) fn of_send(a: &mut Analysis) -> Result<(), Stop> {
 
 // --- from one frame to another -------------------------------------------------------------------
 
-/// What the operands of a micro-op say about the frame that runs next.
+/// What the operands of a micro-op say about the frame that runs next: an [`Entered`], and the number of values on the
+/// frame's stack plus one.
 struct Next {
     code: Code,
     /// A function that ran the code when the trace was made.
