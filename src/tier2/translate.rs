@@ -197,25 +197,28 @@ impl Running {
     }
 
     /// If tier 1 has run the generic form of a call though the bytecode has a specialized one for this function: that
-    /// form. There was no room for the frame in the current chunk of the stack.
+    /// form. There was no room for the frame in the current chunk of the stack. Returns whether it is so.
     ///
     /// # Safety
     /// The instruction is in live bytecode. The frame of `then` is current, and the thread attached.
-    pub(super) unsafe fn specialize_call(&mut self, then: Arrival) {
+    pub(super) unsafe fn specialize_call(&mut self, then: Arrival) -> bool {
         if then.frame == self.frame || !matches!(self.row.opcode, opcode::CALL | opcode::CALL_KW) {
-            return;
+            return false;
         }
         // SAFETY: the bytecode is live, and the frame current (caller).
         unsafe {
-            let Some(row) = Instruction::of(self.instr.opcode()) else { return };
-            if row.family == Some(self.row.opcode) && is_certain_of_code(row.opcode) {
-                let generic = self.row;
-                self.becomes(row, self.instr, self.oparg);
-                let version = u32::from(self.cache[1]) | u32::from(self.cache[2]) << 16;
-                if then.function_version().map(FunctionVersion::get) != Some(version) {
-                    self.row = generic;
-                }
+            let generic = self.row;
+            let Some(row) = Instruction::of(self.instr.opcode()) else { return false };
+            if row.family != Some(generic.opcode) || !is_certain_of_code(row.opcode) {
+                return false;
             }
+            self.becomes(row, self.instr, self.oparg);
+            let version = u32::from(self.cache[1]) | u32::from(self.cache[2]) << 16;
+            let is_of_function = then.function_version().map(FunctionVersion::get) == Some(version);
+            if !is_of_function {
+                self.row = generic;
+            }
+            is_of_function
         }
     }
 

@@ -44,7 +44,9 @@ pub(crate) struct Recording {
     running: Option<Running>,
     /// That instruction has been specialized for this recording.
     is_specialized: bool,
-    /// An instruction was specialized for something else than what it met.
+    /// It was specialized for something else than what it meets.
+    misses: bool,
+    /// An earlier instruction was.
     has_missed: bool,
     /// An executor of the trace may take the place of the first instruction.
     fits_bytecode: bool,
@@ -98,6 +100,7 @@ impl Recording {
                 instructions: 0,
                 running: None,
                 is_specialized: false,
+                misses: false,
                 has_missed: false,
                 begin,
                 ending: None,
@@ -134,7 +137,7 @@ impl Recording {
             if let Some(mut done) = self.running.take()
                 && !done.runs_again(then)
             {
-                done.specialize_call(then);
+                self.has_missed |= self.misses && !done.specialize_call(then);
                 let store = done.fused_store(then);
                 let between = store.as_ref().map_or(then, |store| Arrival { instr: store.instr(), ..then });
                 if !self.take_over(&done, between) || store.is_some_and(|store| !self.take_over(&store, then))
@@ -158,7 +161,7 @@ impl Recording {
                 return false;
             }
             self.running = Some(next);
-            self.is_specialized = false;
+            (self.is_specialized, self.misses) = (false, false);
             true
         }
     }
@@ -186,7 +189,7 @@ impl Recording {
             if !self.is_specialized && begins_with_counter(row) {
                 // The generic form runs: the instruction has not been specialized yet, or for something else.
                 self.is_specialized = true;
-                self.has_missed |= was.family == Some(opcode);
+                self.misses = was.family == Some(opcode);
                 let counter = BackoffCounter::load_at(instr);
                 if !counter.is_unreachable() {
                     counter.expired().store_at(instr);
