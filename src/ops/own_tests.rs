@@ -243,7 +243,7 @@ fn a_generator_is_expected_suspended_at_an_instruction() {
     };
     assert_eq!(end(suspended, here), (true, true, false));
     assert_eq!(end(suspended, other), (false, false, false));
-    assert_eq!(end(created, here).1, true);
+    assert!(end(created, here).1);
     assert_eq!(end(running, here), (false, false, true));
     assert_eq!(end(ended, here), (false, false, true));
     assert_eq!(end(iterator(Some(yields)), here), (false, false, true));
