@@ -477,7 +477,7 @@ impl Translator {
             // Two micro-ops for the validity and the instruction pointer; every instruction may need a stub for a deopt. What
             // is not in the row is the guard of a frame, or what the case needs, with their stubs.
             let extra = self.needs_more_than_row(row, this, then);
-            let (more_uops, more_stubs) = if extra { (3, 3) } else { (0, 0) };
+            let (more_uops, more_stubs) = if extra { (6, 5) } else { (0, 0) };
             self.reserve(row.steps.len() + 2 + more_uops, exits + errors + 1 + more_stubs)?;
             self.push(micro_op::check_validity, 0, 0, this.target);
             // END_FOR runs behind an iteration that has ended, and belongs to it.
@@ -640,6 +640,9 @@ impl Translator {
             match step {
                 "do_call_function_ex" if has_entered => {
                     let version = then.function_version().ok_or(End::Untranslatable)?;
+                    self.push(micro_op::check_validity, 0, 0, target);
+                    self.push(micro_op::check_pep_523, 0, 0, target);
+                    self.push(micro_op::check_recursion_remaining, 0, 0, target);
                     self.push(micro_op::check_function_version_ex, oparg, version.get().into(), target);
                     self.push(micro_op::py_frame_ex, oparg, 0, target);
                     self.push(micro_op::save_return_offset, 1, 0, target);

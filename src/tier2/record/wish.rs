@@ -50,11 +50,10 @@ pub(crate) unsafe fn note(frame: Frame, start: CodeUnit, chain_depth: u8) {
             None => None,
             Some(executor) => {
                 let target = start.offset_from(frame.bytecode()) as u32;
-                let mut exits = executor.exits();
-                let Some(exit) = exits.find(|exit| exit.target() == target && exit.temperature().triggers())
-                else {
-                    return;
-                };
+                let asks = |exit: &SideExit| exit.target() == target && exit.temperature().triggers();
+                let mut asking = executor.exits().filter(asks);
+                // If there are two, the offsets may be of two code objects. The one that does not ask now will be alone.
+                let (Some(exit), None) = (asking.next(), asking.next()) else { return };
                 Some((executor.new_ref(), exit))
             }
         };
