@@ -5,7 +5,7 @@ use arrayvec::ArrayVec;
 
 use super::executor::OwnedExecutor;
 use super::uop::{Entered, MAX_LENGTH};
-use super::{Dependencies, Trace, Uop, install};
+use super::{Dependencies, Trace, Uop, install, interpreter};
 use crate::bytecode::metadata::{Argument, Instruction, Operand, Step};
 use crate::bytecode::{micro_op, opcode};
 use crate::host::ffi;
@@ -438,7 +438,11 @@ impl Translator {
     ) -> Result<(), End> {
         let (start, calls, functions) = (self.trace.len(), self.calls, self.functions.len());
         // SAFETY: the contract is the same.
-        let result = unsafe { self.translate(this, then, must_not_exit) };
+        let mut result = unsafe { self.translate(this, then, must_not_exit) };
+        let has_own = self.trace[start..].iter().any(|uop| micro_op::is_own(uop.number()));
+        if has_own && !interpreter::RUNS_OWN_MICRO_OPS {
+            result = Err(End::Untranslatable);
+        }
         match result {
             Ok(()) => self.last = this.instr,
             Err(_) => {
