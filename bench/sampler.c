@@ -1,7 +1,7 @@
 /* An extension module for bench/coverage: where the processor is, sampled at short intervals.
  *
- * A sample counts if the program counter is in the evaluator's code while the thread runs no trace. The timer is that of
- * the clock on the wall, because the kernel checks timers of processor time only at its own ticks, which are 4 ms
+ * A sample counts if the program counter is in the evaluator's code while the thread runs no trace. The timer runs on
+ * the clock on the wall, because the kernel checks timers of processor time only at its own ticks, which are 1 to 10 ms
  * apart. A process that waits for a processor gets one sample when it goes on, at the place where it was stopped. So
  * shares of samples are shares of processor time. */
 
@@ -65,7 +65,7 @@ set_timer(int microseconds)
     return 0;
 }
 
-PyDoc_STRVAR(start_doc, "start(ranges): ranges is an array of addresses, the begin and the end of each range in turn.");
+PyDoc_STRVAR(start_doc, "start(ranges): an array of addresses, the begin and the end of each range of code in turn");
 
 static PyObject *
 start(PyObject *module, PyObject *argument)
@@ -109,7 +109,7 @@ struct reval_trace_attempt {
 };
 __attribute__((weak)) const struct reval_trace_attempt *reval_trace_attempts(size_t *length);
 
-PyDoc_STRVAR(attempts_doc, "attempts() -> {outcome of attempts to make a trace: how many}; None if nothing counts them");
+PyDoc_STRVAR(attempts_doc, "attempts() -> {outcome of attempts to make a trace: count} or None if nothing counts");
 
 static PyObject *
 attempts(PyObject *module, PyObject *unused)
