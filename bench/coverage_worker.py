@@ -1,0 +1,83 @@
+"""Samples where the evaluator spends its time in one of pyperformance's benchmark files.
+
+    python coverage_worker.py OUTPUT run_benchmark.py [options of the benchmark]
+        writes how often to run each function of the file: {function: loops for one second}
+    python coverage_worker.py --plan PLAN --sampler FOLDER OUTPUT run_benchmark.py [options of the benchmark]
+        runs each function as often as PLAN says, once to warm up and once under samples, and writes
+        {"seconds": processor time, "samples": n, "in_evaluator": n, "attempts": {outcome: n} or null}
+"""
+
+import argparse
+import array
+import json
+import random
+import sys
+import time
+
+import worker
+
+
+def loops_in_a_second(time_func):
+    timer = worker.Timer(time_func, worker.install_clock)
+    timer.warm_up()
+    loops = timer.enough_loops()
+    return loops / timer.seconds(loops)
+
+
+class Sampled:
+    """Sums over the functions of a file."""
+
+    def __init__(self, sampler, evaluator):
+        self.sampler, self.evaluator = sampler, array.array("Q", evaluator)
+        self.seconds = self.samples = self.in_evaluator = 0
+
+    def run(self, time_func, loops):
+        worker.install_clock(time.perf_counter)
+        random.seed(0)  # the same work in each process
+        time_func(loops)
+        start = time.process_time()
+        self.sampler.start(self.evaluator)
+        time_func(loops)
+        samples, in_evaluator = self.sampler.stop()
+        self.seconds += time.process_time() - start
+        self.samples += samples
+        self.in_evaluator += in_evaluator
+
+
+def sampled(command, plan, folder):
+    sys.path.insert(0, folder)
+    import sampler
+    sums = Sampled(sampler, plan["evaluator"])
+    worker.run_file(command, lambda name, time_func: sums.run(time_func, plan["loops"][name]))
+    return {"seconds": sums.seconds, "samples": sums.samples, "in_evaluator": sums.in_evaluator,
+            "attempts": sampler.attempts()}
+
+
+def planned(command):
+    plan = {}
+
+    def measure(name, time_func):
+        plan[name] = loops_in_a_second(time_func)
+    worker.run_file(command, measure)
+    return plan
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--plan", help="a file: {\"loops\": {function: n}, \"evaluator\": [address, ...]}")
+    parser.add_argument("--sampler", help="the folder of the extension module")
+    parser.add_argument("output")
+    parser.add_argument("command", nargs=argparse.REMAINDER)
+    args = parser.parse_args()
+    if args.plan:
+        with open(args.plan) as file:
+            plan = json.load(file)
+        result = sampled(args.command, plan, args.sampler)
+    else:
+        result = planned(args.command)
+    with open(args.output, "w") as file:
+        json.dump(result, file)
+
+
+if __name__ == "__main__":
+    main()
