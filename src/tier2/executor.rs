@@ -9,7 +9,7 @@ use core::ptr::NonNull;
 
 use super::{Dependencies, Place, Uop};
 use crate::bytecode::{BackoffCounter, micro_op, thresholds};
-use crate::host::{Code, Owned, PyObject, PyResult, ffi};
+use crate::host::{Code, CodeUnit, Owned, PyObject, PyResult, ffi};
 use crate::seams;
 
 /// An executor, borrowed.
@@ -229,6 +229,22 @@ impl Executor {
         unsafe {
             let head = self.as_ptr();
             core::slice::from_raw_parts((*head).trace.cast(), (*head).code_size as usize)
+        }
+    }
+
+    /// Whether the trace begins at `start`, an instruction of `code`. The second operands of the first two micro-ops say
+    /// so: an address, and the version of the code, since the memory of dead code is used again.
+    ///
+    /// # Safety
+    /// The executor is live, and so is the code.
+    pub(crate) unsafe fn begins_at(self, code: Code, start: CodeUnit) -> bool {
+        // SAFETY: executor and code are live (caller).
+        unsafe {
+            let version = (*code.as_ptr()).co_version;
+            let [start_executor, make_warm, ..] = self.trace() else { return false };
+            version != 0
+                && start_executor.operand1 == start.as_ptr().addr() as u64
+                && make_warm.operand1 == u64::from(version)
         }
     }
 

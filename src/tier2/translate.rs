@@ -342,8 +342,9 @@ impl Translator {
             let code = frame.code();
             let _ = translator.pass_through(code);
             let offset = start.offset_from(code.bytecode()) as u32;
-            translator.push(micro_op::start_executor, 0, start.as_ptr().addr() as u64, offset);
-            translator.push(micro_op::make_warm, 0, 0, 0);
+            let start = start.as_ptr().addr() as u64;
+            translator.push_with(micro_op::start_executor, 0, (start, start), offset);
+            translator.push_with(micro_op::make_warm, 0, (0, (*code.as_ptr()).co_version.into()), 0);
         }
         translator
     }

@@ -15,7 +15,7 @@ mod wish;
 use std::alloc::{Layout, alloc};
 
 pub(crate) use attempts::{ATTEMPTS, Outcome};
-pub(crate) use wish::{is_wanted, note};
+pub(crate) use wish::{ask, is_wanted};
 
 use super::executor::OwnedExecutor;
 use super::translate::{Arrival, End, Running, Translator};
