@@ -114,7 +114,9 @@ impl Tier1 {
         #[cfg(py_debug)]
         // SAFETY: the frame is the thread's current one, so frame and code are live.
         unsafe {
-            if self.frame != self.start.frame || self.frame.is_entry() || self.next != self.start.next {
+            // An executor may leave behind its first instruction, with the stack of that one.
+            let may_differ = self.frame.is_entry() || opcode == crate::bytecode::opcode::ENTER_EXECUTOR;
+            if may_differ || self.frame != self.start.frame || self.next != self.start.next {
                 return;
             }
             let generic = crate::host::ffi::_PyOpcode_Deopt[opcode as usize];
