@@ -232,19 +232,17 @@ impl Executor {
         }
     }
 
-    /// Whether the trace begins at `start`, an instruction of `code`. The second operands of the first two micro-ops say
-    /// so: an address, and the version of the code, since the memory of dead code is used again.
+    /// Whether the trace begins at the instruction `start`, in code of this version. The second operands of the first two
+    /// micro-ops say so.
     ///
     /// # Safety
-    /// The executor is live, and so is the code.
-    pub(crate) unsafe fn begins_at(self, code: Code, start: CodeUnit) -> bool {
-        // SAFETY: executor and code are live (caller).
+    /// The executor is live.
+    pub(crate) unsafe fn begins_at(self, start: CodeUnit, code_version: u32) -> bool {
+        // SAFETY: the executor is live (caller).
         unsafe {
-            let version = (*code.as_ptr()).co_version;
             let [start_executor, make_warm, ..] = self.trace() else { return false };
-            version != 0
-                && start_executor.operand1 == start.as_ptr().addr() as u64
-                && make_warm.operand1 == u64::from(version)
+            start_executor.operand1 == start.as_ptr().addr() as u64
+                && make_warm.operand1 == u64::from(code_version)
         }
     }
 

@@ -13,6 +13,7 @@ use crate::host::function::Function;
 use crate::host::{Code, CodeUnit, Frame, FunctionVersion, Owned, StackRef};
 use crate::instrument::opcodes::is_instrumented;
 use crate::ops::metadata::{Group, MicroOp};
+use crate::seams;
 
 /// The most calls that a trace follows into each other.
 const MAX_CALLS: usize = 7;
@@ -22,6 +23,9 @@ const MAX_CODES: usize = 32;
 const MAX_FRAME_CHANGES: usize = 128;
 /// The most code units of an inline cache.
 const MAX_CACHE: usize = 9;
+
+/// In the place of a version, for code that has none: no code has it.
+const NO_VERSION: u64 = u64::MAX;
 
 /// Outcomes in the history of a branch.
 const HISTORY_LENGTH: u32 = u16::BITS;
@@ -344,7 +348,8 @@ impl Translator {
             let offset = start.offset_from(code.bytecode()) as u32;
             let start = start.as_ptr().addr() as u64;
             translator.push_with(micro_op::start_executor, 0, (start, start), offset);
-            translator.push_with(micro_op::make_warm, 0, (0, (*code.as_ptr()).co_version.into()), 0);
+            let version = code_version(code).map_or(NO_VERSION, u64::from);
+            translator.push_with(micro_op::make_warm, 0, (0, version), 0);
         }
         translator
     }
@@ -780,14 +785,23 @@ impl Translator {
     /// As for [`Translator::expand`].
     unsafe fn guard_continuation(&mut self, guard: u16, this: &Running, then: Arrival) -> Result<(), End> {
         // SAFETY: the frame of `then` executes live code (caller).
-        let version = unsafe { (*then.code().as_ptr()).co_version };
-        if version == 0 {
-            return Err(End::Untranslatable);
-        }
+        let version = unsafe { code_version(then.code()) }.ok_or(End::Untranslatable)?;
         let instr = then.instr.as_ptr().addr() as u64;
         self.push_with(guard, this.oparg, (instr, version.into()), this.target);
         Ok(())
     }
+}
+
+/// What tells a code object from others that may be at the same address when it is dead. `None` if the host has run out
+/// of versions.
+///
+/// # Safety
+/// The code is live.
+pub(super) unsafe fn code_version(code: Code) -> Option<u32> {
+    // SAFETY: the code is live (caller).
+    let version = unsafe { (*code.as_ptr()).co_version };
+    // The code below an `__init__` has none, but it is never freed.
+    (version != 0 || code == seams::specialize::init_cleanup()).then_some(version)
 }
 
 /// The instruction behind the loop of the FOR_ITER `this`, where an exhausted iterator is dropped.

@@ -36,7 +36,7 @@ const COUNT: usize = 8 + 2 * ENDS;
 /// How many attempts had one outcome.
 #[repr(C)]
 pub(crate) struct Attempts {
-    outcome: *const c_char,
+    pub(super) outcome: *const c_char,
     count: AtomicU64,
 }
 
@@ -84,7 +84,7 @@ pub(crate) static ATTEMPTS: [Attempts; COUNT] = [
 ];
 
 impl Outcome {
-    fn index(self) -> usize {
+    pub(super) fn index(self) -> usize {
         match self {
             Outcome::Loop => 0,
             Outcome::Retry => 1,

@@ -10,6 +10,8 @@
 //! [`invalidate::epoch`]. The program never notices a recording.
 
 mod attempts;
+#[cfg(py_debug)]
+mod debug;
 mod wish;
 
 use std::alloc::{Layout, alloc};
@@ -56,6 +58,9 @@ pub(crate) struct Recording {
     following: Option<OwnedExecutor>,
     /// [`invalidate::epoch`] at the beginning.
     epoch: usize,
+    /// The instruction in front of which the trace ends.
+    #[cfg(py_debug)]
+    end: Option<CodeUnit>,
 }
 
 /// Where a recording begins.
@@ -106,6 +111,8 @@ impl Recording {
                 ending: None,
                 following: None,
                 epoch: invalidate::epoch(),
+                #[cfg(py_debug)]
+                end: None,
             })?;
             if start != next {
                 // The jump that closes a loop has just run.
@@ -278,6 +285,10 @@ impl Recording {
     /// The bytecode is live.
     unsafe fn end_before(&mut self, instruction: &Running, end: End) {
         self.ending = Some(Ending::Exit(end));
+        #[cfg(py_debug)]
+        {
+            self.end = Some(instruction.instr());
+        }
         // SAFETY: the bytecode is live (caller).
         unsafe { self.translator.leave(instruction.start(), instruction.target()) };
     }
@@ -290,6 +301,11 @@ impl Recording {
         // SAFETY: the contract is the same.
         let outcome = unsafe { self.complete() };
         attempts::count(outcome);
+        #[cfg(py_debug)]
+        // SAFETY: the thread is attached (caller). The translator keeps the code alive.
+        unsafe {
+            debug::show(self.begin.code, self.wish.start(), self.instructions, outcome, self.end);
+        }
     }
 
     /// [`Recording::finish`], which tells what became of it.

@@ -4,6 +4,7 @@ use core::cell::Cell;
 
 use super::super::executor::{Executor, OwnedExecutor, SideExit};
 use super::super::list;
+use super::super::translate::code_version;
 use crate::bytecode::{BackoffCounter, opcode, thresholds};
 use crate::host::{Code, CodeUnit, Frame, ThreadState, ffi};
 
@@ -87,15 +88,16 @@ unsafe fn alternative(
 ) -> Result<(), Option<OwnedExecutor>> {
     // SAFETY: executors in the list are live (caller).
     unsafe {
+        let Some(version) = code_version(code) else { return Ok(()) };
         let all = core::iter::successors(list::first(interp), |&executor| list::next(executor));
         let (mut first, mut count) = (None, 0);
-        for executor in all.filter(|executor| executor.begins_at(code, start)) {
+        for executor in all.filter(|executor| executor.begins_at(start, version)) {
             // The newest is the first of the list.
             (first, count) = (Some(executor), count + 1);
         }
         match first {
             _ if count >= MAX_ALTERNATIVES => Err(None),
-            Some(first) if !current.begins_at(code, start) => Err(Some(first.new_ref())),
+            Some(first) if !current.begins_at(start, version) => Err(Some(first.new_ref())),
             _ => Ok(()),
         }
     }
