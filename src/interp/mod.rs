@@ -13,13 +13,15 @@ pub(crate) mod unwind;
 
 #[cfg(any(py_tier2, not(feature = "tail-call")))]
 mod match_loop;
+#[cfg(not(feature = "tail-call"))]
+mod plain;
 #[cfg(py_tier2)]
 mod recording;
 #[cfg(feature = "tail-call")]
 mod tail;
 
 #[cfg(not(feature = "tail-call"))]
-pub(crate) use match_loop::interpret;
+pub(crate) use plain::interpret;
 #[cfg(feature = "tail-call")]
 pub(crate) use tail::interpret;
 

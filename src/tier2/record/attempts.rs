@@ -3,6 +3,7 @@
 use core::ffi::{CStr, c_char};
 use core::sync::atomic::{AtomicU64, Ordering};
 
+use super::super::create::Refusal;
 use super::super::translate::End;
 
 /// What became of an attempt.
@@ -82,6 +83,16 @@ pub(crate) static ATTEMPTS: [Attempts; COUNT] = [
     attempts(c"none: only a call too deep"),
     attempts(c"none: no room for one instruction"),
 ];
+
+impl From<Refusal> for Outcome {
+    fn from(refusal: Refusal) -> Outcome {
+        match refusal {
+            Refusal::Contradiction => Outcome::Contradiction,
+            Refusal::NoRoom => Outcome::NoRoom,
+            Refusal::NoMemory => Outcome::NoMemory,
+        }
+    }
+}
 
 impl Outcome {
     pub(super) fn index(self) -> usize {

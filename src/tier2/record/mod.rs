@@ -320,10 +320,10 @@ impl Recording {
             if let Some(outcome) = self.postpone(ending) {
                 return outcome;
             }
-            if let Ending::Exit(end) = ending {
-                if self.instructions < FEWEST_INSTRUCTIONS {
-                    return Outcome::TooShort(end);
-                }
+            if let Ending::Exit(end) = ending
+                && self.instructions < FEWEST_INSTRUCTIONS
+            {
+                return Outcome::TooShort(end);
             }
             if !(*interp).jit || invalidate::epoch() != self.epoch {
                 return Outcome::Invalidated;
@@ -350,7 +350,7 @@ impl Recording {
         unsafe {
             let may_wait = self.wish.earlier_attempts() < RETRIES;
             match ending {
-                Ending::Exit(End::EndOfLoop) if may_wait => {
+                Ending::Exit(End::LoopEnded) if may_wait => {
                     // The next time that the loop goes round.
                     self.wish.ask_again(1);
                     Some(Outcome::Retry)
@@ -384,7 +384,7 @@ impl Recording {
             };
             let Translator { trace, dependencies, .. } = &mut self.translator;
             create::finish_trace(trace, &start, dependencies)?;
-            let created = create::compile(interp, trace, dependencies).ok_or(Outcome::NoMemory)?;
+            let created = create::compile(interp, trace, dependencies)?;
             let executor = created.executor();
             executor.set_chain_depth(self.wish.depth(self.fits_bytecode));
             if self.fits_bytecode && !install::install(self.begin.code, self.wish.start(), executor) {
