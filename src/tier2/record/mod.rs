@@ -94,7 +94,7 @@ impl Recording {
             let first = Arrival { frame, sp: frame.stack_pointer(), instr: next };
             let begin = Begin {
                 code: frame.code(),
-                function: first.function_version(),
+                function: first.version_of_namespace(),
                 stack_entries: first.stack_entries(),
             };
             let start = wish.start();

@@ -564,7 +564,7 @@ impl Translator {
         // SAFETY: the frame of `then` is current (caller).
         unsafe {
             let code = Entered::Code(then.code()).to_operand();
-            if let Some(version) = then.function_version() {
+            if let Some(version) = then.version_of_namespace() {
                 let index = self.trace.len() as u16;
                 self.functions.try_push((index, version)).map_err(|_| End::TooLong)?;
             }

@@ -205,15 +205,39 @@ impl Arrival {
         unsafe { self.sp.offset_from(self.frame.stack_base()) as usize }
     }
 
-    /// The function of the frame, if it has one whose version is known.
+    /// The version of the frame's function, if it has one.
     ///
     /// # Safety
     /// The frame is live and executes code. The thread is attached.
-    pub(crate) unsafe fn function_version(self) -> Option<FunctionVersion> {
-        // SAFETY: the function of a frame is a live object or null. Trampolines have one that is none.
+    pub(super) unsafe fn function_version(self) -> Option<FunctionVersion> {
+        // SAFETY: the contract is the same, and the function is live.
+        unsafe { self.function()?.current_version() }
+    }
+
+    /// The version of the frame's function, if that leads to one with the same globals. All functions that a `def` has made
+    /// have the same version, and it leads to the latest one.
+    ///
+    /// # Safety
+    /// As for [`Arrival::function_version`].
+    pub(crate) unsafe fn version_of_namespace(self) -> Option<FunctionVersion> {
+        // SAFETY: the contract is the same. Both functions are live.
+        unsafe {
+            let function = self.function()?;
+            let version = function.current_version()?;
+            let (latest, _) = Function::of_version(version);
+            latest.is_some_and(|latest| latest.globals() == function.globals()).then_some(version)
+        }
+    }
+
+    /// The function of the frame. Trampolines have an object that is none.
+    ///
+    /// # Safety
+    /// The frame is live.
+    unsafe fn function(self) -> Option<Function> {
+        // SAFETY: the function of a frame is a live object or null.
         unsafe {
             let function = self.frame.function();
-            Function::cast((!function.is_null()).then_some(function.cast())?)?.current_version()
+            Function::cast((!function.is_null()).then_some(function.cast())?)
         }
     }
 }
