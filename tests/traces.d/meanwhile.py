@@ -5,6 +5,8 @@ Each change is made in each loop, in rounds around the one from which a trace is
 What is printed is the same without tier 2.
 """
 
+import _interpreters
+import _opcode
 import builtins
 import gc
 import os
@@ -14,12 +16,11 @@ import threading
 import types
 import zlib
 
-import _interpreters
-
 # The loops become hot after 1, 3 or 16 rounds, and the side exits of their traces soon after.
 MOMENTS = 0, 1, 2, 3, 4, 5, 15, 16, 17, 18, 19, 22, 25
 FEW_MOMENTS = 2, 4, 16, 17
 ROUNDS = 50
+THRESHOLD = "PYTHON_JIT_JUMP_BACKWARD_INITIAL_VALUE"
 # After so many rounds the change is undone.
 LATER = 7
 
@@ -237,6 +238,32 @@ def case(change, undo=None, loops=LOOPS, moments=MOMENTS):
             print("   ", *moments_of, "->", result)
 
 
+def has_executor(code):
+    for offset in range(0, len(code.co_code), 2):
+        try:
+            if _opcode.get_executor(code, offset):
+                return True
+        except ValueError:  # no instruction begins there
+            pass
+    return False
+
+
+def check_moments():
+    """The round in which a trace of the loop is recorded must be one of those that are tried."""
+    for name in LOOPS:
+        for rounds in range(1, ROUNDS):
+            world = World(name)
+            getattr(world, name)([nothing] * rounds)
+            if any(map(has_executor, world.codes())):
+                break
+        if rounds - 1 not in MOMENTS:
+            print(f"{name}: there is an executor after {rounds} rounds")
+
+
+if sys._jit.is_enabled() and int(os.environ[THRESHOLD]) < ROUNDS:
+    check_moments()
+
+
 # --- exceptions ---------------------------------------------------------------------------------
 
 def raises(world):
@@ -441,13 +468,11 @@ def runs_another_loop(world):
 
 def runs_in_thread(world):
     """Another thread has the same code."""
-    loop = getattr(world, "again", None)
+    loop = types.FunctionType(world.frame().f_code, world.names)
     found = []
 
     def run():
-        loop = types.FunctionType(world.frame_code, world.names)
         found.append(outcome(world, loop, [nothing] * ROUNDS))
-    world.frame_code = world.frame().f_code
     thread = threading.Thread(target=run)
     thread.start()
     thread.join()
@@ -476,14 +501,6 @@ def keeps_frames(world):
         world.log.append((frame.f_code.co_name, frame.f_lasti >= 0, sorted(frame.f_locals)[:3]))
         frame = frame.f_back
     world.frame_kept = sys._getframe(1)
-
-
-def closes_generator(world):
-    try:
-        world.generator = None
-        world.names["generator_of_loop"].close()
-    except ValueError as error:
-        world.log.append(str(error))
 
 
 def of_generator(function):
@@ -581,17 +598,17 @@ def jumps(world):
         return
     world.has_jumped = True
     frame = world.frame()
-    first = {"plain": 2, "catching": 3, "called": 2, "last": 2}[world.loop]
+    first = frame.f_code.co_firstlineno + (4 if world.loop == "catching" else 3)
 
     def trace(frame, event, argument):
         if event == "line":
             world.log.append(describe(frame))
-            frame.f_lineno = frame.f_code.co_firstlineno + first + 1
+            frame.f_lineno = first
             frame.f_trace = None
             sys.settrace(None)
         return trace
     frame.f_trace = trace
-    sys.settrace(trace)
+    sys.settrace(lambda *event: None)
 
 
 monitoring = sys.monitoring
