@@ -21,10 +21,10 @@ def executors(function):
     return found
 
 
-def case(function, *changes, has_trace=True):
+def case(function, *changes):
     """Runs a loop; then, for each change, the loop while the change is made half-way, and once more."""
     results = [function(lambda i: None)]
-    if executors(function) == 0 and has_trace:
+    if executors(function) == 0:
         print(function.__name__, "has no executor")
     for change in changes:
         results.append(function(lambda i: i == ROUNDS // 2 and change()))
@@ -265,9 +265,8 @@ def other_init(self, x):
     self.x = x + 100
 
 
-# No trace goes through calls of classes yet.
 case(objects, lambda: setattr(Point.__init__, "__code__", other_init.__code__),
-     lambda: setattr(Point, "__init__", other_init), has_trace=False)
+     lambda: setattr(Point, "__init__", other_init))
 
 
 # --- what is known of values
