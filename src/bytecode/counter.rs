@@ -86,6 +86,12 @@ impl BackoffCounter {
         BackoffCounter::new(value, self.backoff())
     }
 
+    /// The steps until the counter triggers.
+    #[cfg(py_tier2)]
+    pub(crate) const fn value(self) -> u16 {
+        self.0 >> BACKOFF_BITS
+    }
+
     #[cfg(py_tier2)]
     const fn backoff(self) -> u16 {
         self.0 & ((1 << BACKOFF_BITS) - 1)

@@ -41,6 +41,13 @@ pub(crate) unsafe fn get() -> Thresholds {
 }
 
 impl Thresholds {
+    /// Calls of a function until it is traced: four times the jumps of a loop. 0, never, if that is more than a counter
+    /// holds.
+    pub(crate) fn calls(self) -> u16 {
+        let calls = 4 * self.jump_backward.value();
+        if calls <= MAX_VALUE { calls } else { 0 }
+    }
+
     /// The thresholds as one word, for the cell that holds them.
     fn to_word(self) -> NonZeroUsize {
         /// A bit above those of the counters: a cell that holds zero is empty.
@@ -156,6 +163,13 @@ mod tests {
     fn loops_count_from_16_and_side_exits_from_64() {
         assert_eq!(read(&[]), (thresholds((16, 4), (64, 6)), vec![]));
         assert_eq!(read(&[("PYTHON_JIT_SIDE_EXIT_INITIAL_VALUE", "")]).1, Vec::<String>::new());
+    }
+
+    #[test]
+    fn functions_count_four_times_as_far_as_loops() {
+        for (jumps, calls) in [(16, 64), (1, 4), (1023, 4092), (1024, 0), (MAX_VALUE, 0)] {
+            assert_eq!(thresholds((jumps, 4), (64, 6)).calls(), calls);
+        }
     }
 
     #[test]

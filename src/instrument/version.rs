@@ -7,7 +7,7 @@
 use core::sync::atomic::{AtomicUsize, Ordering};
 
 pub(crate) use crate::breaker::version::{catch_up, global, set_global};
-pub(crate) use crate::breaker::word::Version;
+pub(crate) use crate::breaker::word::{Version, Word};
 use crate::host::{Code, PyResult, ffi};
 use crate::raise;
 
@@ -33,8 +33,55 @@ pub(crate) unsafe fn next(interp: *mut ffi::PyInterpreterState, steps: u32) -> P
 #[inline(always)]
 pub(crate) unsafe fn of_code(code: Code) -> Version {
     // SAFETY: `code` is live (caller).
-    Version::from_field(unsafe { field_of_code(code) }.load(Ordering::Acquire))
+    Version::from_field(unsafe { field_of_code(code) }.load(Ordering::Acquire) & VERSION)
 }
+
+/// Whether a thread whose eval breaker is `word` has nothing to do when it calls `code`: there is no request, the bytecode
+/// is of the current version, and calls are not counted ([`count_calls`]). One comparison; an acquire load, as
+/// [`of_code`].
+///
+/// # Safety
+/// `code` is live.
+#[inline(always)]
+pub(crate) unsafe fn is_quiet(code: Code, word: Word) -> bool {
+    // SAFETY: `code` is live (caller).
+    word.is(unsafe { field_of_code(code) }.load(Ordering::Acquire))
+}
+
+/// The bits of the field that hold the version, which has 32. Those above are free where a word has more.
+const VERSION: usize = u32::MAX as usize;
+
+/// Counts the next calls of `code`: as long as it does, [`is_quiet`] is false. A new version ends that.
+///
+/// # Safety
+/// `code` is live, and no other thread changes its version meanwhile.
+#[cfg(py_tier2)]
+pub(crate) unsafe fn count_calls(code: Code, calls: u16) {
+    // SAFETY: `code` is live (caller).
+    let field = unsafe { field_of_code(code) };
+    let version = field.load(Ordering::Relaxed) & VERSION;
+    field.store(version | usize::from(calls) << u32::BITS, Ordering::Relaxed);
+}
+
+/// Counts one call of `code`. Returns whether it is the last one that [`count_calls`] wanted.
+///
+/// # Safety
+/// As for [`count_calls`].
+#[cfg(py_tier2)]
+pub(crate) unsafe fn count_call(code: Code) -> bool {
+    // SAFETY: `code` is live (caller).
+    let field = unsafe { field_of_code(code) };
+    let before = field.load(Ordering::Relaxed);
+    if before >> u32::BITS == 0 {
+        return false;
+    }
+    let after = before - (VERSION + 1);
+    field.store(after, Ordering::Relaxed);
+    after >> u32::BITS == 0
+}
+
+#[cfg(py_tier2)]
+static_assertions::const_assert!(usize::BITS >= u32::BITS + u16::BITS);
 
 /// Publishes the bytecode and the side tables of `code` as those of `version`.
 ///

@@ -25,6 +25,10 @@ pub(super) trait Observer {
     /// As for [`Observer::arrives`]; `oparg` is the argument of the instruction.
     unsafe fn runs(&mut self, opcode: u8, instr: CodeUnit, oparg: usize) -> (u8, usize);
 
+    /// The instruction wants a trace to be recorded. Returns whether the loop is to stop for that.
+    #[cfg(py_tier2)]
+    fn wants_recording(&mut self) -> bool;
+
     /// The instruction has raised an exception. Returns whether to go on after unwinding.
     fn raises(&mut self) -> bool;
 }
@@ -99,7 +103,13 @@ macro_rules! instruction_loop {
                             }
                             Err(BytecodeExit::Return(result)) => return Stop::Returned(result),
                             #[cfg(py_tier2)]
-                            Err(BytecodeExit::Record) => return Stop::Record(e.frame, e.sp, e.next),
+                            Err(BytecodeExit::Record) => {
+                                (frame, sp, next) = (e.frame, e.sp, e.next);
+                                if observer.wants_recording() {
+                                    return Stop::Record(frame, sp, next);
+                                }
+                                break None;
+                            }
                             Err(BytecodeExit::Exit(Exit::Error | Exit::ErrorNoPop)) => {
                                 e.frame.set_stack_pointer(e.sp);
                                 break Some(unwind::error(tstate, e.frame, e.next));

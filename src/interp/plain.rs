@@ -17,6 +17,11 @@ impl Observer for Unobserved {
     unsafe fn runs(&mut self, opcode: u8, _instr: CodeUnit, oparg: usize) -> (u8, usize) {
         (opcode, oparg)
     }
+    #[cfg(py_tier2)]
+    #[inline(always)]
+    fn wants_recording(&mut self) -> bool {
+        true
+    }
     #[inline(always)]
     fn raises(&mut self) -> bool {
         true

@@ -13,6 +13,10 @@ impl Observer for Recording {
         // SAFETY: the contract is the same.
         unsafe { Recording::runs(self, opcode, instr, oparg) }
     }
+    fn wants_recording(&mut self) -> bool {
+        Recording::declines_another(self);
+        false
+    }
     fn raises(&mut self) -> bool {
         Recording::raises(self);
         false
@@ -37,7 +41,6 @@ pub(super) unsafe fn record(tstate: ThreadState, frame: Frame, sp: *mut StackRef
             return Stop::At(frame, frame.stack_pointer(), next);
         };
         match match_loop::run(tstate, frame, frame.stack_pointer(), next, &mut *recording) {
-            // Nothing wants another recording meanwhile: `runs` leaves out what counts loops, and no executor runs.
             Stop::Record(frame, sp, next) | Stop::At(frame, sp, next) => {
                 frame.set_stack_pointer(sp);
                 recording.finish();

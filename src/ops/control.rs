@@ -118,7 +118,8 @@ pub(crate) unsafe fn load_bytecode<E: BytecodeEngine>(e: &mut E, []: [StackRef; 
     Ok([])
 }
 
-/// Instruments the code for the current tools, and restarts the instruction if that changed the code. Does
+/// Instruments the code for the current tools, and restarts the instruction if that changed the code. If calls are
+/// counted and this is the last one, a trace is recorded from here on. Does
 /// nothing while a tool's callback runs, except on free-threaded hosts, where a copy of the bytecode may be
 /// new.
 ///
@@ -138,6 +139,12 @@ pub(crate) unsafe fn maybe_instrument<E: BytecodeEngine>(e: &mut E, []: [StackRe
                 e.set_next(e.this_instr());
                 return Err(BytecodeExit::Dispatch);
             }
+            #[cfg(py_tier2)]
+            if version::count_call(e.code()) {
+                e.publish();
+                e.set_next(e.this_instr());
+                return executors::make_for_calls(e);
+            }
         }
     }
     Ok([])
@@ -151,7 +158,15 @@ pub(crate) unsafe fn maybe_instrument<E: BytecodeEngine>(e: &mut E, []: [StackRe
 pub(crate) unsafe fn quicken_resume<E: BytecodeEngine>(e: &mut E, []: [StackRef; 0]) -> Op {
     // SAFETY: the instruction is in the bytecode of the current frame. If it is another one that falls back
     // to RESUME, nothing happens.
-    unsafe { resume::specialize(e.this_instr(), e.tstate()) }
+    unsafe {
+        let is_new = resume::specialize(e.this_instr(), e.tstate());
+        #[cfg(not(py_tier2))]
+        let _ = is_new;
+        #[cfg(py_tier2)]
+        if is_new && e.oparg() == ffi::RESUME_AT_FUNC_START as usize && (*e.tstate().interp()).jit {
+            version::count_calls(e.code(), crate::bytecode::thresholds::get().calls());
+        }
+    }
     Ok([])
 }
 
@@ -164,7 +179,7 @@ pub(crate) unsafe fn quicken_resume<E: BytecodeEngine>(e: &mut E, []: [StackRef;
 pub(crate) unsafe fn resume_check<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
     // SAFETY: the engine's frame keeps its code alive.
     unsafe {
-        guard(EvalBreaker::of(e.tstate()).load().is_quiet_at(version::of_code(e.code())))?;
+        guard(version::is_quiet(e.code(), EvalBreaker::of(e.tstate()).load()))?;
         #[cfg(py_gil_disabled)]
         guard(e.frame().copy_index() == e.tstate().tlbc_index())?;
     }
@@ -441,6 +456,26 @@ mod executors {
                 Ok(Some(executor)) => run(e, NonNull::new_unchecked(executor.as_ptr().cast())),
                 Ok(None) if e.wants_recording() => Err(BytecodeExit::Record),
                 Ok(None) => Ok([]),
+                Err(Raised) => Err(Exit::ErrorNoPop.into()),
+            }
+        }
+    }
+
+    /// Asks for an executor for the function that begins with the current instruction, and runs it if it is there at
+    /// once.
+    ///
+    /// # Safety
+    /// As [`crate::engine`] says for every micro-op. The engine's frame is published, and its next instruction is the
+    /// current one again.
+    #[cold]
+    #[inline(never)]
+    pub(crate) unsafe fn make_for_calls<E: BytecodeEngine>(e: &mut E) -> BytecodeOp {
+        // SAFETY: the frame is published (caller). The code object keeps the executor alive, which is in its bytecode.
+        unsafe {
+            match seams::optimizer::optimize(e.frame(), e.this_instr(), 0) {
+                Ok(Some(executor)) => run(e, NonNull::new_unchecked(executor.as_ptr().cast())),
+                Ok(None) if e.wants_recording() => Err(BytecodeExit::Record),
+                Ok(None) => Err(BytecodeExit::Dispatch),
                 Err(Raised) => Err(Exit::ErrorNoPop.into()),
             }
         }

@@ -20,7 +20,7 @@ pub(crate) use attempts::{ATTEMPTS, Outcome};
 pub(crate) use wish::{ask, is_wanted};
 
 use super::executor::OwnedExecutor;
-use super::translate::{Arrival, End, Running, Translator};
+use super::translate::{Arrival, End, Purpose, Running, Translator};
 use super::{create, install, invalidate, optimize};
 use crate::bytecode::metadata::{Instruction, Operand, Step};
 use crate::bytecode::{BackoffCounter, opcode};
@@ -100,7 +100,7 @@ impl Recording {
             let start = wish.start();
             let mut recording = on_heap(Recording {
                 fits_bytecode: wish.is_for_bytecode(),
-                translator: Translator::new(frame, start, start != next),
+                translator: Translator::new(frame, start, wish.purpose()),
                 wish,
                 instructions: 0,
                 running: None,
@@ -114,7 +114,7 @@ impl Recording {
                 #[cfg(py_debug)]
                 end: None,
             })?;
-            if start != next {
+            if recording.wish.purpose() == Purpose::Loop {
                 // The jump that closes a loop has just run.
                 let mut jump = Running::at(frame, start)?;
                 let (opcode, low) = start.decode();
@@ -158,11 +158,12 @@ impl Recording {
                 return false;
             }
             let Some(next) = Running::at(frame, instr) else { return false };
-            if self.translator.is_at_end() {
-                self.end_before(&next, End::Recursion);
-                return false;
-            }
-            if let Some(end) = self.end_at(&next, frame, instr) {
+            let end = if self.translator.is_at_end() {
+                Some(End::Recursion)
+            } else {
+                self.end_at(&next, frame, instr)
+            };
+            if let Some(end) = end {
                 self.end_before(&next, end);
                 self.following = next.into_executor();
                 return false;
@@ -206,6 +207,11 @@ impl Recording {
         }
     }
 
+    /// Another recording is wanted: a function has been called often. It becomes part of this one instead.
+    pub(crate) fn declines_another(&mut self) {
+        drop(wish::take());
+    }
+
     /// The instruction that ran has raised an exception. The recording is over.
     pub(crate) fn raises(&mut self) {
         if let Some(running) = self.running.take() {
@@ -217,7 +223,7 @@ impl Recording {
     /// Why the trace ends in front of `next`, the instruction at `instr`, whatever it would do. `None` if it does not.
     ///
     /// An executor that is there already may be that of a loop which belongs to this one: that of a generator, or of
-    /// what drives one. The trace goes through the original instruction then.
+    /// what drives one. Or it is that of a function. The trace goes through the original instruction then.
     ///
     /// # Safety
     /// As for [`Recording::arrives`].
@@ -230,8 +236,8 @@ impl Recording {
             }
             match opcode {
                 opcode::ENTER_EXECUTOR => {
-                    let passes = next.is_replaced_jump_back() && self.translator.may_jump_back(frame);
-                    (!passes).then_some(End::Executor)
+                    let goes_round = next.is_replaced_jump_back() && self.translator.may_jump_back(frame);
+                    (!goes_round && !next.is_replaced_resume()).then_some(End::Executor)
                 }
                 opcode::EXTENDED_ARG => Some(End::Untranslatable),
                 opcode if is_instrumented(opcode) => Some(End::Instrumented),
@@ -328,7 +334,7 @@ impl Recording {
             if !(*interp).jit || invalidate::epoch() != self.epoch {
                 return Outcome::Invalidated;
             }
-            match self.make_executor(interp) {
+            match self.make_executor(interp, ending) {
                 Ok(()) => {
                     self.wish.reset_counter();
                     match ending {
@@ -348,7 +354,7 @@ impl Recording {
     unsafe fn postpone(&self, ending: Ending) -> Option<Outcome> {
         // SAFETY: the thread is attached (caller), and the translator keeps the code alive.
         unsafe {
-            let may_wait = self.wish.earlier_attempts() < RETRIES;
+            let may_wait = self.wish.earlier_attempts().is_some_and(|attempts| attempts < RETRIES);
             match ending {
                 Ending::Exit(End::LoopEnded) if may_wait => {
                     // The next time that the loop goes round.
@@ -359,7 +365,9 @@ impl Recording {
                     self.wish.ask_again(STEPS_UNTIL_RETRY);
                     Some(Outcome::Retry)
                 }
-                _ if self.has_missed && self.wish.is_for_loop() && may_wait => Some(Outcome::Unstable),
+                _ if self.has_missed && self.wish.purpose() == Purpose::Loop && may_wait => {
+                    Some(Outcome::Unstable)
+                }
                 _ => None,
             }
         }
@@ -369,7 +377,11 @@ impl Recording {
     ///
     /// # Safety
     /// As for [`Recording::finish`]. Nothing that the trace relies on without a guard has changed since it began.
-    unsafe fn make_executor(&mut self, interp: *mut ffi::PyInterpreterState) -> Result<(), Outcome> {
+    unsafe fn make_executor(
+        &mut self,
+        interp: *mut ffi::PyInterpreterState,
+        ending: Ending,
+    ) -> Result<(), Outcome> {
         // SAFETY: the thread is attached and the frame published (caller); the translator keeps the code alive, and
         // the start is in its bytecode.
         unsafe {
@@ -391,8 +403,14 @@ impl Recording {
                 return Err(Outcome::NoMemory);
             }
             // The first exit is the one at the end: the others are in stubs behind it.
-            if let (Some(following), Some(end)) = (self.following.take(), executor.exits().next()) {
-                end.set_executor(following);
+            if let (Ending::Exit(reason), Some(end)) = (ending, executor.exits().next()) {
+                if let Some(following) = self.following.take() {
+                    end.set_executor(following);
+                }
+                if reason == End::Return {
+                    // The caller's loop would never count if traces of its callee went through it.
+                    end.set_temperature(BackoffCounter::UNREACHABLE);
+                }
             }
             self.wish.fulfil(created);
             Ok(())

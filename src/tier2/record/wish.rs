@@ -4,7 +4,7 @@ use core::cell::Cell;
 
 use super::super::executor::{Executor, OwnedExecutor, SideExit};
 use super::super::list;
-use super::super::translate::code_version;
+use super::super::translate::{Purpose, code_version};
 use crate::bytecode::{BackoffCounter, opcode, thresholds};
 use crate::host::{Code, CodeUnit, Frame, ThreadState, ffi};
 
@@ -18,12 +18,19 @@ const MAX_ALTERNATIVES: usize = 8;
 pub(super) struct Wish {
     /// The first instruction of the trace, in live bytecode while the recording runs. For a loop, the jump back.
     start: CodeUnit,
-    /// Its unit with the opcode.
-    instr: CodeUnit,
     /// The number of executors that side exits lead through from one in the bytecode to the new one.
     depth: u8,
-    /// The side exit that the new one is for, and its executor. `None` for a loop.
-    exit: Option<(OwnedExecutor, SideExit)>,
+    asker: Asker,
+}
+
+/// What has counted to its end.
+enum Asker {
+    /// A jump back: its unit with the opcode.
+    Loop(CodeUnit),
+    /// A side exit, and its executor.
+    Exit(OwnedExecutor, SideExit),
+    /// The calls of a function.
+    Calls,
 }
 
 thread_local! {
@@ -38,7 +45,7 @@ pub(crate) fn is_wanted() -> bool {
 }
 
 /// Asks for an executor for what `frame` runs from `start` on: for the side exit that has just become hot, if the thread
-/// runs an executor, else for the loop that the jump at `start` closes. Returns one that is there already and begins
+/// runs an executor, else for the loop that the jump at `start` closes, or for the function that `start` begins. Returns one that is there already and begins
 /// there. Otherwise, the thread wants a recording from now on, if that is possible.
 ///
 /// # Safety
@@ -52,8 +59,9 @@ pub(crate) unsafe fn ask(frame: Frame, start: CodeUnit, chain_depth: u8) -> Opti
             return None;
         }
         let tstate = ThreadState::current();
-        let exit = match Executor::from_ptr((*tstate.as_ptr()).current_executor.cast()) {
-            None => None,
+        let asker = match Executor::from_ptr((*tstate.as_ptr()).current_executor.cast()) {
+            None if instr.opcode() == opcode::JUMP_BACKWARD_JIT => Asker::Loop(instr),
+            None => Asker::Calls,
             Some(executor) => {
                 if let Err(answer) = alternative(tstate.interp(), executor, frame.code(), start) {
                     return answer;
@@ -63,11 +71,11 @@ pub(crate) unsafe fn ask(frame: Frame, start: CodeUnit, chain_depth: u8) -> Opti
                 let mut asking = executor.exits().filter(asks);
                 // If there are two, the offsets may be of two code objects. The one that does not ask now will be alone.
                 let (Some(exit), None) = (asking.next(), asking.next()) else { return None };
-                Some((executor.new_ref(), exit))
+                Asker::Exit(executor.new_ref(), exit)
             }
         };
         drop(take());
-        let wish = super::on_heap(Wish { start, instr, depth: chain_depth % MAX_CHAIN_DEPTH, exit });
+        let wish = super::on_heap(Wish { start, depth: chain_depth % MAX_CHAIN_DEPTH, asker });
         WISH.set(wish.map_or(core::ptr::null_mut(), Box::into_raw));
         None
     }
@@ -126,18 +134,27 @@ impl Wish {
         if in_bytecode || self.depth > 0 { self.depth } else { MAX_CHAIN_DEPTH - 1 }
     }
 
-    /// The side exit leads to the new executor from now on. (The one for a loop is in the bytecode.)
+    /// The side exit leads to the new executor from now on. (Others are in the bytecode.)
     ///
     /// # Safety
     /// The thread is attached.
     pub(super) unsafe fn fulfil(&self, new: OwnedExecutor) {
-        if let Some((executor, exit)) = &self.exit {
+        if let Asker::Exit(executor, exit) = &self.asker {
             // SAFETY: the reference keeps the executor of the exit alive. A valid one may lead to others.
             unsafe {
                 if executor.executor().is_valid() && exit.executor().is_none() {
                     exit.set_executor(new);
                 }
             }
+        }
+    }
+
+    /// What the trace is to be.
+    pub(super) fn purpose(&self) -> Purpose {
+        match self.asker {
+            Asker::Loop(_) => Purpose::Loop,
+            Asker::Exit(..) => Purpose::Exit,
+            Asker::Calls => Purpose::Function,
         }
     }
 
@@ -150,13 +167,13 @@ impl Wish {
         unsafe { self.set_counter(self.first_counter()) }
     }
 
-    /// How often the counter has asked before this time, as far as it shows that.
+    /// How often the counter has asked before this time, as far as it shows that. `None` if it asks only once.
     ///
     /// # Safety
     /// As for [`Wish::reset_counter`].
-    pub(super) unsafe fn earlier_attempts(&self) -> u16 {
+    pub(super) unsafe fn earlier_attempts(&self) -> Option<u16> {
         // SAFETY: the contract is the same. The counter has restarted after this attempt, too.
-        unsafe { self.counter().restarts_since(self.first_counter()).saturating_sub(1) }
+        unsafe { Some(self.counter()?.restarts_since(self.first_counter()).saturating_sub(1)) }
     }
 
     /// Lets the counter ask again in `steps` steps.
@@ -165,32 +182,37 @@ impl Wish {
     /// As for [`Wish::reset_counter`].
     pub(super) unsafe fn ask_again(&self, steps: u16) {
         // SAFETY: the contract is the same.
-        unsafe { self.set_counter(self.counter().in_steps(steps)) }
+        unsafe {
+            if let Some(counter) = self.counter() {
+                self.set_counter(counter.in_steps(steps));
+            }
+        }
     }
 
+    /// What the counter was at first.
+    ///
     /// # Safety
     /// The thread is attached.
     unsafe fn first_counter(&self) -> BackoffCounter {
         // SAFETY: an interpreter that runs code has read its configuration (caller).
         let thresholds = unsafe { thresholds::get() };
-        if self.exit.is_some() { thresholds.side_exit } else { thresholds.jump_backward }
+        match self.asker {
+            Asker::Exit(..) => thresholds.side_exit,
+            Asker::Loop(_) | Asker::Calls => thresholds.jump_backward,
+        }
     }
 
-    /// Whether the recording is for a loop, not for a side exit.
-    pub(super) fn is_for_loop(&self) -> bool {
-        self.exit.is_none()
-    }
-
-    /// The counter that has asked for the recording.
+    /// The counter that has asked for the recording. Calls have none that goes on.
     ///
     /// # Safety
     /// The code of the start is live.
-    unsafe fn counter(&self) -> BackoffCounter {
+    unsafe fn counter(&self) -> Option<BackoffCounter> {
         // SAFETY: the executor of the exit is live; a backward jump has a counter.
         unsafe {
-            match &self.exit {
-                Some((_, exit)) => exit.temperature(),
-                None => BackoffCounter::load_at(self.instr),
+            match &self.asker {
+                Asker::Exit(_, exit) => Some(exit.temperature()),
+                Asker::Loop(instr) => Some(BackoffCounter::load_at(*instr)),
+                Asker::Calls => None,
             }
         }
     }
@@ -200,9 +222,10 @@ impl Wish {
     unsafe fn set_counter(&self, counter: BackoffCounter) {
         // SAFETY: as for `counter`.
         unsafe {
-            match &self.exit {
-                Some((_, exit)) => exit.set_temperature(counter),
-                None => counter.store_at(self.instr),
+            match &self.asker {
+                Asker::Exit(_, exit) => exit.set_temperature(counter),
+                Asker::Loop(instr) => counter.store_at(*instr),
+                Asker::Calls => {}
             }
         }
     }

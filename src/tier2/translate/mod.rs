@@ -51,6 +51,8 @@ pub(crate) enum End {
     LoopEnded,
     /// The instruction raised an exception.
     Exception,
+    /// The function that the trace is to be returns or yields.
+    Return,
     /// The frame belongs to a caller or callee in C.
     ToC,
     /// A function has called itself.
@@ -62,7 +64,7 @@ pub(crate) enum End {
 }
 
 impl End {
-    pub(crate) const ALL: [End; 12] = [
+    pub(crate) const ALL: [End; 13] = [
         End::Executor,
         End::Instrumented,
         End::Untranslatable,
@@ -71,11 +73,23 @@ impl End {
         End::UnlikelyBranch,
         End::LoopEnded,
         End::Exception,
+        End::Return,
         End::ToC,
         End::Recursion,
         End::TooDeep,
         End::TooLong,
     ];
+}
+
+/// What a trace is to be.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Purpose {
+    /// A loop. It begins with the jump that closes it.
+    Loop,
+    /// What follows a side exit.
+    Exit,
+    /// A function. What follows its return belongs to the caller.
+    Function,
 }
 
 /// How likely the path is, from the histories of its branches.
@@ -99,8 +113,7 @@ pub(super) struct Translator {
     pub(super) dependencies: Dependencies,
     /// The number of stubs that the finished trace may need behind its end.
     stubs: usize,
-    /// The trace begins with the jump that closes a loop.
-    is_loop: bool,
+    purpose: Purpose,
     /// The instruction that was translated last.
     last: CodeUnit,
     /// The calls that the trace has followed and not returned from.
@@ -117,16 +130,16 @@ pub(super) struct Translator {
 }
 
 impl Translator {
-    /// An empty trace of what `frame` runs from `start` on. That is the jump which closes a loop if `is_loop`.
+    /// An empty trace of what `frame` runs from `start` on.
     ///
     /// # Safety
     /// The thread is attached; the frame is current and executes code.
-    pub(super) unsafe fn new(frame: Frame, start: CodeUnit, is_loop: bool) -> Translator {
+    pub(super) unsafe fn new(frame: Frame, start: CodeUnit, purpose: Purpose) -> Translator {
         let mut translator = Translator {
             trace: Trace::new(),
             dependencies: Dependencies::NONE,
             stubs: 0,
-            is_loop,
+            purpose,
             last: start,
             calls: 0,
             confidence: Confidence::FULL,
@@ -414,7 +427,7 @@ impl Translator {
                             let previous = previous_instr(this.instr, end_of_loop(this));
                             self.push(in_trace(number), oparg, previous, target);
                         } else {
-                            if self.is_loop && self.calls == 0 {
+                            if self.purpose == Purpose::Loop && self.calls == 0 {
                                 return Err(End::LoopEnded);
                             }
                             self.push(at_end(number), oparg, previous_instr(this.instr, this.next()), target);
@@ -496,6 +509,8 @@ impl Translator {
         unsafe {
             if self.calls > 0 {
                 self.calls -= 1;
+            } else if self.purpose == Purpose::Function {
+                return Err(End::Return);
             } else if number == micro_op::yield_value {
                 self.guard_continuation(micro_op::guard_yields_to, this, then)?;
             } else {

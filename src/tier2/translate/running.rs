@@ -150,7 +150,12 @@ impl Running {
         self.row
     }
 
-    /// Whether the instruction did nothing but change itself, and runs again. RESUME does, when it instruments its code.
+    /// Whether an executor has taken the place of the RESUME with which a function begins.
+    pub(crate) fn is_replaced_resume(&self) -> bool {
+        self.replaced().is_some_and(|(opcode, _)| matches!(opcode, opcode::RESUME | opcode::RESUME_CHECK))
+    }
+
+    /// Whether the instruction did nothing yet, and runs again. RESUME does, when it instruments its code.
     pub(crate) fn runs_again(&self, then: Arrival) -> bool {
         self.row.opcode == opcode::RESUME && then.frame == self.frame && then.instr == self.start
     }
