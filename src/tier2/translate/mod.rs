@@ -103,7 +103,7 @@ pub(super) struct Translator {
     stubs: usize,
     /// The trace begins with the jump that closes a loop.
     is_loop: bool,
-    /// The instruction that was translated last.
+    /// The instruction at which the frame is, behind what has been translated: the last one that stores its address.
     last: CodeUnit,
     /// The calls that the trace has followed and not returned from.
     calls: usize,
@@ -246,7 +246,11 @@ impl Translator {
             result = Err(End::Untranslatable);
         }
         match result {
-            Ok(()) => self.last = this.instr,
+            Ok(()) if then.frame == this.frame && this.row.opcode != opcode::END_FOR => {
+                self.last = this.instr
+            }
+            // SAFETY: the frame is current (caller). Nothing has changed its instruction pointer since.
+            Ok(()) => self.last = unsafe { then.frame.instr() },
             Err(_) => {
                 self.trace.truncate(start);
                 self.functions.truncate(functions);
