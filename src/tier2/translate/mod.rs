@@ -11,12 +11,14 @@ pub(super) use running::{Arrival, Running};
 
 use super::uop::{Entered, MAX_LENGTH};
 use super::{Dependencies, Trace, Uop, interpreter};
+use crate::breaker::word::EvalBreaker;
 use crate::bytecode::metadata::{Argument, Instruction, Step};
 use crate::bytecode::{micro_op, opcode};
 use crate::host::ffi;
 use crate::host::function::Function;
-use crate::host::{Code, CodeUnit, Frame, FunctionVersion, Owned};
+use crate::host::{Code, CodeUnit, Frame, FunctionVersion, Owned, ThreadState};
 use crate::instrument::opcodes::is_instrumented;
+use crate::instrument::version;
 use crate::seams;
 
 /// The most calls that a trace follows into each other.
@@ -114,7 +116,7 @@ pub(super) struct Translator {
     /// The number of stubs that the finished trace may need behind its end.
     stubs: usize,
     purpose: Purpose,
-    /// The instruction that was translated last.
+    /// The instruction at which the frame is, behind what has been translated: the last one that stores its address.
     last: CodeUnit,
     /// The calls that the trace has followed and not returned from.
     calls: usize,
@@ -257,7 +259,11 @@ impl Translator {
             result = Err(End::Untranslatable);
         }
         match result {
-            Ok(()) => self.last = this.instr,
+            Ok(()) if then.frame == this.frame && this.row.opcode != opcode::END_FOR => {
+                self.last = this.instr
+            }
+            // SAFETY: the frame is current (caller). Nothing has changed its instruction pointer since.
+            Ok(()) => self.last = unsafe { then.frame.instr() },
             Err(_) => {
                 self.trace.truncate(start);
                 self.functions.truncate(functions);
@@ -312,7 +318,7 @@ impl Translator {
                 }
                 opcode::JUMP_BACKWARD_NO_INTERRUPT => self.jump_back(then)?,
                 opcode::JUMP_FORWARD => {}
-                opcode::RESUME => self.push(micro_op::tier2_resume_check, 0, 0, this.target),
+                opcode::RESUME => self.resume(this)?,
                 _ => self.expand(row, this, then)?,
             }
             self.pass_through(then.code())
@@ -324,6 +330,23 @@ impl Translator {
         let guards_frame = then.frame != this.frame
             && (self.calls == 0 || is_generator_form(row.opcode) || !is_certain_of_code(row.opcode));
         guards_frame || row.steps.iter().any(depends_on_case)
+    }
+
+    /// Begins or resumes the code of a frame, unless its bytecode is older than the events that tools want. Their callbacks run
+    /// such code as it is. But what else runs it must instrument it first, and no guard would notice.
+    ///
+    /// # Safety
+    /// The thread is attached, and the code of the instruction is live.
+    unsafe fn resume(&mut self, this: &Running) -> Result<(), End> {
+        // SAFETY: the thread is attached and the code live (caller).
+        let is_current = unsafe {
+            version::of_code(this.code) == EvalBreaker::of(ThreadState::current()).load().version()
+        };
+        if !is_current {
+            return Err(End::Instrumented);
+        }
+        self.push(micro_op::tier2_resume_check, 0, 0, this.target);
+        Ok(())
     }
 
     /// Follows a branch the way that it went, behind a guard, if that is the way that most of its history took.
