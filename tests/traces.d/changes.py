@@ -21,10 +21,10 @@ def executors(function):
     return found
 
 
-def case(function, *changes):
+def case(function, *changes, has_trace=True):
     """Runs a loop; then, for each change, the loop while the change is made half-way, and once more."""
     results = [function(lambda i: None)]
-    if executors(function) == 0:
+    if executors(function) == 0 and has_trace:
         print(function.__name__, "has no executor")
     for change in changes:
         results.append(function(lambda i: i == ROUNDS // 2 and change()))
@@ -94,8 +94,9 @@ def here():
 first, second = {"place": 1}, {"other": 0, "place": 2}
 exec(code, first)
 exec(code, second)
+# No trace is made as long as the bytecode is specialized for the globals of the other function.
 for namespace in first, second, first:
-    case(namespace["f"], lambda: namespace.update(place=namespace["place"] + 10))
+    case(namespace["f"], lambda: namespace.update(place=namespace["place"] + 10), has_trace=False)
 
 
 # --- types
