@@ -4,7 +4,8 @@
         writes how often to run each function of the file: {function: loops for one second}
     python coverage_worker.py --plan PLAN --sampler FOLDER OUTPUT run_benchmark.py [options of the benchmark]
         runs each function as often as PLAN says, once to warm up and once under samples, and writes
-        {"seconds": processor time, "samples": n, "in_evaluator": n, "attempts": {outcome: n} or null}
+        {"functions": {function: {"seconds": [processor time, ...], "samples": n, "in_evaluator": n}},
+         "attempts": {outcome: n} or null}
 """
 
 import argparse
@@ -24,33 +25,28 @@ def loops_in_a_second(time_func):
     return loops / timer.seconds(loops)
 
 
-class Sampled:
-    """Sums over the functions of a file."""
-
-    def __init__(self, sampler, evaluator):
-        self.sampler, self.evaluator = sampler, array.array("Q", evaluator)
-        self.seconds = self.samples = self.in_evaluator = 0
-
-    def run(self, time_func, loops):
-        worker.install_clock(time.perf_counter)
-        random.seed(0)  # the same work in each process
-        time_func(loops)
-        start = time.process_time()
-        self.sampler.start(self.evaluator)
-        time_func(loops)
-        samples, in_evaluator = self.sampler.stop()
-        self.seconds += time.process_time() - start
-        self.samples += samples
-        self.in_evaluator += in_evaluator
-
-
 def sampled(command, plan, folder):
     sys.path.insert(0, folder)
     import sampler
-    sums = Sampled(sampler, plan["evaluator"])
-    worker.run_file(command, lambda name, time_func: sums.run(time_func, plan["loops"][name]))
-    return {"seconds": sums.seconds, "samples": sums.samples, "in_evaluator": sums.in_evaluator,
-            "attempts": sampler.attempts()}
+    functions, evaluator = {}, array.array("Q", plan["evaluator"])
+
+    def measure(name, time_func):
+        loops, times = plan["functions"][name]
+        worker.install_clock(time.perf_counter)
+        random.seed(0)  # the same work in each process
+        time_func(loops * times)
+        sampler.start(evaluator)
+        seconds = [processor_time(time_func, loops) for _ in range(times)]
+        samples, in_evaluator = sampler.stop()
+        functions[name] = {"seconds": seconds, "samples": samples, "in_evaluator": in_evaluator}
+    worker.run_file(command, measure)
+    return {"functions": functions, "attempts": sampler.attempts()}
+
+
+def processor_time(time_func, loops):
+    start = time.process_time()
+    time_func(loops)
+    return time.process_time() - start
 
 
 def planned(command):
@@ -64,7 +60,7 @@ def planned(command):
 
 def main():
     parser = argparse.ArgumentParser()
-    parser.add_argument("--plan", help="a file: {\"loops\": {function: n}, \"evaluator\": [address, ...]}")
+    parser.add_argument("--plan", help="a file: {'functions': {function: [loops, times]}, 'evaluator': [address, ...]}")
     parser.add_argument("--sampler", help="the folder of the extension module")
     parser.add_argument("output")
     parser.add_argument("command", nargs=argparse.REMAINDER)

@@ -8,27 +8,35 @@ use crate::raise;
 use crate::tier2::executor::Executor;
 use crate::tier2::{deletion, dump, install, invalidate, python_type, record};
 
-/// Asks for an executor for the code that `frame` runs from `start` on. There is none at once, so this returns 0: the
-/// trace is recorded when the evaluator goes on, which the caller must do at `start` (or, for a jump that closes a loop,
-/// at the start of the loop). `chain_depth` is the number of executors that side exits lead through from one in the bytecode to
-/// the wanted one: 0 for a loop. If it is divisible by four, the executor is going to take the place of the
-/// instruction at `start`. Declared in `pycore_optimizer.h`.
+/// Asks for an executor for the code that `frame` runs from `start` on. If there is one already, stores a new reference to
+/// it in `exec_ptr`. Otherwise a trace is recorded when the evaluator goes on, which the caller must do at `start` (or,
+/// for a jump that closes a loop, at the start of the loop). `chain_depth` is the number of executors that side exits lead
+/// through from one in the bytecode to the wanted one: 0 for a loop. If it is divisible by four, the executor is going to
+/// take the place of the instruction at `start`. Declared in `pycore_optimizer.h`.
 ///
-/// Sets no exception and writes nothing to `exec_ptr`.
+/// Returns 1 if there is an executor, else 0. Sets no exception.
 ///
 /// # Safety
 /// The calling thread is attached and no exception is set; `frame` is its current frame and published; `start` is
-/// an instruction in the frame's bytecode, at the first of its EXTENDED_ARGs; `chain_depth` is not negative.
+/// an instruction in the frame's bytecode, at the first of its EXTENDED_ARGs; `exec_ptr` is writable;
+/// `chain_depth` is not negative.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn _PyOptimizer_Optimize(
     frame: *mut ffi::_PyInterpreterFrame,
     start: *mut ffi::_Py_CODEUNIT,
-    _exec_ptr: *mut *mut ffi::_PyExecutorObject,
+    exec_ptr: *mut *mut ffi::_PyExecutorObject,
     chain_depth: c_int,
 ) -> c_int {
-    // SAFETY: the callee has the same contract.
-    unsafe { record::note(Frame::from_ptr(frame), CodeUnit::from_ptr(start), (chain_depth % 4) as u8) };
-    0
+    // SAFETY: the callee has the same contract, and `exec_ptr` is writable (caller).
+    unsafe {
+        match record::ask(Frame::from_ptr(frame), CodeUnit::from_ptr(start), (chain_depth % 4) as u8) {
+            Some(executor) => {
+                *exec_ptr = executor.into_ptr();
+                1
+            }
+            None => 0,
+        }
+    }
 }
 
 /// Returns a new reference to the executor at the byte `offset` of the bytecode of `code`. Declared in

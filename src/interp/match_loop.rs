@@ -29,26 +29,6 @@ pub(super) trait Observer {
     fn raises(&mut self) -> bool;
 }
 
-/// Does nothing: the observer of the interpreter itself.
-#[cfg(not(feature = "tail-call"))]
-struct Unobserved;
-
-#[cfg(not(feature = "tail-call"))]
-impl Observer for Unobserved {
-    #[inline(always)]
-    unsafe fn arrives(&mut self, _frame: Frame, _sp: *mut StackRef, _instr: CodeUnit) -> bool {
-        true
-    }
-    #[inline(always)]
-    unsafe fn runs(&mut self, opcode: u8, _instr: CodeUnit, oparg: usize) -> (u8, usize) {
-        (opcode, oparg)
-    }
-    #[inline(always)]
-    fn raises(&mut self) -> bool {
-        true
-    }
-}
-
 /// How a loop of instructions ends.
 pub(super) enum Stop {
     /// In front of this instruction of the thread's current frame, which has this stack pointer.
@@ -161,26 +141,3 @@ macro_rules! family {
 }
 
 for_each_instruction!(instruction_loop);
-
-/// Runs `frame` from the instruction `next` until the entry frame below it returns. Returns the result of the entry
-/// frame, or null with an exception set.
-///
-/// # Safety
-/// `tstate` is the attached thread's. `frame` is its current frame, published, with an entry frame below it. `next`
-/// is an instruction in its bytecode.
-#[cfg(not(feature = "tail-call"))]
-pub(crate) unsafe fn interpret(tstate: ThreadState, frame: Frame, next: CodeUnit) -> *mut PyObject {
-    // SAFETY: the frame is published, so its stack pointer is stored in it; the rest is the caller's. A recording
-    // ends in such a state, too.
-    unsafe {
-        let mut stop = run(tstate, frame, frame.stack_pointer(), next, &mut Unobserved);
-        loop {
-            stop = match stop {
-                Stop::Returned(result) => return result,
-                Stop::At(frame, sp, next) => run(tstate, frame, sp, next, &mut Unobserved),
-                #[cfg(py_tier2)]
-                Stop::Record(frame, sp, next) => super::recording::record(tstate, frame, sp, next),
-            };
-        }
-    }
-}

@@ -13,13 +13,15 @@ pub(crate) mod unwind;
 
 #[cfg(any(py_tier2, not(feature = "tail-call")))]
 mod match_loop;
+#[cfg(not(feature = "tail-call"))]
+mod plain;
 #[cfg(py_tier2)]
 mod recording;
 #[cfg(feature = "tail-call")]
 mod tail;
 
 #[cfg(not(feature = "tail-call"))]
-pub(crate) use match_loop::interpret;
+pub(crate) use plain::interpret;
 #[cfg(feature = "tail-call")]
 pub(crate) use tail::interpret;
 
@@ -114,7 +116,9 @@ impl Tier1 {
         #[cfg(py_debug)]
         // SAFETY: the frame is the thread's current one, so frame and code are live.
         unsafe {
-            if self.frame != self.start.frame || self.frame.is_entry() || self.next != self.start.next {
+            // An executor may leave behind its first instruction, with the stack of that one.
+            let may_differ = self.frame.is_entry() || opcode == crate::bytecode::opcode::ENTER_EXECUTOR;
+            if may_differ || self.frame != self.start.frame || self.next != self.start.next {
                 return;
             }
             let generic = crate::host::ffi::_PyOpcode_Deopt[opcode as usize];

@@ -1,9 +1,18 @@
 //! From a complete trace to an executor.
 
 use super::executor::OwnedExecutor;
-use super::record::Outcome;
 use super::{Dependencies, Trace, finish, list, machine_code, optimize};
 use crate::host::ffi;
+
+/// Why a trace does not become an executor.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Refusal {
+    /// It would always leave early.
+    Contradiction,
+    /// Its stubs do not fit behind it.
+    NoRoom,
+    NoMemory,
+}
 
 /// Optimizes and finishes a trace that begins in `start`. Adds what it relies on to `dependencies`. Fails if it is not
 /// worth having.
@@ -14,15 +23,15 @@ pub(super) unsafe fn finish_trace(
     trace: &mut Trace,
     start: &optimize::Start,
     dependencies: &mut Dependencies,
-) -> Result<(), Outcome> {
+) -> Result<(), Refusal> {
     // SAFETY: the contract is the same.
     unsafe {
         if wants_optimizer() && !optimize::optimize(start, trace, dependencies) {
-            return Err(Outcome::Contradiction);
+            return Err(Refusal::Contradiction);
         }
     }
     if !finish::finish(trace) {
-        return Err(Outcome::NoRoom);
+        return Err(Refusal::NoRoom);
     }
     #[cfg(py_debug)]
     if let Some(fault) = finish::fault(trace) {
@@ -32,8 +41,8 @@ pub(super) unsafe fn finish_trace(
     Ok(())
 }
 
-/// Creates a valid executor that is in no bytecode. Returns `None` if memory is short, for the object or for its
-/// machine code: the program goes on without.
+/// Creates a valid executor that is in no bytecode. Fails if memory is short, for the object or for its machine
+/// code: the program goes on without.
 ///
 /// # Safety
 /// The thread is attached to `interp`, and no exception is set. The trace is finished.
@@ -41,7 +50,7 @@ pub(super) unsafe fn compile(
     interp: *mut ffi::PyInterpreterState,
     trace: &Trace,
     dependencies: &Dependencies,
-) -> Option<OwnedExecutor> {
+) -> Result<OwnedExecutor, Refusal> {
     // SAFETY: the thread is attached, and the trace finished (caller). The new executor is in no list, and not known
     // to the collector.
     unsafe {
@@ -49,11 +58,11 @@ pub(super) unsafe fn compile(
             .and_then(|created| machine_code::compile(created.executor()).map(|()| created));
         let Ok(created) = created else {
             ffi::PyErr_Clear();
-            return None;
+            return Err(Refusal::NoMemory);
         };
         list::link(interp, created.executor());
         ffi::PyObject_GC_Track(created.executor().as_ptr().cast());
-        Some(created)
+        Ok(created)
     }
 }
 

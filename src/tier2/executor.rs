@@ -9,7 +9,7 @@ use core::ptr::NonNull;
 
 use super::{Dependencies, Place, Uop};
 use crate::bytecode::{BackoffCounter, micro_op, thresholds};
-use crate::host::{Code, Owned, PyObject, PyResult, ffi};
+use crate::host::{Code, CodeUnit, Owned, PyObject, PyResult, ffi};
 use crate::seams;
 
 /// An executor, borrowed.
@@ -229,6 +229,20 @@ impl Executor {
         unsafe {
             let head = self.as_ptr();
             core::slice::from_raw_parts((*head).trace.cast(), (*head).code_size as usize)
+        }
+    }
+
+    /// Whether the trace begins at the instruction `start`, in code of this version. The second operands of the first two
+    /// micro-ops say so.
+    ///
+    /// # Safety
+    /// The executor is live.
+    pub(crate) unsafe fn begins_at(self, start: CodeUnit, code_version: u32) -> bool {
+        // SAFETY: the executor is live (caller).
+        unsafe {
+            let [start_executor, make_warm, ..] = self.trace() else { return false };
+            start_executor.operand1 == start.as_ptr().addr() as u64
+                && make_warm.operand1 == u64::from(code_version)
         }
     }
 

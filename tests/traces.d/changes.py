@@ -98,6 +98,22 @@ exec(code, second)
 for namespace in first, second, first:
     case(namespace["f"], lambda: namespace.update(place=namespace["place"] + 10), has_trace=False)
 
+# The same code in a copy of the globals, whose keys have the same version.
+exec(f"""
+def direct(at):
+    total = 0
+    for i in range({ROUNDS}):
+        at(i)
+        total += place
+    return total
+""", first)
+direct = first["direct"]
+case(direct)
+copy = first.copy()
+copy["place"] = 1000
+case(types.FunctionType(direct.__code__, copy))
+case(direct)
+
 
 # --- types
 

@@ -3,6 +3,7 @@
 use core::ffi::{CStr, c_char};
 use core::sync::atomic::{AtomicU64, Ordering};
 
+use super::super::create::Refusal;
 use super::super::translate::End;
 
 /// What became of an attempt.
@@ -36,7 +37,7 @@ const COUNT: usize = 8 + 2 * ENDS;
 /// How many attempts had one outcome.
 #[repr(C)]
 pub(crate) struct Attempts {
-    outcome: *const c_char,
+    pub(super) outcome: *const c_char,
     count: AtomicU64,
 }
 
@@ -83,8 +84,18 @@ pub(crate) static ATTEMPTS: [Attempts; COUNT] = [
     attempts(c"none: no room for one instruction"),
 ];
 
+impl From<Refusal> for Outcome {
+    fn from(refusal: Refusal) -> Outcome {
+        match refusal {
+            Refusal::Contradiction => Outcome::Contradiction,
+            Refusal::NoRoom => Outcome::NoRoom,
+            Refusal::NoMemory => Outcome::NoMemory,
+        }
+    }
+}
+
 impl Outcome {
-    fn index(self) -> usize {
+    pub(super) fn index(self) -> usize {
         match self {
             Outcome::Loop => 0,
             Outcome::Retry => 1,

@@ -10,12 +10,14 @@
 //! [`invalidate::epoch`]. The program never notices a recording.
 
 mod attempts;
+#[cfg(py_debug)]
+mod debug;
 mod wish;
 
 use std::alloc::{Layout, alloc};
 
 pub(crate) use attempts::{ATTEMPTS, Outcome};
-pub(crate) use wish::{is_wanted, note};
+pub(crate) use wish::{ask, is_wanted};
 
 use super::executor::OwnedExecutor;
 use super::translate::{Arrival, End, Running, Translator};
@@ -56,6 +58,9 @@ pub(crate) struct Recording {
     following: Option<OwnedExecutor>,
     /// [`invalidate::epoch`] at the beginning.
     epoch: usize,
+    /// The instruction in front of which the trace ends.
+    #[cfg(py_debug)]
+    end: Option<CodeUnit>,
 }
 
 /// Where a recording begins.
@@ -89,7 +94,7 @@ impl Recording {
             let first = Arrival { frame, sp: frame.stack_pointer(), instr: next };
             let begin = Begin {
                 code: frame.code(),
-                function: first.function_version(),
+                function: first.version_of_namespace(),
                 stack_entries: first.stack_entries(),
             };
             let start = wish.start();
@@ -106,6 +111,8 @@ impl Recording {
                 ending: None,
                 following: None,
                 epoch: invalidate::epoch(),
+                #[cfg(py_debug)]
+                end: None,
             })?;
             if start != next {
                 // The jump that closes a loop has just run.
@@ -278,6 +285,10 @@ impl Recording {
     /// The bytecode is live.
     unsafe fn end_before(&mut self, instruction: &Running, end: End) {
         self.ending = Some(Ending::Exit(end));
+        #[cfg(py_debug)]
+        {
+            self.end = Some(instruction.instr());
+        }
         // SAFETY: the bytecode is live (caller).
         unsafe { self.translator.leave(instruction.start(), instruction.target()) };
     }
@@ -290,6 +301,11 @@ impl Recording {
         // SAFETY: the contract is the same.
         let outcome = unsafe { self.complete() };
         attempts::count(outcome);
+        #[cfg(py_debug)]
+        // SAFETY: the thread is attached (caller). The translator keeps the code alive.
+        unsafe {
+            debug::show(self.begin.code, self.wish.start(), self.instructions, outcome, self.end);
+        }
     }
 
     /// [`Recording::finish`], which tells what became of it.
@@ -304,10 +320,10 @@ impl Recording {
             if let Some(outcome) = self.postpone(ending) {
                 return outcome;
             }
-            if let Ending::Exit(end) = ending {
-                if self.instructions < FEWEST_INSTRUCTIONS {
-                    return Outcome::TooShort(end);
-                }
+            if let Ending::Exit(end) = ending
+                && self.instructions < FEWEST_INSTRUCTIONS
+            {
+                return Outcome::TooShort(end);
             }
             if !(*interp).jit || invalidate::epoch() != self.epoch {
                 return Outcome::Invalidated;
@@ -334,7 +350,7 @@ impl Recording {
         unsafe {
             let may_wait = self.wish.earlier_attempts() < RETRIES;
             match ending {
-                Ending::Exit(End::EndOfLoop) if may_wait => {
+                Ending::Exit(End::LoopEnded) if may_wait => {
                     // The next time that the loop goes round.
                     self.wish.ask_again(1);
                     Some(Outcome::Retry)
@@ -368,7 +384,7 @@ impl Recording {
             };
             let Translator { trace, dependencies, .. } = &mut self.translator;
             create::finish_trace(trace, &start, dependencies)?;
-            let created = create::compile(interp, trace, dependencies).ok_or(Outcome::NoMemory)?;
+            let created = create::compile(interp, trace, dependencies)?;
             let executor = created.executor();
             executor.set_chain_depth(self.wish.depth(self.fits_bytecode));
             if self.fits_bytecode && !install::install(self.begin.code, self.wish.start(), executor) {

@@ -3,11 +3,16 @@
 use core::cell::Cell;
 
 use super::super::executor::{Executor, OwnedExecutor, SideExit};
+use super::super::list;
+use super::super::translate::code_version;
 use crate::bytecode::{BackoffCounter, opcode, thresholds};
-use crate::host::{CodeUnit, Frame, ThreadState, ffi};
+use crate::host::{Code, CodeUnit, Frame, ThreadState, ffi};
 
 /// The number of executors that side exits may lead to one after the other, until one has to be in the bytecode.
 const MAX_CHAIN_DEPTH: u8 = ffi::MAX_CHAIN_DEPTH as u8;
+
+/// The most executors that begin at the same instruction.
+const MAX_ALTERNATIVES: usize = 8;
 
 /// A recording that is wanted.
 pub(super) struct Wish {
@@ -32,34 +37,69 @@ pub(crate) fn is_wanted() -> bool {
     !WISH.get().is_null()
 }
 
-/// The thread wants a recording of what `frame` runs from `start` on. If it runs an executor, that is to be for the side
-/// exit which has just become hot.
+/// Asks for an executor for what `frame` runs from `start` on: for the side exit that has just become hot, if the thread
+/// runs an executor, else for the loop that the jump at `start` closes. Returns one that is there already and begins
+/// there. Otherwise, the thread wants a recording from now on, if that is possible.
 ///
 /// # Safety
 /// The thread is attached. `frame` is its current frame, and `start` an instruction in its bytecode.
-pub(crate) unsafe fn note(frame: Frame, start: CodeUnit, chain_depth: u8) {
+pub(crate) unsafe fn ask(frame: Frame, start: CodeUnit, chain_depth: u8) -> Option<OwnedExecutor> {
     // SAFETY: thread and frame are as the caller says. The current executor is live. An EXTENDED_ARG is followed by
     // another unit.
     unsafe {
         let instr = if start.opcode() == opcode::EXTENDED_ARG { start.add(1) } else { start };
         if instr.opcode() == opcode::EXTENDED_ARG {
-            return;
+            return None;
         }
-        let current = (*ThreadState::current().as_ptr()).current_executor;
-        let exit = match Executor::from_ptr(current.cast()) {
+        let tstate = ThreadState::current();
+        let exit = match Executor::from_ptr((*tstate.as_ptr()).current_executor.cast()) {
             None => None,
             Some(executor) => {
+                if let Err(answer) = alternative(tstate.interp(), executor, frame.code(), start) {
+                    return answer;
+                }
                 let target = start.offset_from(frame.bytecode()) as u32;
                 let asks = |exit: &SideExit| exit.target() == target && exit.temperature().triggers();
                 let mut asking = executor.exits().filter(asks);
                 // If there are two, the offsets may be of two code objects. The one that does not ask now will be alone.
-                let (Some(exit), None) = (asking.next(), asking.next()) else { return };
+                let (Some(exit), None) = (asking.next(), asking.next()) else { return None };
                 Some((executor.new_ref(), exit))
             }
         };
         drop(take());
         let wish = super::on_heap(Wish { start, instr, depth: chain_depth % MAX_CHAIN_DEPTH, exit });
         WISH.set(wish.map_or(core::ptr::null_mut(), Box::into_raw));
+        None
+    }
+}
+
+/// Whether a side exit of `current` to `start` is to get a new executor. If not, returns what it gets instead.
+///
+/// All exits to an instruction lead to the same executor, the first one that was made for it. If its guards fail in
+/// front of that instruction, its exit leads to another one for the same instruction, and so on.
+///
+/// # Safety
+/// The thread is attached to the interpreter; executor and code are live, and `start` is in its bytecode.
+unsafe fn alternative(
+    interp: *mut ffi::PyInterpreterState,
+    current: Executor,
+    code: Code,
+    start: CodeUnit,
+) -> Result<(), Option<OwnedExecutor>> {
+    // SAFETY: executors in the list are live (caller).
+    unsafe {
+        let Some(version) = code_version(code) else { return Ok(()) };
+        let all = core::iter::successors(list::first(interp), |&executor| list::next(executor));
+        let (mut first, mut count) = (None, 0);
+        for executor in all.filter(|executor| executor.begins_at(start, version)) {
+            // The newest is the first of the list.
+            (first, count) = (Some(executor), count + 1);
+        }
+        match first {
+            _ if count >= MAX_ALTERNATIVES => Err(None),
+            Some(first) if !current.begins_at(start, version) => Err(Some(first.new_ref())),
+            _ => Ok(()),
+        }
     }
 }
 

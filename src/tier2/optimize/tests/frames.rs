@@ -213,27 +213,21 @@ fn each_frame_checks_its_globals() {
     let globals = host::dict(&[none(), none()]);
     let (inner, outer) = (host::code(0, 0, 20), host::code(0, 0, 20));
     let function = host::function(outer, globals);
-    let trace = [
-        with(op::nop, 0),
-        load_global(0),
-        // Twice the same function: it is recursive.
-        to_frame(op::return_value, Entered::Function(function), 0),
-        with(op::nop, 0),
-        load_global(1),
-        with(op::nop, 0),
-        load_global(1),
-        with(op::pop_top, 0),
-        with(op::pop_top, 0),
-        to_frame(op::return_value, Entered::Function(function), 0),
-        with(op::nop, 0),
-        load_global(0),
-        with(op::jump_to_top, 0),
-    ];
+    let mut trace = Trace::new();
+    let load = |index| [with(op::set_ip, 0), with(op::nop, 0), load_global(index)];
+    trace.extend(load(0));
+    // Twice the same function: it is recursive.
+    trace.push(to_frame(op::return_value, Entered::Function(function), 0));
+    trace.extend([load(1), load(1)].concat());
+    trace.extend([with(op::pop_top, 0), with(op::pop_top, 0)]);
+    trace.push(to_frame(op::return_value, Entered::Function(function), 0));
+    trace.extend(load(0));
+    trace.push(with(op::jump_to_top, 0));
     let after = numbers(&analyzed_in(inner, globals, &trace).unwrap());
-    let (guard, constant) = (op::guard_globals_version, op::load_const_inline_borrow);
-    assert_eq!(after[..2], [guard, constant]);
-    assert_eq!(after[3..7], [guard, constant, op::nop, constant]);
-    assert_eq!(after[10..12], [guard, constant]);
+    let checked = [op::guard_globals_version, op::check_function, op::load_const_inline_borrow];
+    assert_eq!(after[..3], checked);
+    assert_eq!(after[4..10], [checked, [op::set_ip, op::nop, checked[2]]].concat());
+    assert_eq!(after[13..16], checked);
 }
 
 #[test]

@@ -184,6 +184,9 @@ pub(super) fn interp() -> Box<ffi::PyInterpreterState> {
     interp
 }
 
+/// The version of all functions.
+pub(super) const FUNCTION_VERSION: u64 = 55;
+
 /// A function with this code and these globals.
 pub(super) fn function(code: Code, globals: *mut PyObject) -> Function {
     // SAFETY: the fields are numbers and nullable pointers.
@@ -192,6 +195,7 @@ pub(super) fn function(code: Code, globals: *mut PyObject) -> Function {
     function.func_code = code.object();
     function.func_globals = globals;
     function.func_builtins = BUILTINS.with(|&builtins| builtins);
+    function.func_version = FUNCTION_VERSION as u32;
     Function::from_object((&raw mut *Box::leak(function)).cast())
 }
 

@@ -369,23 +369,42 @@ fn load_global(index: u64) -> Uop {
 #[test]
 fn globals_become_constants_behind_one_check() {
     let values = [none(), true_()];
-    let trace = [
-        with(op::nop, 0),
+    let rest = [
         load_global(1),
+        with(op::set_ip, 0),
         with(op::nop, 0),
         load_global(0),
         operand(op::guard_globals_version, host::KEYS_VERSION),
         with(op::jump_to_top, 0),
     ];
-    let after = analyzed_in(host::code(0, 0, 20), host::dict(&values), &trace).unwrap();
     let load = op::load_const_inline_borrow;
-    let expected = [op::guard_globals_version, load, op::nop, load, op::nop, op::jump_to_top];
-    assert_eq!(numbers(&after), expected);
-    assert_eq!(after[0].operand0, host::KEYS_VERSION);
-    assert_eq!(
-        [after[1], after[3]].map(|uop| uop.operand0),
-        [values[1], values[0]].map(|value| value.addr() as u64)
-    );
+    for first in [with(op::nop, 0), operand(op::guard_globals_version, host::KEYS_VERSION)] {
+        let trace = [&[with(op::set_ip, 0), first], &rest[..]].concat();
+        let after = analyzed_in(host::code(0, 0, 20), host::dict(&values), &trace).unwrap();
+        assert_eq!(
+            numbers(&after),
+            [
+                [op::guard_globals_version, op::check_function, load, op::set_ip],
+                [op::nop, load, op::nop, op::jump_to_top]
+            ]
+            .concat()
+        );
+        assert_eq!(
+            [after[0], after[1]].map(|uop| uop.operand0),
+            [host::KEYS_VERSION, host::FUNCTION_VERSION]
+        );
+        assert_eq!(
+            [after[2], after[5]].map(|uop| uop.operand0),
+            [values[1], values[0]].map(|value| value.addr() as u64)
+        );
+    }
+}
+
+#[test]
+fn globals_are_looked_up_where_there_is_no_room_for_the_check() {
+    let trace = [with(op::nop, 0), load_global(0), with(op::jump_to_top, 0)];
+    let after = analyzed_in(host::code(0, 0, 20), host::dict(&[none()]), &trace).unwrap();
+    assert_eq!(numbers(&after), numbers(&trace.into_iter().collect()));
 }
 
 #[test]
@@ -396,7 +415,7 @@ fn globals_with_other_keys_refuse_the_trace() {
 
 #[test]
 fn a_global_that_is_gone_stays_a_lookup() {
-    let trace = [with(op::nop, 0), load_global(0), with(op::jump_to_top, 0)];
+    let trace = [with(op::set_ip, 0), with(op::nop, 0), load_global(0), with(op::jump_to_top, 0)];
     let globals = host::dict(&[core::ptr::null_mut()]);
     let after = analyzed_in(host::code(0, 0, 20), globals, &trace).unwrap();
     assert_eq!(numbers(&after), numbers(&trace.into_iter().collect()));

@@ -1,18 +1,23 @@
 //! From bytecode to micro-ops: the part of a trace that stands for one instruction, which has just run. What it met
 //! and where it led become guards.
 
+mod forms;
+mod running;
+
 use arrayvec::ArrayVec;
 
-use super::executor::OwnedExecutor;
+use forms::*;
+pub(super) use running::{Arrival, Running};
+
 use super::uop::{Entered, MAX_LENGTH};
-use super::{Dependencies, Trace, Uop, install, interpreter};
-use crate::bytecode::metadata::{Argument, Instruction, Operand, Step};
+use super::{Dependencies, Trace, Uop, interpreter};
+use crate::bytecode::metadata::{Argument, Instruction, Step};
 use crate::bytecode::{micro_op, opcode};
 use crate::host::ffi;
 use crate::host::function::Function;
-use crate::host::{Code, CodeUnit, Frame, FunctionVersion, Owned, StackRef};
+use crate::host::{Code, CodeUnit, Frame, FunctionVersion, Owned};
 use crate::instrument::opcodes::is_instrumented;
-use crate::ops::metadata::{Group, MicroOp};
+use crate::seams;
 
 /// The most calls that a trace follows into each other.
 const MAX_CALLS: usize = 7;
@@ -20,8 +25,8 @@ const MAX_CALLS: usize = 7;
 const MAX_CODES: usize = 32;
 /// The most times that a trace enters a frame or returns to one.
 const MAX_FRAME_CHANGES: usize = 128;
-/// The most code units of an inline cache.
-const MAX_CACHE: usize = 9;
+/// In the place of a version, for code that has none: no code has it.
+const NO_VERSION: u64 = u64::MAX;
 
 /// Outcomes in the history of a branch.
 const HISTORY_LENGTH: u32 = u16::BITS;
@@ -43,7 +48,7 @@ pub(crate) enum End {
     /// A branch went the way that is less likely.
     UnlikelyBranch,
     /// The loop that the trace is to be has ended.
-    EndOfLoop,
+    LoopEnded,
     /// The instruction raised an exception.
     Exception,
     /// The frame belongs to a caller or callee in C.
@@ -64,7 +69,7 @@ impl End {
         End::InnerLoop,
         End::Doubtful,
         End::UnlikelyBranch,
-        End::EndOfLoop,
+        End::LoopEnded,
         End::Exception,
         End::ToC,
         End::Recursion,
@@ -85,213 +90,6 @@ impl Confidence {
     fn behind_branch(self, times: u32) -> Option<Confidence> {
         let confidence = self.0 * times / HISTORY_LENGTH;
         (confidence >= Confidence::LEAST).then_some(Confidence(confidence))
-    }
-}
-
-/// An instruction that runs, as it was before.
-pub(super) struct Running {
-    /// The instruction whose body has run last.
-    row: &'static Instruction,
-    /// Its first code unit: that of its EXTENDED_ARG if it has one.
-    start: CodeUnit,
-    /// Where its opcode is.
-    instr: CodeUnit,
-    oparg: usize,
-    /// The offset of `start` in the bytecode.
-    target: u32,
-    /// The frame that runs it. It may be gone when the instruction is done.
-    frame: Frame,
-    /// The code of that frame.
-    code: Code,
-    /// The executor that has taken the place of the unit at `start`.
-    executor: Option<OwnedExecutor>,
-    /// Its inline cache.
-    cache: [u16; MAX_CACHE],
-}
-
-impl Running {
-    /// The instruction at `start`, in the bytecode of `frame`. `None` if it has no row.
-    ///
-    /// # Safety
-    /// The frame is live and executes code, and an instruction begins at `start` in its bytecode, with its EXTENDED_ARG.
-    pub(super) unsafe fn at(frame: Frame, start: CodeUnit) -> Option<Running> {
-        // SAFETY: the frame keeps its code alive, and `start` is in the bytecode.
-        unsafe {
-            let (opcode, oparg) = start.decode();
-            let target = start.offset_from(frame.bytecode()) as u32;
-            let row = Instruction::of(opcode)?;
-            let executor = if opcode == opcode::ENTER_EXECUTOR {
-                Some(install::at(frame.code(), target as usize)?.new_ref())
-            } else {
-                None
-            };
-            let mut running = Running {
-                row,
-                start,
-                instr: start,
-                oparg,
-                target,
-                frame,
-                code: frame.code(),
-                executor,
-                cache: [0; MAX_CACHE],
-            };
-            running.becomes(row, start, oparg);
-            Some(running)
-        }
-    }
-
-    /// The body of `row` runs for the instruction, whose opcode is at `instr`.
-    ///
-    /// # Safety
-    /// `instr` is this instruction, or behind its EXTENDED_ARG, in live bytecode.
-    pub(super) unsafe fn becomes(&mut self, row: &'static Instruction, instr: CodeUnit, oparg: usize) {
-        (self.row, self.instr, self.oparg) = (row, instr, oparg);
-        for (index, unit) in self.cache.iter_mut().enumerate().take(row.cache_units()) {
-            // SAFETY: the instruction is followed by a cache of that length (caller).
-            *unit = unsafe { instr.add(1 + index as isize).word() };
-        }
-    }
-
-    /// The STORE_FAST behind this instruction, if the two have run as one in tier 1. Numbers that are changed in place do
-    /// that.
-    ///
-    /// # Safety
-    /// The instruction is in live bytecode.
-    pub(super) unsafe fn fused_store(&self, then: Arrival) -> Option<Running> {
-        let may_fuse = matches!(self.row.family, Some(opcode::FOR_ITER | opcode::BINARY_OP))
-            && self.row.opcode != opcode::BINARY_OP_INPLACE_ADD_UNICODE;
-        // SAFETY: another instruction follows in the same bytecode (caller), and the frame is still there if it has not
-        // changed.
-        unsafe {
-            let next = self.next();
-            let is_fused = may_fuse
-                && then.frame == self.frame
-                && next.opcode() == opcode::STORE_FAST
-                && then.instr == next.add(1);
-            if is_fused { Running::at(self.frame, next) } else { None }
-        }
-    }
-
-    /// Opcode and argument of the first unit, if an executor has taken its place.
-    pub(super) fn replaced(&self) -> Option<(u8, u8)> {
-        // SAFETY: the reference keeps the executor alive.
-        self.executor.as_ref().map(|executor| unsafe { executor.executor().replaced() })
-    }
-
-    /// The executor that has taken the place of the first unit.
-    pub(super) fn into_executor(self) -> Option<OwnedExecutor> {
-        self.executor
-    }
-
-    /// Whether an executor has taken the place of the jump that closes a loop.
-    ///
-    /// # Safety
-    /// The instruction is in live bytecode.
-    pub(super) unsafe fn is_replaced_jump_back(&self) -> bool {
-        // SAFETY: an EXTENDED_ARG is followed by another unit.
-        self.replaced().is_some_and(|(opcode, _)| unsafe {
-            let opcode = if opcode == opcode::EXTENDED_ARG { self.start.add(1).opcode() } else { opcode };
-            opcode == opcode::JUMP_BACKWARD_JIT
-        })
-    }
-
-    /// If tier 1 has run the generic form of a call though the bytecode has a specialized one for this function: that
-    /// form. There was no room for the frame in the current chunk of the stack. Returns whether it is so.
-    ///
-    /// # Safety
-    /// The instruction is in live bytecode. The frame of `then` is current, and the thread attached.
-    pub(super) unsafe fn specialize_call(&mut self, then: Arrival) -> bool {
-        if then.frame == self.frame || !matches!(self.row.opcode, opcode::CALL | opcode::CALL_KW) {
-            return false;
-        }
-        // SAFETY: the bytecode is live, and the frame current (caller).
-        unsafe {
-            let generic = self.row;
-            let Some(row) = Instruction::of(self.instr.opcode()) else { return false };
-            if row.family != Some(generic.opcode) || !is_certain_of_code(row.opcode) {
-                return false;
-            }
-            self.becomes(row, self.instr, self.oparg);
-            let version = u32::from(self.cache[1]) | u32::from(self.cache[2]) << 16;
-            let is_of_function = then.function_version().map(FunctionVersion::get) == Some(version);
-            if !is_of_function {
-                self.row = generic;
-            }
-            is_of_function
-        }
-    }
-
-    /// The form of the instruction that has run.
-    pub(super) fn row(&self) -> &'static Instruction {
-        self.row
-    }
-
-    /// Whether the instruction did nothing but change itself, and runs again. RESUME does, when it instruments its code.
-    pub(super) fn runs_again(&self, then: Arrival) -> bool {
-        self.row.opcode == opcode::RESUME && then.frame == self.frame && then.instr == self.start
-    }
-
-    /// Where its opcode is.
-    pub(super) fn instr(&self) -> CodeUnit {
-        self.instr
-    }
-
-    /// The first code unit of the instruction.
-    pub(super) fn start(&self) -> CodeUnit {
-        self.start
-    }
-
-    /// The offset of the instruction in its bytecode.
-    pub(super) fn target(&self) -> u32 {
-        self.target
-    }
-
-    /// The instruction behind this one.
-    ///
-    /// # Safety
-    /// The bytecode is live.
-    unsafe fn next(&self) -> CodeUnit {
-        // SAFETY: every instruction is followed by another one, behind its cache.
-        unsafe { self.instr.add(1 + self.row.cache_units() as isize) }
-    }
-}
-
-/// Where the program is after an instruction.
-#[derive(Clone, Copy)]
-pub(super) struct Arrival {
-    pub(super) frame: Frame,
-    pub(super) sp: *mut StackRef,
-    pub(super) instr: CodeUnit,
-}
-
-impl Arrival {
-    /// # Safety
-    /// The frame is live and executes code.
-    unsafe fn code(self) -> Code {
-        // SAFETY: the frame executes code (caller).
-        unsafe { self.frame.code() }
-    }
-
-    /// The number of values on the frame's stack.
-    ///
-    /// # Safety
-    /// The frame is live and executes code.
-    pub(super) unsafe fn stack_entries(self) -> usize {
-        // SAFETY: the stack pointer is in the frame's stack.
-        unsafe { self.sp.offset_from(self.frame.stack_base()) as usize }
-    }
-
-    /// The function of the frame, if it has one whose version is known.
-    ///
-    /// # Safety
-    /// The frame is live and executes code. The thread is attached.
-    pub(super) unsafe fn function_version(self) -> Option<FunctionVersion> {
-        // SAFETY: the function of a frame is a live object or null. Trampolines have one that is none.
-        unsafe {
-            let function = self.frame.function();
-            Function::cast((!function.is_null()).then_some(function.cast())?)?.current_version()
-        }
     }
 }
 
@@ -342,8 +140,10 @@ impl Translator {
             let code = frame.code();
             let _ = translator.pass_through(code);
             let offset = start.offset_from(code.bytecode()) as u32;
-            translator.push(micro_op::start_executor, 0, start.as_ptr().addr() as u64, offset);
-            translator.push(micro_op::make_warm, 0, 0, 0);
+            let start = start.as_ptr().addr() as u64;
+            translator.push_with(micro_op::start_executor, 0, (start, start), offset);
+            let version = code_version(code).map_or(NO_VERSION, u64::from);
+            translator.push_with(micro_op::make_warm, 0, (0, version), 0);
         }
         translator
     }
@@ -615,7 +415,7 @@ impl Translator {
                             self.push(in_trace(number), oparg, previous, target);
                         } else {
                             if self.is_loop && self.calls == 0 {
-                                return Err(End::EndOfLoop);
+                                return Err(End::LoopEnded);
                             }
                             self.push(at_end(number), oparg, previous_instr(this.instr, this.next()), target);
                             return Ok(());
@@ -764,7 +564,7 @@ impl Translator {
         // SAFETY: the frame of `then` is current (caller).
         unsafe {
             let code = Entered::Code(then.code()).to_operand();
-            if let Some(version) = then.function_version() {
+            if let Some(version) = then.version_of_namespace() {
                 let index = self.trace.len() as u16;
                 self.functions.try_push((index, version)).map_err(|_| End::TooLong)?;
             }
@@ -779,14 +579,23 @@ impl Translator {
     /// As for [`Translator::expand`].
     unsafe fn guard_continuation(&mut self, guard: u16, this: &Running, then: Arrival) -> Result<(), End> {
         // SAFETY: the frame of `then` executes live code (caller).
-        let version = unsafe { (*then.code().as_ptr()).co_version };
-        if version == 0 {
-            return Err(End::Untranslatable);
-        }
+        let version = unsafe { code_version(then.code()) }.ok_or(End::Untranslatable)?;
         let instr = then.instr.as_ptr().addr() as u64;
         self.push_with(guard, this.oparg, (instr, version.into()), this.target);
         Ok(())
     }
+}
+
+/// What tells a code object from others that may be at the same address when it is dead. `None` if the host has run out
+/// of versions.
+///
+/// # Safety
+/// The code is live.
+pub(super) unsafe fn code_version(code: Code) -> Option<u32> {
+    // SAFETY: the code is live (caller).
+    let version = unsafe { (*code.as_ptr()).co_version };
+    // The code below an `__init__` has none, but it is never freed.
+    (version != 0 || code == seams::specialize::init_cleanup()).then_some(version)
 }
 
 /// The instruction behind the loop of the FOR_ITER `this`, where an exhausted iterator is dropped.
@@ -810,140 +619,9 @@ unsafe fn previous_instr(this: CodeUnit, exit: CodeUnit) -> u64 {
     if is_watched { this.as_ptr().addr() as u64 } else { 0 }
 }
 
-/// Whether the instruction resumes a generator.
-fn is_generator_form(opcode: u8) -> bool {
-    matches!(opcode, opcode::FOR_ITER_GEN | opcode::SEND_GEN)
-}
-
-/// Whether a micro-op of an instruction that enters a frame makes sure which code runs there: it has compared the
-/// version of the function, or the instruction at which a generator continues. The version in the cache of
-/// CALL_ALLOC_AND_ENTER_INIT is that of a type, and the other instructions have none or let it depend on the type of
-/// an operand.
-fn is_certain_of_code(opcode: u8) -> bool {
-    matches!(
-        opcode,
-        opcode::CALL_PY_EXACT_ARGS
-            | opcode::CALL_PY_GENERAL
-            | opcode::CALL_BOUND_METHOD_EXACT_ARGS
-            | opcode::CALL_BOUND_METHOD_GENERAL
-            | opcode::CALL_KW_PY
-            | opcode::CALL_KW_BOUND_METHOD
-            | opcode::FOR_ITER_GEN
-            | opcode::SEND_GEN
-    )
-}
-
-/// Whether a micro-op of the instruction has one of these properties (`HAS_…_FLAG`).
-fn uses(row: &Instruction, flags: u32) -> bool {
-    row.steps.iter().any(|step| match *step {
-        Step::Op { number, .. } => MicroOp::by_number(in_trace(number)).is_some_and(|row| row.has(flags)),
-        Step::Skip(_) => false,
-    })
-}
-
-/// Whether traces have a form of the instruction.
-fn is_translatable(row: &Instruction) -> bool {
-    is_jump_or_resume(row.opcode)
-        || row.steps.iter().all(|step| match *step {
-            Step::Op { number, .. } => step.is_adaptive() || is_in_traces(number) || depends_on_case(step),
-            Step::Skip(_) => true,
-        })
-}
-
-/// Whether only bytecode has the step, and it becomes other micro-ops in a trace, depending on what it did.
-fn depends_on_case(step: &Step) -> bool {
-    matches!(step, Step::Op { name: "do_call" | "do_call_kw" | "do_call_function_ex" | "send", .. })
-}
-
-/// Whether a step of an instruction is a micro-op of traces, too, or has one in its place.
-fn is_in_traces(number: u16) -> bool {
-    MicroOp::by_number(in_trace(number)).is_some_and(|row| row.group != Group::Bytecode)
-}
-
-/// Whether [`Translator::instruction`] translates the instruction itself, not by its micro-ops.
-fn is_jump_or_resume(opcode: u8) -> bool {
-    matches!(
-        opcode,
-        opcode::POP_JUMP_IF_FALSE
-            | opcode::POP_JUMP_IF_TRUE
-            | opcode::POP_JUMP_IF_NONE
-            | opcode::POP_JUMP_IF_NOT_NONE
-            | opcode::JUMP_BACKWARD
-            | opcode::JUMP_BACKWARD_JIT
-            | opcode::JUMP_BACKWARD_NO_INTERRUPT
-            | opcode::JUMP_FORWARD
-            | opcode::RESUME
-    )
-}
-
-/// The micro-op that does in a trace what this one does in bytecode, where it may jump.
-fn in_trace(number: u16) -> u16 {
-    match number {
-        micro_op::iter_jump_range => micro_op::guard_not_exhausted_range,
-        micro_op::iter_jump_list => micro_op::guard_not_exhausted_list,
-        micro_op::iter_jump_tuple => micro_op::guard_not_exhausted_tuple,
-        micro_op::iter_next_list => micro_op::iter_next_list_tier_two,
-        micro_op::for_iter => micro_op::for_iter_tier_two,
-        other => other,
-    }
-}
-
-/// The guard that holds while a branch goes the given way.
-fn guard_of(branch: u8, jumps: bool) -> u16 {
-    match (branch, jumps) {
-        (opcode::POP_JUMP_IF_TRUE, true) | (opcode::POP_JUMP_IF_FALSE, false) => micro_op::guard_is_true_pop,
-        (opcode::POP_JUMP_IF_TRUE, false) | (opcode::POP_JUMP_IF_FALSE, true) => micro_op::guard_is_false_pop,
-        (opcode::POP_JUMP_IF_NONE, true) | (opcode::POP_JUMP_IF_NOT_NONE, false) => {
-            micro_op::guard_is_none_pop
-        }
-        _ => micro_op::guard_is_not_none_pop,
-    }
-}
-
-/// The micro-op that does in a trace what this one does in bytecode when the iterator ends.
-fn at_end(number: u16) -> u16 {
-    match number {
-        micro_op::iter_jump_range => micro_op::guard_exhausted_range,
-        micro_op::iter_jump_list => micro_op::guard_exhausted_list,
-        micro_op::iter_jump_tuple => micro_op::guard_exhausted_tuple,
-        _ => micro_op::for_iter_exhausted,
-    }
-}
-
-/// Reads up to two operands of a micro-op from an inline cache.
-fn read_operands(operands: &[Operand], cache: &[u16]) -> (u64, u64) {
-    let mut values = [0; 2];
-    let (mut count, mut rest) = (0, cache);
-    for operand in operands {
-        let (units, behind) = rest.split_at(operand.units());
-        if let Operand::Units(_) = *operand {
-            values[count] = units.iter().rev().fold(0, |value, unit| value << 16 | u64::from(*unit));
-            count += 1;
-        }
-        rest = behind;
-    }
-    (values[0], values[1])
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::bytecode::host_tables::{Table, assert_same, c_table};
-    use crate::bytecode::metadata::INSTRUCTIONS;
-
-    #[test]
-    fn translatable_instructions_are_those_that_the_host_expands() {
-        let host = c_table("internal/pycore_opcode_metadata.h", "_PyOpcode_macro_expansion");
-        let rows = INSTRUCTIONS.iter().filter(|row| !is_jump_or_resume(row.opcode));
-        let translatable: Table<bool> =
-            rows.clone().map(|row| (row.name.to_owned(), is_translatable(row))).collect();
-        // The host has no form of these; reval has one for each case.
-        let by_case = ["CALL", "CALL_KW", "CALL_FUNCTION_EX", "SEND"];
-        let expanded = rows
-            .map(|row| (row.name.to_owned(), host.contains_key(row.name) != by_case.contains(&row.name)))
-            .collect();
-        assert_same(&translatable, &expanded);
-    }
 
     #[test]
     fn confidence_falls_with_each_doubtful_branch() {
