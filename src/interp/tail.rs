@@ -220,7 +220,6 @@ cold_handler! {
 /// As for a [`Handler`], with the instruction from which on a recording is wanted.
 #[cfg(py_tier2)]
 #[cold]
-#[inline(never)]
 unsafe extern "rust-preserve-none" fn record(
     frame: Frame,
     sp: *mut StackRef,
