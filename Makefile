@@ -162,7 +162,8 @@ test-full: need-test python ## CPython's whole test suite, the debug host, progr
 	$(if_default)$(MAKE) HOST=debug test-modules
 	$(if_default)$(MAKE) DISPATCH=match test-modules
 	$(if_default)$(MAKE) EXPERIMENTAL_JIT=no test-tier2
-	$(if_default)$(MAKE) HOST=debug EXPERIMENTAL_JIT=interpreter test-tier2 test-micro-ops
+	$(if_default)tests/handlers --same $(libreval) target/release-jit-no-host/release/libreval.a
+	$(if_default)$(MAKE) HOST=debug EXPERIMENTAL_JIT=interpreter test-tier2 test-traces test-micro-ops
 	$(if_other)tests/run-quick
 
 test-modules: python ## only the CPython test modules of `make test`
@@ -170,6 +171,9 @@ test-modules: python ## only the CPython test modules of `make test`
 
 test-tier2: python ## only those of them that run with tier 2
 	tests/run-quick --tier2
+
+test-traces: python ## programs with and without tier 2: with EXPERIMENTAL_JIT=interpreter, traces lead further
+	tests/traces
 
 test-micro-ops: python ## that every micro-op runs: with HOST=debug EXPERIMENTAL_JIT=interpreter
 	tests/micro_ops
@@ -221,7 +225,7 @@ test-newcomer: ## clean clones in a minimal Debian userland, as README says: nee
 	tests/newcomer
 
 FORCE:
-.PHONY: help need-build need-test host lib python run symbols test test-full test-modules test-tier2 test-micro-ops test-events test-clients test-faults \
+.PHONY: help need-build need-test host lib python run symbols test test-full test-modules test-tier2 test-traces test-micro-ops test-events test-clients test-faults \
   test-tsan test-windows test-newcomer fuzz bench bench-monitoring bench-gil bench-threads coverage install clean distclean FORCE
 .DELETE_ON_ERROR:
 # Two links at once would make the same things twice; cargo and the tests are parallel by themselves.

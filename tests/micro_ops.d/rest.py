@@ -393,3 +393,18 @@ def coroutines():
         main().send(None)
     except StopIteration as stop:
         assert stop.value == ROUNDS * (ROUNDS - 1) // 2
+
+
+@repeat
+def attributes_in_a_dict():
+    holder = Plain()
+    holder.value, total = 1, 0
+    for i in range(40):
+        setattr(holder, f"attribute{i}", i)
+    for i in range(ROUNDS):
+        total += holder.value
+        holder.value = i
+    for i in range(ROUNDS):
+        holder.other = i
+        del holder.other
+    assert total == 1 + sum(range(ROUNDS - 1))

@@ -1,6 +1,7 @@
 """Changes what traces rely on, while they exist and while they run."""
 
 import builtins
+import os
 import sys
 import types
 
@@ -21,10 +22,10 @@ def executors(function):
     return found
 
 
-def case(function, *changes):
+def case(function, *changes, has_trace=True):
     """Runs a loop; then, for each change, the loop while the change is made half-way, and once more."""
     results = [function(lambda i: None)]
-    if executors(function) == 0:
+    if executors(function) == 0 and has_trace:
         print(function.__name__, "has no executor")
     for change in changes:
         results.append(function(lambda i: i == ROUNDS // 2 and change()))
@@ -94,8 +95,9 @@ def here():
 first, second = {"place": 1}, {"other": 0, "place": 2}
 exec(code, first)
 exec(code, second)
+# No trace is made as long as the bytecode is specialized for the globals of the other function.
 for namespace in first, second, first:
-    case(namespace["f"], lambda: namespace.update(place=namespace["place"] + 10))
+    case(namespace["f"], lambda: namespace.update(place=namespace["place"] + 10), has_trace=False)
 
 # The same code in a copy of the globals, whose keys have the same version.
 exec(f"""
@@ -334,4 +336,5 @@ def many_frames(at):
     return total
 
 
-case(many_frames)
+# The second round meets other types than the first, so a trace of it is put off for longer than this.
+case(many_frames, has_trace=os.environ.get("PYTHON_JIT_JUMP_BACKWARD_INITIAL_VALUE") != "1")

@@ -14,12 +14,14 @@ import signal
 import sys
 import threading
 import types
+import warnings
 import zlib
 
 # The loops become hot after 1, 3 or 16 rounds, and the side exits of their traces soon after.
 MOMENTS = 0, 1, 2, 3, 4, 5, 15, 16, 17, 18, 19, 22, 25
 FEW_MOMENTS = 2, 4, 16, 17
 ROUNDS = 50
+warnings.simplefilter("ignore", RuntimeWarning)  # An unbound local becomes None where a trace function jumps.
 THRESHOLD = "PYTHON_JIT_JUMP_BACKWARD_INITIAL_VALUE"
 # After so many rounds the change is undone.
 LATER = 7
