@@ -383,7 +383,8 @@ pub(crate) unsafe fn jit<E: BytecodeEngine>(e: &mut E, []: [StackRef; 0]) -> Byt
 }
 
 /// Runs the executor that has replaced this instruction. If there are pending requests, runs the original
-/// instruction, whose periodic check handles them.
+/// instruction, whose periodic check handles them; also if the code is older than the events that tools want, since a
+/// RESUME brings it up to date.
 ///
 /// # Safety
 /// As [`crate::engine`] says for every micro-op.
@@ -402,7 +403,8 @@ pub(crate) unsafe fn enter_executor<E: BytecodeEngine>(e: &mut E, []: [StackRef;
     // SAFETY: the low eight bits of the argument are the index of the executor, which the code keeps alive.
     unsafe {
         let executor = e.code().executor(e.oparg() & 0xFF);
-        if !EvalBreaker::of(e.tstate()).load().has_requests() {
+        let word = EvalBreaker::of(e.tstate()).load();
+        if !word.has_requests() && version::of_code(e.code()) == word.version() {
             return executors::run(e, executor);
         }
         let original = &raw const (*executor.as_ptr()).vm_data;
