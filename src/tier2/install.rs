@@ -6,6 +6,7 @@ use core::mem::offset_of;
 use super::executor::Executor;
 use crate::bytecode::opcode;
 use crate::host::{Code, CodeUnit, Owned, ffi};
+use crate::instrument::opcodes::is_instrumented;
 
 /// The most executors of a code object: their indices are arguments of one byte.
 const MAX_EXECUTORS: usize = 256;
@@ -19,7 +20,7 @@ pub(crate) unsafe fn can_replace(code: Code, start: CodeUnit) -> bool {
     // SAFETY: `code` is live, and `start` is in its bytecode (caller).
     unsafe {
         let has_room = start.opcode() == opcode::ENTER_EXECUTOR || free_slot(code).is_some();
-        has_room && !is_read_by_instruction_before(code, start)
+        has_room && !is_instrumented(start.opcode()) && !is_read_by_instruction_before(code, start)
     }
 }
 

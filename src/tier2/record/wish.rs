@@ -60,8 +60,12 @@ pub(crate) unsafe fn ask(frame: Frame, start: CodeUnit, chain_depth: u8) -> Opti
         }
         let tstate = ThreadState::current();
         let asker = match Executor::from_ptr((*tstate.as_ptr()).current_executor.cast()) {
-            None if instr.opcode() == opcode::JUMP_BACKWARD_JIT => Asker::Loop(instr),
-            None => Asker::Calls,
+            None => match instr.opcode() {
+                opcode::JUMP_BACKWARD_JIT => Asker::Loop(instr),
+                opcode::RESUME | opcode::RESUME_CHECK => Asker::Calls,
+                // A tool watches the EXTENDED_ARG of a jump.
+                _ => return None,
+            },
             Some(executor) => {
                 if let Err(answer) = alternative(tstate.interp(), executor, frame.code(), start) {
                     return answer;
