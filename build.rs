@@ -45,9 +45,18 @@ impl Tier2 {
         flags
     }
 
-    /// What `EXPERIMENTAL_JIT=` says, else what the host was built with.
-    fn wanted(host: &Host) -> Result<Tier2, String> {
-        if let Some(word) = host.get("REVAL_EXPERIMENTAL_JIT") {
+    /// What `EXPERIMENTAL_JIT=` says, else what the host was built with. An extension module has none.
+    fn wanted(host: &Host, attach: bool) -> Result<Tier2, String> {
+        let word = host.get("REVAL_EXPERIMENTAL_JIT");
+        if attach {
+            return match word.as_deref() {
+                None | Some("no") => Ok(Tier2 { word: "no", bits: 0 }),
+                Some(word) => {
+                    Err(format!("an extension module has no tier 2: EXPERIMENTAL_JIT=no, not {word}"))
+                }
+            };
+        }
+        if let Some(word) = word {
             let words = Tier2::WORDS.map(|(word, _)| word).join(", ");
             return Tier2::all()
                 .find(|tier2| tier2.word == word)
@@ -116,9 +125,13 @@ fn main() {
     println!("cargo:rustc-env=REVAL_HOST_INCLUDE={include}");
     let gil_disabled = host.flag("REVAL_HOST_GIL_DISABLED");
     let debug = host.flag("REVAL_HOST_DEBUG");
-    let tier2 = Tier2::wanted(&host).unwrap_or_else(|message| fail(&message));
+    let attach = env::var_os("CARGO_FEATURE_ATTACH").is_some();
+    let tier2 = Tier2::wanted(&host, attach).unwrap_or_else(|message| fail(&message));
     if gil_disabled && tier2.bits != 0 {
         fail(&format!("a free-threaded host has no tier 2: EXPERIMENTAL_JIT=no, not {}", tier2.word));
+    }
+    if attach && gil_disabled {
+        fail("the feature `attach` is for hosts with a GIL");
     }
     cfg("py_gil_disabled", gil_disabled);
     cfg("py_debug", debug);
@@ -154,7 +167,9 @@ fn main() {
     }
     let bindings = bindings(&include, &clang_args);
     micro_op_numbers(&include);
-    headers(&bindings, gil_disabled, debug, tier2);
+    if !attach {
+        headers(&bindings, gil_disabled, debug, tier2);
+    }
 
     // Symbols of the host stay undefined in the library and in the tests of its pure parts; a host
     // (or the interpreter the tests run in) supplies them.
