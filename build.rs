@@ -167,7 +167,12 @@ fn main() {
     }
     let bindings = bindings(&include, &clang_args);
     micro_op_numbers(&include);
-    if !attach {
+    // What patch releases have changed that only shows in functions which the host hides.
+    cfg("host_keeps_a_chunk", bindings.contains("pub datastack_cached_chunk:"));
+    cfg("host_unpacks_class_methods", bindings.contains("pub fn _PyClassMethod_GetFunc("));
+    if attach {
+        opcode_tables(&include);
+    } else {
         headers(&bindings, gil_disabled, debug, tier2);
     }
 
@@ -231,6 +236,29 @@ fn micro_op_numbers(include: &Path) {
         .collect();
     let out = PathBuf::from(env::var_os("OUT_DIR").expect("set by cargo"));
     std::fs::write(out.join("micro_op.rs"), numbers).expect("OUT_DIR is writable");
+}
+
+/// Writes `opcode_tables.rs`: the entries of the tables that the host's headers define only for itself.
+fn opcode_tables(include: &Path) {
+    let header = include.join("internal/pycore_opcode_metadata.h");
+    let text = std::fs::read_to_string(&header)
+        .unwrap_or_else(|error| fail(&format!("{}: {error}", header.display())));
+    let number = |text: &str| {
+        let is_number = text.bytes().all(|byte| byte.is_ascii_digit());
+        if is_number { text.to_owned() } else { format!("ffi::{text}") }
+    };
+    let table = |constant: &str, table: &str| {
+        let start = format!("const uint8_t {table}[256] = {{");
+        let lines = text.lines().skip_while(|line| *line != start).skip(1).take_while(|line| *line != "};");
+        let entries: String = lines
+            .filter_map(|line| line.trim().strip_prefix('[')?.strip_suffix(',')?.split_once("] = "))
+            .map(|(opcode, value)| format!("({}, {}), ", number(opcode), number(value)))
+            .collect();
+        format!("const {constant}: &[(u32, u32)] = &[{entries}];\n")
+    };
+    let out = PathBuf::from(env::var_os("OUT_DIR").expect("set by cargo"));
+    let text = table("CACHES", "_PyOpcode_Caches") + &table("DEOPT", "_PyOpcode_Deopt");
+    std::fs::write(out.join("opcode_tables.rs"), text).expect("OUT_DIR is writable");
 }
 
 /// Writes `reval.h` beside the library, and what the C tests need: `signatures.h`, and `reval.h` as it is for each

@@ -1,9 +1,9 @@
 //! Arguments of calls, and what is called. Source: `call.c`, `object.c`.
 
 use core::ffi::c_int;
-use core::ptr;
+use core::ptr::{self, fn_addr_eq};
 
-use crate::host::head::has_feature;
+use crate::host::head::{has_feature, is_exact, type_of};
 use crate::host::object::tuple_items;
 use crate::host::{Owned, PyObject, StackRef, ffi, refcount};
 use crate::raise;
@@ -76,8 +76,8 @@ unsafe extern "C" fn _PyStack_UnpackDict_FreeNoDecRef(stack: *const *mut PyObjec
 }
 
 /// Loads the attribute `name` of `*self_` for a call, and stores a new reference to `*method`. For a method this is
-/// its function; then the result is 1. For any other attribute the result is 0, and `*self_` is released. So it is on
-/// failure, with `*method` empty and an exception set.
+/// its function; then the result is 1, and `*self_` has the receiver. For any other attribute the result is 0, and
+/// `*self_` is released. So it is on failure, with `*method` empty and an exception set.
 ///
 /// # Safety
 /// The thread is attached and its frame is published. `*self_` is a live reference that the caller owns, `*method` is
@@ -93,14 +93,52 @@ unsafe extern "C" fn _PyObject_GetMethodStackRef(
     unsafe {
         let this = StackRef::from_raw(*self_);
         let mut attribute = ptr::null_mut();
-        let is_method = ffi::_PyObject_GetMethod(this.object(), name, &raw mut attribute);
+        let is_method = ffi::_PyObject_GetMethod(this.object(), name, &raw mut attribute) != 0;
+        let mut receiver = if is_method { this } else { StackRef::NULL };
+        if let Some((function, class)) = unpacked_class_method(this.object(), name, attribute) {
+            refcount::decref(attribute);
+            attribute = function;
+            receiver = StackRef::steal(class);
+        }
         if !attribute.is_null() {
             *method = StackRef::steal(attribute).raw();
         }
-        if is_method == 0 {
-            *self_ = StackRef::NULL.raw();
+        *self_ = receiver.raw();
+        if !is_method {
             this.close();
         }
-        is_method
+        c_int::from(!receiver.is_null())
     }
 }
+
+/// Function and class, as new references, if the bound method `attribute` was made by a `classmethod`. Then the host
+/// calls the function with the class as its receiver.
+///
+/// # Safety
+/// The thread is attached; `object` is live, `name` a live string, `attribute` null or what `object.name` has returned.
+unsafe fn unpacked_class_method(
+    object: *mut PyObject,
+    name: *mut PyObject,
+    attribute: *mut PyObject,
+) -> Option<(*mut PyObject, *mut PyObject)> {
+    // SAFETY: the objects are live (caller). A bound method keeps its function and its receiver alive.
+    unsafe {
+        let class = type_of(object);
+        // One that is stored somewhere, and so was not made by this access, has another reference.
+        let is_new_method = cfg!(host_unpacks_class_methods)
+            && !attribute.is_null()
+            && is_exact(attribute, &raw mut ffi::PyMethod_Type)
+            && refcount::is_unique(attribute);
+        if !is_new_method || !fn_addr_eq((*class).tp_getattro?, ffi::PyObject_GenericGetAttr as Getattro) {
+            return None;
+        }
+        let descriptor = ffi::_PyType_Lookup(class, name);
+        if descriptor.is_null() || !is_exact(descriptor, &raw mut ffi::PyClassMethod_Type) {
+            return None;
+        }
+        let method = attribute.cast::<ffi::PyMethodObject>();
+        Some((refcount::new_ref((*method).im_func), refcount::new_ref((*method).im_self)))
+    }
+}
+
+type Getattro = unsafe extern "C" fn(*mut PyObject, *mut PyObject) -> *mut PyObject;

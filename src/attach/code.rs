@@ -2,7 +2,6 @@
 
 use core::ffi::c_int;
 
-use crate::bytecode::metadata::INSTRUCTIONS;
 use crate::host::{PyObject, ffi, object};
 
 hidden! { _PyCode_InitAddressRange }
@@ -36,37 +35,24 @@ unsafe extern "C" fn _PyCode_InitAddressRange(
     NO_LINE
 }
 
-/// For each opcode the number of code units of its inline cache, if it is a generic instruction.
+/// For each generic opcode the number of code units of its inline cache.
 #[unsafe(no_mangle)]
-static _PyOpcode_Caches: [u8; 256] = {
-    let mut caches = [0; 256];
-    let mut row = 0;
-    while row < INSTRUCTIONS.len() {
-        let instruction = &INSTRUCTIONS[row];
-        if instruction.family.is_none() {
-            caches[instruction.opcode as usize] = instruction.cache_units() as u8;
-        }
-        row += 1;
-    }
-    caches
-};
+static _PyOpcode_Caches: [u8; 256] = table(CACHES);
 
 /// For each opcode the generic instruction of its family.
 #[unsafe(no_mangle)]
-static _PyOpcode_Deopt: [u8; 256] = {
-    let mut generic = [0; 256];
-    let mut opcode = 0;
-    while opcode < generic.len() {
-        generic[opcode] = opcode as u8;
-        opcode += 1;
+static _PyOpcode_Deopt: [u8; 256] = table(DEOPT);
+
+// The entries of both tables, as the host's headers list them.
+include!(concat!(env!("OUT_DIR"), "/opcode_tables.rs"));
+
+/// A table with these entries, each a number and its value.
+const fn table(entries: &[(u32, u32)]) -> [u8; 256] {
+    let mut table = [0; 256];
+    let mut index = 0;
+    while index < entries.len() {
+        table[entries[index].0 as usize] = entries[index].1 as u8;
+        index += 1;
     }
-    let mut row = 0;
-    while row < INSTRUCTIONS.len() {
-        let instruction = &INSTRUCTIONS[row];
-        if let Some(family) = instruction.family {
-            generic[instruction.opcode as usize] = family;
-        }
-        row += 1;
-    }
-    generic
-};
+    table
+}

@@ -38,27 +38,23 @@ unsafe extern "C" fn _PyThreadState_PushFrame(
 }
 
 /// Adds a chunk with room for `size` words to the data stack, and returns where they begin; null if memory is short.
-/// The host frees the chunk when its first frame is popped, so it comes from the allocator that the host uses for it.
+/// The host frees the chunk, or keeps it for the next time, when its first frame is popped.
 ///
 /// # Safety
 /// As for [`_PyThreadState_PushFrame`].
 unsafe fn add_chunk(tstate: *mut ffi::PyThreadState, size: usize) -> *mut *mut PyObject {
-    // SAFETY: the allocator is the host's and complete. Old and new chunk are live, and begin with their header.
+    // SAFETY: old and new chunk are live, and begin with their header (caller).
     unsafe {
-        let mut allocator = ffi::PyObjectArenaAllocator { ctx: ptr::null_mut(), alloc: None, free: None };
-        ffi::PyObject_GetArenaAllocator(&raw mut allocator);
-        let Some(allocate) = allocator.alloc else { return ptr::null_mut() };
         let mut bytes = CHUNK;
         while bytes < (size + SPARE) * WORD {
             bytes *= 2;
         }
-        let chunk = allocate(allocator.ctx, bytes).cast::<ffi::_PyStackChunk>();
+        let chunk = kept_chunk(tstate, bytes).unwrap_or_else(|| new_chunk(bytes));
         if chunk.is_null() {
             return ptr::null_mut();
         }
         let previous = (*tstate).datastack_chunk;
         (*chunk).previous = previous;
-        (*chunk).size = bytes;
         (*chunk).top = 0;
         if let Some(previous) = previous.as_mut() {
             previous.top = (*tstate).datastack_top.offset_from((&raw mut previous.data).cast()) as usize;
@@ -68,6 +64,42 @@ unsafe fn add_chunk(tstate: *mut ffi::PyThreadState, size: usize) -> *mut *mut P
         let start = (&raw mut (*chunk).data).cast::<*mut PyObject>();
         // A frame at the start of a chunk takes the chunk with it. The first chunk stays as long as the thread.
         start.add(usize::from(previous.is_null()))
+    }
+}
+
+/// Takes the chunk that the host has kept when its last frame was popped, if there is one of `bytes` at least.
+///
+/// # Safety
+/// As for [`_PyThreadState_PushFrame`].
+unsafe fn kept_chunk(tstate: *mut ffi::PyThreadState, bytes: usize) -> Option<*mut ffi::_PyStackChunk> {
+    #[cfg(not(host_keeps_a_chunk))]
+    {
+        let _ = (tstate, bytes);
+        None
+    }
+    #[cfg(host_keeps_a_chunk)]
+    // SAFETY: the field is the calling thread's, and null or a chunk that nothing else uses (caller).
+    unsafe {
+        let kept = &mut (*tstate).datastack_cached_chunk;
+        (!kept.is_null() && (**kept).size >= bytes).then(|| replace(kept, ptr::null_mut()))
+    }
+}
+
+/// Allocates a chunk of `bytes`, with the allocator that the host frees it with. Null if memory is short.
+///
+/// # Safety
+/// The thread is attached.
+unsafe fn new_chunk(bytes: usize) -> *mut ffi::_PyStackChunk {
+    // SAFETY: the allocator is the host's and complete. Memory of this size has room for a header.
+    unsafe {
+        let mut allocator = ffi::PyObjectArenaAllocator { ctx: ptr::null_mut(), alloc: None, free: None };
+        ffi::PyObject_GetArenaAllocator(&raw mut allocator);
+        let Some(allocate) = allocator.alloc else { return ptr::null_mut() };
+        let chunk = allocate(allocator.ctx, bytes).cast::<ffi::_PyStackChunk>();
+        if !chunk.is_null() {
+            (*chunk).size = bytes;
+        }
+        chunk
     }
 }
 

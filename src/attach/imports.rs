@@ -2,9 +2,7 @@
 
 use core::ffi::{CStr, c_int};
 use core::ptr;
-use std::ffi::OsStr;
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::path::{Path, PathBuf};
+use std::os::unix::ffi::OsStringExt;
 
 use crate::host::head::has_feature;
 use crate::host::{Owned, PyObject, PyResult, Raised, ffi, owned};
@@ -129,40 +127,36 @@ unsafe fn is_in_first_folder(origin: *mut PyObject) -> PyResult<bool> {
             return Ok(false);
         }
         let file = path(Owned::new_ref(origin))?;
-        let first = path(Owned::from_host(ffi::PyUnicode_FromWideChar(first, -1))?)?;
-        let first = if first.as_os_str().is_empty() {
+        let mut first = path(Owned::from_host(ffi::PyUnicode_FromWideChar(first, -1))?)?;
+        if first.is_empty() {
             // The current folder. If it is gone, nothing is said.
             let Ok(folder) = std::env::current_dir() else { return Ok(false) };
-            folder
-        } else {
-            first
-        };
-        Ok(searched_folder(&file).is_some_and(|folder| folder.as_os_str() == first))
+            first = folder.into_os_string().into_vec();
+        }
+        Ok(searched_folder(&file) == Some(&first))
     }
 }
 
 /// The folder in which a module is looked for that lies in `file`.
-fn searched_folder(file: &Path) -> Option<&Path> {
-    let folder = parent(file)?;
-    if file.file_name() == Some(OsStr::new("__init__.py")) { parent(folder) } else { Some(folder) }
+fn searched_folder(file: &[u8]) -> Option<&[u8]> {
+    let (folder, name) = split(file)?;
+    if name == b"__init__.py" { split(folder).map(|(parent, _)| parent) } else { Some(folder) }
 }
 
-/// What comes before the last slash, as it is.
-fn parent(path: &Path) -> Option<&Path> {
-    let bytes = path.as_os_str().as_bytes();
-    let slash = bytes.iter().rposition(|&byte| byte == b'/')?;
-    Some(Path::new(OsStr::from_bytes(&bytes[..slash])))
+/// What comes before the last slash, and what comes after it.
+fn split(path: &[u8]) -> Option<(&[u8], &[u8])> {
+    let slash = path.iter().rposition(|&byte| byte == b'/')?;
+    Some((&path[..slash], &path[slash + 1..]))
 }
 
-/// A string as a path.
+/// The bytes of a path.
 ///
 /// # Safety
 /// The thread is attached; the object is a string.
-unsafe fn path(string: Owned) -> PyResult<PathBuf> {
+unsafe fn path(string: Owned) -> PyResult<Vec<u8>> {
     // SAFETY: the object is a string (caller). The result is a bytes object, whose contents end with a zero.
     unsafe {
         let bytes = Owned::from_host(ffi::PyUnicode_EncodeFSDefault(string.as_ptr()))?;
-        let text = CStr::from_ptr(ffi::PyBytes_AsString(bytes.as_ptr()));
-        Ok(PathBuf::from(std::ffi::OsString::from_vec(text.to_bytes().to_vec())))
+        Ok(CStr::from_ptr(ffi::PyBytes_AsString(bytes.as_ptr())).to_bytes().to_vec())
     }
 }

@@ -6,7 +6,7 @@
 use core::slice;
 
 use crate::host::object::{list_items, size};
-use crate::host::{Owned, PyObject, PyResult, Raised, ffi};
+use crate::host::{PyObject, PyResult, Raised, ffi, refcount};
 
 hidden! { _Py_CalculateSuggestions }
 
@@ -102,13 +102,15 @@ fn most_similar<'a, E>(
 unsafe extern "C" fn _Py_CalculateSuggestions(dir: *mut PyObject, name: *mut PyObject) -> *mut PyObject {
     // SAFETY: the list is live and has this many strings, which nothing changes meanwhile (caller).
     unsafe {
-        let candidates = slice::from_raw_parts(list_items(dir), size(dir) as usize);
-        if candidates.len() >= MAX_CANDIDATES {
+        let count = size(dir) as usize;
+        let candidate = |index| *list_items(dir).add(index);
+        if count >= MAX_CANDIDATES {
             return core::ptr::null_mut();
         }
-        let Ok(name) = utf8(name) else { return core::ptr::null_mut() };
-        match most_similar(name, candidates.iter().map(|&candidate| utf8(candidate))) {
-            Ok(Some(index)) => Owned::new_ref(candidates[index]).into_ptr(),
+        let found =
+            utf8(name).and_then(|name| most_similar(name, (0..count).map(|index| utf8(candidate(index)))));
+        match found {
+            Ok(Some(index)) => refcount::new_ref(candidate(index)),
             Ok(None) | Err(Raised) => core::ptr::null_mut(),
         }
     }
