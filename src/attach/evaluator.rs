@@ -36,12 +36,16 @@ pub(super) unsafe fn install(tstate: ThreadState) {
 
 /// Gives the interpreter of the thread its own evaluator back, if this library's is installed.
 ///
+/// The host's JIT may have been switched on meanwhile, at the end of the interpreter's start. It stays off: frames that
+/// are still running here cannot run the executors that it would put into their code.
+///
 /// # Safety
 /// The thread is attached and `tstate` is its state.
 pub(super) unsafe fn remove(tstate: ThreadState) {
     // SAFETY: the thread is attached (caller).
     unsafe {
         if is_installed(tstate) {
+            (*tstate.interp()).jit = false;
             ffi::_PyInterpreterState_SetEvalFrameFunc(tstate.interp(), None);
         }
     }
