@@ -61,6 +61,11 @@ export REVAL_EXPERIMENTAL_JIT := $(EXPERIMENTAL_JIT)
 export CARGO_TARGET_DIR := $(CURDIR)/$(target)
 
 libreval := $(target)/release/libreval.a
+# The extension module, as wheels have it, and with all of its functions, for tests. It has no second tier.
+core := $(target)/attach/release/libreval.so
+whole_core := $(target)/attach/debug/libreval.so
+attached = $(hosted) REVAL_EXPERIMENTAL_JIT=no
+attach_options := --features attach --target-dir $(target)/attach $(cargo_options)
 python := $(BUILD)/bin/python3.14
 reference := $(BUILD)/bin/python3.14-ref
 link := host/link host/cc host/env.sh host/main.c host/prefix.c host/tier2.c $(wildcard host/hacl/*.* host/hacl/src/*)
@@ -98,6 +103,12 @@ lib: $(BUILD)/host.env ## libreval.a, libreval.so and include/reval.h
 
 $(libreval): lib ;
 
+core: $(BUILD)/host.env ## the extension module for an unmodified host
+	$(attached) cargo build --release $(attach_options)
+
+wheel: python ## the same as a wheel for pip, in $(BUILD)/wheel/: needs PyPI
+	$(attached) CARGO_TARGET_DIR=$(root)/$(target)/attach $(python) -m pip wheel -q . --no-deps -w $(BUILD)/wheel
+
 python: $(python) $(reference) ## python3.14 with reval, and python3.14-ref with the C evaluator
 
 $(python): $(libreval) $(BUILD)/host.env $(BUILD)/link/settings $(wildcard host/replaced*.txt) $(link)
@@ -121,7 +132,7 @@ run: python ## a demonstration
 symbols: python ## compare reval's symbols with those of the objects that it replaces
 	host/symbols $(BUILD) $(libreval)
 
-test: need-test python symbols ## what a developer wants to know in a few minutes
+test: need-test python symbols $(if $(if_default),,core) ## what a developer wants to know in a few minutes
 	@tests/tested begin
 	cargo fmt --check
 	cargo fmt --check --manifest-path host/hacl/Cargo.toml
@@ -130,6 +141,9 @@ test: need-test python symbols ## what a developer wants to know in a few minute
 	$(hosted) cargo test
 	$(if_packaged)$(free_threaded) cargo clippy --all-targets --target-dir target/gil-disabled -- -D warnings
 	$(if_packaged)$(free_threaded) cargo test --target-dir target/gil-disabled
+	$(if_default)$(attached) cargo clippy $(attach_options) -- -D warnings
+	$(if_default)$(attached) cargo build $(attach_options)
+	$(if_default)tests/attach $(core) $(whole_core) --quick
 	tests/handlers $(libreval)
 	tests/unwinding --quick
 	tests/thresholds
@@ -157,6 +171,7 @@ test-full: need-test python ## CPython's whole test suite, the debug host, progr
 	$(if_packaged)tests/fuzz --self-test
 	$(if_packaged)tests/fuzz --seconds 90 --programs 600 --seed 10001
 	$(if_default)tests/tsan/run 120
+	$(if_default)$(MAKE) test-attach
 	$(if_default)tests/embedders
 	$(if_default)tests/build-bat
 	$(if_default)$(MAKE) HOST=debug test-modules
@@ -180,6 +195,10 @@ test-events: python ## the streams of all events of programs and test modules, o
 test-clients: python ## coverage.py (its test suite, too), debuggers, profilers, pip, tkinter: 20 minutes, needs PyPI
 	tests/clients
 	tests/daily --online
+
+test-attach: python core ## the extension module in the distribution's unmodified interpreter
+	$(attached) cargo build $(attach_options)
+	tests/attach $(core) $(whole_core)
 
 test-tsan: python ## threads of a free-threaded host, as far as bytecode goes, under ThreadSanitizer: two minutes
 	tests/tsan/run
@@ -218,7 +237,7 @@ test-newcomer: ## clean clones in a minimal Debian userland, as README says: nee
 	tests/newcomer
 
 FORCE:
-.PHONY: help need-build need-test host lib python run symbols test test-full test-modules test-tier2 test-micro-ops test-events test-clients test-faults \
+.PHONY: help need-build need-test host lib core wheel python run symbols test test-full test-attach test-modules test-tier2 test-micro-ops test-events test-clients test-faults \
   test-tsan test-windows test-newcomer fuzz bench bench-monitoring bench-gil bench-threads install clean distclean FORCE
 .DELETE_ON_ERROR:
 # Two links at once would make the same things twice; cargo and the tests are parallel by themselves.

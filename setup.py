@@ -32,6 +32,7 @@ HEADERS = {
     "REVAL_HOST_GIL_DISABLED": str(sysconfig.get_config_var("Py_GIL_DISABLED") or 0),
     "REVAL_HOST_DEBUG": str(sysconfig.get_config_var("Py_DEBUG") or 0),
 }
+(ROOT / "target/wheel").mkdir(parents=True, exist_ok=True)
 for name, value in HEADERS.items():
     os.environ.setdefault(name, value)
 
