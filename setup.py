@@ -40,7 +40,7 @@ setup(
     version=tomllib.loads((ROOT / "Cargo.toml").read_text())["package"]["version"],
     packages=["reval"],
     package_dir={"": "python"},
-    package_data={"reval": ["py.typed"]},
+    package_data={"reval": ["py.typed", "*.pyi"]},
     cmdclass={"build_py": BuildWithPth},
     rust_extensions=[
         RustExtension(

@@ -7,31 +7,14 @@
 The package has a *core* for each release of CPython that it knows: an extension module that fits only that release.
 """
 
-import importlib
+# Python imports this while it starts: what other modules it needs has been imported by then. Types are in __init__.pyi.
+import os
 import sys
-from pathlib import Path
-from types import ModuleType
-from typing import TypedDict
 
-__all__ = ["Status", "disable", "enable", "status"]
+__all__ = ["disable", "enable", "status"]
 
 
-class Status(TypedDict):
-    """What `status()` returns."""
-
-    enabled: bool
-    """Whether this interpreter's calls run on reval."""
-    refusal: str | None
-    """Why it cannot be enabled, if it cannot."""
-    host: str | None
-    """The CPython that the core was built for."""
-    version: str | None
-    """The version of reval."""
-    tier2: str | None
-    """Whether there is a second tier, and why not."""
-
-
-def enable() -> None:
+def enable():
     """Run Python code that starts from now on, in this interpreter, on reval.
 
     Frames that are running stay where they are. Raises ImportError if there is no core for this Python, RuntimeError if
@@ -40,7 +23,7 @@ def enable() -> None:
     _core().enable()
 
 
-def disable() -> None:
+def disable():
     """Give this interpreter its own evaluator back, unless another one than reval is in use.
 
     Frames that are running on reval end there.
@@ -52,26 +35,37 @@ def disable() -> None:
     core.disable()
 
 
-def status() -> Status:
-    """What runs where. Raises nothing."""
+def status():
+    """What runs where, as a dictionary:
+
+    - enabled: whether this interpreter's calls run on reval
+    - refusal: why it cannot be enabled, if it cannot
+    - version: of reval
+    - host: the CPython that the core was built for
+    - tier2: whether there is a second tier, and why not
+    """
     try:
         return _core().status()
     except ImportError as error:
-        return Status(enabled=False, refusal=str(error), host=None, version=None, tier2=None)
+        return {"enabled": False, "refusal": str(error), "version": None, "host": None, "tier2": None}
 
 
-def _core() -> ModuleType:
+def _core():
     """The core for this Python. Raises ImportError, which says why there is none."""
-    folder = Path(__file__).parent / "cores"
     kind = _kind()
-    if not (folder / kind).is_dir():
-        known = sorted(core.name.replace("_", ".") for core in folder.glob("[0-9]*")) or ["none"]
-        raise ImportError(f"there is no core for {sys.implementation.name} {kind.replace('_', '.')}, "
-                          f"only for: {', '.join(known)}")
-    return importlib.import_module(f"{__name__}.cores.{kind}._reval")
+    name = f"{__name__}.cores.{kind}._reval"
+    if name in sys.modules:
+        return sys.modules[name]
+    folder = os.path.join(os.path.dirname(__file__), "cores")
+    known = sorted(os.listdir(folder)) if os.path.isdir(folder) else []
+    if kind not in known:
+        shown = ", ".join(known).replace("_", ".") or "none"
+        raise ImportError(f"there is no core for {sys.implementation.name} {kind.replace('_', '.')}, only for: {shown}")
+    __import__(name)
+    return sys.modules[name]
 
 
-def _kind() -> str:
+def _kind():
     """The name of the core that fits this Python: its version, `t` if it is free-threaded, `d` for a debug build."""
     version = sys.version_info
     release = {"alpha": "a", "beta": "b", "candidate": "rc", "final": ""}[version.releaselevel]

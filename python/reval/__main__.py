@@ -25,7 +25,7 @@ Says on stderr, unless REVAL=quiet, why a process cannot run on reval, and then 
 """
 
 
-def main() -> None:
+def main():
     arguments = sys.argv[1:]
     if arguments in (["--help"], ["-h"]):
         print(HELP, end="")
@@ -36,7 +36,7 @@ def main() -> None:
         start(arguments)
 
 
-def start(arguments: list[str]) -> None:
+def start(arguments):
     try:
         reval.enable()
     except Exception as error:
@@ -49,7 +49,7 @@ def start(arguments: list[str]) -> None:
     if os.environ.get("REVAL", "0") in ("", "0"):
         os.environ["REVAL"] = "1"
     sys.stdout.flush()
-    options = subprocess._args_from_interpreter_flags()  # type: ignore[attr-defined]
+    options = subprocess._args_from_interpreter_flags()
     os.execv(sys.executable, [sys.executable, *options, *arguments])
 
 

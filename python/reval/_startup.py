@@ -1,10 +1,10 @@
-"""Imported by reval.pth when Python starts and REVAL is set. Never keeps Python from starting."""
+"""Called by reval.pth when Python starts and REVAL is set. Never keeps Python from starting."""
 
 import os
 import sys
 
 
-def _start() -> None:
+def start():
     # -E and -I ask for a Python that no variable changes.
     if sys.flags.ignore_environment:
         return
@@ -20,10 +20,7 @@ def _start() -> None:
             print(f"reval: {error}", file=sys.stderr)
 
 
-def _is_main_interpreter() -> bool:
+def _is_main_interpreter():
     import _interpreters
 
     return _interpreters.get_current()[0] == _interpreters.get_main()[0]
-
-
-_start()
