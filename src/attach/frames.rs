@@ -1,4 +1,5 @@
-//! Memory of frames, their frame objects, and releasing what they hold. Source: `pystate.c`, `frame.c`, `frameobject.c`.
+//! Memory of frames, their frame objects, and releasing what they hold. Source: `pystate.c`, `frame.c`,
+//! `frameobject.c`.
 
 use core::mem::{offset_of, replace};
 use core::ptr;

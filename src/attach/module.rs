@@ -1,4 +1,4 @@
-//! The module `_reval`: switches the evaluator of the calling thread's interpreter. Each interpreter has its own module.
+//! The module `_reval`: switches the evaluator of the calling thread's interpreter. Each interpreter has a module.
 
 use core::ffi::{c_char, c_int, c_void};
 use core::ptr;

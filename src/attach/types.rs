@@ -100,8 +100,8 @@ unsafe extern "C" fn _PyType_CacheInitForSpecialization(
     }
 }
 
-/// Caches the `__getitem__` of a class and its version, if the class still has the version `tp_version` and the function
-/// has one. Returns whether that is so. Borrows `descriptor`.
+/// Caches the `__getitem__` of a class and its version, if the class still has the version `tp_version` and the
+/// function has one. Returns whether that is so. Borrows `descriptor`.
 ///
 /// # Safety
 /// The thread is attached; `class` is a live heap type, and `descriptor` its `__getitem__` at that version, a Python

@@ -10,7 +10,8 @@ use crate::interp::{entry, eval};
 
 #[cfg(feature = "attach")]
 hidden! {
-    _PyEval_EvalFrameDefault, _PyEval_Vector, PyEval_EvalFrame, PyEval_EvalFrameEx, PyEval_EvalCode, PyEval_EvalCodeEx, _PyEvalFramePushAndInit, _PyEval_FrameClearAndPop
+    _PyEval_EvalFrameDefault, _PyEval_Vector, PyEval_EvalFrame, PyEval_EvalFrameEx, PyEval_EvalCode,
+    PyEval_EvalCodeEx, _PyEvalFramePushAndInit, _PyEval_FrameClearAndPop
 }
 
 /// Runs `frame` until it returns or yields, and returns the value: the default evaluator of PEP 523.

@@ -1,4 +1,4 @@
-//! The symbols of `instrumentation.o` that change code objects, or tell what instructions were before they were changed.
+//! The symbols of `instrumentation.o` that change code objects, or tell what instructions were before.
 
 use core::ffi::c_int;
 

@@ -11,7 +11,9 @@ use crate::instrument::{c_numbers, calls};
 
 #[cfg(feature = "attach")]
 hidden! {
-    _Py_call_instrumentation, _Py_call_instrumentation_arg, _Py_call_instrumentation_2args, _Py_call_instrumentation_exc2, _Py_call_instrumentation_jump, _Py_Instrumentation_GetLine, _Py_call_instrumentation_line, _Py_call_instrumentation_instruction
+    _Py_call_instrumentation, _Py_call_instrumentation_arg, _Py_call_instrumentation_2args,
+    _Py_call_instrumentation_exc2, _Py_call_instrumentation_jump, _Py_Instrumentation_GetLine,
+    _Py_call_instrumentation_line, _Py_call_instrumentation_instruction
 }
 
 /// Notifies tools of an event of `instr` that has no argument. Declared in `pycore_instruments.h`.
