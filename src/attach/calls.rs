@@ -89,25 +89,47 @@ unsafe extern "C" fn _PyObject_GetMethodStackRef(
     name: *mut PyObject,
     method: *mut ffi::_PyStackRef,
 ) -> c_int {
-    // SAFETY: the object is live (caller), and stays so while it is looked at, because `*self_` is released last.
+    // SAFETY: the object is live (caller), and stays so while it is looked at.
+    unsafe {
+        let mut attribute = ptr::null_mut();
+        let object = StackRef::from_raw(*self_).object();
+        if ffi::_PyObject_GetMethod(object, name, &raw mut attribute) == 0 {
+            return c_int::from(receive_attribute(self_, name, method, attribute));
+        }
+        // Places in programs where the types differ do this often.
+        *method = StackRef::steal(attribute).raw();
+        1
+    }
+}
+
+/// The rest of [`_PyObject_GetMethodStackRef`] for an attribute that is no method, or null. Takes it over. Returns
+/// whether `*self_` has a receiver.
+///
+/// # Safety
+/// As for that function; `attribute` is what it has found.
+#[inline(never)]
+unsafe fn receive_attribute(
+    self_: *mut ffi::_PyStackRef,
+    name: *mut PyObject,
+    method: *mut ffi::_PyStackRef,
+    attribute: *mut PyObject,
+) -> bool {
+    // SAFETY: the references are live or null (caller). The object is released last.
     unsafe {
         let this = StackRef::from_raw(*self_);
-        let mut attribute = ptr::null_mut();
-        let is_method = ffi::_PyObject_GetMethod(this.object(), name, &raw mut attribute) != 0;
-        let mut receiver = if is_method { this } else { StackRef::NULL };
-        if let Some((function, class)) = unpacked_class_method(this.object(), name, attribute) {
-            refcount::decref(attribute);
-            attribute = function;
-            receiver = StackRef::steal(class);
-        }
-        if !attribute.is_null() {
-            *method = StackRef::steal(attribute).raw();
+        let (found, receiver) = match unpacked_class_method(this.object(), name, attribute) {
+            Some((function, class)) => {
+                refcount::decref(attribute);
+                (function, StackRef::steal(class))
+            }
+            None => (attribute, StackRef::NULL),
+        };
+        if !found.is_null() {
+            *method = StackRef::steal(found).raw();
         }
         *self_ = receiver.raw();
-        if !is_method {
-            this.close();
-        }
-        c_int::from(!receiver.is_null())
+        this.close();
+        !receiver.is_null()
     }
 }
 
