@@ -4,10 +4,15 @@ import os
 import sys
 
 
+_started = False
+
+
 def start():
-    # -E and -I ask for a Python that no variable changes.
-    if sys.flags.ignore_environment:
+    global _started
+    # Python reads the .pth files of a virtual environment twice. -E and -I ask for a Python that no variable changes.
+    if _started or sys.flags.ignore_environment:
         return
+    _started = True
     try:
         import reval
 
