@@ -26,6 +26,12 @@ class WithGetattribute:
 WithGetattribute().name
 ";
 
+/// The function in a slot; null if it is empty.
+macro_rules! slot {
+    ($slot:expr) => {
+        $slot.map_or(core::ptr::null(), |function| function as *const ())
+    };
+}
 /// Finds all of them. Fails with RuntimeError if the host does not look as expected, or with another exception.
 ///
 /// # Safety
@@ -57,7 +63,7 @@ pub(super) unsafe fn find() -> PyResult<()> {
         let mut known = vec![core::ptr::null(), ffi::PyObject_GenericGetAttr as *const ()];
         for (what, address) in found {
             if known.contains(&address) {
-                let name = std::format!("{what:?}\0");
+                let name = format!("{what:?}\0");
                 return Err(raise!(PyExc_RuntimeError, c"the host's %s cannot be found", name.as_ptr()));
             }
             known.push(address);
@@ -68,14 +74,6 @@ pub(super) unsafe fn find() -> PyResult<()> {
     }
     Ok(())
 }
-
-/// The function in a slot; null if it is empty.
-macro_rules! slot {
-    ($slot:expr) => {
-        $slot.map_or(core::ptr::null(), |function| function as *const ())
-    };
-}
-use slot;
 
 /// What the program has defined under a name, borrowed.
 ///

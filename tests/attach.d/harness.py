@@ -27,14 +27,15 @@ def symbols(file):
 
 
 def load():
-    """Imports the module, and returns where it was loaded."""
+    """Loads the module. Returns its address, and a function that starts the module."""
     loader = importlib.machinery.ExtensionFileLoader("_reval", str(CORE))
-    importlib.util.module_from_spec(importlib.util.spec_from_loader("_reval", loader))
+    module = importlib.util.module_from_spec(importlib.util.spec_from_loader("_reval", loader))
     maps = Path("/proc/self/maps").read_text().splitlines()
-    return min(int(line.split("-")[0], 16) for line in maps if line.endswith(str(CORE)))
+    base = min(int(line.split("-")[0], 16) for line in maps if line.endswith(str(CORE)))
+    return base, lambda: loader.exec_module(module)
 
 
-BASE = load()
+BASE, start = load()
 HOST = symbols(os.readlink("/proc/self/exe"))
 OWN = {name: BASE + address for name, address in symbols(CORE).items()}
 ADDRESSES = [("the host's", HOST), ("reval's", OWN)]
