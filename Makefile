@@ -224,6 +224,9 @@ bench-gil: python ## the GIL of the three: fairness, delays, what a switch costs
 bench-threads: python ## what more threads get done on a free-threaded host, on reval and on the reference
 	bench/threads
 
+coverage: need-test python ## how much of the evaluator's time tier 2 takes over: ONLY="go float" QUICK=1 REASONS=1
+	bench/coverage $(if $(ONLY),--only $(ONLY)) $(if $(QUICK),--quick) $(if $(REASONS),--reasons)
+
 install: ## what `make python` has built for C programs, into $(DESTDIR)$(PREFIX); reval.pc says how to link it
 	DESTDIR='$(DESTDIR)' host/install $(BUILD) $(libreval) '$(PREFIX)'
 
@@ -238,7 +241,7 @@ test-newcomer: ## clean clones in a minimal Debian userland, as README says: nee
 
 FORCE:
 .PHONY: help need-build need-test host lib core wheel python run symbols test test-full test-attach test-modules test-tier2 test-micro-ops test-events test-clients test-faults \
-  test-tsan test-windows test-newcomer fuzz bench bench-monitoring bench-gil bench-threads install clean distclean FORCE
+  test-tsan test-windows test-newcomer fuzz bench bench-monitoring bench-gil bench-threads coverage install clean distclean FORCE
 .DELETE_ON_ERROR:
 # Two links at once would make the same things twice; cargo and the tests are parallel by themselves.
 .NOTPARALLEL:

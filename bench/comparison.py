@@ -27,10 +27,10 @@ def spread(ratios):
     return (upper - lower) / 2
 
 
-def work(interpreter, command, seed, *options):
-    """What bench/worker.py finds for a benchmark file."""
+def work(interpreter, command, seed, *options, script="worker.py", **settings):
+    """What a script that runs in the interpreter finds for a benchmark file."""
     with tempfile.NamedTemporaryFile(dir=WORK, suffix=".json") as output:
-        common.run(interpreter, BENCH / "worker.py", *options, output.name, *command, PYTHONHASHSEED=str(seed))
+        common.run(interpreter, BENCH / script, *options, output.name, *command, PYTHONHASHSEED=str(seed), **settings)
         return json.loads(Path(output.name).read_text())
 
 

@@ -97,8 +97,22 @@ typedef struct {
     bool debug;
 } RevalBuild;
 
+/* How many attempts at making a trace had one outcome, in all threads since the process began. */
+typedef struct {
+    /* What became of them, in words. */
+    const char *outcome;
+    /* How many there were. It grows while programs run. */
+    uint64_t count;
+} RevalTraceAttempts;
+
 /* Returns how the library was built: a constant. Any thread may call this at any time. */
 const RevalBuild *reval_build(void);
+
+/* Returns what became of the attempts to make traces: an array that the library owns, one element for each outcome.
+   Stores its length in `length`: 0 without tier 2. Any thread may call this at any time.
+
+   Requires: `length` is writable. */
+const RevalTraceAttempts *reval_trace_attempts(size_t *length);
 
 #ifdef __cplusplus
 }
@@ -909,12 +923,13 @@ void _PyIndexPool_Fini(_PyIndexPool *pool);
 
    The JIT, which compiles executors, is the host's: see pycore_jit.h. */
 
-/* Creates an executor for the code that `frame` runs from `start` on, and stores a new reference to it in
-   `exec_ptr`. `chain_depth` is the number of executors that side exits lead through from one in the bytecode to this
-   one: 0 for a loop. If it is divisible by four, the executor takes the place of the instruction at `start`, and the
-   code object takes a reference of its own.
+/* Asks for an executor for the code that `frame` runs from `start` on. If there is one already, stores a new
+   reference to it in `exec_ptr`. Otherwise a trace is recorded when the evaluator goes on, which the caller must do
+   at `start` (or, for a jump that closes a loop, at the start of the loop). `chain_depth` is the number of executors
+   that side exits lead through from one in the bytecode to the wanted one: 0 for a loop. If it is divisible by four,
+   the executor is going to take the place of the instruction at `start`.
 
-   Returns 1 if there is a new executor, or 0: also if memory is short. Sets no exception.
+   Returns 1 if there is an executor, else 0. Sets no exception.
 
    Requires: no exception is set; `frame` is the calling thread's current frame and published; `start` is an
    instruction in the frame's bytecode, at the first of its EXTENDED_ARGs; `exec_ptr` is writable; `chain_depth` is

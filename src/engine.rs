@@ -81,6 +81,9 @@ pub(crate) enum BytecodeExit {
     As(u8),
     /// Leave the evaluator with this result.
     Return(*mut PyObject),
+    /// The instruction is done, and a trace is to be recorded from [`BytecodeEngine::next`] on.
+    #[cfg(py_tier2)]
+    Record,
 }
 
 impl From<Exit> for BytecodeExit {
@@ -98,6 +101,8 @@ pub(crate) enum TraceExit {
     /// The micro-op has released its inputs, and the program goes another way than the trace: leave where a
     /// failed guard would.
     Side,
+    /// The same, for a micro-op that leaves its results on the stack. The stack pointer is above them.
+    Settled,
 }
 
 impl From<Exit> for TraceExit {
@@ -743,6 +748,9 @@ pub(crate) unsafe trait BytecodeEngine: Engine {
     /// The executor is valid, and begins at an instruction of the engine's frame.
     #[cfg(py_tier2)]
     unsafe fn run_executor(&self, executor: NonNull<ffi::_PyExecutorObject>) -> Option<CodeUnit>;
+    /// Whether a trace is to be recorded from the next instruction on ([`BytecodeExit::Record`]).
+    #[cfg(py_tier2)]
+    fn wants_recording(&self) -> bool;
 
     /// Jumps `offset` code units, counted from the instruction that would have run next.
     ///

@@ -60,6 +60,37 @@ impl BackoffCounter {
         self.0 < UNREACHABLE_BACKOFF
     }
 
+    /// Whether the next step brings the countdown to zero, or it is there already.
+    #[cfg(py_tier2)]
+    #[inline(always)]
+    pub(crate) const fn is_due(self) -> bool {
+        debug_assert!(!self.is_unreachable());
+        self.0 < 2 << BACKOFF_BITS
+    }
+
+    /// The same counter at zero: it triggers at the next check.
+    #[cfg(py_tier2)]
+    pub(crate) const fn expired(self) -> BackoffCounter {
+        BackoffCounter(self.backoff())
+    }
+
+    /// How often the counter has restarted since it was `first`, as far as the backoff shows it: not beyond the largest.
+    #[cfg(py_tier2)]
+    pub(crate) const fn restarts_since(self, first: BackoffCounter) -> u16 {
+        self.backoff().saturating_sub(first.backoff())
+    }
+
+    /// The same counter with `value` steps to go.
+    #[cfg(py_tier2)]
+    pub(crate) const fn in_steps(self, value: u16) -> BackoffCounter {
+        BackoffCounter::new(value, self.backoff())
+    }
+
+    #[cfg(py_tier2)]
+    const fn backoff(self) -> u16 {
+        self.0 & ((1 << BACKOFF_BITS) - 1)
+    }
+
     /// Counts down one step.
     #[inline(always)]
     pub(crate) const fn advance(self) -> BackoffCounter {
@@ -79,12 +110,6 @@ impl BackoffCounter {
         let backoff = self.0 & ((1 << BACKOFF_BITS) - 1);
         let backoff = if backoff < MAX_BACKOFF { backoff + 1 } else { MAX_BACKOFF };
         BackoffCounter::new((1 << backoff) - 1, backoff)
-    }
-
-    /// Whether the counter has never triggered, so that its new instruction has not been specialized yet.
-    #[cfg(py_tier2)]
-    pub(crate) const fn is_warming_up(self) -> bool {
-        self.0 & ((1 << BACKOFF_BITS) - 1) == ffi::ADAPTIVE_WARMUP_BACKOFF as u16
     }
 
     /// Reads the counter in the cache of `instr`.

@@ -1,17 +1,20 @@
 //! The table of micro-ops: the steps of instructions and of traces.
 //!
-//! There are four groups. Micro-ops `everywhere` have a body (a function in `crate::ops`) that every engine
+//! There are five groups. Micro-ops `everywhere` have a body (a function in `crate::ops`) that every engine
 //! can run. Those only in `bytecode` have a body that needs a `BytecodeEngine`. Those only in `traces` have a
 //! body that every engine of traces can run. Those of the `engine` are also only in traces, but have no body:
 //! they steer the engine, which does their work itself. The names are the host's in lower case, without the
 //! underscore.
+//!
+//! The fifth group are this library's `own` micro-ops, which the host does not have. They are only in traces, and
+//! their bodies are like those of `traces`. The host's JIT cannot compile a trace that contains one.
 //!
 //! A row is `name/operands x copies [needs]: properties;`. Everything but the name is optional:
 //! - `/n`, `/[n m]`: operands from the inline cache, with their sizes in code units.
 //! - `x n`: traces have copies of the micro-op for the arguments below n, named `name_0` and so on.
 //! - `[guard, this | that]`: the micro-ops that must have run before on the same values, so that the
 //!   assumptions of the body hold. Of several separated by bars, one is enough.
-//! - Properties are the host's (`HAS_…_FLAG`). `arg`, `const`, `name`, `free` and `local` say what the
+//! - Properties are those that the host knows (`HAS_…_FLAG`). `arg`, `const`, `name`, `free` and `local` say what the
 //!   argument is. `deopt` and `exit`: the micro-op may leave as a guard does. `error`: it may raise.
 //!   `error_no_pop`: it may raise with its inputs still on the stack. `escapes`: it may run arbitrary code.
 //!   `eval_break`: it checks the eval breaker. `pure`: it only computes. `no_save_ip`: it leaves the frame's
@@ -24,7 +27,7 @@
 
 /// Calls `$callback!` with all rows in parsed form: `everywhere { { name (copies) [operands] [(need)…]
 /// [properties] }… }`, `bytecode { { name [operands] [(need)…] }… }`, `traces { { name [operands] [(need)…]
-/// [properties] }… }` and `engine { { name [properties] }… }`.
+/// [properties] }… }`, `engine { { name [properties] }… }` and `own`, which is like `traces`.
 #[macro_export]
 macro_rules! for_each_micro_op {
     ($callback:ident) => {
@@ -101,7 +104,7 @@ macro_rules! for_each_micro_op {
                 binary_op_subscr_check_func: deopt;
                 binary_op_subscr_init_call [check_pep_523, binary_op_subscr_check_func]:;
                 push_frame [binary_op_subscr_init_call | create_init_frame | init_call_py_exact_args | py_frame_general | py_frame_kw
-                    | for_iter_gen_frame | send_gen_frame | load_attr_property_frame]:;
+                    | py_frame_ex | for_iter_gen_frame | send_gen_frame | load_attr_property_frame]:;
                 binary_op_subscr_list_int [guard_tos_int, guard_nos_list]: deopt escapes;
                 guard_tos_slice: exit;
                 binary_op_subscr_list_slice [guard_tos_slice, guard_nos_list]: error escapes;
@@ -363,6 +366,23 @@ macro_rules! for_each_micro_op {
                 error_pop_n: arg;
                 fatal_error:;
             }
+            own {
+                guard_returns_to/[4 2]: exit;
+                guard_yields_to/[4 2]: exit;
+                guard_tos_generator_at/[4 2]: exit;
+                guard_nos_generator_at/[4 2]: exit;
+                check_function_version_ex/2 [make_callargs_a_tuple]: exit;
+                py_frame_ex [check_pep_523, make_callargs_a_tuple, check_function_version_ex, check_recursion_remaining]: error escapes;
+                check_is_not_py_callable_ex [make_callargs_a_tuple]: exit;
+                call_function_ex_non_py [make_callargs_a_tuple, check_is_not_py_callable_ex]: error escapes;
+                guard_exhausted_list [iter_check_list]: exit escapes;
+                guard_exhausted_tuple [iter_check_tuple]: exit escapes;
+                guard_exhausted_range [iter_check_range]: exit;
+                for_iter_exhausted: exit error error_no_pop escapes;
+                guard_nos_not_generator: exit;
+                send_yields [guard_nos_not_generator]: exit error escapes;
+                send_returns [guard_nos_not_generator]: exit error escapes;
+            }
         }
     };
 }
@@ -376,7 +396,8 @@ macro_rules! take_micro_ops_apart {
                     $($flag:ident)*;)* }
      bytecode { $($tier1:ident $(/ $tier1_operands:tt)? $([$($($tier1_need:ident)|+),+])?;)* }
      traces { $($trace:ident $(/ $trace_operands:tt)? $([$($($trace_need:ident)|+),+])?: $($trace_flag:ident)*;)* }
-     engine { $($engine:ident: $($engine_flag:ident)*;)* }) => {
+     engine { $($engine:ident: $($engine_flag:ident)*;)* }
+     own { $($own:ident $(/ $own_operands:tt)? $([$($($own_need:ident)|+),+])?: $($own_flag:ident)*;)* }) => {
         $callback! {
             everywhere {
                 $({ $name ($($copies)?) [$($operands)?] [$($(($($need)+))+)?] [$($flag)*] })*
@@ -384,6 +405,7 @@ macro_rules! take_micro_ops_apart {
             bytecode { $({ $tier1 [$($tier1_operands)?] [$($(($($tier1_need)+))+)?] })* }
             traces { $({ $trace [$($trace_operands)?] [$($(($($trace_need)+))+)?] [$($trace_flag)*] })* }
             engine { $({ $engine [$($engine_flag)*] })* }
+            own { $({ $own [$($own_operands)?] [$($(($($own_need)+))+)?] [$($own_flag)*] })* }
         }
     };
 }

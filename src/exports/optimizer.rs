@@ -6,14 +6,15 @@ use core::ffi::{c_int, c_void};
 use crate::host::{Code, CodeUnit, Frame, ThreadState, ffi};
 use crate::raise;
 use crate::tier2::executor::Executor;
-use crate::tier2::{create, deletion, dump, install, invalidate, python_type};
+use crate::tier2::{deletion, dump, install, invalidate, python_type, record};
 
-/// Creates an executor for the code that `frame` runs from `start` on, and stores a new reference to it in
-/// `exec_ptr`. `chain_depth` is the number of executors that side exits lead through from one in the bytecode to
-/// this one: 0 for a loop. If it is divisible by four, the executor takes the place of the instruction at `start`,
-/// and the code object takes a reference of its own. Declared in `pycore_optimizer.h`.
+/// Asks for an executor for the code that `frame` runs from `start` on. If there is one already, stores a new reference to
+/// it in `exec_ptr`. Otherwise a trace is recorded when the evaluator goes on, which the caller must do at `start` (or,
+/// for a jump that closes a loop, at the start of the loop). `chain_depth` is the number of executors that side exits lead
+/// through from one in the bytecode to the wanted one: 0 for a loop. If it is divisible by four, the executor is going to
+/// take the place of the instruction at `start`. Declared in `pycore_optimizer.h`.
 ///
-/// Returns 1 if there is a new executor, or 0: also if memory is short. Sets no exception.
+/// Returns 1 if there is an executor, else 0. Sets no exception.
 ///
 /// # Safety
 /// The calling thread is attached and no exception is set; `frame` is its current frame and published; `start` is
@@ -28,7 +29,7 @@ pub unsafe extern "C" fn _PyOptimizer_Optimize(
 ) -> c_int {
     // SAFETY: the callee has the same contract, and `exec_ptr` is writable (caller).
     unsafe {
-        match create::create(Frame::from_ptr(frame), CodeUnit::from_ptr(start), chain_depth as usize) {
+        match record::ask(Frame::from_ptr(frame), CodeUnit::from_ptr(start), (chain_depth % 4) as u8) {
             Some(executor) => {
                 *exec_ptr = executor.into_ptr();
                 1

@@ -53,3 +53,28 @@ static BUILD: RevalBuild = RevalBuild {
 pub extern "C" fn reval_build() -> *const RevalBuild {
     &raw const BUILD
 }
+
+/// How many attempts at making a trace had one outcome, in all threads since the process began.
+#[repr(C)]
+pub struct RevalTraceAttempts {
+    /// What became of them, in words.
+    pub outcome: *const c_char,
+    /// How many there were. It grows while programs run.
+    pub count: u64,
+}
+
+/// Returns what became of the attempts to make traces: an array that the library owns, one element for each outcome.
+/// Stores its length in `length`: 0 without tier 2. Any thread may call this at any time.
+///
+/// # Safety
+/// `length` is writable.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn reval_trace_attempts(length: *mut usize) -> *const RevalTraceAttempts {
+    #[cfg(py_tier2)]
+    let attempts = &crate::tier2::record::ATTEMPTS[..];
+    #[cfg(not(py_tier2))]
+    let attempts: &[RevalTraceAttempts] = &[];
+    // SAFETY: the length is writable (caller).
+    unsafe { *length = attempts.len() };
+    attempts.as_ptr().cast()
+}

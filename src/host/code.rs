@@ -1,5 +1,7 @@
 //! Code objects and the units of their bytecode. Source: `cpython/code.h`, `pycore_code.h`.
 
+#[cfg(py_tier2)]
+use core::ptr::NonNull;
 use core::sync::atomic::{AtomicU8, AtomicU16, Ordering};
 
 use super::ffi::{self, PyObject};
@@ -239,6 +241,30 @@ impl Code {
     pub(crate) unsafe fn name(self, index: usize) -> *mut PyObject {
         // SAFETY: the tuple of names has that item (caller).
         unsafe { super::object::tuple_item((*self.0).co_names, index) }
+    }
+
+    /// The executor that is the argument of an ENTER_EXECUTOR, borrowed.
+    ///
+    /// # Safety
+    /// The code object is live and has an executor at this index.
+    #[cfg(py_tier2)]
+    #[inline(always)]
+    pub(crate) unsafe fn executor(self, index: usize) -> NonNull<ffi::_PyExecutorObject> {
+        // SAFETY: there is an executor at the index (caller).
+        unsafe { NonNull::new_unchecked(*self.executor_slot(index)) }
+    }
+
+    /// A slot in `co_executors`.
+    ///
+    /// # Safety
+    /// The code object is live, and its array of executors has room for this index.
+    #[cfg(py_tier2)]
+    #[inline(always)]
+    pub(crate) unsafe fn executor_slot(self, index: usize) -> *mut *mut ffi::_PyExecutorObject {
+        // SAFETY: the array has such a slot (caller).
+        unsafe {
+            (&raw mut (*(*self.0).co_executors).executors).cast::<*mut ffi::_PyExecutorObject>().add(index)
+        }
     }
 
     /// Number of local variables, cells and free variables.

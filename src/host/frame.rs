@@ -276,6 +276,16 @@ impl Frame {
         unsafe { self.owner() == ffi::FRAME_OWNED_BY_INTERPRETER }
     }
 
+    /// Whether the frame is that of a generator or coroutine.
+    ///
+    /// # Safety
+    /// The frame is live.
+    #[cfg(py_tier2)]
+    pub(crate) unsafe fn is_generator(self) -> bool {
+        // SAFETY: the frame is live (caller).
+        unsafe { self.owner() == ffi::FRAME_OWNED_BY_GENERATOR }
+    }
+
     /// Whether Python code must not see the frame: it is an entry frame, or it has not yet created its cells or
     /// its generator (`_PyFrame_IsIncomplete`).
     ///

@@ -11,14 +11,19 @@ pub(crate) mod namespaces;
 pub(crate) mod settings;
 pub(crate) mod unwind;
 
-#[cfg(feature = "tail-call")]
-#[path = "tail.rs"]
-mod dispatch;
+#[cfg(any(py_tier2, not(feature = "tail-call")))]
+mod match_loop;
 #[cfg(not(feature = "tail-call"))]
-#[path = "match_loop.rs"]
-mod dispatch;
+mod plain;
+#[cfg(py_tier2)]
+mod recording;
+#[cfg(feature = "tail-call")]
+mod tail;
 
-pub(crate) use dispatch::interpret;
+#[cfg(not(feature = "tail-call"))]
+pub(crate) use plain::interpret;
+#[cfg(feature = "tail-call")]
+pub(crate) use tail::interpret;
 
 #[cfg(py_tier2)]
 use core::ptr::NonNull;
@@ -28,7 +33,7 @@ use crate::host::{CodeUnit, Frame, StackRef, ThreadState};
 #[cfg(py_tier2)]
 use crate::host::{ffi, refcount};
 #[cfg(py_tier2)]
-use crate::tier2::interpreter;
+use crate::tier2::{interpreter, record};
 
 /// The state of tier 1 while it executes one instruction. It stays in machine registers, because every function
 /// that borrows it is inlined.
@@ -111,7 +116,9 @@ impl Tier1 {
         #[cfg(py_debug)]
         // SAFETY: the frame is the thread's current one, so frame and code are live.
         unsafe {
-            if self.frame != self.start.frame || self.frame.is_entry() || self.next != self.start.next {
+            // An executor may leave behind its first instruction, with the stack of that one.
+            let may_differ = self.frame.is_entry() || opcode == crate::bytecode::opcode::ENTER_EXECUTOR;
+            if may_differ || self.frame != self.start.frame || self.next != self.start.next {
                 return;
             }
             let generic = crate::host::ffi::_PyOpcode_Deopt[opcode as usize];
@@ -221,6 +228,11 @@ unsafe impl BytecodeEngine for Tier1 {
     unsafe fn run_executor(&self, executor: NonNull<ffi::_PyExecutorObject>) -> Option<CodeUnit> {
         // SAFETY: the executor is valid and begins at an instruction of the frame (caller).
         unsafe { run_executor(self.frame, self.sp, self.tstate, executor) }
+    }
+    #[cfg(py_tier2)]
+    #[inline(always)]
+    fn wants_recording(&self) -> bool {
+        record::is_wanted()
     }
 }
 

@@ -1,6 +1,8 @@
 //! Dispatch by guaranteed tail calls: every instruction is a function that ends with a jump to the next one,
 //! and the evaluator's registers are its parameters. Stands for the loop of the host's `ceval.o`.
 
+#[cfg(py_tier2)]
+use super::match_loop::Stop;
 use super::unwind::{self, Resume};
 use super::{Tier1, instructions};
 use crate::bytecode::{metadata, opcode};
@@ -147,6 +149,8 @@ macro_rules! finish {
                 become handler_of(opcode)($e.frame, $e.sp, $e.tstate, $e.next, $e.oparg)
             }
             Err(BytecodeExit::Return(result)) => result,
+            #[cfg(py_tier2)]
+            Err(BytecodeExit::Record) => become record($e.frame, $e.sp, $e.tstate, $e.next, $e.oparg),
         }
     };
 }
@@ -208,4 +212,30 @@ cold_handler! {
     /// # Safety
     /// As for `error`.
     drop_frame = unwind::drop_frame
+}
+
+/// Runs on with a recording of a trace, until that ends.
+///
+/// # Safety
+/// As for a [`Handler`], with the instruction from which on a recording is wanted.
+#[cfg(py_tier2)]
+#[cold]
+unsafe extern "rust-preserve-none" fn record(
+    frame: Frame,
+    sp: *mut StackRef,
+    tstate: ThreadState,
+    next: CodeUnit,
+    _oparg: usize,
+) -> *mut PyObject {
+    // SAFETY: a handler jumps here with its registers. Where a recording stops, the handler of the instruction gets its
+    // registers, too.
+    unsafe {
+        match super::recording::record(tstate, frame, sp, next) {
+            Stop::At(frame, sp, next) | Stop::Record(frame, sp, next) => {
+                let (opcode, oparg) = next.decode();
+                become handler_of(opcode)(frame, sp, tstate, next, oparg)
+            }
+            Stop::Returned(result) => result,
+        }
+    }
 }

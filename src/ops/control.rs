@@ -3,6 +3,7 @@
 #[cfg(py_tier2)]
 use core::ptr::NonNull;
 
+use super::frames::after_return;
 use super::guards::guard;
 use crate::breaker::word::EvalBreaker;
 use crate::bytecode::{BackoffCounter, opcode};
@@ -197,8 +198,7 @@ pub(crate) unsafe fn return_value<E: Engine>(e: &mut E, [value]: [StackRef; 1]) 
         tstate.set_current_frame(Some(caller));
         frames::clear_and_pop(tstate, dying);
         let caller = tstate.current_frame().unwrap_unchecked();
-        let offset = (*caller.as_ptr()).return_offset;
-        e.switch_frame(caller, caller.instr().add(offset as isize));
+        e.switch_frame(caller, after_return(caller));
         if !FREE_THREADED {
             e.set_sp(e.sp().add(1));
         }
@@ -345,8 +345,8 @@ pub(crate) unsafe fn specialize_jump_backward<E: BytecodeEngine>(e: &mut E, []: 
 
 // --- executors ---------------------------------------------------------------------------------
 
-/// Creates and runs an executor for the loop that this jump closes, if the counter triggers. Otherwise counts
-/// down the counter.
+/// Asks for an executor for the loop that this jump closes, if the counter is about to trigger: so the executor is
+/// there when it does. Otherwise counts down the counter.
 ///
 /// # Safety
 /// As [`crate::engine`] says for every micro-op.
@@ -357,13 +357,9 @@ pub(crate) unsafe fn jit<E: BytecodeEngine>(e: &mut E, []: [StackRef; 0]) -> Byt
     unsafe {
         let instr = e.this_instr();
         let counter = BackoffCounter::from_bits(instr.add(1).word());
-        if counter.triggers() && instr.opcode() == opcode::JUMP_BACKWARD_JIT {
+        if counter.is_due() && instr.opcode() == opcode::JUMP_BACKWARD_JIT {
             e.publish();
-            return match executors::make(e.frame(), instr, e.oparg()) {
-                Ok(Some(executor)) => executors::run(e, executor),
-                Ok(None) => Ok([]),
-                Err(Raised) => Err(Exit::ErrorNoPop.into()),
-            };
+            return executors::make(e, instr);
         }
     }
     // SAFETY: a backward jump has a counter in its cache.
@@ -390,8 +386,7 @@ pub(crate) unsafe fn enter_executor<E: BytecodeEngine>(e: &mut E, []: [StackRef;
     #[cfg(py_tier2)]
     // SAFETY: the low eight bits of the argument are the index of the executor, which the code keeps alive.
     unsafe {
-        let executors = &raw const (*(*e.code().as_ptr()).co_executors).executors;
-        let executor = *executors.cast::<NonNull<ffi::_PyExecutorObject>>().add(e.oparg() & 0xFF);
+        let executor = e.code().executor(e.oparg() & 0xFF);
         if !EvalBreaker::of(e.tstate()).load().has_requests() {
             return executors::run(e, executor);
         }
@@ -424,29 +419,30 @@ pub(super) unsafe fn run_original<E: BytecodeEngine, T>(e: &mut E, original: u8)
 mod executors {
     use super::*;
 
-    /// Creates an executor for the loop that the jump at `instr` closes. Returns `None` if the optimizer
-    /// declines. Restarts the counter in both cases.
+    /// Asks for an executor for the loop that the jump at `instr` closes, and runs it if it is there at once.
+    /// Restarts the counter.
     ///
     /// # Safety
-    /// The thread is attached. `frame` is current and published, `instr` is a backward jump with a counter in
-    /// its bytecode, and `oparg` is its full argument.
+    /// As [`crate::engine`] says for every micro-op. The engine's frame is published, and `instr` is a backward jump
+    /// with a counter in its bytecode.
     #[cold]
     #[inline(never)]
-    pub(crate) unsafe fn make(
-        frame: Frame,
-        instr: CodeUnit,
-        oparg: usize,
-    ) -> Result<Option<NonNull<ffi::_PyExecutorObject>>, Raised> {
+    pub(crate) unsafe fn make<E: BytecodeEngine>(e: &mut E, instr: CodeUnit) -> BytecodeOp {
         // SAFETY: the frame is published, and the instruction has a counter (caller). The code object keeps the
         // executor alive, which is in its bytecode. An interpreter that runs code has read its configuration.
         unsafe {
-            let result = seams::optimizer::optimize(frame, first_unit(instr, oparg), 0);
+            let result = seams::optimizer::optimize(e.frame(), first_unit(instr, e.oparg()), 0);
             let counter = match result {
                 Ok(Some(_)) => crate::bytecode::thresholds::get().jump_backward,
                 Ok(None) | Err(Raised) => BackoffCounter::load_at(instr).restart(),
             };
             counter.store_at(instr);
-            Ok(result?.and_then(|executor| NonNull::new(executor.as_ptr().cast())))
+            match result {
+                Ok(Some(executor)) => run(e, NonNull::new_unchecked(executor.as_ptr().cast())),
+                Ok(None) if e.wants_recording() => Err(BytecodeExit::Record),
+                Ok(None) => Ok([]),
+                Err(Raised) => Err(Exit::ErrorNoPop.into()),
+            }
         }
     }
 
@@ -484,7 +480,7 @@ mod executors {
                 return Err(Exit::ErrorNoPop.into());
             };
             e.switch_frame(frame, next);
-            Err(BytecodeExit::Dispatch)
+            Err(if e.wants_recording() { BytecodeExit::Record } else { BytecodeExit::Dispatch })
         }
     }
 

@@ -3,7 +3,7 @@
 use super::guards::guard;
 use crate::calls::recursion;
 use crate::engine::{BytecodeExit, BytecodeOp, Engine, Op};
-use crate::host::{Frame, StackRef};
+use crate::host::{CodeUnit, Frame, StackRef};
 
 /// No custom frame evaluator is installed (PEP 523), so this evaluator may run Python calls itself.
 ///
@@ -34,6 +34,80 @@ pub(crate) unsafe fn save_return_offset<E: Engine>(e: &mut E, []: [StackRef; 0])
 pub(super) unsafe fn set_return_offset(frame: Frame, offset: usize) {
     // SAFETY: the frame is live (caller).
     unsafe { (*frame.as_ptr()).return_offset = offset as u16 }
+}
+
+/// Where `caller` continues when its callee returns.
+///
+/// # Safety
+/// `caller` is live, and has called another frame or resumed a generator.
+#[inline(always)]
+pub(super) unsafe fn after_return(caller: Frame) -> CodeUnit {
+    // SAFETY: the call has set the offset, which leads to an instruction behind it.
+    unsafe { caller.instr().add((*caller.as_ptr()).return_offset as isize) }
+}
+
+/// The number of code units of FOR_ITER and of SEND. A generator that yields continues after the instruction
+/// that resumed it. (The bytecode of entry frames, for calls from C, has the same layout.)
+pub(super) const RESUMER_UNITS: usize = 2;
+
+/// Where `caller` continues when the generator that it has resumed yields.
+///
+/// # Safety
+/// `caller` is live, and has resumed a generator.
+#[inline(always)]
+pub(super) unsafe fn after_yield(caller: Frame) -> CodeUnit {
+    // SAFETY: it is at the instruction that has resumed the generator, and another one follows.
+    unsafe { caller.instr().add(RESUMER_UNITS as isize) }
+}
+
+/// Succeeds if `instr`, where `frame` continues, is the instruction that a trace continues with. The trace knows its
+/// address, and the version of its code (`co_version`): other code may be at that address in the meantime.
+///
+/// # Safety
+/// `frame` is live, and `instr` is in its bytecode.
+#[inline(always)]
+pub(super) unsafe fn guard_continues_at(
+    frame: Frame,
+    instr: CodeUnit,
+    (expected, version): (CodeUnit, u32),
+) -> Op {
+    // SAFETY: an entry frame, which has no code object, is at an instruction that no trace contains. Any other frame
+    // keeps its code alive.
+    unsafe { guard(instr == expected && (*frame.code().as_ptr()).co_version == version) }
+}
+
+/// The frame below continues with the instruction at an address, in code of a version, when this frame returns.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op. RETURN_VALUE comes next.
+#[inline(always)]
+pub(crate) unsafe fn guard_returns_to<E: Engine>(
+    e: &mut E,
+    expected: (CodeUnit, u32),
+    []: [StackRef; 0],
+) -> Op {
+    // SAFETY: a frame that may return has one below it, which has called it or resumed it.
+    unsafe {
+        let caller = e.frame().caller();
+        guard_continues_at(caller, after_return(caller), expected)
+    }
+}
+
+/// The frame below continues with the instruction at an address, in code of a version, when this generator yields.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op. YIELD_VALUE comes next.
+#[inline(always)]
+pub(crate) unsafe fn guard_yields_to<E: Engine>(
+    e: &mut E,
+    expected: (CodeUnit, u32),
+    []: [StackRef; 0],
+) -> Op {
+    // SAFETY: a generator that runs has a frame below it, which has resumed it.
+    unsafe {
+        let caller = e.frame().caller();
+        guard_continues_at(caller, after_yield(caller), expected)
+    }
 }
 
 /// Links the frame that an earlier micro-op of this instruction has made, and continues in it. It does not

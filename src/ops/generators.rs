@@ -3,9 +3,13 @@
 use super::adaptive::specializing;
 use super::awaiting;
 use super::control::leaving;
-use super::frames::{enter_frame, set_return_offset};
+use super::frames::{
+    RESUMER_UNITS, after_return, after_yield, enter_frame, guard_continues_at, set_return_offset,
+};
 use super::guards::guard;
-use crate::engine::{BytecodeEngine, BytecodeExit, BytecodeOp, Engine, Exit, Kept, Op, Settled};
+use crate::engine::{
+    BytecodeEngine, BytecodeExit, BytecodeOp, Engine, Exit, Kept, Op, Settled, TraceExit, TraceOp,
+};
 use crate::host::function::VECTORCALL_ARGUMENTS_OFFSET;
 use crate::host::generator::Generator;
 use crate::host::hidden::Hidden;
@@ -39,15 +43,10 @@ pub(crate) unsafe fn return_generator<E: Engine>(e: &mut E, []: [StackRef; 0]) -
         let caller = frame.caller();
         ffi::_PyThreadState_PopFrame(tstate.as_ptr(), frame.as_ptr());
         tstate.set_current_frame(Some(caller));
-        let offset = (*caller.as_ptr()).return_offset;
-        e.switch_frame(caller, caller.instr().add(offset as isize));
+        e.switch_frame(caller, after_return(caller));
         Ok([StackRef::steal_mortal(generator)])
     }
 }
-
-/// The number of code units of FOR_ITER and of SEND. A generator that yields continues after the instruction
-/// that resumed it. (The bytecode of entry frames, for calls from C, has the same layout.)
-pub(super) const RESUMER_UNITS: usize = 2;
 
 /// Suspends the generator, and pushes the topmost value in the frame that resumed it. The argument is 1 for
 /// the `yield` inside `yield from` and `await`.
@@ -64,7 +63,7 @@ pub(crate) unsafe fn yield_value<E: Engine>(e: &mut E, [value]: [StackRef; 1]) -
         e.publish_at(e.sp().sub(1));
         tstate.leave_python_call();
         let caller = Generator::of_frame(frame).suspend(tstate, e.oparg() != 0);
-        e.switch_frame(caller, caller.instr().add(RESUMER_UNITS as isize));
+        e.switch_frame(caller, after_yield(caller));
         e.push(leaving(value));
         Ok(Settled::new())
     }
@@ -90,25 +89,68 @@ pub(crate) unsafe fn send<E: BytecodeEngine>(
     unsafe {
         let receiver = receiver.object();
         if !e.tstate().has_custom_eval_frame()
-            && let Some(generator) = Generator::exact_or_coroutine(receiver)
-            && generator.is_suspended()
+            && let Ok(generator) = resumable(receiver)
         {
             e.set_sp(e.sp().sub(1));
             generator.resume(e.tstate(), leaving(value), e.frame());
             set_return_offset(e.frame(), RESUMER_UNITS + e.oparg());
             return enter_frame(e, generator.frame());
         }
-        e.publish();
-        let mut result = resume_by_call(receiver, value);
-        if result.is_null() {
-            result = returned_value(e.tstate(), e.frame(), e.this_instr());
-            if result.is_null() {
-                e.consume([value]);
-                return Err(Exit::Error.into());
-            }
+        let answer = send_by_call(e, receiver, value)?;
+        if matches!(answer, Answer::Returned(_)) {
             e.jump_by(e.oparg() as isize);
         }
-        Ok(e.settle([value], [StackRef::steal(result)])?)
+        Ok(e.settle([value], [answer.value()])?)
+    }
+}
+
+/// The receiver as a generator or coroutine, if the evaluator can resume it itself.
+///
+/// # Safety
+/// The receiver is live.
+#[inline(always)]
+unsafe fn resumable(receiver: *mut PyObject) -> Op<Generator> {
+    // SAFETY: the receiver is live (caller).
+    unsafe {
+        let generator = Generator::exact_or_coroutine(receiver).ok_or(Exit::Deopt)?;
+        guard(generator.is_suspended())?;
+        Ok(generator)
+    }
+}
+
+/// What a receiver does with a value: the result, which the caller owns.
+enum Answer {
+    Yielded(StackRef),
+    Returned(StackRef),
+}
+
+impl Answer {
+    #[inline(always)]
+    fn value(self) -> StackRef {
+        let (Answer::Yielded(value) | Answer::Returned(value)) = self;
+        value
+    }
+}
+
+/// Sends `value` to a receiver that the evaluator does not run itself. Releases the value if it fails.
+///
+/// # Safety
+/// The thread is attached. The value is the topmost one of the engine's stack, and the receiver is live.
+#[inline(always)]
+unsafe fn send_by_call<E: Engine>(e: &mut E, receiver: *mut PyObject, value: StackRef) -> Op<Answer> {
+    // SAFETY: both are live (caller). The frame is published.
+    unsafe {
+        e.publish();
+        let yielded = resume_by_call(receiver, value);
+        if !yielded.is_null() {
+            return Ok(Answer::Yielded(StackRef::steal(yielded)));
+        }
+        let returned = returned_value(e.tstate(), e.frame());
+        if returned.is_null() {
+            e.consume([value]);
+            return Err(Exit::Error);
+        }
+        Ok(Answer::Returned(StackRef::steal(returned)))
     }
 }
 
@@ -138,15 +180,14 @@ unsafe fn resume_by_call(receiver: *mut PyObject, value: StackRef) -> *mut PyObj
 /// Returns null if another exception is set.
 ///
 /// # Safety
-/// The thread is attached and `tstate` is its state. `frame` is current and published, and `instr` is its
-/// instruction.
+/// The thread is attached and `tstate` is its state. `frame` is current and published.
 #[cold]
 #[inline(never)]
-unsafe fn returned_value(tstate: ThreadState, frame: Frame, instr: CodeUnit) -> *mut PyObject {
+unsafe fn returned_value(tstate: ThreadState, frame: Frame) -> *mut PyObject {
     // SAFETY: the frame is published (caller), and StopIteration is set when its event fires.
     unsafe {
         if ffi::_PyErr_ExceptionMatches(tstate.as_ptr(), ffi::PyExc_StopIteration) != 0 {
-            exceptions::raise(tstate, frame, instr);
+            exceptions::raise(tstate, frame, frame.instr());
         }
         // A callback may have replaced the exception.
         let Some(exception) = Owned::optional(ffi::_PyErr_GetRaisedException(tstate.as_ptr())) else {
@@ -183,14 +224,80 @@ pub(crate) unsafe fn send_gen_frame<E: Engine>(
     // SAFETY: the receiver is live, and suspended (checked). No other thread resumes it in between: with a GIL
     // none can run; on free-threaded hosts this relies on the program, as in the host.
     unsafe {
-        let Some(generator) = Generator::exact_or_coroutine(receiver.object()) else {
-            return Err(Exit::Deopt);
-        };
-        guard(generator.is_suspended())?;
+        let generator = resumable(receiver.object())?;
         generator.resume(e.tstate(), leaving(value), e.frame());
         set_return_offset(e.frame(), RESUMER_UNITS + e.oparg());
         e.give_frame(generator.frame());
         Ok([])
+    }
+}
+
+/// The receiver below the top is a generator or coroutine that can be resumed, and continues with the instruction at
+/// an address, in code of a version.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op.
+#[inline(always)]
+pub(crate) unsafe fn guard_nos_generator_at<E: Engine>(
+    _e: &mut E,
+    expected: (CodeUnit, u32),
+    Kept([receiver, _]): Kept<[StackRef; 2]>,
+) -> Op {
+    // SAFETY: the receiver is live. The frame of a suspended generator is at an instruction of its code.
+    unsafe {
+        let frame = resumable(receiver.object())?.frame();
+        guard_continues_at(frame, frame.instr(), expected)
+    }
+}
+
+/// The evaluator does not run the receiver below the top itself.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op.
+#[inline(always)]
+pub(crate) unsafe fn guard_nos_not_generator<E: Engine>(
+    _e: &mut E,
+    Kept([receiver, _]): Kept<[StackRef; 2]>,
+) -> Op {
+    // SAFETY: the receiver is live.
+    unsafe { guard(resumable(receiver.object()).is_err()) }
+}
+
+/// Sends the topmost value to the receiver below it, which stays. Replaces the value by what the receiver yields. If
+/// the receiver returns instead, leaves with the return value in its place.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op. `guard_nos_not_generator` has run before.
+#[inline(always)]
+pub(crate) unsafe fn send_yields<E: Engine>(
+    e: &mut E,
+    (Kept([receiver]), [value]): (Kept<[StackRef; 1]>, [StackRef; 1]),
+) -> TraceOp<Settled<1>> {
+    // SAFETY: both inputs are live, and the value is the topmost one. The answer takes its place.
+    unsafe {
+        let answer = send_by_call(e, receiver.object(), value)?;
+        let yields = matches!(answer, Answer::Yielded(_));
+        let settled = e.settle([value], [answer.value()])?;
+        if yields { Ok(settled) } else { Err(TraceExit::Settled) }
+    }
+}
+
+/// Like [`send_yields`], the other way round: replaces the value by what the receiver returns, and leaves if it
+/// yields.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op. `guard_nos_not_generator` has run before.
+#[inline(always)]
+pub(crate) unsafe fn send_returns<E: Engine>(
+    e: &mut E,
+    (Kept([receiver]), [value]): (Kept<[StackRef; 1]>, [StackRef; 1]),
+) -> TraceOp<Settled<1>> {
+    // SAFETY: as for `send_yields`.
+    unsafe {
+        let answer = send_by_call(e, receiver.object(), value)?;
+        let returns = matches!(answer, Answer::Returned(_));
+        let settled = e.settle([value], [answer.value()])?;
+        if returns { Ok(settled) } else { Err(TraceExit::Settled) }
     }
 }
 

@@ -5,12 +5,12 @@
 //! this evaluator returns to END_FOR instead, with its return value on the stack.
 
 use super::adaptive::specializing;
-use super::frames::set_return_offset;
-use super::generators::RESUMER_UNITS;
+use super::frames::{RESUMER_UNITS, guard_continues_at, set_return_offset};
 use super::guards::guard;
 use crate::bytecode::BackoffCounter;
 use crate::engine::{
     BytecodeEngine, BytecodeExit, BytecodeOp, Engine, Exit, Kept, NextStore, Op, PushedOrStored, Settled,
+    TraceExit, TraceOp,
 };
 use crate::host::dict::is_readable;
 use crate::host::generator::Generator;
@@ -18,7 +18,8 @@ use crate::host::generator::Generator;
 use crate::host::object::list_items;
 use crate::host::object::{is_exact, size, tuple_item, type_of};
 use crate::host::{
-    FREE_THREADED, Frame, PyObject, Raised, StackRef, ThreadState, ffi, numbers, refcount, small_int,
+    CodeUnit, FREE_THREADED, Frame, PyObject, Raised, StackRef, ThreadState, ffi, numbers, refcount,
+    small_int,
 };
 use crate::instrument::exceptions;
 use crate::raise;
@@ -105,6 +106,28 @@ pub(crate) unsafe fn for_iter_tier_two<E: Engine>(
     unsafe { next_item(e, iterator)?.map(|item| [item]).ok_or(Exit::Deopt) }
 }
 
+/// [`for_iter_tier_two`] the other way round: for traces that go on at the end of the iterator. At an item, leaves with
+/// the item on the stack, for the loop's body.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op.
+#[inline(always)]
+pub(crate) unsafe fn for_iter_exhausted<E: Engine>(
+    e: &mut E,
+    Kept([iterator]): Kept<[StackRef; 1]>,
+) -> TraceOp {
+    // SAFETY: the iterator is the topmost value, and live. FOR_ITER has room for the item.
+    unsafe {
+        match next_item(e, iterator)? {
+            None => Ok([]),
+            Some(item) => {
+                e.push(item);
+                Err(TraceExit::Settled)
+            }
+        }
+    }
+}
+
 /// The next item of the topmost value, or `None` at its end.
 ///
 /// # Safety
@@ -187,6 +210,19 @@ unsafe fn guard_iterator(iterator: StackRef, type_: *mut ffi::PyTypeObject) -> O
     }
 }
 
+/// Releases the reference that an exhausted iterator had to its sequence, if it had one. For traces, which have no
+/// generic instruction to fall back to.
+///
+/// # Safety
+/// The thread is attached. `sequence` is null, or the caller owns a reference to it.
+#[inline(always)]
+unsafe fn release_sequence<E: Engine>(e: &mut E, sequence: *mut PyObject) {
+    if !sequence.is_null() {
+        // SAFETY: the reference is owned (caller), and not on the stack.
+        unsafe { e.close_at(StackRef::steal(sequence), e.sp()) }
+    }
+}
+
 /// Releases the reference that an exhausted iterator has to its sequence, if it is not the last one.
 /// Otherwise the generic instruction runs, so that there is no call here and the handler of the loop needs no
 /// stack frame.
@@ -236,6 +272,20 @@ fn list_iterator(iterator: StackRef) -> *mut ffi::_PyListIterObject {
     iterator.object().cast()
 }
 
+/// Whether an iterator over a list has no more items.
+///
+/// # Safety
+/// The iterator is live, and with a GIL, so that no other thread changes it.
+#[cfg(not(py_gil_disabled))]
+#[inline(always)]
+unsafe fn is_list_exhausted(iterator: *mut ffi::_PyListIterObject) -> bool {
+    // SAFETY: the iterator is live (caller). Its list is null after it is exhausted.
+    unsafe {
+        let list = (*iterator).it_seq.cast::<PyObject>();
+        list.is_null() || (*iterator).it_index as usize >= size(list) as usize
+    }
+}
+
 /// Leaves the loop if the list has no more items. On free-threaded hosts, `iter_next_list` does that.
 ///
 /// # Safety
@@ -251,8 +301,8 @@ pub(crate) unsafe fn iter_jump_list<E: BytecodeEngine>(
     // SAFETY: a guard has checked the type of the iterator. Its list is null after it is exhausted.
     unsafe {
         let iterator = list_iterator(iterator);
-        let list = (*iterator).it_seq.cast::<PyObject>();
-        if list.is_null() || (*iterator).it_index as usize >= size(list) as usize {
+        if is_list_exhausted(iterator) {
+            let list = (*iterator).it_seq.cast::<PyObject>();
             if !list.is_null() {
                 guard_release(e, list)?;
                 (*iterator).it_seq = core::ptr::null_mut();
@@ -276,16 +326,39 @@ pub(crate) unsafe fn guard_not_exhausted_list<E: Engine>(
     #[cfg(py_gil_disabled)]
     let _ = iterator;
     #[cfg(not(py_gil_disabled))]
-    // SAFETY: a guard has checked the type of the iterator. Its list is null after it is exhausted.
+    // SAFETY: a guard has checked the type of the iterator.
     unsafe {
         let iterator = list_iterator(iterator);
-        let list = (*iterator).it_seq.cast::<PyObject>();
-        if list.is_null() || (*iterator).it_index as usize >= size(list) as usize {
+        if is_list_exhausted(iterator) {
             (*iterator).it_index = -1;
             return Err(Exit::Deopt);
         }
     }
     Ok([])
+}
+
+/// Succeeds if the list has no more items. The iterator is exhausted then, and releases the list. On free-threaded
+/// hosts, only taking the next item tells.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op. `iter_check_list` has run before.
+#[inline(always)]
+pub(crate) unsafe fn guard_exhausted_list<E: Engine>(e: &mut E, Kept([iterator]): Kept<[StackRef; 1]>) -> Op {
+    #[cfg(py_gil_disabled)]
+    {
+        let _ = (e, iterator);
+        Err(Exit::Deopt)
+    }
+    #[cfg(not(py_gil_disabled))]
+    // SAFETY: a guard has checked the type of the iterator. It owns its list until it is exhausted.
+    unsafe {
+        let iterator = list_iterator(iterator);
+        guard(is_list_exhausted(iterator))?;
+        (*iterator).it_index = -1;
+        let list = core::mem::replace(&mut (*iterator).it_seq, core::ptr::null_mut());
+        release_sequence(e, list.cast());
+        Ok([])
+    }
 }
 
 /// Pushes the next item of the list.
@@ -369,6 +442,25 @@ pub(crate) unsafe fn iter_check_tuple<E: Engine>(_e: &mut E, Kept([iterator]): K
     unsafe { guard_iterator(iterator, &raw mut ffi::PyTupleIter_Type) }
 }
 
+/// The iterator as a tuple iterator.
+#[inline(always)]
+fn tuple_iterator(iterator: StackRef) -> *mut ffi::_PyTupleIterObject {
+    iterator.object().cast()
+}
+
+/// Whether an iterator over a tuple has no more items.
+///
+/// # Safety
+/// The iterator is live, and no other thread can use it.
+#[inline(always)]
+unsafe fn is_tuple_exhausted(iterator: *mut ffi::_PyTupleIterObject) -> bool {
+    // SAFETY: the iterator is live (caller). Its tuple is null after it is exhausted.
+    unsafe {
+        let tuple = (*iterator).it_seq.cast::<PyObject>();
+        tuple.is_null() || (*iterator).it_index as usize >= size(tuple) as usize
+    }
+}
+
 /// Succeeds if the tuple has more items.
 ///
 /// # Safety
@@ -378,11 +470,28 @@ pub(crate) unsafe fn guard_not_exhausted_tuple<E: Engine>(
     _e: &mut E,
     Kept([iterator]): Kept<[StackRef; 1]>,
 ) -> Op {
-    // SAFETY: a guard has checked the type of the iterator. Its tuple is null after it is exhausted.
+    // SAFETY: a guard has checked the type of the iterator.
+    unsafe { guard(!is_tuple_exhausted(tuple_iterator(iterator))) }
+}
+
+/// Succeeds if the tuple has no more items. The iterator releases it then, except on free-threaded hosts.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op. `iter_check_tuple` has run before.
+#[inline(always)]
+pub(crate) unsafe fn guard_exhausted_tuple<E: Engine>(
+    e: &mut E,
+    Kept([iterator]): Kept<[StackRef; 1]>,
+) -> Op {
+    // SAFETY: a guard has checked the type of the iterator. It owns its tuple until it is exhausted.
     unsafe {
-        let iterator: *mut ffi::_PyTupleIterObject = iterator.object().cast();
-        let tuple = (*iterator).it_seq.cast::<PyObject>();
-        guard(!tuple.is_null() && ((*iterator).it_index as usize) < size(tuple) as usize)
+        let iterator = tuple_iterator(iterator);
+        guard(is_tuple_exhausted(iterator))?;
+        if !FREE_THREADED {
+            let tuple = core::mem::replace(&mut (*iterator).it_seq, core::ptr::null_mut());
+            release_sequence(e, tuple.cast());
+        }
+        Ok([])
     }
 }
 
@@ -398,9 +507,9 @@ pub(crate) unsafe fn iter_jump_tuple<E: BytecodeEngine>(
     // SAFETY: a guard has checked the type of the iterator. Its tuple is null after it is exhausted. On
     // free-threaded hosts it keeps the tuple, since other threads may still read it.
     unsafe {
-        let iterator: *mut ffi::_PyTupleIterObject = iterator.object().cast();
-        let tuple = (*iterator).it_seq.cast::<PyObject>();
-        if tuple.is_null() || (*iterator).it_index as usize >= size(tuple) as usize {
+        let iterator = tuple_iterator(iterator);
+        if is_tuple_exhausted(iterator) {
+            let tuple = (*iterator).it_seq.cast::<PyObject>();
             if !FREE_THREADED && !tuple.is_null() {
                 guard_release(e, tuple)?;
                 (*iterator).it_seq = core::ptr::null_mut();
@@ -424,7 +533,7 @@ pub(crate) unsafe fn iter_next_tuple<E: Engine>(
     // SAFETY: a guard has checked the type of the iterator, and another one that the tuple has an item at its
     // index.
     unsafe {
-        let iterator: *mut ffi::_PyTupleIterObject = iterator.object().cast();
+        let iterator = tuple_iterator(iterator);
         let index = (*iterator).it_index;
         (*iterator).it_index = index + 1;
         Ok([StackRef::new(tuple_item((*iterator).it_seq.cast(), index as usize))])
@@ -443,6 +552,16 @@ pub(crate) unsafe fn iter_check_range<E: Engine>(_e: &mut E, Kept([iterator]): K
     unsafe { guard_iterator(iterator, &raw mut ffi::PyRangeIter_Type) }
 }
 
+/// Whether an iterator over a range has no more items.
+///
+/// # Safety
+/// The value is a live iterator of that type.
+#[inline(always)]
+unsafe fn is_range_exhausted(iterator: StackRef) -> bool {
+    // SAFETY: the iterator is live (caller).
+    unsafe { (*iterator.object().cast::<ffi::_PyRangeIterObject>()).len <= 0 }
+}
+
 /// Succeeds if the range is not exhausted.
 ///
 /// # Safety
@@ -453,7 +572,20 @@ pub(crate) unsafe fn guard_not_exhausted_range<E: Engine>(
     Kept([iterator]): Kept<[StackRef; 1]>,
 ) -> Op {
     // SAFETY: a guard has checked the type of the iterator.
-    unsafe { guard((*iterator.object().cast::<ffi::_PyRangeIterObject>()).len > 0) }
+    unsafe { guard(!is_range_exhausted(iterator)) }
+}
+
+/// Succeeds if the range is exhausted.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op. `iter_check_range` has run before.
+#[inline(always)]
+pub(crate) unsafe fn guard_exhausted_range<E: Engine>(
+    _e: &mut E,
+    Kept([iterator]): Kept<[StackRef; 1]>,
+) -> Op {
+    // SAFETY: a guard has checked the type of the iterator.
+    unsafe { guard(is_range_exhausted(iterator)) }
 }
 
 /// Leaves the loop if the range is exhausted.
@@ -466,10 +598,7 @@ pub(crate) unsafe fn iter_jump_range<E: BytecodeEngine>(
     Kept([iterator]): Kept<[StackRef; 1]>,
 ) -> BytecodeOp {
     // SAFETY: a guard has checked the type of the iterator.
-    unsafe {
-        let iterator: *mut ffi::_PyRangeIterObject = iterator.object().cast();
-        if (*iterator).len <= 0 { leave_loop(e) } else { Ok([]) }
-    }
+    unsafe { if is_range_exhausted(iterator) { leave_loop(e) } else { Ok([]) } }
 }
 
 /// Pushes the next int of the range. If a STORE_FAST follows whose variable holds the only reference to an
@@ -542,15 +671,46 @@ unsafe fn is_sole_int(variable: StackRef) -> bool {
 /// As [`crate::engine`] says for every micro-op. `check_pep_523` has run before.
 #[inline(always)]
 pub(crate) unsafe fn for_iter_gen_frame<E: Engine>(e: &mut E, Kept([iterator]): Kept<[StackRef; 1]>) -> Op {
-    // SAFETY: the topmost value is live. The guard has checked that no other thread can use the generator, so
-    // it stays suspended until it is resumed here.
+    // SAFETY: the topmost value is live. No other thread can use the generator, so it stays suspended until it is
+    // resumed here.
     unsafe {
-        guard_iterator(iterator, &raw mut ffi::PyGen_Type)?;
-        let generator = Generator::from_ptr(iterator.object());
-        guard(generator.is_suspended())?;
+        let generator = resumable(iterator)?;
         generator.resume(e.tstate(), StackRef::none(), e.frame());
         set_return_offset(e.frame(), RESUMER_UNITS + e.oparg());
         e.give_frame(generator.frame());
         Ok([])
+    }
+}
+
+/// The iterator as a generator that can be resumed, if it is one and no other thread can use it.
+///
+/// # Safety
+/// The iterator is live.
+#[inline(always)]
+unsafe fn resumable(iterator: StackRef) -> Op<Generator> {
+    // SAFETY: the iterator is live (caller), and a generator behind the guard.
+    unsafe {
+        guard_iterator(iterator, &raw mut ffi::PyGen_Type)?;
+        let generator = Generator::from_ptr(iterator.object());
+        guard(generator.is_suspended())?;
+        Ok(generator)
+    }
+}
+
+/// The topmost value is a generator that can be resumed, and continues with the instruction at an address, in code of
+/// a version.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op.
+#[inline(always)]
+pub(crate) unsafe fn guard_tos_generator_at<E: Engine>(
+    _e: &mut E,
+    expected: (CodeUnit, u32),
+    Kept([iterator]): Kept<[StackRef; 1]>,
+) -> Op {
+    // SAFETY: the topmost value is live. The frame of a suspended generator is at an instruction of its code.
+    unsafe {
+        let frame = resumable(iterator)?.frame();
+        guard_continues_at(frame, frame.instr(), expected)
     }
 }

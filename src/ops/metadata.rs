@@ -14,9 +14,9 @@ use crate::host::{CodeUnit, Frame, StackRef, ThreadState, ffi};
 /// A row of the table of micro-ops.
 #[derive(Debug)]
 pub(crate) struct MicroOp {
-    /// The host's name in lower case, without the underscore.
+    /// The host's name in lower case, without the underscore. Own micro-ops are named alike.
     pub(crate) name: &'static str,
-    /// The host's number, or [`micro_op::NONE`].
+    /// The number: see [`micro_op`].
     pub(crate) number: u16,
     pub(crate) group: Group,
     /// Traces have copies of the micro-op for the arguments below this number.
@@ -40,6 +40,8 @@ pub(crate) enum Group {
     Traces,
     /// It exists only in traces, and has no body: the engine does its work itself.
     Engine,
+    /// It exists only in traces, and the host does not have it.
+    Own,
 }
 
 /// The stack effect of a micro-op, as functions of the instruction's argument.
@@ -125,10 +127,15 @@ impl CacheOperands for u32 {
     const UNITS: usize = 2;
 }
 
-impl<A: CacheValue, B: CacheValue> CacheOperands for (A, B) {
+/// The address of an instruction, which the recorder has met.
+impl CacheOperands for CodeUnit {
+    const UNITS: usize = 4;
+}
+
+impl<A: CacheOperands, B: CacheOperands> CacheOperands for (A, B) {
     const UNITS: usize = A::UNITS + B::UNITS;
 }
-impl<A: CacheValue, B: CacheValue, C: CacheValue> CacheOperands for (A, B, C) {
+impl<A: CacheOperands, B: CacheOperands, C: CacheOperands> CacheOperands for (A, B, C) {
     const UNITS: usize = A::UNITS + B::UNITS + C::UNITS;
 }
 
@@ -198,8 +205,9 @@ macro_rules! micro_ops {
      }
      bytecode { $({ $tier1:ident [$($tier1_operands:tt)?] [$(($($tier1_need:ident)+))*] })* }
      traces { $({ $trace:ident [$($trace_operands:tt)?] [$(($($trace_need:ident)+))*] [$($trace_flag:tt)*] })* }
-     engine { $({ $engine:ident [$($engine_flag:tt)*] })* }) => {
-        /// All micro-ops of the host, and all steps of instructions.
+     engine { $({ $engine:ident [$($engine_flag:tt)*] })* }
+     own { $({ $own:ident [$($own_operands:tt)?] [$(($($own_need:ident)+))*] [$($own_flag:tt)*] })* }) => {
+        /// All micro-ops of the host, all steps of instructions, and the own micro-ops.
         pub(crate) static MICRO_OPS: &[MicroOp] = &[
             $({
                 const BODY: (Effect, usize) = body!(everywhere everywhere_with AnyEngine $name [$($operands)?]);
@@ -251,6 +259,19 @@ macro_rules! micro_ops {
                 flags: (0 $(| flag!($engine_flag))*) as u16,
                 effect: Effect::NONE,
             },)*
+            $({
+                const BODY: (Effect, usize) = body!(traces traces_with AnyEngine $own [$($own_operands)?]);
+                MicroOp {
+                    name: stringify!($own),
+                    number: micro_op::$own,
+                    group: Group::Own,
+                    copies: 0,
+                    operand_units: BODY.1,
+                    needs: &[$(&[$(stringify!($own_need)),+]),*],
+                    flags: (0 $(| flag!($own_flag))*) as u16,
+                    effect: BODY.0,
+                }
+            },)*
         ];
     };
 }
@@ -289,7 +310,13 @@ impl MicroOp {
         self.flags as u32 & flags != 0
     }
 
-    /// The host's name of the micro-op with this number: `_LOAD_FAST`, or `_LOAD_FAST_3` for a copy.
+    /// Whether the host has the micro-op: whether its tables list it.
+    #[cfg(test)]
+    fn is_in_host(&self) -> bool {
+        !matches!(self.group, Group::Bytecode | Group::Own)
+    }
+
+    /// The name of the micro-op with this number, as the host spells it: `_LOAD_FAST`, or `_LOAD_FAST_3` for a copy.
     pub(crate) fn host_name(number: u16) -> Option<HostName> {
         let row = MicroOp::by_number(number)?;
         let mut name = HostName::new();
@@ -381,6 +408,10 @@ unsafe impl BytecodeEngine for AnyBytecodeEngine {
     unsafe fn run_executor(&self, _executor: core::ptr::NonNull<ffi::_PyExecutorObject>) -> Option<CodeUnit> {
         match *self {}
     }
+    #[cfg(py_tier2)]
+    fn wants_recording(&self) -> bool {
+        match *self {}
+    }
 }
 
 #[cfg(test)]
@@ -431,7 +462,7 @@ mod tests {
             .collect();
         assert!(host.len() > 250, "too few micro-ops");
         let mut rows = BTreeMap::new();
-        for row in MICRO_OPS.iter().filter(|row| row.group != Group::Bytecode) {
+        for row in MICRO_OPS.iter().filter(|row| row.is_in_host()) {
             rows.insert(host_name(row.name), row.flags);
             for argument in 0..row.copies {
                 let name = format!("{}_{argument}", host_name(row.name));
@@ -464,14 +495,32 @@ mod tests {
     #[test]
     fn names_by_number_are_the_hosts() {
         let names = c_table(UOP_METADATA, "_PyOpcode_uop_name");
-        let rows: Table<String> = (0..=micro_op::LAST)
+        let rows: Table<String> = (0..=micro_op::HOST_LAST)
             .filter_map(|number| {
                 let name = MicroOp::host_name(number)?;
-                let is_in_traces = MicroOp::by_number(number)?.group != Group::Bytecode;
-                is_in_traces.then(|| (name.to_string(), format!("\"{name}\"")))
+                let is_in_host = MicroOp::by_number(number)?.is_in_host();
+                is_in_host.then(|| (name.to_string(), format!("\"{name}\"")))
             })
             .collect();
         assert_same(&rows, &names);
+    }
+
+    #[test]
+    fn own_micro_ops_have_the_numbers_and_names_that_the_host_leaves() {
+        let names = c_table(UOP_METADATA, "_PyOpcode_uop_name");
+        let own: Vec<&MicroOp> = MICRO_OPS.iter().filter(|row| row.group == Group::Own).collect();
+        assert!(!own.is_empty());
+        let numbers: Vec<u16> = own.iter().map(|row| row.number).collect();
+        assert_eq!(numbers, (micro_op::HOST_LAST + 1..=micro_op::LAST).collect::<Vec<u16>>());
+        for row in MICRO_OPS {
+            assert_eq!(micro_op::is_own(row.number), row.group == Group::Own, "{}", row.name);
+        }
+        for row in own {
+            let name = MicroOp::host_name(row.number).expect("it has a row");
+            assert_eq!(*name, host_name(row.name));
+            assert!(!names.contains_key(&*name), "{name} is the host's, too");
+        }
+        assert_eq!(MicroOp::host_name(micro_op::LAST + 1), None);
     }
 
     #[test]
@@ -494,7 +543,7 @@ mod tests {
     #[test]
     fn what_micro_ops_take_is_what_the_host_says() {
         let host = c_switch(UOP_METADATA, "_PyUop_num_popped");
-        for row in MICRO_OPS.iter().filter(|row| row.group != Group::Bytecode) {
+        for row in MICRO_OPS.iter().filter(|row| row.is_in_host()) {
             let other = PASSED_OTHERWISE.iter().find(|(name, _)| *name == row.name).map_or(0, |(_, n)| *n);
             for argument in ARGUMENTS {
                 let taken = (row.effect.taken)(argument) + other;

@@ -30,6 +30,8 @@ pub(crate) mod matching;
 #[allow(dead_code)]
 pub(crate) mod metadata;
 pub(crate) mod names;
+#[cfg(test)]
+mod own_tests;
 pub(crate) mod special_methods;
 pub(crate) mod subscripts;
 mod super_attributes;

@@ -1,93 +1,68 @@
-//! Creating executors.
+//! From a complete trace to an executor.
 
 use super::executor::OwnedExecutor;
-use super::{Dependencies, Trace, finish, install, list, optimize, translate};
-use crate::host::{CodeUnit, Frame, ThreadState, ffi};
+use super::{Dependencies, Trace, finish, list, machine_code, optimize};
+use crate::host::ffi;
 
-/// The number of executors that side exits may lead to one after the other, until one has to be in the bytecode.
-const MAX_CHAIN_DEPTH: usize = ffi::MAX_CHAIN_DEPTH as usize;
-
-/// Creates an executor for what `frame` runs from `start` on. Returns `None` if that is not worth it, if memory is
-/// short, or if the interpreter has no JIT or not any more. Sets no exception.
-///
-/// `chain_depth` is the number of executors from one in the bytecode to this one. Every fourth goes into the
-/// bytecode again, and must make progress: one that could exit in its first instruction would be entered again
-/// there, without end.
-///
-/// # Safety
-/// The thread is attached, and no exception is set. `frame` is its current frame and published. An instruction
-/// begins at `start` in the frame's bytecode, with its EXTENDED_ARGs.
-pub(crate) unsafe fn create(frame: Frame, start: CodeUnit, chain_depth: usize) -> Option<OwnedExecutor> {
-    let depth = chain_depth % MAX_CHAIN_DEPTH;
-    let is_for_bytecode = depth == 0;
-    // SAFETY: the frame is current, so its code is live, and `start` is in its bytecode (caller).
-    unsafe {
-        let interp = ThreadState::current().interp();
-        if !(*interp).jit || (is_for_bytecode && !install::can_replace(frame.code(), start)) {
-            return None;
-        }
-        let mut trace = Trace::new();
-        let dependencies = fill(&mut trace, frame, start, is_for_bytecode)?;
-        let created = compile(interp, &trace, &dependencies)?;
-        created.executor().set_chain_depth(depth as u8);
-        let is_ready = !is_for_bytecode || install::install(frame.code(), start, created.executor());
-        is_ready.then_some(created)
-    }
+/// Why a trace does not become an executor.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Refusal {
+    /// It would always leave early.
+    Contradiction,
+    /// Its stubs do not fit behind it.
+    NoRoom,
+    NoMemory,
 }
 
-/// Fills `trace` with a finished trace of the code from `start` on. Returns what it relies on, or `None` if there is
-/// no trace worth running.
+/// Optimizes and finishes a trace that begins in `start`. Adds what it relies on to `dependencies`. Fails if it is not
+/// worth having.
 ///
 /// # Safety
-/// As for [`create`]; `trace` is empty.
-unsafe fn fill(
+/// The thread is attached, and no exception is set. What the operands of the trace refer to is live.
+pub(super) unsafe fn finish_trace(
     trace: &mut Trace,
-    frame: Frame,
-    start: CodeUnit,
-    progress_needed: bool,
-) -> Option<Dependencies> {
-    let mut dependencies = Dependencies::NONE;
-    // SAFETY: frame and start are as both functions require (caller).
+    start: &optimize::Start,
+    dependencies: &mut Dependencies,
+) -> Result<(), Refusal> {
+    // SAFETY: the contract is the same.
     unsafe {
-        if !translate::project(frame, start, progress_needed, trace, &mut dependencies) {
-            return None;
-        }
-        let stack_entries = frame.stack_pointer().offset_from(frame.stack_base()) as usize;
-        if wants_optimizer() && !optimize::optimize(frame, trace, stack_entries, &mut dependencies) {
-            return None;
+        if wants_optimizer() && !optimize::optimize(start, trace, dependencies) {
+            return Err(Refusal::Contradiction);
         }
     }
     if !finish::finish(trace) {
-        return None;
+        return Err(Refusal::NoRoom);
     }
     #[cfg(py_debug)]
     if let Some(fault) = finish::fault(trace) {
         // SAFETY: both arguments are C strings, and the function does not return.
         unsafe { ffi::_Py_FatalErrorFunc(c"_PyOptimizer_Optimize".as_ptr(), fault.as_ptr()) }
     }
-    Some(dependencies)
+    Ok(())
 }
 
-/// Creates a valid executor that is in no bytecode. Returns `None` if memory is short, for the object or for its
-/// machine code: the program goes on without.
+/// Creates a valid executor that is in no bytecode. Fails if memory is short, for the object or for its machine
+/// code: the program goes on without.
 ///
 /// # Safety
 /// The thread is attached to `interp`, and no exception is set. The trace is finished.
-unsafe fn compile(
+pub(super) unsafe fn compile(
     interp: *mut ffi::PyInterpreterState,
     trace: &Trace,
     dependencies: &Dependencies,
-) -> Option<OwnedExecutor> {
+) -> Result<OwnedExecutor, Refusal> {
     // SAFETY: the thread is attached, and the trace finished (caller). The new executor is in no list, and not known
     // to the collector.
     unsafe {
-        let Ok(created) = OwnedExecutor::new(trace, dependencies) else {
+        let created = OwnedExecutor::new(trace, dependencies)
+            .and_then(|created| machine_code::compile(created.executor()).map(|()| created));
+        let Ok(created) = created else {
             ffi::PyErr_Clear();
-            return None;
+            return Err(Refusal::NoMemory);
         };
         list::link(interp, created.executor());
         ffi::PyObject_GC_Track(created.executor().as_ptr().cast());
-        Some(created)
+        Ok(created)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use core::fmt::{self, Write};
 
-use super::executor::Executor;
+use super::executor::{Executor, SideExit};
 use super::{finish, list};
 use crate::host::{Code, Owned, ffi};
 use crate::ops::metadata::MicroOp;
@@ -94,7 +94,7 @@ unsafe fn write_edges(file: &mut File, executor: Executor) -> fmt::Result {
     unsafe {
         for (index, uop) in body(executor) {
             let next =
-                finish::exit_stub(executor.trace(), uop).and_then(|stub| executor.exit_of(stub).executor());
+                finish::exit_stub(executor.trace(), uop).and_then(|stub| SideExit::of(stub).executor());
             if let Some(next) = next {
                 let (from, to) = (executor.as_ptr(), next.as_ptr());
                 writeln!(file, "executor_{from:p}:i{index} -> executor_{to:p}:start")?;

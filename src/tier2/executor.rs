@@ -9,7 +9,7 @@ use core::ptr::NonNull;
 
 use super::{Dependencies, Place, Uop};
 use crate::bytecode::{BackoffCounter, micro_op, thresholds};
-use crate::host::{Code, Owned, PyObject, PyResult, ffi};
+use crate::host::{Code, CodeUnit, Owned, PyObject, PyResult, ffi};
 use crate::seams;
 
 /// An executor, borrowed.
@@ -30,7 +30,7 @@ pub(crate) struct SideExit(*mut ffi::_PyExitData);
 
 impl OwnedExecutor {
     /// Creates an executor for a finished trace. It is in no list yet, and the garbage collector does not know
-    /// it. Fails with MemoryError, or if the host's JIT cannot compile the trace.
+    /// it. It has no machine code. Fails with MemoryError.
     ///
     /// # Safety
     /// The thread is attached. The trace is finished.
@@ -54,12 +54,13 @@ impl OwnedExecutor {
             (*head).trace = uops.cast();
             uops.copy_from_nonoverlapping(trace.as_ptr(), trace.len());
             executor.connect(core::slice::from_raw_parts_mut(uops, trace.len()));
-            #[cfg(tier2_jit)]
-            if ffi::_PyJIT_Compile(head, (*head).trace, trace.len()) != 0 {
-                return Err(crate::host::Raised);
-            }
             Ok(new)
         }
+    }
+
+    /// The object, which must be an executor.
+    pub(crate) fn from_object(object: Owned) -> OwnedExecutor {
+        OwnedExecutor(object)
     }
 
     pub(crate) fn executor(&self) -> Executor {
@@ -74,6 +75,21 @@ impl OwnedExecutor {
 }
 
 impl SideExit {
+    /// The side exit that an `_EXIT_TRACE` in the trace of an executor leads to.
+    pub(crate) fn of(uop: Uop) -> SideExit {
+        debug_assert_eq!(uop.number(), micro_op::exit_trace);
+        SideExit(core::ptr::with_exposed_provenance_mut(uop.operand0 as usize))
+    }
+
+    /// Where it goes to: an offset in the bytecode.
+    ///
+    /// # Safety
+    /// The exit belongs to a live executor.
+    pub(crate) unsafe fn target(self) -> u32 {
+        // SAFETY: the exit is live (caller).
+        unsafe { (*self.0).target }
+    }
+
     /// Takes the executor out of the exit.
     ///
     /// # Safety
@@ -95,7 +111,28 @@ impl SideExit {
         Executor::from_ptr(unsafe { (*self.0).executor })
     }
 
-    /// Sets the temperature: how often the exit is yet to be taken until the code behind it is traced.
+    /// Puts an executor behind the exit, which has none. Returns it. Machine code of the host will jump to it without
+    /// asking whether it has machine code; any executor can be there, since each has an entry for that.
+    ///
+    /// # Safety
+    /// The exit belongs to a live executor.
+    pub(crate) unsafe fn set_executor(self, executor: OwnedExecutor) -> Executor {
+        let borrowed = executor.executor();
+        // SAFETY: the exit is live (caller), and owns the reference from now on.
+        unsafe { (*self.0).executor = executor.into_ptr() };
+        borrowed
+    }
+
+    /// The temperature: how often the exit is yet to be taken until the code behind it is traced.
+    ///
+    /// # Safety
+    /// The exit belongs to a live executor.
+    pub(crate) unsafe fn temperature(self) -> BackoffCounter {
+        // SAFETY: the exit is live (caller).
+        BackoffCounter::from_bits(unsafe { (*self.0).temperature.value_and_backoff })
+    }
+
+    /// Sets the temperature.
     ///
     /// # Safety
     /// The exit belongs to a live executor.
@@ -106,6 +143,10 @@ impl SideExit {
 }
 
 impl Executor {
+    pub(crate) fn new(executor: NonNull<ffi::_PyExecutorObject>) -> Executor {
+        Executor(executor)
+    }
+
     /// Null becomes `None`.
     pub(crate) fn from_ptr(executor: *mut ffi::_PyExecutorObject) -> Option<Executor> {
         NonNull::new(executor).map(Executor)
@@ -179,12 +220,6 @@ impl Executor {
         }
     }
 
-    /// The side exit that an `_EXIT_TRACE` of the executor leads to.
-    pub(crate) fn exit_of(self, uop: Uop) -> SideExit {
-        debug_assert_eq!(uop.number(), micro_op::exit_trace);
-        SideExit(core::ptr::with_exposed_provenance_mut(uop.operand0 as usize))
-    }
-
     /// The trace.
     ///
     /// # Safety
@@ -194,6 +229,20 @@ impl Executor {
         unsafe {
             let head = self.as_ptr();
             core::slice::from_raw_parts((*head).trace.cast(), (*head).code_size as usize)
+        }
+    }
+
+    /// Whether the trace begins at the instruction `start`, in code of this version. The second operands of the first two
+    /// micro-ops say so.
+    ///
+    /// # Safety
+    /// The executor is live.
+    pub(crate) unsafe fn begins_at(self, start: CodeUnit, code_version: u32) -> bool {
+        // SAFETY: the executor is live (caller).
+        unsafe {
+            let [start_executor, make_warm, ..] = self.trace() else { return false };
+            start_executor.operand1 == start.as_ptr().addr() as u64
+                && make_warm.operand1 == u64::from(code_version)
         }
     }
 
@@ -241,6 +290,15 @@ impl Executor {
         unsafe { &raw mut (*self.data()).links }
     }
 
+    /// Notes that the executor has run.
+    ///
+    /// # Safety
+    /// The executor is live.
+    pub(crate) unsafe fn make_warm(self) {
+        // SAFETY: the executor is live (caller).
+        unsafe { (*self.data()).warm = true }
+    }
+
     /// Returns whether the executor has run since the last call.
     ///
     /// # Safety
@@ -248,6 +306,15 @@ impl Executor {
     pub(crate) unsafe fn take_warmth(self) -> bool {
         // SAFETY: the executor is live (caller).
         unsafe { core::mem::replace(&mut (*self.data()).warm, false) }
+    }
+
+    /// How many side exits lead from an executor in bytecode to this one.
+    ///
+    /// # Safety
+    /// The executor is live.
+    pub(crate) unsafe fn chain_depth(self) -> u8 {
+        // SAFETY: the executor is live (caller).
+        unsafe { ffi::_PyVMData::chain_depth_raw(self.data()) }
     }
 
     /// Sets how many side exits lead from an executor in bytecode to this one.

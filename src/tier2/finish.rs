@@ -6,6 +6,7 @@
 //! `_EXIT_TRACE` to an instrumented instruction, `_SET_IP` stores which instruction has run before it.
 
 use super::{Place, Trace, Uop};
+use crate::bytecode::metadata::{self, Instruction};
 use crate::bytecode::micro_op;
 use crate::host::ffi;
 use crate::ops::metadata::MicroOp;
@@ -116,7 +117,8 @@ fn share_or_push(trace: &mut Trace, latest: &mut Option<u16>, stub: Uop) -> Opti
     Some(index)
 }
 
-/// The instruction that the stub of a guard stores: see `translate::previous_instr`.
+/// The instruction that the stub of a guard stores: see `translate::previous_instr`. Guards that leave in front of
+/// their instruction have other operands, or none.
 fn instr_to_set(uop: Uop) -> Option<u64> {
     let may_leave_an_instruction = matches!(
         uop.number(),
@@ -124,6 +126,9 @@ fn instr_to_set(uop: Uop) -> Option<u64> {
             | micro_op::guard_not_exhausted_list
             | micro_op::guard_not_exhausted_tuple
             | micro_op::for_iter_tier_two
+            | micro_op::for_iter_exhausted
+            | micro_op::send_yields
+            | micro_op::send_returns
             | micro_op::guard_is_true_pop
             | micro_op::guard_is_false_pop
             | micro_op::guard_is_none_pop
@@ -134,17 +139,21 @@ fn instr_to_set(uop: Uop) -> Option<u64> {
 
 /// Where in the bytecode a guard leads that fails.
 fn exit_target(uop: Uop, target: u32) -> u32 {
+    let oparg = u32::from(uop.oparg);
+    let behind = |row: &Instruction| target + u32::from(oparg > 0xFF) + 1 + row.cache_units() as u32;
     match uop.number() {
         micro_op::guard_not_exhausted_range
         | micro_op::guard_not_exhausted_list
         | micro_op::guard_not_exhausted_tuple
         | micro_op::for_iter_tier_two => {
             // Behind the END_FOR at the end of the loop, where only the iterator is left on the stack.
-            const LENGTH: u32 =
-                1 + (size_of::<ffi::_PyForIterCache>() / size_of::<ffi::_Py_CODEUNIT>()) as u32;
-            let extended_arg = u32::from(uop.oparg > 0xFF);
-            target + extended_arg + LENGTH + u32::from(uop.oparg) + 1
+            behind(&metadata::FOR_ITER) + oparg + 1
         }
+        // The body of the loop, where the item is on the stack.
+        micro_op::for_iter_exhausted => behind(&metadata::FOR_ITER),
+        // The END_SEND that the instruction jumps to.
+        micro_op::send_yields => behind(&metadata::SEND) + oparg,
+        micro_op::send_returns => behind(&metadata::SEND),
         _ => target,
     }
 }
@@ -322,6 +331,49 @@ mod tests {
         // With an EXTENDED_ARG before it.
         let trace = finished(&[uop(micro_op::for_iter_tier_two, 300, 10), END]);
         assert_eq!(trace[3].place(), Place::Target(10 + 1 + 2 + 300 + 1));
+    }
+
+    #[test]
+    fn own_micro_ops_exit_where_the_program_goes_instead() {
+        let target_of = |number, oparg| {
+            let trace = finished(&[uop(number, oparg, 10), END]);
+            let stub = exit_stub(&trace, trace[1]).expect("it leaves by a side exit");
+            stub.place()
+        };
+        // FOR_ITER and SEND at 10 are two units long, and three with an EXTENDED_ARG.
+        for (number, short, long) in [
+            (micro_op::for_iter_exhausted, 12, 13),
+            (micro_op::send_returns, 12, 13),
+            (micro_op::send_yields, 12 + 20, 13 + 300),
+            // What has had no effect leaves in front of its instruction.
+            (micro_op::guard_exhausted_list, 10, 10),
+            (micro_op::guard_exhausted_tuple, 10, 10),
+            (micro_op::guard_exhausted_range, 10, 10),
+            (micro_op::guard_returns_to, 10, 10),
+            (micro_op::guard_tos_generator_at, 10, 10),
+            (micro_op::guard_nos_not_generator, 10, 10),
+        ] {
+            assert_eq!(target_of(number, 20), Place::Target(short), "{number}");
+            assert_eq!(target_of(number, 300), Place::Target(long), "{number}");
+        }
+    }
+
+    #[test]
+    fn only_what_has_an_effect_sets_the_instruction_pointer_of_its_exit() {
+        for (number, sets) in [
+            (micro_op::for_iter_exhausted, true),
+            (micro_op::send_yields, true),
+            (micro_op::send_returns, true),
+            // The operand of these is the instruction that they compare with.
+            (micro_op::guard_returns_to, false),
+            (micro_op::guard_yields_to, false),
+            (micro_op::guard_nos_generator_at, false),
+        ] {
+            let trace = finished(&[Uop::new(number, 0, 0x1234, 10), END]);
+            let Place::Stubs { exit, .. } = trace[1].place() else { panic!("{number} has no stub") };
+            let expected = if sets { micro_op::set_ip } else { micro_op::exit_trace };
+            assert_eq!(trace[usize::from(exit)].number(), expected, "{number}");
+        }
     }
 
     #[test]

@@ -55,8 +55,8 @@ pub(crate) unsafe fn install(code: Code, start: CodeUnit, executor: Executor) ->
         let Some(slot) = free_slot(code).filter(|&slot| has_slot(code, slot) || grow(code)) else {
             return false;
         };
+        *code.executor_slot(slot) = executor.new_ref().into_ptr();
         let array = (*code.as_ptr()).co_executors;
-        *slot_of(array, slot) = executor.new_ref().into_ptr();
         (*array).size = (*array).size.max(slot as i32 + 1);
         let (opcode, oparg) = start.decode();
         let index = start.offset_from(code.bytecode()) as usize;
@@ -81,8 +81,7 @@ pub(crate) unsafe fn detach(executor: Executor) {
         let (opcode, oparg) = executor.replaced();
         unit.set_instruction(opcode, oparg);
         executor.forget_position();
-        let slot = slot_of((*code.as_ptr()).co_executors, slot);
-        let reference = core::ptr::replace(slot, core::ptr::null_mut());
+        let reference = core::ptr::replace(code.executor_slot(slot), core::ptr::null_mut());
         drop(Owned::optional(reference.cast()));
     }
 }
@@ -105,7 +104,7 @@ unsafe fn slots(code: Code) -> impl Iterator<Item = Option<Executor>> {
     unsafe {
         let array = (*code.as_ptr()).co_executors;
         let size = if array.is_null() { 0 } else { (*array).size as usize };
-        (0..size).map(move |index| Executor::from_ptr(*slot_of(array, index)))
+        (0..size).map(move |index| Executor::from_ptr(*code.executor_slot(index)))
     }
 }
 
@@ -161,13 +160,4 @@ unsafe fn grow(code: Code) -> bool {
         *field = array;
         true
     }
-}
-
-/// A slot of an array of executors.
-///
-/// # Safety
-/// The array is live and has room for this index.
-unsafe fn slot_of(array: *mut ffi::_PyExecutorArray, index: usize) -> *mut *mut ffi::_PyExecutorObject {
-    // SAFETY: the slot is in the array (caller).
-    unsafe { (&raw mut (*array).executors).cast::<*mut ffi::_PyExecutorObject>().add(index) }
 }

@@ -1,14 +1,14 @@
 //! Tier 2: traces of micro-ops, the executors that run them, and the optimizer between the two.
 //!
-//! A loop that is hot becomes a *trace*: a list of micro-ops without jumps, in which every assumption is a guard
-//! ([`translate`]). The [`optimize`] pass removes guards that always hold. An *executor* is the Python object that
+//! A loop that is hot becomes a *trace*: a list of micro-ops without jumps, in which every assumption is a guard. One
+//! pass of it is recorded ([`record`]), and each instruction translated ([`translate`]). The [`optimize`] pass removes guards that always hold. An *executor* is the Python object that
 //! holds the finished trace; ENTER_EXECUTOR in the bytecode runs it, by the micro-op interpreter
 //! ([`interpreter`]) or by machine code. It leaves at an *exit*, which may lead to another executor.
 //!
 //! Stands for the host's `optimizer.o`, `optimizer_analysis.o` and `optimizer_symbols.o`, and for the micro-op
 //! interpreter of its `ceval.o`.
 
-pub(crate) mod create;
+mod create;
 pub(crate) mod deletion;
 pub(crate) mod dependencies;
 pub(crate) mod dump;
@@ -18,8 +18,10 @@ pub(crate) mod install;
 pub(crate) mod interpreter;
 pub(crate) mod invalidate;
 mod list;
+mod machine_code;
 pub(crate) mod optimize;
 pub(crate) mod python_type;
+pub(crate) mod record;
 mod translate;
 mod uop;
 

@@ -5,6 +5,7 @@ one: `[None for _ in items]` is a loop inside an expression.
 """
 
 import math
+import types
 
 ROUNDS = 12
 items = [1, 2, 3]
@@ -296,3 +297,99 @@ def cells_and_globals():
         pass
     else:
         raise AssertionError
+
+
+class Indexed:
+    def __getitem__(self, index):
+        return index + 1
+
+
+def three(a, b=2, c=3):
+    return a + b + c
+
+
+@repeat
+def calls():
+    arguments, keywords, indexed, total = (1, 2), {"b": 5}, Indexed(), 0
+    ordered = types.MethodType(sorted, [2, 3, 1])
+    for i in items:
+        total += three(*arguments) + three(i, **keywords) + max(*arguments) + indexed[i]
+        total += ordered(reverse=True)[0] + ordered()[0]
+    assert total == 3 * (6 + 8 + 2 + 1 + 4) + 6 + 6
+
+
+def first(values):
+    for value in values:
+        return value
+    return 0
+
+
+@repeat
+def exhausted():
+    total = 0
+    for i in items:
+        total += first([]) + first(()) + first(range(0)) + first({}) + 1
+    assert total == 3
+
+
+def end_of(values):
+    last = 0
+    for value in values:
+        last = value
+    return last
+
+
+@repeat
+def returns():
+    for values in items, tuple(items), range(4), {3: 3}:
+        for i in range(ROUNDS):
+            assert end_of(values) == 3
+
+
+def numbers(count):
+    for i in range(count):
+        yield i
+
+
+def delegating(count):
+    yield from numbers(count)
+    yield from range(count)
+
+
+class Ready:
+    def __await__(self):
+        return iter(())
+
+
+async def value_of(i):
+    await Ready()
+    return i
+
+
+@repeat
+def generators():
+    total = 0
+    for i in delegating(ROUNDS):
+        total += i
+    for i in range(ROUNDS):
+        for j in numbers(i & 1):
+            total += j
+    assert total == ROUNDS * (ROUNDS - 1)
+    running = numbers(ROUNDS)
+    next(running)
+    for i in running:
+        total -= i
+    assert total == ROUNDS * (ROUNDS - 1) // 2
+
+
+@repeat
+def coroutines():
+    async def main():
+        total = 0
+        for i in range(ROUNDS):
+            total += await value_of(i)
+        return total
+    try:
+        main().send(None)
+    except StopIteration as stop:
+        assert stop.value == ROUNDS * (ROUNDS - 1) // 2

@@ -21,10 +21,10 @@ def executors(function):
     return found
 
 
-def case(function, *changes, has_trace=True):
+def case(function, *changes):
     """Runs a loop; then, for each change, the loop while the change is made half-way, and once more."""
     results = [function(lambda i: None)]
-    if executors(function) == 0 and has_trace:
+    if executors(function) == 0:
         print(function.__name__, "has no executor")
     for change in changes:
         results.append(function(lambda i: i == ROUNDS // 2 and change()))
@@ -96,6 +96,22 @@ exec(code, first)
 exec(code, second)
 for namespace in first, second, first:
     case(namespace["f"], lambda: namespace.update(place=namespace["place"] + 10))
+
+# The same code in a copy of the globals, whose keys have the same version.
+exec(f"""
+def direct(at):
+    total = 0
+    for i in range({ROUNDS}):
+        at(i)
+        total += place
+    return total
+""", first)
+direct = first["direct"]
+case(direct)
+copy = first.copy()
+copy["place"] = 1000
+case(types.FunctionType(direct.__code__, copy))
+case(direct)
 
 
 # --- types
@@ -249,9 +265,8 @@ def other_init(self, x):
     self.x = x + 100
 
 
-# No trace goes through calls of classes yet.
 case(objects, lambda: setattr(Point.__init__, "__code__", other_init.__code__),
-     lambda: setattr(Point, "__init__", other_init), has_trace=False)
+     lambda: setattr(Point, "__init__", other_init))
 
 
 # --- what is known of values

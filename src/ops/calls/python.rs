@@ -16,12 +16,12 @@ use crate::seams;
 /// Succeeds if the callable is a Python function of this version.
 ///
 /// # Safety
-/// The operands are on the stack.
+/// The callable is live.
 #[inline(always)]
-unsafe fn guard_function_version<const KW: bool>(operands: Operands<KW>, version: FunctionVersion) -> Op {
-    // SAFETY: the operands are on the stack.
+pub(super) unsafe fn guard_is_function_of(callable: StackRef, version: FunctionVersion) -> Op {
+    // SAFETY: the callable is live (caller).
     unsafe {
-        let function = Function::cast(operands.callable().object());
+        let function = Function::cast(callable.object());
         guard(function.is_some_and(|function| function.has_version(version)))
     }
 }
@@ -37,7 +37,7 @@ pub(crate) unsafe fn check_function_version<E: Engine>(
     Kept(operands): Kept<Operands<false>>,
 ) -> Op {
     // SAFETY: the operands are those of a CALL, and on top of the stack.
-    unsafe { guard_function_version(operands, version) }
+    unsafe { guard_is_function_of(operands.callable(), version) }
 }
 
 /// [`check_function_version`] for calls with keywords.
@@ -51,7 +51,7 @@ pub(crate) unsafe fn check_function_version_kw<E: Engine>(
     Kept(operands): Kept<Operands<true>>,
 ) -> Op {
     // SAFETY: the operands are those of a CALL_KW, and on top of the stack.
-    unsafe { guard_function_version(operands, version) }
+    unsafe { guard_is_function_of(operands.callable(), version) }
 }
 
 /// Succeeds if the callable is a bound method of a Python function of this version, and there is no other

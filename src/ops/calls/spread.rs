@@ -2,15 +2,16 @@
 //! and a dictionary of keywords or an empty slot.
 
 use super::events::CallSite;
-use super::inlinable;
+use super::{guard_is_function_of, inlinable};
 use crate::calls::frames;
 use crate::engine::{BytecodeEngine, BytecodeOp, Engine, Exit, Kept, Op, Settled};
 use crate::host::function::{Function, Method};
 use crate::host::object::{has_feature, tuple_slice, type_of};
 use crate::host::object::{is_exact, tuple_item, tuple_size};
-use crate::host::{Owned, PyObject, PyResult, Raised};
+use crate::host::{Frame, FunctionVersion, Owned, PyObject, PyResult, Raised};
 use crate::host::{StackRef, ffi};
 use crate::ops::frames::{enter_frame, save_return_offset};
+use crate::ops::guards::guard;
 use crate::raise;
 
 /// Replaces the iterable of arguments by a tuple.
@@ -51,33 +52,126 @@ pub(crate) unsafe fn do_call_function_ex<E: BytecodeEngine>(
     e: &mut E,
     [callable, null, arguments, keywords]: [StackRef; 4],
 ) -> BytecodeOp<Settled<1>> {
-    // SAFETY: the inputs are live and owned by this micro-op. The references to the callable, the arguments
-    // and the keywords move to the frame, or are released on failure.
+    // SAFETY: the inputs are live and owned by this micro-op. They are dead after `spread`, which is why the stack
+    // pointer moves below them.
     unsafe {
         if let Some(function) = inlinable(e, callable) {
             let base = e.sp().sub(4);
-            let count = tuple_size(arguments.object()) as isize;
-            let arguments = arguments.into_object();
-            let keywords = if keywords.is_null() { core::ptr::null_mut() } else { keywords.into_object() };
-            e.publish_at(base.add(2));
-            let frame = frames::push_frame_for_ex(
-                e.tstate(),
-                callable,
-                function.new_locals(),
-                count,
-                arguments,
-                keywords,
-                Some(e.frame()),
-            );
-            let Ok(frame) = frame else { return Err(Exit::Error.into()) };
+            let frame = spread(e, function, [callable, null, arguments, keywords])?;
             e.set_sp(base);
             save_return_offset(e, [])?;
             return enter_frame(e, frame);
         }
+        Ok(call_out(e, [callable, null, arguments, keywords])?)
+    }
+}
+
+/// Makes a frame for a call of a Python function and binds the arguments to its parameters. Releases or moves the
+/// operands in any case. They are still below the engine's stack pointer afterwards, but dead.
+///
+/// # Safety
+/// The thread is attached. The operands are the topmost values of the engine's stack, with a tuple of arguments, and
+/// `function` is their callable. The caller drops the operands from the stack.
+#[inline(always)]
+unsafe fn spread<E: Engine>(
+    e: &mut E,
+    function: Function,
+    [callable, _, arguments, keywords]: [StackRef; 4],
+) -> Op<Frame> {
+    // SAFETY: the operands are on the stack, and `function` is the callable (caller). The references to it, to the
+    // arguments and to the keywords move to the frame, or are released on failure.
+    unsafe {
+        let base = e.sp().sub(4);
+        let count = tuple_size(arguments.object()) as isize;
+        let arguments = arguments.into_object();
+        let keywords = if keywords.is_null() { core::ptr::null_mut() } else { keywords.into_object() };
+        e.publish_at(base.add(2));
+        let frame = frames::push_frame_for_ex(
+            e.tstate(),
+            callable,
+            function.new_locals(),
+            count,
+            arguments,
+            keywords,
+            Some(e.frame()),
+        );
+        frame.map_err(|_| Exit::Error)
+    }
+}
+
+/// Calls the callable in C, without entering a frame.
+///
+/// # Safety
+/// The thread is attached. The operands are the topmost values of the engine's stack, with a tuple of arguments.
+#[inline(always)]
+unsafe fn call_out<E: Engine>(
+    e: &mut E,
+    [callable, null, arguments, keywords]: [StackRef; 4],
+) -> Op<Settled<1>> {
+    // SAFETY: the operands are live and owned by the micro-op (caller).
+    unsafe {
         e.publish();
         let result = ffi::PyObject_Call(callable.object(), arguments.object(), keywords.object());
-        Ok(e.settle_object([keywords, arguments, null, callable], result)?)
+        e.settle_object([keywords, arguments, null, callable], result)
     }
+}
+
+/// The callable is a Python function of this version.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op. `make_callargs_a_tuple`, which may run arbitrary code, has run
+/// before.
+#[inline(always)]
+pub(crate) unsafe fn check_function_version_ex<E: Engine>(
+    _e: &mut E,
+    version: FunctionVersion,
+    Kept([callable, ..]): Kept<[StackRef; 4]>,
+) -> Op {
+    // SAFETY: the callable is live.
+    unsafe { guard_is_function_of(callable, version) }
+}
+
+/// Replaces the operands by a new frame for the function and binds the arguments to its parameters.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op. `check_pep_523`, `make_callargs_a_tuple`, `check_function_version_ex`
+/// and `check_recursion_remaining` have run before.
+#[inline(always)]
+pub(crate) unsafe fn py_frame_ex<E: Engine>(e: &mut E, operands: [StackRef; 4]) -> Op {
+    // SAFETY: the operands are those of a CALL_FUNCTION_EX, and a guard has checked that the callable is a function.
+    unsafe {
+        let frame = spread(e, Function::from_object(operands[0].object()), operands)?;
+        e.give_frame(frame);
+        Ok([])
+    }
+}
+
+/// The callable is none that the evaluator enters a frame for.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op. `make_callargs_a_tuple`, which may run arbitrary code, has run
+/// before.
+#[inline(always)]
+pub(crate) unsafe fn check_is_not_py_callable_ex<E: Engine>(
+    e: &mut E,
+    Kept([callable, ..]): Kept<[StackRef; 4]>,
+) -> Op {
+    // SAFETY: the callable is live.
+    unsafe { guard(inlinable(e, callable).is_none()) }
+}
+
+/// Calls a callable that is no Python function in C.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op. `make_callargs_a_tuple` and `check_is_not_py_callable_ex` have run
+/// before.
+#[inline(always)]
+pub(crate) unsafe fn call_function_ex_non_py<E: Engine>(
+    e: &mut E,
+    operands: [StackRef; 4],
+) -> Op<Settled<1>> {
+    // SAFETY: the operands are those of a CALL_FUNCTION_EX, and on top of the stack.
+    unsafe { call_out(e, operands) }
 }
 
 /// Like [`do_call_function_ex`], but always calls in C, and fires the events of the call.

@@ -176,6 +176,7 @@ macro_rules! operands {
 operands! {
     u16 = |bits| bits as u16;
     u32 = |bits| bits as u32;
+    CodeUnit = |bits| CodeUnit::from_ptr(bits as *mut _);
     *mut PyObject = |bits| bits as *mut PyObject;
     TypeVersion = |bits| TypeVersion::new(bits as u32).unwrap_unchecked();
     FunctionVersion = |bits| FunctionVersion::new(bits as u32).unwrap_unchecked();

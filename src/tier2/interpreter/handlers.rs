@@ -38,7 +38,8 @@ macro_rules! handlers {
     (everywhere { $({ $name:ident ($($copies:literal)?) [$($operands:tt)?] $needs:tt $flags:tt })* }
      bytecode $bytecode:tt
      traces { $({ $trace:ident [$($trace_operands:tt)?] $trace_needs:tt $trace_flags:tt })* }
-     engine { $({ $engine:ident $engine_flags:tt })* }) => {
+     engine { $({ $engine:ident $engine_flags:tt })* }
+     own { $({ $own:ident [$($own_operands:tt)?] $own_needs:tt $own_flags:tt })* }) => {
         /// The handler of each micro-op, by its number. Copies have the handler of the original.
         pub(super) static HANDLERS: [Handler; NUMBERS] = {
             let mut table: [Handler; NUMBERS] = [unknown; NUMBERS];
@@ -52,6 +53,7 @@ macro_rules! handlers {
             )*
             $(table[micro_op::$trace as usize] = handler::$trace;)*
             $(table[micro_op::$engine as usize] = $engine;)*
+            $(table[micro_op::$own as usize] = handler::$own;)*
             table
         };
 
@@ -62,6 +64,7 @@ macro_rules! handlers {
 
             $(handler_of_body! { $name [$($operands)?] })*
             $(handler_of_body! { $trace [$($trace_operands)?] })*
+            $(handler_of_body! { $own [$($own_operands)?] })*
         }
     };
 }
@@ -79,7 +82,7 @@ macro_rules! handler_of_body {
                             let next = e.end();
                             continue_at!(e.frame, e.sp, e.tstate, next)
                         }
-                        Err(TraceExit::Exit(Exit::Deopt) | TraceExit::Side) => {
+                        Err(TraceExit::Exit(Exit::Deopt) | TraceExit::Side | TraceExit::Settled) => {
                             core::hint::cold_path();
                             become_handler!(failed_guard, e.frame, e.sp, e.tstate, e.uop)
                         }
@@ -139,5 +142,5 @@ handler! {
 #[inline(always)]
 unsafe fn in_trace(tstate: ThreadState, index: u16) -> *const Uop {
     // SAFETY: the current executor has such a micro-op (caller).
-    unsafe { (*current_executor(tstate)).trace.cast::<Uop>().add(usize::from(index)) }
+    unsafe { current_executor(tstate).trace().as_ptr().add(usize::from(index)) }
 }

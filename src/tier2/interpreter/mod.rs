@@ -18,6 +18,8 @@ mod dispatch;
 mod dispatch;
 mod engine;
 mod handlers;
+#[cfg(all(tier2_jit, feature = "tail-call"))]
+mod machine_code;
 mod side_exit;
 mod steering;
 
@@ -27,7 +29,22 @@ use dispatch::{Handler, run_handlers};
 use handlers::HANDLERS;
 
 use super::Uop;
+use super::executor::Executor;
 use crate::host::{CodeUnit, Frame, StackRef, ThreadState, ffi};
+
+/// Whether traces may contain own micro-ops. The host's JIT does not know them. Its machine code can continue in this
+/// interpreter only if handlers have the same calling convention, as they have with tail calls.
+pub(crate) const RUNS_OWN_MICRO_OPS: bool = cfg!(any(not(tier2_jit), feature = "tail-call"));
+
+/// The `jit_side_entry` of an executor that has no machine code: see [`machine_code`]. Null unless
+/// [`RUNS_OWN_MICRO_OPS`].
+#[cfg(tier2_jit)]
+pub(crate) fn side_entry() -> *mut core::ffi::c_void {
+    #[cfg(feature = "tail-call")]
+    return machine_code::interpret as *mut _;
+    #[cfg(not(feature = "tail-call"))]
+    core::ptr::null_mut()
+}
 
 /// Runs `executor` in `frame`, and the executors that its exits lead to. Returns the instruction to continue
 /// with, or `None` with an exception set. In both cases the frame in which it stopped is current and published.
@@ -42,7 +59,7 @@ pub(crate) unsafe fn run(
     executor: NonNull<ffi::_PyExecutorObject>,
 ) -> Option<CodeUnit> {
     // SAFETY: the executor is valid and fits the frame (caller).
-    let instr = unsafe { run_handlers(frame, sp, tstate, enter(tstate, executor)) };
+    let instr = unsafe { run_handlers(frame, sp, tstate, enter(tstate, Executor::new(executor))) };
     (!instr.is_null()).then(|| CodeUnit::from_ptr(instr))
 }
 
@@ -50,11 +67,11 @@ pub(crate) unsafe fn run(
 ///
 /// # Safety
 /// The thread is attached and `tstate` is its state. The executor is live.
-unsafe fn enter(tstate: ThreadState, executor: NonNull<ffi::_PyExecutorObject>) -> *const Uop {
+unsafe fn enter(tstate: ThreadState, executor: Executor) -> *const Uop {
     // SAFETY: both are live (caller).
     unsafe {
-        (*tstate.as_ptr()).current_executor = executor.as_ptr().cast();
-        (*executor.as_ptr()).trace.cast()
+        (*tstate.as_ptr()).current_executor = executor.object();
+        executor.trace().as_ptr()
     }
 }
 
@@ -63,9 +80,9 @@ unsafe fn enter(tstate: ThreadState, executor: NonNull<ffi::_PyExecutorObject>) 
 /// # Safety
 /// The thread is attached and `tstate` is its state. It runs a trace.
 #[inline(always)]
-unsafe fn current_executor(tstate: ThreadState) -> *mut ffi::_PyExecutorObject {
-    // SAFETY: the state is live (caller).
-    unsafe { (*tstate.as_ptr()).current_executor.cast() }
+unsafe fn current_executor(tstate: ThreadState) -> Executor {
+    // SAFETY: the state is live, and has a current executor (caller).
+    unsafe { Executor::from_ptr((*tstate.as_ptr()).current_executor.cast()).unwrap_unchecked() }
 }
 
 /// What [`run`] returns, as a pointer.
@@ -82,7 +99,7 @@ unsafe fn handler_of(tstate: ThreadState, uop: *const Uop) -> Handler {
         #[cfg(not(py_debug))]
         let _ = tstate;
         #[cfg(py_debug)]
-        lltrace::show(uop.offset_from((*current_executor(tstate)).trace.cast()), &*uop);
+        lltrace::show(uop.offset_from(current_executor(tstate).trace().as_ptr()), &*uop);
         HANDLERS[usize::from((*uop).number()) % HANDLERS.len()]
     }
 }

@@ -1,10 +1,9 @@
 //! Side exits of traces. An exit that is taken often gets an executor of its own. Source: `pycore_optimizer.h`.
 
-use core::ptr::NonNull;
-
-use crate::bytecode::{BackoffCounter, opcode, thresholds};
-use crate::host::{CodeUnit, Frame, PyResult, ffi, refcount};
+use crate::bytecode::{opcode, thresholds};
+use crate::host::{CodeUnit, Frame, PyResult};
 use crate::seams;
+use crate::tier2::executor::{Executor, OwnedExecutor, SideExit};
 
 /// Returns the executor behind an exit of `current`, which keeps it alive. Counts down the exit's temperature and, when
 /// it triggers, creates one. `None`: continue in bytecode. Fails with an exception set.
@@ -12,69 +11,51 @@ use crate::seams;
 /// # Safety
 /// The thread is attached. `frame` is its current frame, published, and at the target of the exit, which belongs to
 /// `current`, a live executor.
-pub(super) unsafe fn executor(
-    frame: Frame,
-    exit: *mut ffi::_PyExitData,
-    current: *mut ffi::_PyExecutorObject,
-) -> PyResult<Option<NonNull<ffi::_PyExecutorObject>>> {
+pub(super) unsafe fn executor(frame: Frame, exit: SideExit, current: Executor) -> PyResult<Option<Executor>> {
     // SAFETY: the exit and its executor are live (caller).
     unsafe {
-        if let Some(executor) = NonNull::new((*exit).executor) {
-            if (*executor.as_ptr()).vm_data.valid() != 0 {
+        if let Some(executor) = exit.executor() {
+            if executor.is_valid() {
                 return Ok(Some(executor));
             }
-            set_temperature(exit, thresholds::get().side_exit);
-            (*exit).executor = core::ptr::null_mut();
-            refcount::decref(executor.as_ptr().cast());
+            exit.set_temperature(thresholds::get().side_exit);
+            drop(exit.take());
         }
-        let temperature = BackoffCounter::from_bits((*exit).temperature.value_and_backoff);
+        let temperature = exit.temperature();
         if !temperature.triggers() {
-            set_temperature(exit, temperature.advance());
+            exit.set_temperature(temperature.advance());
             return Ok(None);
         }
-        let target = frame.bytecode().add((*exit).target as isize);
-        match make(frame, target, (*current).vm_data.chain_depth() + 1) {
+        let target = frame.bytecode().add(exit.target() as isize);
+        match make(frame, target, current.chain_depth() + 1) {
             Ok(Some(executor)) => {
-                set_temperature(exit, thresholds::get().side_exit);
-                (*exit).executor = executor.as_ptr();
-                Ok(Some(executor))
+                exit.set_temperature(thresholds::get().side_exit);
+                Ok(Some(exit.set_executor(executor)))
             }
             declined => {
-                set_temperature(exit, temperature.restart());
-                declined
+                exit.set_temperature(temperature.restart());
+                declined.map(|_| None)
             }
         }
     }
 }
 
-/// Returns a new reference to the executor for `target`: the loop's that begins there, or one that is made now. `None` if
-/// the optimizer declines.
+/// Returns the executor for `target`: the loop's that begins there, or one that is made now. `None` if the optimizer
+/// declines.
 ///
 /// # Safety
 /// The thread is attached. `frame` is its current frame, published, and `target` is an instruction in its bytecode.
 #[cold]
-unsafe fn make(
-    frame: Frame,
-    target: CodeUnit,
-    chain_depth: u8,
-) -> PyResult<Option<NonNull<ffi::_PyExecutorObject>>> {
-    // SAFETY: the argument of ENTER_EXECUTOR is an index of the code's executors, which the code keeps alive.
+unsafe fn make(frame: Frame, target: CodeUnit, chain_depth: u8) -> PyResult<Option<OwnedExecutor>> {
+    // SAFETY: the argument of ENTER_EXECUTOR is an index of the code's executors, which the code keeps alive. The
+    // optimizer returns an executor.
     unsafe {
         let (opcode, index) = target.decode();
         if opcode == opcode::ENTER_EXECUTOR {
-            let executors = &raw const (*(*frame.code().as_ptr()).co_executors).executors;
-            let executor = *executors.cast::<NonNull<ffi::_PyExecutorObject>>().add(index);
-            refcount::incref(executor.as_ptr().cast());
-            return Ok(Some(executor));
+            let executor = Executor::new(frame.code().executor(index));
+            return Ok(Some(executor.new_ref()));
         }
         let executor = seams::optimizer::optimize(frame, target, chain_depth)?;
-        Ok(executor.and_then(|executor| NonNull::new(executor.into_ptr().cast())))
+        Ok(executor.map(OwnedExecutor::from_object))
     }
-}
-
-/// # Safety
-/// The exit is live.
-unsafe fn set_temperature(exit: *mut ffi::_PyExitData, temperature: BackoffCounter) {
-    // SAFETY: the exit is live (caller).
-    unsafe { (*exit).temperature.value_and_backoff = temperature.bits() }
 }

@@ -2,12 +2,31 @@
 
 use super::dispatch::*;
 use super::handlers::failed_guard;
-use super::side_exit;
-use super::{current_executor, enter};
+#[cfg(all(tier2_jit, feature = "tail-call"))]
+use super::machine_code;
+use super::{current_executor, enter, side_exit};
 use crate::breaker::word::{EvalBreaker, Request};
 use crate::host::{CodeUnit, Frame, Raised, StackRef, ThreadState, ffi};
 use crate::tier2::Uop;
+use crate::tier2::executor::{Executor, SideExit};
 use crate::tier2::uop::Place;
+
+/// Ends a handler by an executor: by its machine code, or by its micro-ops.
+macro_rules! continue_in {
+    ($frame:expr, $sp:expr, $tstate:expr, $executor:expr) => {{
+        let executor: Executor = $executor;
+        let first = enter($tstate, executor);
+        #[cfg(all(tier2_jit, feature = "tail-call"))]
+        {
+            // What debug hosts expect of machine code that runs.
+            #[cfg(py_debug)]
+            $frame.set_stack_pointer(core::ptr::null_mut());
+            become_handler!(machine_code::entry(executor), $frame, $sp, $tstate, first)
+        }
+        #[cfg(not(all(tier2_jit, feature = "tail-call")))]
+        continue_at!($frame, $sp, $tstate, first)
+    }};
+}
 
 handler! {
     /// The first micro-op of a trace.
@@ -17,7 +36,7 @@ handler! {
     pub(super) start_executor(frame, sp, tstate, uop) {
         // SAFETY: another micro-op follows.
         unsafe {
-            debug_assert!((*current_executor(tstate)).vm_data.valid() != 0);
+            debug_assert!(current_executor(tstate).is_valid());
             continue_at!(frame, sp, tstate, uop.add(1))
         }
     }
@@ -31,7 +50,7 @@ handler! {
     pub(super) make_warm(frame, sp, tstate, uop) {
         // SAFETY: executor, thread and interpreter are live. Another micro-op follows.
         unsafe {
-            (*current_executor(tstate)).vm_data.warm = true;
+            current_executor(tstate).make_warm();
             let counter = &raw mut (*tstate.interp()).trace_run_counter;
             *counter = (*counter).wrapping_sub(1);
             if *counter == 0 {
@@ -64,7 +83,7 @@ handler! {
     pub(super) check_validity(frame, sp, tstate, uop) {
         // SAFETY: the executor is live. Another micro-op follows.
         unsafe {
-            if (*current_executor(tstate)).vm_data.valid() != 0 {
+            if current_executor(tstate).is_valid() {
                 continue_at!(frame, sp, tstate, uop.add(1))
             }
             become_handler!(failed_guard, frame, sp, tstate, uop)
@@ -92,11 +111,11 @@ handler! {
         // SAFETY: the operand is an exit (caller), and its target an instruction of the frame. The frame is published
         // before an executor is made. The exit keeps its executor alive.
         unsafe {
-            let exit = (*uop).operand0 as *mut ffi::_PyExitData;
-            let target = (*exit).target;
+            let exit = SideExit::of(*uop);
+            let target = exit.target();
             frame.set_stack_pointer(sp);
             match side_exit::executor(frame, exit, current_executor(tstate)) {
-                Ok(Some(executor)) => continue_at!(frame, sp, tstate, enter(tstate, executor)),
+                Ok(Some(executor)) => continue_in!(frame, sp, tstate, executor),
                 Ok(None) => leave(frame, sp, tstate, target),
                 Err(Raised) => raise_at(frame, sp, tstate, target),
             }

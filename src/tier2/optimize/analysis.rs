@@ -1,10 +1,11 @@
 //! The abstract interpreter: runs a trace on symbols instead of values.
 
+use super::Start;
 use super::class::Class;
 use super::frames::{AbstractFrame, NewFrame};
 use super::symbols::{Constant, Contradiction, Fact, Full, Symbol, Symbols};
 use crate::bytecode::micro_op;
-use crate::host::{Code, Frame, ffi};
+use crate::host::{Code, ffi};
 use crate::ops::metadata::{Effect, MicroOp};
 use crate::tier2::{Dependencies, Trace, Uop};
 
@@ -35,10 +36,11 @@ pub(super) struct Analysis<'a> {
     /// The index of the current micro-op.
     pub(super) at: usize,
     pub(super) symbols: Symbols,
-    /// The frames that the trace runs in, the innermost last. There is at least one.
+    /// The frames that the trace runs in, the innermost last. There is at least one. The first one is the lowest that the
+    /// trace has been in so far. The frames below it are not known.
     pub(super) frames: Vec<AbstractFrame>,
     /// The frame that the next [`push_frame`](micro_op::push_frame) enters.
-    pub(super) new_frame: NewFrame,
+    pub(super) new_frame: Option<NewFrame>,
     /// The check of stack space that belongs to the call under way.
     pub(super) space_check: Option<usize>,
     pub(super) interp: *mut ffi::PyInterpreterState,
@@ -47,25 +49,32 @@ pub(super) struct Analysis<'a> {
 
 impl<'a> Analysis<'a> {
     /// # Safety
-    /// `frame` is the current frame, published, and executes code; the thread is attached to `interp`. The trace
-    /// begins in `frame`, with `stack_entries` values on the stack; what its operands refer to is live. All
-    /// that stays so while the result lives.
+    /// The thread is attached to `interp`, and its frames are published. The trace begins at `start`, as
+    /// [`optimize`](super::optimize) requires. All that stays so while the result lives.
     pub(super) unsafe fn new(
-        frame: Frame,
-        stack_entries: usize,
+        start: &Start,
         interp: *mut ffi::PyInterpreterState,
         trace: &'a mut Trace,
         dependencies: &'a mut Dependencies,
     ) -> Result<Analysis<'a>, Full> {
-        // SAFETY: the caller keeps thread and frame as they are.
+        // SAFETY: the caller keeps thread and start as they are.
         let (symbols, first) = unsafe {
             let mut symbols = Symbols::new();
-            let first = AbstractFrame::first(frame, stack_entries, interp, &mut symbols)?;
+            let Start { code, function, stack_entries } = *start;
+            let first = AbstractFrame::unknown(code, function, stack_entries, interp, &mut symbols)?;
             (symbols, first)
         };
-        let new_frame = NewFrame::default();
         let frames = vec![first];
-        Ok(Analysis { trace, at: 0, symbols, frames, new_frame, space_check: None, interp, dependencies })
+        Ok(Analysis {
+            trace,
+            at: 0,
+            symbols,
+            frames,
+            new_frame: None,
+            space_check: None,
+            interp,
+            dependencies,
+        })
     }
 
     // --- the current micro-op ------------------------------------------------------------------

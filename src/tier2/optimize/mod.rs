@@ -19,28 +19,39 @@ mod watchers;
 #[cfg(test)]
 mod tests;
 
-use crate::host::{Frame, ThreadState};
+use crate::host::function::Function;
+use crate::host::{Code, ThreadState};
 use crate::tier2::{Dependencies, Trace};
 use analysis::{Analysis, Stop};
 
-/// Optimizes a trace that begins in `frame`, with `stack_entries` values on its stack. What the trace relies on is
-/// added to `dependencies`. Returns false if the trace is not worth having: it would always leave early. Sets no
-/// exception.
+/// What a trace begins in.
+///
+/// A trace may reach its start again in another frame of the same code. So all this only says what the guards of the
+/// trace will probably meet.
+pub(crate) struct Start {
+    pub(crate) code: Code,
+    /// A function that ran the code when the trace was made. Others have the same code, perhaps with other globals.
+    pub(crate) function: Option<Function>,
+    /// The number of values on the stack of the frame.
+    pub(crate) stack_entries: usize,
+}
+
+/// Optimizes a trace. What it relies on is added to `dependencies`. Returns false if the trace is not worth having: it
+/// would always leave early. Sets no exception.
+///
+/// Python code may have run since the first micro-ops of the trace were recorded. So the analysis only relies on what
+/// it finds now: it compares objects from inline caches with what is there, and does not read them.
 ///
 /// # Safety
-/// The thread is attached, no exception is set, and `frame` is its current frame, published. The trace was
-/// projected from it, and no Python code has run since then.
-pub(crate) unsafe fn optimize(
-    frame: Frame,
-    trace: &mut Trace,
-    stack_entries: usize,
-    dependencies: &mut Dependencies,
-) -> bool {
-    // SAFETY: thread and frame are as the caller promises; the analysis runs no Python code.
+/// The thread is attached, no exception is set, and the thread's frames are published. Code and function of `start` are
+/// live, and so are those that the trace enters and returns to (operands that are an
+/// [`Entered`](super::uop::Entered)). Each of these functions has the code that the trace goes through.
+pub(crate) unsafe fn optimize(start: &Start, trace: &mut Trace, dependencies: &mut Dependencies) -> bool {
+    // SAFETY: the thread, the start and the trace are as the caller promises; the analysis runs no Python code.
     let analysis = unsafe {
         let interp = ThreadState::current().interp();
         watchers::set_up(interp);
-        Analysis::new(frame, stack_entries, interp, trace, dependencies)
+        Analysis::new(start, interp, trace, dependencies)
     };
     // Without room for the symbols of the first frame, nothing is known.
     if analysis.map_or(Stop::End, run) == Stop::Refuse {

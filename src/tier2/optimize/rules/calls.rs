@@ -1,15 +1,11 @@
-//! Calls, and the frames that they make.
+//! Calls: what is called, and with which arguments.
 
 use super::super::analysis::{Analysis, Stop};
 use super::super::class::Class;
-use super::super::frames::{AbstractFrame, Namespace, NewFrame, Space};
-use super::super::symbols::{Constant, Fact, Symbol};
+use super::super::symbols::{Constant, Fact};
 use super::attributes;
 use crate::bytecode::micro_op;
-use crate::host::Code;
 use crate::host::function::Function;
-use crate::seams;
-use crate::tier2::uop::Entered;
 
 // --- built-in callables --------------------------------------------------------------------------
 
@@ -62,7 +58,8 @@ fn slots(a: &Analysis, above: usize) -> CallSlots {
 
 /// The callable is a function of this version.
 pub(super) fn check_function_version(a: &mut Analysis) -> Result<(), Stop> {
-    let callable = a.peek(slots(a, 0).callable);
+    let CallSlots { callable: depth, .. } = slots(a, 0);
+    let callable = a.peek(depth);
     let is_function = a.symbols.is_a(callable, Class::function());
     if let Some(function) = a.symbols.constant(callable).filter(|_| is_function) {
         let version = a.uop().operand0;
@@ -70,6 +67,12 @@ pub(super) fn check_function_version(a: &mut Analysis) -> Result<(), Stop> {
         uop.replace(micro_op::check_function_version_inline, 0, version);
         uop.operand1 = function.object().addr() as u64;
     }
+    check_function(a, depth)
+}
+
+/// The value that has `depth` values on top of it is a function. Its version may be checked as well.
+pub(super) fn check_function(a: &mut Analysis, depth: usize) -> Result<(), Stop> {
+    let callable = a.peek(depth);
     a.learn(callable, Fact::Class(Class::function()))?;
     Ok(())
 }
@@ -93,7 +96,7 @@ pub(super) fn check_exact_arguments(a: &mut Analysis) -> Result<(), Stop> {
     Ok(())
 }
 
-fn function_of(callable: Constant) -> Option<Function> {
+pub(super) fn function_of(callable: Constant) -> Option<Function> {
     // SAFETY: constants are live.
     unsafe { Function::cast(callable.object()) }
 }
@@ -142,6 +145,18 @@ pub(super) fn allocate_object(a: &mut Analysis) -> Result<(), Stop> {
     Ok(())
 }
 
+/// The arguments of `callable(*arguments, **keywords)` become a tuple.
+pub(super) fn make_arguments_a_tuple(a: &mut Analysis) -> Result<(), Stop> {
+    let arguments = a.peek(1);
+    if a.symbols.is_a(arguments, Class::tuple()) {
+        a.remove();
+        return Ok(());
+    }
+    let tuple = a.symbols.with(Fact::Class(Class::tuple()))?;
+    a.poke(1, tuple);
+    Ok(())
+}
+
 /// Setting another evaluator invalidates all executors.
 pub(super) fn check_default_evaluator(a: &mut Analysis) -> Result<(), Stop> {
     // SAFETY: the interpreter is live.
@@ -149,127 +164,4 @@ pub(super) fn check_default_evaluator(a: &mut Analysis) -> Result<(), Stop> {
         a.remove();
     }
     Ok(())
-}
-
-pub(super) fn check_stack_space(a: &mut Analysis) -> Result<(), Stop> {
-    a.space_check = Some(a.at);
-    Ok(())
-}
-
-// --- frames --------------------------------------------------------------------------------------
-
-/// A frame of the callable. Positional arguments become its first variables.
-pub(super) fn frame(a: &mut Analysis) -> Result<(), Stop> {
-    let keywords = if a.uop().number() == micro_op::py_frame_kw {
-        let names = a.pop();
-        a.symbols.tuple_length(names)
-    } else {
-        Some(0)
-    };
-    let mut arguments = a.pop_many(a.oparg());
-    let (receiver, callable) = (a.pop(), a.pop());
-    let positional = keywords.and_then(|count| arguments.len().checked_sub(count)).unwrap_or(0);
-    arguments.truncate(positional);
-    if a.symbols.is_non_null(receiver) {
-        arguments.insert(0, receiver);
-    } else if !a.symbols.is_null(receiver) {
-        arguments.clear();
-    }
-    let function = a.symbols.constant(callable).and_then(function_of);
-    a.new_frame = NewFrame { arguments, function };
-    Ok(())
-}
-
-/// A frame whose first variables are the inputs.
-pub(super) fn frame_of_inputs(a: &mut Analysis, count: usize) -> Result<(), Stop> {
-    let arguments = a.pop_many(count);
-    a.new_frame = NewFrame { arguments, function: None };
-    Ok(())
-}
-
-/// The frame of an `__init__`, and below it one that returns the new instance.
-pub(super) fn init_frame(a: &mut Analysis) -> Result<(), Stop> {
-    let arguments = a.pop_many(a.oparg() + 1);
-    a.pop();
-    let instance = arguments[0];
-    enter(a, seams::specialize::init_cleanup(), &[], None)?;
-    a.push(instance)?;
-    a.new_frame = NewFrame { arguments, function: None };
-    Ok(())
-}
-
-/// The frame that an earlier micro-op has made becomes the current one. The operand is its function or code.
-pub(super) fn push_frame(a: &mut Analysis) -> Result<(), Stop> {
-    let entered = Entered::from_operand(a.uop().operand0).ok_or(Stop::End)?;
-    let NewFrame { arguments, function: called } = core::mem::take(&mut a.new_frame);
-    // SAFETY: what the operands of a trace refer to is live during the analysis, and so are constants.
-    let (code, parameters, namespace) = unsafe {
-        let code = entered.code();
-        let called = called.filter(|function| function.code() == code);
-        let namespace = called.or(entered.function()).and_then(|function| {
-            Namespace::new(function.globals(), function.builtins(), called.is_some(), a.interp)
-        });
-        (code, (*code.as_ptr()).co_argcount as usize, namespace)
-    };
-    // Arguments without a parameter are in a tuple.
-    enter(a, code, &arguments[..arguments.len().min(parameters)], namespace)
-}
-
-/// A new frame becomes the current one.
-fn enter(
-    a: &mut Analysis,
-    code: Code,
-    arguments: &[Symbol],
-    namespace: Option<Namespace>,
-) -> Result<(), Stop> {
-    // SAFETY: what the operands of a trace refer to is live during the analysis.
-    let mut frame = unsafe { AbstractFrame::of(code, arguments, &mut a.symbols)? };
-    frame.namespace = namespace;
-    // SAFETY: as above.
-    frame.space = share_space_check(a, unsafe { (*code.as_ptr()).co_framesize } as u32)?;
-    a.frames.push(frame);
-    Ok(())
-}
-
-/// Makes one check of stack space enough for all frames that exist after it: the check of the first call in a
-/// frame covers everything that is called from there.
-fn share_space_check(a: &mut Analysis, size: u32) -> Result<Option<Space>, Stop> {
-    let own = a.space_check.take();
-    let space = match (a.frame().space, own) {
-        (Some(space), _) => space,
-        (None, Some(check)) => Space { check, used: 0 },
-        // The frame was made with a check at run time of its own.
-        (None, None) => return Ok(None),
-    };
-    let used = space.used.checked_add(size).filter(|&used| used <= i32::MAX as u32).ok_or(Stop::End)?;
-    if let Some(own) = own.filter(|&own| own != space.check) {
-        a.trace[own].replace(micro_op::nop, 0, 0);
-    }
-    a.frame().space = Some(space);
-    let check = &mut a.trace[space.check];
-    check.set_number(micro_op::check_stack_space_operand);
-    check.operand0 = check.operand0.max(used.into());
-    Ok(Some(Space { used, ..space }))
-}
-
-pub(super) fn return_value(a: &mut Analysis) -> Result<(), Stop> {
-    let value = a.pop();
-    leave(a)?;
-    a.push(value)
-}
-
-pub(super) fn return_generator(a: &mut Analysis) -> Result<(), Stop> {
-    leave(a)?;
-    a.push_new(Fact::NonNull)
-}
-
-/// The frame below becomes the current one. The operand is its function or code.
-fn leave(a: &mut Analysis) -> Result<(), Stop> {
-    if a.frames.len() == 1 {
-        return Err(Stop::End);
-    }
-    a.frames.pop();
-    // SAFETY: what the operands of a trace refer to is live during the analysis.
-    let expected = Entered::from_operand(a.uop().operand0).map(|entered| unsafe { entered.code() });
-    if expected == Some(a.code()) { Ok(()) } else { Err(Stop::End) }
 }

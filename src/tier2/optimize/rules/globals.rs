@@ -1,9 +1,10 @@
 //! Globals, builtins and attributes of modules become constants: the trace depends on the dictionary instead of
 //! looking names up in it.
 //!
-//! Functions of the same code can have different globals, and the same version. So the trace checks once in each
-//! frame that the frame has these globals, unless it knows the function itself. The check compares the version of the
-//! keys. Dictionaries have different versions, except that a copy keeps the version until its keys change.
+//! Functions of the same code can have different globals. So the trace checks once in each frame that the frame has these
+//! globals, unless it knows the function itself. It compares the version of the keys and that of the function, since
+//! neither is enough: a copy of a dictionary keeps the version until its keys change, and functions that the same
+//! `def` has made have the same version.
 
 use super::super::analysis::{Analysis, Stop};
 use super::super::class::Class;
@@ -34,28 +35,29 @@ fn value_at(dict: Dict, index: u64) -> Option<Constant> {
     }
 }
 
-/// The globals of the frame, if they have these keys and the trace may rely on them. Refuses if the first frame has
-/// other globals: the trace would leave here.
+/// The globals of the frame, if the trace may rely on them. Refuses if they do not have these keys: the trace would leave
+/// here.
 fn watched_globals<'b>(a: &'b mut Analysis, version: u64) -> Result<Option<&'b mut Namespace>, Stop> {
-    let is_first = a.frames.len() == 1;
     let Some(namespace) = &a.frame().namespace else { return Ok(None) };
     let globals = namespace.globals;
     if !has_keys(globals, version) {
-        // A function that was found by its version may be another one than that which is called.
-        return if is_first { Err(Stop::Refuse) } else { Ok(None) };
+        return Err(Stop::Refuse);
     }
     // SAFETY: the thread is attached and the callbacks are set during the analysis; the dictionary is live.
     let watched = unsafe { watchers::watch_globals(globals, a.dependencies) };
     Ok(a.frame().namespace.as_mut().filter(|_| watched))
 }
 
-/// The keys of the globals have this version. The first such guard of a frame stays.
+/// The keys of the globals have this version. The first such guard of a frame stays, if there is room for the other one.
 pub(super) fn guard(a: &mut Analysis) -> Result<(), Stop> {
     let version = a.uop().operand0;
-    if let Some(namespace) = watched_globals(a, version)?
-        && core::mem::replace(&mut namespace.is_checked, true)
-    {
-        a.remove();
+    let at = a.at;
+    if let Some(namespace) = watched_globals(a, version)? {
+        if namespace.is_checked {
+            a.remove();
+        } else {
+            check_globals(a, at, version);
+        }
     }
     Ok(())
 }
@@ -67,15 +69,23 @@ pub(super) fn load(a: &mut Analysis) -> Result<(), Stop> {
     let mut constant = None;
     if let Some(namespace) = watched_globals(a, uop.operand0)? {
         let value = value_at(namespace.globals, uop.operand1);
-        if namespace.is_checked {
-            constant = value;
-        } else if let Some(before) = room_for_guard.filter(|_| value.is_some()) {
-            namespace.is_checked = true;
-            a.trace[before].replace(micro_op::guard_globals_version, 0, uop.operand0);
-            constant = value;
-        }
+        let is_checked = namespace.is_checked
+            || value.is_some() && room_for_guard.is_some_and(|before| check_globals(a, before, uop.operand0));
+        constant = value.filter(|_| is_checked);
     }
     push_loaded(a, constant)
+}
+
+/// Puts the check of the globals of the frame to `at` and into the place of the `set_ip` before, which an instruction that
+/// only loads a global variable does not need. Returns false if there is none.
+fn check_globals(a: &mut Analysis, at: usize, keys: u64) -> bool {
+    let before = at.checked_sub(1).filter(|&before| a.trace[before].number() == micro_op::set_ip);
+    let (Some(before), Some(namespace)) = (before, &mut a.frame().namespace) else { return false };
+    namespace.is_checked = true;
+    let function = namespace.version.get().into();
+    a.trace[before].replace(micro_op::guard_globals_version, 0, keys);
+    a.trace[at].replace(micro_op::check_function, 0, function);
+    true
 }
 
 /// A builtin. A guard has checked that there is no global variable of that name.

@@ -6,6 +6,7 @@
 
 mod attributes;
 mod calls;
+mod frames;
 mod globals;
 mod numbers;
 mod truth;
@@ -35,6 +36,7 @@ pub(super) fn apply(a: &mut Analysis) -> Result<(), Stop> {
         op::copy => copy_value(a),
         op::swap => swap_values(a),
         op::insert_null => null_below(a),
+        op::end_send => drop_below(a),
         op::load_special => special_method(a),
 
         // Constants.
@@ -131,6 +133,7 @@ pub(super) fn apply(a: &mut Analysis) -> Result<(), Stop> {
         op::call_tuple_1 => calls::convert(a, Class::tuple()),
         op::call_isinstance => calls::is_instance(a),
         op::check_function_version => calls::check_function_version(a),
+        op::check_function_version_ex => calls::check_function(a, 3),
         op::check_function_exact_args => calls::check_exact_arguments(a),
         op::check_call_bound_method_exact_args => calls::check_bound_method(a),
         op::init_call_bound_method_exact_args | op::expand_method => calls::expand_method(a, 0),
@@ -138,19 +141,22 @@ pub(super) fn apply(a: &mut Analysis) -> Result<(), Stop> {
         op::maybe_expand_method => calls::maybe_expand_method(a, 0),
         op::maybe_expand_method_kw => calls::maybe_expand_method(a, 1),
         op::check_and_allocate_object => calls::allocate_object(a),
+        op::make_callargs_a_tuple => calls::make_arguments_a_tuple(a),
         op::check_pep_523 => calls::check_default_evaluator(a),
-        op::check_stack_space => calls::check_stack_space(a),
+        op::check_stack_space => frames::check_stack_space(a),
 
         // Frames.
-        op::init_call_py_exact_args | op::py_frame_general | op::py_frame_kw => calls::frame(a),
-        op::create_init_frame => calls::init_frame(a),
-        op::load_attr_property_frame => calls::frame_of_inputs(a, 1),
-        op::binary_op_subscr_init_call => calls::frame_of_inputs(a, 2),
-        op::push_frame => calls::push_frame(a),
-        op::return_value => calls::return_value(a),
-        op::return_generator => calls::return_generator(a),
-        // A generator's frame has run before: nothing is known about its stack.
-        op::for_iter_gen_frame | op::send_gen_frame | op::yield_value => Err(Stop::End),
+        op::init_call_py_exact_args | op::py_frame_general | op::py_frame_kw => frames::of_call(a),
+        op::py_frame_ex => frames::of_spread_call(a),
+        op::create_init_frame => frames::of_init(a),
+        op::load_attr_property_frame => frames::of_inputs(a, 1),
+        op::binary_op_subscr_init_call => frames::of_inputs(a, 2),
+        op::push_frame => frames::push_frame(a),
+        op::return_value => frames::return_value(a),
+        op::return_generator => frames::return_generator(a),
+        op::yield_value => frames::return_value(a),
+        op::for_iter_gen_frame => frames::of_iteration(a),
+        op::send_gen_frame => frames::of_send(a),
 
         // The end.
         op::jump_to_top | op::exit_trace => Err(Stop::End),
@@ -227,6 +233,13 @@ fn swap_values(a: &mut Analysis) -> Result<(), Stop> {
 fn null_below(a: &mut Analysis) -> Result<(), Stop> {
     let value = a.pop();
     a.push_new(Fact::Null)?;
+    a.push(value)
+}
+
+/// The value below the topmost one goes.
+fn drop_below(a: &mut Analysis) -> Result<(), Stop> {
+    let value = a.pop();
+    a.pop();
     a.push(value)
 }
 

@@ -4,8 +4,9 @@ use core::ffi::{c_int, c_uint};
 use core::mem::zeroed;
 use std::sync::Once;
 
+use crate::host::function::Function;
 use crate::host::object::{self, static_head};
-use crate::host::{Code, Frame, PyObject, PyTypeObject, StackRef, false_, ffi, small_int, true_};
+use crate::host::{Code, PyObject, PyTypeObject, false_, ffi, small_int, true_};
 
 macro_rules! types {
     ($($name:ident = $version:literal;)*) => {
@@ -169,34 +170,33 @@ pub(super) fn code_with_name(name: *mut PyObject) -> Code {
     code
 }
 
-/// An interpreter, and a frame of `code` with these globals.
-pub(super) struct Running {
-    pub(super) interp: Box<ffi::PyInterpreterState>,
-    frame: Box<ffi::_PyInterpreterFrame>,
+thread_local! {
+    /// The builtins of the interpreter and of all functions.
+    static BUILTINS: *mut PyObject = dict(&[]);
 }
 
-impl Running {
-    pub(super) fn new(code: Code, globals: *mut PyObject) -> Running {
-        start();
-        // SAFETY: the fields are numbers and nullable pointers. The interpreter is too large for the stack.
-        let (mut interp, mut frame) = unsafe {
-            let interp: Box<ffi::PyInterpreterState> = Box::<_>::new_zeroed().assume_init();
-            let frame: Box<ffi::_PyInterpreterFrame> = Box::new(zeroed());
-            (interp, frame)
-        };
-        let builtins = dict(&[]);
-        interp.builtins = builtins;
-        // SAFETY: code objects are immortal in these tests.
-        frame.f_executable = unsafe { StackRef::new(code.object()).raw() };
-        frame.f_globals = globals;
-        frame.f_builtins = builtins;
-        Running { interp, frame }
-    }
+/// An interpreter.
+pub(super) fn interp() -> Box<ffi::PyInterpreterState> {
+    start();
+    // SAFETY: the fields are numbers and nullable pointers. The interpreter is too large for the stack.
+    let mut interp: Box<ffi::PyInterpreterState> = unsafe { Box::<_>::new_zeroed().assume_init() };
+    interp.builtins = BUILTINS.with(|&builtins| builtins);
+    interp
+}
 
-    pub(super) fn frame(&mut self) -> Frame {
-        // SAFETY: the frame lives as long as `self`.
-        unsafe { Frame::from_ptr(&raw mut *self.frame) }
-    }
+/// The version of all functions.
+pub(super) const FUNCTION_VERSION: u64 = 55;
+
+/// A function with this code and these globals.
+pub(super) fn function(code: Code, globals: *mut PyObject) -> Function {
+    // SAFETY: the fields are numbers and nullable pointers.
+    let mut function: Box<ffi::PyFunctionObject> = Box::new(unsafe { zeroed() });
+    function.ob_base = static_head(&raw mut PyFunction_Type);
+    function.func_code = code.object();
+    function.func_globals = globals;
+    function.func_builtins = BUILTINS.with(|&builtins| builtins);
+    function.func_version = FUNCTION_VERSION as u32;
+    Function::from_object((&raw mut *Box::leak(function)).cast())
 }
 
 /// The version of the keys of all dictionaries.

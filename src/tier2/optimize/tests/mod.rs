@@ -3,6 +3,7 @@
 // Debug hosts count references by functions of their own.
 #![cfg(not(py_debug))]
 
+mod frames;
 mod host;
 
 use proptest::prelude::*;
@@ -11,10 +12,9 @@ use super::analysis::{Analysis, Stop};
 use super::class::Class;
 use super::cleanup::clean_up;
 use super::symbols::{Constant, Fact, MAX_SYMBOLS, Symbol, Symbols};
-use super::{run, self_test};
+use super::{Start, run, self_test};
 use crate::bytecode::micro_op as op;
 use crate::host::{Code, PyObject, PyTypeObject, false_, ffi, none, object, small_int, true_};
-use crate::tier2::uop::Entered;
 use crate::tier2::{Dependencies, Trace, Uop};
 
 fn symbols() -> Symbols {
@@ -197,12 +197,12 @@ fn numbers(trace: &Trace) -> Vec<u16> {
 
 /// The trace after the analysis, which begins in a frame of `code` with an empty stack.
 fn analyzed_in(code: Code, globals: *mut PyObject, uops: &[Uop]) -> Result<Trace, Stop> {
-    let mut running = host::Running::new(code, globals);
+    let mut interp = host::interp();
+    let start = Start { code, function: Some(host::function(code, globals)), stack_entries: 0 };
     let mut trace: Trace = uops.iter().copied().collect();
     let mut dependencies = Dependencies::NONE;
-    let interp = &raw mut *running.interp;
-    // SAFETY: the frame is complete as far as the analysis reads it, and stays so.
-    let analysis = unsafe { Analysis::new(running.frame(), 0, interp, &mut trace, &mut dependencies) };
+    // SAFETY: the objects are complete as far as the analysis reads them, and stay so.
+    let analysis = unsafe { Analysis::new(&start, &raw mut *interp, &mut trace, &mut dependencies) };
     match run(analysis.unwrap()) {
         Stop::End => Ok(trace),
         stop => Err(stop),
@@ -369,23 +369,42 @@ fn load_global(index: u64) -> Uop {
 #[test]
 fn globals_become_constants_behind_one_check() {
     let values = [none(), true_()];
-    let trace = [
-        with(op::nop, 0),
+    let rest = [
         load_global(1),
+        with(op::set_ip, 0),
         with(op::nop, 0),
         load_global(0),
         operand(op::guard_globals_version, host::KEYS_VERSION),
         with(op::jump_to_top, 0),
     ];
-    let after = analyzed_in(host::code(0, 0, 20), host::dict(&values), &trace).unwrap();
     let load = op::load_const_inline_borrow;
-    let expected = [op::guard_globals_version, load, op::nop, load, op::nop, op::jump_to_top];
-    assert_eq!(numbers(&after), expected);
-    assert_eq!(after[0].operand0, host::KEYS_VERSION);
-    assert_eq!(
-        [after[1], after[3]].map(|uop| uop.operand0),
-        [values[1], values[0]].map(|value| value.addr() as u64)
-    );
+    for first in [with(op::nop, 0), operand(op::guard_globals_version, host::KEYS_VERSION)] {
+        let trace = [&[with(op::set_ip, 0), first], &rest[..]].concat();
+        let after = analyzed_in(host::code(0, 0, 20), host::dict(&values), &trace).unwrap();
+        assert_eq!(
+            numbers(&after),
+            [
+                [op::guard_globals_version, op::check_function, load, op::set_ip],
+                [op::nop, load, op::nop, op::jump_to_top]
+            ]
+            .concat()
+        );
+        assert_eq!(
+            [after[0], after[1]].map(|uop| uop.operand0),
+            [host::KEYS_VERSION, host::FUNCTION_VERSION]
+        );
+        assert_eq!(
+            [after[2], after[5]].map(|uop| uop.operand0),
+            [values[1], values[0]].map(|value| value.addr() as u64)
+        );
+    }
+}
+
+#[test]
+fn globals_are_looked_up_where_there_is_no_room_for_the_check() {
+    let trace = [with(op::nop, 0), load_global(0), with(op::jump_to_top, 0)];
+    let after = analyzed_in(host::code(0, 0, 20), host::dict(&[none()]), &trace).unwrap();
+    assert_eq!(numbers(&after), numbers(&trace.into_iter().collect()));
 }
 
 #[test]
@@ -396,120 +415,10 @@ fn globals_with_other_keys_refuse_the_trace() {
 
 #[test]
 fn a_global_that_is_gone_stays_a_lookup() {
-    let trace = [with(op::nop, 0), load_global(0), with(op::jump_to_top, 0)];
+    let trace = [with(op::set_ip, 0), with(op::nop, 0), load_global(0), with(op::jump_to_top, 0)];
     let globals = host::dict(&[core::ptr::null_mut()]);
     let after = analyzed_in(host::code(0, 0, 20), globals, &trace).unwrap();
     assert_eq!(numbers(&after), numbers(&trace.into_iter().collect()));
-}
-
-// --- frames --------------------------------------------------------------------------------------
-
-/// The operand of a micro-op that enters or returns to a frame of this code.
-fn running(code: Code) -> u64 {
-    Entered::Code(code).to_operand()
-}
-
-/// A call with one argument, whose callable and receiver are on the stack.
-fn call(callee: Code) -> [Uop; 3] {
-    [
-        with(op::check_stack_space, 1),
-        with(op::init_call_py_exact_args, 1),
-        operand(op::push_frame, running(callee)),
-    ]
-}
-
-fn callable_null_and_int() -> [Uop; 3] {
-    [with(op::load_fast, 0), with(op::push_null, 0), with(op::load_small_int, 1)]
-}
-
-/// Pushes something and returns it to a frame of `caller`.
-fn return_to(caller: Code) -> [Uop; 2] {
-    [with(op::load_fast, 0), operand(op::return_value, running(caller))]
-}
-
-#[test]
-fn arguments_are_known_in_the_callee_and_results_in_the_caller() {
-    let (caller, callee) = (host::code(0, 1, 20), host::code(1, 1, 30));
-    let mut trace = Trace::new();
-    trace.extend(callable_null_and_int());
-    trace.extend(call(callee));
-    trace.extend([with(op::load_fast_borrow, 0), with(op::guard_tos_int, 0), with(op::pop_top, 0)]);
-    trace.extend(return_to(caller));
-    trace.extend([with(op::guard_tos_int, 0), with(op::jump_to_top, 0)]);
-    let after = numbers(&analyzed_in(caller, host::dict(&[]), &trace).unwrap());
-    assert_eq!(after[7], op::nop, "in the callee");
-    assert_eq!(after[11], op::nop, "in the caller");
-}
-
-#[test]
-fn a_receiver_that_may_be_null_shifts_the_arguments_by_an_unknown_number() {
-    let (caller, callee) = (host::code(0, 1, 20), host::code(1, 1, 30));
-    let mut trace = Trace::new();
-    trace.extend([with(op::load_fast, 0), with(op::load_fast, 0), with(op::load_small_int, 1)]);
-    trace.extend(call(callee));
-    trace.extend([with(op::load_fast_borrow, 0), with(op::guard_tos_int, 0), with(op::jump_to_top, 0)]);
-    let after = numbers(&analyzed_in(caller, host::dict(&[]), &trace).unwrap());
-    assert_eq!(after[7], op::guard_tos_int);
-}
-
-#[test]
-fn a_return_to_an_unexpected_frame_ends_the_analysis() {
-    let (caller, callee) = (host::code(0, 1, 20), host::code(1, 1, 30));
-    let mut trace = Trace::new();
-    trace.extend(callable_null_and_int());
-    trace.extend(call(callee));
-    trace.extend(return_to(callee));
-    trace.extend([with(op::guard_tos_int, 0), with(op::jump_to_top, 0)]);
-    let after = numbers(&analyzed_in(caller, host::dict(&[]), &trace).unwrap());
-    assert_eq!(after[8], op::guard_tos_int);
-}
-
-#[test]
-fn one_check_of_stack_space_is_enough_for_all_calls() {
-    let (caller, outer, inner) = (host::code(0, 1, 20), host::code(1, 1, 30), host::code(1, 1, 40));
-    let mut trace = Trace::new();
-    // outer(inner(…)), then inner(…).
-    trace.extend(callable_null_and_int());
-    trace.extend(call(outer));
-    trace.extend(callable_null_and_int());
-    trace.extend(call(inner));
-    trace.extend(return_to(outer));
-    trace.push(operand(op::return_value, running(caller)));
-    trace.extend(callable_null_and_int());
-    trace.extend(call(inner));
-    trace.push(with(op::exit_trace, 0));
-    let after = analyzed_in(caller, host::dict(&[]), &trace).unwrap();
-    let is_check = |uop: &&Uop| uop.number() == op::check_stack_space;
-    assert_eq!(after.iter().filter(is_check).count(), 0);
-    let combined: Vec<u64> = after
-        .iter()
-        .filter(|uop| uop.number() == op::check_stack_space_operand)
-        .map(|uop| uop.operand0)
-        .collect();
-    assert_eq!(combined, [30 + 40]);
-}
-
-#[test]
-fn a_check_in_a_frame_that_made_its_own_space_is_not_enough_for_its_caller() {
-    let (caller, outer, inner) = (host::code(0, 1, 20), host::code(1, 1, 30), host::code(1, 1, 40));
-    let mut trace = Trace::new();
-    // The frame of `outer` may be in a new chunk of the data stack, so its check says nothing about the old one.
-    trace.extend(callable_null_and_int());
-    trace.extend([with(op::py_frame_general, 1), operand(op::push_frame, running(outer))]);
-    trace.extend(callable_null_and_int());
-    trace.extend(call(inner));
-    trace.extend(return_to(outer));
-    trace.push(operand(op::return_value, running(caller)));
-    trace.extend(callable_null_and_int());
-    trace.extend(call(inner));
-    trace.push(with(op::exit_trace, 0));
-    let after = analyzed_in(caller, host::dict(&[]), &trace).unwrap();
-    let combined: Vec<u64> = after
-        .iter()
-        .filter(|uop| uop.number() == op::check_stack_space_operand)
-        .map(|uop| uop.operand0)
-        .collect();
-    assert_eq!(combined, [40, 40]);
 }
 
 // --- the clean-up --------------------------------------------------------------------------------

@@ -1,0 +1,435 @@
+//! Recording: what a program really does from some instruction on becomes a trace.
+//!
+//! A counter in the bytecode or at a side exit asks for an executor ([`wish`]). Tier 1 then runs on in a loop that shows
+//! a [`Recording`] each instruction before it runs. When the next one is there, it is known what the instruction met
+//! and where it led, and it is translated ([`super::translate`]). An instruction that tier 1 has specialized for
+//! something else is specialized anew at once, so that the trace gets the form of what it meets now.
+//!
+//! A recording ends where the trace is a loop, or where it cannot go on. Meanwhile anything may happen that Python
+//! code can do. What the micro-ops assume is checked by guards, whenever the trace runs; what is not is covered by
+//! [`invalidate::epoch`]. The program never notices a recording.
+
+mod attempts;
+#[cfg(py_debug)]
+mod debug;
+mod wish;
+
+use std::alloc::{Layout, alloc};
+
+pub(crate) use attempts::{ATTEMPTS, Outcome};
+pub(crate) use wish::{ask, is_wanted};
+
+use super::executor::OwnedExecutor;
+use super::translate::{Arrival, End, Running, Translator};
+use super::{create, install, invalidate, optimize};
+use crate::bytecode::metadata::{Instruction, Operand, Step};
+use crate::bytecode::{BackoffCounter, opcode};
+use crate::host::function::Function;
+use crate::host::{Code, CodeUnit, Frame, FunctionVersion, StackRef, ThreadState, ffi};
+use crate::instrument::opcodes::is_instrumented;
+use wish::Wish;
+
+/// How often a recording is tried again because the program did something unusual meanwhile.
+const RETRIES: u16 = 3;
+/// The steps of the counter until then.
+const STEPS_UNTIL_RETRY: u16 = 5;
+/// The fewest instructions that are worth a trace which is no loop.
+const FEWEST_INSTRUCTIONS: usize = 2;
+
+/// A recording in progress. It belongs to one thread, and to the frames above the entry frame where it began.
+pub(crate) struct Recording {
+    wish: Wish,
+    translator: Translator,
+    /// The number of instructions that are translated.
+    instructions: usize,
+    /// The instruction that runs, which is not translated yet.
+    running: Option<Running>,
+    /// That instruction has been specialized for this recording.
+    is_specialized: bool,
+    /// It was specialized for something else than what it meets.
+    misses: bool,
+    /// An earlier instruction was.
+    has_missed: bool,
+    /// An executor of the trace may take the place of the first instruction.
+    fits_bytecode: bool,
+    begin: Begin,
+    ending: Option<Ending>,
+    /// The executor in front of which the trace ends.
+    following: Option<OwnedExecutor>,
+    /// [`invalidate::epoch`] at the beginning.
+    epoch: usize,
+    /// The instruction in front of which the trace ends.
+    #[cfg(py_debug)]
+    end: Option<CodeUnit>,
+}
+
+/// Where a recording begins.
+struct Begin {
+    /// The code, which the translator keeps alive.
+    code: Code,
+    function: Option<FunctionVersion>,
+    stack_entries: usize,
+}
+
+/// How the trace of a recording ends.
+#[derive(Clone, Copy)]
+enum Ending {
+    Loop,
+    Exit(End),
+}
+
+impl Recording {
+    /// Begins the recording that is wanted. `None` if there is no memory for it, or if nothing is wanted any more.
+    ///
+    /// # Safety
+    /// The thread is attached and `tstate` is its state. `frame` is its current frame, published, and `next` the
+    /// instruction that runs next.
+    pub(crate) unsafe fn begin(tstate: ThreadState, frame: Frame, next: CodeUnit) -> Option<Box<Recording>> {
+        let wish = wish::take()?;
+        // SAFETY: the frame is current and published (caller).
+        unsafe {
+            if !(*tstate.interp()).jit {
+                return None;
+            }
+            let first = Arrival { frame, sp: frame.stack_pointer(), instr: next };
+            let begin = Begin {
+                code: frame.code(),
+                function: first.version_of_namespace(),
+                stack_entries: first.stack_entries(),
+            };
+            let start = wish.start();
+            let mut recording = on_heap(Recording {
+                fits_bytecode: wish.is_for_bytecode(),
+                translator: Translator::new(frame, start, start != next),
+                wish,
+                instructions: 0,
+                running: None,
+                is_specialized: false,
+                misses: false,
+                has_missed: false,
+                begin,
+                ending: None,
+                following: None,
+                epoch: invalidate::epoch(),
+                #[cfg(py_debug)]
+                end: None,
+            })?;
+            if start != next {
+                // The jump that closes a loop has just run.
+                let mut jump = Running::at(frame, start)?;
+                let (opcode, low) = start.decode();
+                if opcode == opcode::EXTENDED_ARG {
+                    let (opcode, oparg) = start.add(1).decode();
+                    jump.becomes(Instruction::of(opcode)?, start.add(1), low << 8 | oparg);
+                }
+                recording.translator.instruction(&jump, first, false).ok()?;
+                recording.instructions = 1;
+            }
+            Some(recording)
+        }
+    }
+
+    /// The instruction at `instr` is about to run in `frame`. Translates the one before it. Returns whether the
+    /// recording goes on.
+    ///
+    /// # Safety
+    /// The thread is attached. `frame` is its current frame, `sp` its stack pointer, and `instr` an instruction in its
+    /// bytecode, at the first of its EXTENDED_ARGs. The instruction before has run in the way that
+    /// [`Recording::runs`] was told.
+    pub(crate) unsafe fn arrives(&mut self, frame: Frame, sp: *mut StackRef, instr: CodeUnit) -> bool {
+        let then = Arrival { frame, sp, instr };
+        // SAFETY: the thread is attached and the frame current (caller). The translator keeps the code of the
+        // instruction before alive.
+        unsafe {
+            if let Some(mut done) = self.running.take()
+                && !done.runs_again(then)
+            {
+                self.has_missed |= self.misses && !done.specialize_call(then);
+                let store = done.fused_store(then);
+                let between = store.as_ref().map_or(then, |store| Arrival { instr: store.instr(), ..then });
+                if !self.take_over(&done, between) || store.is_some_and(|store| !self.take_over(&store, then))
+                {
+                    return false;
+                }
+            }
+            if instr == self.wish.start() && self.instructions > 0 {
+                self.ending = Some(Ending::Loop);
+                self.translator.close();
+                return false;
+            }
+            let Some(next) = Running::at(frame, instr) else { return false };
+            if self.translator.is_at_end() {
+                self.end_before(&next, End::Recursion);
+                return false;
+            }
+            if let Some(end) = self.end_at(&next, frame, instr) {
+                self.end_before(&next, end);
+                self.following = next.into_executor();
+                return false;
+            }
+            self.running = Some(next);
+            (self.is_specialized, self.misses) = (false, false);
+            true
+        }
+    }
+
+    /// The body of `opcode` is about to run for the instruction at which the recording has arrived. Returns the opcode
+    /// whose body runs instead, and its argument: the same for the program.
+    ///
+    /// # Safety
+    /// As for [`Recording::arrives`]; `oparg` is the instruction's argument, and `instr` the unit with its opcode.
+    pub(crate) unsafe fn runs(&mut self, opcode: u8, instr: CodeUnit, oparg: usize) -> (u8, usize) {
+        let Some(running) = &mut self.running else { return (opcode, oparg) };
+        // SAFETY: the instruction is in the bytecode of the current frame (caller).
+        unsafe {
+            let (opcode, oparg) = match running.replaced() {
+                Some((original, low)) if opcode == opcode::ENTER_EXECUTOR => (original, low.into()),
+                _ => (opcode, oparg),
+            };
+            let Some(row) = Instruction::of(opcode) else { return (opcode, oparg) };
+            let was = running.row();
+            running.becomes(row, instr, oparg);
+            if opcode == opcode::JUMP_BACKWARD_JIT {
+                // Its counter must not ask for another recording meanwhile.
+                return (opcode::JUMP_BACKWARD_NO_JIT, oparg);
+            }
+            if !self.is_specialized && begins_with_counter(row) {
+                // The generic form runs: the instruction has not been specialized yet, or for something else.
+                self.is_specialized = true;
+                self.misses = was.family == Some(opcode);
+                let counter = BackoffCounter::load_at(instr);
+                if !counter.is_unreachable() {
+                    counter.expired().store_at(instr);
+                }
+            }
+            (opcode, oparg)
+        }
+    }
+
+    /// The instruction that ran has raised an exception. The recording is over.
+    pub(crate) fn raises(&mut self) {
+        if let Some(running) = self.running.take() {
+            // SAFETY: the translator keeps the code of the instruction alive.
+            unsafe { self.end_before(&running, End::Exception) };
+        }
+    }
+
+    /// Why the trace ends in front of `next`, the instruction at `instr`, whatever it would do. `None` if it does not.
+    ///
+    /// An executor that is there already may be that of a loop which belongs to this one: that of a generator, or of
+    /// what drives one. The trace goes through the original instruction then.
+    ///
+    /// # Safety
+    /// As for [`Recording::arrives`].
+    unsafe fn end_at(&self, next: &Running, frame: Frame, instr: CodeUnit) -> Option<End> {
+        // SAFETY: an EXTENDED_ARG is followed by another unit of the same bytecode.
+        unsafe {
+            let mut opcode = instr.opcode();
+            if opcode == opcode::EXTENDED_ARG {
+                opcode = instr.add(1).opcode();
+            }
+            match opcode {
+                opcode::ENTER_EXECUTOR => {
+                    let passes = next.is_replaced_jump_back() && self.translator.may_jump_back(frame);
+                    (!passes).then_some(End::Executor)
+                }
+                opcode::EXTENDED_ARG => Some(End::Untranslatable),
+                opcode if is_instrumented(opcode) => Some(End::Instrumented),
+                _ => None,
+            }
+        }
+    }
+
+    /// Adds an instruction that has run to the trace. If that fails, the trace ends in front of it.
+    ///
+    /// # Safety
+    /// As for [`Recording::arrives`].
+    unsafe fn take_over(&mut self, done: &Running, then: Arrival) -> bool {
+        // SAFETY: the contract is the same.
+        unsafe {
+            match self.translate(done, then) {
+                Ok(()) => {
+                    self.instructions += 1;
+                    true
+                }
+                Err(end) => {
+                    self.end_before(done, end);
+                    false
+                }
+            }
+        }
+    }
+
+    /// Translates an instruction that has run.
+    ///
+    /// # Safety
+    /// As for [`Recording::arrives`].
+    unsafe fn translate(&mut self, done: &Running, then: Arrival) -> Result<(), End> {
+        // SAFETY: the contract is the same.
+        unsafe {
+            if self.fits_bytecode && self.instructions == 0 {
+                // An executor in the bytecode must make progress before it can leave.
+                let result = self.translator.instruction(done, then, true);
+                if result.is_ok() {
+                    return result;
+                }
+                self.fits_bytecode = false;
+            }
+            self.translator.instruction(done, then, false)
+        }
+    }
+
+    /// Ends the trace in front of this instruction.
+    ///
+    /// # Safety
+    /// The bytecode is live.
+    unsafe fn end_before(&mut self, instruction: &Running, end: End) {
+        self.ending = Some(Ending::Exit(end));
+        #[cfg(py_debug)]
+        {
+            self.end = Some(instruction.instr());
+        }
+        // SAFETY: the bytecode is live (caller).
+        unsafe { self.translator.leave(instruction.start(), instruction.target()) };
+    }
+
+    /// Makes an executor of the trace, if it is worth one. The recording is over.
+    ///
+    /// # Safety
+    /// The thread is attached, no exception is set, and its current frame is published.
+    pub(crate) unsafe fn finish(mut self: Box<Recording>) {
+        // SAFETY: the contract is the same.
+        let outcome = unsafe { self.complete() };
+        attempts::count(outcome);
+        #[cfg(py_debug)]
+        // SAFETY: the thread is attached (caller). The translator keeps the code alive.
+        unsafe {
+            debug::show(self.begin.code, self.wish.start(), self.instructions, outcome, self.end);
+        }
+    }
+
+    /// [`Recording::finish`], which tells what became of it.
+    ///
+    /// # Safety
+    /// As for [`Recording::finish`].
+    unsafe fn complete(&mut self) -> Outcome {
+        let Some(ending) = self.ending else { return Outcome::Abandoned };
+        // SAFETY: the thread is attached (caller); the translator keeps the code alive.
+        unsafe {
+            let interp = ThreadState::current().interp();
+            if let Some(outcome) = self.postpone(ending) {
+                return outcome;
+            }
+            if let Ending::Exit(end) = ending
+                && self.instructions < FEWEST_INSTRUCTIONS
+            {
+                return Outcome::TooShort(end);
+            }
+            if !(*interp).jit || invalidate::epoch() != self.epoch {
+                return Outcome::Invalidated;
+            }
+            match self.make_executor(interp) {
+                Ok(()) => {
+                    self.wish.reset_counter();
+                    match ending {
+                        Ending::Loop => Outcome::Loop,
+                        Ending::Exit(end) => Outcome::Exit(end),
+                    }
+                }
+                Err(outcome) => outcome,
+            }
+        }
+    }
+
+    /// Whether to try again instead of making an executor, because the program did something unusual this time.
+    ///
+    /// # Safety
+    /// As for [`Recording::finish`].
+    unsafe fn postpone(&self, ending: Ending) -> Option<Outcome> {
+        // SAFETY: the thread is attached (caller), and the translator keeps the code alive.
+        unsafe {
+            let may_wait = self.wish.earlier_attempts() < RETRIES;
+            match ending {
+                Ending::Exit(End::LoopEnded) if may_wait => {
+                    // The next time that the loop goes round.
+                    self.wish.ask_again(1);
+                    Some(Outcome::Retry)
+                }
+                Ending::Exit(End::UnlikelyBranch) if may_wait => {
+                    self.wish.ask_again(STEPS_UNTIL_RETRY);
+                    Some(Outcome::Retry)
+                }
+                _ if self.has_missed && self.wish.is_for_loop() && may_wait => Some(Outcome::Unstable),
+                _ => None,
+            }
+        }
+    }
+
+    /// Makes an executor of the trace and puts it to where it was wanted.
+    ///
+    /// # Safety
+    /// As for [`Recording::finish`]. Nothing that the trace relies on without a guard has changed since it began.
+    unsafe fn make_executor(&mut self, interp: *mut ffi::PyInterpreterState) -> Result<(), Outcome> {
+        // SAFETY: the thread is attached and the frame published (caller); the translator keeps the code alive, and
+        // the start is in its bytecode.
+        unsafe {
+            if self.fits_bytecode && !install::can_replace(self.begin.code, self.wish.start()) {
+                return Err(Outcome::NoRoom);
+            }
+            self.translator.resolve_functions();
+            let start = optimize::Start {
+                code: self.begin.code,
+                function: self.begin.function(),
+                stack_entries: self.begin.stack_entries,
+            };
+            let Translator { trace, dependencies, .. } = &mut self.translator;
+            create::finish_trace(trace, &start, dependencies)?;
+            let created = create::compile(interp, trace, dependencies)?;
+            let executor = created.executor();
+            executor.set_chain_depth(self.wish.depth(self.fits_bytecode));
+            if self.fits_bytecode && !install::install(self.begin.code, self.wish.start(), executor) {
+                return Err(Outcome::NoMemory);
+            }
+            // The first exit is the one at the end: the others are in stubs behind it.
+            if let (Some(following), Some(end)) = (self.following.take(), executor.exits().next()) {
+                end.set_executor(following);
+            }
+            self.wish.fulfil(created);
+            Ok(())
+        }
+    }
+}
+
+impl Begin {
+    /// The function in which the recording began, if it is still known.
+    ///
+    /// # Safety
+    /// The thread is attached.
+    unsafe fn function(&self) -> Option<Function> {
+        // SAFETY: the thread is attached (caller), and a function that is found is live.
+        unsafe {
+            let (function, _) = Function::of_version(self.function?);
+            function.filter(|function| function.code() == self.code)
+        }
+    }
+}
+
+/// Whether an instruction begins with a step that counts until it is specialized.
+fn begins_with_counter(row: &Instruction) -> bool {
+    row.steps.first().is_some_and(|step| {
+        step.is_adaptive() && matches!(step, Step::Op { operands: [Operand::Units(1)], .. })
+    })
+}
+
+/// Moves a value to the heap. `None` if memory is short.
+fn on_heap<T>(value: T) -> Option<Box<T>> {
+    // SAFETY: the type has a size. The memory is new, and has the layout with which a box frees it.
+    unsafe {
+        let memory = alloc(Layout::new::<T>()).cast::<T>();
+        if memory.is_null() {
+            return None;
+        }
+        memory.write(value);
+        Some(Box::from_raw(memory))
+    }
+}

@@ -1,0 +1,209 @@
+//! What a thread wants to be recorded: a counter has asked for an executor, which does not exist yet.
+
+use core::cell::Cell;
+
+use super::super::executor::{Executor, OwnedExecutor, SideExit};
+use super::super::list;
+use super::super::translate::code_version;
+use crate::bytecode::{BackoffCounter, opcode, thresholds};
+use crate::host::{Code, CodeUnit, Frame, ThreadState, ffi};
+
+/// The number of executors that side exits may lead to one after the other, until one has to be in the bytecode.
+const MAX_CHAIN_DEPTH: u8 = ffi::MAX_CHAIN_DEPTH as u8;
+
+/// The most executors that begin at the same instruction.
+const MAX_ALTERNATIVES: usize = 8;
+
+/// A recording that is wanted.
+pub(super) struct Wish {
+    /// The first instruction of the trace, in live bytecode while the recording runs. For a loop, the jump back.
+    start: CodeUnit,
+    /// Its unit with the opcode.
+    instr: CodeUnit,
+    /// The number of executors that side exits lead through from one in the bytecode to the new one.
+    depth: u8,
+    /// The side exit that the new one is for, and its executor. `None` for a loop.
+    exit: Option<(OwnedExecutor, SideExit)>,
+}
+
+thread_local! {
+    /// What the thread wants. It is taken before anything else runs, so it never waits for the end of a thread.
+    static WISH: Cell<*mut Wish> = const { Cell::new(core::ptr::null_mut()) };
+}
+
+/// Whether the thread wants a recording.
+#[inline(always)]
+pub(crate) fn is_wanted() -> bool {
+    !WISH.get().is_null()
+}
+
+/// Asks for an executor for what `frame` runs from `start` on: for the side exit that has just become hot, if the thread
+/// runs an executor, else for the loop that the jump at `start` closes. Returns one that is there already and begins
+/// there. Otherwise, the thread wants a recording from now on, if that is possible.
+///
+/// # Safety
+/// The thread is attached. `frame` is its current frame, and `start` an instruction in its bytecode.
+pub(crate) unsafe fn ask(frame: Frame, start: CodeUnit, chain_depth: u8) -> Option<OwnedExecutor> {
+    // SAFETY: thread and frame are as the caller says. The current executor is live. An EXTENDED_ARG is followed by
+    // another unit.
+    unsafe {
+        let instr = if start.opcode() == opcode::EXTENDED_ARG { start.add(1) } else { start };
+        if instr.opcode() == opcode::EXTENDED_ARG {
+            return None;
+        }
+        let tstate = ThreadState::current();
+        let exit = match Executor::from_ptr((*tstate.as_ptr()).current_executor.cast()) {
+            None => None,
+            Some(executor) => {
+                if let Err(answer) = alternative(tstate.interp(), executor, frame.code(), start) {
+                    return answer;
+                }
+                let target = start.offset_from(frame.bytecode()) as u32;
+                let asks = |exit: &SideExit| exit.target() == target && exit.temperature().triggers();
+                let mut asking = executor.exits().filter(asks);
+                // If there are two, the offsets may be of two code objects. The one that does not ask now will be alone.
+                let (Some(exit), None) = (asking.next(), asking.next()) else { return None };
+                Some((executor.new_ref(), exit))
+            }
+        };
+        drop(take());
+        let wish = super::on_heap(Wish { start, instr, depth: chain_depth % MAX_CHAIN_DEPTH, exit });
+        WISH.set(wish.map_or(core::ptr::null_mut(), Box::into_raw));
+        None
+    }
+}
+
+/// Whether a side exit of `current` to `start` is to get a new executor. If not, returns what it gets instead.
+///
+/// All exits to an instruction lead to the same executor, the first one that was made for it. If its guards fail in
+/// front of that instruction, its exit leads to another one for the same instruction, and so on.
+///
+/// # Safety
+/// The thread is attached to the interpreter; executor and code are live, and `start` is in its bytecode.
+unsafe fn alternative(
+    interp: *mut ffi::PyInterpreterState,
+    current: Executor,
+    code: Code,
+    start: CodeUnit,
+) -> Result<(), Option<OwnedExecutor>> {
+    // SAFETY: executors in the list are live (caller).
+    unsafe {
+        let Some(version) = code_version(code) else { return Ok(()) };
+        let all = core::iter::successors(list::first(interp), |&executor| list::next(executor));
+        let (mut first, mut count) = (None, 0);
+        for executor in all.filter(|executor| executor.begins_at(start, version)) {
+            // The newest is the first of the list.
+            (first, count) = (Some(executor), count + 1);
+        }
+        match first {
+            _ if count >= MAX_ALTERNATIVES => Err(None),
+            Some(first) if !current.begins_at(start, version) => Err(Some(first.new_ref())),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Takes what the thread wants.
+pub(super) fn take() -> Option<Wish> {
+    let wish = WISH.replace(core::ptr::null_mut());
+    // SAFETY: the pointer is null or that of a box, which belongs to the cell that has just been emptied.
+    (!wish.is_null()).then(|| unsafe { *Box::from_raw(wish) })
+}
+
+impl Wish {
+    /// The first instruction of the trace.
+    pub(super) fn start(&self) -> CodeUnit {
+        self.start
+    }
+
+    /// Whether the executor is to take the place of the first instruction. Every fourth of a chain is.
+    pub(super) fn is_for_bytecode(&self) -> bool {
+        self.depth == 0
+    }
+
+    /// The depth of the new executor, which is in the bytecode or not.
+    pub(super) fn depth(&self, in_bytecode: bool) -> u8 {
+        if in_bytecode || self.depth > 0 { self.depth } else { MAX_CHAIN_DEPTH - 1 }
+    }
+
+    /// The side exit leads to the new executor from now on. (The one for a loop is in the bytecode.)
+    ///
+    /// # Safety
+    /// The thread is attached.
+    pub(super) unsafe fn fulfil(&self, new: OwnedExecutor) {
+        if let Some((executor, exit)) = &self.exit {
+            // SAFETY: the reference keeps the executor of the exit alive. A valid one may lead to others.
+            unsafe {
+                if executor.executor().is_valid() && exit.executor().is_none() {
+                    exit.set_executor(new);
+                }
+            }
+        }
+    }
+
+    /// The counter begins anew, since the executor is there.
+    ///
+    /// # Safety
+    /// The thread is attached; the code of the start is live.
+    pub(super) unsafe fn reset_counter(&self) {
+        // SAFETY: the contract is the same.
+        unsafe { self.set_counter(self.first_counter()) }
+    }
+
+    /// How often the counter has asked before this time, as far as it shows that.
+    ///
+    /// # Safety
+    /// As for [`Wish::reset_counter`].
+    pub(super) unsafe fn earlier_attempts(&self) -> u16 {
+        // SAFETY: the contract is the same. The counter has restarted after this attempt, too.
+        unsafe { self.counter().restarts_since(self.first_counter()).saturating_sub(1) }
+    }
+
+    /// Lets the counter ask again in `steps` steps.
+    ///
+    /// # Safety
+    /// As for [`Wish::reset_counter`].
+    pub(super) unsafe fn ask_again(&self, steps: u16) {
+        // SAFETY: the contract is the same.
+        unsafe { self.set_counter(self.counter().in_steps(steps)) }
+    }
+
+    /// # Safety
+    /// The thread is attached.
+    unsafe fn first_counter(&self) -> BackoffCounter {
+        // SAFETY: an interpreter that runs code has read its configuration (caller).
+        let thresholds = unsafe { thresholds::get() };
+        if self.exit.is_some() { thresholds.side_exit } else { thresholds.jump_backward }
+    }
+
+    /// Whether the recording is for a loop, not for a side exit.
+    pub(super) fn is_for_loop(&self) -> bool {
+        self.exit.is_none()
+    }
+
+    /// The counter that has asked for the recording.
+    ///
+    /// # Safety
+    /// The code of the start is live.
+    unsafe fn counter(&self) -> BackoffCounter {
+        // SAFETY: the executor of the exit is live; a backward jump has a counter.
+        unsafe {
+            match &self.exit {
+                Some((_, exit)) => exit.temperature(),
+                None => BackoffCounter::load_at(self.instr),
+            }
+        }
+    }
+
+    /// # Safety
+    /// The code of the start is live.
+    unsafe fn set_counter(&self, counter: BackoffCounter) {
+        // SAFETY: as for `counter`.
+        unsafe {
+            match &self.exit {
+                Some((_, exit)) => exit.set_temperature(counter),
+                None => counter.store_at(self.instr),
+            }
+        }
+    }
+}

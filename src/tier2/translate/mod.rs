@@ -1,0 +1,634 @@
+//! From bytecode to micro-ops: the part of a trace that stands for one instruction, which has just run. What it met
+//! and where it led become guards.
+
+mod forms;
+mod running;
+
+use arrayvec::ArrayVec;
+
+use forms::*;
+pub(super) use running::{Arrival, Running};
+
+use super::uop::{Entered, MAX_LENGTH};
+use super::{Dependencies, Trace, Uop, interpreter};
+use crate::bytecode::metadata::{Argument, Instruction, Step};
+use crate::bytecode::{micro_op, opcode};
+use crate::host::ffi;
+use crate::host::function::Function;
+use crate::host::{Code, CodeUnit, Frame, FunctionVersion, Owned};
+use crate::instrument::opcodes::is_instrumented;
+use crate::seams;
+
+/// The most calls that a trace follows into each other.
+const MAX_CALLS: usize = 7;
+/// The most code objects that a trace runs through.
+const MAX_CODES: usize = 32;
+/// The most times that a trace enters a frame or returns to one.
+const MAX_FRAME_CHANGES: usize = 128;
+/// In the place of a version, for code that has none: no code has it.
+const NO_VERSION: u64 = u64::MAX;
+
+/// Outcomes in the history of a branch.
+const HISTORY_LENGTH: u32 = u16::BITS;
+
+/// Why a trace goes no further.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u8)]
+pub(crate) enum End {
+    /// An executor begins there.
+    Executor,
+    /// A tool watches the instruction.
+    Instrumented,
+    /// Traces have no form of the instruction, or not for what it met.
+    Untranslatable,
+    /// Another loop begins anew.
+    InnerLoop,
+    /// The histories of its branches have made the path unlikely.
+    Doubtful,
+    /// A branch went the way that is less likely.
+    UnlikelyBranch,
+    /// The loop that the trace is to be has ended.
+    LoopEnded,
+    /// The instruction raised an exception.
+    Exception,
+    /// The frame belongs to a caller or callee in C.
+    ToC,
+    /// A function has called itself.
+    Recursion,
+    /// Too many calls are inside of each other.
+    TooDeep,
+    /// The trace has no room left.
+    TooLong,
+}
+
+impl End {
+    pub(crate) const ALL: [End; 12] = [
+        End::Executor,
+        End::Instrumented,
+        End::Untranslatable,
+        End::InnerLoop,
+        End::Doubtful,
+        End::UnlikelyBranch,
+        End::LoopEnded,
+        End::Exception,
+        End::ToC,
+        End::Recursion,
+        End::TooDeep,
+        End::TooLong,
+    ];
+}
+
+/// How likely the path is, from the histories of its branches.
+#[derive(Clone, Copy)]
+struct Confidence(u32);
+
+impl Confidence {
+    const FULL: Confidence = Confidence(1000);
+    const LEAST: u32 = 333;
+
+    /// The confidence behind a branch that went this way in `times` of [`HISTORY_LENGTH`] cases.
+    fn behind_branch(self, times: u32) -> Option<Confidence> {
+        let confidence = self.0 * times / HISTORY_LENGTH;
+        (confidence >= Confidence::LEAST).then_some(Confidence(confidence))
+    }
+}
+
+/// A trace under construction.
+pub(super) struct Translator {
+    pub(super) trace: Trace,
+    pub(super) dependencies: Dependencies,
+    /// The number of stubs that the finished trace may need behind its end.
+    stubs: usize,
+    /// The trace begins with the jump that closes a loop.
+    is_loop: bool,
+    /// The instruction that was translated last.
+    last: CodeUnit,
+    /// The calls that the trace has followed and not returned from.
+    calls: usize,
+    confidence: Confidence,
+    /// The code objects that the trace runs through. They stay alive until it is complete.
+    codes: ArrayVec<Owned, MAX_CODES>,
+    /// The functions that run behind micro-ops which enter frames: index and version.
+    functions: ArrayVec<(u16, FunctionVersion), MAX_FRAME_CHANGES>,
+    /// The code objects in which the trace has jumped back.
+    loops: ArrayVec<Code, MAX_CODES>,
+    /// The last instruction was one behind which the trace ends.
+    is_at_end: bool,
+}
+
+impl Translator {
+    /// An empty trace of what `frame` runs from `start` on. That is the jump which closes a loop if `is_loop`.
+    ///
+    /// # Safety
+    /// The thread is attached; the frame is current and executes code.
+    pub(super) unsafe fn new(frame: Frame, start: CodeUnit, is_loop: bool) -> Translator {
+        let mut translator = Translator {
+            trace: Trace::new(),
+            dependencies: Dependencies::NONE,
+            stubs: 0,
+            is_loop,
+            last: start,
+            calls: 0,
+            confidence: Confidence::FULL,
+            codes: ArrayVec::new(),
+            functions: ArrayVec::new(),
+            loops: ArrayVec::new(),
+            is_at_end: false,
+        };
+        // SAFETY: the frame is current, so its code is live, and `start` is in its bytecode (caller).
+        unsafe {
+            let code = frame.code();
+            let _ = translator.pass_through(code);
+            let offset = start.offset_from(code.bytecode()) as u32;
+            let start = start.as_ptr().addr() as u64;
+            translator.push_with(micro_op::start_executor, 0, (start, start), offset);
+            let version = code_version(code).map_or(NO_VERSION, u64::from);
+            translator.push_with(micro_op::make_warm, 0, (0, version), 0);
+        }
+        translator
+    }
+
+    /// Whether the trace is to end here, because the last instruction has called its own function.
+    pub(super) fn is_at_end(&self) -> bool {
+        self.is_at_end
+    }
+
+    /// Ends the trace at its start: it is a loop.
+    pub(super) fn close(&mut self) {
+        self.push(micro_op::jump_to_top, 0, 0, 0);
+    }
+
+    /// Ends the trace in front of the instruction `next`, at this offset in the bytecode of the frame that is current
+    /// there.
+    ///
+    /// # Safety
+    /// The bytecode is live.
+    pub(super) unsafe fn leave(&mut self, next: CodeUnit, target: u32) {
+        // SAFETY: the instruction is in live bytecode (caller).
+        let previous = unsafe { previous_instr(self.last, next) };
+        self.push(micro_op::exit_trace, 0, previous, target);
+    }
+
+    /// Tells the micro-ops that enter frames which functions run there, as far as that is still known.
+    ///
+    /// # Safety
+    /// The thread is attached. No Python code runs while the trace is used after this.
+    pub(super) unsafe fn resolve_functions(&mut self) {
+        for &(index, version) in &self.functions {
+            // SAFETY: the thread is attached (caller), and a code object in an operand is alive.
+            unsafe {
+                let uop = &mut self.trace[usize::from(index)];
+                let code = Entered::from_operand(uop.operand0).map(|entered| entered.code());
+                if let (Some(function), _) = Function::of_version(version)
+                    && Some(function.code()) == code
+                {
+                    uop.operand0 = Entered::Function(function).to_operand();
+                }
+            }
+        }
+    }
+
+    /// The trace runs through `code`, which stays alive until the trace is complete.
+    ///
+    /// # Safety
+    /// The code is live, and the thread attached, also when the translator is dropped.
+    unsafe fn pass_through(&mut self, code: Code) -> Result<(), End> {
+        if self.codes.iter().any(|known| known.as_ptr() == code.object()) {
+            return Ok(());
+        }
+        // SAFETY: the code is live (caller).
+        let reference = unsafe { Owned::new_ref(code.object()) };
+        self.codes.try_push(reference).map_err(|_| End::TooLong)?;
+        self.dependencies.add(code.as_ptr());
+        Ok(())
+    }
+
+    /// Appends a micro-op. There is room: [`Translator::reserve`] has made sure.
+    fn push(&mut self, number: u16, oparg: usize, operand0: u64, target: u32) {
+        self.trace.push(Uop::new(number, oparg as u16, operand0, target));
+    }
+
+    /// [`Translator::push`], with a second operand.
+    fn push_with(&mut self, number: u16, oparg: usize, operands: (u64, u64), target: u32) {
+        let mut uop = Uop::new(number, oparg as u16, operands.0, target);
+        uop.operand1 = operands.1;
+        self.trace.push(uop);
+    }
+
+    /// Makes sure that micro-ops and stubs fit into the trace, and one more that ends it.
+    fn reserve(&mut self, uops: usize, stubs: usize) -> Result<(), End> {
+        if self.trace.len() + uops + 1 + self.stubs + stubs > MAX_LENGTH {
+            return Err(End::TooLong);
+        }
+        self.stubs += stubs;
+        Ok(())
+    }
+
+    /// Translates an instruction that has run and led to `then`. It must not be able to exit if `must_not_exit`. If
+    /// this fails, the trace ends in front of the instruction.
+    ///
+    /// # Safety
+    /// The thread is attached. The instruction is in the bytecode of code that the trace runs through. The frame of
+    /// `then` is current.
+    pub(super) unsafe fn instruction(
+        &mut self,
+        this: &Running,
+        then: Arrival,
+        must_not_exit: bool,
+    ) -> Result<(), End> {
+        let (start, calls, functions) = (self.trace.len(), self.calls, self.functions.len());
+        // SAFETY: the contract is the same.
+        let mut result = unsafe { self.translate(this, then, must_not_exit) };
+        let has_own = self.trace[start..].iter().any(|uop| micro_op::is_own(uop.number()));
+        if has_own && !interpreter::RUNS_OWN_MICRO_OPS {
+            result = Err(End::Untranslatable);
+        }
+        match result {
+            Ok(()) => self.last = this.instr,
+            Err(_) => {
+                self.trace.truncate(start);
+                self.functions.truncate(functions);
+                self.calls = calls;
+            }
+        }
+        result
+    }
+
+    /// [`Translator::instruction`], which may leave the trace half done.
+    ///
+    /// # Safety
+    /// As for [`Translator::instruction`].
+    unsafe fn translate(&mut self, this: &Running, then: Arrival, must_not_exit: bool) -> Result<(), End> {
+        // SAFETY: the instruction is in live bytecode, and the frame of `then` is current (caller).
+        unsafe {
+            let mut row = this.row;
+            if must_not_exit
+                && uses(row, ffi::HAS_EXIT_FLAG | ffi::HAS_DEOPT_FLAG)
+                && let Some(generic) = row.family
+            {
+                row = Instruction::of(generic).ok_or(End::Untranslatable)?;
+            }
+            // Entering and leaving frames needs guards, and so does what depends on the case.
+            let may_be_first = then.frame == this.frame && !row.steps.iter().any(depends_on_case);
+            if !is_translatable(row) || (must_not_exit && !may_be_first) {
+                return Err(End::Untranslatable);
+            }
+            if then.frame.is_entry() {
+                return Err(End::ToC);
+            }
+            let exits = usize::from(uses(row, ffi::HAS_EXIT_FLAG));
+            let errors = usize::from(uses(row, ffi::HAS_ERROR_FLAG));
+            // Two micro-ops for the validity and the instruction pointer; every instruction may need a stub for a deopt. What
+            // is not in the row is the guard of a frame, or what the case needs, with their stubs.
+            let extra = self.needs_more_than_row(row, this, then);
+            let (more_uops, more_stubs) = if extra { (6, 5) } else { (0, 0) };
+            self.reserve(row.steps.len() + 2 + more_uops, exits + errors + 1 + more_stubs)?;
+            self.push(micro_op::check_validity, 0, 0, this.target);
+            // END_FOR runs behind an iteration that has ended, and belongs to it.
+            if row.opcode != opcode::END_FOR {
+                self.push(micro_op::set_ip, 0, this.instr.as_ptr().addr() as u64, this.target);
+            }
+            match row.opcode {
+                opcode::POP_JUMP_IF_FALSE
+                | opcode::POP_JUMP_IF_TRUE
+                | opcode::POP_JUMP_IF_NONE
+                | opcode::POP_JUMP_IF_NOT_NONE => self.branch(this, then)?,
+                opcode::JUMP_BACKWARD | opcode::JUMP_BACKWARD_JIT => {
+                    self.push(micro_op::check_periodic, 0, 0, this.target);
+                    self.jump_back(then)?;
+                }
+                opcode::JUMP_BACKWARD_NO_INTERRUPT => self.jump_back(then)?,
+                opcode::JUMP_FORWARD => {}
+                opcode::RESUME => self.push(micro_op::tier2_resume_check, 0, 0, this.target),
+                _ => self.expand(row, this, then)?,
+            }
+            self.pass_through(then.code())
+        }
+    }
+
+    /// Whether the instruction may become more micro-ops than its row has.
+    fn needs_more_than_row(&self, row: &Instruction, this: &Running, then: Arrival) -> bool {
+        let guards_frame = then.frame != this.frame
+            && (self.calls == 0 || is_generator_form(row.opcode) || !is_certain_of_code(row.opcode));
+        guards_frame || row.steps.iter().any(depends_on_case)
+    }
+
+    /// Follows a branch the way that it went, behind a guard, if that is the way that most of its history took.
+    ///
+    /// # Safety
+    /// `this` is a branch in live bytecode, which led to `then`.
+    unsafe fn branch(&mut self, this: &Running, then: Arrival) -> Result<(), End> {
+        // SAFETY: the cache of a branch is its history; target and next instruction are in the same bytecode.
+        unsafe {
+            let next = this.next();
+            let target = next.add(this.oparg as isize);
+            let jumped = then.instr == target;
+            let jumps = u32::from(this.cache[0]).count_ones();
+            let times = if jumped { jumps } else { HISTORY_LENGTH - jumps };
+            if times < HISTORY_LENGTH / 2 {
+                return Err(End::UnlikelyBranch);
+            }
+            self.confidence = self.confidence.behind_branch(times).ok_or(End::Doubtful)?;
+            let other = if jumped { next } else { target };
+            let offset = i64::from(this.target) + other.offset_from(this.start) as i64;
+            let guard = guard_of(this.row.opcode, jumped);
+            self.push(guard, 0, previous_instr(this.instr, other), offset as u32);
+            Ok(())
+        }
+    }
+
+    /// Follows a jump to the start of a loop.
+    ///
+    /// # Safety
+    /// The frame of `then`, the one that has jumped, is current.
+    unsafe fn jump_back(&mut self, then: Arrival) -> Result<(), End> {
+        // SAFETY: the frame executes code (caller).
+        unsafe {
+            if !self.may_jump_back(then.frame) {
+                return Err(End::InnerLoop);
+            }
+            self.loops.try_push(then.code()).map_err(|_| End::TooLong)
+        }
+    }
+
+    /// Whether the trace may jump back in `frame`. In a function that the trace has called, or for the second time in the
+    /// same code, that is an inner loop; a generator goes round with what drives it.
+    ///
+    /// # Safety
+    /// The frame is current and executes code.
+    pub(super) unsafe fn may_jump_back(&self, frame: Frame) -> bool {
+        // SAFETY: the frame executes code (caller).
+        unsafe {
+            let is_on_the_way = self.calls == 0 || self.loops.is_empty() || frame.is_generator();
+            is_on_the_way && !self.loops.contains(&frame.code())
+        }
+    }
+
+    /// Appends the micro-ops of an instruction.
+    ///
+    /// # Safety
+    /// `this` is in live bytecode, `row` its form that is to be translated, and the frame of `then` is current.
+    unsafe fn expand(&mut self, row: &'static Instruction, this: &Running, then: Arrival) -> Result<(), End> {
+        // SAFETY: the cache has the form that the row of the instruction states, and the frame is current.
+        unsafe {
+            if is_generator_form(row.opcode) {
+                let guard = if row.opcode == opcode::SEND_GEN {
+                    micro_op::guard_nos_generator_at
+                } else {
+                    micro_op::guard_tos_generator_at
+                };
+                self.guard_continuation(guard, this, then)?;
+            }
+            let mut unit = 0;
+            for step in row.steps {
+                let cache = &this.cache[unit as usize..];
+                unit += step.units();
+                let Step::Op { name, number, argument, operands } = *step else { continue };
+                if step.is_adaptive() {
+                    continue;
+                }
+                let oparg = match argument {
+                    Argument::Whole => this.oparg,
+                    Argument::High => this.oparg >> 4,
+                    Argument::Low => this.oparg & 15,
+                };
+                let target = this.target;
+                match number {
+                    micro_op::return_value | micro_op::return_generator | micro_op::yield_value => {
+                        self.return_to(number, oparg, this, then)?;
+                    }
+                    micro_op::push_frame => self.enter(row, this, then)?,
+                    micro_op::save_return_offset => self.push(number, 1 + row.cache_units(), 0, target),
+                    micro_op::binary_op_inplace_add_unicode => {
+                        // It does the work of the STORE_FAST that follows.
+                        let (_, local) = this.next().decode();
+                        self.push(number, oparg, local as u64, target);
+                    }
+                    // The host's code reads no operand of it.
+                    micro_op::call_list_append => self.push(number, oparg, 0, target),
+                    micro_op::iter_jump_range
+                    | micro_op::iter_jump_list
+                    | micro_op::iter_jump_tuple
+                    | micro_op::for_iter => {
+                        if then.instr == this.next() {
+                            let previous = previous_instr(this.instr, end_of_loop(this));
+                            self.push(in_trace(number), oparg, previous, target);
+                        } else {
+                            if self.is_loop && self.calls == 0 {
+                                return Err(End::LoopEnded);
+                            }
+                            self.push(at_end(number), oparg, previous_instr(this.instr, this.next()), target);
+                            return Ok(());
+                        }
+                    }
+                    _ if is_in_traces(number) => {
+                        let operands = read_operands(operands, cache);
+                        self.push_with(in_trace(number), oparg, operands, target);
+                    }
+                    _ => self.expand_step(name, this, then)?,
+                }
+            }
+            Ok(())
+        }
+    }
+
+    /// Appends the micro-ops for a step that only bytecode has: for what it did this time.
+    ///
+    /// # Safety
+    /// As for [`Translator::expand`].
+    unsafe fn expand_step(&mut self, step: &str, this: &Running, then: Arrival) -> Result<(), End> {
+        let (oparg, target) = (this.oparg, this.target);
+        let has_entered = then.frame != this.frame;
+        // SAFETY: the frame of `then` is current, and the bytecode is live (caller).
+        unsafe {
+            match step {
+                "do_call_function_ex" if has_entered => {
+                    let version = then.function_version().ok_or(End::Untranslatable)?;
+                    self.push(micro_op::check_validity, 0, 0, target);
+                    self.push(micro_op::check_pep_523, 0, 0, target);
+                    self.push(micro_op::check_recursion_remaining, 0, 0, target);
+                    self.push(micro_op::check_function_version_ex, oparg, version.get().into(), target);
+                    self.push(micro_op::py_frame_ex, oparg, 0, target);
+                    self.push(micro_op::save_return_offset, 1, 0, target);
+                    return self.enter_frame(1, this, then);
+                }
+                _ if has_entered => return Err(End::Untranslatable),
+                "do_call_function_ex" => {
+                    self.push(micro_op::check_is_not_py_callable_ex, oparg, 0, target);
+                    self.push(micro_op::call_function_ex_non_py, oparg, 0, target);
+                }
+                "do_call" => {
+                    self.push(micro_op::check_is_not_py_callable, oparg, 0, target);
+                    self.push(micro_op::call_non_py_general, oparg, 0, target);
+                }
+                "do_call_kw" => {
+                    self.push(micro_op::check_is_not_py_callable_kw, oparg, 0, target);
+                    self.push(micro_op::call_kw_non_py, oparg, 0, target);
+                }
+                "send" => {
+                    self.push(micro_op::guard_nos_not_generator, oparg, 0, target);
+                    let (next, end) = (this.next(), this.next().add(oparg as isize));
+                    let (number, other) = if then.instr == next {
+                        (micro_op::send_yields, end)
+                    } else {
+                        (micro_op::send_returns, next)
+                    };
+                    self.push(number, oparg, previous_instr(this.instr, other), target);
+                }
+                _ => return Err(End::Untranslatable),
+            }
+        }
+        Ok(())
+    }
+
+    /// Goes on in the frame below, behind a guard unless the trace has come from there.
+    ///
+    /// # Safety
+    /// As for [`Translator::expand`]; `this` has left its frame.
+    unsafe fn return_to(
+        &mut self,
+        number: u16,
+        oparg: usize,
+        this: &Running,
+        then: Arrival,
+    ) -> Result<(), End> {
+        // SAFETY: the frame of `then` is current (caller). The result is on its stack.
+        unsafe {
+            if self.calls > 0 {
+                self.calls -= 1;
+            } else if number == micro_op::yield_value {
+                self.guard_continuation(micro_op::guard_yields_to, this, then)?;
+            } else {
+                self.guard_continuation(micro_op::guard_returns_to, this, then)?;
+            }
+            self.change_frame(number, oparg, this.target, then, then.stack_entries())
+        }
+    }
+
+    /// Goes on in a frame that a step of `row` has made.
+    ///
+    /// # Safety
+    /// As for [`Translator::expand`].
+    unsafe fn enter(&mut self, row: &Instruction, this: &Running, then: Arrival) -> Result<(), End> {
+        if then.frame == this.frame {
+            return Err(End::Untranslatable);
+        }
+        // SAFETY: the frame of `then` is current (caller).
+        unsafe {
+            if then.code() == this.code && !is_generator_form(row.opcode) {
+                // A recursion would fill the trace with one function.
+                self.is_at_end = true;
+                self.push(micro_op::push_frame, this.oparg, 0, this.target);
+                return Ok(());
+            }
+            // A frame of `__init__` has another one below it, which returns the instance.
+            let calls = if row.opcode == opcode::CALL_ALLOC_AND_ENTER_INIT { 2 } else { 1 };
+            self.enter_frame(calls, this, then)?;
+            if !is_certain_of_code(row.opcode) {
+                let version = then.function_version().ok_or(End::Untranslatable)?;
+                let offset = then.instr.offset_from(then.code().bytecode()) as u32;
+                self.push(micro_op::check_function, 0, version.get().into(), offset);
+            }
+            Ok(())
+        }
+    }
+
+    /// Enters the frame of `then`, which has `calls - 1` other new frames below it.
+    ///
+    /// # Safety
+    /// As for [`Translator::expand`].
+    unsafe fn enter_frame(&mut self, calls: usize, this: &Running, then: Arrival) -> Result<(), End> {
+        if self.calls + calls > MAX_CALLS {
+            return Err(End::TooDeep);
+        }
+        self.calls += calls;
+        // SAFETY: the frame of `then` is current (caller).
+        unsafe {
+            self.change_frame(micro_op::push_frame, this.oparg, this.target, then, then.stack_entries() + 1)
+        }
+    }
+
+    /// Appends a micro-op that enters a frame or returns to one. Its operands say what runs there, and how many values
+    /// are on the stack, as [`crate::tier2::optimize`] wants it.
+    ///
+    /// # Safety
+    /// As for [`Translator::expand`].
+    unsafe fn change_frame(
+        &mut self,
+        number: u16,
+        oparg: usize,
+        target: u32,
+        then: Arrival,
+        stack_entries: usize,
+    ) -> Result<(), End> {
+        // SAFETY: the frame of `then` is current (caller).
+        unsafe {
+            let code = Entered::Code(then.code()).to_operand();
+            if let Some(version) = then.version_of_namespace() {
+                let index = self.trace.len() as u16;
+                self.functions.try_push((index, version)).map_err(|_| End::TooLong)?;
+            }
+            self.push_with(number, oparg, (code, stack_entries as u64), target);
+        }
+        Ok(())
+    }
+
+    /// Makes sure that a frame which is there already continues where the frame of `then` did.
+    ///
+    /// # Safety
+    /// As for [`Translator::expand`].
+    unsafe fn guard_continuation(&mut self, guard: u16, this: &Running, then: Arrival) -> Result<(), End> {
+        // SAFETY: the frame of `then` executes live code (caller).
+        let version = unsafe { code_version(then.code()) }.ok_or(End::Untranslatable)?;
+        let instr = then.instr.as_ptr().addr() as u64;
+        self.push_with(guard, this.oparg, (instr, version.into()), this.target);
+        Ok(())
+    }
+}
+
+/// What tells a code object from others that may be at the same address when it is dead. `None` if the host has run out
+/// of versions.
+///
+/// # Safety
+/// The code is live.
+pub(super) unsafe fn code_version(code: Code) -> Option<u32> {
+    // SAFETY: the code is live (caller).
+    let version = unsafe { (*code.as_ptr()).co_version };
+    // The code below an `__init__` has none, but it is never freed.
+    (version != 0 || code == seams::specialize::init_cleanup()).then_some(version)
+}
+
+/// The instruction behind the loop of the FOR_ITER `this`, where an exhausted iterator is dropped.
+///
+/// # Safety
+/// `this` is a FOR_ITER in live bytecode.
+unsafe fn end_of_loop(this: &Running) -> CodeUnit {
+    // SAFETY: the loop ends with END_FOR and POP_ITER, in the same bytecode. The former is for generators.
+    unsafe { this.next().add(this.oparg as isize + 1) }
+}
+
+/// The operand of a micro-op that may leave the trace for the instruction `exit` when `this` has run. An
+/// instrumented instruction reports where it was reached from, so the frame's instruction pointer must be exact
+/// there: `this`, which the exit then sets. 0 if that does not matter.
+///
+/// # Safety
+/// Both are in live bytecode.
+unsafe fn previous_instr(this: CodeUnit, exit: CodeUnit) -> u64 {
+    // SAFETY: the instruction is in live bytecode (caller).
+    let is_watched = unsafe { is_instrumented(exit.opcode()) };
+    if is_watched { this.as_ptr().addr() as u64 } else { 0 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn confidence_falls_with_each_doubtful_branch() {
+        let sure = Confidence::FULL.behind_branch(16).expect("sure");
+        assert_eq!(sure.0, 1000);
+        let doubtful = sure.behind_branch(8).expect("once");
+        assert_eq!(doubtful.0, 500);
+        assert!(doubtful.behind_branch(8).is_none());
+    }
+}

@@ -1,0 +1,243 @@
+//! An instruction that is being recorded: what it was before it ran, and where the program is after it.
+
+use super::forms::is_certain_of_code;
+use crate::bytecode::metadata::Instruction;
+use crate::bytecode::opcode;
+use crate::host::function::Function;
+use crate::host::{Code, CodeUnit, Frame, FunctionVersion, StackRef};
+use crate::tier2::executor::OwnedExecutor;
+use crate::tier2::install;
+
+/// The most code units of an inline cache.
+const MAX_CACHE: usize = 9;
+
+/// An instruction that runs, as it was before.
+pub(crate) struct Running {
+    /// The instruction whose body has run last.
+    pub(super) row: &'static Instruction,
+    /// Its first code unit: that of its EXTENDED_ARG if it has one.
+    pub(super) start: CodeUnit,
+    /// Where its opcode is.
+    pub(super) instr: CodeUnit,
+    pub(super) oparg: usize,
+    /// The offset of `start` in the bytecode.
+    pub(super) target: u32,
+    /// The frame that runs it. It may be gone when the instruction is done.
+    pub(super) frame: Frame,
+    /// The code of that frame.
+    pub(super) code: Code,
+    /// The executor that has taken the place of the unit at `start`.
+    executor: Option<OwnedExecutor>,
+    /// Its inline cache.
+    pub(super) cache: [u16; MAX_CACHE],
+}
+
+impl Running {
+    /// The instruction at `start`, in the bytecode of `frame`. `None` if it has no row.
+    ///
+    /// # Safety
+    /// The frame is live and executes code, and an instruction begins at `start` in its bytecode, with its EXTENDED_ARG.
+    pub(crate) unsafe fn at(frame: Frame, start: CodeUnit) -> Option<Running> {
+        // SAFETY: the frame keeps its code alive, and `start` is in the bytecode.
+        unsafe {
+            let (opcode, oparg) = start.decode();
+            let target = start.offset_from(frame.bytecode()) as u32;
+            let row = Instruction::of(opcode)?;
+            let executor = if opcode == opcode::ENTER_EXECUTOR {
+                Some(install::at(frame.code(), target as usize)?.new_ref())
+            } else {
+                None
+            };
+            let mut running = Running {
+                row,
+                start,
+                instr: start,
+                oparg,
+                target,
+                frame,
+                code: frame.code(),
+                executor,
+                cache: [0; MAX_CACHE],
+            };
+            running.becomes(row, start, oparg);
+            Some(running)
+        }
+    }
+
+    /// The body of `row` runs for the instruction, whose opcode is at `instr`.
+    ///
+    /// # Safety
+    /// `instr` is this instruction, or behind its EXTENDED_ARG, in live bytecode.
+    pub(crate) unsafe fn becomes(&mut self, row: &'static Instruction, instr: CodeUnit, oparg: usize) {
+        (self.row, self.instr, self.oparg) = (row, instr, oparg);
+        for (index, unit) in self.cache.iter_mut().enumerate().take(row.cache_units()) {
+            // SAFETY: the instruction is followed by a cache of that length (caller).
+            *unit = unsafe { instr.add(1 + index as isize).word() };
+        }
+    }
+
+    /// The STORE_FAST behind this instruction, if the two have run as one in tier 1. Numbers that are changed in place do
+    /// that.
+    ///
+    /// # Safety
+    /// The instruction is in live bytecode.
+    pub(crate) unsafe fn fused_store(&self, then: Arrival) -> Option<Running> {
+        let may_fuse = matches!(self.row.family, Some(opcode::FOR_ITER | opcode::BINARY_OP))
+            && self.row.opcode != opcode::BINARY_OP_INPLACE_ADD_UNICODE;
+        // SAFETY: another instruction follows in the same bytecode (caller), and the frame is still there if it has not
+        // changed.
+        unsafe {
+            let next = self.next();
+            let is_fused = may_fuse
+                && then.frame == self.frame
+                && next.opcode() == opcode::STORE_FAST
+                && then.instr == next.add(1);
+            if is_fused { Running::at(self.frame, next) } else { None }
+        }
+    }
+
+    /// Opcode and argument of the first unit, if an executor has taken its place.
+    pub(crate) fn replaced(&self) -> Option<(u8, u8)> {
+        // SAFETY: the reference keeps the executor alive.
+        self.executor.as_ref().map(|executor| unsafe { executor.executor().replaced() })
+    }
+
+    /// The executor that has taken the place of the first unit.
+    pub(crate) fn into_executor(self) -> Option<OwnedExecutor> {
+        self.executor
+    }
+
+    /// Whether an executor has taken the place of the jump that closes a loop.
+    ///
+    /// # Safety
+    /// The instruction is in live bytecode.
+    pub(crate) unsafe fn is_replaced_jump_back(&self) -> bool {
+        // SAFETY: an EXTENDED_ARG is followed by another unit.
+        self.replaced().is_some_and(|(opcode, _)| unsafe {
+            let opcode = if opcode == opcode::EXTENDED_ARG { self.start.add(1).opcode() } else { opcode };
+            opcode == opcode::JUMP_BACKWARD_JIT
+        })
+    }
+
+    /// If tier 1 has run the generic form of a call though the bytecode has a specialized one for this function: that
+    /// form. There was no room for the frame in the current chunk of the stack. Returns whether it is so.
+    ///
+    /// # Safety
+    /// The instruction is in live bytecode. The frame of `then` is current, and the thread attached.
+    pub(crate) unsafe fn specialize_call(&mut self, then: Arrival) -> bool {
+        if then.frame == self.frame || !matches!(self.row.opcode, opcode::CALL | opcode::CALL_KW) {
+            return false;
+        }
+        // SAFETY: the bytecode is live, and the frame current (caller).
+        unsafe {
+            let generic = self.row;
+            let Some(row) = Instruction::of(self.instr.opcode()) else { return false };
+            if row.family != Some(generic.opcode) || !is_certain_of_code(row.opcode) {
+                return false;
+            }
+            self.becomes(row, self.instr, self.oparg);
+            let version = u32::from(self.cache[1]) | u32::from(self.cache[2]) << 16;
+            let is_of_function = then.function_version().map(FunctionVersion::get) == Some(version);
+            if !is_of_function {
+                self.row = generic;
+            }
+            is_of_function
+        }
+    }
+
+    /// The form of the instruction that has run.
+    pub(crate) fn row(&self) -> &'static Instruction {
+        self.row
+    }
+
+    /// Whether the instruction did nothing but change itself, and runs again. RESUME does, when it instruments its code.
+    pub(crate) fn runs_again(&self, then: Arrival) -> bool {
+        self.row.opcode == opcode::RESUME && then.frame == self.frame && then.instr == self.start
+    }
+
+    /// Where its opcode is.
+    pub(crate) fn instr(&self) -> CodeUnit {
+        self.instr
+    }
+
+    /// The first code unit of the instruction.
+    pub(crate) fn start(&self) -> CodeUnit {
+        self.start
+    }
+
+    /// The offset of the instruction in its bytecode.
+    pub(crate) fn target(&self) -> u32 {
+        self.target
+    }
+
+    /// The instruction behind this one.
+    ///
+    /// # Safety
+    /// The bytecode is live.
+    pub(super) unsafe fn next(&self) -> CodeUnit {
+        // SAFETY: every instruction is followed by another one, behind its cache.
+        unsafe { self.instr.add(1 + self.row.cache_units() as isize) }
+    }
+}
+
+/// Where the program is after an instruction.
+#[derive(Clone, Copy)]
+pub(crate) struct Arrival {
+    pub(crate) frame: Frame,
+    pub(crate) sp: *mut StackRef,
+    pub(crate) instr: CodeUnit,
+}
+
+impl Arrival {
+    /// # Safety
+    /// The frame is live and executes code.
+    pub(super) unsafe fn code(self) -> Code {
+        // SAFETY: the frame executes code (caller).
+        unsafe { self.frame.code() }
+    }
+
+    /// The number of values on the frame's stack.
+    ///
+    /// # Safety
+    /// The frame is live and executes code.
+    pub(crate) unsafe fn stack_entries(self) -> usize {
+        // SAFETY: the stack pointer is in the frame's stack.
+        unsafe { self.sp.offset_from(self.frame.stack_base()) as usize }
+    }
+
+    /// The version of the frame's function, if it has one.
+    ///
+    /// # Safety
+    /// The frame is live and executes code. The thread is attached.
+    pub(super) unsafe fn function_version(self) -> Option<FunctionVersion> {
+        // SAFETY: the contract is the same, and the function is live.
+        unsafe { self.function()?.current_version() }
+    }
+
+    /// The version of the frame's function, if that leads to one with the same globals. All functions that a `def` has made
+    /// have the same version, and it leads to the latest one.
+    ///
+    /// # Safety
+    /// As for [`Arrival::function_version`].
+    pub(crate) unsafe fn version_of_namespace(self) -> Option<FunctionVersion> {
+        // SAFETY: the contract is the same. Both functions are live.
+        unsafe {
+            let function = self.function()?;
+            let version = function.current_version()?;
+            let (latest, _) = Function::of_version(version);
+            latest.is_some_and(|latest| latest.globals() == function.globals()).then_some(version)
+        }
+    }
+
+    /// The function of the frame. Trampolines have an object that is none.
+    ///
+    /// # Safety
+    /// The frame is live.
+    unsafe fn function(self) -> Option<Function> {
+        // SAFETY: the function of a frame is a live object or null.
+        unsafe {
+            let function = self.frame.function();
+            Function::cast((!function.is_null()).then_some(function.cast())?)
+        }
+    }
+}
