@@ -61,6 +61,11 @@ export REVAL_EXPERIMENTAL_JIT := $(EXPERIMENTAL_JIT)
 export CARGO_TARGET_DIR := $(CURDIR)/$(target)
 
 libreval := $(target)/release/libreval.a
+# The extension module, as wheels have it, and with all of its functions, for tests. It has no second tier.
+core := $(target)/attach/release/libreval.so
+whole_core := $(target)/attach/debug/libreval.so
+attached = $(hosted) REVAL_EXPERIMENTAL_JIT=no
+attach_options := --features attach --target-dir $(target)/attach $(cargo_options)
 python := $(BUILD)/bin/python3.14
 reference := $(BUILD)/bin/python3.14-ref
 link := host/link host/cc host/env.sh host/main.c host/prefix.c host/tier2.c $(wildcard host/hacl/*.* host/hacl/src/*)
@@ -97,6 +102,12 @@ lib: $(BUILD)/host.env ## libreval.a, libreval.so and include/reval.h
 	$(if_default)@cmp -s $(target)/release/reval.h include/reval.h || cp $(target)/release/reval.h include/
 
 $(libreval): lib ;
+
+core: $(BUILD)/host.env ## the extension module for an unmodified host
+	$(attached) cargo build --release $(attach_options)
+
+wheel: python ## the same as a wheel for pip, in $(BUILD)/wheel/: needs PyPI
+	$(attached) CARGO_TARGET_DIR=$(root)/$(target)/attach $(python) -m pip wheel -q . --no-deps -w $(BUILD)/wheel
 
 python: $(python) $(reference) ## python3.14 with reval, and python3.14-ref with the C evaluator
 
@@ -157,6 +168,7 @@ test-full: need-test python ## CPython's whole test suite, the debug host, progr
 	$(if_packaged)tests/fuzz --self-test
 	$(if_packaged)tests/fuzz --seconds 90 --programs 600 --seed 10001
 	$(if_default)tests/tsan/run 120
+	$(if_default)$(MAKE) test-attach QUICK=1
 	$(if_default)tests/embedders
 	$(if_default)tests/build-bat
 	$(if_default)$(MAKE) HOST=debug test-modules
@@ -184,6 +196,11 @@ test-events: python ## the streams of all events of programs and test modules, o
 test-clients: python ## coverage.py (its test suite, too), debuggers, profilers, pip, tkinter: 20 minutes, needs PyPI
 	tests/clients
 	tests/daily --online
+
+test-attach: python core ## the extension module in the distribution's unmodified interpreter: QUICK=1
+	$(attached) cargo clippy $(attach_options) -- -D warnings
+	$(attached) cargo build $(attach_options)
+	tests/attach $(core) $(whole_core) $(if $(QUICK),--quick)
 
 test-tsan: python ## threads of a free-threaded host, as far as bytecode goes, under ThreadSanitizer: two minutes
 	tests/tsan/run
@@ -225,7 +242,8 @@ test-newcomer: ## clean clones in a minimal Debian userland, as README says: nee
 	tests/newcomer
 
 FORCE:
-.PHONY: help need-build need-test host lib python run symbols test test-full test-modules test-tier2 test-traces test-micro-ops test-events test-clients test-faults \
+.PHONY: help need-build need-test host lib core wheel python run symbols test test-full test-attach test-modules test-tier2 test-traces test-micro-ops \
+  test-events test-clients test-faults \
   test-tsan test-windows test-newcomer fuzz bench bench-monitoring bench-gil bench-threads coverage install clean distclean FORCE
 .DELETE_ON_ERROR:
 # Two links at once would make the same things twice; cargo and the tests are parallel by themselves.

@@ -45,9 +45,18 @@ impl Tier2 {
         flags
     }
 
-    /// What `EXPERIMENTAL_JIT=` says, else what the host was built with.
-    fn wanted(host: &Host) -> Result<Tier2, String> {
-        if let Some(word) = host.get("REVAL_EXPERIMENTAL_JIT") {
+    /// What `EXPERIMENTAL_JIT=` says, else what the host was built with. An extension module has none.
+    fn wanted(host: &Host, attach: bool) -> Result<Tier2, String> {
+        let word = host.get("REVAL_EXPERIMENTAL_JIT");
+        if attach {
+            return match word.as_deref() {
+                None | Some("no") => Ok(Tier2 { word: "no", bits: 0 }),
+                Some(word) => {
+                    Err(format!("an extension module has no tier 2: EXPERIMENTAL_JIT=no, not {word}"))
+                }
+            };
+        }
+        if let Some(word) = word {
             let words = Tier2::WORDS.map(|(word, _)| word).join(", ");
             return Tier2::all()
                 .find(|tier2| tier2.word == word)
@@ -116,9 +125,13 @@ fn main() {
     println!("cargo:rustc-env=REVAL_HOST_INCLUDE={include}");
     let gil_disabled = host.flag("REVAL_HOST_GIL_DISABLED");
     let debug = host.flag("REVAL_HOST_DEBUG");
-    let tier2 = Tier2::wanted(&host).unwrap_or_else(|message| fail(&message));
+    let attach = env::var_os("CARGO_FEATURE_ATTACH").is_some();
+    let tier2 = Tier2::wanted(&host, attach).unwrap_or_else(|message| fail(&message));
     if gil_disabled && tier2.bits != 0 {
         fail(&format!("a free-threaded host has no tier 2: EXPERIMENTAL_JIT=no, not {}", tier2.word));
+    }
+    if attach && gil_disabled {
+        fail("the feature `attach` is for hosts with a GIL");
     }
     cfg("py_gil_disabled", gil_disabled);
     cfg("py_debug", debug);
@@ -154,7 +167,14 @@ fn main() {
     }
     let bindings = bindings(&include, &clang_args);
     micro_op_numbers(&include);
-    headers(&bindings, gil_disabled, debug, tier2);
+    // What patch releases have changed that only shows in functions which the host hides.
+    cfg("host_keeps_a_chunk", bindings.contains("pub datastack_cached_chunk:"));
+    cfg("host_unpacks_class_methods", bindings.contains("pub fn _PyClassMethod_GetFunc("));
+    if attach {
+        opcode_tables(&include);
+    } else {
+        headers(&bindings, gil_disabled, debug, tier2);
+    }
 
     // Symbols of the host stay undefined in the library and in the tests of its pure parts; a host
     // (or the interpreter the tests run in) supplies them.
@@ -216,6 +236,29 @@ fn micro_op_numbers(include: &Path) {
         .collect();
     let out = PathBuf::from(env::var_os("OUT_DIR").expect("set by cargo"));
     std::fs::write(out.join("micro_op.rs"), numbers).expect("OUT_DIR is writable");
+}
+
+/// Writes `opcode_tables.rs`: the entries of the tables that the host's headers define only for itself.
+fn opcode_tables(include: &Path) {
+    let header = include.join("internal/pycore_opcode_metadata.h");
+    let text = std::fs::read_to_string(&header)
+        .unwrap_or_else(|error| fail(&format!("{}: {error}", header.display())));
+    let number = |text: &str| {
+        let is_number = text.bytes().all(|byte| byte.is_ascii_digit());
+        if is_number { text.to_owned() } else { format!("ffi::{text}") }
+    };
+    let table = |constant: &str, table: &str| {
+        let start = format!("const uint8_t {table}[256] = {{");
+        let lines = text.lines().skip_while(|line| *line != start).skip(1).take_while(|line| *line != "};");
+        let entries: String = lines
+            .filter_map(|line| line.trim().strip_prefix('[')?.strip_suffix(',')?.split_once("] = "))
+            .map(|(opcode, value)| format!("({}, {}), ", number(opcode), number(value)))
+            .collect();
+        format!("const {constant}: &[(u32, u32)] = &[{entries}];\n")
+    };
+    let out = PathBuf::from(env::var_os("OUT_DIR").expect("set by cargo"));
+    let text = table("CACHES", "_PyOpcode_Caches") + &table("DEOPT", "_PyOpcode_Deopt");
+    std::fs::write(out.join("opcode_tables.rs"), text).expect("OUT_DIR is writable");
 }
 
 /// Writes `reval.h` beside the library, and what the C tests need: `signatures.h`, and `reval.h` as it is for each

@@ -716,6 +716,12 @@ PyObject *_PyMonitoring_RegisterCallback(int tool_id, int event_id, PyObject *ob
    Requires: the calling thread has not stopped the world. */
 int _PyMonitoring_ClearToolId(int tool_id);
 
+/* Creates the module `sys.monitoring`. Returns a new reference, or NULL with an exception set if memory is short.
+   Called by `sysmodule.c`.
+
+   Requires: the calling thread is attached, and its interpreter is being initialized. */
+PyObject *_Py_CreateMonitoringObject(void);
+
 /* Returns an iterator over the branches of `code`, borrowed: the result of `co_branches()`.
 
    Returns a new reference, or NULL with MemoryError set. */
@@ -740,12 +746,6 @@ _Py_CODEUNIT _Py_GetBaseCodeUnit(PyCodeObject *code, int offset);
 
    Requires: as for `_Py_GetBaseCodeUnit`. */
 int _PyInstruction_GetLength(PyCodeObject *code, int offset);
-
-/* Creates the module `sys.monitoring`. Returns a new reference, or NULL with an exception set if memory is short.
-   Called by `sysmodule.c`.
-
-   Requires: the calling thread is attached, and its interpreter is being initialized. */
-PyObject *_Py_CreateMonitoringObject(void);
 
 /* Fires the event for line `lineno`, which begins.
 

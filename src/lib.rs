@@ -15,6 +15,8 @@
 
 #![cfg_attr(feature = "tail-call", feature(explicit_tail_calls, rust_cold_cc, rust_preserve_none_cc))]
 #![cfg_attr(feature = "tail-call", allow(incomplete_features))]
+// The host keeps parts that the drop-in replaces, so some functions have no caller there.
+#![cfg_attr(feature = "attach", allow(dead_code))]
 
 // Test builds always unwind. There, `extern "C"` functions abort the process when a panic reaches them.
 #[cfg(all(panic = "unwind", not(debug_assertions)))]
@@ -24,6 +26,9 @@ compile_error!("reval must be built with panic = \"abort\": no panic may cross t
 mod host;
 #[macro_use]
 mod bytecode;
+#[cfg(feature = "attach")]
+#[macro_use]
+mod attach;
 mod breaker;
 mod calls;
 mod engine;

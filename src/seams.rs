@@ -103,19 +103,27 @@ pub(crate) mod instrumentation {
     use core::ffi::c_int;
 
     use super::ffi;
+    #[cfg(feature = "attach")]
+    use crate::host::hidden::Hidden;
     use crate::host::owned::check;
     use crate::host::{Code, CodeUnit, Frame, Owned, PyObject, PyResult, Raised, ThreadState};
 
     /// `sys.monitoring.DISABLE`, borrowed and immortal.
     #[inline(always)]
     pub(crate) fn disable() -> *mut PyObject {
-        &raw mut ffi::_PyInstrumentation_DISABLE
+        #[cfg(not(feature = "attach"))]
+        return &raw mut ffi::_PyInstrumentation_DISABLE;
+        #[cfg(feature = "attach")]
+        Hidden::MonitoringDisable.address().cast_mut().cast()
     }
 
     /// `sys.monitoring.MISSING`, borrowed and immortal.
     #[inline(always)]
     pub(crate) fn missing() -> *mut PyObject {
-        &raw mut ffi::_PyInstrumentation_MISSING
+        #[cfg(not(feature = "attach"))]
+        return &raw mut ffi::_PyInstrumentation_MISSING;
+        #[cfg(feature = "attach")]
+        Hidden::MonitoringMissing.address().cast_mut().cast()
     }
 
     /// Notifies the tools of `event` (`PY_MONITORING_EVENT_*`) of `instr`. Fails with a tool's exception.

@@ -8,8 +8,11 @@
 //!
 //! Called by the host and by extension modules. The crate itself reaches these symbols only through
 //! [`crate::seams`].
+//!
+//! The attached form has only the symbols of what it does itself. They are hidden there.
 
 mod ceval;
+#[cfg(not(feature = "attach"))]
 mod ceval_gil;
 // Free-threaded hosts only.
 #[cfg(py_gil_disabled)]
@@ -17,11 +20,13 @@ mod codeobject;
 #[cfg(py_gil_disabled)]
 mod index_pool;
 mod instrumentation;
+#[cfg(not(feature = "attach"))]
 mod legacy_tracing;
 // In a library without tier 2, these objects stay the host's.
 #[cfg(py_tier2)]
 mod optimizer;
 #[cfg(py_tier2)]
 mod optimizer_symbols;
+#[cfg(not(feature = "attach"))]
 mod reval;
 mod specialize;

@@ -10,6 +10,16 @@ use crate::specialize::{
     quicken, send, store_attr, store_subscr, to_bool, unpack_sequence,
 };
 
+#[cfg(feature = "attach")]
+hidden! {
+    _Py_Specialize_BinaryOp, _Py_Specialize_Call, _Py_Specialize_CallKw, _Py_Specialize_CompareOp,
+    _Py_Specialize_ContainsOp, _Py_Specialize_ForIter, _Py_Specialize_LoadAttr, _Py_Specialize_LoadGlobal,
+    _Py_Specialize_LoadSuperAttr, _Py_Specialize_Send, _Py_Specialize_StoreAttr, _Py_Specialize_StoreSubscr,
+    _Py_Specialize_ToBool, _Py_Specialize_UnpackSequence
+}
+#[cfg(feature = "attach")]
+hidden! { static _Py_InitCleanup, static _PyCode_Quicken }
+
 /// Specializes a BINARY_OP with the operator `oparg` for these operands. `locals` are the locals of the frame.
 /// Borrows the operands.
 ///

@@ -1,4 +1,5 @@
-//! Checks, once before `main`, that the running host is the one that this library was built for.
+//! Checks that the running host is the one that this library was built for: the drop-in once, before `main`; an
+//! extension module when it is imported.
 //!
 //! The library relies on the layouts of one host. A host publishes its own in `_PyRuntime.debug_offsets`
 //! (`pycore_debug_offsets.h`), so a wrong pairing ends with a clear message instead of corrupted memory.
@@ -92,6 +93,12 @@ fn kind_text(version: u64, free_threaded: bool) -> String {
     format!("CPython {} ({gil})", version_text(version))
 }
 
+/// What the library was built for, for messages.
+#[cfg(feature = "attach")]
+pub(crate) fn built_for() -> String {
+    kind_text(BUILT_VERSION, cfg!(py_gil_disabled))
+}
+
 /// A message if the running host is not the one that the library was built for; `None` if it is.
 pub(crate) fn mismatch(running: &_Py_DebugOffsets) -> Option<String> {
     let built_free_threaded = cfg!(py_gil_disabled);
@@ -111,7 +118,7 @@ pub(crate) fn mismatch(running: &_Py_DebugOffsets) -> Option<String> {
 }
 
 /// Ends the process with a message if the running host is not the one that the library was built for.
-#[cfg(not(test))]
+#[cfg(not(any(test, feature = "attach")))]
 extern "C" fn check_host() {
     // SAFETY: the host's runtime is a static, and these offsets are initialized at link time.
     let running = unsafe { ffi::_PyRuntime.debug_offsets };
@@ -126,7 +133,7 @@ extern "C" fn check_host() {
 #[cfg_attr(target_os = "linux", unsafe(link_section = ".init_array"))]
 #[cfg_attr(target_vendor = "apple", unsafe(link_section = "__DATA,__mod_init_func"))]
 #[cfg_attr(windows, unsafe(link_section = ".CRT$XCU"))]
-#[cfg(not(test))]
+#[cfg(not(any(test, feature = "attach")))]
 static CHECK_HOST: extern "C" fn() = check_host;
 
 #[cfg(test)]

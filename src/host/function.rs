@@ -6,6 +6,7 @@ use core::sync::atomic::{AtomicPtr, Ordering};
 
 use super::code::Code;
 use super::ffi::{self, PyObject};
+use super::hidden::Hidden;
 use super::object::{is_exact, type_flags, type_of};
 use super::refcount;
 use super::thread::ThreadState;
@@ -149,8 +150,8 @@ impl Function {
         // SAFETY: the function is live (caller). The field is a nullable function pointer, which other threads
         // change atomically.
         unsafe {
-            let vectorcall = AtomicPtr::<u8>::from_ptr((&raw mut (*self.0).vectorcall).cast());
-            vectorcall.load(Ordering::Relaxed) == ffi::_PyFunction_Vectorcall as *mut u8
+            let vectorcall = AtomicPtr::<()>::from_ptr((&raw mut (*self.0).vectorcall).cast());
+            vectorcall.load(Ordering::Relaxed).cast_const() == Hidden::FunctionVectorcall.address()
         }
     }
 

@@ -36,6 +36,7 @@ pub(crate) mod frame;
 pub(crate) mod function;
 pub(crate) mod generator;
 pub(crate) mod head;
+pub(crate) mod hidden;
 #[cfg(test)]
 mod layouts;
 pub(crate) mod lock;

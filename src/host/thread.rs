@@ -1,5 +1,7 @@
 //! Thread states. Source: `cpython/pystate.h`, `pycore_tstate.h`.
 
+#[cfg(feature = "attach")]
+use core::ffi::c_int;
 #[cfg(py_gil_disabled)]
 use core::sync::atomic::{AtomicU64, Ordering};
 
@@ -20,6 +22,15 @@ static_assertions::const_assert!(core::mem::offset_of!(ffi::_PyThreadStateImpl, 
 static_assertions::const_assert!(
     core::mem::offset_of!(ffi::PyThreadState, eval_breaker) % size_of::<usize>() == 0
 );
+
+/// The type of an evaluator, as PEP 523 defines it.
+#[cfg(feature = "attach")]
+pub(crate) type Evaluator =
+    unsafe extern "C" fn(*mut ffi::PyThreadState, *mut ffi::_PyInterpreterFrame, c_int) -> *mut PyObject;
+
+/// This library's evaluator. The host's has the same name, but is another one.
+#[cfg(feature = "attach")]
+pub(crate) const EVALUATOR: Evaluator = ffi::_PyEval_EvalFrameDefault;
 
 impl ThreadState {
     #[inline(always)]
@@ -99,15 +110,19 @@ impl ThreadState {
         unsafe { (*self.0).current_exception }
     }
 
-    /// Whether another evaluator than the default one is installed (PEP 523), so that Python calls must go
-    /// through it.
+    /// Whether another evaluator than this library's is installed (PEP 523), so that Python calls must go through
+    /// it.
     ///
     /// # Safety
     /// The thread state is live.
     #[inline(always)]
     pub(crate) unsafe fn has_custom_eval_frame(self) -> bool {
         // SAFETY: the thread state is live (caller), and so is its interpreter.
-        unsafe { (*self.interp()).eval_frame.is_some() }
+        let installed = unsafe { (*self.interp()).eval_frame };
+        #[cfg(not(feature = "attach"))]
+        return installed.is_some();
+        #[cfg(feature = "attach")]
+        installed.is_none_or(|installed| !core::ptr::fn_addr_eq(installed, EVALUATOR))
     }
 
     /// Whether a frame of `size` words fits on the data stack (`_PyThreadState_HasStackSpace`).

@@ -28,6 +28,7 @@
 #include "pycore_jit.h"
 #include "pycore_list.h"
 #include "pycore_long.h"
+#include "pycore_magic_number.h"
 #include "pycore_modsupport.h"
 #include "pycore_moduleobject.h"
 #include "pycore_namespace.h"

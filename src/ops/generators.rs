@@ -12,6 +12,7 @@ use crate::engine::{
 };
 use crate::host::function::VECTORCALL_ARGUMENTS_OFFSET;
 use crate::host::generator::Generator;
+use crate::host::hidden::Hidden;
 use crate::host::object::{is_exact, type_of};
 use crate::host::owned::into_host;
 use crate::host::{Code, CodeUnit, Frame, Owned, PyObject, StackRef, ThreadState, ffi, none, refcount};
@@ -163,10 +164,9 @@ unsafe fn resume_by_call(receiver: *mut PyObject, value: StackRef) -> *mut PyObj
     // SAFETY: both objects are live, and the frame is published (caller). The method call may use the slot of
     // the receiver.
     unsafe {
-        let not_implemented = ffi::_PyObject_NextNotImplemented as *const () as usize;
         if value.is_none()
             && let Some(next) = (*type_of(receiver)).tp_iternext
-            && next as usize != not_implemented
+            && next as *const () != Hidden::NextNotImplemented.address()
         {
             return next(receiver);
         }

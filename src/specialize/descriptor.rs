@@ -6,6 +6,7 @@ use core::ptr::fn_addr_eq;
 use super::form::narrow;
 use super::refusal::Refusal;
 use crate::host::function::Function;
+use crate::host::hidden::Hidden;
 use crate::host::object::{type_flags, type_of};
 use crate::host::{Owned, PyObject, PyTypeObject, ThreadState, TypeVersion, ffi, refcount};
 
@@ -93,16 +94,14 @@ pub(super) unsafe fn for_load(type_: *mut PyTypeObject, name: *mut PyObject) -> 
     // SAFETY: the type is live and ready, and the thread attached (caller).
     unsafe {
         let way = (*type_).tp_getattro;
-        let is = |known: unsafe extern "C" fn(*mut PyObject, *mut PyObject) -> *mut PyObject| {
-            way.is_some_and(|way| fn_addr_eq(way, known))
-        };
-        if is(ffi::PyObject_GenericGetAttr) {
+        let is = |known: *const ()| way.is_some_and(|way| way as *const () == known);
+        if is(ffi::PyObject_GenericGetAttr as *const ()) {
             let (descriptor, version) = lookup(type_, name);
             return classified(name, descriptor, version, false);
         }
         // Types with `__getattribute__` or `__getattr__` have `_Py_slot_tp_getattr_hook`, and after a lookup that
         // has found no `__getattr__`, `_Py_slot_tp_getattro`.
-        if !is(ffi::_Py_slot_tp_getattro) && !is(ffi::_Py_slot_tp_getattr_hook) {
+        if !is(Hidden::SlotGetattro.address()) && !is(Hidden::SlotGetattrHook.address()) {
             return Err(Refusal::Overridden);
         }
         let (getattribute, version) = lookup(type_, id!(_py___getattribute__));

@@ -1,8 +1,6 @@
 //! LOAD_ATTR: forms for attributes of modules, classes and instances. It looks at types with
 //! [`super::descriptor`], and at instances with [`super::instance`].
 
-use core::ptr::fn_addr_eq;
-
 use super::descriptor::{self, Attribute, Kind, cacheable};
 use super::form::{Condition, narrow};
 use super::instance::{self, Access};
@@ -11,6 +9,7 @@ use super::{Cache, Decision, Form, Refusal, conclude};
 use crate::bytecode::opcode::*;
 use crate::host::dict::{Dict, MANAGED_DICT_OFFSET, lazy_dict_slot};
 use crate::host::function::Function;
+use crate::host::hidden::Hidden;
 use crate::host::object::{has_feature, type_flags, type_of};
 use crate::host::{CodeUnit, KeysVersion, PyObject, PyTypeObject, StackRef, ThreadState, ffi, lock};
 
@@ -86,9 +85,9 @@ impl Load {
         // SAFETY: the class is live and ready, and the thread attached (caller).
         unsafe {
             let metaclass = type_of(class.cast());
-            let ordinary = (*metaclass).tp_getattro.is_some_and(|way| {
-                fn_addr_eq(way, ffi::_Py_type_getattro as unsafe extern "C" fn(_, _) -> _)
-            });
+            let ordinary = (*metaclass)
+                .tp_getattro
+                .is_some_and(|way| way as *const () == Hidden::TypeGetattro.address());
             if !ordinary {
                 return Err(Refusal::Overridden);
             }

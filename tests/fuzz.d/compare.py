@@ -82,7 +82,7 @@ def run(interpreter, mode, programs, seconds=None):
     with tempfile.NamedTemporaryFile("w", suffix=".json") as batch:
         json.dump(list(programs.items()), batch)
         batch.flush()
-        command = [interpreter, "-S", "-W", "ignore", HERE / "runner.py", batch.name, str(seconds or SECONDS)]
+        command = [interpreter, "-W", "ignore", HERE / "runner.py", batch.name, str(seconds or SECONDS)]
         done = subprocess.run(command, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                               stderr=subprocess.PIPE, text=True)
     results = {}

@@ -8,6 +8,12 @@ use crate::host::owned::into_host;
 use crate::host::{Frame, Owned, PyObject, StackRef, ThreadState, ffi};
 use crate::interp::{entry, eval};
 
+#[cfg(feature = "attach")]
+hidden! {
+    _PyEval_EvalFrameDefault, _PyEval_Vector, PyEval_EvalFrame, PyEval_EvalFrameEx, PyEval_EvalCode,
+    PyEval_EvalCodeEx, _PyEvalFramePushAndInit, _PyEval_FrameClearAndPop
+}
+
 /// Runs `frame` until it returns or yields, and returns the value: the default evaluator of PEP 523.
 ///
 /// If `throwflag` is nonzero, raises the thread's exception at the point where the frame (a generator's) is

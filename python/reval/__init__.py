@@ -1,0 +1,73 @@
+"""Runs Python code on reval, an evaluator for CPython 3.14 written in Rust.
+
+    REVAL=1 python script.py        this process and its children, subinterpreters included
+    python -m reval script.py       the same
+    reval.enable()                  this interpreter, from now on
+
+The package has a *core* for each release of CPython that it knows: an extension module that fits only that release.
+"""
+
+# Python imports this while it starts: what other modules it needs has been imported by then. Types are in __init__.pyi.
+import os
+import sys
+
+__all__ = ["disable", "enable", "status"]
+
+
+def enable():
+    """Run Python code that starts from now on, in this interpreter, on reval.
+
+    Frames that are running stay where they are. Raises ImportError if there is no core for this Python, RuntimeError if
+    another evaluator is in use; both say why.
+    """
+    _core().enable()
+
+
+def disable():
+    """Give this interpreter its own evaluator back, unless another one than reval is in use.
+
+    Frames that are running on reval end there.
+    """
+    try:
+        core = _core()
+    except ImportError:
+        return
+    core.disable()
+
+
+def status():
+    """What runs where, as a dictionary:
+
+    - enabled: whether this interpreter's calls run on reval
+    - refusal: why it cannot be enabled, if it cannot
+    - version: of reval
+    - host: the CPython that the core was built for
+    - tier2: whether there is a second tier, and why not
+    """
+    try:
+        return _core().status()
+    except ImportError as error:
+        return {"enabled": False, "refusal": str(error), "version": None, "host": None, "tier2": None}
+
+
+def _core():
+    """The core for this Python. Raises ImportError, which says why there is none."""
+    kind = _kind()
+    name = f"{__name__}.cores.{kind}._reval"
+    if name in sys.modules:
+        return sys.modules[name]
+    folder = os.path.join(os.path.dirname(__file__), "cores")
+    known = sorted(os.listdir(folder)) if os.path.isdir(folder) else []
+    if kind not in known:
+        shown = ", ".join(known).replace("_", ".") or "none"
+        raise ImportError(f"there is no core for {sys.implementation.name} {kind.replace('_', '.')}, only for: {shown}")
+    __import__(name)
+    return sys.modules[name]
+
+
+def _kind():
+    """The name of the core that fits this Python: its version, `t` if it is free-threaded, `d` for a debug build."""
+    version = sys.version_info
+    release = {"alpha": "a", "beta": "b", "candidate": "rc", "final": ""}[version.releaselevel]
+    serial = str(version.serial) if release else ""
+    return f"{version.major}_{version.minor}_{version.micro}{release}{serial}{getattr(sys, 'abiflags', '')}"
