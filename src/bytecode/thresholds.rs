@@ -43,6 +43,7 @@ pub(crate) unsafe fn get() -> Thresholds {
 impl Thresholds {
     /// Calls of a function until it is traced: four times the jumps of a loop. 0, never, if that is more than a counter
     /// holds.
+    #[cfg(py_tier2)]
     pub(crate) fn calls(self) -> u16 {
         let calls = 4 * self.jump_backward.value();
         if calls <= MAX_VALUE { calls } else { 0 }
@@ -165,6 +166,7 @@ mod tests {
         assert_eq!(read(&[("PYTHON_JIT_SIDE_EXIT_INITIAL_VALUE", "")]).1, Vec::<String>::new());
     }
 
+    #[cfg(py_tier2)]
     #[test]
     fn functions_count_four_times_as_far_as_loops() {
         for (jumps, calls) in [(16, 64), (1, 4), (1023, 4092), (1024, 0), (MAX_VALUE, 0)] {
