@@ -6,8 +6,9 @@
 #include "pycore_interp.h"
 #include <opcode.h>
 
-/* The C evaluator, with which this is linked as well, does not have it. */
+/* The C evaluator, with which this is linked as well, does not have them. */
 #pragma weak reval_build
+#pragma weak reval_trace_attempts
 
 #ifdef _Py_TIER2
 #define TIER2 _Py_TIER2
@@ -39,6 +40,12 @@ static void build_facts(void)
         CHECK(build->tier2 == TIER2);
         CHECK(build->gil_disabled == FREE_THREADED);
         CHECK(build->debug == DEBUG);
+        size_t length;
+        const RevalTraceAttempts *attempts = reval_trace_attempts(&length);
+        CHECK((length > 0) == (TIER2 != 0));
+        for (size_t i = 0; i < length; i++) {
+            CHECK(strlen(attempts[i].outcome) > 0);
+        }
     }
     CHECK(REVAL_HOST_VERSION_HEX == PY_VERSION_HEX && strcmp(REVAL_HOST_VERSION, PY_VERSION) == 0);
     int major, minor, micro;

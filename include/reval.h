@@ -12,7 +12,7 @@
  *     reval-cc hello.c -o hello
  *     cc hello.c -o hello $(pkg-config --cflags --libs reval)
  *
- *   The shared form is libpython3.14.so.1.0, with the dynamic symbols of CPython's and reval_build():
+ *   The shared form is libpython3.14.so.1.0, with the dynamic symbols of CPython's and those of reval.h that begin with reval_:
  *
  *     cc hello.c -o hello $(python3.14-config --embed --cflags --ldflags)
  *
