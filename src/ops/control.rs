@@ -143,7 +143,8 @@ pub(crate) unsafe fn maybe_instrument<E: BytecodeEngine>(e: &mut E, []: [StackRe
             if version::count_call(e.code()) {
                 e.publish();
                 e.set_next(e.this_instr());
-                return executors::make_for_calls(e);
+                let asked = executors::ask_for_calls(e.frame(), e.this_instr());
+                return executors::go_on(e, asked);
             }
         }
     }
@@ -374,7 +375,8 @@ pub(crate) unsafe fn jit<E: BytecodeEngine>(e: &mut E, []: [StackRef; 0]) -> Byt
         let counter = BackoffCounter::from_bits(instr.add(1).word());
         if counter.is_due() && instr.opcode() == opcode::JUMP_BACKWARD_JIT {
             e.publish();
-            return executors::make(e, instr);
+            let asked = executors::ask_for_loop(e.frame(), instr, e.oparg());
+            return executors::go_on(e, asked);
         }
     }
     // SAFETY: a backward jump has a counter in its cache.
@@ -436,50 +438,57 @@ pub(super) unsafe fn run_original<E: BytecodeEngine, T>(e: &mut E, original: u8)
 mod executors {
     use super::*;
 
-    /// Asks for an executor for the loop that the jump at `instr` closes, and runs it if it is there at once.
-    /// Restarts the counter.
+    /// The executor that was asked for, if it is there at once.
+    type Asked = Result<Option<NonNull<ffi::_PyExecutorObject>>, Raised>;
+
+    /// Asks for an executor for the loop that the jump at `instr` closes. Restarts the counter.
     ///
     /// # Safety
-    /// As [`crate::engine`] says for every micro-op. The engine's frame is published, and `instr` is a backward jump
-    /// with a counter in its bytecode.
+    /// The thread is attached. `frame` is current and published, `instr` is a backward jump with a counter in its
+    /// bytecode, and `oparg` is its full argument.
     #[cold]
     #[inline(never)]
-    pub(crate) unsafe fn make<E: BytecodeEngine>(e: &mut E, instr: CodeUnit) -> BytecodeOp {
+    pub(crate) unsafe fn ask_for_loop(frame: Frame, instr: CodeUnit, oparg: usize) -> Asked {
         // SAFETY: the frame is published, and the instruction has a counter (caller). The code object keeps the
         // executor alive, which is in its bytecode. An interpreter that runs code has read its configuration.
         unsafe {
-            let result = seams::optimizer::optimize(e.frame(), first_unit(instr, e.oparg()), 0);
+            let result = seams::optimizer::optimize(frame, first_unit(instr, oparg), 0);
             let counter = match result {
                 Ok(Some(_)) => crate::bytecode::thresholds::get().jump_backward,
                 Ok(None) | Err(Raised) => BackoffCounter::load_at(instr).restart(),
             };
             counter.store_at(instr);
-            match result {
-                Ok(Some(executor)) => run(e, NonNull::new_unchecked(executor.as_ptr().cast())),
-                Ok(None) if e.wants_recording() => Err(BytecodeExit::Record),
-                Ok(None) => Ok([]),
-                Err(Raised) => Err(Exit::ErrorNoPop.into()),
-            }
+            Ok(result?.and_then(|executor| NonNull::new(executor.as_ptr().cast())))
         }
     }
 
-    /// Asks for an executor for the function that begins with the current instruction, and runs it if it is there at
-    /// once.
+    /// Asks for an executor for the function that begins with the RESUME at `instr`.
     ///
     /// # Safety
-    /// As [`crate::engine`] says for every micro-op. The engine's frame is published, and its next instruction is the
-    /// current one again.
+    /// The thread is attached. `frame` is current and published, and `instr` is in its bytecode.
     #[cold]
     #[inline(never)]
-    pub(crate) unsafe fn make_for_calls<E: BytecodeEngine>(e: &mut E) -> BytecodeOp {
+    pub(crate) unsafe fn ask_for_calls(frame: Frame, instr: CodeUnit) -> Asked {
         // SAFETY: the frame is published (caller). The code object keeps the executor alive, which is in its bytecode.
         unsafe {
-            match seams::optimizer::optimize(e.frame(), e.this_instr(), 0) {
-                Ok(Some(executor)) => run(e, NonNull::new_unchecked(executor.as_ptr().cast())),
-                Ok(None) if e.wants_recording() => Err(BytecodeExit::Record),
-                Ok(None) => Err(BytecodeExit::Dispatch),
-                Err(Raised) => Err(Exit::ErrorNoPop.into()),
-            }
+            let executor = seams::optimizer::optimize(frame, instr, 0)?;
+            Ok(executor.and_then(|executor| NonNull::new(executor.as_ptr().cast())))
+        }
+    }
+
+    /// Goes on with the executor that was asked for, with a recording if there is none yet, or at the engine's next
+    /// instruction.
+    ///
+    /// # Safety
+    /// As [`crate::engine`] says for every micro-op. An executor belongs to the code of the engine's frame.
+    #[inline(always)]
+    pub(crate) unsafe fn go_on<E: BytecodeEngine>(e: &mut E, asked: Asked) -> BytecodeOp {
+        match asked {
+            // SAFETY: the contract is the same.
+            Ok(Some(executor)) => unsafe { run(e, executor) },
+            Ok(None) if e.wants_recording() => Err(BytecodeExit::Record),
+            Ok(None) => Err(BytecodeExit::Dispatch),
+            Err(Raised) => Err(Exit::ErrorNoPop.into()),
         }
     }
 
