@@ -345,6 +345,12 @@ impl Translator {
         if !is_current {
             return Err(End::Instrumented);
         }
+        // The machine code of debug hosts asserts that there is nothing but the version.
+        #[cfg(all(py_debug, tier2_jit))]
+        // SAFETY: the code is live (caller), and the thread is attached to the only interpreter that runs it.
+        unsafe {
+            version::count_calls(this.code, 0)
+        };
         self.push(micro_op::tier2_resume_check, 0, 0, this.target);
         Ok(())
     }
