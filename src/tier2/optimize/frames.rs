@@ -78,7 +78,7 @@ impl Namespace {
         unsafe {
             let globals = Dict::from_object(function.globals());
             let has_own_builtins = function.builtins() != (*interp).builtins;
-            let version = function.current_version().filter(|_| !has_own_builtins)?;
+            let version = function.version().filter(|_| !has_own_builtins)?;
             Some(Namespace { globals, version, is_checked: false })
         }
     }

@@ -35,6 +35,8 @@ const RETRIES: u16 = 3;
 const STEPS_UNTIL_RETRY: u16 = 5;
 /// The fewest instructions that are worth a trace which is no loop.
 const FEWEST_INSTRUCTIONS: usize = 2;
+/// The fewest that are worth the trace of a function which returns at its end.
+const FEWEST_INSTRUCTIONS_OF_FUNCTION: usize = 10;
 
 /// A recording in progress. It belongs to one thread, and to the frames above the entry frame where it began.
 pub(crate) struct Recording {
@@ -327,7 +329,7 @@ impl Recording {
                 return outcome;
             }
             if let Ending::Exit(end) = ending
-                && self.instructions < FEWEST_INSTRUCTIONS
+                && self.instructions < self.fewest_instructions(end)
             {
                 return Outcome::TooShort(end);
             }
@@ -344,6 +346,16 @@ impl Recording {
                 }
                 Err(outcome) => outcome,
             }
+        }
+    }
+
+    /// How many instructions make a trace with this end worth an executor.
+    fn fewest_instructions(&self, end: End) -> usize {
+        let returns = matches!(end, End::Return | End::ToC);
+        if returns && self.wish.purpose() == Purpose::Function {
+            FEWEST_INSTRUCTIONS_OF_FUNCTION
+        } else {
+            FEWEST_INSTRUCTIONS
         }
     }
 
