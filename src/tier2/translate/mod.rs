@@ -289,7 +289,9 @@ impl Translator {
             }
             // Entering and leaving frames needs guards, and so does what depends on the case.
             let may_be_first = then.frame == this.frame && !row.steps.iter().any(depends_on_case);
-            if !is_translatable(row) || (must_not_exit && !may_be_first) {
+            // The host's machine code keeps the cached `__getitem__` on the stack, which may have no room for it.
+            let lacks_room = cfg!(tier2_jit) && row.opcode == opcode::BINARY_OP_SUBSCR_GETITEM;
+            if !is_translatable(row) || lacks_room || (must_not_exit && !may_be_first) {
                 return Err(End::Untranslatable);
             }
             if then.frame.is_entry() {
