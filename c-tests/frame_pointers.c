@@ -39,7 +39,7 @@ static int kind_of(const char *name)
     if (strncmp(name, "_PyEval_EvalFrameDefault", strlen("_PyEval_EvalFrameDefault")) == 0) {
         return ENTRY; /* with the parts that a C compiler puts elsewhere */
     }
-    if (strncmp(name, "_R", 2) == 0 && (strstr(name, "5reval6interp8dispatch7handler") || strstr(name, "5reval3ops"))) {
+    if (strncmp(name, "_R", 2) == 0 && (strstr(name, "5reval6interp4tail7handler") || strstr(name, "5reval3ops"))) {
         return INSTRUCTION;
     }
     return OTHER;
