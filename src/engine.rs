@@ -37,11 +37,17 @@
 //!   the specializer wrote them for this micro-op.
 //! - The micro-ops that its row in `crate::bytecode::micro_ops` needs have run before, on the same values.
 
+mod ends;
+mod inputs;
+
 use core::convert::Infallible;
 use core::ffi::c_int;
 use core::marker::PhantomData;
 #[cfg(py_tier2)]
 use core::ptr::NonNull;
+
+pub(crate) use ends::*;
+pub(crate) use inputs::*;
 
 use crate::bytecode::opcode;
 #[cfg(py_tier2)]
@@ -49,231 +55,6 @@ use crate::host::ffi;
 #[cfg(not(py_debug))]
 use crate::host::refcount;
 use crate::host::{Code, CodeUnit, Frame, PyObject, StackRef, ThreadState};
-
-// --- how a micro-op ends -----------------------------------------------------------------------
-
-/// How a micro-op ends if it does not continue with the next one. Every engine handles these.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Exit {
-    /// A guard failed: run the family's generic instruction instead, with the operands on the stack. The
-    /// micro-op that returns this has changed nothing.
-    Deopt,
-    /// An exception is set and the inputs have been released.
-    Error,
-    /// An exception is set and the inputs are still on the stack.
-    ErrorNoPop,
-}
-
-/// How a micro-op ends that only a [`BytecodeEngine`] can run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum BytecodeExit {
-    /// An exit that every engine handles.
-    Exit(Exit),
-    /// An exception is set, its traceback is complete, and its events have fired. Only unwinding is left.
-    Unwind,
-    /// An exception is set. Drop the current frame, which has not started to run.
-    DropFrame,
-    /// The instruction is done: continue at [`BytecodeEngine::next`] and skip the remaining micro-ops.
-    Dispatch,
-    /// Read this instruction again, since it has just been changed, and run it with the same argument.
-    Again,
-    /// Run this instruction as the given opcode, with the same argument.
-    As(u8),
-    /// Leave the evaluator with this result.
-    Return(*mut PyObject),
-    /// The instruction is done, and a trace is to be recorded from [`BytecodeEngine::next`] on.
-    #[cfg(py_tier2)]
-    Record,
-}
-
-impl From<Exit> for BytecodeExit {
-    #[inline(always)]
-    fn from(exit: Exit) -> BytecodeExit {
-        BytecodeExit::Exit(exit)
-    }
-}
-
-/// How a micro-op ends that only traces contain.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum TraceExit {
-    /// An exit that every engine handles.
-    Exit(Exit),
-    /// The micro-op has released its inputs, and the program goes another way than the trace: leave where a
-    /// failed guard would.
-    Side,
-    /// The same, for a micro-op that leaves its results on the stack. The stack pointer is above them.
-    Settled,
-}
-
-impl From<Exit> for TraceExit {
-    #[inline(always)]
-    fn from(exit: Exit) -> TraceExit {
-        TraceExit::Exit(exit)
-    }
-}
-
-/// The result of a micro-op that can be part of a trace.
-pub(crate) type Op<T = [StackRef; 0]> = Result<T, Exit>;
-
-/// The result of a micro-op that only traces contain.
-pub(crate) type TraceOp<T = [StackRef; 0]> = Result<T, TraceExit>;
-
-/// The result of a micro-op that only runs on bytecode.
-pub(crate) type BytecodeOp<T = [StackRef; 0]> = Result<T, BytecodeExit>;
-
-/// The possible exits of a micro-op.
-pub(crate) trait Exits: Copy {
-    /// Whether the micro-op has released its inputs.
-    fn has_consumed_inputs(self) -> bool;
-}
-
-impl Exits for Exit {
-    #[inline(always)]
-    fn has_consumed_inputs(self) -> bool {
-        self == Exit::Error
-    }
-}
-
-impl Exits for BytecodeExit {
-    #[inline(always)]
-    fn has_consumed_inputs(self) -> bool {
-        self == BytecodeExit::Exit(Exit::Error)
-    }
-}
-
-impl Exits for TraceExit {
-    #[inline(always)]
-    fn has_consumed_inputs(self) -> bool {
-        matches!(self, TraceExit::Exit(Exit::Error) | TraceExit::Side)
-    }
-}
-
-// --- what a micro-op finds ---------------------------------------------------------------------
-
-/// Values on top of the stack.
-pub(crate) trait Values: Sized {
-    /// The number of values, for an instruction with this argument.
-    fn count(oparg: usize) -> usize;
-    /// The slot of the lowest value, where the topmost one is just below `top`.
-    ///
-    /// # Safety
-    /// The same stack has at least `count(oparg)` slots below `top`.
-    #[inline(always)]
-    unsafe fn base(top: *mut StackRef, oparg: usize) -> *mut StackRef {
-        // SAFETY: there are that many slots below `top` (caller).
-        unsafe { top.sub(Self::count(oparg)) }
-    }
-    /// Reads the values below `top`.
-    ///
-    /// # Safety
-    /// The same stack has at least `count(oparg)` initialized slots below `top`.
-    unsafe fn below(top: *mut StackRef, oparg: usize) -> Self;
-}
-
-impl<const N: usize> Values for [StackRef; N] {
-    #[inline(always)]
-    fn count(_oparg: usize) -> usize {
-        N
-    }
-    #[inline(always)]
-    unsafe fn below(top: *mut StackRef, _oparg: usize) -> Self {
-        // SAFETY: N initialized slots are below `top` (caller).
-        unsafe { top.sub(N).cast::<[StackRef; N]>().read() }
-    }
-}
-
-/// A number that depends on the instruction's argument.
-pub(crate) trait Count {
-    fn of(oparg: usize) -> usize;
-}
-
-/// The argument itself.
-pub(crate) struct Oparg;
-
-impl Count for Oparg {
-    #[inline(always)]
-    fn of(oparg: usize) -> usize {
-        oparg
-    }
-}
-
-/// A number of values, given by `C`, that stay in their stack slots.
-pub(crate) struct Many<C> {
-    base: *mut StackRef,
-    count: usize,
-    kind: PhantomData<C>,
-}
-
-impl<C: Count> Many<C> {
-    /// The slot of the lowest value.
-    #[inline(always)]
-    pub(crate) fn base(&self) -> *mut StackRef {
-        self.base
-    }
-    #[inline(always)]
-    pub(crate) fn count(&self) -> usize {
-        self.count
-    }
-}
-
-impl<C: Count> Values for Many<C> {
-    #[inline(always)]
-    fn count(oparg: usize) -> usize {
-        C::of(oparg)
-    }
-    #[inline(always)]
-    unsafe fn below(top: *mut StackRef, oparg: usize) -> Self {
-        let count = C::of(oparg);
-        // SAFETY: `count` slots are below `top` (caller).
-        Many { base: unsafe { top.sub(count) }, count, kind: PhantomData }
-    }
-}
-
-/// Values that a micro-op inspects and may replace, but leaves on the stack.
-pub(crate) struct Kept<V>(pub(crate) V);
-
-/// The inputs of a micro-op: values that it takes and, below them, values that it keeps on the stack.
-pub(crate) trait Inputs: Sized {
-    /// The values that it takes.
-    type Taken: Values;
-    /// The values below them that stay.
-    type Kept: Values;
-    /// Reads all of them.
-    ///
-    /// # Safety
-    /// The stack that ends at `sp` holds all of them: `Taken` at the top, `Kept` below.
-    unsafe fn read(sp: *mut StackRef, oparg: usize) -> Self;
-}
-
-impl<V: Values> Inputs for V {
-    type Taken = V;
-    type Kept = [StackRef; 0];
-    #[inline(always)]
-    unsafe fn read(sp: *mut StackRef, oparg: usize) -> Self {
-        // SAFETY: the values are the topmost ones below `sp` (caller).
-        unsafe { V::below(sp, oparg) }
-    }
-}
-
-impl<K: Values> Inputs for Kept<K> {
-    type Taken = [StackRef; 0];
-    type Kept = K;
-    #[inline(always)]
-    unsafe fn read(sp: *mut StackRef, oparg: usize) -> Self {
-        // SAFETY: the values are the topmost ones below `sp` (caller).
-        Kept(unsafe { K::below(sp, oparg) })
-    }
-}
-
-impl<K: Values, V: Values> Inputs for (Kept<K>, V) {
-    type Taken = V;
-    type Kept = K;
-    #[inline(always)]
-    unsafe fn read(sp: *mut StackRef, oparg: usize) -> Self {
-        // SAFETY: `V` is below `sp`, and `K` below the lowest value of `V` (caller).
-        unsafe { (Kept(K::below(V::base(sp, oparg), oparg)), V::below(sp, oparg)) }
-    }
-}
 
 // --- what a micro-op leaves --------------------------------------------------------------------
 
@@ -423,7 +204,8 @@ impl NextStore for Infallible {
 
 // --- engines -----------------------------------------------------------------------------------
 
-/// A way to run micro-ops: the tier-1 interpreter and the micro-op interpreter. The methods are inlined into every instruction, so that the engine's state lives in registers.
+/// A way to run micro-ops: the tier-1 interpreter and the micro-op interpreter. The methods are inlined into every
+/// instruction, so that the engine's state lives in registers.
 ///
 /// # Safety
 /// While a micro-op runs, the implementation guarantees: the thread of [`Engine::tstate`] is attached and

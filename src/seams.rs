@@ -502,8 +502,8 @@ pub(crate) mod optimizer {
         &raw mut ffi::_PyUOpExecutor_Type
     }
 
-    /// Creates an executor for what `frame` runs from `start` on, and returns a new reference to it; `None` if that
-    /// is not worth it. `chain_depth` is the number of executors that side exits lead through from one in the
+    /// Asks for an executor for what `frame` runs from `start` on, and returns a new reference to it. `None` if there is
+    /// none yet (this library records a trace when the evaluator goes on), or if it is not worth it. `chain_depth` is the number of executors that side exits lead through from one in the
     /// bytecode to this one. If it is divisible by four, the executor is put into the bytecode, so that the code
     /// object has a reference, too. Fails with an exception set.
     ///

@@ -433,7 +433,7 @@ pub(super) unsafe fn run_original<E: BytecodeEngine, T>(e: &mut E, original: u8)
     Err(BytecodeExit::As(original))
 }
 
-/// Creating executors and running them.
+/// Asking for executors and running them.
 #[cfg(py_tier2)]
 mod executors {
     use super::*;

@@ -1,4 +1,4 @@
-//! Side exits of traces. An exit that is taken often gets an executor of its own. Source: `pycore_optimizer.h`.
+//! Side exits of traces. An exit that is taken often leads to an executor. Source: `pycore_optimizer.h`.
 
 use crate::bytecode::{opcode, thresholds};
 use crate::host::{CodeUnit, Frame, PyResult};
@@ -6,7 +6,7 @@ use crate::seams;
 use crate::tier2::executor::{Executor, OwnedExecutor, SideExit};
 
 /// Returns the executor behind an exit of `current`, which keeps it alive. Counts down the exit's temperature and, when
-/// it triggers, creates one. `None`: continue in bytecode. Fails with an exception set.
+/// it triggers, asks for one. `None`: continue in bytecode, where a recording may begin. Fails with an exception set.
 ///
 /// # Safety
 /// The thread is attached. `frame` is its current frame, published, and at the target of the exit, which belongs to
@@ -27,7 +27,7 @@ pub(super) unsafe fn executor(frame: Frame, exit: SideExit, current: Executor) -
             return Ok(None);
         }
         let target = frame.bytecode().add(exit.target() as isize);
-        match make(frame, target, current.chain_depth() + 1) {
+        match find(frame, target, current.chain_depth() + 1) {
             Ok(Some(executor)) => {
                 exit.set_temperature(thresholds::get().side_exit);
                 Ok(Some(exit.set_executor(executor)))
@@ -40,13 +40,13 @@ pub(super) unsafe fn executor(frame: Frame, exit: SideExit, current: Executor) -
     }
 }
 
-/// Returns the executor for `target`: the loop's that begins there, or one that is made now. `None` if the optimizer
-/// declines.
+/// Returns the executor for `target`: the one in the bytecode there, or another one that begins there. `None` if there is
+/// none yet.
 ///
 /// # Safety
 /// The thread is attached. `frame` is its current frame, published, and `target` is an instruction in its bytecode.
 #[cold]
-unsafe fn make(frame: Frame, target: CodeUnit, chain_depth: u8) -> PyResult<Option<OwnedExecutor>> {
+unsafe fn find(frame: Frame, target: CodeUnit, chain_depth: u8) -> PyResult<Option<OwnedExecutor>> {
     // SAFETY: the argument of ENTER_EXECUTOR is an index of the code's executors, which the code keeps alive. The
     // optimizer returns an executor.
     unsafe {

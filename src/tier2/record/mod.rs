@@ -224,8 +224,9 @@ impl Recording {
 
     /// Why the trace ends in front of `next`, the instruction at `instr`, whatever it would do. `None` if it does not.
     ///
-    /// An executor that is there already may be that of a loop which belongs to this one: that of a generator, or of
-    /// what drives one. Or it is that of a function. The trace goes through the original instruction then.
+    /// Two kinds of executors do not end the trace, which goes through the original instruction instead: the executor of
+    /// a function, and that of a loop which goes round together with this one (the loop of a generator, or the loop that
+    /// drives the generator).
     ///
     /// # Safety
     /// As for [`Recording::arrives`].
@@ -316,7 +317,7 @@ impl Recording {
         }
     }
 
-    /// [`Recording::finish`], which tells what became of it.
+    /// Makes an executor of the trace, if it is worth one. Returns the outcome of the recording.
     ///
     /// # Safety
     /// As for [`Recording::finish`].

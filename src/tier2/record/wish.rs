@@ -44,9 +44,10 @@ pub(crate) fn is_wanted() -> bool {
     !WISH.get().is_null()
 }
 
-/// Asks for an executor for what `frame` runs from `start` on: for the side exit that has just become hot, if the thread
-/// runs an executor, else for the loop that the jump at `start` closes, or for the function that `start` begins. Returns one that is there already and begins
-/// there. Otherwise, the thread wants a recording from now on, if that is possible.
+/// Asks for an executor for what `frame` runs from `start` on. If the thread runs an executor, it is for the side exit that
+/// has just become hot. Otherwise it is for the loop that the jump at `start` closes, or for the function whose RESUME is
+/// there. Returns the executor if there is one already that begins at `start`. If there is none, the thread wants a
+/// recording from now on.
 ///
 /// # Safety
 /// The thread is attached. `frame` is its current frame, and `start` an instruction in its bytecode.

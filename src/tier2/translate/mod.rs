@@ -299,8 +299,8 @@ impl Translator {
             }
             let exits = usize::from(uses(row, ffi::HAS_EXIT_FLAG));
             let errors = usize::from(uses(row, ffi::HAS_ERROR_FLAG));
-            // Two micro-ops for the validity and the instruction pointer; every instruction may need a stub for a deopt. What
-            // is not in the row is the guard of a frame, or what the case needs, with their stubs.
+            // Two micro-ops for the validity and the instruction pointer; every instruction may need a stub for a deopt.
+            // What is not in the row is the guard of a frame, or what the case needs, with their stubs.
             let extra = self.needs_more_than_row(row, this, then);
             let (more_uops, more_stubs) = if extra { (6, 5) } else { (0, 0) };
             self.reserve(row.steps.len() + 2 + more_uops, exits + errors + 1 + more_stubs)?;
@@ -334,8 +334,9 @@ impl Translator {
         guards_frame || row.steps.iter().any(depends_on_case)
     }
 
-    /// Begins or resumes the code of a frame, unless its bytecode is older than the events that tools want. Their callbacks run
-    /// such code as it is. But what else runs it must instrument it first, and no guard would notice.
+    /// Begins or resumes the code of a frame. Ends the trace if the bytecode is older than the events that tools want: a
+    /// callback of a tool runs such code as it is, but all other callers must instrument it first, and no guard of the
+    /// trace checks that.
     ///
     /// # Safety
     /// The thread is attached, and the code of the instruction is live.
