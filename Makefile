@@ -238,8 +238,8 @@ clean: ## remove what was built; the fetched host stays
 distclean: clean ## remove the fetched host too
 	rm -rf build
 
-test-newcomer: ## clean clones in a minimal Debian userland, as README says: needs root and debootstrap
-	tests/newcomer
+test-newcomer: ## clean clones in a minimal Debian userland, as README says: needs root and debootstrap, QUICK=1
+	tests/newcomer $(if $(QUICK),--quick)
 
 FORCE:
 .PHONY: help need-build need-test host lib core wheel python run symbols test test-full test-attach test-modules test-tier2 test-traces test-micro-ops \
