@@ -382,6 +382,7 @@ macro_rules! for_each_micro_op {
                 guard_nos_not_generator: exit;
                 send_yields [guard_nos_not_generator]: exit error escapes;
                 send_returns [guard_nos_not_generator]: exit error escapes;
+                check_globals/[4 4]: deopt;
             }
         }
     };

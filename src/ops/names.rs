@@ -287,6 +287,20 @@ pub(crate) unsafe fn guard_globals_version<E: Engine>(
     Ok([])
 }
 
+/// The frame has these globals and builtins.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op.
+#[inline(always)]
+pub(crate) unsafe fn check_globals<E: Engine>(
+    e: &mut E,
+    (globals, builtins): (*mut PyObject, *mut PyObject),
+    []: [StackRef; 0],
+) -> Op {
+    // SAFETY: the engine's frame is live.
+    unsafe { guard(e.frame().globals() == globals && e.frame().builtins() == builtins) }
+}
+
 /// Pushes the value at `index` in a namespace with keys of this version.
 ///
 /// # Safety

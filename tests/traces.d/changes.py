@@ -115,6 +115,29 @@ copy["place"] = 1000
 case(types.FunctionType(direct.__code__, copy))
 case(direct)
 
+# Another function of the same code, whose globals are such a copy.
+exec(code, first)
+other = dict(first)
+exec(code, other)
+other["place"] += 1000
+for namespace in first, other, first, other:
+    case(namespace["f"])
+
+# Other builtins beside the same globals.
+exec(f"""
+def builtin(at):
+    total = 0
+    for i in range({ROUNDS}):
+        at(i)
+        total += len("one")
+    return total
+""", first)
+builtin = first["builtin"]
+case(builtin)
+first["__builtins__"] = {"range": range, "len": lambda text: 1000}
+case(types.FunctionType(builtin.__code__, first))
+case(builtin)
+
 
 # --- types
 

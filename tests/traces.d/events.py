@@ -37,3 +37,20 @@ for event in events.BRANCH_RIGHT, events.BRANCH_LEFT, events.JUMP:
         sys.monitoring.restart_events()
     print(len(log), *sorted(set(log)))
     log.clear()
+
+
+def late(n):
+    total = 0
+    for i in range(n):
+        if i > 40:
+            for number in numbers(1):
+                total += number
+    return total
+
+
+# The loop over the generator is specialized, and so reports its ends, in the same round as without traces.
+sys.monitoring.register_callback(TOOL, events.STOP_ITERATION, lambda code, offset, exception: log.append(offset))
+sys.monitoring.set_local_events(TOOL, late.__code__, events.STOP_ITERATION)
+for n in 43, 44, 45, 200:
+    print(late(n), len(log))
+    log.clear()

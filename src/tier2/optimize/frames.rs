@@ -3,7 +3,7 @@
 use super::symbols::{Full, Symbol, Symbols};
 use crate::host::dict::Dict;
 use crate::host::function::Function;
-use crate::host::{Code, FunctionVersion, ffi};
+use crate::host::{Code, ffi};
 
 /// A frame that the trace runs in.
 pub(super) struct AbstractFrame {
@@ -19,8 +19,6 @@ pub(super) struct AbstractFrame {
 /// The dictionary of a frame's globals. The frame's builtins are those of the interpreter.
 pub(super) struct Namespace {
     pub(super) globals: Dict,
-    /// The version of the function that has them.
-    pub(super) version: FunctionVersion,
     /// The trace has made sure that the frame has these globals.
     pub(super) is_checked: bool,
 }
@@ -68,8 +66,8 @@ pub(super) enum NewFrame {
 }
 
 impl Namespace {
-    /// The namespace of a frame that probably is the function's. `None` if its builtins are not the interpreter's, or if
-    /// the function has no version.
+    /// The namespace of a frame that probably is the function's. `None` if its builtins are not the
+    /// interpreter's.
     ///
     /// # Safety
     /// Function and interpreter are live, and the thread is attached.
@@ -78,8 +76,7 @@ impl Namespace {
         unsafe {
             let globals = Dict::from_object(function.globals());
             let has_own_builtins = function.builtins() != (*interp).builtins;
-            let version = function.version().filter(|_| !has_own_builtins)?;
-            Some(Namespace { globals, version, is_checked: false })
+            (!has_own_builtins).then_some(Namespace { globals, is_checked: false })
         }
     }
 }

@@ -196,7 +196,7 @@ impl Recording {
                 // Its counter must not ask for another recording meanwhile.
                 return (opcode::JUMP_BACKWARD_NO_JIT, oparg);
             }
-            if !self.is_specialized && begins_with_counter(row) {
+            if !self.is_specialized && begins_with_counter(row) && !running.is_watched_loop() {
                 // The generic form runs: the instruction has not been specialized yet, or for something else.
                 self.is_specialized = true;
                 self.misses = was.family == Some(opcode);

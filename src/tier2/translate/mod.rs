@@ -297,6 +297,9 @@ impl Translator {
             if then.frame.is_entry() {
                 return Err(End::ToC);
             }
+            if this.is_watched_loop() {
+                return Err(End::Instrumented);
+            }
             let exits = usize::from(uses(row, ffi::HAS_EXIT_FLAG));
             let errors = usize::from(uses(row, ffi::HAS_ERROR_FLAG));
             // Two micro-ops for the validity and the instruction pointer; every instruction may need a stub for a deopt.
@@ -318,8 +321,8 @@ impl Translator {
                     self.push(micro_op::check_periodic, 0, 0, this.target);
                     self.jump_back(then)?;
                 }
-                opcode::JUMP_BACKWARD_NO_INTERRUPT => self.jump_back(then)?,
-                opcode::JUMP_FORWARD => {}
+                // The former goes round with what drives the generator, once for each value that it passes on.
+                opcode::JUMP_BACKWARD_NO_INTERRUPT | opcode::JUMP_FORWARD => {}
                 opcode::RESUME => self.resume(this)?,
                 _ => self.expand(row, this, then)?,
             }

@@ -5,6 +5,7 @@ use crate::bytecode::metadata::Instruction;
 use crate::bytecode::opcode;
 use crate::host::function::Function;
 use crate::host::{Code, CodeUnit, Frame, FunctionVersion, StackRef};
+use crate::instrument::opcodes::is_instrumented;
 use crate::tier2::executor::OwnedExecutor;
 use crate::tier2::install;
 
@@ -94,6 +95,18 @@ impl Running {
                 && then.instr == next.add(1);
             if is_fused { Running::at(self.frame, next) } else { None }
         }
+    }
+
+    /// Whether this is the FOR_ITER of a loop whose STOP_ITERATION a tool watches. Only the specialized form reports it,
+    /// so tier 1's own counter decides when to specialize.
+    ///
+    /// # Safety
+    /// The instruction is in live bytecode.
+    pub(crate) unsafe fn is_watched_loop(&self) -> bool {
+        // SAFETY: END_FOR is in the same bytecode (caller).
+        let is_watched = || unsafe { is_instrumented(self.next().add(self.oparg as isize).opcode()) };
+        let is_loop = self.row.opcode == opcode::FOR_ITER || self.row.family == Some(opcode::FOR_ITER);
+        is_loop && is_watched()
     }
 
     /// Opcode and argument of the first unit, if an executor has taken its place.

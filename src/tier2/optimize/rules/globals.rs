@@ -1,16 +1,15 @@
 //! Globals, builtins and attributes of modules become constants: the trace depends on the dictionary instead of
 //! looking names up in it.
 //!
-//! Functions of the same code can have different globals. So the trace checks once in each frame that the frame has these
-//! globals, unless it knows the function itself. It compares the version of the keys and that of the function, since
-//! neither is enough: a copy of a dictionary keeps the version until its keys change, and functions that the same
-//! `def` has made have the same version.
+//! Functions of the same code can have different globals, with keys of the same version. So the trace checks once in each
+//! frame that the frame has this dictionary, and the interpreter's builtins, unless it knows the function itself.
 
 use super::super::analysis::{Analysis, Stop};
 use super::super::class::Class;
 use super::super::frames::Namespace;
 use super::super::symbols::{Constant, Fact};
 use super::super::watchers;
+use crate::tier2::interpreter::RUNS_OWN_MICRO_OPS;
 use crate::bytecode::micro_op;
 use crate::host::dict::Dict;
 use crate::host::{KeysVersion, PyObject, ffi};
@@ -48,7 +47,7 @@ fn watched_globals<'b>(a: &'b mut Analysis, version: u64) -> Result<Option<&'b m
     Ok(a.frame().namespace.as_mut().filter(|_| watched))
 }
 
-/// The keys of the globals have this version. The first such guard of a frame stays, if there is room for the other one.
+/// The keys of the globals have this version. The first such guard of a frame becomes the check of the globals.
 pub(super) fn guard(a: &mut Analysis) -> Result<(), Stop> {
     let version = a.uop().operand0;
     let at = a.at;
@@ -56,7 +55,7 @@ pub(super) fn guard(a: &mut Analysis) -> Result<(), Stop> {
         if namespace.is_checked {
             a.remove();
         } else {
-            check_globals(a, at, version);
+            check_globals(a, at);
         }
     }
     Ok(())
@@ -70,21 +69,21 @@ pub(super) fn load(a: &mut Analysis) -> Result<(), Stop> {
     if let Some(namespace) = watched_globals(a, uop.operand0)? {
         let value = value_at(namespace.globals, uop.operand1);
         let is_checked = namespace.is_checked
-            || value.is_some() && room_for_guard.is_some_and(|before| check_globals(a, before, uop.operand0));
+            || value.is_some() && room_for_guard.is_some_and(|before| check_globals(a, before));
         constant = value.filter(|_| is_checked);
     }
     push_loaded(a, constant)
 }
 
-/// Puts the check of the globals of the frame to `at` and into the place of the `set_ip` before, which an instruction that
-/// only loads a global variable does not need. Returns false if there is none.
-fn check_globals(a: &mut Analysis, at: usize, keys: u64) -> bool {
-    let before = at.checked_sub(1).filter(|&before| a.trace[before].number() == micro_op::set_ip);
-    let (Some(before), Some(namespace)) = (before, &mut a.frame().namespace) else { return false };
+/// Makes the micro-op at `at` the check that the frame has its globals and the interpreter's builtins. Returns false if traces have no such check.
+fn check_globals(a: &mut Analysis, at: usize) -> bool {
+    let Some(namespace) = a.frame().namespace.as_mut().filter(|_| RUNS_OWN_MICRO_OPS) else { return false };
     namespace.is_checked = true;
-    let function = namespace.version.get().into();
-    a.trace[before].replace(micro_op::guard_globals_version, 0, keys);
-    a.trace[at].replace(micro_op::check_function, 0, function);
+    let globals = namespace.globals.object().addr() as u64;
+    let uop = &mut a.trace[at];
+    uop.replace(micro_op::check_globals, 0, globals);
+    // SAFETY: the interpreter is live during the analysis.
+    uop.operand1 = unsafe { (*a.interp).builtins.addr() as u64 };
     true
 }
 
