@@ -321,8 +321,10 @@ impl Translator {
                     self.push(micro_op::check_periodic, 0, 0, this.target);
                     self.jump_back(then)?;
                 }
-                // The former goes round with what drives the generator, once for each value that it passes on.
-                opcode::JUMP_BACKWARD_NO_INTERRUPT | opcode::JUMP_FORWARD => {}
+                // In the same code for the second time, it belongs to a recursion of generators: one trace for each level
+                // fits any path through a tree.
+                opcode::JUMP_BACKWARD_NO_INTERRUPT => self.jump_back(then)?,
+                opcode::JUMP_FORWARD => {}
                 opcode::RESUME => self.resume(this)?,
                 _ => self.expand(row, this, then)?,
             }
