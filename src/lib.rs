@@ -35,6 +35,8 @@ mod engine;
 mod exports;
 mod instrument;
 mod interp;
+#[cfg(feature = "jit")]
+mod jit;
 mod ops;
 mod seams;
 mod specialize;

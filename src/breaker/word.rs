@@ -12,7 +12,7 @@ use core::sync::atomic::{AtomicUsize, Ordering};
 use crate::host::{ThreadState, ffi};
 
 /// The bits for requests.
-const REQUESTS: usize = ffi::_PY_EVAL_EVENTS_MASK as usize;
+pub(crate) const REQUESTS: usize = ffi::_PY_EVAL_EVENTS_MASK as usize;
 
 /// The difference between one version and the next.
 const STEP: u32 = 1 << ffi::_PY_EVAL_EVENTS_BITS;

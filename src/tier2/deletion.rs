@@ -80,6 +80,8 @@ unsafe fn free(executor: Executor) {
     // SAFETY: nothing uses the executor (caller). The executors behind its exits are other ones, since nothing
     // refers to this one.
     unsafe {
+        #[cfg(feature = "jit")]
+        crate::jit::free(executor);
         for exit in executor.exits() {
             drop(exit.take());
         }

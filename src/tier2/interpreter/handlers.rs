@@ -11,28 +11,8 @@ use crate::ops;
 use crate::tier2::Uop;
 use crate::tier2::uop::Place;
 
-macro_rules! copies {
-    () => {
-        0
-    };
-    ($copies:literal) => {
-        $copies
-    };
-}
-
-/// Runs the body of a micro-op.
-macro_rules! body {
-    ($e:ident $name:ident []) => {
-        run(&mut $e, ops::$name)
-    };
-    ($e:ident $name:ident [$operands:tt]) => {{
-        let operands = UopOperands::of(&*$e.uop);
-        run_with(&mut $e, operands, ops::$name)
-    }};
-}
-
 /// The size of the table of handlers: a power of two, so that every index within it is computed without a branch.
-const NUMBERS: usize = (micro_op::LAST as usize + 1).next_power_of_two();
+pub(super) const NUMBERS: usize = (micro_op::LAST as usize + 1).next_power_of_two();
 
 macro_rules! handlers {
     (everywhere { $({ $name:ident ($($copies:literal)?) [$($operands:tt)?] $needs:tt $flags:tt })* }
@@ -124,7 +104,7 @@ handler! {
     /// # Safety
     /// As for a [`Handler`], with the micro-op that failed. An exception is set.
     #[cold]
-    error(frame, sp, tstate, uop) {
+    pub(super) error(frame, sp, tstate, uop) {
         // SAFETY: stubs are in the same trace. A micro-op without a stub belongs to the instruction at its target.
         unsafe {
             match (*uop).place() {

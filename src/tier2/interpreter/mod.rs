@@ -16,8 +16,30 @@ mod dispatch;
 #[macro_use]
 #[path = "call_loop.rs"]
 mod dispatch;
+macro_rules! copies {
+    () => {
+        0
+    };
+    ($copies:literal) => {
+        $copies
+    };
+}
+
+/// Runs the body of a micro-op.
+macro_rules! body {
+    ($e:ident $name:ident []) => {
+        run(&mut $e, ops::$name)
+    };
+    ($e:ident $name:ident [$operands:tt]) => {{
+        let operands = UopOperands::of(&*$e.uop);
+        run_with(&mut $e, operands, ops::$name)
+    }};
+}
+
 mod engine;
 mod handlers;
+#[cfg(feature = "jit")]
+mod helpers;
 #[cfg(all(tier2_jit, feature = "tail-call"))]
 mod machine_code;
 mod side_exit;
@@ -26,6 +48,8 @@ mod steering;
 use core::ptr::NonNull;
 
 use dispatch::{Handler, run_handlers};
+#[cfg(feature = "jit")]
+pub(crate) use helpers::{HELPERS, Machine, Next};
 use handlers::HANDLERS;
 
 use super::Uop;

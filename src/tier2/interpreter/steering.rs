@@ -2,6 +2,8 @@
 
 use super::dispatch::*;
 use super::handlers::failed_guard;
+#[cfg(feature = "jit")]
+use super::{Next, handlers::error};
 #[cfg(all(tier2_jit, feature = "tail-call"))]
 use super::machine_code;
 use super::{current_executor, enter, side_exit};
@@ -36,7 +38,17 @@ handler! {
     pub(super) start_executor(frame, sp, tstate, uop) {
         // SAFETY: another micro-op follows.
         unsafe {
-            debug_assert!(current_executor(tstate).is_valid());
+            let executor = current_executor(tstate);
+            debug_assert!(executor.is_valid());
+            #[cfg(feature = "jit")]
+            if let Some(code) = crate::jit::code_of(executor) {
+                let (frame, sp, next) = code.run(frame, sp, tstate);
+                match next {
+                    Next::At(uop) => continue_at!(frame, sp, tstate, uop),
+                    Next::FailedGuard(uop) => become_handler!(failed_guard, frame, sp, tstate, uop),
+                    Next::Error(uop) => become_handler!(error, frame, sp, tstate, uop),
+                }
+            }
             continue_at!(frame, sp, tstate, uop.add(1))
         }
     }
@@ -97,8 +109,13 @@ handler! {
     /// # Safety
     /// As for a [`Handler`].
     pub(super) jump_to_top(frame, sp, tstate, uop) {
-        // SAFETY: the exit of this micro-op is the first one after `start_executor`.
-        unsafe { become_handler!(failed_guard, frame, sp, tstate, uop) }
+        // SAFETY: the exit of this micro-op is the first one after `start_executor`. That one looks for machine code.
+        unsafe {
+            if cfg!(feature = "jit") {
+                continue_at!(frame, sp, tstate, current_executor(tstate).trace().as_ptr())
+            }
+            become_handler!(failed_guard, frame, sp, tstate, uop)
+        }
     }
 }
 

@@ -1,0 +1,107 @@
+//! Micro-ops as functions that machine code calls: those that it does not contain itself.
+
+use super::engine::{Tier2, UopOperands};
+use super::handlers::NUMBERS;
+use crate::bytecode::micro_op;
+use crate::engine::{Exit, TraceExit, run, run_with};
+use crate::host::{Frame, StackRef, ThreadState};
+use crate::ops;
+use crate::tier2::Uop;
+
+/// What machine code and the micro-ops that it calls share: where the program is.
+#[repr(C)]
+pub(crate) struct Machine {
+    pub(crate) frame: Frame,
+    pub(crate) sp: *mut StackRef,
+}
+
+/// A micro-op as a function. Returns 0 if it has succeeded, and otherwise a [`Next`].
+///
+/// # Safety
+/// As for a handler of the micro-op, with frame and stack pointer in the machine.
+pub(crate) type Helper = unsafe extern "C" fn(&mut Machine, ThreadState, *const Uop) -> usize;
+
+/// Where the micro-op interpreter continues when machine code leaves.
+pub(crate) enum Next {
+    /// At this micro-op.
+    At(*const Uop),
+    /// Where this micro-op leads to if it is a guard that has failed.
+    FailedGuard(*const Uop),
+    /// Where this micro-op leads to with an exception, which is set.
+    Error(*const Uop),
+}
+
+impl Next {
+    /// Bits of the word that machine code returns, beside the address of the micro-op.
+    pub(crate) const FAILED_GUARD: usize = 1;
+    pub(crate) const ERROR: usize = 2;
+
+    /// Reads what machine code has returned.
+    pub(crate) fn from_word(word: usize) -> Next {
+        let uop = (word & !3) as *const Uop;
+        match word & 3 {
+            Next::FAILED_GUARD => Next::FailedGuard(uop),
+            Next::ERROR => Next::Error(uop),
+            _ => Next::At(uop),
+        }
+    }
+}
+
+macro_rules! helpers {
+    (everywhere { $({ $name:ident ($($copies:literal)?) [$($operands:tt)?] $needs:tt $flags:tt })* }
+     bytecode $bytecode:tt
+     traces { $({ $trace:ident [$($trace_operands:tt)?] $trace_needs:tt $trace_flags:tt })* }
+     engine $engine:tt
+     own { $({ $own:ident [$($own_operands:tt)?] $own_needs:tt $own_flags:tt })* }) => {
+        /// The function of each micro-op that has a body, by its number.
+        pub(crate) static HELPERS: [Option<Helper>; NUMBERS] = {
+            let mut table: [Option<Helper>; NUMBERS] = [None; NUMBERS];
+            $(
+                let mut number = micro_op::$name as usize;
+                let last = number + copies!($($copies)?);
+                while number <= last {
+                    table[number] = Some(helper::$name);
+                    number += 1;
+                }
+            )*
+            $(table[micro_op::$trace as usize] = Some(helper::$trace);)*
+            $(table[micro_op::$own as usize] = Some(helper::$own);)*
+            table
+        };
+
+        /// Their safety contract is that of [`Helper`].
+        #[allow(clippy::missing_safety_doc)]
+        mod helper {
+            use super::*;
+
+            $(helper_of_body! { $name [$($operands)?] })*
+            $(helper_of_body! { $trace [$($trace_operands)?] })*
+            $(helper_of_body! { $own [$($own_operands)?] })*
+        }
+    };
+}
+
+macro_rules! helper_of_body {
+    ($name:ident $operands:tt) => {
+        pub(super) unsafe extern "C" fn $name(machine: &mut Machine, tstate: ThreadState, uop: *const Uop) -> usize {
+            // SAFETY: the parameters are those of a handler (caller). A body follows those that it needs.
+            unsafe {
+                let mut e = Tier2::begin(machine.frame, machine.sp, tstate, uop);
+                let next = match body!(e $name $operands).map_err(TraceExit::from) {
+                    Ok(()) => {
+                        e.end();
+                        0
+                    }
+                    Err(TraceExit::Exit(Exit::Deopt) | TraceExit::Side | TraceExit::Settled) => {
+                        uop.addr() | Next::FAILED_GUARD
+                    }
+                    Err(TraceExit::Exit(Exit::Error | Exit::ErrorNoPop)) => uop.addr() | Next::ERROR,
+                };
+                (machine.frame, machine.sp) = (e.frame, e.sp);
+                next
+            }
+        }
+    };
+}
+
+for_each_micro_op!(helpers);
