@@ -22,6 +22,7 @@ use super::entries::{Class, Entry};
 use super::runtime;
 use crate::breaker::word::REQUESTS;
 use crate::bytecode::micro_op;
+use crate::host::dict::MANAGED_DICT_OFFSET;
 use crate::host::{StackRef, ffi, small_int};
 use crate::tier2::Uop;
 use crate::tier2::executor::Executor;
@@ -30,9 +31,9 @@ use crate::tier2::interpreter::{HELPERS, Machine, Next};
 /// The size of a stack slot in bytes.
 const SLOT: i32 = size_of::<StackRef>() as i32;
 /// The bit of a stack reference that owns nothing.
-const UNCOUNTED: i64 = 1;
+pub(super) const UNCOUNTED: i64 = 1;
 /// The null reference.
-const NULL: u64 = 1;
+pub(super) const NULL: u64 = 1;
 /// The values of compact ints have this many bits.
 const COMPACT: u8 = 30;
 /// Computed ints have no more bits than this, so that no operation of two ints overflows.
@@ -87,25 +88,27 @@ fn signature_of(parameters: &[Type], result: Option<Type>) -> Signature {
 }
 
 /// Memory that is there, and aligned.
-fn plain() -> MemFlagsData {
+pub(super) fn plain() -> MemFlagsData {
     MemFlagsData::trusted()
 }
 
-struct Lowering<'a> {
-    b: FunctionBuilder<'a>,
-    trace: &'a [Uop],
+pub(super) struct Lowering<'a> {
+    pub(super) b: FunctionBuilder<'a>,
+    pub(super) trace: &'a [Uop],
     executor: Executor,
     /// The index of the micro-op.
-    at: usize,
-    machine: Value,
-    tstate: Value,
-    frame: Value,
+    pub(super) at: usize,
+    pub(super) machine: Value,
+    pub(super) tstate: Value,
+    pub(super) frame: Value,
     /// A place in the stack of the frame.
-    sp: Value,
+    pub(super) sp: Value,
     /// What is in memory ends this many slots above `sp`.
-    offset: i32,
+    pub(super) offset: i32,
     /// What is above that, in registers.
     top: Vec<Entry>,
+    /// The frame that a call has made and not entered yet, and the end of its stack.
+    pub(super) new_frame: Option<(Value, Value)>,
     /// The beginning of a loop. Parameters: frame, stack pointer.
     start: Block,
 }
@@ -133,7 +136,7 @@ impl<'a> Lowering<'a> {
         b.switch_to_block(start);
         // SAFETY: the executor is live (caller).
         let trace = unsafe { executor.trace() };
-        Lowering { b, trace, executor, at: 0, machine, tstate, frame, sp, offset: 0, top: Vec::new(), start }
+        Lowering { b, trace, executor, at: 0, machine, tstate, frame, sp, offset: 0, top: Vec::new(), new_frame: None, start }
     }
 
     /// Lowers the whole trace.
@@ -178,7 +181,7 @@ impl<'a> Lowering<'a> {
     }
 
     /// The value `depth` places below the top (1 is the topmost).
-    fn peek(&mut self, depth: usize) -> Entry {
+    pub(super) fn peek(&mut self, depth: usize) -> Entry {
         self.want(depth);
         self.top[self.top.len() - depth]
     }
@@ -189,17 +192,17 @@ impl<'a> Lowering<'a> {
         self.top[index] = entry;
     }
 
-    fn pop(&mut self) -> Entry {
+    pub(super) fn pop(&mut self) -> Entry {
         self.want(1);
         self.top.pop().expect("there is one")
     }
 
-    fn push(&mut self, entry: Entry) {
+    pub(super) fn push(&mut self, entry: Entry) {
         self.top.push(entry);
     }
 
     /// Stores all values in memory.
-    fn flush(&mut self) {
+    pub(super) fn flush(&mut self) {
         for entry in core::mem::take(&mut self.top) {
             let bits = self.bits(entry);
             self.b.ins().store(plain(), bits, self.sp, self.offset * SLOT);
@@ -208,12 +211,12 @@ impl<'a> Lowering<'a> {
     }
 
     /// One past the values in memory.
-    fn stack_pointer(&mut self) -> Value {
+    pub(super) fn stack_pointer(&mut self) -> Value {
         self.b.ins().iadd_imm_s(self.sp, i64::from(self.offset * SLOT))
     }
 
     /// The value as a stack reference, which is an object from now on.
-    fn bits(&mut self, entry: Entry) -> Value {
+    pub(super) fn bits(&mut self, entry: Entry) -> Value {
         match entry {
             Entry::Ref { bits, .. } => bits,
             Entry::Constant { bits, .. } => self.b.ins().iconst(I64, bits as i64),
@@ -234,7 +237,7 @@ impl<'a> Lowering<'a> {
     }
 
     /// The address of the object.
-    fn object(&mut self, entry: Entry) -> Value {
+    pub(super) fn object(&mut self, entry: Entry) -> Value {
         match entry {
             Entry::Constant { bits, .. } => self.b.ins().iconst(I64, (bits & !1) as i64),
             _ => {
@@ -261,7 +264,7 @@ impl<'a> Lowering<'a> {
     }
 
     /// Leaves unless `holds`. What is known about the stack stays known.
-    fn guard(&mut self, holds: Value, how: usize) {
+    pub(super) fn guard(&mut self, holds: Value, how: usize) {
         let (go_on, out) = (self.b.create_block(), self.b.create_block());
         self.b.set_cold_block(out);
         self.b.ins().brif(holds, go_on, &[], out, &[]);
@@ -272,14 +275,14 @@ impl<'a> Lowering<'a> {
         self.b.switch_to_block(go_on);
     }
 
-    fn guard_equal(&mut self, left: Value, right: u64, how: usize) {
+    pub(super) fn guard_equal(&mut self, left: Value, right: u64, how: usize) {
         let holds = self.b.ins().icmp_imm_s(IntCC::Equal, left, right as i64);
         self.guard(holds, how);
     }
 
     // --- calls ---------------------------------------------------------------------------------
 
-    fn call(&mut self, function: usize, parameters: &[Type], result: Option<Type>, arguments: &[Value]) -> Option<Value> {
+    pub(super) fn call(&mut self, function: usize, parameters: &[Type], result: Option<Type>, arguments: &[Value]) -> Option<Value> {
         let signature = self.b.import_signature(signature_of(parameters, result));
         let function = self.b.ins().iconst(I64, function as i64);
         let call = self.b.ins().call_indirect(signature, function, arguments);
@@ -333,7 +336,7 @@ impl<'a> Lowering<'a> {
     // --- references ----------------------------------------------------------------------------
 
     /// A new reference to the object at this address.
-    fn new_ref(&mut self, object: Value) -> Value {
+    pub(super) fn new_ref(&mut self, object: Value) -> Value {
         // The count of an immortal object is negative, and stays as it is.
         let count = self.b.ins().load(I32, plain(), object, 0);
         let is_immortal = self.b.ins().ushr_imm_u(count, 31);
@@ -358,7 +361,7 @@ impl<'a> Lowering<'a> {
     }
 
     /// Releases the value.
-    fn close(&mut self, entry: Entry) {
+    pub(super) fn close(&mut self, entry: Entry) {
         let Entry::Ref { bits, counted: true, .. } = entry else { return };
         let (counted, dead, go_on) = (self.b.create_block(), self.b.create_block(), self.b.create_block());
         self.b.set_cold_block(dead);
@@ -457,6 +460,25 @@ impl<'a> Lowering<'a> {
         (owner, object, type_)
     }
 
+    /// The type of the topmost object has this version, or the code leaves.
+    fn guard_type_version(&mut self, version: u64) {
+        let (_, _, type_) = self.type_of_top();
+        let at = offset_of!(ffi::PyTypeObject, tp_version_tag) as i32;
+        let found = self.b.ins().load(I32, plain(), type_, at);
+        let holds = self.b.ins().icmp_imm_s(IntCC::Equal, found, i64::from(version as u32 as i32));
+        self.guard(holds, Next::FAILED_GUARD);
+    }
+
+    /// The topmost object has its attributes in inline values, or the code leaves.
+    fn guard_values(&mut self) {
+        let (_, object, type_) = self.type_of_top();
+        let at = offset_of!(ffi::PyTypeObject, tp_basicsize) as i32;
+        let size = self.b.ins().load(I64, plain(), type_, at);
+        let values = self.b.ins().iadd(object, size);
+        let valid = self.b.ins().load(I8, plain(), values, offset_of!(ffi::PyDictValues, valid) as i32);
+        self.guard(valid, Next::FAILED_GUARD);
+    }
+
     /// Replaces the topmost object by what is in it at `offset`.
     fn load_slot(&mut self, offset: i32) {
         let owner = self.peek(1);
@@ -469,7 +491,7 @@ impl<'a> Lowering<'a> {
         self.push(Entry::Ref { bits, counted: true, class: Class::Unknown });
     }
 
-    fn local_offset(index: usize) -> i32 {
+    pub(super) fn local_offset(index: usize) -> i32 {
         (offset_of!(ffi::_PyInterpreterFrame, localsplus) + index * size_of::<StackRef>()) as i32
     }
 
@@ -678,21 +700,8 @@ impl<'a> Lowering<'a> {
             }
             op::iter_next_list_tier_two => self.next_of_list(),
 
-            op::guard_type_version => {
-                let (_, _, type_) = self.type_of_top();
-                let at = offset_of!(ffi::PyTypeObject, tp_version_tag) as i32;
-                let version = self.b.ins().load(I32, plain(), type_, at);
-                let holds = self.b.ins().icmp_imm_s(IntCC::Equal, version, i64::from(uop.operand0 as u32 as i32));
-                self.guard(holds, FAILED);
-            }
-            op::check_managed_object_has_values | op::guard_dorv_values_inst_attr_from_dict => {
-                let (_, object, type_) = self.type_of_top();
-                let at = offset_of!(ffi::PyTypeObject, tp_basicsize) as i32;
-                let size = self.b.ins().load(I64, plain(), type_, at);
-                let values = self.b.ins().iadd(object, size);
-                let valid = self.b.ins().load(I8, plain(), values, offset_of!(ffi::PyDictValues, valid) as i32);
-                self.guard(valid, FAILED);
-            }
+            op::guard_type_version => self.guard_type_version(uop.operand0),
+            op::check_managed_object_has_values | op::guard_dorv_values_inst_attr_from_dict => self.guard_values(),
             op::guard_keys_version => {
                 let (_, _, type_) = self.type_of_top();
                 let at = offset_of!(ffi::PyHeapTypeObject, ht_cached_keys) as i32;
@@ -710,6 +719,40 @@ impl<'a> Lowering<'a> {
                 self.push(Entry::Ref { bits, counted: true, class: Class::Unknown });
                 self.push(owner);
             }
+            op::guard_type_version_and_lock => self.guard_type_version(uop.operand0),
+            op::guard_dorv_no_dict => {
+                let entry = self.peek(1);
+                let object = self.object(entry);
+                let dict = self.b.ins().load(I64, plain(), object, MANAGED_DICT_OFFSET as i32);
+                self.guard_equal(dict, 0, FAILED);
+                self.guard_values();
+            }
+            op::store_attr_instance_value => self.store_attr_instance_value(uop.operand0 as i32),
+
+            op::check_pep_523 => {
+                let interp = self.b.ins().load(I64, plain(), self.tstate, offset_of!(ffi::PyThreadState, interp) as i32);
+                let at = offset_of!(ffi::PyInterpreterState, eval_frame) as i32;
+                let installed = self.b.ins().load(I64, plain(), interp, at);
+                self.guard_equal(installed, 0, FAILED);
+            }
+            op::check_function_version => self.check_function_version(oparg + 2, uop.operand0),
+            op::check_function_version_inline => {
+                let function = self.b.ins().iconst(I64, uop.operand1 as i64);
+                self.check_version_of(function, uop.operand0);
+            }
+            op::check_stack_space_operand => {
+                let size = self.b.ins().iconst(I64, uop.operand0 as i64 * i64::from(SLOT));
+                self.check_stack_space(size);
+                self.check_recursion_remaining();
+            }
+            op::check_recursion_remaining => self.check_recursion_remaining(),
+            // SAFETY: the trace depends on the code that it calls (caller).
+            op::init_call_py_exact_args if unsafe { self.init_call(oparg) } => {}
+            op::push_frame if self.new_frame.is_some() => {
+                let (frame, stack) = self.new_frame.take()?;
+                self.push_frame(frame, stack);
+            }
+            op::return_value => self.return_value(),
             _ => self.call_helper(uop)?,
         }
         Some(())

@@ -6,6 +6,7 @@
 //! too large, leaves to the interpreter, which does the same work and comes back at the next round of the loop.
 
 mod entries;
+mod frames;
 mod lower;
 mod memory;
 mod runtime;

@@ -1,7 +1,10 @@
 //! Functions that machine code calls, beside micro-ops.
 
 use crate::breaker::word::{EvalBreaker, Request};
-use crate::host::{PyObject, StackRef, ThreadState, ffi, numbers, refcount};
+use crate::calls::frames;
+use crate::host::dict::InlineValues;
+use crate::host::slot::Slot;
+use crate::host::{Frame, PyObject, StackRef, ThreadState, ffi, numbers, refcount};
 
 /// Makes a float. The process ends if there is no memory.
 ///
@@ -51,4 +54,29 @@ pub(super) unsafe extern "C" fn release(object: *mut PyObject) {
 pub(super) unsafe extern "C" fn request_removal(tstate: ThreadState) {
     // SAFETY: the thread is attached (caller).
     unsafe { EvalBreaker::of(tstate).set(Request::JIT_INVALIDATE_COLD) }
+}
+
+/// Leaves `frame`, whose result is taken. Returns the frame below, which is current now.
+///
+/// # Safety
+/// The thread is attached and `tstate` is its state. `frame` is its current frame, published, and another one that executes
+/// code is below it.
+pub(super) unsafe extern "C" fn leave_frame(tstate: ThreadState, frame: Frame) -> Frame {
+    // SAFETY: there is a frame below (caller). The frame is not linked any more when its contents are released.
+    unsafe {
+        let caller = frame.caller();
+        tstate.leave_python_call();
+        tstate.set_current_frame(Some(caller));
+        frames::clear_and_pop(tstate, frame);
+        tstate.current_frame().unwrap_unchecked()
+    }
+}
+
+/// Records that an attribute of `object` was stored for the first time.
+///
+/// # Safety
+/// `object` is live, and `slot` is one of its inline values.
+pub(super) unsafe extern "C" fn append_to_order(object: *mut PyObject, slot: *mut *mut PyObject) {
+    // SAFETY: the slot is one of the values (caller).
+    unsafe { InlineValues::of(object).append_to_order(Slot::at(slot)) }
 }

@@ -23,7 +23,7 @@ pub(crate) mod optimize;
 pub(crate) mod python_type;
 pub(crate) mod record;
 mod translate;
-mod uop;
+pub(crate) mod uop;
 
 pub(crate) use dependencies::Dependencies;
 pub(crate) use uop::{Place, Trace, Uop};
