@@ -1,7 +1,11 @@
 //! From a complete trace to an executor.
 
 use super::executor::OwnedExecutor;
+#[cfg(feature = "jit")]
+use super::uop::Entered;
 use super::{Dependencies, Trace, finish, list, machine_code, optimize};
+#[cfg(feature = "jit")]
+use crate::bytecode::micro_op;
 use crate::host::ffi;
 
 /// Why a trace does not become an executor.
@@ -30,6 +34,11 @@ pub(super) unsafe fn finish_trace(
             return Err(Refusal::Contradiction);
         }
     }
+    // SAFETY: what the operands refer to is still live (caller).
+    #[cfg(feature = "jit")]
+    unsafe {
+        forget_functions(trace);
+    }
     if !finish::finish(trace) {
         return Err(Refusal::NoRoom);
     }
@@ -39,6 +48,21 @@ pub(super) unsafe fn finish_trace(
         unsafe { ffi::_Py_FatalErrorFunc(c"_PyOptimizer_Optimize".as_ptr(), fault.as_ptr()) }
     }
     Ok(())
+}
+
+/// Lets micro-ops that enter frames refer to code objects instead of functions. The trace is invalid when one of its code
+/// objects is gone, but not when a function is.
+///
+/// # Safety
+/// The operands refer to live objects.
+#[cfg(feature = "jit")]
+unsafe fn forget_functions(trace: &mut Trace) {
+    for uop in trace.iter_mut().filter(|uop| uop.number() == micro_op::push_frame) {
+        if let Some(entered) = Entered::from_operand(uop.operand0) {
+            // SAFETY: the object is live (caller).
+            uop.operand0 = Entered::Code(unsafe { entered.code() }).to_operand();
+        }
+    }
 }
 
 /// Creates a valid executor that is in no bytecode. Fails if memory is short, for the object or for its machine
