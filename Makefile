@@ -106,8 +106,8 @@ $(libreval): lib ;
 core: $(BUILD)/host.env ## the extension module for an unmodified host
 	$(attached) cargo build --release $(attach_options)
 
-wheel: python ## the same as a wheel for pip, in $(BUILD)/wheel/: needs PyPI
-	$(attached) CARGO_TARGET_DIR=$(root)/$(target)/attach $(python) -m pip wheel -q . --no-deps -w $(BUILD)/wheel
+wheel: $(reference) ## the same as a wheel for pip, in $(BUILD)/wheel/: needs PyPI; for more hosts HEADERS="/path/include/python3.14 ..."
+	$(attached) CARGO_TARGET_DIR=$(root)/$(target)/pip host/wheel $(BUILD) $(reference) $(HEADERS)
 
 python: $(python) $(reference) ## python3.14 with reval, and python3.14-ref with the C evaluator
 
