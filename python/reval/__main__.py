@@ -67,4 +67,5 @@ def options(arguments):
     return [*words, flags] if flags != "-" else words
 
 
-main(sys.argv[1:])
+if __name__ == "__main__":
+    main(sys.argv[1:])
