@@ -106,8 +106,8 @@ $(libreval): lib ;
 core: $(BUILD)/host.env ## the extension module for an unmodified host
 	$(attached) cargo build --release $(attach_options)
 
-wheel: python ## the same as a wheel for pip, in $(BUILD)/wheel/: needs PyPI
-	$(attached) CARGO_TARGET_DIR=$(root)/$(target)/attach $(python) -m pip wheel -q . --no-deps -w $(BUILD)/wheel
+wheel: $(reference) ## the same as a wheel for pip, in $(BUILD)/wheel/: needs PyPI; for more hosts HEADERS="/path/include/python3.14 ..."
+	$(attached) CARGO_TARGET_DIR=$(root)/$(target)/pip host/wheel $(BUILD) $(reference) $(HEADERS)
 
 python: $(python) $(reference) ## python3.14 with reval, and python3.14-ref with the C evaluator
 
@@ -202,6 +202,15 @@ test-attach: python core ## the extension module in the distribution's unmodifie
 	$(attached) cargo build $(attach_options)
 	tests/attach $(core) $(whole_core) $(if $(QUICK),--quick)
 
+test-attach-clients: wheel ## programs of numpy, Django, IPython and others, with REVAL=1 and without: needs PyPI; ten minutes
+	tests/attach-clients $(BUILD)/wheel/*.whl
+
+# A wheel with two cores.
+test-wheel: $(BUILD)/host.env ## the wheel for the packaged hosts, the source distribution, `pip install .`: needs PyPI; half an hour
+	$(MAKE) HOST=debug build/debug/bin/python3.14-ref
+	$(MAKE) wheel HEADERS="$$(sed -n 's/^REVAL_HOST_INCLUDE=//p' build/debug/host.env)"
+	tests/wheel $(BUILD)/wheel/*.whl
+
 test-tsan: python ## threads of a free-threaded host, as far as bytecode goes, under ThreadSanitizer: two minutes
 	tests/tsan/run
 
@@ -242,7 +251,8 @@ test-newcomer: ## clean clones in a minimal Debian userland, as README says: nee
 	tests/newcomer $(if $(QUICK),--quick)
 
 FORCE:
-.PHONY: help need-build need-test host lib core wheel python run symbols test test-full test-attach test-modules test-tier2 test-traces test-micro-ops \
+.PHONY: help need-build need-test host lib core wheel python run symbols test test-full test-attach test-attach-clients \
+  test-wheel test-modules test-tier2 test-traces test-micro-ops \
   test-events test-clients test-faults \
   test-tsan test-windows test-newcomer fuzz bench bench-monitoring bench-gil bench-threads coverage install clean distclean FORCE
 .DELETE_ON_ERROR:
