@@ -77,7 +77,7 @@ export REVAL_REFERENCE := $(CURDIR)/$(reference)
 export REVAL_DISTRIBUTION := $(CURDIR)/$(BUILD)/bin/python3.14-dist
 
 help: ## this list
-	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
+	@sed -n 's/^\([a-z0-9-]*\):[^#]*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
 	@echo
 	@echo 'HOST=debug                    the packaged --with-pydebug host, in build/debug/'
 	@echo 'HOST_PYTHON=/path/python3.14  any other host, in build/other/'
@@ -175,7 +175,7 @@ test-full: need-test python ## CPython's whole test suite, the debug host, progr
 	$(if_default)$(MAKE) DISPATCH=match test-modules
 	$(if_default)$(MAKE) EXPERIMENTAL_JIT=no test-tier2
 	$(if_default)tests/handlers --same $(libreval) target/release-jit-no-host/release/libreval.a
-	$(if_default)$(MAKE) HOST=debug EXPERIMENTAL_JIT=interpreter test-tier2 test-traces test-micro-ops
+	$(if_default)$(MAKE) HOST=debug EXPERIMENTAL_JIT=interpreter test-tier2 test-traces test-micro-ops test-faults-hot
 	$(if_other)tests/run-quick
 
 test-modules: python ## only the CPython test modules of `make test`
@@ -183,6 +183,9 @@ test-modules: python ## only the CPython test modules of `make test`
 
 test-tier2: python ## only those of them that run with tier 2
 	tests/run-quick --tier2
+
+test-tier2-full: python ## CPython's whole test suite with tier 2: half an hour
+	tests/run-full --tier2
 
 test-traces: python ## programs with and without tier 2: with EXPERIMENTAL_JIT=interpreter, traces lead further
 	tests/traces
@@ -220,6 +223,9 @@ test-windows: need-test ## build.bat under wine, which is fetched: what it passe
 test-faults: python ## only the storms: threads, signals, forks, interpreters, ends of programs
 	tests/faults
 
+test-faults-hot: python ## the quick form of them, with tier 2 and every loop a trace at once
+	tests/faults --quick --hot
+
 fuzz: python ## generated programs on reval and on the reference: SECONDS=600 SEED=1 MODE="off jit hot"
 	tests/fuzz $(SECONDS:%=--seconds %) $(SEED:%=--seed %) $(if $(MODE),--mode $(MODE))
 
@@ -252,9 +258,9 @@ test-newcomer: ## clean clones in a minimal Debian userland, as README says: nee
 
 FORCE:
 .PHONY: help need-build need-test host lib core wheel python run symbols test test-full test-attach test-attach-clients \
-  test-wheel test-modules test-tier2 test-traces test-micro-ops \
-  test-events test-clients test-faults \
-  test-tsan test-windows test-newcomer fuzz bench bench-monitoring bench-gil bench-threads coverage install clean distclean FORCE
+  test-wheel test-modules test-tier2 test-tier2-full test-traces test-micro-ops test-events test-clients test-faults \
+  test-faults-hot test-tsan test-windows test-newcomer fuzz bench bench-monitoring bench-gil bench-threads coverage \
+  install clean distclean FORCE
 .DELETE_ON_ERROR:
 # Two links at once would make the same things twice; cargo and the tests are parallel by themselves.
 .NOTPARALLEL:

@@ -21,6 +21,8 @@ LOGS = BUILD / "test"
 # Where the host's tier 2 starts to count: its test suite knows these numbers, and some tests wait for a trace just
 # that long. reval starts from 16 unless it is told otherwise.
 HOST_THRESHOLDS = {"PYTHON_JIT_JUMP_BACKWARD_INITIAL_VALUE": "4095", "PYTHON_JIT_JUMP_BACKWARD_INITIAL_BACKOFF": "12"}
+# Tier 2 as users have it: a loop is hot after 16 iterations.
+TIER2 = ("PYTHON_JIT=1", "PYTHON_JIT_JUMP_BACKWARD_INITIAL_VALUE=16", "PYTHON_JIT_JUMP_BACKWARD_INITIAL_BACKOFF=4")
 
 # `0:00:05 load avg: 2.24 [10/12/1] test_gc passed (1.2 sec) -- running (1): test_dis (31.0 sec)`
 PROGRESS = re.compile(r"\d+:\d\d:\d\d (?:load avg: [\d.]+ )?(?:mem: \S+ [KMG]iB )?"
