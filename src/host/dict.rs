@@ -187,6 +187,37 @@ impl Dict {
         unsafe { usize::try_from(ffi::_PyDict_LookupIndex(self.as_ptr(), key)).ok() }
     }
 
+    /// The slot of the value of `key`, if the key is at index `hint`. Empty if the dictionary shares its keys.
+    ///
+    /// # Safety
+    /// The dictionary is live, and readable without a lock or locked.
+    #[inline(always)]
+    pub(crate) unsafe fn hinted_value(self, hint: u16, key: *mut PyObject) -> Option<Slot> {
+        // SAFETY: the dictionary is live (caller). The index is in range (checked).
+        unsafe {
+            let keys = self.keys();
+            if hint as usize >= keys.entry_count() || keys.kind() != ffi::DICT_KEYS_UNICODE {
+                return None;
+            }
+            let entry = keys.unicode_entry(hint.into());
+            (entry.key() == key).then(|| entry.value())
+        }
+    }
+
+    /// Notifies the watchers that the value of `key` is about to be replaced by `value`.
+    ///
+    /// # Safety
+    /// The thread is attached, and its frame is published. All three are live, and the dictionary has watchers.
+    #[cold]
+    #[inline(never)]
+    pub(crate) unsafe fn notify_modified(self, key: *mut PyObject, value: *mut PyObject) {
+        // SAFETY: all objects are live, and the frame is published (caller).
+        unsafe {
+            let dict = self.object().cast();
+            ffi::_PyDict_SendEvent(self.watchers(), ffi::PyDict_EVENT_MODIFIED, dict, key, value);
+        }
+    }
+
     /// The version of the keys, assigned now if they have none. `None` if versions have run out or the keys cannot
     /// have one (`_PyDict_GetKeysVersionForCurrentState`).
     ///
