@@ -187,20 +187,18 @@ impl Dict {
         unsafe { usize::try_from(ffi::_PyDict_LookupIndex(self.as_ptr(), key)).ok() }
     }
 
-    /// The slot of the value of `key`, if the key is at index `hint`. Empty if the dictionary shares its keys.
+    /// The entry at index `hint`, if the table of keys is the dictionary's own, has only strings as keys, and has so many
+    /// entries.
     ///
     /// # Safety
     /// The dictionary is live, and readable without a lock or locked.
     #[inline(always)]
-    pub(crate) unsafe fn hinted_value(self, hint: u16, key: *mut PyObject) -> Option<Slot> {
+    pub(crate) unsafe fn hinted_entry(self, hint: u16) -> Option<UnicodeEntry> {
         // SAFETY: the dictionary is live (caller). The index is in range (checked).
         unsafe {
             let keys = self.keys();
-            if hint as usize >= keys.entry_count() || keys.kind() != ffi::DICT_KEYS_UNICODE {
-                return None;
-            }
-            let entry = keys.unicode_entry(hint.into());
-            (entry.key() == key).then(|| entry.value())
+            let exists = (hint as usize) < keys.entry_count() && keys.kind() == ffi::DICT_KEYS_UNICODE;
+            exists.then(|| keys.unicode_entry(hint.into()))
         }
     }
 

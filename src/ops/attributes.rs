@@ -276,8 +276,9 @@ pub(crate) unsafe fn load_attr_with_hint<E: Engine>(
     unsafe {
         let dict = Dict::managed(owner.object()).ok_or(Exit::Deopt)?;
         guard(dict.is_readable())?;
-        let slot = dict.hinted_value(hint, e.name(e.oparg() >> 1)).ok_or(Exit::Deopt)?;
-        load_slot(e, owner, slot)
+        let entry = dict.hinted_entry(hint).ok_or(Exit::Deopt)?;
+        guard(entry.key() == e.name(e.oparg() >> 1))?;
+        load_slot(e, owner, entry.value())
     }
 }
 

@@ -90,7 +90,7 @@ impl Place {
                     Slot::of_object(owner, offset).load(|| {})
                 }
                 Place::Slot { offset } => Slot::of_object(owner, offset).load(|| {}),
-                Place::InDict { hint } => Dict::managed(owner)?.hinted_value(hint, name)?.load(|| {}),
+                Place::InDict { hint } => hinted(Dict::managed(owner)?, hint, name)?.load(|| {}),
                 Place::OfClass { attr, metaclass } => {
                     let metaclass = metaclass.is_none_or(|version| type_has_version(type_of(owner), version));
                     metaclass.then(|| StackRef::new(attr))
@@ -137,7 +137,7 @@ impl Place {
                 Place::Slot { offset } => Some(Slot::of_object(owner, offset).replace(value.into_object())),
                 Place::InDict { hint } => {
                     let dict = Dict::managed(owner)?;
-                    let slot = dict.hinted_value(hint, name).filter(|slot| !slot.is_empty())?;
+                    let slot = hinted(dict, hint, name).filter(|slot| !slot.is_empty())?;
                     if dict.watchers() != 0 {
                         dict.notify_modified(name, value.object());
                     }
@@ -146,6 +146,19 @@ impl Place {
                 _ => None,
             }
         }
+    }
+}
+
+/// The slot of the value of `name`, if that is at index `hint`.
+///
+/// # Safety
+/// The dictionary is live.
+#[inline(always)]
+unsafe fn hinted(dict: Dict, hint: u16, name: *mut PyObject) -> Option<Slot> {
+    // SAFETY: the dictionary is live, and the GIL protects it (caller).
+    unsafe {
+        let entry = dict.hinted_entry(hint)?;
+        (entry.key() == name).then(|| entry.value())
     }
 }
 
