@@ -75,6 +75,7 @@ export REVAL_BUILD := $(CURDIR)/$(BUILD)
 export REVAL_PYTHON := $(CURDIR)/$(python)
 export REVAL_REFERENCE := $(CURDIR)/$(reference)
 export REVAL_DISTRIBUTION := $(CURDIR)/$(BUILD)/bin/python3.14-dist
+export REVAL_CORE := $(CURDIR)/$(core)
 
 help: ## this list
 	@sed -n 's/^\([a-z0-9-]*\):[^#]*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -200,7 +201,7 @@ test-clients: python ## coverage.py (its test suite, too), debuggers, profilers,
 	tests/clients
 	tests/daily --online
 
-test-attach: python core ## the extension module in the distribution's unmodified interpreter: QUICK=1
+test-attach: python core ## the extension module in the distribution's unmodified interpreter, with CPython's suite: QUICK=1
 	$(attached) cargo clippy $(attach_options) -- -D warnings
 	$(attached) cargo build $(attach_options)
 	tests/attach $(core) $(whole_core) $(if $(QUICK),--quick)
@@ -229,7 +230,7 @@ test-faults-hot: python ## the quick form of them, with tier 2 and every loop a 
 fuzz: python ## generated programs on reval and on the reference: SECONDS=600 SEED=1 MODE="off jit hot"
 	tests/fuzz $(SECONDS:%=--seconds %) $(SEED:%=--seed %) $(if $(MODE),--mode $(MODE))
 
-bench: need-test python ## reval, reference and distribution side by side
+bench: need-test python ## reval, reference and distribution side by side; after `make core`, also attached
 	bench/run
 
 bench-monitoring: python ## what being watched costs, side by side
