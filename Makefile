@@ -156,6 +156,8 @@ test: need-test python symbols ## what a developer wants to know in a few minute
 	$(if_default)tests/tsan/run 10
 	$(if_packaged)tests/fuzz --seconds 30 --programs 400 --seed 1
 	tests/faults --quick
+	$(if_default)$(MAKE) core
+	$(if_default)tests/attach $(core) $(whole_core) Symbols Switching Refusals
 	tests/run-quick
 	$(if_default)@tests/tested end
 
