@@ -75,9 +75,10 @@ export REVAL_BUILD := $(CURDIR)/$(BUILD)
 export REVAL_PYTHON := $(CURDIR)/$(python)
 export REVAL_REFERENCE := $(CURDIR)/$(reference)
 export REVAL_DISTRIBUTION := $(CURDIR)/$(BUILD)/bin/python3.14-dist
+export REVAL_CORE := $(CURDIR)/$(core)
 
 help: ## this list
-	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
+	@sed -n 's/^\([a-z0-9-]*\):[^#]*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
 	@echo
 	@echo 'HOST=debug                    the packaged --with-pydebug host, in build/debug/'
 	@echo 'HOST_PYTHON=/path/python3.14  any other host, in build/other/'
@@ -106,8 +107,8 @@ $(libreval): lib ;
 core: $(BUILD)/host.env ## the extension module for an unmodified host
 	$(attached) cargo build --release $(attach_options)
 
-wheel: python ## the same as a wheel for pip, in $(BUILD)/wheel/: needs PyPI
-	$(attached) CARGO_TARGET_DIR=$(root)/$(target)/attach $(python) -m pip wheel -q . --no-deps -w $(BUILD)/wheel
+wheel: $(reference) ## the same as a wheel for pip, in $(BUILD)/wheel/: needs PyPI; for more hosts HEADERS="/path/include/python3.14 ..."
+	$(attached) CARGO_TARGET_DIR=$(root)/$(target)/pip host/wheel $(BUILD) $(reference) $(HEADERS)
 
 python: $(python) $(reference) ## python3.14 with reval, and python3.14-ref with the C evaluator
 
@@ -155,6 +156,8 @@ test: need-test python symbols ## what a developer wants to know in a few minute
 	$(if_default)tests/tsan/run 10
 	$(if_packaged)tests/fuzz --seconds 30 --programs 400 --seed 1
 	tests/faults --quick
+	$(if_default)$(MAKE) core
+	$(if_default)tests/attach $(core) $(whole_core) Symbols Switching Refusals
 	tests/run-quick
 	$(if_default)@tests/tested end
 
@@ -175,7 +178,7 @@ test-full: need-test python ## CPython's whole test suite, the debug host, progr
 	$(if_default)$(MAKE) DISPATCH=match test-modules
 	$(if_default)$(MAKE) EXPERIMENTAL_JIT=no test-tier2
 	$(if_default)tests/handlers --same $(libreval) target/release-jit-no-host/release/libreval.a
-	$(if_default)$(MAKE) HOST=debug EXPERIMENTAL_JIT=interpreter test-tier2 test-traces test-micro-ops
+	$(if_default)$(MAKE) HOST=debug EXPERIMENTAL_JIT=interpreter test-tier2 test-traces test-micro-ops test-faults-hot
 	$(if_other)tests/run-quick
 
 test-modules: python ## only the CPython test modules of `make test`
@@ -183,6 +186,9 @@ test-modules: python ## only the CPython test modules of `make test`
 
 test-tier2: python ## only those of them that run with tier 2
 	tests/run-quick --tier2
+
+test-tier2-full: python ## CPython's whole test suite with tier 2: half an hour
+	tests/run-full --tier2
 
 test-traces: python ## programs with and without tier 2: with EXPERIMENTAL_JIT=interpreter, traces lead further
 	tests/traces
@@ -197,10 +203,19 @@ test-clients: python ## coverage.py (its test suite, too), debuggers, profilers,
 	tests/clients
 	tests/daily --online
 
-test-attach: python core ## the extension module in the distribution's unmodified interpreter: QUICK=1
+test-attach: python core ## the extension module in the distribution's unmodified interpreter, with CPython's suite: QUICK=1
 	$(attached) cargo clippy $(attach_options) -- -D warnings
 	$(attached) cargo build $(attach_options)
 	tests/attach $(core) $(whole_core) $(if $(QUICK),--quick)
+
+test-attach-clients: wheel ## programs of numpy, Django, IPython and others, with REVAL=1 and without: needs PyPI; ten minutes
+	tests/attach-clients $(BUILD)/wheel/*.whl
+
+# A wheel with two cores.
+test-wheel: $(BUILD)/host.env ## the wheel for the packaged hosts, the source distribution, `pip install .`: needs PyPI; half an hour
+	$(MAKE) HOST=debug build/debug/bin/python3.14-ref
+	$(MAKE) wheel HEADERS="$$(sed -n 's/^REVAL_HOST_INCLUDE=//p' build/debug/host.env)"
+	tests/wheel $(BUILD)/wheel/*.whl
 
 test-tsan: python ## threads of a free-threaded host, as far as bytecode goes, under ThreadSanitizer: two minutes
 	tests/tsan/run
@@ -211,10 +226,13 @@ test-windows: need-test ## build.bat under wine, which is fetched: what it passe
 test-faults: python ## only the storms: threads, signals, forks, interpreters, ends of programs
 	tests/faults
 
+test-faults-hot: python ## the quick form of them, with tier 2 and every loop a trace at once
+	tests/faults --quick --hot
+
 fuzz: python ## generated programs on reval and on the reference: SECONDS=600 SEED=1 MODE="off jit hot"
 	tests/fuzz $(SECONDS:%=--seconds %) $(SEED:%=--seed %) $(if $(MODE),--mode $(MODE))
 
-bench: need-test python ## reval, reference and distribution side by side
+bench: need-test python ## reval, reference and distribution side by side; after `make core`, also attached
 	bench/run
 
 bench-monitoring: python ## what being watched costs, side by side
@@ -242,9 +260,10 @@ test-newcomer: ## clean clones in a minimal Debian userland, as README says: nee
 	tests/newcomer $(if $(QUICK),--quick)
 
 FORCE:
-.PHONY: help need-build need-test host lib core wheel python run symbols test test-full test-attach test-modules test-tier2 test-traces test-micro-ops \
-  test-events test-clients test-faults \
-  test-tsan test-windows test-newcomer fuzz bench bench-monitoring bench-gil bench-threads coverage install clean distclean FORCE
+.PHONY: help need-build need-test host lib core wheel python run symbols test test-full test-attach test-attach-clients \
+  test-wheel test-modules test-tier2 test-tier2-full test-traces test-micro-ops test-events test-clients test-faults \
+  test-faults-hot test-tsan test-windows test-newcomer fuzz bench bench-monitoring bench-gil bench-threads coverage \
+  install clean distclean FORCE
 .DELETE_ON_ERROR:
 # Two links at once would make the same things twice; cargo and the tests are parallel by themselves.
 .NOTPARALLEL:

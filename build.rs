@@ -177,8 +177,11 @@ fn main() {
     }
 
     // Symbols of the host stay undefined in the library and in the tests of its pure parts; a host
-    // (or the interpreter the tests run in) supplies them.
-    println!("cargo:rustc-link-arg=-Wl,--unresolved-symbols=ignore-all");
+    // (or the interpreter the tests run in) supplies them. An extension module is a shared library only, in which they
+    // may be anyway, and not every linker knows the option.
+    if !attach {
+        println!("cargo:rustc-link-arg=-Wl,--unresolved-symbols=ignore-all");
+    }
 }
 
 /// Writes `host.rs`, every type, constant and function of the headers in `src/host/wrapper.h`, and returns its text.

@@ -20,6 +20,10 @@ INTERPRETERS = {
                                  ("reference", "REVAL_REFERENCE", "python3.14-ref"),
                                  ("distribution", "REVAL_DISTRIBUTION", "python3.14-dist"))
 }
+# The distribution's with the extension module, if that has been built: make core
+CORE = Path(os.environ.get("REVAL_CORE", ROOT / "target/attach/release/libreval.so"))
+if CORE.exists():
+    INTERPRETERS["attached"] = str(WORK / "attached/bin/python")
 LIMIT = 600  # seconds for one process
 
 
@@ -38,14 +42,29 @@ def shown(path):
 
 
 def require_interpreters(names=tuple(INTERPRETERS)):
-    missing = [shown(INTERPRETERS[name]) for name in names if not os.access(INTERPRETERS[name], os.X_OK)]
+    """Ends the script if one of them is not there. Makes the one that is attached."""
+    missing = [shown(INTERPRETERS[name]) for name in names
+               if name != "attached" and not os.access(INTERPRETERS[name], os.X_OK)]
     if missing:
         end(f"{', '.join(missing)} missing: make python")
+    if "attached" in names:
+        attach()
+
+
+def attach():
+    environment = Path(INTERPRETERS["attached"]).parent.parent
+    subprocess.run([ROOT / "host/attach", INTERPRETERS["distribution"], CORE, environment], check=True,
+                   stdout=subprocess.DEVNULL)
+    if not json.loads(run("attached", "-c", "import json, reval; print(json.dumps(reval.status()['enabled']))")):
+        end(f"{shown(CORE)} is not for the distribution's interpreter: make core")
 
 
 def run(name, *arguments, keep=("PYTHON_JIT",), **settings):
     """Runs an interpreter, without the PYTHON variables of this process but those to keep; what it prints."""
-    env = {key: value for key, value in os.environ.items() if key in keep or not key.startswith("PYTHON")}
+    env = {key: value for key, value in os.environ.items()
+           if key in keep or not key.startswith("PYTHON") and key != "REVAL"}
+    if name == "attached":
+        env["REVAL"] = "1"
     try:
         done = subprocess.run([INTERPRETERS[name], *map(str, arguments)], cwd=BENCH, env=env | settings,
                               stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=LIMIT)

@@ -12,7 +12,10 @@ from pathlib import Path
 import common
 from common import BENCH, INTERPRETERS, WORK, Failed
 
-OTHERS = [name for name in INTERPRETERS if name != "reval"]
+# What the columns compare: the second one's time is divided by the first one's.
+COLUMNS = {other: pair for other, pair in (("reference", ("reval", "reference")),
+                                           ("distribution", ("reval", "distribution")),
+                                           ("attached", ("attached", "distribution"))) if pair[0] in INTERPRETERS}
 
 
 def geometric_mean(values):
@@ -99,16 +102,23 @@ def median_of(rounds):
 
 
 def ratios(times, summary=time_of):
-    """function -> other interpreter -> time of the other / time of reval."""
-    return {function: {other: summary(found[other]) / summary(found["reval"]) for other in OTHERS}
+    """function -> column -> time of the other / time of reval."""
+    return {function: {column: summary(found[other]) / summary(found[own]) for column, (own, other) in COLUMNS.items()}
             for function, found in times.items()}
 
 
 def spreads(times):
-    """function -> other interpreter -> how far the ratios of single rounds are from each other."""
-    return {function: {other: spread([min(a) / min(b) for a, b in zip(found[other], found["reval"])])
-                       for other in OTHERS}
+    """function -> column -> how far the ratios of single rounds are from each other."""
+    return {function: {column: spread([min(a) / min(b) for a, b in zip(found[other], found[own])])
+                       for column, (own, other) in COLUMNS.items()}
             for function, found in times.items()}
+
+
+def heading(width):
+    """Prints the first lines of a table."""
+    if "attached" in COLUMNS:
+        print("attached: the distribution's interpreter with the extension module, against the same without it")
+    print(f"{'reval against':{width}}" + "".join(f"{column:>14}" for column in COLUMNS))
 
 
 def table(times, in_c=()):
@@ -116,23 +126,24 @@ def table(times, in_c=()):
     speeds, doubts, medians = ratios(times), spreads(times), ratios(times, median_of)
     evaluated = [name for name in speeds if name not in in_c]
     width = max(*map(len, speeds), 40) + 2
-    print(f"{'reval against':{width}}" + "".join(f"{other:>14}" for other in OTHERS))
+    heading(width)
     for name in sorted(speeds):
         label = name if name in evaluated else f"{name} *"
-        print(f"{label:{width}}" + "".join(f"{speeds[name][other]:8.2f} ±{doubts[name][other]:4.2f}"
-                                           for other in OTHERS).replace("± nan", "     "))
+        print(f"{label:{width}}" + "".join(f"{speeds[name][column]:8.2f} ±{doubts[name][column]:4.2f}"
+                                           for column in COLUMNS).replace("± nan", "     "))
     groups = {f"geometric mean of {len(evaluated)}": evaluated}
     if len(evaluated) < len(speeds):
         groups[f"geometric mean of {len(speeds)}, with those in C"] = list(speeds)
     for label, chosen in groups.items():
         for what, found in ((label, speeds), ("  by medians", medians)):
             if chosen:
-                means = (geometric_mean([found[name][other] for name in chosen]) for other in OTHERS)
+                means = (geometric_mean([found[name][column] for name in chosen]) for column in COLUMNS)
                 print(f"{what:{width}}" + "".join(f"{mean:9.3f}     " for mean in means).rstrip())
     if len(evaluated) < len(speeds):
         print("* less than a quarter of the time in the evaluator")
-    for other in OTHERS:
-        ranked = sorted(evaluated or speeds, key=lambda name: speeds[name][other])
+    for column in COLUMNS:
+        where = "attached" if column == "attached" else f"against the {column}"
+        ranked = sorted(evaluated or speeds, key=lambda name: speeds[name][column])
         for what, names in (("best", ranked[:-6:-1]), ("worst", ranked[:5])):
-            listed = ", ".join(f"{name} {speeds[name][other]:.2f}" for name in names)
-            print(f"{what} against the {other}: {listed}")
+            listed = ", ".join(f"{name} {speeds[name][column]:.2f}" for name in names)
+            print(f"{what} {where}: {listed}")

@@ -59,9 +59,12 @@ class Timer:
             reads += 1
             return self.cpu()
         self.install(counting)
-        seconds = self.time_func(2)
-        # Two reads are those at the start and at the end.
-        self.reads_wall = reads > 2 and seconds / reads < OFTEN
+        self.time_func(1)
+        for_one = reads
+        seconds = self.time_func(3)
+        # Those that are not there for each loop are at the start and at the end of the function, or of parts of it.
+        in_loops = reads - 2 * for_one
+        self.reads_wall = in_loops > 0 and seconds / in_loops < OFTEN
 
     def seconds(self, loops):
         """Processor time for so many loops."""

@@ -253,6 +253,16 @@ pub(crate) unsafe trait Engine: Sized {
     fn next_store(&self) -> Option<Self::NextStore> {
         None
     }
+    /// Whether the current instruction has run often enough to be specialized, or not to be. An engine for code that runs
+    /// often need not look.
+    ///
+    /// # Safety
+    /// The instruction has a counter in its cache.
+    #[cfg(not(py_gil_disabled))]
+    #[inline(always)]
+    unsafe fn is_warm(&self) -> bool {
+        true
+    }
     /// The local variable of the STORE_FAST that follows. For specialized instructions that exist only in
     /// front of a STORE_FAST.
     ///

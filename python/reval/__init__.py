@@ -59,10 +59,31 @@ def _core():
     folder = os.path.join(os.path.dirname(__file__), "cores")
     known = sorted(os.listdir(folder)) if os.path.isdir(folder) else []
     if kind not in known:
-        shown = ", ".join(known).replace("_", ".") or "none"
-        raise ImportError(f"there is no core for {sys.implementation.name} {kind.replace('_', '.')}, only for: {shown}")
+        shown = ", ".join(map(_in_words, known)) or "none"
+        raise ImportError(f"there is no core for {sys.implementation.name} {_in_words(kind)}, only for: {shown}")
+    file = os.path.join(folder, kind, "_reval.so")
+    try:
+        whole = _is_whole(file)
+    except OSError as error:
+        raise ImportError(f"the core cannot be read: {error}") from None
+    if not whole:
+        raise ImportError(f"the core is damaged, install reval again: {file}")
     __import__(name)
     return sys.modules[name]
+
+
+def _is_whole(file):
+    """Whether this is a library, down to its end: the loader would end the process with SIGBUS if that is missing."""
+    with open(file, "rb") as opened:
+        header = opened.read(64)
+        size = opened.seek(0, os.SEEK_END)
+
+    def number(offset, length):
+        return int.from_bytes(header[offset:offset + length], sys.byteorder)
+
+    # It ends with the table of its sections: where that is, the size of an entry, how many there are.
+    table, entry, entries = number(40, 8), number(58, 2), number(60, 2)
+    return header.startswith(b"\x7fELF") and 64 <= table and table + entry * entries <= size
 
 
 def _kind():
@@ -71,3 +92,10 @@ def _kind():
     release = {"alpha": "a", "beta": "b", "candidate": "rc", "final": ""}[version.releaselevel]
     serial = str(version.serial) if release else ""
     return f"{version.major}_{version.minor}_{version.micro}{release}{serial}{getattr(sys, 'abiflags', '')}"
+
+
+def _in_words(kind):
+    """For a message: `3.14.5`, `3.14.5 (free-threaded, debug)`."""
+    version = kind.rstrip("td")
+    flags = [word for flag, word in (("t", "free-threaded"), ("d", "debug")) if flag in kind[len(version):]]
+    return version.replace("_", ".") + (f" ({', '.join(flags)})" if flags else "")

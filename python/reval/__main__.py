@@ -2,7 +2,6 @@
 
 import os
 import site
-import subprocess
 import sys
 from pathlib import Path
 
@@ -18,17 +17,20 @@ Starts Python with these arguments, options included, on reval:
   python -m reval -c 'code'
 
 Child processes run on reval, too. The same without this program: REVAL=1 python ...
-Says on stderr, unless REVAL=quiet, why a process cannot run on reval, and then runs it on Python's own evaluator.
+Says on stderr why reval cannot run, and does not start Python then.
 
   python -m reval --help       this text
+  python -m reval --version    of reval, and the Python that it is for
   python -m reval --status     what this Python can do
 """
 
 
-def main():
-    arguments = sys.argv[1:]
+def main(arguments):
     if arguments in (["--help"], ["-h"]):
         print(HELP, end="")
+    elif arguments == ["--version"]:
+        status = reval.status()
+        print(f"reval {status['version']} for {status['host']}" if status["version"] else f"reval: {status['refusal']}")
     elif arguments == ["--status"]:
         for name, value in reval.status().items():
             print(f"{name}: {value}")
@@ -41,6 +43,8 @@ def start(arguments):
         reval.enable()
     except Exception as error:
         sys.exit(f"reval: {error}")
+    if sys.flags.ignore_environment or sys.flags.no_site:
+        sys.exit("reval: with -E, -I or -S, Python does not look at REVAL: call reval.enable() in the program")
     folder = Path(reval.__file__).parent.parent
     folders = [Path(path) for path in [*site.getsitepackages(), site.getusersitepackages()]]
     if folder not in folders or not (folder / "reval.pth").exists():
@@ -49,8 +53,19 @@ def start(arguments):
     if os.environ.get("REVAL", "0") in ("", "0"):
         os.environ["REVAL"] = "1"
     sys.stdout.flush()
-    options = subprocess._args_from_interpreter_flags()
-    os.execv(sys.executable, [sys.executable, *options, *arguments])
+    os.execv(sys.executable, [sys.executable, *options(arguments), *arguments])
 
 
-main()
+def options(arguments):
+    """Those of Python that were before `-m reval`."""
+    words = sys.orig_argv[1:len(sys.orig_argv) - len(arguments)]
+    # -m reval, -mreval, -Bm reval, -Bmreval
+    last = words.pop() if words[-1:] != ["reval"] else words.pop(-2) + words.pop()
+    if not last.endswith("mreval"):
+        sys.exit("reval: this is a program for `python -m reval`")
+    flags = last.removesuffix("mreval")
+    return [*words, flags] if flags != "-" else words
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -166,7 +166,10 @@ unsafe fn describe(tstate: ThreadState) -> PyResult {
         set(c"refusal", reason)?;
         set(c"version", text(env!("CARGO_PKG_VERSION"))?)?;
         set(c"host", text(&crate::host::check::built_for())?)?;
-        set(c"tier2", text("off: an extension module has none yet")?)?;
+        set(
+            c"tier2",
+            text("off: without a compiler of its own, an extension module would be slower with it")?,
+        )?;
         Ok(dict)
     }
 }

@@ -12,25 +12,26 @@ use crate::host::{ThreadState, check, ffi};
 /// # Safety
 /// The thread is attached.
 pub(super) unsafe fn of_host() -> Option<String> {
+    // SAFETY: the thread is attached (caller).
+    if unsafe { is_debug_build() } != cfg!(py_debug) {
+        let [built, running] =
+            [cfg!(py_debug), !cfg!(py_debug)].map(|debug| if debug { "with" } else { "without" });
+        return Some(format!(
+            "the core was built for a host {built} --with-pydebug, but the host was built {running} it"
+        ));
+    }
     // SAFETY: the host's runtime is a static, and begins with these offsets in each version that has them.
     let offsets = unsafe { ffi::_PyRuntime.debug_offsets };
     if let Some(message) = check::mismatch(&offsets) {
-        return Some(message);
+        return Some(format!("the core was {message}"));
     }
     // SAFETY: the thread is attached (caller).
     unsafe {
-        if is_debug_build() != cfg!(py_debug) {
-            let [built, running] =
-                [cfg!(py_debug), !cfg!(py_debug)].map(|debug| if debug { "with" } else { "without" });
-            return Some(format!(
-                "reval: built for a host {built} --with-pydebug, but the host was built {running} it"
-            ));
-        }
         // Bytecode has another magic number when instructions or their numbers change.
         let magic = ffi::PyImport_GetMagicNumber() as u32 & 0xFFFF;
         if magic != ffi::PYC_MAGIC_NUMBER {
             let built = ffi::PYC_MAGIC_NUMBER;
-            return Some(format!("reval: built for bytecode {built}, but the host's is {magic}"));
+            return Some(format!("the core was built for bytecode {built}, but the host's is {magic}"));
         }
     }
     None

@@ -92,7 +92,14 @@ impl BackoffCounter {
         self.0 >> BACKOFF_BITS
     }
 
-    #[cfg(py_tier2)]
+    /// Whether the instruction has not been specialized, nor found to have no form, since it was made.
+    #[cfg(not(py_gil_disabled))]
+    #[inline(always)]
+    pub(crate) const fn is_new(self) -> bool {
+        self.backoff() == BackoffCounter::WARMUP.backoff()
+    }
+
+    #[cfg(any(py_tier2, not(py_gil_disabled)))]
     const fn backoff(self) -> u16 {
         self.0 & ((1 << BACKOFF_BITS) - 1)
     }

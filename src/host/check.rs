@@ -99,20 +99,20 @@ pub(crate) fn built_for() -> String {
     kind_text(BUILT_VERSION, cfg!(py_gil_disabled))
 }
 
-/// A message if the running host is not the one that the library was built for; `None` if it is.
+/// What the library was built for and what it has found, if the running host is another one: the end of a sentence.
 pub(crate) fn mismatch(running: &_Py_DebugOffsets) -> Option<String> {
     let built_free_threaded = cfg!(py_gil_disabled);
     let running_free_threaded = running.free_threaded != 0;
     if running.version != BUILT_VERSION || running_free_threaded != built_free_threaded {
         return Some(format!(
-            "reval: built for {}, but the host is {}",
+            "built for {}, but the host is {}",
             kind_text(BUILT_VERSION, built_free_threaded),
             kind_text(running.version, running_free_threaded),
         ));
     }
     let (what, built, found) = facts(running).into_iter().find(|(_, built, found)| built != found)?;
     Some(format!(
-        "reval: built for {} with {what} {built}, but the host has {found}: rebuild it with the host's headers",
+        "built for {} with {what} {built}, but the host has {found}: rebuild it with the host's headers",
         kind_text(BUILT_VERSION, built_free_threaded),
     ))
 }
@@ -123,7 +123,7 @@ extern "C" fn check_host() {
     // SAFETY: the host's runtime is a static, and these offsets are initialized at link time.
     let running = unsafe { ffi::_PyRuntime.debug_offsets };
     if let Some(message) = mismatch(&running) {
-        eprintln!("{message}");
+        eprintln!("reval: {message}");
         std::process::exit(1);
     }
 }

@@ -187,6 +187,35 @@ impl Dict {
         unsafe { usize::try_from(ffi::_PyDict_LookupIndex(self.as_ptr(), key)).ok() }
     }
 
+    /// The entry at index `hint`, if the table of keys is the dictionary's own, has only strings as keys, and has so many
+    /// entries.
+    ///
+    /// # Safety
+    /// The dictionary is live, and readable without a lock or locked.
+    #[inline(always)]
+    pub(crate) unsafe fn hinted_entry(self, hint: u16) -> Option<UnicodeEntry> {
+        // SAFETY: the dictionary is live (caller). The index is in range (checked).
+        unsafe {
+            let keys = self.keys();
+            let exists = (hint as usize) < keys.entry_count() && keys.kind() == ffi::DICT_KEYS_UNICODE;
+            exists.then(|| keys.unicode_entry(hint.into()))
+        }
+    }
+
+    /// Notifies the watchers that the value of `key` is about to be replaced by `value`.
+    ///
+    /// # Safety
+    /// The thread is attached, and its frame is published. All three are live, and the dictionary has watchers.
+    #[cold]
+    #[inline(never)]
+    pub(crate) unsafe fn notify_modified(self, key: *mut PyObject, value: *mut PyObject) {
+        // SAFETY: all objects are live, and the frame is published (caller).
+        unsafe {
+            let dict = self.object().cast();
+            ffi::_PyDict_SendEvent(self.watchers(), ffi::PyDict_EVENT_MODIFIED, dict, key, value);
+        }
+    }
+
     /// The version of the keys, assigned now if they have none. `None` if versions have run out or the keys cannot
     /// have one (`_PyDict_GetKeysVersionForCurrentState`).
     ///

@@ -111,19 +111,29 @@ pub(crate) unsafe fn list_items(list: *mut PyObject) -> *mut *mut PyObject {
     unsafe { (*list.cast::<ffi::PyListObject>()).ob_item }
 }
 
+/// Whether a list has no room for another item, so that it has to grow.
+///
+/// # Safety
+/// As for [`list_items`].
+#[inline(always)]
+pub(crate) unsafe fn list_is_full(list: *mut PyObject) -> bool {
+    // SAFETY: `list` is a live list, and no other thread changes it (caller).
+    unsafe { (*list.cast::<ffi::PyListObject>()).allocated <= size(list) }
+}
+
 /// Appends `item` to a list (`_PyList_AppendTakeRef`). Takes over the reference to `item`, on failure too.
 ///
 /// # Safety
 /// `list` is a live list, in free-threaded hosts locked or not shared. The caller owns `item`. The thread is
-/// attached; in free-threaded hosts, where a list that grows may release other objects, its frames are
-/// published.
+/// attached. Its frames are published if the list is full: without memory to grow, it releases the item. In
+/// free-threaded hosts they always are, since a list that grows there may release other objects.
 #[inline(always)]
 pub(crate) unsafe fn list_append(list: *mut PyObject, item: *mut PyObject) -> Result<(), Raised> {
     // SAFETY: this thread alone changes the list (caller), and slots below `allocated` exist. The slot is
     // stored before the size, so that readers without the lock find the item.
     unsafe {
-        let length = size(list);
-        if (*list.cast::<ffi::PyListObject>()).allocated > length {
+        if !list_is_full(list) {
+            let length = size(list);
             AtomicPtr::from_ptr(list_items(list).offset(length)).store(item, Ordering::Release);
             set_size(list, length + 1);
             return Ok(());

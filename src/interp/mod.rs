@@ -28,6 +28,8 @@ pub(crate) use tail::interpret;
 #[cfg(py_tier2)]
 use core::ptr::NonNull;
 
+#[cfg(not(py_gil_disabled))]
+use crate::bytecode::BackoffCounter;
 use crate::engine::{BytecodeEngine, Engine, StoreFast};
 use crate::host::{CodeUnit, Frame, StackRef, ThreadState};
 #[cfg(py_tier2)]
@@ -183,6 +185,12 @@ unsafe impl Engine for Tier1 {
     #[inline(always)]
     fn next_store(&self) -> Option<StoreFast> {
         self.read_next_store()
+    }
+    #[cfg(not(py_gil_disabled))]
+    #[inline(always)]
+    unsafe fn is_warm(&self) -> bool {
+        // SAFETY: the instruction has a counter (caller).
+        unsafe { !BackoffCounter::load_at(self.this).is_new() }
     }
     #[inline(always)]
     unsafe fn following_store(&self) -> usize {

@@ -1,6 +1,6 @@
 //! Unary and binary operators.
 
-use super::tables;
+use super::{operators, tables};
 use crate::engine::{BytecodeEngine, BytecodeOp, Engine, Exit, Kept, NextStore, Op, PushedOrStored, Settled};
 use crate::host::object::{float_value, long_compact_value, long_tag};
 use crate::host::{PyObject, StackRef, ThreadState, ffi, numbers, refcount, small_int};
@@ -31,8 +31,13 @@ pub(crate) unsafe fn binary_op<E: Engine>(e: &mut E, [left, right]: [StackRef; 2
         let result = if e.oparg() == ffi::NB_SUBSCR as usize {
             item_of(left.object(), right.object())
         } else {
-            let operator = *tables::BINARY_OPERATORS.get_unchecked(e.oparg());
-            operator(left.object(), right.object())
+            match operators::of_numbers(e.tstate(), e.oparg(), left.object(), right.object()) {
+                Some(result) => result,
+                None => {
+                    let operator = *tables::BINARY_OPERATORS.get_unchecked(e.oparg());
+                    operator(left.object(), right.object())
+                }
+            }
         };
         if result.is_null() {
             return Err(Exit::ErrorNoPop);

@@ -13,6 +13,8 @@ use crate::host::{
 };
 use crate::host::{ffi, refcount};
 use crate::seams;
+#[cfg(not(py_gil_disabled))]
+use crate::specialize::side_cache::{self, Found};
 
 // --- guards on the owner, the topmost value ----------------------------------------------------
 
@@ -165,8 +167,28 @@ pub(crate) unsafe fn load_attr<E: Engine>(e: &mut E, [_]: [StackRef; 1]) -> Op<S
     // is released or, for a method, moves to the slot above.
     unsafe {
         let name = e.name(e.oparg() >> 1);
+        let for_call = e.oparg() & 1 != 0;
         e.publish();
-        if e.oparg() & 1 != 0 {
+        #[cfg(not(py_gil_disabled))]
+        if e.is_warm() {
+            match side_cache::load(e.tstate(), e.peek(1).object(), name, for_call) {
+                Found::Attribute(attr) => {
+                    e.close_at(e.peek(1), e.sp().sub(1));
+                    e.poke(1, attr);
+                    if for_call {
+                        e.sp().write(StackRef::NULL);
+                    }
+                    return Ok(SettledMany::up_to(e.sp().add(for_call.into())));
+                }
+                Found::Method(method) => {
+                    e.sp().write(e.peek(1));
+                    e.poke(1, method);
+                    return Ok(SettledMany::up_to(e.sp().add(1)));
+                }
+                Found::Nothing => {}
+            }
+        }
+        if for_call {
             let attr = find_method(e.tstate(), e.peek(1), name, e.sp());
             if attr.is_null() {
                 return Err(Exit::Error);
@@ -254,9 +276,7 @@ pub(crate) unsafe fn load_attr_with_hint<E: Engine>(
     unsafe {
         let dict = Dict::managed(owner.object()).ok_or(Exit::Deopt)?;
         guard(dict.is_readable())?;
-        let keys = dict.keys();
-        guard((hint as usize) < keys.entry_count() && keys.kind() == ffi::DICT_KEYS_UNICODE)?;
-        let entry = keys.unicode_entry(hint.into());
+        let entry = dict.hinted_entry(hint).ok_or(Exit::Deopt)?;
         guard(entry.key() == e.name(e.oparg() >> 1))?;
         load_slot(e, owner, entry.value())
     }
@@ -468,8 +488,16 @@ specializing! {
 pub(crate) unsafe fn store_attr<E: Engine>(e: &mut E, [value, owner]: [StackRef; 2]) -> Op<Settled<0>> {
     // SAFETY: the argument is an index of the code's names. The inputs are live and owned by this micro-op.
     unsafe {
+        let name = e.name(e.oparg());
         e.publish();
-        let status = ffi::PyObject_SetAttr(owner.object(), e.name(e.oparg()), value.object());
+        #[cfg(not(py_gil_disabled))]
+        if e.is_warm()
+            && let Some(old) = side_cache::store(e.tstate(), owner.object(), name, value)
+        {
+            finish_store(e, owner, old)?;
+            return Ok(Settled::new());
+        }
+        let status = ffi::PyObject_SetAttr(owner.object(), name, value.object());
         if status != 0 {
             e.consume([owner, value]);
             return Err(Exit::Error);
@@ -559,7 +587,7 @@ pub(crate) unsafe fn store_attr_with_hint<E: Engine>(
         let Some(entry) = entry else { return Err(Exit::Deopt) };
         if dict.watchers() != 0 {
             e.publish();
-            notify_modified(dict, name, value.object());
+            dict.notify_modified(name, value.object());
         }
         let old = entry.value().replace(value.into_object());
         unlock(dict.object());
@@ -590,21 +618,6 @@ unsafe fn find_hinted(
         }
         let entry = keys.unicode_entry(hint.into());
         (entry.key() == name && !entry.value().is_empty()).then_some(entry)
-    }
-}
-
-/// Notifies the watchers of a dictionary that a value is about to be replaced.
-///
-/// # Safety
-/// The thread is attached, its frame is published, `dict`, `name` and `value` are live, and `dict` has
-/// watchers.
-#[cold]
-#[inline(never)]
-unsafe fn notify_modified(dict: Dict, name: *mut PyObject, value: *mut PyObject) {
-    // SAFETY: all objects are live, and the frame is published (caller).
-    unsafe {
-        let dict_object = dict.object().cast();
-        ffi::_PyDict_SendEvent(dict.watchers(), ffi::PyDict_EVENT_MODIFIED, dict_object, name, value);
     }
 }
 

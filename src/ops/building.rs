@@ -204,7 +204,7 @@ pub(crate) unsafe fn list_append<E: Engine>(
     // access to the list yet.
     unsafe {
         let list = e.peek(1 + e.oparg()).object();
-        if FREE_THREADED {
+        if FREE_THREADED || object::list_is_full(list) {
             e.publish_at(e.sp().sub(1));
         }
         match object::list_append(list, value.into_object()) {

@@ -13,9 +13,10 @@ use crate::engine::{
 use crate::host::function::VECTORCALL_ARGUMENTS_OFFSET;
 use crate::host::generator::Generator;
 use crate::host::hidden::Hidden;
-use crate::host::object::{is_exact, type_of};
+use crate::host::object::{is_exact, type_flags, type_of};
 use crate::host::owned::into_host;
 use crate::host::{Code, CodeUnit, Frame, Owned, PyObject, StackRef, ThreadState, ffi, none, refcount};
+use crate::instrument::events::Event;
 use crate::instrument::exceptions;
 use crate::raise;
 use crate::seams;
@@ -96,11 +97,11 @@ pub(crate) unsafe fn send<E: BytecodeEngine>(
             set_return_offset(e.frame(), RESUMER_UNITS + e.oparg());
             return enter_frame(e, generator.frame());
         }
-        let answer = send_by_call(e, receiver, value)?;
-        if matches!(answer, Answer::Returned(_)) {
+        let (result, yields) = send_by_call(e, receiver, value)?;
+        if !yields {
             e.jump_by(e.oparg() as isize);
         }
-        Ok(e.settle([value], [answer.value()])?)
+        Ok(e.settle([value], [result])?)
     }
 }
 
@@ -122,35 +123,81 @@ unsafe fn resumable(receiver: *mut PyObject) -> Op<Generator> {
 enum Answer {
     Yielded(StackRef),
     Returned(StackRef),
+    /// An exception is set.
+    Failed,
 }
 
-impl Answer {
-    #[inline(always)]
-    fn value(self) -> StackRef {
-        let (Answer::Yielded(value) | Answer::Returned(value)) = self;
-        value
-    }
-}
-
-/// Sends `value` to a receiver that the evaluator does not run itself. Releases the value if it fails.
+/// Sends `value` to a receiver that the evaluator does not run itself. Returns the result, and whether the receiver has
+/// yielded it. Releases the value if it fails.
 ///
 /// # Safety
 /// The thread is attached. The value is the topmost one of the engine's stack, and the receiver is live.
 #[inline(always)]
-unsafe fn send_by_call<E: Engine>(e: &mut E, receiver: *mut PyObject, value: StackRef) -> Op<Answer> {
+unsafe fn send_by_call<E: Engine>(
+    e: &mut E,
+    receiver: *mut PyObject,
+    value: StackRef,
+) -> Op<(StackRef, bool)> {
     // SAFETY: both are live (caller). The frame is published.
     unsafe {
         e.publish();
+        match answer(e.tstate(), e.frame(), receiver, value) {
+            Answer::Yielded(result) => Ok((result, true)),
+            Answer::Returned(result) => Ok((result, false)),
+            Answer::Failed => {
+                e.consume([value]);
+                Err(Exit::Error)
+            }
+        }
+    }
+}
+
+/// Sends `value` to a receiver that the evaluator does not run itself.
+///
+/// # Safety
+/// The thread is attached and `tstate` is its state. `frame` is current and published, and the receiver and the value are
+/// live.
+#[inline(never)]
+unsafe fn answer(tstate: ThreadState, frame: Frame, receiver: *mut PyObject, value: StackRef) -> Answer {
+    // SAFETY: both objects are live, and the frame is published (caller).
+    unsafe {
+        if let Some(am_send) = sender(tstate, receiver, value) {
+            let mut result = core::ptr::null_mut();
+            return match am_send(receiver, value.object(), &mut result) {
+                ffi::PYGEN_NEXT => Answer::Yielded(StackRef::steal(result)),
+                ffi::PYGEN_RETURN => Answer::Returned(StackRef::steal(result)),
+                _ => Answer::Failed,
+            };
+        }
         let yielded = resume_by_call(receiver, value);
         if !yielded.is_null() {
-            return Ok(Answer::Yielded(StackRef::steal(yielded)));
+            return Answer::Yielded(StackRef::steal(yielded));
         }
-        let returned = returned_value(e.tstate(), e.frame());
-        if returned.is_null() {
-            e.consume([value]);
-            return Err(Exit::Error);
+        match returned_value(tstate, frame) {
+            returned if returned.is_null() => Answer::Failed,
+            returned => Answer::Returned(StackRef::steal(returned)),
         }
-        Ok(Answer::Returned(StackRef::steal(returned)))
+    }
+}
+
+/// The slot of the receiver's type that resumes it and returns a value without StopIteration. `None` if there is none, or
+/// if something might see the difference: a tool that is notified of exceptions, or begins to be while a generator runs;
+/// or a method of a subclass, as `__next__` or `send`.
+///
+/// # Safety
+/// The thread is attached and `tstate` is its state; the receiver is live.
+#[inline(always)]
+unsafe fn sender(tstate: ThreadState, receiver: *mut PyObject, value: StackRef) -> ffi::sendfunc {
+    // SAFETY: the receiver is live, so its type is (caller).
+    unsafe {
+        let type_ = type_of(receiver);
+        let am_send = (*type_).tp_as_async.as_ref()?.am_send?;
+        let can_have_subclasses = type_flags(type_) & u64::from(ffi::Py_TPFLAGS_BASETYPE) != 0;
+        let seen = !value.is_none()
+            || can_have_subclasses
+            || Generator::exact_or_coroutine(receiver).is_some()
+            || exceptions::is_watched(tstate, Event::RAISE);
+        (!seen).then_some(am_send)
     }
 }
 
@@ -275,9 +322,8 @@ pub(crate) unsafe fn send_yields<E: Engine>(
 ) -> TraceOp<Settled<1>> {
     // SAFETY: both inputs are live, and the value is the topmost one. The answer takes its place.
     unsafe {
-        let answer = send_by_call(e, receiver.object(), value)?;
-        let yields = matches!(answer, Answer::Yielded(_));
-        let settled = e.settle([value], [answer.value()])?;
+        let (result, yields) = send_by_call(e, receiver.object(), value)?;
+        let settled = e.settle([value], [result])?;
         if yields { Ok(settled) } else { Err(TraceExit::Settled) }
     }
 }
@@ -294,10 +340,9 @@ pub(crate) unsafe fn send_returns<E: Engine>(
 ) -> TraceOp<Settled<1>> {
     // SAFETY: as for `send_yields`.
     unsafe {
-        let answer = send_by_call(e, receiver.object(), value)?;
-        let returns = matches!(answer, Answer::Returned(_));
-        let settled = e.settle([value], [answer.value()])?;
-        if returns { Ok(settled) } else { Err(TraceExit::Settled) }
+        let (result, yields) = send_by_call(e, receiver.object(), value)?;
+        let settled = e.settle([value], [result])?;
+        if yields { Err(TraceExit::Settled) } else { Ok(settled) }
     }
 }
 

@@ -30,6 +30,7 @@ pub(crate) mod matching;
 #[allow(dead_code)]
 pub(crate) mod metadata;
 pub(crate) mod names;
+mod operators;
 #[cfg(test)]
 mod own_tests;
 pub(crate) mod special_methods;

@@ -123,7 +123,7 @@ pub(crate) unsafe fn unpack_sequence_tuple<E: Engine>(
     unsafe {
         let tuple = sequence.object();
         guard(tuple_size(tuple) == e.oparg())?;
-        let top = place_items(e, tuple_items(tuple));
+        let top = place_items(tuple_items(tuple), e.oparg(), e.sp().sub(1));
         e.close_at(sequence, top);
         Ok(SettledMany::up_to(top))
     }
@@ -146,25 +146,23 @@ pub(crate) unsafe fn unpack_sequence_list<E: Engine>(
             lock::unlock(list);
             return Err(Exit::Deopt);
         }
-        let top = place_items(e, list_items(list));
+        let top = place_items(list_items(list), e.oparg(), e.sp().sub(1));
         lock::unlock(list);
         e.close_at(sequence, top);
         Ok(SettledMany::up_to(top))
     }
 }
 
-/// Replaces the topmost value by `oparg` items, the first one topmost. Returns the end of the items on the
-/// stack.
+/// Stores `count` items from `slot` on, the first one topmost. Returns the end of them on the stack.
 ///
 /// # Safety
-/// `items` points to `oparg` live objects, and the engine's stack has room for them. The caller still owns
-/// the topmost value, which leaves the stack.
+/// `items` points to `count` live objects, and there is room for as many values from `slot` on.
 #[inline(always)]
-unsafe fn place_items<E: Engine>(e: &mut E, items: *mut *mut PyObject) -> *mut StackRef {
-    // SAFETY: there are `oparg` live objects, and the stack has room for them (caller).
+unsafe fn place_items(items: *mut *mut PyObject, count: usize, slot: *mut StackRef) -> *mut StackRef {
+    // SAFETY: there are `count` live objects, and there is room for them (caller).
     unsafe {
-        let mut top = e.sp().sub(1);
-        for index in (0..e.oparg()).rev() {
+        let mut top = slot;
+        for index in (0..count).rev() {
             *top = StackRef::new(*items.add(index));
             top = top.add(1);
         }
@@ -258,6 +256,9 @@ pub(crate) unsafe fn unpack_iterable(
 ) -> PyResult<()> {
     // SAFETY: the iterable is live, and there is room for the items (caller).
     unsafe {
+        if after == -1 && take_stored(iterable, before as usize, top) {
+            return Ok(());
+        }
         let iterator = iterator(tstate, iterable)?;
         let mut values = Values { top, count: 0 };
         match after {
@@ -267,6 +268,34 @@ pub(crate) unsafe fn unpack_iterable(
         values.keep();
     }
     Ok(())
+}
+
+/// If `iterable` is a tuple or a list of `count` items, stores them below `top`, the first one topmost. Returns whether
+/// it is. Places that meet tuples and lists in turn come here for one of them each time.
+///
+/// # Safety
+/// The thread is attached, and `iterable` is live. There is room for `count` values below `top`.
+unsafe fn take_stored(iterable: *mut PyObject, count: usize, top: *mut StackRef) -> bool {
+    // SAFETY: a tuple keeps its items alive, a list while it is locked. There is room for them (caller).
+    unsafe {
+        let slot = top.sub(count);
+        if is_exact(iterable, &raw mut ffi::PyTuple_Type) {
+            let fits = tuple_size(iterable) == count;
+            if fits {
+                place_items(tuple_items(iterable), count, slot);
+            }
+            fits
+        } else if is_exact(iterable, &raw mut ffi::PyList_Type) && lock::try_lock(iterable) {
+            let fits = size(iterable) as usize == count;
+            if fits {
+                place_items(list_items(iterable), count, slot);
+            }
+            lock::unlock(iterable);
+            fits
+        } else {
+            false
+        }
+    }
 }
 
 /// Values that are stored on a stack from the top down. Dropping this releases them, the last one first.

@@ -307,16 +307,20 @@ fn descriptor_form(
     Form { opcode, cache: Cache::Descriptor { type_version: attribute.version, condition, descriptor } }
 }
 
+/// # Safety
+/// As the module says.
+pub(super) unsafe fn decide(owner: *mut PyObject, name: *mut PyObject, for_call: bool) -> Decision {
+    // SAFETY: the objects are live and the thread attached (caller).
+    unsafe { Load { name, for_call }.decide(owner) }
+}
+
 /// Specializes a LOAD_ATTR.
 ///
 /// # Safety
 /// As the module says.
 pub(crate) unsafe fn specialize(owner: StackRef, instr: CodeUnit, name: *mut PyObject) {
     // SAFETY: the owner and the name are live, and `instr` is a LOAD_ATTR (caller).
-    unsafe {
-        let load = Load { name, for_call: instr.decode().1 & 1 != 0 };
-        conclude(instr, load.decide(owner.object()));
-    }
+    unsafe { conclude(instr, decide(owner.object(), name, instr.decode().1 & 1 != 0)) }
 }
 
 #[cfg(test)]

@@ -6,7 +6,8 @@
 //! - `exports`: the C symbols. The micro-ops `specialize_*` of `ops` call these through [`crate::seams`] when
 //!   the counter of an instruction triggers, and the host calls `_PyCode_Quicken` when it creates bytecode
 //!   ([`quicken`]).
-//! - `ops`, directly: [`resume`], [`load_const`] and [`jump_backward`]. These are parts of `ceval.o`.
+//! - `ops`, directly: [`resume`], [`load_const`] and [`jump_backward`], which are parts of `ceval.o`, and `side_cache`,
+//!   which the host does not have.
 //! - `instrument` and `tlbc`, directly: the counters of [`quicken`].
 //!
 //! There is a file per family of instructions. In each, `decide` returns the [`Form`] for the operands, or
@@ -53,11 +54,15 @@ pub(crate) mod load_const;
 pub(crate) mod load_global;
 pub(crate) mod load_super_attr;
 mod operand_types;
+#[cfg(not(py_gil_disabled))]
+mod place;
 mod python_function;
 pub(crate) mod quicken;
 mod refusal;
 pub(crate) mod resume;
 pub(crate) mod send;
+#[cfg(not(py_gil_disabled))]
+pub(crate) mod side_cache;
 pub(crate) mod store_attr;
 pub(crate) mod store_subscr;
 pub(crate) mod to_bool;

@@ -10,7 +10,7 @@ use crate::host::{CodeUnit, PyObject, StackRef, ffi};
 
 /// # Safety
 /// As the module says.
-unsafe fn decide(owner: *mut PyObject, name: *mut PyObject) -> Decision {
+pub(super) unsafe fn decide(owner: *mut PyObject, name: *mut PyObject) -> Decision {
     // SAFETY: the objects are live and the thread attached (caller).
     unsafe {
         // The form is for this type, even if another thread changes the type of the owner meanwhile.

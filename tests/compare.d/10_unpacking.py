@@ -85,3 +85,29 @@ def swap(a, b, c):
 
 
 print(swap(1, 2, 3))
+
+
+class Pair(list):
+    def __iter__(self):
+        return iter("pq")
+
+
+def changing(sequences):
+    for sequence in sequences:
+        try:
+            a, b, c, d, e = sequence
+        except ValueError as error:
+            print(error)
+        try:
+            () = sequence
+        except ValueError as error:
+            print(error)
+        yield a, b, c, d, e
+
+
+# A place that meets other types and lengths each time.
+five = [object() for _ in range(5)]
+for a, b, c, d, e in changing([tuple(five), five, five[:4], (*five, 6), tuple(five), [*five, 6], (), [], five] * 20):
+    print([item in five for item in (a, b, c, d, e)], len({a, b, c, d, e}), five.index(a), five.index(e))
+a, b = Pair((1, 2))
+print(a, b)

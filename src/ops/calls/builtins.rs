@@ -3,7 +3,7 @@
 use super::{Operands, finish};
 use crate::engine::{Engine, Exit, Kept, Op, Settled};
 use crate::host::function::{CFunction, Definition, MethodDescriptor};
-use crate::host::object::{has_feature, list_append, type_of};
+use crate::host::object::{has_feature, list_append, list_is_full, type_of};
 use crate::host::{FREE_THREADED, PyObject, PyTypeObject, StackRef, ThreadState, ffi, lock, small_int};
 use crate::ops::guards::guard;
 
@@ -308,7 +308,7 @@ pub(crate) unsafe fn call_list_append<E: Engine>(
         let list = receiver.object();
         guard(!receiver.is_null() && has_feature(list, ffi::Py_TPFLAGS_LIST_SUBCLASS))?;
         guard(lock::try_lock(list))?;
-        if FREE_THREADED {
+        if FREE_THREADED || list_is_full(list) {
             e.publish_at(e.sp().sub(1));
         }
         let appended = list_append(list, value.into_object());

@@ -285,6 +285,10 @@ impl Translator {
                 && uses(row, ffi::HAS_EXIT_FLAG | ffi::HAS_DEOPT_FLAG)
                 && let Some(generic) = row.family
             {
+                if this.skips_next() {
+                    // The generic form would not do the work of the next instruction.
+                    return Err(End::Untranslatable);
+                }
                 row = Instruction::of(generic).ok_or(End::Untranslatable)?;
             }
             // Entering and leaving frames needs guards, and so does what depends on the case.

@@ -77,14 +77,19 @@ impl Running {
         }
     }
 
+    /// Whether this form of the instruction does the work of the next one, too.
+    pub(crate) fn skips_next(&self) -> bool {
+        matches!(self.row.opcode, opcode::BINARY_OP_INPLACE_ADD_UNICODE | opcode::CALL_LIST_APPEND)
+    }
+
     /// The STORE_FAST behind this instruction, if the two have run as one in tier 1. Numbers that are changed in place do
     /// that.
     ///
     /// # Safety
     /// The instruction is in live bytecode.
     pub(crate) unsafe fn fused_store(&self, then: Arrival) -> Option<Running> {
-        let may_fuse = matches!(self.row.family, Some(opcode::FOR_ITER | opcode::BINARY_OP))
-            && self.row.opcode != opcode::BINARY_OP_INPLACE_ADD_UNICODE;
+        let may_fuse =
+            matches!(self.row.family, Some(opcode::FOR_ITER | opcode::BINARY_OP)) && !self.skips_next();
         // SAFETY: another instruction follows in the same bytecode (caller), and the frame is still there if it has not
         // changed.
         unsafe {

@@ -9,10 +9,10 @@ use super::super::class::Class;
 use super::super::frames::Namespace;
 use super::super::symbols::{Constant, Fact};
 use super::super::watchers;
-use crate::tier2::interpreter::RUNS_OWN_MICRO_OPS;
 use crate::bytecode::micro_op;
 use crate::host::dict::Dict;
 use crate::host::{KeysVersion, PyObject, ffi};
+use crate::tier2::interpreter::RUNS_OWN_MICRO_OPS;
 
 /// Whether a dictionary has the keys of this version.
 fn has_keys(dict: Dict, version: u64) -> bool {
