@@ -10,24 +10,30 @@ HOST ?= release
 HOST_GIL ?= enabled
 DISPATCH ?= tail
 EXPERIMENTAL_JIT ?=
+COMPILER ?= host
 PREFIX ?= /usr/local
 
 words_HOST := release debug
 words_HOST_GIL := enabled disabled
 words_DISPATCH := tail match
 words_EXPERIMENTAL_JIT := no yes yes-off interpreter interpreter-off
+words_COMPILER := host cranelift
 
 comma := ,
 listed = $(subst $() ,$(comma) ,$(words_$1))
-$(foreach variable,HOST HOST_GIL DISPATCH $(if $(EXPERIMENTAL_JIT),EXPERIMENTAL_JIT), \
+$(foreach variable,HOST HOST_GIL DISPATCH COMPILER $(if $(EXPERIMENTAL_JIT),EXPERIMENTAL_JIT), \
   $(if $(filter $($(variable)),$(words_$(variable))),, \
     $(error unknown $(variable)=$($(variable)): $(call listed,$(variable)))))
 
+ifeq ($(COMPILER)$(filter interpreter interpreter-off,$(EXPERIMENTAL_JIT)),cranelift)
+  $(error COMPILER=cranelift needs EXPERIMENTAL_JIT=interpreter: with another word, the host compiles traces)
+endif
+
 # Each kind has its own products, so that changing between them builds nothing twice.
-kind := $(if $(HOST_PYTHON),other,$(HOST))$(patsubst %,-%,$(filter match,$(DISPATCH)))$(EXPERIMENTAL_JIT:%=-jit-%)
+kind := $(if $(HOST_PYTHON),other,$(HOST))$(patsubst %,-%,$(filter match,$(DISPATCH)))$(EXPERIMENTAL_JIT:%=-jit-%)$(patsubst %,-%,$(filter cranelift,$(COMPILER)))
 BUILD := $(if $(filter release,$(kind)),build,build/$(kind))
 target := $(if $(filter release,$(kind)),target,target/$(kind)-host)
-cargo_options := $(if $(filter match,$(DISPATCH)),--no-default-features)
+cargo_options := $(if $(filter match,$(DISPATCH)),--no-default-features) $(if $(filter cranelift,$(COMPILER)),--features jit)
 
 # The host's settings, for one command. A library for the layouts of a free-threaded host reads the same headers as
 # such a build would, and has its own products, too.
@@ -86,6 +92,7 @@ help: ## this list
 	@echo 'DISPATCH=match                one loop around a match, for stable Rust, in build/release-match/'
 	@echo 'EXPERIMENTAL_JIT=WORD         tier 2 as in configure --enable-experimental-jit, else as the host has it:'
 	@echo '                              $(call listed,EXPERIMENTAL_JIT); in build/release-jit-WORD/'
+	@echo 'COMPILER=cranelift            with EXPERIMENTAL_JIT=interpreter: hot traces become machine code, an experiment'
 	@echo 'HOST_GIL=disabled             lib only: for the layouts of a free-threaded host'
 	@echo 'C_OBJECTS="ceval.o ..."       link these from C after all, to find out which one misbehaves'
 
@@ -179,6 +186,7 @@ test-full: need-test python ## CPython's whole test suite, the debug host, progr
 	$(if_default)$(MAKE) EXPERIMENTAL_JIT=no test-tier2
 	$(if_default)tests/handlers --same $(libreval) target/release-jit-no-host/release/libreval.a
 	$(if_default)$(MAKE) HOST=debug EXPERIMENTAL_JIT=interpreter test-tier2 test-traces test-micro-ops test-faults-hot
+	$(if_default)$(MAKE) COMPILER=cranelift EXPERIMENTAL_JIT=interpreter test-compiler
 	$(if_other)tests/run-quick
 
 test-modules: python ## only the CPython test modules of `make test`
@@ -192,6 +200,12 @@ test-tier2-full: python ## CPython's whole test suite with tier 2: half an hour
 
 test-traces: python ## programs with and without tier 2: with EXPERIMENTAL_JIT=interpreter, traces lead further
 	tests/traces
+
+test-compiler: python ## the compiler: with COMPILER=cranelift EXPERIMENTAL_JIT=interpreter
+	$(hosted) cargo clippy --all-targets $(cargo_options) -- -D warnings
+	$(hosted) cargo test $(cargo_options) jit code_memory
+	tests/traces
+	tests/run-quick --tier2
 
 test-micro-ops: python ## that every micro-op runs: with HOST=debug EXPERIMENTAL_JIT=interpreter
 	tests/micro_ops
@@ -261,7 +275,7 @@ test-newcomer: ## clean clones in a minimal Debian userland, as README says: nee
 
 FORCE:
 .PHONY: help need-build need-test host lib core wheel python run symbols test test-full test-attach test-attach-clients \
-  test-wheel test-modules test-tier2 test-tier2-full test-traces test-micro-ops test-events test-clients test-faults \
+  test-wheel test-modules test-tier2 test-tier2-full test-traces test-compiler test-micro-ops test-events test-clients test-faults \
   test-faults-hot test-tsan test-windows test-newcomer fuzz bench bench-monitoring bench-gil bench-threads coverage \
   install clean distclean FORCE
 .DELETE_ON_ERROR:

@@ -270,6 +270,8 @@ unsafe fn run_executor(
         #[cfg(not(tier2_jit))]
         let next = interpreter::run(frame, sp, tstate, executor);
         refcount::decref(executor.as_ptr().cast());
+        #[cfg(feature = "jit")]
+        crate::jit::compile_wanted();
         next
     }
 }

@@ -11,7 +11,7 @@ use super::lower::{Lowering, UNCOUNTED, plain};
 use super::runtime;
 use crate::bytecode::micro_op;
 use crate::host::{Code, ffi};
-use crate::tier2::interpreter::{Machine, Next};
+use crate::tier2::compiled::{Machine, Next};
 use crate::tier2::uop::Entered;
 
 type Fields = ffi::_PyInterpreterFrame;
@@ -37,7 +37,12 @@ impl Lowering<'_> {
 
     /// The data stack has room for `size` bytes, or the code leaves.
     pub(super) fn check_stack_space(&mut self, size: Value) {
-        let top = self.b.ins().load(I64, plain(), self.tstate, offset_of!(ffi::PyThreadState, datastack_top) as i32);
+        let top = self.b.ins().load(
+            I64,
+            plain(),
+            self.tstate,
+            offset_of!(ffi::PyThreadState, datastack_top) as i32,
+        );
         self.guard(top, Next::FAILED_GUARD);
         let at = offset_of!(ffi::PyThreadState, datastack_limit) as i32;
         let limit = self.b.ins().load(I64, plain(), self.tstate, at);
@@ -74,7 +79,13 @@ impl Lowering<'_> {
         let Some((code, bytecode, parameters, size, locals)) = (unsafe {
             self.code_of_call().map(|code| {
                 let head = code.as_ptr();
-                (code, code.bytecode(), (*head).co_argcount as usize, (*head).co_framesize as usize, code.nlocalsplus())
+                (
+                    code,
+                    code.bytecode(),
+                    (*head).co_argcount as usize,
+                    (*head).co_framesize as usize,
+                    code.nlocalsplus(),
+                )
             })
         }) else {
             return false;
@@ -103,8 +114,10 @@ impl Lowering<'_> {
         self.b.ins().store(plain(), end, self.tstate, top);
 
         let callee = self.b.ins().band_imm_s(function, !UNCOUNTED);
-        let builtins = self.b.ins().load(I64, plain(), callee, offset_of!(ffi::PyFunctionObject, func_builtins) as i32);
-        let globals = self.b.ins().load(I64, plain(), callee, offset_of!(ffi::PyFunctionObject, func_globals) as i32);
+        let builtins =
+            self.b.ins().load(I64, plain(), callee, offset_of!(ffi::PyFunctionObject, func_builtins) as i32);
+        let globals =
+            self.b.ins().load(I64, plain(), callee, offset_of!(ffi::PyFunctionObject, func_globals) as i32);
         let object = self.b.ins().iconst(I64, code.as_ptr().addr() as i64);
         let executable = self.new_ref(object);
         let bytecode = self.b.ins().iconst(I64, bytecode.as_ptr().addr() as i64);

@@ -25,8 +25,9 @@ use crate::bytecode::micro_op;
 use crate::host::dict::MANAGED_DICT_OFFSET;
 use crate::host::{StackRef, ffi, small_int};
 use crate::tier2::Uop;
+use crate::tier2::compiled::{Machine, Next};
 use crate::tier2::executor::Executor;
-use crate::tier2::interpreter::{HELPERS, Machine, Next};
+use crate::tier2::interpreter::HELPERS;
 
 /// The size of a stack slot in bytes.
 const SLOT: i32 = size_of::<StackRef>() as i32;
@@ -75,7 +76,7 @@ fn target() -> Option<&'static OwnedTargetIsa> {
         .ok()
 }
 
-/// The signature of the code: see [`super::MachineCode::run`].
+/// The signature of the code: what `MachineCode::run` in [`crate::tier2::compiled`] calls.
 fn signature() -> Signature {
     signature_of(&[I64, I64], Some(I64))
 }
@@ -125,7 +126,9 @@ impl<'a> Lowering<'a> {
         let entry = b.create_block();
         b.append_block_params_for_function_params(entry);
         b.switch_to_block(entry);
-        let &[machine, tstate] = b.block_params(entry) else { unreachable!("the signature has two parameters") };
+        let &[machine, tstate] = b.block_params(entry) else {
+            unreachable!("the signature has two parameters")
+        };
         let frame = b.ins().load(I64, plain(), machine, offset_of!(Machine, frame) as i32);
         let sp = b.ins().load(I64, plain(), machine, offset_of!(Machine, sp) as i32);
         let start = b.create_block();
@@ -136,7 +139,20 @@ impl<'a> Lowering<'a> {
         b.switch_to_block(start);
         // SAFETY: the executor is live (caller).
         let trace = unsafe { executor.trace() };
-        Lowering { b, trace, executor, at: 0, machine, tstate, frame, sp, offset: 0, top: Vec::new(), new_frame: None, start }
+        Lowering {
+            b,
+            trace,
+            executor,
+            at: 0,
+            machine,
+            tstate,
+            frame,
+            sp,
+            offset: 0,
+            top: Vec::new(),
+            new_frame: None,
+            start,
+        }
     }
 
     /// Lowers the whole trace.
@@ -225,9 +241,9 @@ impl<'a> Lowering<'a> {
                 self.call(runtime::new_float as *const () as usize, &[I64, F64], Some(I64), &[tstate, value])
                     .expect("a result")
             }
-            Entry::Int { value, .. } => {
-                self.call(runtime::new_int as *const () as usize, &[I64], Some(I64), &[value]).expect("a result")
-            }
+            Entry::Int { value, .. } => self
+                .call(runtime::new_int as *const () as usize, &[I64], Some(I64), &[value])
+                .expect("a result"),
             Entry::Bool(value) => {
                 let yes = self.b.ins().iconst(I64, immortal(crate::host::true_()) as i64);
                 let no = self.b.ins().iconst(I64, immortal(crate::host::false_()) as i64);
@@ -282,7 +298,13 @@ impl<'a> Lowering<'a> {
 
     // --- calls ---------------------------------------------------------------------------------
 
-    pub(super) fn call(&mut self, function: usize, parameters: &[Type], result: Option<Type>, arguments: &[Value]) -> Option<Value> {
+    pub(super) fn call(
+        &mut self,
+        function: usize,
+        parameters: &[Type],
+        result: Option<Type>,
+        arguments: &[Value],
+    ) -> Option<Value> {
         let signature = self.b.import_signature(signature_of(parameters, result));
         let function = self.b.ins().iconst(I64, function as i64);
         let call = self.b.ins().call_indirect(signature, function, arguments);
@@ -375,7 +397,12 @@ impl<'a> Lowering<'a> {
         self.b.switch_to_block(dead);
         // A destructor may look at the frame: its values in memory are live.
         let sp = self.stack_pointer();
-        self.b.ins().store(plain(), sp, self.frame, offset_of!(ffi::_PyInterpreterFrame, stackpointer) as i32);
+        self.b.ins().store(
+            plain(),
+            sp,
+            self.frame,
+            offset_of!(ffi::_PyInterpreterFrame, stackpointer) as i32,
+        );
         self.call(runtime::release as *const () as usize, &[I64], None, &[bits]);
         self.b.ins().jump(go_on, &[]);
         self.b.switch_to_block(go_on);
@@ -409,7 +436,8 @@ impl<'a> Lowering<'a> {
         let tag = self.b.ins().load(I64, plain(), object, at + offset_of!(ffi::_PyLongValue, lv_tag) as i32);
         let holds = self.b.ins().icmp_imm_s(IntCC::UnsignedLessThan, tag, 2 << ffi::NON_SIZE_BITS);
         self.guard(holds, 0);
-        let digit = self.b.ins().uload32(plain(), object, at + offset_of!(ffi::_PyLongValue, ob_digit) as i32);
+        let digit =
+            self.b.ins().uload32(plain(), object, at + offset_of!(ffi::_PyLongValue, ob_digit) as i32);
         // The low bits say 0 for positive numbers, 1 for zero, 2 for negative ones.
         let sign = self.b.ins().band_imm_s(tag, i64::from(ffi::SIGN_MASK));
         let one = self.b.ins().iconst(I64, 1);
@@ -512,7 +540,9 @@ impl<'a> Lowering<'a> {
             op::make_warm => self.make_warm(),
             op::check_validity => {
                 let head = self.executor.as_ptr().addr();
-                let at = head + offset_of!(ffi::_PyExecutorObject, vm_data) + offset_of!(ffi::_PyVMData, _bitfield_1);
+                let at = head
+                    + offset_of!(ffi::_PyExecutorObject, vm_data)
+                    + offset_of!(ffi::_PyVMData, _bitfield_1);
                 let at = self.b.ins().iconst(I64, at as i64);
                 let flags = self.b.ins().load(I8, plain(), at, 0);
                 let valid = self.b.ins().band_imm_s(flags, i64::from(valid_bit()));
@@ -671,7 +701,8 @@ impl<'a> Lowering<'a> {
                 let entry = self.object_entry(entry);
                 self.poke(1, entry);
                 let bits = self.bits(entry);
-                let holds = self.b.ins().icmp_imm_s(IntCC::NotEqual, bits, immortal(crate::host::none()) as i64);
+                let holds =
+                    self.b.ins().icmp_imm_s(IntCC::NotEqual, bits, immortal(crate::host::none()) as i64);
                 self.guard(holds, 0);
                 let value = self.pop();
                 self.close(value);
@@ -701,18 +732,23 @@ impl<'a> Lowering<'a> {
             op::iter_next_list_tier_two => self.next_of_list(),
 
             op::guard_type_version => self.guard_type_version(uop.operand0),
-            op::check_managed_object_has_values | op::guard_dorv_values_inst_attr_from_dict => self.guard_values(),
+            op::check_managed_object_has_values | op::guard_dorv_values_inst_attr_from_dict => {
+                self.guard_values()
+            }
             op::guard_keys_version => {
                 let (_, _, type_) = self.type_of_top();
                 let at = offset_of!(ffi::PyHeapTypeObject, ht_cached_keys) as i32;
                 let keys = self.b.ins().load(I64, plain(), type_, at);
                 let at = offset_of!(ffi::PyDictKeysObject, dk_version) as i32;
                 let version = self.b.ins().load(I32, plain(), keys, at);
-                let holds = self.b.ins().icmp_imm_s(IntCC::Equal, version, i64::from(uop.operand0 as u32 as i32));
+                let holds =
+                    self.b.ins().icmp_imm_s(IntCC::Equal, version, i64::from(uop.operand0 as u32 as i32));
                 self.guard(holds, FAILED);
             }
             op::load_attr_instance_value | op::load_attr_slot => self.load_slot(uop.operand0 as i32),
-            op::load_attr_method_with_values | op::load_attr_method_no_dict | op::load_attr_method_lazy_dict => {
+            op::load_attr_method_with_values
+            | op::load_attr_method_no_dict
+            | op::load_attr_method_lazy_dict => {
                 let owner = self.pop();
                 let method = self.b.ins().iconst(I64, uop.operand0 as i64);
                 let bits = self.new_ref(method);
@@ -730,7 +766,12 @@ impl<'a> Lowering<'a> {
             op::store_attr_instance_value => self.store_attr_instance_value(uop.operand0 as i32),
 
             op::check_pep_523 => {
-                let interp = self.b.ins().load(I64, plain(), self.tstate, offset_of!(ffi::PyThreadState, interp) as i32);
+                let interp = self.b.ins().load(
+                    I64,
+                    plain(),
+                    self.tstate,
+                    offset_of!(ffi::PyThreadState, interp) as i32,
+                );
                 let at = offset_of!(ffi::PyInterpreterState, eval_frame) as i32;
                 let installed = self.b.ins().load(I64, plain(), interp, at);
                 self.guard_equal(installed, 0, FAILED);
@@ -799,7 +840,8 @@ impl<'a> Lowering<'a> {
         let at = self.b.ins().iconst(I64, at as i64);
         let one = self.b.ins().iconst(I8, 1);
         self.b.ins().store(plain(), one, at, 0);
-        let interp = self.b.ins().load(I64, plain(), self.tstate, offset_of!(ffi::PyThreadState, interp) as i32);
+        let interp =
+            self.b.ins().load(I64, plain(), self.tstate, offset_of!(ffi::PyThreadState, interp) as i32);
         let at = offset_of!(ffi::PyInterpreterState, trace_run_counter) as i32;
         let counter = self.b.ins().load(I32, plain(), interp, at);
         let counter = self.b.ins().iadd_imm_s(counter, -1);
@@ -820,7 +862,8 @@ impl<'a> Lowering<'a> {
         let start = offset_of!(ffi::_PyRangeIterObject, start) as i32;
         let length = offset_of!(ffi::_PyRangeIterObject, len) as i32;
         let value = self.b.ins().load(I64, plain(), iterator, start);
-        let step = self.b.ins().load(I64, plain(), iterator, offset_of!(ffi::_PyRangeIterObject, step) as i32);
+        let step =
+            self.b.ins().load(I64, plain(), iterator, offset_of!(ffi::_PyRangeIterObject, step) as i32);
         let next = self.b.ins().iadd(value, step);
         self.b.ins().store(plain(), next, iterator, start);
         let left = self.b.ins().load(I64, plain(), iterator, length);
@@ -833,9 +876,11 @@ impl<'a> Lowering<'a> {
     fn position_in_list(&mut self) -> (Value, Value, Value) {
         let entry = self.peek(1);
         let iterator = self.object(entry);
-        let list = self.b.ins().load(I64, plain(), iterator, offset_of!(ffi::_PyListIterObject, it_seq) as i32);
+        let list =
+            self.b.ins().load(I64, plain(), iterator, offset_of!(ffi::_PyListIterObject, it_seq) as i32);
         self.guard(list, 0);
-        let index = self.b.ins().load(I64, plain(), iterator, offset_of!(ffi::_PyListIterObject, it_index) as i32);
+        let index =
+            self.b.ins().load(I64, plain(), iterator, offset_of!(ffi::_PyListIterObject, it_index) as i32);
         let length = self.b.ins().load(I64, plain(), list, offset_of!(ffi::PyVarObject, ob_size) as i32);
         let holds = self.b.ins().icmp(IntCC::UnsignedLessThan, index, length);
         self.guard(holds, 0);
@@ -929,5 +974,10 @@ fn int_condition(oparg: u16) -> Option<IntCC> {
 
 /// The bits of a comparison's argument: less, greater, equal, unordered.
 fn outcomes() -> (u32, u32, u32, u32) {
-    (ffi::COMPARISON_LESS_THAN, ffi::COMPARISON_GREATER_THAN, ffi::COMPARISON_EQUALS, ffi::COMPARISON_UNORDERED)
+    (
+        ffi::COMPARISON_LESS_THAN,
+        ffi::COMPARISON_GREATER_THAN,
+        ffi::COMPARISON_EQUALS,
+        ffi::COMPARISON_UNORDERED,
+    )
 }

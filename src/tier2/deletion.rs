@@ -81,7 +81,7 @@ unsafe fn free(executor: Executor) {
     // refers to this one.
     unsafe {
         #[cfg(feature = "jit")]
-        crate::jit::free(executor);
+        super::compiled::free(executor);
         for exit in executor.exits() {
             drop(exit.take());
         }

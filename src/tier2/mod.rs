@@ -8,6 +8,10 @@
 //! Stands for the host's `optimizer.o`, `optimizer_analysis.o` and `optimizer_symbols.o`, and for the micro-op
 //! interpreter of its `ceval.o`.
 
+#[cfg(feature = "jit")]
+mod code_memory;
+#[cfg(feature = "jit")]
+pub(crate) mod compiled;
 mod create;
 pub(crate) mod deletion;
 pub(crate) mod dependencies;

@@ -4,48 +4,16 @@ use super::engine::{Tier2, UopOperands};
 use super::handlers::NUMBERS;
 use crate::bytecode::micro_op;
 use crate::engine::{Exit, TraceExit, run, run_with};
-use crate::host::{Frame, StackRef, ThreadState};
+use crate::host::ThreadState;
 use crate::ops;
 use crate::tier2::Uop;
-
-/// What machine code and the micro-ops that it calls share: where the program is.
-#[repr(C)]
-pub(crate) struct Machine {
-    pub(crate) frame: Frame,
-    pub(crate) sp: *mut StackRef,
-}
+use crate::tier2::compiled::{Machine, Next};
 
 /// A micro-op as a function. Returns 0 if it has succeeded, and otherwise a [`Next`].
 ///
 /// # Safety
 /// As for a handler of the micro-op, with frame and stack pointer in the machine.
 pub(crate) type Helper = unsafe extern "C" fn(&mut Machine, ThreadState, *const Uop) -> usize;
-
-/// Where the micro-op interpreter continues when machine code leaves.
-pub(crate) enum Next {
-    /// At this micro-op.
-    At(*const Uop),
-    /// Where this micro-op leads to if it is a guard that has failed.
-    FailedGuard(*const Uop),
-    /// Where this micro-op leads to with an exception, which is set.
-    Error(*const Uop),
-}
-
-impl Next {
-    /// Bits of the word that machine code returns, beside the address of the micro-op.
-    pub(crate) const FAILED_GUARD: usize = 1;
-    pub(crate) const ERROR: usize = 2;
-
-    /// Reads what machine code has returned.
-    pub(crate) fn from_word(word: usize) -> Next {
-        let uop = (word & !3) as *const Uop;
-        match word & 3 {
-            Next::FAILED_GUARD => Next::FailedGuard(uop),
-            Next::ERROR => Next::Error(uop),
-            _ => Next::At(uop),
-        }
-    }
-}
 
 macro_rules! helpers {
     (everywhere { $({ $name:ident ($($copies:literal)?) [$($operands:tt)?] $needs:tt $flags:tt })* }

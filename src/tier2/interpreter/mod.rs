@@ -48,9 +48,9 @@ mod steering;
 use core::ptr::NonNull;
 
 use dispatch::{Handler, run_handlers};
-#[cfg(feature = "jit")]
-pub(crate) use helpers::{HELPERS, Machine, Next};
 use handlers::HANDLERS;
+#[cfg(feature = "jit")]
+pub(crate) use helpers::HELPERS;
 
 use super::Uop;
 use super::executor::Executor;

@@ -1,15 +1,17 @@
 //! The micro-ops that steer the engine.
 
 use super::dispatch::*;
-use super::handlers::failed_guard;
 #[cfg(feature = "jit")]
-use super::{Next, handlers::error};
+use super::handlers::error;
+use super::handlers::failed_guard;
 #[cfg(all(tier2_jit, feature = "tail-call"))]
 use super::machine_code;
 use super::{current_executor, enter, side_exit};
 use crate::breaker::word::{EvalBreaker, Request};
 use crate::host::{CodeUnit, Frame, Raised, StackRef, ThreadState, ffi};
 use crate::tier2::Uop;
+#[cfg(feature = "jit")]
+use crate::tier2::compiled::{self, Compiled, Next};
 use crate::tier2::executor::{Executor, SideExit};
 use crate::tier2::uop::Place;
 
@@ -41,12 +43,19 @@ handler! {
             let executor = current_executor(tstate);
             debug_assert!(executor.is_valid());
             #[cfg(feature = "jit")]
-            if let Some(code) = crate::jit::code_of(executor) {
-                let (frame, sp, next) = code.run(frame, sp, tstate);
-                match next {
-                    Next::At(uop) => continue_at!(frame, sp, tstate, uop),
-                    Next::FailedGuard(uop) => become_handler!(failed_guard, frame, sp, tstate, uop),
-                    Next::Error(uop) => become_handler!(error, frame, sp, tstate, uop),
+            match compiled::of(executor) {
+                Compiled::Code(code) => {
+                    let (frame, sp, next) = code.run(frame, sp, tstate);
+                    match next {
+                        Next::At(uop) => continue_at!(frame, sp, tstate, uop),
+                        Next::FailedGuard(uop) => become_handler!(failed_guard, frame, sp, tstate, uop),
+                        Next::Error(uop) => become_handler!(error, frame, sp, tstate, uop),
+                    }
+                }
+                Compiled::Interpreted => {}
+                Compiled::Hot => {
+                    compiled::want(executor);
+                    become_handler!(deopt, frame, sp, tstate, uop)
                 }
             }
             continue_at!(frame, sp, tstate, uop.add(1))

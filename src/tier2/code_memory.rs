@@ -4,7 +4,7 @@ use core::ptr::NonNull;
 
 /// Machine code in memory of its own.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) struct Block {
+pub(crate) struct Block {
     start: NonNull<u8>,
     /// The length of the code in bytes. The memory is a multiple of pages.
     length: usize,
@@ -12,7 +12,7 @@ pub(super) struct Block {
 
 impl Block {
     /// Copies `code` to executable memory. `None` if the system refuses that.
-    pub(super) fn publish(code: &[u8]) -> Option<Block> {
+    pub(crate) fn publish(code: &[u8]) -> Option<Block> {
         // SAFETY: the mapping is new, so it overlaps nothing, and is as long as the code.
         unsafe {
             let protection = libc::PROT_READ | libc::PROT_WRITE;
@@ -32,17 +32,17 @@ impl Block {
     }
 
     /// The block of `length` bytes of code at an address that [`Block::start`] has returned.
-    pub(super) fn at(start: NonNull<u8>, length: usize) -> Block {
+    pub(crate) fn at(start: NonNull<u8>, length: usize) -> Block {
         Block { start, length }
     }
 
     /// The address of the code.
-    pub(super) fn start(self) -> NonNull<u8> {
+    pub(crate) fn start(self) -> NonNull<u8> {
         self.start
     }
 
     /// The length of the code in bytes.
-    pub(super) fn length(self) -> usize {
+    pub(crate) fn length(self) -> usize {
         self.length
     }
 
@@ -50,7 +50,7 @@ impl Block {
     ///
     /// # Safety
     /// The block is freed once, and its code neither runs nor will run.
-    pub(super) unsafe fn free(self) {
+    pub(crate) unsafe fn free(self) {
         // SAFETY: the block is a mapping of its own, which nothing uses any more (caller).
         unsafe { libc::munmap(self.start.as_ptr().cast(), self.length) };
     }
