@@ -224,7 +224,7 @@ fn each_frame_checks_its_globals() {
     trace.extend(load(0));
     trace.push(with(op::jump_to_top, 0));
     let after = numbers(&analyzed_in(inner, globals, &trace).unwrap());
-    let checked = [op::guard_globals_version, op::check_function, op::load_const_inline_borrow];
+    let checked = [op::set_ip, op::check_globals, op::load_const_inline_borrow];
     assert_eq!(after[..3], checked);
     assert_eq!(after[4..10], [checked, [op::set_ip, op::nop, checked[2]]].concat());
     assert_eq!(after[13..16], checked);
