@@ -9,6 +9,7 @@ mod entries;
 mod frames;
 mod lower;
 mod runtime;
+mod values;
 
 use crate::tier2::compiled;
 
