@@ -13,7 +13,7 @@ use super::executor::{Executor, OwnedExecutor};
 use crate::host::{Frame, StackRef, ThreadState};
 
 /// How often a trace is entered, or goes round, until it is compiled.
-const HEAT: usize = 300;
+const HEAT: usize = 500;
 /// In the place of the count: it is not counted any more.
 const GIVEN_UP: usize = usize::MAX;
 

@@ -299,13 +299,17 @@ impl Executor {
         unsafe { (*self.data()).warm = true }
     }
 
-    /// Returns whether the executor has run since the last call.
+    /// Returns whether the executor has run since the last call. Machine code is too dear to be made twice: with it, an
+    /// executor stays warm.
     ///
     /// # Safety
     /// The executor is live.
     pub(crate) unsafe fn take_warmth(self) -> bool {
         // SAFETY: the executor is live (caller).
-        unsafe { core::mem::replace(&mut (*self.data()).warm, false) }
+        unsafe {
+            let is_compiled = cfg!(feature = "jit") && !(*self.as_ptr()).jit_code.is_null();
+            core::mem::replace(&mut (*self.data()).warm, false) || is_compiled
+        }
     }
 
     /// How many side exits lead from an executor in bytecode to this one.
