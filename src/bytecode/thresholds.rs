@@ -49,6 +49,13 @@ impl Thresholds {
         if calls <= MAX_VALUE { calls } else { 0 }
     }
 
+    /// How often a trace is entered, or goes round, until it becomes machine code: eight times the exits through a side exit
+    /// until the code behind it is traced.
+    #[cfg(feature = "jit")]
+    pub(crate) fn heat(self) -> usize {
+        8 * usize::from(self.side_exit.value())
+    }
+
     /// The thresholds as one word, for the cell that holds them.
     fn to_word(self) -> NonZeroUsize {
         /// A bit above those of the counters: a cell that holds zero is empty.

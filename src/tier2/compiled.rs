@@ -10,10 +10,9 @@ use core::ptr::NonNull;
 use super::Uop;
 use super::code_memory::Block;
 use super::executor::{Executor, OwnedExecutor};
+use crate::bytecode::thresholds;
 use crate::host::{Frame, StackRef, ThreadState};
 
-/// How often a trace is entered, or goes round, until it is compiled.
-const HEAT: usize = 500;
 /// In the place of the count: it is not counted any more.
 const GIVEN_UP: usize = usize::MAX;
 
@@ -104,7 +103,7 @@ pub(super) unsafe fn of(executor: Executor) -> Compiled {
         // Until there is code, its size is the count.
         match (*head).jit_size {
             GIVEN_UP => Compiled::Interpreted,
-            HEAT => Compiled::Hot,
+            count if count >= thresholds::get().heat() => Compiled::Hot,
             count => {
                 (*head).jit_size = count + 1;
                 Compiled::Interpreted
