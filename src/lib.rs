@@ -22,6 +22,12 @@
 #[cfg(all(panic = "unwind", not(debug_assertions)))]
 compile_error!("reval must be built with panic = \"abort\": no panic may cross the C boundary");
 
+#[cfg(all(
+    feature = "jit",
+    any(not(tier2_interpreter), tier2_jit, py_debug, py_gil_disabled, not(feature = "tail-call"))
+))]
+compile_error!("the feature `jit` needs EXPERIMENTAL_JIT=interpreter, a release host with a GIL, and tail calls");
+
 #[macro_use]
 mod host;
 #[macro_use]

@@ -5,6 +5,7 @@
 //! from `sp` down. Before a micro-op runs as a call, all are stored ([`Lowering::flush`]).
 
 use core::mem::offset_of;
+use std::env::consts::ARCH;
 
 use cranelift_codegen::control::ControlPlane;
 use cranelift_codegen::ir::condcodes::{FloatCC, IntCC};
@@ -65,7 +66,7 @@ fn target() -> Option<&'static OwnedTargetIsa> {
             ] {
                 flags.set(name, value).map_err(|_| ())?;
             }
-            let builder = isa::lookup_by_name(concat!("x86_64", "-unknown-linux-gnu")).map_err(|_| ())?;
+            let builder = isa::lookup_by_name(&format!("{ARCH}-unknown-linux-gnu")).map_err(|_| ())?;
             builder.finish(Flags::new(flags)).map(Box::new).map_err(|_| ())
         })
         .ok()
