@@ -26,7 +26,9 @@ compile_error!("reval must be built with panic = \"abort\": no panic may cross t
     feature = "jit",
     any(not(tier2_interpreter), tier2_jit, py_debug, py_gil_disabled, not(feature = "tail-call"))
 ))]
-compile_error!("the feature `jit` needs EXPERIMENTAL_JIT=interpreter, a release host with a GIL, and tail calls");
+compile_error!(
+    "the feature `jit` needs EXPERIMENTAL_JIT=interpreter, a release host with a GIL, and tail calls"
+);
 
 #[macro_use]
 mod host;
