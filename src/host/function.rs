@@ -96,6 +96,16 @@ impl Function {
         }
     }
 
+    /// The version of the function, if it has one.
+    ///
+    /// # Safety
+    /// The function is live.
+    #[cfg(py_tier2)]
+    pub(crate) unsafe fn version(self) -> Option<FunctionVersion> {
+        // SAFETY: the function is live (caller).
+        FunctionVersion::new(unsafe { self.version_field() })
+    }
+
     /// The version of the function, assigned now if it has none. `None` if versions have run out or the function
     /// has changed (`_PyFunction_GetVersionForCurrentState`).
     ///

@@ -3,7 +3,7 @@
 use super::symbols::{Full, Symbol, Symbols};
 use crate::host::dict::Dict;
 use crate::host::function::Function;
-use crate::host::{Code, ffi};
+use crate::host::{Code, FunctionVersion, ffi};
 
 /// A frame that the trace runs in.
 pub(super) struct AbstractFrame {
@@ -19,6 +19,8 @@ pub(super) struct AbstractFrame {
 /// The dictionary of a frame's globals. The frame's builtins are those of the interpreter.
 pub(super) struct Namespace {
     pub(super) globals: Dict,
+    /// The version of the function that has them.
+    pub(super) version: Option<FunctionVersion>,
     /// The trace has made sure that the frame has these globals.
     pub(super) is_checked: bool,
 }
@@ -76,7 +78,8 @@ impl Namespace {
         unsafe {
             let globals = Dict::from_object(function.globals());
             let has_own_builtins = function.builtins() != (*interp).builtins;
-            (!has_own_builtins).then_some(Namespace { globals, is_checked: false })
+            let version = function.version();
+            (!has_own_builtins).then_some(Namespace { globals, version, is_checked: false })
         }
     }
 }

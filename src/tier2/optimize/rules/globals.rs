@@ -2,7 +2,9 @@
 //! looking names up in it.
 //!
 //! Functions of the same code can have different globals, with keys of the same version. So the trace checks once in each
-//! frame that the frame has this dictionary, and the interpreter's builtins, unless it knows the function itself.
+//! frame that the frame has this dictionary, and the interpreter's builtins, unless it knows the function itself. Where
+//! traces consist of the host's micro-ops only, it compares the version of the keys and that of the function, as 3.14 does:
+//! that does not tell a copy of a dictionary from the original.
 
 use super::super::analysis::{Analysis, Stop};
 use super::super::class::Class;
@@ -55,7 +57,7 @@ pub(super) fn guard(a: &mut Analysis) -> Result<(), Stop> {
         if namespace.is_checked {
             a.remove();
         } else {
-            check_globals(a, at);
+            check_globals(a, at, version);
         }
     }
     Ok(())
@@ -69,21 +71,31 @@ pub(super) fn load(a: &mut Analysis) -> Result<(), Stop> {
     if let Some(namespace) = watched_globals(a, uop.operand0)? {
         let value = value_at(namespace.globals, uop.operand1);
         let is_checked = namespace.is_checked
-            || value.is_some() && room_for_guard.is_some_and(|before| check_globals(a, before));
+            || value.is_some() && room_for_guard.is_some_and(|before| check_globals(a, before, uop.operand0));
         constant = value.filter(|_| is_checked);
     }
     push_loaded(a, constant)
 }
 
-/// Makes the micro-op at `at` the check that the frame has its globals and the interpreter's builtins. Returns false if traces have no such check.
-fn check_globals(a: &mut Analysis, at: usize) -> bool {
-    let Some(namespace) = a.frame().namespace.as_mut().filter(|_| RUNS_OWN_MICRO_OPS) else { return false };
-    namespace.is_checked = true;
-    let globals = namespace.globals.object().addr() as u64;
-    let uop = &mut a.trace[at];
-    uop.replace(micro_op::check_globals, 0, globals);
-    // SAFETY: the interpreter is live during the analysis.
-    uop.operand1 = unsafe { (*a.interp).builtins.addr() as u64 };
+/// Makes the micro-op at `at` the check that the frame has its globals, with keys of the version `keys`, and the
+/// interpreter's builtins. Returns false if there is no room for it: the host's micro-ops need the place of the `set_ip`
+/// before, too, which an instruction that only loads a global variable does not need.
+fn check_globals(a: &mut Analysis, at: usize, keys: u64) -> bool {
+    let before = at.checked_sub(1).filter(|&before| a.trace[before].number() == micro_op::set_ip);
+    let Some(namespace) = &mut a.frame().namespace else { return false };
+    if RUNS_OWN_MICRO_OPS {
+        namespace.is_checked = true;
+        let globals = namespace.globals.object().addr() as u64;
+        let uop = &mut a.trace[at];
+        uop.replace(micro_op::check_globals, 0, globals);
+        // SAFETY: the interpreter is live during the analysis.
+        uop.operand1 = unsafe { (*a.interp).builtins.addr() as u64 };
+    } else {
+        let (Some(before), Some(version)) = (before, namespace.version) else { return false };
+        namespace.is_checked = true;
+        a.trace[before].replace(micro_op::guard_globals_version, 0, keys);
+        a.trace[at].replace(micro_op::check_function, 0, version.get().into());
+    }
     true
 }
 
