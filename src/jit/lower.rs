@@ -357,7 +357,6 @@ impl<'a> Lowering<'a> {
     ///
     /// # Safety
     /// As for [`Lowering::lower`].
-    #[allow(clippy::too_many_lines)] // a table
     unsafe fn micro_op(&mut self, uop: Uop) -> Option<()> {
         use micro_op as op;
         let oparg = usize::from(uop.oparg);
