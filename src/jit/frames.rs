@@ -20,7 +20,7 @@ impl Lowering<'_> {
     /// The topmost operands of a call: `depth` places below the top is the callable. It is a function of this version, or the
     /// code leaves.
     pub(super) fn check_function_version(&mut self, depth: usize, version: u64) {
-        let entry = self.peek(depth);
+        let entry = self.peek_object(depth);
         let callable = self.object(entry);
         let type_ = self.b.ins().load(I64, plain(), callable, offset_of!(ffi::PyObject, ob_type) as i32);
         self.guard_equal(type_, (&raw mut ffi::PyFunction_Type).addr() as u64, Next::FAILED_GUARD);

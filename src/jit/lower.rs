@@ -198,6 +198,14 @@ impl<'a> Lowering<'a> {
         self.top[self.top.len() - depth]
     }
 
+    /// The value at that place, which is an object from now on: what looks into it must not make one of its own.
+    pub(super) fn peek_object(&mut self, depth: usize) -> Entry {
+        let entry = self.peek(depth);
+        let entry = self.object_entry(entry);
+        self.poke(depth, entry);
+        entry
+    }
+
     pub(super) fn poke(&mut self, depth: usize, entry: Entry) {
         self.want(depth);
         let index = self.top.len() - depth;
@@ -454,7 +462,7 @@ impl<'a> Lowering<'a> {
             op::guard_nos_tuple => self.guard_class(2, Class::Tuple, &raw mut ffi::PyTuple_Type, FAILED),
             op::guard_nos_null => {
                 if !matches!(self.peek(2), Entry::Constant { bits: NULL, .. }) {
-                    let entry = self.peek(2);
+                    let entry = self.peek_object(2);
                     let bits = self.bits(entry);
                     self.guard_equal(bits, NULL, FAILED);
                 }
@@ -518,15 +526,13 @@ impl<'a> Lowering<'a> {
                 }
             }
             op::guard_is_none_pop => {
-                let entry = self.peek(1);
+                let entry = self.peek_object(1);
                 let bits = self.bits(entry);
                 self.guard_equal(bits, immortal(crate::host::none()), 0);
                 self.pop();
             }
             op::guard_is_not_none_pop => {
-                let entry = self.peek(1);
-                let entry = self.object_entry(entry);
-                self.poke(1, entry);
+                let entry = self.peek_object(1);
                 let bits = self.bits(entry);
                 let holds =
                     self.b.ins().icmp_imm_s(IntCC::NotEqual, bits, immortal(crate::host::none()) as i64);
@@ -584,7 +590,7 @@ impl<'a> Lowering<'a> {
             }
             op::guard_type_version_and_lock => self.guard_type_version(uop.operand0),
             op::guard_dorv_no_dict => {
-                let entry = self.peek(1);
+                let entry = self.peek_object(1);
                 let object = self.object(entry);
                 let dict = self.b.ins().load(I64, plain(), object, MANAGED_DICT_OFFSET as i32);
                 self.guard_equal(dict, 0, FAILED);

@@ -143,6 +143,7 @@ impl Lowering<'_> {
         if entry.class() == class {
             return;
         }
+        let entry = self.peek_object(depth);
         let object = self.object(entry);
         let found = self.b.ins().load(I64, plain(), object, offset_of!(ffi::PyObject, ob_type) as i32);
         self.guard_equal(found, type_.addr() as u64, how);
@@ -151,7 +152,7 @@ impl Lowering<'_> {
 
     /// The type of the topmost object.
     pub(super) fn type_of_top(&mut self) -> (Entry, Value, Value) {
-        let owner = self.peek(1);
+        let owner = self.peek_object(1);
         let object = self.object(owner);
         let type_ = self.b.ins().load(I64, plain(), object, offset_of!(ffi::PyObject, ob_type) as i32);
         (owner, object, type_)
@@ -178,7 +179,7 @@ impl Lowering<'_> {
 
     /// Replaces the topmost object by what is in it at `offset`.
     pub(super) fn load_slot(&mut self, offset: i32) {
-        let owner = self.peek(1);
+        let owner = self.peek_object(1);
         let object = self.object(owner);
         let value = self.b.ins().load(I64, plain(), object, offset);
         self.guard(value, Next::FAILED_GUARD);
