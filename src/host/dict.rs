@@ -429,6 +429,19 @@ impl InlineValues {
         }
     }
 
+    /// The values: null where an attribute is missing.
+    ///
+    /// # Safety
+    /// The object that the values belong to is live, and not changed while the result is used.
+    #[cfg(feature = "jit")]
+    pub(crate) unsafe fn slots<'a>(self) -> &'a [*mut PyObject] {
+        // SAFETY: there are as many values as the capacity says.
+        unsafe {
+            let values = (&raw mut (*self.0).values).cast::<*mut PyObject>();
+            core::slice::from_raw_parts(values, (*self.0).capacity.into())
+        }
+    }
+
     /// Records the value in `slot`, which was empty, as the last one inserted
     /// (`_PyDictValues_AddToInsertionOrder`).
     ///

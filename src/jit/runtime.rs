@@ -1,6 +1,5 @@
 //! Functions that machine code calls, beside micro-ops.
 
-use crate::breaker::word::{EvalBreaker, Request};
 use crate::calls::frames;
 use crate::host::dict::InlineValues;
 use crate::host::slot::Slot;
@@ -18,17 +17,17 @@ pub(super) unsafe extern "C" fn new_float(tstate: ThreadState, value: f64) -> St
 /// Makes an int. The process ends if there is no memory.
 ///
 /// # Safety
-/// The thread is attached.
-pub(super) unsafe extern "C" fn new_int(value: i64) -> StackRef {
+/// As for [`new_float`].
+pub(super) unsafe extern "C" fn new_int(tstate: ThreadState, value: i64) -> StackRef {
     // SAFETY: the thread is attached (caller).
-    unsafe { owned(ffi::PyLong_FromLongLong(value)) }
+    unsafe { owned(numbers::int(tstate, value as isize)) }
 }
 
 /// A reference that the caller owns, to a new object.
 ///
 /// # Safety
 /// `object` is null, or a new reference.
-unsafe fn owned(object: *mut PyObject) -> StackRef {
+pub(super) unsafe fn owned(object: *mut PyObject) -> StackRef {
     // SAFETY: the reference is new (caller). The arguments are C strings, and the function does not return.
     unsafe {
         if object.is_null() {
@@ -38,22 +37,35 @@ unsafe fn owned(object: *mut PyObject) -> StackRef {
     }
 }
 
-/// Destroys an object whose count is 0.
+/// Destroys an object whose count is 0, and whose end runs no Python code.
 ///
 /// # Safety
-/// The thread is attached, and its frames are published. Nothing refers to the object.
-pub(super) unsafe extern "C" fn release(object: *mut PyObject) {
+/// The thread is attached, and `_tstate` is its state. Nothing refers to the object.
+pub(super) unsafe extern "C" fn release(_tstate: ThreadState, object: *mut PyObject) {
     // SAFETY: the contract is the same.
     unsafe { refcount::release(object) }
 }
 
-/// Requests the removal of executors that have not been used for a while.
+/// Destroys a float whose count is 0.
 ///
 /// # Safety
-/// The thread is attached and `tstate` is its state.
-pub(super) unsafe extern "C" fn request_removal(tstate: ThreadState) {
-    // SAFETY: the thread is attached (caller).
-    unsafe { EvalBreaker::of(tstate).set(Request::JIT_INVALIDATE_COLD) }
+/// As for [`release`].
+pub(super) unsafe extern "C" fn free_float(tstate: ThreadState, float: *mut PyObject) {
+    // SAFETY: nothing refers to the float (caller).
+    unsafe {
+        if !numbers::free_float(tstate, float) {
+            refcount::release(float);
+        }
+    }
+}
+
+/// Releases the reference of a variable to a number, which is in a register from now on.
+///
+/// # Safety
+/// The thread is attached, and `_tstate` is its state. The variable is not used any more.
+pub(super) unsafe extern "C" fn drop_number(_tstate: ThreadState, number: StackRef) {
+    // SAFETY: the variable has owned the reference (caller).
+    unsafe { number.close() }
 }
 
 /// Leaves `frame`, whose result is taken. Returns the frame below, which is current now.

@@ -1,240 +1,168 @@
-//! Values in machine code: references, numbers, what is in objects.
+//! What machine code knows about the values of a trace.
+//!
+//! A value has one [`Id`], however many variables and stack slots hold it: what a guard learns through one of them is
+//! known through all. A reference count is an obligation that is fulfilled late. A value that was loaded from an object, or
+//! from a variable, is used without counting it. It is counted when something that could drop the last other reference
+//! comes next, or when it is stored in memory ([`super::state`]). A computed number has no object until one is needed.
 
-use core::mem::offset_of;
+use cranelift_codegen::ir::Value;
 
-use cranelift_codegen::ir::condcodes::IntCC;
-use cranelift_codegen::ir::types::{F64, I8, I32, I64};
-use cranelift_codegen::ir::{InstBuilder, Value};
+/// A value of the trace.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Id(u16);
 
-use super::entries::{Class, Entry};
-use super::lower::{Lowering, UNCOUNTED, plain};
-use super::runtime;
-use crate::host::{StackRef, ffi};
-use crate::tier2::compiled::Next;
+/// The type of an object, if it is one of those that matter here. All but the iterators, which nothing can reach, and
+/// `Function` are immutable, or keep their type.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Class {
+    Unknown,
+    Float,
+    Int,
+    Bool,
+    Str,
+    RangeIterator,
+    ListIterator,
+    TupleIterator,
+    List,
+    Tuple,
+    Dict,
+    Generator,
+}
 
-/// The values of compact ints have this many bits.
-const COMPACT: u8 = 30;
-/// Computed ints have no more bits than this, so that no operation of two ints overflows.
-const WIDEST: u8 = 31;
-
-impl Lowering<'_> {
-    // --- references ----------------------------------------------------------------------------
-
-    /// A new reference to the object at this address.
-    pub(super) fn new_ref(&mut self, object: Value) -> Value {
-        // The count of an immortal object is negative, and stays as it is.
-        let count = self.b.ins().load(I32, plain(), object, 0);
-        let is_immortal = self.b.ins().ushr_imm_u(count, 31);
-        let one = self.b.ins().bxor_imm_s(is_immortal, 1);
-        let count = self.b.ins().iadd(count, one);
-        self.b.ins().store(plain(), count, object, 0);
-        let tag = self.b.ins().uextend(I64, is_immortal);
-        self.b.ins().bor(object, tag)
+impl Class {
+    /// Whether the end of such an object runs no Python code, and ends nothing else.
+    pub(super) fn ends_quietly(self) -> bool {
+        matches!(self, Class::Float | Class::Int | Class::Bool | Class::Str | Class::RangeIterator)
     }
+}
 
-    /// Counts one more reference, if the stack reference is counted.
-    pub(super) fn count(&mut self, bits: Value) {
-        let (counted, go_on) = (self.b.create_block(), self.b.create_block());
-        let tag = self.b.ins().band_imm_s(bits, UNCOUNTED);
-        self.b.ins().brif(tag, go_on, &[], counted, &[]);
-        self.b.switch_to_block(counted);
-        let count = self.b.ins().load(I32, plain(), bits, 0);
-        let count = self.b.ins().iadd_imm_s(count, 1);
-        self.b.ins().store(plain(), count, bits, 0);
-        self.b.ins().jump(go_on, &[]);
-        self.b.switch_to_block(go_on);
-    }
+/// A stack reference that the code owns: a word with a count of its own, or with the tag.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Reference {
+    pub(super) bits: Value,
+    /// The tag means that the object is immortal. Otherwise it may also be borrowed from the variable of a caller.
+    pub(super) is_heap_safe: bool,
+}
 
-    /// Releases the value.
-    pub(super) fn close(&mut self, entry: Entry) {
-        let Entry::Ref { bits, counted: true, .. } = entry else { return };
-        let (counted, dead, go_on) = (self.b.create_block(), self.b.create_block(), self.b.create_block());
-        self.b.set_cold_block(dead);
-        let tag = self.b.ins().band_imm_s(bits, UNCOUNTED);
-        self.b.ins().brif(tag, go_on, &[], counted, &[]);
-        self.b.switch_to_block(counted);
-        let count = self.b.ins().load(I32, plain(), bits, 0);
-        let count = self.b.ins().iadd_imm_s(count, -1);
-        self.b.ins().store(plain(), count, bits, 0);
-        self.b.ins().brif(count, go_on, &[], dead, &[]);
-        self.b.switch_to_block(dead);
-        // A destructor may look at the frame: its values in memory are live.
-        let sp = self.stack_pointer();
-        self.b.ins().store(
-            plain(),
-            sp,
-            self.frame,
-            offset_of!(ffi::_PyInterpreterFrame, stackpointer) as i32,
-        );
-        self.call(runtime::release as *const () as usize, &[I64], None, &[bits]);
-        self.b.ins().jump(go_on, &[]);
-        self.b.switch_to_block(go_on);
-    }
+/// A number or truth value in a register.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Number {
+    Float(Value),
+    /// The absolute value is less than 2 to the power of `width`, which is 62 at most.
+    Int {
+        value: Value,
+        width: u8,
+    },
+    /// 1 or 0, of 8 bits.
+    Bool(Value),
+}
 
-    // --- numbers -------------------------------------------------------------------------------
+/// What is known about a value. One of `word`, `number` and `constant` says what it is.
+#[derive(Clone, Debug)]
+pub(super) struct Known {
+    /// The address of the object, with or without the tag of a stack reference.
+    pub(super) word: Option<Value>,
+    /// The same without the tag.
+    pub(super) pointer: Option<Value>,
+    /// The references to it that the code owns, in registers and in slots in memory.
+    pub(super) references: Vec<Reference>,
+    pub(super) number: Option<Number>,
+    /// The stack reference, if it is always the same, and owns nothing.
+    pub(super) constant: Option<u64>,
+    /// The address of the object, if it is always the same.
+    pub(super) address: Option<u64>,
+    pub(super) class: Class,
+    /// The version of its type.
+    pub(super) version: Option<u32>,
+    /// Its attributes are in inline values.
+    pub(super) has_inline_values: bool,
+    /// The slots that hold it.
+    pub(super) holders: usize,
+}
 
-    /// The value of a float, which a guard has checked to be one.
-    pub(super) fn float(&mut self, entry: Entry) -> Value {
-        if let Entry::Float(value) = entry {
-            return value;
+impl Known {
+    fn nothing() -> Known {
+        Known {
+            word: None,
+            pointer: None,
+            references: Vec::new(),
+            number: None,
+            constant: None,
+            address: None,
+            class: Class::Unknown,
+            version: None,
+            has_inline_values: false,
+            holders: 0,
         }
-        let object = self.object(entry);
-        self.b.ins().load(F64, plain(), object, offset_of!(ffi::PyFloatObject, ob_fval) as i32)
     }
 
-    /// The value of the int `depth` places below the top, and its width. Leaves if it has more bits than `widest`.
-    pub(super) fn int(&mut self, depth: usize, widest: u8) -> (Value, u8) {
-        let entry = self.peek(depth);
-        if let Entry::Int { value, width } = entry {
-            if width <= widest {
-                return (value, width);
-            }
-            let shifted = self.b.ins().iadd_imm_s(value, 1 << COMPACT);
-            let holds = self.b.ins().icmp_imm_s(IntCC::UnsignedLessThan, shifted, 2 << COMPACT);
-            self.guard(holds, 0);
-            return (value, COMPACT);
-        }
-        let object = self.object(entry);
-        let at = offset_of!(ffi::_longobject, long_value) as i32;
-        let tag = self.b.ins().load(I64, plain(), object, at + offset_of!(ffi::_PyLongValue, lv_tag) as i32);
-        let holds = self.b.ins().icmp_imm_s(IntCC::UnsignedLessThan, tag, 2 << ffi::NON_SIZE_BITS);
-        self.guard(holds, 0);
-        let digit =
-            self.b.ins().uload32(plain(), object, at + offset_of!(ffi::_PyLongValue, ob_digit) as i32);
-        // The low bits say 0 for positive numbers, 1 for zero, 2 for negative ones.
-        let sign = self.b.ins().band_imm_s(tag, i64::from(ffi::SIGN_MASK));
-        let one = self.b.ins().iconst(I64, 1);
-        let sign = self.b.ins().isub(one, sign);
-        (self.b.ins().imul(digit, sign), COMPACT)
+    /// An object that something else keeps alive for now.
+    pub(super) fn borrowed(pointer: Value, class: Class) -> Known {
+        Known { word: Some(pointer), pointer: Some(pointer), class, ..Known::nothing() }
     }
 
-    pub(super) fn float_operation(&mut self, operation: impl FnOnce(&mut Self, Value, Value) -> Value) {
-        let (right, left) = (self.pop(), self.pop());
-        let (a, b) = (self.float(left), self.float(right));
-        let result = operation(self, a, b);
-        self.close(left);
-        self.close(right);
-        self.push(Entry::Float(result));
+    /// What a stack reference refers to.
+    pub(super) fn owned(bits: Value, is_heap_safe: bool, class: Class) -> Known {
+        let references = vec![Reference { bits, is_heap_safe }];
+        Known { word: Some(bits), references, class, ..Known::nothing() }
     }
 
-    pub(super) fn int_operation(
-        &mut self,
-        width: impl FnOnce(u8, u8) -> u8,
-        operation: impl FnOnce(&mut Self, Value, Value) -> Value,
-    ) {
-        let (a, a_width) = self.int(2, WIDEST);
-        let (b, b_width) = self.int(1, WIDEST);
-        let (right, left) = (self.pop(), self.pop());
-        let value = operation(self, a, b);
-        self.close(left);
-        self.close(right);
-        self.push(Entry::Int { value, width: width(a_width, b_width) });
+    pub(super) fn number(number: Number) -> Known {
+        let class = match number {
+            Number::Float(_) => Class::Float,
+            Number::Int { .. } => Class::Int,
+            Number::Bool(_) => Class::Bool,
+        };
+        Known { number: Some(number), class, ..Known::nothing() }
     }
 
-    /// The topmost value has this type, or the code leaves.
-    pub(super) fn guard_class(
-        &mut self,
-        depth: usize,
-        class: Class,
-        type_: *mut ffi::PyTypeObject,
-        how: usize,
-    ) {
-        let entry = self.peek(depth);
-        if entry.class() == class {
-            return;
-        }
-        let entry = self.peek_object(depth);
-        let object = self.object(entry);
-        let found = self.b.ins().load(I64, plain(), object, offset_of!(ffi::PyObject, ob_type) as i32);
-        self.guard_equal(found, type_.addr() as u64, how);
-        self.poke(depth, entry.with_class(class));
+    /// A stack reference that owns nothing, to an object that is immortal, or lives as long as the frame.
+    pub(super) fn constant(bits: u64, class: Class) -> Known {
+        Known { constant: Some(bits), address: Some(bits & !1), class, ..Known::nothing() }
     }
 
-    /// The type of the topmost object.
-    pub(super) fn type_of_top(&mut self) -> (Entry, Value, Value) {
-        let owner = self.peek_object(1);
-        let object = self.object(owner);
-        let type_ = self.b.ins().load(I64, plain(), object, offset_of!(ffi::PyObject, ob_type) as i32);
-        (owner, object, type_)
+    /// Whether no object holds the number yet.
+    pub(super) fn is_only_a_number(&self) -> bool {
+        self.number.is_some() && !self.has_object()
     }
 
-    /// The type of the topmost object has this version, or the code leaves.
-    pub(super) fn guard_type_version(&mut self, version: u64) {
-        let (_, _, type_) = self.type_of_top();
-        let at = offset_of!(ffi::PyTypeObject, tp_version_tag) as i32;
-        let found = self.b.ins().load(I32, plain(), type_, at);
-        let holds = self.b.ins().icmp_imm_s(IntCC::Equal, found, i64::from(version as u32 as i32));
-        self.guard(holds, Next::FAILED_GUARD);
+    /// Whether there is an object: a number may not have one yet.
+    pub(super) fn has_object(&self) -> bool {
+        self.word.is_some() || self.constant.is_some()
     }
 
-    /// The topmost object has its attributes in inline values, or the code leaves.
-    pub(super) fn guard_values(&mut self) {
-        let (_, object, type_) = self.type_of_top();
-        let at = offset_of!(ffi::PyTypeObject, tp_basicsize) as i32;
-        let size = self.b.ins().load(I64, plain(), type_, at);
-        let values = self.b.ins().iadd(object, size);
-        let valid = self.b.ins().load(I8, plain(), values, offset_of!(ffi::PyDictValues, valid) as i32);
-        self.guard(valid, Next::FAILED_GUARD);
+    /// Whether only something else keeps the object alive.
+    pub(super) fn is_borrowed(&self) -> bool {
+        self.word.is_some() && self.references.is_empty() && self.constant.is_none()
+    }
+}
+
+/// The values of a trace.
+#[derive(Clone, Default)]
+pub(super) struct Values(Vec<Known>);
+
+impl Values {
+    pub(super) fn add(&mut self, known: Known) -> Id {
+        self.0.push(known);
+        Id(u16::try_from(self.0.len() - 1).expect("a trace is shorter"))
     }
 
-    /// Replaces the topmost object by what is in it at `offset`.
-    pub(super) fn load_slot(&mut self, offset: i32) {
-        let owner = self.peek_object(1);
-        let object = self.object(owner);
-        let value = self.b.ins().load(I64, plain(), object, offset);
-        self.guard(value, Next::FAILED_GUARD);
-        let bits = self.new_ref(value);
-        self.pop();
-        self.close(owner);
-        self.push(Entry::Ref { bits, counted: true, class: Class::Unknown });
+    /// Every value.
+    pub(super) fn all(&mut self) -> impl Iterator<Item = &mut Known> {
+        self.0.iter_mut()
     }
+}
 
-    pub(super) fn local_offset(index: usize) -> i32 {
-        (offset_of!(ffi::_PyInterpreterFrame, localsplus) + index * size_of::<StackRef>()) as i32
+impl core::ops::Index<Id> for Values {
+    type Output = Known;
+
+    fn index(&self, id: Id) -> &Known {
+        &self.0[usize::from(id.0)]
     }
+}
 
-    // --- iterators -----------------------------------------------------------------------------
-
-    pub(super) fn next_of_range(&mut self) {
-        let entry = self.peek(1);
-        let iterator = self.object(entry);
-        let start = offset_of!(ffi::_PyRangeIterObject, start) as i32;
-        let length = offset_of!(ffi::_PyRangeIterObject, len) as i32;
-        let value = self.b.ins().load(I64, plain(), iterator, start);
-        let step =
-            self.b.ins().load(I64, plain(), iterator, offset_of!(ffi::_PyRangeIterObject, step) as i32);
-        let next = self.b.ins().iadd(value, step);
-        self.b.ins().store(plain(), next, iterator, start);
-        let left = self.b.ins().load(I64, plain(), iterator, length);
-        let left = self.b.ins().iadd_imm_s(left, -1);
-        self.b.ins().store(plain(), left, iterator, length);
-        self.push(Entry::Int { value, width: 64 });
-    }
-
-    /// The list iterator on top, its list, and its index, which is in the list. Leaves if it is not.
-    pub(super) fn position_in_list(&mut self) -> (Value, Value, Value) {
-        let entry = self.peek(1);
-        let iterator = self.object(entry);
-        let list =
-            self.b.ins().load(I64, plain(), iterator, offset_of!(ffi::_PyListIterObject, it_seq) as i32);
-        self.guard(list, 0);
-        let index =
-            self.b.ins().load(I64, plain(), iterator, offset_of!(ffi::_PyListIterObject, it_index) as i32);
-        let length = self.b.ins().load(I64, plain(), list, offset_of!(ffi::PyVarObject, ob_size) as i32);
-        let holds = self.b.ins().icmp(IntCC::UnsignedLessThan, index, length);
-        self.guard(holds, 0);
-        (iterator, list, index)
-    }
-
-    pub(super) fn next_of_list(&mut self) {
-        let (iterator, list, index) = self.position_in_list();
-        let next = self.b.ins().iadd_imm_s(index, 1);
-        self.b.ins().store(plain(), next, iterator, offset_of!(ffi::_PyListIterObject, it_index) as i32);
-        let items = self.b.ins().load(I64, plain(), list, offset_of!(ffi::PyListObject, ob_item) as i32);
-        let offset = self.b.ins().ishl_imm_u(index, 3);
-        let at = self.b.ins().iadd(items, offset);
-        let item = self.b.ins().load(I64, plain(), at, 0);
-        let bits = self.new_ref(item);
-        self.push(Entry::Ref { bits, counted: true, class: Class::Unknown });
+impl core::ops::IndexMut<Id> for Values {
+    fn index_mut(&mut self, id: Id) -> &mut Known {
+        &mut self.0[usize::from(id.0)]
     }
 }

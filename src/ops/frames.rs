@@ -48,7 +48,7 @@ pub(super) unsafe fn after_return(caller: Frame) -> CodeUnit {
 
 /// The number of code units of FOR_ITER and of SEND. A generator that yields continues after the instruction
 /// that resumed it. (The bytecode of entry frames, for calls from C, has the same layout.)
-pub(super) const RESUMER_UNITS: usize = 2;
+pub(crate) const RESUMER_UNITS: usize = 2;
 
 /// Where `caller` continues when the generator that it has resumed yields.
 ///

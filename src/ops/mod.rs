@@ -18,7 +18,7 @@ mod comparisons;
 mod control;
 mod exact;
 pub(crate) mod exceptions;
-mod frames;
+pub(crate) mod frames;
 mod generators;
 mod guards;
 pub(crate) mod imports;
@@ -30,7 +30,7 @@ pub(crate) mod matching;
 #[allow(dead_code)]
 pub(crate) mod metadata;
 pub(crate) mod names;
-mod operators;
+pub(crate) mod operators;
 #[cfg(test)]
 mod own_tests;
 pub(crate) mod special_methods;

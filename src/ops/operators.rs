@@ -65,7 +65,7 @@ fn apply(oparg: usize, left: Number, right: Number) -> Option<Number> {
 }
 
 /// The operator without assignment: numbers do not change.
-fn binary(oparg: u32) -> u32 {
+pub(crate) fn binary(oparg: u32) -> u32 {
     match oparg {
         ffi::NB_INPLACE_ADD..=ffi::NB_INPLACE_XOR => oparg - ffi::NB_INPLACE_ADD + ffi::NB_ADD,
         _ => oparg,

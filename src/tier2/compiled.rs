@@ -3,8 +3,9 @@
 //! The compiler is a room above this one. An executor that has become hot leaves to bytecode, and says here that it wants
 //! machine code. The engine of tier 1 has it compiled, and the program comes back.
 
+use core::any::Any;
 use core::cell::Cell;
-use core::mem::transmute;
+use core::mem::{MaybeUninit, transmute};
 use core::ptr::NonNull;
 
 use super::Uop;
@@ -29,11 +30,31 @@ pub(super) enum Compiled {
     Hot,
 }
 
-/// What machine code and the micro-ops that it calls share: where the program is.
+/// The most registers that machine code stores when it leaves.
+pub(crate) const MAX_SPILLED: usize = 192;
+/// The most operands of a micro-op that machine code calls without a frame.
+pub(crate) const MAX_OPERANDS: usize = 32;
+
+/// What machine code, the micro-ops that it calls, and what follows it share: where the program is.
 #[repr(C)]
 pub(crate) struct Machine {
     pub(crate) frame: Frame,
     pub(crate) sp: *mut StackRef,
+    /// Registers where the code leaves.
+    pub(crate) spilled: [MaybeUninit<u64>; MAX_SPILLED],
+    /// The stack of micro-ops that need no frame.
+    pub(crate) operands: [MaybeUninit<StackRef>; MAX_OPERANDS],
+}
+
+impl Machine {
+    /// How many operands a micro-op without a frame has left.
+    ///
+    /// # Safety
+    /// Such a micro-op was the last one that has changed `sp`.
+    pub(crate) unsafe fn operands_left(&self) -> usize {
+        // SAFETY: the stack pointer points to an operand or behind them (caller).
+        unsafe { self.sp.offset_from(self.operands.as_ptr().cast()) as usize }
+    }
 }
 
 /// Where the micro-op interpreter continues when machine code leaves.
@@ -81,11 +102,26 @@ impl MachineCode {
         tstate: ThreadState,
     ) -> (Frame, *mut StackRef, Next) {
         type Function = unsafe extern "C" fn(&mut Machine, ThreadState) -> usize;
-        let mut machine = Machine { frame, sp };
+        let mut machine = Machine {
+            frame,
+            sp,
+            spilled: [const { MaybeUninit::uninit() }; MAX_SPILLED],
+            operands: [const { MaybeUninit::uninit() }; MAX_OPERANDS],
+        };
         // SAFETY: the code is such a function, and the program is as it expects it (caller).
         let word = unsafe { transmute::<NonNull<u8>, Function>(self.0)(&mut machine, tstate) };
         (machine.frame, machine.sp, Next::from_word(word))
     }
+}
+
+/// The machine code of an executor.
+///
+/// # Safety
+/// The executor is live.
+#[inline(always)]
+pub(super) unsafe fn code_of(executor: Executor) -> Option<MachineCode> {
+    // SAFETY: the executor is live (caller).
+    NonNull::new(unsafe { (*executor.as_ptr()).jit_code }).map(|code| MachineCode(code.cast()))
 }
 
 /// What the executor has, which is about to run: counts that.
@@ -97,8 +133,8 @@ pub(super) unsafe fn of(executor: Executor) -> Compiled {
     // SAFETY: the executor is live (caller).
     unsafe {
         let head = executor.as_ptr();
-        if let Some(code) = NonNull::new((*head).jit_code) {
-            return Compiled::Code(MachineCode(code.cast()));
+        if let Some(code) = code_of(executor) {
+            return Compiled::Code(code);
         }
         // Until there is code, its size is the count.
         match (*head).jit_size {
@@ -127,21 +163,28 @@ pub(crate) fn take_wanted() -> Option<OwnedExecutor> {
     WANTED.take()
 }
 
-/// Gives an executor its machine code. `None`, or no memory for it, means that it stays interpreted.
+/// Gives an executor its machine code, with the data that the code refers to. `None`, or no memory for it, means that the
+/// executor stays interpreted.
 ///
 /// # Safety
 /// The thread is attached, and the executor live and without code. The code is a function as [`MachineCode::run`] calls it.
-pub(crate) unsafe fn set_code(executor: Executor, code: Option<&[u8]>) {
+pub(crate) unsafe fn set_code(executor: Executor, code: Option<(Vec<u8>, Box<dyn Any>)>) {
+    let published = code.and_then(|(code, data)| Some((Block::publish(&code)?, data)));
     // SAFETY: the executor is live (caller).
     unsafe {
         let head = executor.as_ptr();
-        let block = code.and_then(Block::publish);
-        (*head).jit_size = block.map_or(GIVEN_UP, Block::length);
-        (*head).jit_code = block.map_or(core::ptr::null_mut(), |block| block.start().as_ptr().cast());
+        match published {
+            Some((block, data)) => {
+                (*head).jit_size = block.length();
+                (*head).jit_code = block.start().as_ptr().cast();
+                (*head).jit_side_entry = Box::into_raw(Box::new(data)).cast();
+            }
+            None => (*head).jit_size = GIVEN_UP,
+        }
     }
 }
 
-/// Frees the machine code of an executor, if it has any.
+/// Frees the machine code of an executor, and its data, if it has any.
 ///
 /// # Safety
 /// The executor is live, and nothing runs it or will.
@@ -151,6 +194,7 @@ pub(super) unsafe fn free(executor: Executor) {
         let head = executor.as_ptr();
         if let Some(code) = NonNull::new(core::mem::replace(&mut (*head).jit_code, core::ptr::null_mut())) {
             Block::at(code.cast(), (*head).jit_size).free();
+            drop(Box::from_raw((*head).jit_side_entry.cast::<Box<dyn Any>>()));
         }
     }
 }

@@ -8,10 +8,12 @@ use super::handlers::failed_guard;
 use super::machine_code;
 use super::{current_executor, enter, side_exit};
 use crate::breaker::word::{EvalBreaker, Request};
+#[cfg(feature = "jit")]
+use crate::bytecode::micro_op;
 use crate::host::{CodeUnit, Frame, Raised, StackRef, ThreadState, ffi};
 use crate::tier2::Uop;
 #[cfg(feature = "jit")]
-use crate::tier2::compiled::{self, Compiled, Next};
+use crate::tier2::compiled::{self, Compiled, MachineCode, Next};
 use crate::tier2::executor::{Executor, SideExit};
 use crate::tier2::uop::Place;
 
@@ -45,7 +47,7 @@ handler! {
             #[cfg(feature = "jit")]
             match compiled::of(executor) {
                 Compiled::Code(code) => {
-                    let (frame, sp, next) = code.run(frame, sp, tstate);
+                    let (frame, sp, next) = run_compiled(frame, sp, tstate, code);
                     match next {
                         Next::At(uop) => continue_at!(frame, sp, tstate, uop),
                         Next::FailedGuard(uop) => become_handler!(failed_guard, frame, sp, tstate, uop),
@@ -59,6 +61,38 @@ handler! {
                 }
             }
             continue_at!(frame, sp, tstate, uop.add(1))
+        }
+    }
+}
+
+/// Runs machine code, and that of the executors behind its exits. Returns frame, stack pointer, and where to continue.
+///
+/// # Safety
+/// As for a [`Handler`], with the code of the current executor.
+#[cfg(feature = "jit")]
+unsafe fn run_compiled(
+    mut frame: Frame,
+    mut sp: *mut StackRef,
+    tstate: ThreadState,
+    mut code: MachineCode,
+) -> (Frame, *mut StackRef, Next) {
+    // SAFETY: the code is the executor's (caller). The exit keeps the executor behind it alive.
+    unsafe {
+        loop {
+            let next;
+            (frame, sp, next) = code.run(frame, sp, tstate);
+            let Next::At(uop) = next else { return (frame, sp, next) };
+            if (*uop).number() != micro_op::exit_trace {
+                return (frame, sp, next);
+            }
+            let behind = SideExit::of(*uop).executor().filter(|executor| executor.is_valid());
+            let Some((executor, found)) =
+                behind.and_then(|executor| Some((executor, compiled::code_of(executor)?)))
+            else {
+                return (frame, sp, next);
+            };
+            enter(tstate, executor);
+            code = found;
         }
     }
 }

@@ -1,0 +1,368 @@
+//! Loops: what stays in registers from one iteration to the next.
+//!
+//! The values that are in registers at the beginning of an iteration are a [`Shape`]. It comes from trying: the trace is
+//! lowered once with everything in memory, which shows what is in registers at its end, and then again with that.
+//!
+//! A number without an object may be the value of a variable in a shape only if the variable has a number without an object at the
+//! end of each iteration. A program that enters the loop has an object there. If nothing else refers to it, nobody can
+//! notice that the loop drops it. Otherwise the first iteration is left to the micro-op interpreter.
+
+use core::mem::offset_of;
+
+use cranelift_codegen::ir::condcodes::IntCC;
+use cranelift_codegen::ir::types::{F64, I32, I64};
+use cranelift_codegen::ir::{Block, BlockArg, InstBuilder, Type, Value};
+
+use super::lower::{Lowered, Lowering, NULL, SLOT, TooLarge, UNCOUNTED, plain};
+use super::runtime;
+use super::state::{FrameState, Place, Slot};
+use super::values::{Class, Known, Number};
+use crate::host::ffi;
+
+/// The width of ints that stay in registers.
+pub(super) const INT_WIDTH: u8 = 62;
+
+/// What is in a register.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Form {
+    Float,
+    Int,
+    /// A stack reference.
+    Object {
+        class: Class,
+        version: Option<u32>,
+        has_inline_values: bool,
+        /// Memory has it, too.
+        is_in_memory: bool,
+    },
+}
+
+/// A slot of the frame.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum At {
+    Local(usize),
+    /// So many places below the top of the stack (1 is the topmost).
+    Stack(usize),
+}
+
+impl At {
+    fn depth(self) -> Option<usize> {
+        match self {
+            At::Local(_) => None,
+            At::Stack(depth) => Some(depth),
+        }
+    }
+}
+
+/// What is in registers at the beginning of an iteration.
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
+pub(super) struct Shape {
+    slots: Vec<(At, Form)>,
+}
+
+impl Form {
+    fn type_(self) -> Type {
+        if self == Form::Float { F64 } else { I64 }
+    }
+
+    /// What both forms can become. `None`: nothing but memory.
+    fn meet(self, other: Form) -> Option<Form> {
+        match (self, other) {
+            (Form::Float, Form::Float) | (Form::Int, Form::Int) => Some(self),
+            (
+                Form::Object { class, version, has_inline_values, is_in_memory },
+                Form::Object { class: c, version: v, has_inline_values: h, is_in_memory: m },
+            ) => Some(Form::Object {
+                class: if class == c { class } else { Class::Unknown },
+                version: version.filter(|_| version == v),
+                has_inline_values: has_inline_values && h && version.is_some() && version == v,
+                is_in_memory: is_in_memory && m,
+            }),
+            _ => None,
+        }
+    }
+}
+
+impl Shape {
+    /// Whether nothing is in registers.
+    pub(super) fn is_empty(&self) -> bool {
+        self.slots.is_empty()
+    }
+
+    /// What both shapes have in common.
+    pub(super) fn meet(&self, other: &Shape) -> Shape {
+        let both = self.slots.iter().filter_map(|&(at, form)| {
+            let (_, other) = other.slots.iter().find(|(other, _)| *other == at)?;
+            Some((at, form.meet(*other)?))
+        });
+        Shape { slots: both.collect() }
+    }
+}
+
+impl Lowering<'_> {
+    /// Begins the loop: takes what is in registers in an iteration out of memory, and leaves if it is not of that form.
+    pub(super) fn enter_loop(&mut self, shape: &Shape) {
+        let first = &self.state.frames[0];
+        let (Place::Memory(frame), Some(sp)) = (first.place, first.sp) else {
+            unreachable!("the code begins in a frame in memory")
+        };
+        let mut arguments = vec![frame, sp];
+        let outside = self.b.create_block();
+        self.b.set_cold_block(outside);
+        let mut drops = Vec::new();
+        for &(at, form) in &shape.slots {
+            let bits = match at {
+                At::Local(index) => self.load(I64, frame, Self::local_offset(index)),
+                At::Stack(depth) => self.b.ins().load(I64, plain(), sp, -SLOT * depth as i32),
+            };
+            let object = self.b.ins().band_imm_s(bits, !UNCOUNTED);
+            let bound = self.b.ins().icmp_imm_s(IntCC::NotEqual, object, 0);
+            self.check_entry(bound, outside);
+            let value = match form {
+                Form::Float => {
+                    self.check_class(object, &raw mut ffi::PyFloat_Type, outside);
+                    self.check_unshared(bits, object, outside);
+                    drops.push(bits);
+                    self.load(F64, object, offset_of!(ffi::PyFloatObject, ob_fval))
+                }
+                Form::Int => {
+                    self.check_class(object, &raw mut ffi::PyLong_Type, outside);
+                    let at = offset_of!(ffi::_longobject, long_value);
+                    let tag = self.load(I64, object, at + offset_of!(ffi::_PyLongValue, lv_tag));
+                    let is_compact =
+                        self.b.ins().icmp_imm_s(IntCC::UnsignedLessThan, tag, 2 << ffi::NON_SIZE_BITS);
+                    self.check_entry(is_compact, outside);
+                    self.check_unshared_int(bits, object, outside);
+                    drops.push(bits);
+                    self.compact_value(object, tag)
+                }
+                Form::Object { class, version, has_inline_values, .. } => {
+                    if let Some(type_) = type_of_class(class) {
+                        self.check_class(object, type_, outside);
+                    }
+                    if let Some(version) = version {
+                        let type_ = self.load(I64, object, offset_of!(ffi::PyObject, ob_type));
+                        let found = self.load(I32, type_, offset_of!(ffi::PyTypeObject, tp_version_tag));
+                        let holds = self.b.ins().icmp_imm_s(IntCC::Equal, found, i64::from(version as i32));
+                        self.check_entry(holds, outside);
+                        if has_inline_values {
+                            let valid = self.inline_values_valid(object);
+                            self.check_entry(valid, outside);
+                        }
+                    }
+                    bits
+                }
+            };
+            arguments.push(value);
+        }
+        for bits in drops {
+            let function = runtime::drop_number as *const ();
+            self.call(function as usize, &[I64, I64], None, &[self.tstate, bits]);
+        }
+        let arguments: Vec<BlockArg> = arguments.into_iter().map(BlockArg::Value).collect();
+        self.b.ins().jump(self.start, &arguments);
+        self.b.switch_to_block(outside);
+        let first = (&raw const self.trace[1]).addr();
+        let first = self.constant(first as u64);
+        self.b.ins().return_(&[first]);
+
+        let frame = self.b.append_block_param(self.start, I64);
+        let sp = self.b.append_block_param(self.start, I64);
+        let registers: Vec<Value> = shape
+            .slots
+            .iter()
+            .map(|&(_, form)| self.b.append_block_param(self.start, form.type_()))
+            .collect();
+        self.b.switch_to_block(self.start);
+        self.state.frames = vec![FrameState::in_memory(frame, sp)];
+        let mut slots = Vec::new();
+        for (&(at, form), value) in shape.slots.iter().zip(registers) {
+            let (known, memory) = match form {
+                Form::Float => (Known::number(Number::Float(value)), None),
+                Form::Int => (Known::number(Number::Int { value, width: INT_WIDTH }), None),
+                Form::Object { class, version, has_inline_values, is_in_memory } => {
+                    let known = Known { version, has_inline_values, ..Known::owned(value, false, class) };
+                    (known, is_in_memory.then_some(value))
+                }
+            };
+            let id = self.state.add(known);
+            self.state.values[id].holders = 1;
+            slots.push((at, Slot { id, memory, is_borrowed: false }));
+        }
+        self.fill_frame(&slots);
+    }
+
+    /// Sets slots of the frame, whose other slots are in memory.
+    fn fill_frame(&mut self, slots: &[(At, Slot)]) {
+        let mut depth = 0;
+        while slots.iter().any(|&(at, _)| at.depth() > Some(depth)) {
+            depth += 1;
+            match slots.iter().find(|&&(at, _)| at == At::Stack(depth)) {
+                Some(&(_, slot)) => {
+                    let frame = self.state.top();
+                    frame.stack.insert(0, slot);
+                    frame.offset -= 1;
+                }
+                None => self.want(depth),
+            }
+        }
+        for &(at, slot) in slots {
+            if let At::Local(index) = at {
+                self.state.set_local(index, slot);
+            }
+        }
+    }
+
+    /// Sets a slot, whose old value is none of the code's business any more. `None`: it is not known.
+    fn set_slot(&mut self, at: At, slot: Option<Slot>) {
+        match (at, slot) {
+            (At::Local(index), Some(slot)) => {
+                self.state.set_local(index, slot);
+            }
+            (At::Local(index), None) => self.state.top().locals[index] = None,
+            (At::Stack(depth), slot) => {
+                let stack = &mut self.state.top().stack;
+                let index = stack.len() - depth;
+                stack[index] = slot.expect("the stack has no gaps");
+            }
+        }
+    }
+
+    /// What a slot holds.
+    fn slot(&mut self, at: At) -> Lowered<Slot> {
+        match at {
+            At::Local(index) => {
+                self.local(index)?;
+                self.state.local(index).ok_or(TooLarge)
+            }
+            At::Stack(depth) => {
+                self.want(depth);
+                let stack = &self.state.frame().stack;
+                Ok(stack[stack.len() - depth])
+            }
+        }
+    }
+
+    fn check_entry(&mut self, holds: Value, outside: Block) {
+        let go_on = self.b.create_block();
+        self.b.ins().brif(holds, go_on, &[], outside, &[]);
+        self.b.switch_to_block(go_on);
+    }
+
+    fn check_class(&mut self, object: Value, type_: *mut ffi::PyTypeObject, outside: Block) {
+        let found = self.load(I64, object, offset_of!(ffi::PyObject, ob_type));
+        let holds = self.b.ins().icmp_imm_s(IntCC::Equal, found, type_.addr() as i64);
+        self.check_entry(holds, outside);
+    }
+
+    /// Nothing but the variable, which does not borrow, refers to the object.
+    fn check_unshared(&mut self, bits: Value, object: Value, outside: Block) {
+        let count = self.load(I32, object, 0);
+        let tag = self.b.ins().ireduce(I32, bits);
+        let tag = self.b.ins().band_imm_s(tag, UNCOUNTED);
+        // The count of an object with the tag is 1 at least.
+        let count = self.b.ins().iadd(count, tag);
+        let holds = self.b.ins().icmp_imm_s(IntCC::Equal, count, 1);
+        self.check_entry(holds, outside);
+    }
+
+    /// The same, or it is one of the ints that exist only once.
+    fn check_unshared_int(&mut self, bits: Value, object: Value, outside: Block) {
+        let (shared, go_on) = (self.b.create_block(), self.b.create_block());
+        let count = self.load(I32, object, 0);
+        let is_immortal = self.b.ins().icmp_imm_s(IntCC::SignedLessThan, count, 0);
+        self.b.ins().brif(is_immortal, go_on, &[], shared, &[]);
+        self.b.switch_to_block(shared);
+        self.check_unshared(bits, object, outside);
+        self.b.ins().jump(go_on, &[]);
+        self.b.switch_to_block(go_on);
+    }
+
+    /// The shape that the end of the iteration has.
+    pub(super) fn shape_at_end(&self) -> Shape {
+        let Ok([frame]) = <&[FrameState; 1]>::try_from(&self.state.frames[..]) else {
+            return Shape::default();
+        };
+        let form = |slot: Slot| {
+            let known = &self.state.values[slot.id];
+            match known.number {
+                Some(Number::Float(_)) if known.is_only_a_number() && known.holders == 1 => Some(Form::Float),
+                Some(Number::Int { .. }) if known.is_only_a_number() && known.holders == 1 => Some(Form::Int),
+                _ if known.constant == Some(NULL) => None,
+                _ => Some(Form::Object {
+                    class: known.class,
+                    version: known.version,
+                    has_inline_values: known.has_inline_values && known.version.is_some(),
+                    is_in_memory: slot.memory.is_some(),
+                }),
+            }
+        };
+        let locals = frame.locals.iter().enumerate();
+        let locals = locals.filter_map(|(index, slot)| Some((At::Local(index), form((*slot)?)?)));
+        // The stack is as deep as at the beginning. A number on it gets an object.
+        let stack = frame.stack.iter().rev().enumerate();
+        let stack = stack.filter_map(|(index, &slot)| Some((At::Stack(index + 1), form(slot)?)));
+        let stack = stack.filter(|(_, form)| matches!(form, Form::Object { .. }));
+        Shape { slots: locals.chain(stack).collect() }
+    }
+
+    /// Continues with the next iteration.
+    pub(super) fn jump_to_start(&mut self, shape: &Shape) -> Lowered {
+        // Ints that are too wide for a register leave first, while nothing has changed.
+        for &(at, form) in &shape.slots {
+            let id = self.slot(at)?.id;
+            if form == Form::Int
+                && let Some(Number::Int { value, width }) = self.state.number(id)
+                && width > INT_WIDTH
+            {
+                self.guard_width(value, INT_WIDTH)?;
+            }
+        }
+        // The registers own what is in them from now on. All the rest is in memory.
+        let mut registers = Vec::new();
+        for &(at, form) in &shape.slots {
+            let slot = self.slot(at)?;
+            registers.push(match (form, self.state.number(slot.id)) {
+                (Form::Float, Some(Number::Float(value))) | (Form::Int, Some(Number::Int { value, .. })) => {
+                    self.set_slot(at, None);
+                    value
+                }
+                (Form::Object { .. }, _) => {
+                    let bits = match slot.memory {
+                        Some(bits) => bits,
+                        None => self.bits_for(slot),
+                    };
+                    // No other slot gets this reference.
+                    self.set_slot(at, Some(Slot { memory: Some(bits), ..slot }));
+                    bits
+                }
+                _ => unreachable!("the shape fits"),
+            });
+        }
+        self.flush();
+        let frame = self.frame_in_memory().ok_or(TooLarge)?;
+        let sp = self.stack_pointer();
+        let arguments: Vec<BlockArg> =
+            [frame, sp].into_iter().chain(registers).map(BlockArg::Value).collect();
+        self.b.ins().jump(self.start, &arguments);
+        Ok(())
+    }
+}
+
+/// The type object of a class.
+pub(super) fn type_of_class(class: Class) -> Option<*mut ffi::PyTypeObject> {
+    Some(match class {
+        Class::Unknown => return None,
+        Class::Float => &raw mut ffi::PyFloat_Type,
+        Class::Int => &raw mut ffi::PyLong_Type,
+        Class::Bool => &raw mut ffi::PyBool_Type,
+        Class::Str => &raw mut ffi::PyUnicode_Type,
+        Class::RangeIterator => &raw mut ffi::PyRangeIter_Type,
+        Class::ListIterator => &raw mut ffi::PyListIter_Type,
+        Class::TupleIterator => &raw mut ffi::PyTupleIter_Type,
+        Class::List => &raw mut ffi::PyList_Type,
+        Class::Tuple => &raw mut ffi::PyTuple_Type,
+        Class::Dict => &raw mut ffi::PyDict_Type,
+        Class::Generator => &raw mut ffi::PyGen_Type,
+    })
+}

@@ -1,0 +1,294 @@
+//! Attributes and globals in machine code.
+
+use core::mem::offset_of;
+
+use cranelift_codegen::ir::condcodes::IntCC;
+use cranelift_codegen::ir::types::{I8, I32, I64};
+use cranelift_codegen::ir::{InstBuilder, Value};
+
+use crate::host::dict::MANAGED_DICT_OFFSET;
+use crate::host::{TypeVersion, ffi};
+use crate::jit::lower::{Lowered, Lowering, plain};
+use crate::jit::runtime;
+use crate::jit::state::Place;
+use crate::jit::values::{Class, Id, Known};
+use crate::tier2::compiled::Next;
+
+const FAILED: usize = Next::FAILED_GUARD;
+
+impl Lowering<'_> {
+    /// The type of the object.
+    pub(in crate::jit) fn type_of(&mut self, id: Id) -> Value {
+        let object = self.object(id);
+        self.load(I64, object, offset_of!(ffi::PyObject, ob_type))
+    }
+
+    /// A 32-bit field has this value, or the code leaves.
+    pub(in crate::jit) fn guard_field(
+        &mut self,
+        object: Value,
+        offset: usize,
+        expected: u64,
+        how: usize,
+    ) -> Lowered {
+        let found = self.load(I32, object, offset);
+        let holds = self.b.ins().icmp_imm_s(IntCC::Equal, found, i64::from(expected as u32 as i32));
+        self.guard(holds, how)
+    }
+
+    // --- guards on the owner, the topmost value ------------------------------------------------
+
+    pub(in crate::jit) fn guard_type_version(&mut self, version: u64) -> Lowered {
+        let id = self.peek(1);
+        if self.state.values[id].version == Some(version as u32) {
+            return Ok(());
+        }
+        let type_ = self.type_of(id);
+        self.guard_field(type_, offset_of!(ffi::PyTypeObject, tp_version_tag), version, FAILED)?;
+        self.state.values[id].version = Some(version as u32);
+        Ok(())
+    }
+
+    /// Whether the attributes of an object are in inline values. Its type is the one that it has now.
+    pub(in crate::jit) fn inline_values_valid(&mut self, object: Value) -> Value {
+        let type_ = self.load(I64, object, offset_of!(ffi::PyObject, ob_type));
+        let size = self.load(I64, type_, offset_of!(ffi::PyTypeObject, tp_basicsize));
+        let values = self.b.ins().iadd(object, size);
+        self.load(I8, values, offset_of!(ffi::PyDictValues, valid))
+    }
+
+    pub(in crate::jit) fn guard_inline_values(&mut self) -> Lowered {
+        let id = self.peek(1);
+        if self.state.values[id].has_inline_values {
+            return Ok(());
+        }
+        let object = self.object(id);
+        let size = self.state.values[id].version.and_then(basic_size);
+        let valid = match size {
+            Some(size) => self.load(I8, object, size + offset_of!(ffi::PyDictValues, valid)),
+            None => self.inline_values_valid(object),
+        };
+        self.guard(valid, FAILED)?;
+        self.state.values[id].has_inline_values = true;
+        Ok(())
+    }
+
+    /// The topmost object has no dictionary, and its attributes are in inline values.
+    pub(in crate::jit) fn guard_no_dict(&mut self) -> Lowered {
+        let id = self.peek(1);
+        let object = self.object(id);
+        let dict = self.b.ins().load(I64, plain(), object, MANAGED_DICT_OFFSET as i32);
+        self.guard_equal(dict, 0, FAILED)?;
+        self.guard_inline_values()
+    }
+
+    pub(in crate::jit) fn guard_keys_version(&mut self, version: u64) -> Lowered {
+        let id = self.peek(1);
+        let type_ = self.type_of(id);
+        let keys = self.load(I64, type_, offset_of!(ffi::PyHeapTypeObject, ht_cached_keys));
+        self.guard_field(keys, offset_of!(ffi::PyDictKeysObject, dk_version), version, FAILED)
+    }
+
+    pub(in crate::jit) fn check_attr_class(&mut self, version: u64) -> Lowered {
+        let id = self.peek(1);
+        let type_ = self.type_of(id);
+        let flags = self.load(I64, type_, offset_of!(ffi::PyTypeObject, tp_flags));
+        let is_type = self.b.ins().band_imm_s(flags, i64::from(ffi::Py_TPFLAGS_TYPE_SUBCLASS));
+        self.guard(is_type, FAILED)?;
+        let object = self.object(id);
+        self.guard_field(object, offset_of!(ffi::PyTypeObject, tp_version_tag), version, FAILED)
+    }
+
+    pub(in crate::jit) fn check_lazy_dict(&mut self, offset: u64) -> Lowered {
+        let id = self.peek(1);
+        let object = self.object(id);
+        let dict = self.b.ins().load(I64, plain(), object, MANAGED_DICT_OFFSET as i32 + offset as i32);
+        self.guard_equal(dict, 0, FAILED)
+    }
+
+    // --- reading -------------------------------------------------------------------------------
+
+    /// Replaces the topmost object by what is in it at `offset`.
+    pub(in crate::jit) fn load_slot(&mut self, offset: usize) -> Lowered {
+        let owner = self.peek(1);
+        let object = self.object(owner);
+        let value = self.load(I64, object, offset);
+        self.guard(value, FAILED)?;
+        self.replace_by_part(value, Class::Unknown);
+        Ok(())
+    }
+
+    /// Replaces the topmost object by something that it refers to.
+    pub(in crate::jit) fn replace_by_part(&mut self, part: Value, class: Class) {
+        let owner = self.drop_top();
+        let id = self.state.push_new(Known::borrowed(part, class));
+        // If the owner ends now, the part must not end with it.
+        if self.state.values[owner].holders == 0 && !self.state.values[owner].references.is_empty() {
+            self.own(id);
+        }
+    }
+
+    /// Replaces the topmost object by an object that its type keeps alive.
+    pub(in crate::jit) fn load_cached(&mut self, attribute: u64) {
+        self.drop_top();
+        self.push_object_at(attribute);
+    }
+
+    /// Pushes an object at a known address, which something keeps alive for now.
+    pub(in crate::jit) fn push_object_at(&mut self, address: u64) {
+        let id = self.known_object(address);
+        self.state.push(id);
+    }
+
+    fn known_object(&mut self, address: u64) -> Id {
+        let pointer = self.constant(address);
+        self.state.add(Known { address: Some(address), ..Known::borrowed(pointer, super::class_of(address)) })
+    }
+
+    /// Puts a method below the topmost object, which becomes its `self`.
+    pub(in crate::jit) fn load_method(&mut self, method: u64) {
+        let owner = self.pop();
+        self.push_object_at(method);
+        self.state.values[owner].holders -= 1;
+        self.state.push(owner);
+    }
+
+    /// The value of a module's attribute.
+    pub(in crate::jit) fn load_attr_module(&mut self, version: u64, index: u64) -> Lowered {
+        let owner = self.peek(1);
+        let type_ = self.type_of(owner);
+        let getattro = self.load(I64, type_, offset_of!(ffi::PyTypeObject, tp_getattro));
+        // SAFETY: the type is a static of the host.
+        let expected = unsafe { ffi::PyModule_Type.tp_getattro }.map_or(0, |function| function as usize);
+        self.guard_equal(getattro, expected as u64, FAILED)?;
+        let module = self.object(owner);
+        let dict = self.load(I64, module, offset_of!(ffi::PyModuleObject, md_dict));
+        let value = self.entry_of_dict(dict, version, index)?;
+        self.replace_by_part(value, Class::Unknown);
+        Ok(())
+    }
+
+    /// The value at an index of the keys of a dictionary, which have this version.
+    fn entry_of_dict(&mut self, dict: Value, version: u64, index: u64) -> Lowered<Value> {
+        let keys = self.load(I64, dict, offset_of!(ffi::PyDictObject, ma_keys));
+        self.guard_field(keys, offset_of!(ffi::PyDictKeysObject, dk_version), version, FAILED)?;
+        let log2_size = self.load(I8, keys, offset_of!(ffi::PyDictKeysObject, dk_log2_index_bytes));
+        let one = self.constant(1);
+        let indices = self.b.ins().ishl(one, log2_size);
+        let entries = self.b.ins().iadd(keys, indices);
+        let at = offset_of!(ffi::PyDictKeysObject, dk_indices)
+            + index as usize * size_of::<ffi::PyDictUnicodeEntry>()
+            + offset_of!(ffi::PyDictUnicodeEntry, me_value);
+        let value = self.load(I64, entries, at);
+        self.guard(value, FAILED)?;
+        Ok(value)
+    }
+
+    // --- globals -------------------------------------------------------------------------------
+
+    /// The globals and the builtins of the innermost frame.
+    fn namespaces(&mut self) -> (Value, Value) {
+        match self.state.frame().place {
+            Place::Memory(frame) => (
+                self.load(I64, frame, offset_of!(ffi::_PyInterpreterFrame, f_globals)),
+                self.load(I64, frame, offset_of!(ffi::_PyInterpreterFrame, f_builtins)),
+            ),
+            Place::Virtual { function } => {
+                let function = self.object(function);
+                (
+                    self.load(I64, function, offset_of!(ffi::PyFunctionObject, func_globals)),
+                    self.load(I64, function, offset_of!(ffi::PyFunctionObject, func_builtins)),
+                )
+            }
+        }
+    }
+
+    pub(in crate::jit) fn check_globals(&mut self, globals: u64, builtins: u64) -> Lowered {
+        if self.state.frame().has_known_globals {
+            return Ok(());
+        }
+        let (found_globals, found_builtins) = self.namespaces();
+        self.guard_equal(found_globals, globals, FAILED)?;
+        self.guard_equal(found_builtins, builtins, FAILED)?;
+        self.state.top().has_known_globals = true;
+        Ok(())
+    }
+
+    /// The namespace is a dict whose keys have this version, or the code leaves.
+    fn guard_namespace(&mut self, namespace: Value) -> Lowered {
+        let type_ = self.load(I64, namespace, offset_of!(ffi::PyObject, ob_type));
+        self.guard_equal(type_, (&raw mut ffi::PyDict_Type).addr() as u64, FAILED)
+    }
+
+    pub(in crate::jit) fn guard_globals_version(&mut self, version: u64) -> Lowered {
+        let (globals, _) = self.namespaces();
+        self.guard_namespace(globals)?;
+        let keys = self.load(I64, globals, offset_of!(ffi::PyDictObject, ma_keys));
+        self.guard_field(keys, offset_of!(ffi::PyDictKeysObject, dk_version), version, FAILED)
+    }
+
+    pub(in crate::jit) fn load_global(&mut self, version: u64, index: u64, is_builtin: bool) -> Lowered {
+        let (globals, builtins) = self.namespaces();
+        let namespace = if is_builtin { builtins } else { globals };
+        self.guard_namespace(namespace)?;
+        let value = self.entry_of_dict(namespace, version, index)?;
+        self.state.push_new(Known::borrowed(value, Class::Unknown));
+        Ok(())
+    }
+
+    // --- writing -------------------------------------------------------------------------------
+
+    /// Stores the value below the topmost object in that object, at `offset`.
+    pub(in crate::jit) fn store_slot(&mut self, offset: usize, has_order: bool) -> Lowered {
+        let (value, owner) = (self.peek(2), self.peek(1));
+        let object = self.object(owner);
+        self.drop_top();
+        self.drop_top();
+        // The old value may be what something here is borrowed from.
+        self.own_all();
+        let given = self.give_object(value);
+        let old = self.load(I64, object, offset);
+        self.store(given, object, offset);
+        let (had_value, first, go_on) = (self.b.create_block(), self.b.create_block(), self.b.create_block());
+        self.b.ins().brif(old, had_value, &[], first, &[]);
+        self.b.switch_to_block(first);
+        if has_order {
+            let slot = self.b.ins().iadd_imm_s(object, offset as i64);
+            self.call(runtime::append_to_order as *const () as usize, &[I64, I64], None, &[object, slot]);
+        }
+        self.b.ins().jump(go_on, &[]);
+        self.b.switch_to_block(had_value);
+        self.release_object(old, go_on)?;
+        self.b.switch_to_block(go_on);
+        Ok(())
+    }
+
+    /// Releases a reference to the object at this address, and goes on there. The state is as after the micro-op.
+    pub(in crate::jit) fn release_object(
+        &mut self,
+        object: Value,
+        go_on: cranelift_codegen::ir::Block,
+    ) -> Lowered {
+        let (mortal, dead) = (self.b.create_block(), self.b.create_block());
+        self.b.set_cold_block(dead);
+        let count = self.load(I32, object, 0);
+        let is_immortal = self.b.ins().icmp_imm_s(IntCC::SignedLessThan, count, 0);
+        self.b.ins().brif(is_immortal, go_on, &[], mortal, &[]);
+        self.b.switch_to_block(mortal);
+        let count = self.b.ins().iadd_imm_s(count, -1);
+        self.store(count, object, 0);
+        self.b.ins().brif(count, go_on, &[], dead, &[]);
+        self.b.switch_to_block(dead);
+        self.end_object(object, Class::Unknown, &[], go_on)
+    }
+}
+
+/// The size of the instances of the type with this version, without inline values.
+fn basic_size(version: u32) -> Option<usize> {
+    let version = TypeVersion::new(version)?;
+    // SAFETY: the thread is attached while it compiles. A type that is found is live.
+    unsafe {
+        let type_ = ffi::_PyType_LookupByVersion(version.get());
+        (!type_.is_null()).then(|| (*type_).tp_basicsize as usize)
+    }
+}

@@ -1,0 +1,362 @@
+//! Calls of Python functions and returns from them in machine code.
+
+use core::mem::offset_of;
+
+use cranelift_codegen::ir::condcodes::IntCC;
+use cranelift_codegen::ir::types::{I16, I32, I64};
+use cranelift_codegen::ir::{InstBuilder, Value};
+
+use crate::bytecode::micro_op;
+use crate::host::{Code, ffi};
+use crate::jit::lower::{Lowered, Lowering, NULL, SLOT, TooLarge};
+use crate::jit::runtime;
+use crate::jit::state::{FrameState, NewFrame, Place, Slot};
+use crate::jit::values::{Class, Id, Known, Reference};
+use crate::tier2::Uop;
+use crate::tier2::compiled::{Machine, Next};
+use crate::tier2::uop::Entered;
+
+const FAILED: usize = Next::FAILED_GUARD;
+
+type Fields = ffi::_PyInterpreterFrame;
+
+impl Lowering<'_> {
+    // --- checks --------------------------------------------------------------------------------
+
+    /// No evaluator of PEP 523 is installed, or the code leaves.
+    pub(in crate::jit) fn check_pep_523(&mut self) -> Lowered {
+        let interp = self.load(I64, self.tstate, offset_of!(ffi::PyThreadState, interp));
+        let installed = self.load(I64, interp, offset_of!(ffi::PyInterpreterState, eval_frame));
+        self.guard_equal(installed, 0, FAILED)
+    }
+
+    /// `depth` places below the top is a function of this version, or the code leaves.
+    pub(in crate::jit) fn check_function_version(&mut self, depth: usize, version: u64) -> Lowered {
+        let id = self.peek(depth);
+        let function = self.object(id);
+        // SAFETY: something keeps an object at a known address alive while the thread compiles.
+        let is_function = self.state.values[id].address.is_some_and(|address| unsafe {
+            (*(address as *mut ffi::PyObject)).ob_type == &raw mut ffi::PyFunction_Type
+        });
+        if !is_function {
+            let type_ = self.type_of(id);
+            self.guard_equal(type_, (&raw mut ffi::PyFunction_Type).addr() as u64, FAILED)?;
+        }
+        self.guard_field(function, offset_of!(ffi::PyFunctionObject, func_version), version, FAILED)
+    }
+
+    /// The function at a known address has this version, or the code leaves.
+    pub(in crate::jit) fn check_version_at(&mut self, function: u64, version: u64) -> Lowered {
+        let function = self.constant(function);
+        self.guard_field(function, offset_of!(ffi::PyFunctionObject, func_version), version, FAILED)
+    }
+
+    /// The words of the data stack that the frames need which have not been made yet.
+    fn virtual_words(&self) -> usize {
+        self.state
+            .frames
+            .iter()
+            .filter(|frame| !frame.is_in_memory())
+            .filter_map(|frame| frame.code)
+            // SAFETY: the trace depends on the code, so that it is live.
+            .map(|code| unsafe { (*code.as_ptr()).co_framesize as usize })
+            .sum()
+    }
+
+    /// The data stack has room for `words` more, or the code leaves.
+    pub(in crate::jit) fn check_stack_space(&mut self, words: usize) -> Lowered {
+        let words = words + self.virtual_words();
+        if words <= self.room.0 {
+            return Ok(());
+        }
+        let top = self.load(I64, self.tstate, offset_of!(ffi::PyThreadState, datastack_top));
+        self.guard(top, FAILED)?;
+        let limit = self.load(I64, self.tstate, offset_of!(ffi::PyThreadState, datastack_limit));
+        let end = self.b.ins().iadd_imm_s(top, (words * size_of::<usize>()) as i64);
+        let holds = self.b.ins().icmp(IntCC::UnsignedLessThan, end, limit);
+        self.guard(holds, FAILED)?;
+        self.room.0 = words;
+        Ok(())
+    }
+
+    /// The data stack has room for the frame of the call, or the code leaves. False: which code it is, is not known.
+    ///
+    /// # Safety
+    /// What the operands of the trace refer to is live.
+    pub(in crate::jit) unsafe fn check_stack_space_of_call(&mut self) -> Lowered<bool> {
+        // SAFETY: the code is live (caller).
+        let Some(words) = (unsafe { self.code_of_call().map(|code| (*code.as_ptr()).co_framesize as usize) })
+        else {
+            return Ok(false);
+        };
+        self.check_stack_space(words)?;
+        Ok(true)
+    }
+
+    /// One more call fits under the recursion limit, or the code leaves.
+    pub(in crate::jit) fn check_recursion_remaining(&mut self) -> Lowered {
+        let depth = 1 + self.state.frames.iter().filter(|frame| !frame.is_in_memory()).count();
+        if depth <= self.room.1 {
+            return Ok(());
+        }
+        let remaining = self.load(I32, self.tstate, offset_of!(ffi::PyThreadState, py_recursion_remaining));
+        let holds = self.b.ins().icmp_imm_s(IntCC::SignedGreaterThan, remaining, depth as i64);
+        self.guard(holds, FAILED)?;
+        self.room.1 = depth;
+        Ok(())
+    }
+
+    /// The parameters of the code take `count` arguments and `self`, if there is one, as they are, or the code leaves. False:
+    /// which code it is, is not known.
+    ///
+    /// # Safety
+    /// As for [`Lowering::check_stack_space_of_call`].
+    pub(in crate::jit) unsafe fn check_exact_args(&mut self, count: usize) -> Lowered<bool> {
+        // SAFETY: the code is live (caller).
+        let Some(parameters) =
+            (unsafe { self.code_of_call().map(|code| (*code.as_ptr()).co_argcount as usize) })
+        else {
+            return Ok(false);
+        };
+        let receiver = self.peek(count + 1);
+        let is_null = self.state.values[receiver].constant == Some(NULL);
+        let is_known = is_null
+            || self.state.values[receiver].address.is_some()
+            || self.state.values[receiver].version.is_some();
+        if is_known {
+            return Ok(parameters == if is_null { count } else { count + 1 });
+        }
+        let object = self.object(receiver);
+        match parameters.checked_sub(count) {
+            Some(0) => self.guard_equal(object, 0, FAILED)?,
+            Some(1) => self.guard(object, FAILED)?,
+            _ => return Ok(false),
+        }
+        Ok(true)
+    }
+
+    // --- calls ---------------------------------------------------------------------------------
+
+    /// The code of the frame that the call of this micro-op enters, if it is known.
+    ///
+    /// # Safety
+    /// What the operands of the trace refer to is live.
+    unsafe fn code_of_call(&self) -> Option<Code> {
+        let push = self.trace[self.at..].iter().take(8).find(|uop| uop.number() == micro_op::push_frame)?;
+        // SAFETY: the trace depends on the code, so that it is live while the executor is valid (caller).
+        Entered::from_operand(push.operand0).map(|entered| unsafe { entered.code() })
+    }
+
+    /// Prepares the frame of a call with `count` arguments that the parameters take as they are. Returns false if the
+    /// code is not known.
+    ///
+    /// # Safety
+    /// As for [`Lowering::code_of_call`].
+    pub(in crate::jit) unsafe fn init_call(&mut self, count: usize) -> bool {
+        // SAFETY: the code is live (caller).
+        let Some((code, parameters)) =
+            (unsafe { self.code_of_call().map(|code| (code, (*code.as_ptr()).co_argcount as usize)) })
+        else {
+            return false;
+        };
+        if parameters != count && parameters != count + 1 {
+            return false;
+        }
+        self.want(count + 2);
+        let mut arguments = Vec::new();
+        for _ in 0..count {
+            arguments.insert(0, self.pop());
+        }
+        let receiver = self.pop();
+        if parameters > count {
+            arguments.insert(0, receiver);
+        } else {
+            self.state.let_go(receiver);
+        }
+        let function = self.pop();
+        self.new_frame = Some(NewFrame { function, code, arguments });
+        true
+    }
+
+    /// Continues in the frame that [`Lowering::init_call`] has prepared.
+    pub(in crate::jit) fn push_virtual_frame(&mut self, new: NewFrame) {
+        let NewFrame { function, code, arguments } = new;
+        // SAFETY: the trace depends on the code, so that it is live.
+        let (locals, bytecode) = unsafe { (code.nlocalsplus(), code.bytecode()) };
+        let mut slots: Vec<Option<Slot>> = arguments.into_iter().map(|id| Some(Slot::new(id))).collect();
+        while slots.len() < locals {
+            let null = self.state.add(Known::constant(NULL, Class::Unknown));
+            self.state.values[null].holders = 1;
+            slots.push(Some(Slot::new(null)));
+        }
+        self.state.version += 1;
+        self.state.frames.push(FrameState {
+            place: Place::Virtual { function },
+            code: Some(code),
+            locals: slots,
+            stack: Vec::new(),
+            sp: None,
+            offset: 0,
+            instr: Some(bytecode.as_ptr().addr() as u64),
+            return_offset: Some(0),
+            has_known_globals: false,
+            generator: None,
+        });
+    }
+
+    /// Continues in a frame in memory that an earlier micro-op has made.
+    pub(in crate::jit) fn push_frame_in_memory(&mut self) -> Lowered {
+        self.flush();
+        let caller = self.frame_in_memory().ok_or(TooLarge)?;
+        let sp = self.stack_pointer();
+        self.store(sp, caller, offset_of!(Fields, stackpointer));
+        let frame = self.load(I64, sp, 0);
+        // `__init__` has a frame of its own below it, which returns the instance.
+        let is_init = self.trace[..self.at]
+            .iter()
+            .rev()
+            .find(|uop| {
+                !matches!(uop.number(), micro_op::nop | micro_op::set_ip | micro_op::save_return_offset)
+            })
+            .is_some_and(|uop| uop.number() == micro_op::create_init_frame);
+        if is_init {
+            let below = self.load(I64, frame, offset_of!(Fields, previous));
+            let sp = self.load(I64, below, offset_of!(Fields, stackpointer));
+            self.state.frames.push(FrameState::in_memory(below, sp));
+        }
+        let sp = self.load(I64, frame, offset_of!(Fields, stackpointer));
+        self.set_current_frame(frame);
+        self.count_calls(-1);
+        self.room = (0, 0);
+        self.state.version += 1;
+        self.state.frames.push(FrameState::in_memory(frame, sp));
+        Ok(())
+    }
+
+    // --- returns -------------------------------------------------------------------------------
+
+    /// Leaves the frame with the topmost value.
+    pub(in crate::jit) fn return_value(&mut self) -> Lowered {
+        let value = self.pop();
+        if self.state.frame().is_in_memory() {
+            return self.return_from_memory(value);
+        }
+        let frame = self.state.frames.pop().expect("there is a frame");
+        let Place::Virtual { function } = frame.place else { unreachable!("the frame is virtual") };
+        // Destructors run in this order: values from the top of the stack, then locals from the last one.
+        let slots: Vec<Slot> = frame.slots().copied().collect();
+        for slot in slots.into_iter().rev() {
+            self.state.let_go(slot.id);
+        }
+        self.state.let_go(function);
+        self.state.version += 1;
+        self.state.frames.last_mut().expect("a virtual frame has a caller").stack.push(Slot::new(value));
+        Ok(())
+    }
+
+    /// The same for a frame in memory. Its variables are released as in tier 1.
+    fn return_from_memory(&mut self, value: Id) -> Lowered {
+        self.own_returned(value);
+        self.flush();
+        let frame = self.frame_in_memory().expect("the frame is in memory");
+        let sp = self.stack_pointer();
+        self.store(sp, frame, offset_of!(Fields, stackpointer));
+        let arguments = [self.tstate, frame];
+        let function = runtime::leave_frame as *const () as usize;
+        let caller = self.call(function, &[I64, I64], Some(I64), &arguments).ok_or(TooLarge)?;
+        self.state.forget_locals();
+        self.state.forget_facts();
+        self.forget_frame();
+        self.come_back(caller);
+        self.state.version += 1;
+        self.state.top().stack.push(Slot::new(value));
+        Ok(())
+    }
+
+    /// Makes the result of a frame independent of its variables.
+    pub(in crate::jit) fn own_returned(&mut self, value: Id) {
+        if self.state.values[value].is_only_a_number() || self.state.values[value].class == Class::Bool {
+            return;
+        }
+        if let Some(bits) = self.state.values[value].constant {
+            // The constant may live only as long as the code.
+            // SAFETY: the executor keeps its constants alive.
+            let is_immortal =
+                unsafe { crate::host::refcount::is_immortal((bits & !1) as *mut ffi::PyObject) };
+            if !is_immortal {
+                let object = self.object(value);
+                let bits = self.new_ref(object);
+                let known = &mut self.state.values[value];
+                (known.constant, known.word) = (None, Some(bits));
+                known.references.push(Reference { bits, is_heap_safe: true });
+            }
+            return;
+        }
+        // A variable that also holds it keeps its own reference.
+        let holders = self.state.slots().filter(|slot| slot.id == value).count();
+        if self.state.values[value].references.len() > holders
+            && let Some(reference) = self.state.free_references(value).last().copied()
+        {
+            if !reference.is_heap_safe {
+                let safe = self.heap_safe(reference.bits);
+                self.state.forget_reference(value, Some(reference.bits));
+                self.state.values[value].references.push(Reference { bits: safe, is_heap_safe: true });
+            }
+            return;
+        }
+        let object = self.object(value);
+        let bits = self.new_ref(object);
+        self.state.values[value].references.push(Reference { bits, is_heap_safe: true });
+    }
+
+    /// The program is back in the frame `caller`, which is current already.
+    pub(in crate::jit) fn come_back(&mut self, caller: Value) {
+        self.room = (0, 0);
+        self.store(caller, self.machine, offset_of!(Machine, frame));
+        if self.state.frames.is_empty() {
+            let sp = self.load(I64, caller, offset_of!(Fields, stackpointer));
+            self.state.frames.push(FrameState::in_memory(caller, sp));
+        }
+    }
+
+    /// The frame below continues at this instruction, in code of this version, when the frame returns, or when it yields.
+    pub(in crate::jit) fn guard_continues_at(&mut self, instr: u64, version: u64, returns: bool) -> Lowered {
+        if self.state.frames.len() > 1 {
+            // The trace has come from there.
+            return Ok(());
+        }
+        let Some(frame) = self.frame_in_memory() else { return Err(TooLarge) };
+        let caller = self.load(I64, frame, offset_of!(Fields, previous));
+        let at = self.load(I64, caller, offset_of!(Fields, instr_ptr));
+        let units = if returns {
+            let offset = self.load(I16, caller, offset_of!(Fields, return_offset));
+            let offset = self.b.ins().uextend(I64, offset);
+            self.b.ins().ishl_imm_u(offset, 1)
+        } else {
+            self.constant(2 * crate::ops::frames::RESUMER_UNITS as u64)
+        };
+        let at = self.b.ins().iadd(at, units);
+        self.guard_equal(at, instr, FAILED)?;
+        let code = self.load(I64, caller, offset_of!(Fields, f_executable));
+        let code = self.b.ins().band_imm_s(code, !1);
+        self.guard_field(code, offset_of!(ffi::PyCodeObject, co_version), version, FAILED)
+    }
+
+    // --- generators ----------------------------------------------------------------------------
+
+    /// Runs a micro-op that leaves the frame, which is a generator's, or becomes one, and has one result.
+    pub(in crate::jit) fn suspend(&mut self, uop: Uop) -> Lowered {
+        self.run_helper(uop)?;
+        self.forget_frame();
+        self.state.version += 1;
+        self.room = (0, 0);
+        if self.state.frames.is_empty() {
+            let frame = self.load(I64, self.machine, offset_of!(Machine, frame));
+            let sp = self.load(I64, self.machine, offset_of!(Machine, sp));
+            let sp = self.b.ins().iadd_imm_s(sp, -i64::from(SLOT));
+            self.state.frames.push(FrameState::in_memory(frame, sp));
+        }
+        self.push_from_memory();
+        Ok(())
+    }
+}

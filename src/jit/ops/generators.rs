@@ -1,0 +1,180 @@
+//! Generators and coroutines in machine code: their frames are in memory, as parts of their objects.
+
+use core::mem::offset_of;
+
+use cranelift_codegen::ir::InstBuilder;
+use cranelift_codegen::ir::condcodes::IntCC;
+use cranelift_codegen::ir::types::{I8, I64};
+
+use crate::host::ffi;
+use crate::jit::lower::{Lowered, Lowering, TooLarge};
+use crate::jit::state::{FrameState, Place, Resumed, Slot};
+use crate::jit::values::{Class, Id, Known};
+use crate::ops::frames::RESUMER_UNITS;
+use crate::tier2::compiled::Next;
+
+type Fields = ffi::_PyInterpreterFrame;
+
+const FAILED: usize = Next::FAILED_GUARD;
+/// Where the frame of a generator is in it.
+const FRAME: usize = offset_of!(ffi::PyGenObject, gi_iframe);
+const EXCEPTIONS: usize = offset_of!(ffi::PyGenObject, gi_exc_state);
+const PREVIOUS_EXCEPTIONS: usize = EXCEPTIONS + offset_of!(ffi::_PyErr_StackItem, previous_item);
+
+impl Lowering<'_> {
+    /// `depth` places below the top is a generator that waits at this instruction, in code of this version.
+    pub(in crate::jit) fn guard_generator_at(
+        &mut self,
+        depth: usize,
+        instr: u64,
+        version: u64,
+        may_be_coroutine: bool,
+    ) -> Lowered {
+        let id = self.peek(depth);
+        self.guard_resumable(id, may_be_coroutine)?;
+        let generator = self.object(id);
+        let at = self.load(I64, generator, FRAME + offset_of!(Fields, instr_ptr));
+        self.guard_equal(at, instr, FAILED)?;
+        let code = self.load(I64, generator, FRAME + offset_of!(Fields, f_executable));
+        let code = self.b.ins().band_imm_s(code, !1);
+        self.guard_field(code, offset_of!(ffi::PyCodeObject, co_version), version, FAILED)
+    }
+
+    /// The value is a generator, or a coroutine, that can be resumed. Otherwise the code leaves.
+    fn guard_resumable(&mut self, id: Id, may_be_coroutine: bool) -> Lowered {
+        let generator = self.object(id);
+        if self.state.values[id].class != Class::Generator {
+            let type_ = self.type_of(id);
+            let is_generator =
+                self.b.ins().icmp_imm_s(IntCC::Equal, type_, (&raw mut ffi::PyGen_Type).addr() as i64);
+            let holds = if may_be_coroutine {
+                let is_coroutine =
+                    self.b.ins().icmp_imm_s(IntCC::Equal, type_, (&raw mut ffi::PyCoro_Type).addr() as i64);
+                self.b.ins().bor(is_generator, is_coroutine)
+            } else {
+                self.state.values[id].class = Class::Generator;
+                is_generator
+            };
+            self.guard(holds, FAILED)?;
+        }
+        let state = self.load(I8, generator, offset_of!(ffi::PyGenObject, gi_frame_state));
+        let is_suspended =
+            self.b.ins().icmp_imm_s(IntCC::SignedLessThan, state, i64::from(ffi::FRAME_EXECUTING));
+        self.guard(is_suspended, FAILED)
+    }
+
+    /// Resumes the topmost value, the iterator of a `for` loop.
+    pub(in crate::jit) fn for_iter_generator(&mut self, oparg: usize) -> Lowered {
+        let id = self.peek(1);
+        self.guard_resumable(id, false)?;
+        let sent = self.state.add(Known::constant(super::immortal_none(), Class::Unknown));
+        self.state.values[sent].holders = 1;
+        self.resume(id, sent, oparg)
+    }
+
+    /// Resumes the value below the topmost one, which it is sent.
+    pub(in crate::jit) fn send_to_generator(&mut self, oparg: usize) -> Lowered {
+        let id = self.peek(2);
+        self.guard_resumable(id, true)?;
+        let sent = self.pop();
+        self.resume(id, sent, oparg)
+    }
+
+    fn resume(&mut self, generator: Id, sent: Id, oparg: usize) -> Lowered {
+        let generator = self.object(generator);
+        self.state.top().return_offset = Some(u16::try_from(RESUMER_UNITS + oparg).map_err(|_| TooLarge)?);
+        self.resumed = Some(Resumed { generator, sent });
+        Ok(())
+    }
+
+    /// Continues in the frame of a generator that has been resumed.
+    pub(in crate::jit) fn push_generator_frame(&mut self, resumed: Resumed) -> Lowered {
+        let Resumed { generator, sent } = resumed;
+        self.own_returned(sent);
+        self.flush();
+        let caller = self.frame_in_memory().ok_or(TooLarge)?;
+        let sp = self.stack_pointer();
+        self.store(sp, caller, offset_of!(Fields, stackpointer));
+
+        let executing = self.b.ins().iconst(I8, i64::from(ffi::FRAME_EXECUTING));
+        self.store(executing, generator, offset_of!(ffi::PyGenObject, gi_frame_state));
+        let exceptions = self.load(I64, self.tstate, offset_of!(ffi::PyThreadState, exc_info));
+        self.store(exceptions, generator, PREVIOUS_EXCEPTIONS);
+        let own = self.b.ins().iadd_imm_s(generator, EXCEPTIONS as i64);
+        self.store(own, self.tstate, offset_of!(ffi::PyThreadState, exc_info));
+        let frame = self.b.ins().iadd_imm_s(generator, FRAME as i64);
+        self.store(caller, frame, offset_of!(Fields, previous));
+        let sp = self.load(I64, frame, offset_of!(Fields, stackpointer));
+        self.set_current_frame(frame);
+        self.count_calls(-1);
+        self.room = (0, 0);
+        self.state.version += 1;
+        let mut state = FrameState::in_memory(frame, sp);
+        state.generator = Some(generator);
+        state.stack.push(Slot::new(sent));
+        self.state.frames.push(state);
+        Ok(())
+    }
+
+    /// Suspends the frame of a generator that the trace has resumed, with the topmost value as the result of that. Returns false if
+    /// the frame is another one.
+    pub(in crate::jit) fn yield_value(&mut self, is_delegating: bool) -> Lowered<bool> {
+        let Some(generator) = self.state.frame().generator else { return Ok(false) };
+        let value = self.pop();
+        self.own_returned(value);
+        self.flush_all_but_place();
+        let Place::Memory(frame) = self.state.frame().place else { return Err(TooLarge) };
+        // It will continue with the next instruction.
+        let next = match self.state.top().instr.take() {
+            Some(instr) => self.constant(instr + size_of::<ffi::_Py_CODEUNIT>() as u64),
+            None => {
+                let instr = self.load(I64, frame, offset_of!(Fields, instr_ptr));
+                self.b.ins().iadd_imm_s(instr, size_of::<ffi::_Py_CODEUNIT>() as i64)
+            }
+        };
+        self.store(next, frame, offset_of!(Fields, instr_ptr));
+        let sp = self.stack_pointer();
+        self.store(sp, frame, offset_of!(Fields, stackpointer));
+        let suspended = ffi::FRAME_SUSPENDED + i32::from(is_delegating);
+        let suspended = self.b.ins().iconst(I8, i64::from(suspended));
+        self.store(suspended, generator, offset_of!(ffi::PyGenObject, gi_frame_state));
+        let exceptions = self.load(I64, generator, PREVIOUS_EXCEPTIONS);
+        self.store(exceptions, self.tstate, offset_of!(ffi::PyThreadState, exc_info));
+        let zero = self.constant(0);
+        self.store(zero, generator, PREVIOUS_EXCEPTIONS);
+        self.store(zero, frame, offset_of!(Fields, previous));
+        self.count_calls(1);
+        self.forget_frame();
+        let caller = self.frame_in_memory().ok_or(TooLarge)?;
+        self.set_current_frame(caller);
+        self.room = (0, 0);
+        self.state.version += 1;
+        self.state.top().stack.push(Slot::new(value));
+        Ok(true)
+    }
+
+    /// The innermost frame, which memory has completely, is not known any more.
+    pub(in crate::jit) fn forget_frame(&mut self) {
+        let frame = self.state.frames.pop().expect("there is a frame");
+        for slot in frame.slots() {
+            self.state.values[slot.id].holders -= 1;
+            self.state.forget_reference(slot.id, slot.memory);
+        }
+    }
+
+    /// No request is waiting, and the code of the frame is of the current version, or the code leaves.
+    pub(in crate::jit) fn resume_check(&mut self) -> Lowered {
+        let code = match (self.state.frame().code, self.state.frame().place) {
+            (Some(code), _) => self.constant(code.as_ptr().addr() as u64),
+            (None, Place::Memory(frame)) => {
+                let code = self.load(I64, frame, offset_of!(Fields, f_executable));
+                self.b.ins().band_imm_s(code, !1)
+            }
+            (None, Place::Virtual { .. }) => return Err(TooLarge),
+        };
+        let version = self.load(I64, code, offset_of!(ffi::PyCodeObject, _co_instrumentation_version));
+        let word = self.load(I64, self.tstate, offset_of!(ffi::PyThreadState, eval_breaker));
+        let holds = self.b.ins().icmp(IntCC::Equal, word, version);
+        self.guard(holds, FAILED)
+    }
+}

@@ -1,0 +1,184 @@
+//! Operators in machine code that tier 1 has no instruction for: division, remainders, bits, and floats with ints.
+
+use cranelift_codegen::ir::condcodes::{FloatCC, IntCC};
+use cranelift_codegen::ir::types::{F64, I64};
+use cranelift_codegen::ir::{InstBuilder, Value};
+
+use crate::host::ffi;
+use crate::jit::lower::{Lowered, Lowering};
+use crate::jit::values::{Class, Id, Number};
+use crate::ops::operators::binary;
+
+/// Every int of this width is a float exactly.
+const EXACT: u8 = 53;
+
+impl Lowering<'_> {
+    /// An operator of two numbers of which one is known to be a float, or an int. Leaves if the other one is of another type.
+    /// Returns false for all others.
+    pub(in crate::jit) fn binary_op(&mut self, oparg: u16) -> Lowered<bool> {
+        let (left, right) = (self.peek(2), self.peek(1));
+        let operator = binary(oparg.into());
+        match (self.state.values[left].class, self.state.values[right].class) {
+            (Class::Float, _) | (_, Class::Float) => self.float_operator(operator, left, right),
+            (Class::Int, Class::Int) => self.int_operator(operator, left, right),
+            // The constant says what the program expects the other operand to be.
+            (Class::Unknown, Class::Int) if self.state.values[right].constant.is_some() => {
+                if !is_for_ints(operator) {
+                    return Ok(false);
+                }
+                self.guard_class_of(left, Class::Int)?;
+                self.int_operator(operator, left, right)
+            }
+            _ => Ok(false),
+        }
+    }
+
+    /// The value is of this type, or the code leaves to the interpreter, which does the work.
+    fn guard_class_of(&mut self, id: Id, class: Class) -> Lowered {
+        let type_ = self.type_of(id);
+        let expected = crate::jit::loops::type_of_class(class).expect("a class that has a type");
+        self.guard_equal(type_, expected.addr() as u64, 0)?;
+        self.state.values[id].class = class;
+        Ok(())
+    }
+
+    fn float_operator(&mut self, operator: u32, left: Id, right: Id) -> Lowered<bool> {
+        if !matches!(operator, ffi::NB_ADD | ffi::NB_SUBTRACT | ffi::NB_MULTIPLY | ffi::NB_TRUE_DIVIDE) {
+            return Ok(false);
+        }
+        for id in [left, right] {
+            if self.state.values[id].class == Class::Unknown {
+                self.guard_class_of(id, Class::Float)?;
+            }
+            if !matches!(self.state.values[id].class, Class::Float | Class::Int) {
+                return Ok(false);
+            }
+        }
+        let (a, b) = (self.as_float(left)?, self.as_float(right)?);
+        let result = match operator {
+            ffi::NB_ADD => self.b.ins().fadd(a, b),
+            ffi::NB_SUBTRACT => self.b.ins().fsub(a, b),
+            ffi::NB_MULTIPLY => self.b.ins().fmul(a, b),
+            _ => {
+                let zero = self.b.ins().f64const(0.0);
+                let is_zero = self.b.ins().fcmp(FloatCC::Equal, b, zero);
+                self.guard_not(is_zero, 0)?;
+                self.b.ins().fdiv(a, b)
+            }
+        };
+        self.replace_operands(Number::Float(result));
+        Ok(true)
+    }
+
+    /// The number as a float. Leaves if it is an int that no float is equal to.
+    fn as_float(&mut self, id: Id) -> Lowered<Value> {
+        if self.state.values[id].class == Class::Float {
+            return Ok(self.float(id));
+        }
+        let (value, width) = self.int(id)?;
+        if width > EXACT {
+            self.guard_width(value, EXACT)?;
+        }
+        Ok(self.b.ins().fcvt_from_sint(F64, value))
+    }
+
+    fn int_operator(&mut self, operator: u32, left: Id, right: Id) -> Lowered<bool> {
+        if !is_for_ints(operator) {
+            return Ok(false);
+        }
+        let ((a, a_width), (b, b_width)) = (self.int(left)?, self.int(right)?);
+        // The smallest result has one bit more: -1 ^ 3 is -4.
+        let width = a_width.max(b_width);
+        let number = match operator {
+            ffi::NB_AND => Number::Int { value: self.b.ins().band(a, b), width: width + 1 },
+            ffi::NB_OR => Number::Int { value: self.b.ins().bor(a, b), width: width + 1 },
+            ffi::NB_XOR => Number::Int { value: self.b.ins().bxor(a, b), width: width + 1 },
+            ffi::NB_TRUE_DIVIDE => {
+                self.guard(b, 0)?;
+                let (a, b) = (self.as_float(left)?, self.as_float(right)?);
+                Number::Float(self.b.ins().fdiv(a, b))
+            }
+            ffi::NB_RSHIFT => {
+                // A larger count is left to the interpreter, and so is one that is negative.
+                let holds = self.b.ins().icmp_imm_s(IntCC::UnsignedLessThan, b, 64);
+                self.guard(holds, 0)?;
+                Number::Int { value: self.b.ins().sshr(a, b), width: a_width }
+            }
+            _ => {
+                self.guard(b, 0)?;
+                let (quotient, remainder) = self.floor_divide(a, b);
+                if operator == ffi::NB_REMAINDER {
+                    Number::Int { value: remainder, width: b_width }
+                } else {
+                    // It is larger than the left operand only by rounding down.
+                    Number::Int { value: quotient, width: a_width + 1 }
+                }
+            }
+        };
+        if let Number::Int { value, width } = number
+            && width > crate::jit::loops::INT_WIDTH
+        {
+            self.guard_width(value, crate::jit::loops::INT_WIDTH)?;
+            self.replace_operands(Number::Int { value, width: crate::jit::loops::INT_WIDTH });
+            return Ok(true);
+        }
+        self.replace_operands(number);
+        Ok(true)
+    }
+
+    /// Quotient and remainder as in Python: the remainder has the sign of the divisor, which is not zero.
+    fn floor_divide(&mut self, a: Value, b: Value) -> (Value, Value) {
+        let quotient = self.b.ins().sdiv(a, b);
+        let product = self.b.ins().imul(quotient, b);
+        let remainder = self.b.ins().isub(a, product);
+        // They have different signs, and the division has a rest: the machine has rounded up.
+        let signs = self.b.ins().bxor(remainder, b);
+        let differ = self.b.ins().icmp_imm_s(IntCC::SignedLessThan, signs, 0);
+        let has_rest = self.b.ins().icmp_imm_s(IntCC::NotEqual, remainder, 0);
+        let is_rounded_up = self.b.ins().band(differ, has_rest);
+        let one = self.b.ins().uextend(I64, is_rounded_up);
+        let quotient = self.b.ins().isub(quotient, one);
+        let zero = self.constant(0);
+        let correction = self.b.ins().select(is_rounded_up, b, zero);
+        (quotient, self.b.ins().iadd(remainder, correction))
+    }
+
+    fn replace_operands(&mut self, result: Number) {
+        self.drop_top();
+        self.drop_top();
+        self.push_number(result);
+    }
+
+    /// `-value` of a number. Returns false for all others.
+    pub(in crate::jit) fn negative(&mut self) -> Lowered<bool> {
+        let id = self.peek(1);
+        let result = match self.state.values[id].class {
+            Class::Float => {
+                let value = self.float(id);
+                Number::Float(self.b.ins().fneg(value))
+            }
+            Class::Int => {
+                let (value, width) = self.int(id)?;
+                Number::Int { value: self.b.ins().ineg(value), width }
+            }
+            _ => return Ok(false),
+        };
+        self.drop_top();
+        self.push_number(result);
+        Ok(true)
+    }
+}
+
+/// Whether the operator of two ints is computed here.
+fn is_for_ints(operator: u32) -> bool {
+    matches!(
+        operator,
+        ffi::NB_AND
+            | ffi::NB_OR
+            | ffi::NB_XOR
+            | ffi::NB_TRUE_DIVIDE
+            | ffi::NB_FLOOR_DIVIDE
+            | ffi::NB_REMAINDER
+            | ffi::NB_RSHIFT
+    )
+}

@@ -1,0 +1,136 @@
+//! Variables, constants, and moving values on the stack, in machine code.
+
+use cranelift_codegen::ir::InstBuilder;
+use cranelift_codegen::ir::types::I64;
+
+use super::class_of;
+use crate::bytecode::micro_op as op;
+use crate::host::{ffi, small_int};
+use crate::jit::lower::{Lowered, Lowering, NULL, TooLarge, immortal};
+use crate::jit::state::Slot;
+use crate::jit::values::{Class, Id, Known};
+use crate::tier2::Uop;
+use crate::tier2::compiled::Next;
+
+impl Lowering<'_> {
+    /// Micro-ops that move values. Returns false if the micro-op is something else.
+    pub(super) fn move_values(&mut self, number: u16, uop: Uop) -> Lowered<bool> {
+        let oparg = usize::from(uop.oparg);
+        // Two indices in one argument.
+        let (first, second) = (oparg >> 4, oparg & 15);
+        match number {
+            op::load_fast => self.load_fast(oparg, false)?,
+            op::load_fast_borrow => self.load_fast(oparg, true)?,
+            op::load_fast_load_fast => {
+                self.load_fast(first, false)?;
+                self.load_fast(second, false)?;
+            }
+            op::load_fast_borrow_load_fast_borrow => {
+                self.load_fast(first, true)?;
+                self.load_fast(second, true)?;
+            }
+            op::store_fast => self.store_fast(oparg)?,
+            op::store_fast_load_fast => {
+                self.store_fast(first)?;
+                self.load_fast(second, false)?;
+            }
+            op::store_fast_store_fast => {
+                self.store_fast(first)?;
+                self.store_fast(second)?;
+            }
+            op::load_fast_and_clear => {
+                self.load_fast(oparg, false)?;
+                let null = self.state.add(Known::constant(NULL, Class::Unknown));
+                self.replace_local(oparg, null)?;
+            }
+            op::load_deref => self.load_deref(oparg)?,
+            op::load_small_int => {
+                let int = small_int(oparg as isize).ok_or(TooLarge)?;
+                self.push_constant(immortal(int), Class::Int);
+            }
+            op::load_const_inline_borrow => self.push_constant(uop.operand0 | 1, class_of(uop.operand0)),
+            op::load_const_inline => self.push_object_at(uop.operand0),
+            op::pop_top_load_const_inline_borrow => {
+                self.drop_top();
+                self.push_constant(uop.operand0 | 1, class_of(uop.operand0));
+            }
+            op::pop_top_load_const_inline => {
+                self.drop_top();
+                self.push_object_at(uop.operand0);
+            }
+            op::pop_two_load_const_inline_borrow => {
+                self.drop_top();
+                self.drop_top();
+                self.push_constant(uop.operand0 | 1, class_of(uop.operand0));
+            }
+            op::push_null => self.push_constant(NULL, Class::Unknown),
+            op::push_null_conditional => {
+                if oparg & 1 != 0 {
+                    self.push_constant(NULL, Class::Unknown);
+                }
+            }
+            op::pop_top => {
+                self.drop_top();
+            }
+            op::copy => {
+                let id = self.peek(oparg);
+                self.state.push(id);
+            }
+            op::swap => {
+                self.want(oparg);
+                let stack = &mut self.state.top().stack;
+                let (top, other) = (stack.len() - 1, stack.len() - oparg);
+                let (a, b) = (stack[top].id, stack[other].id);
+                stack[top] = Slot::new(b);
+                stack[other] = Slot::new(a);
+            }
+            op::guard_nos_null => return self.guard_null(2),
+            _ => return Ok(false),
+        }
+        Ok(true)
+    }
+
+    fn load_fast(&mut self, index: usize, is_borrowed: bool) -> Lowered {
+        let id = self.local(index)?;
+        self.state.push(id);
+        self.state.top().stack.last_mut().expect("just pushed").is_borrowed = is_borrowed;
+        Ok(())
+    }
+
+    fn store_fast(&mut self, index: usize) -> Lowered {
+        let value = self.pop();
+        self.state.values[value].holders -= 1;
+        self.replace_local(index, value)
+    }
+
+    /// Sets a variable, and lets go of its old value.
+    fn replace_local(&mut self, index: usize, value: Id) -> Lowered {
+        let old = self.local(index)?;
+        self.state.values[value].holders += 1;
+        self.state.set_local(index, Slot::new(value));
+        self.state.let_go(old);
+        Ok(())
+    }
+
+    /// Pushes what is in the cell that a variable holds. Leaves if it is empty.
+    fn load_deref(&mut self, index: usize) -> Lowered {
+        let cell = self.local(index)?;
+        let cell = self.object(cell);
+        let value = self.load(I64, cell, core::mem::offset_of!(ffi::PyCellObject, ob_ref));
+        self.guard(value, 0)?;
+        self.state.push_new(Known::borrowed(value, Class::Unknown));
+        Ok(())
+    }
+
+    /// There is no value at `depth`, or the code leaves.
+    fn guard_null(&mut self, depth: usize) -> Lowered<bool> {
+        let id = self.peek(depth);
+        if self.state.values[id].constant == Some(NULL) {
+            return Ok(true);
+        }
+        let object = self.object(id);
+        let is_null = self.b.ins().icmp_imm_s(cranelift_codegen::ir::condcodes::IntCC::Equal, object, 0);
+        self.guard(is_null, Next::FAILED_GUARD)?;
+        Ok(true)
+    }
+}

@@ -1,0 +1,246 @@
+//! The frames of a trace while it is lowered: which values their variables and stacks hold, and what memory has of that.
+
+use cranelift_codegen::ir::Value;
+
+use super::values::{Id, Known, Number, Reference, Values};
+use crate::host::Code;
+
+/// The most slots that are stored in line where the code leaves.
+const MAX_STORES: usize = 6;
+
+/// A variable or a place on the stack.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Slot {
+    pub(super) id: Id,
+    /// The word that memory has, unless it is out of date. It belongs to the slot.
+    pub(super) memory: Option<Value>,
+    /// The program has borrowed the value from a variable, so memory may have it without a count.
+    pub(super) is_borrowed: bool,
+}
+
+impl Slot {
+    /// A slot that memory does not have yet.
+    pub(super) fn new(id: Id) -> Slot {
+        Slot { id, memory: None, is_borrowed: false }
+    }
+}
+
+/// Where a frame is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Place {
+    Memory(Value),
+    /// Nowhere yet. The slot of the function is a value.
+    Virtual {
+        function: Id,
+    },
+}
+
+/// A frame.
+#[derive(Clone, Debug)]
+pub(super) struct FrameState {
+    pub(super) place: Place,
+    /// The code. Always known of a virtual frame.
+    pub(super) code: Option<Code>,
+    /// The variables that are known. All of them in a virtual frame. The others are in memory.
+    pub(super) locals: Vec<Option<Slot>>,
+    /// The topmost values of the stack. All of them in a virtual frame.
+    pub(super) stack: Vec<Slot>,
+    /// The stack in memory, up to its known part, ends `offset` slots above this address. Not for virtual frames.
+    pub(super) sp: Option<Value>,
+    pub(super) offset: i32,
+    /// The instruction that the frame is at, unless memory has it.
+    pub(super) instr: Option<u64>,
+    pub(super) return_offset: Option<u16>,
+    /// The trace has checked the globals.
+    pub(super) has_known_globals: bool,
+    /// The generator that the frame is part of, if the trace has resumed it.
+    pub(super) generator: Option<Value>,
+}
+
+impl FrameState {
+    /// A frame in memory, of which nothing else is known.
+    pub(super) fn in_memory(frame: Value, sp: Value) -> FrameState {
+        FrameState {
+            place: Place::Memory(frame),
+            code: None,
+            locals: Vec::new(),
+            stack: Vec::new(),
+            sp: Some(sp),
+            offset: 0,
+            instr: None,
+            return_offset: None,
+            has_known_globals: false,
+            generator: None,
+        }
+    }
+
+    /// All known slots.
+    pub(super) fn slots(&self) -> impl Iterator<Item = &Slot> {
+        self.locals.iter().flatten().chain(&self.stack)
+    }
+}
+
+/// A frame that a call has prepared, and not entered yet.
+pub(super) struct NewFrame {
+    pub(super) function: Id,
+    pub(super) code: Code,
+    /// The first variables.
+    pub(super) arguments: Vec<Id>,
+}
+
+/// A generator that a call has resumed, whose frame is not entered yet.
+pub(super) struct Resumed {
+    /// The address of the generator.
+    pub(super) generator: Value,
+    /// What it is sent.
+    pub(super) sent: Id,
+}
+
+/// All frames that the trace knows, the innermost last, and the values in them.
+#[derive(Clone)]
+pub(super) struct State {
+    pub(super) frames: Vec<FrameState>,
+    pub(super) values: Values,
+    /// Values that have lost a holder in this micro-op.
+    pub(super) pending: Vec<Id>,
+    /// Changes whenever an exit would look differently.
+    pub(super) version: u32,
+}
+
+impl State {
+    pub(super) fn new(first: FrameState) -> State {
+        State { frames: vec![first], values: Values::default(), pending: Vec::new(), version: 0 }
+    }
+
+    /// The innermost frame.
+    pub(super) fn top(&mut self) -> &mut FrameState {
+        self.version += 1;
+        self.frames.last_mut().expect("there is a frame")
+    }
+
+    /// The innermost frame, to look at.
+    pub(super) fn frame(&self) -> &FrameState {
+        self.frames.last().expect("there is a frame")
+    }
+
+    /// All known slots of all frames.
+    pub(super) fn slots(&self) -> impl Iterator<Item = &Slot> {
+        self.frames.iter().flat_map(FrameState::slots)
+    }
+
+    pub(super) fn add(&mut self, known: Known) -> Id {
+        self.values.add(known)
+    }
+
+    // --- holders -------------------------------------------------------------------------------
+
+    /// Puts a value on the stack.
+    pub(super) fn push(&mut self, id: Id) {
+        self.values[id].holders += 1;
+        self.top().stack.push(Slot::new(id));
+    }
+
+    pub(super) fn push_new(&mut self, known: Known) -> Id {
+        let id = self.add(known);
+        self.push(id);
+        id
+    }
+
+    /// Takes the topmost value off the stack, which must be known. The caller has to put it somewhere, or to let go of it.
+    pub(super) fn take(&mut self) -> Id {
+        self.top().stack.pop().expect("a known value").id
+    }
+
+    /// A slot does not hold the value any more. Its references are released at the end of the micro-op if nothing else does.
+    pub(super) fn let_go(&mut self, id: Id) {
+        self.version += 1;
+        self.values[id].holders -= 1;
+        self.pending.push(id);
+    }
+
+    /// Sets a variable, whose old value is known, or is none of the code's business any more.
+    pub(super) fn set_local(&mut self, index: usize, slot: Slot) -> Option<Slot> {
+        let locals = &mut self.top().locals;
+        if locals.len() <= index {
+            locals.resize(index + 1, None);
+        }
+        locals[index].replace(slot)
+    }
+
+    pub(super) fn local(&self, index: usize) -> Option<Slot> {
+        self.frame().locals.get(index).copied().flatten()
+    }
+
+    // --- references ----------------------------------------------------------------------------
+
+    /// The references to a value that no slot in memory holds.
+    pub(super) fn free_references(&self, id: Id) -> Vec<Reference> {
+        let is_in_memory = |bits: Value| self.slots().any(|slot| slot.id == id && slot.memory == Some(bits));
+        self.values[id].references.iter().copied().filter(|reference| !is_in_memory(reference.bits)).collect()
+    }
+
+    /// Takes a reference away from a value that has more of them than holders. One that is not in memory.
+    pub(super) fn surplus(&mut self, id: Id) -> Option<Reference> {
+        if self.values[id].references.len() <= self.values[id].holders {
+            return None;
+        }
+        let reference = self.free_references(id).pop()?;
+        self.version += 1;
+        self.values[id].references.retain(|other| other.bits != reference.bits);
+        Some(reference)
+    }
+
+    /// The references to values that nothing holds since this micro-op has begun.
+    pub(super) fn lost_references(&self) -> Vec<Value> {
+        let mut lost: Vec<Value> = Vec::new();
+        for &id in self.pending.iter().filter(|&&id| self.values[id].holders == 0) {
+            for reference in &self.values[id].references {
+                if !lost.contains(&reference.bits) {
+                    lost.push(reference.bits);
+                }
+            }
+        }
+        lost
+    }
+
+    /// Slots of memory have taken over a reference: the code does not own it any more.
+    pub(super) fn forget_reference(&mut self, id: Id, bits: Option<Value>) {
+        self.version += 1;
+        self.values[id].references.retain(|reference| Some(reference.bits) != bits);
+    }
+
+    /// Nothing is known any more of the variables of frames, which are all in memory. Their values stay where they are.
+    pub(super) fn forget_locals(&mut self) {
+        self.version += 1;
+        for frame in &mut self.frames {
+            for slot in core::mem::take(&mut frame.locals).into_iter().flatten() {
+                let known = &mut self.values[slot.id];
+                known.holders -= 1;
+                known.references.retain(|reference| Some(reference.bits) != slot.memory);
+            }
+        }
+    }
+
+    /// Other code may have run: what an object looks like may have changed.
+    pub(super) fn forget_facts(&mut self) {
+        for known in self.values.all() {
+            known.version = None;
+            known.has_inline_values = false;
+        }
+    }
+
+    /// Whether few stores bring memory up to date: no frame and no number has to be made, and nothing to be released.
+    pub(super) fn is_almost_in_memory(&self) -> bool {
+        let stale = || self.slots().filter(|slot| slot.memory.is_none());
+        let has_surplus = |id: Id| self.values[id].references.len() > self.values[id].holders;
+        self.frames.iter().all(|frame| matches!(frame.place, Place::Memory(_)))
+            && self.pending.is_empty()
+            && self.slots().all(|slot| !has_surplus(slot.id))
+            && stale().count() <= MAX_STORES
+            && stale().all(|slot| !self.values[slot.id].is_only_a_number())
+    }
+
+    pub(super) fn number(&self, id: Id) -> Option<Number> {
+        self.values[id].number
+    }
+}
