@@ -11,6 +11,7 @@ HOST_GIL ?= enabled
 DISPATCH ?= tail
 EXPERIMENTAL_JIT ?=
 COMPILER ?= host
+TARGET ?=
 PREFIX ?= /usr/local
 
 words_HOST := release debug
@@ -18,10 +19,11 @@ words_HOST_GIL := enabled disabled
 words_DISPATCH := tail match
 words_EXPERIMENTAL_JIT := no yes yes-off interpreter interpreter-off
 words_COMPILER := host cranelift
+words_TARGET := aarch64-linux-gnu
 
 comma := ,
 listed = $(subst $() ,$(comma) ,$(words_$1))
-$(foreach variable,HOST HOST_GIL DISPATCH COMPILER $(if $(EXPERIMENTAL_JIT),EXPERIMENTAL_JIT), \
+$(foreach variable,HOST HOST_GIL DISPATCH COMPILER $(if $(EXPERIMENTAL_JIT),EXPERIMENTAL_JIT) $(if $(TARGET),TARGET), \
   $(if $(filter $($(variable)),$(words_$(variable))),, \
     $(error unknown $(variable)=$($(variable)): $(call listed,$(variable)))))
 
@@ -30,7 +32,7 @@ ifeq ($(COMPILER)$(filter interpreter interpreter-off,$(EXPERIMENTAL_JIT)),crane
 endif
 
 # Each kind has its own products, so that changing between them builds nothing twice.
-kind := $(if $(HOST_PYTHON),other,$(HOST))$(patsubst %,-%,$(filter match,$(DISPATCH)))$(EXPERIMENTAL_JIT:%=-jit-%)$(patsubst %,-%,$(filter cranelift,$(COMPILER)))
+kind := $(if $(HOST_PYTHON),other,$(HOST))$(TARGET:%=-%)$(patsubst %,-%,$(filter match,$(DISPATCH)))$(EXPERIMENTAL_JIT:%=-jit-%)$(patsubst %,-%,$(filter cranelift,$(COMPILER)))
 BUILD := $(if $(filter release,$(kind)),build,build/$(kind))
 target := $(if $(filter release,$(kind)),target,target/$(kind)-host)
 cargo_options := $(if $(filter match,$(DISPATCH)),--no-default-features) $(if $(filter cranelift,$(COMPILER)),--features jit)
@@ -64,9 +66,12 @@ export LC_ALL := C.UTF-8
 unexport LANGUAGE
 export HOST_PYTHON EXTRAS REPLACED C_OBJECTS root
 export REVAL_EXPERIMENTAL_JIT := $(EXPERIMENTAL_JIT)
+export REVAL_HOST_TARGET := $(TARGET)
 export CARGO_TARGET_DIR := $(CURDIR)/$(target)
 
-libreval := $(target)/release/libreval.a
+# Debian's name of the machine for which it is built, and Rust's.
+triple := $(TARGET:%-linux-gnu=%-unknown-linux-gnu)
+libreval := $(target)/$(triple:%=%/)release/libreval.a
 # The extension module, as wheels have it, and with all of its functions, for tests. It has no second tier.
 core := $(target)/attach/release/libreval.so
 whole_core := $(target)/attach/debug/libreval.so
@@ -93,6 +98,7 @@ help: ## this list
 	@echo 'EXPERIMENTAL_JIT=WORD         tier 2 as in configure --enable-experimental-jit, else as the host has it:'
 	@echo '                              $(call listed,EXPERIMENTAL_JIT); in build/release-jit-WORD/'
 	@echo 'COMPILER=cranelift            with EXPERIMENTAL_JIT=interpreter: hot traces become machine code, an experiment'
+	@echo 'TARGET=$(words_TARGET)      built for another machine and run in an emulator, in build/release-TARGET/'
 	@echo 'HOST_GIL=disabled             lib only: for the layouts of a free-threaded host'
 	@echo 'C_OBJECTS="ceval.o ..."       link these from C after all, to find out which one misbehaves'
 
@@ -181,6 +187,7 @@ test-full: need-test python ## CPython's whole test suite, the debug host, progr
 	$(if_default)$(MAKE) test-attach QUICK=1
 	$(if_default)tests/embedders
 	$(if_default)tests/build-bat
+	$(if_default)$(foreach machine,$(filter-out $(shell uname -m)-linux-gnu,$(words_TARGET)),$(MAKE) TARGET=$(machine) test-target)
 	$(if_default)$(MAKE) HOST=debug test-modules
 	$(if_default)$(MAKE) DISPATCH=match test-modules
 	$(if_default)$(MAKE) EXPERIMENTAL_JIT=no test-tier2
@@ -234,6 +241,10 @@ test-wheel: $(BUILD)/host.env ## the wheel for the packaged hosts, the source di
 test-tsan: python ## threads of a free-threaded host, as far as bytecode goes, under ThreadSanitizer: two minutes
 	tests/tsan/run
 
+test-target: host ## with TARGET=: what was built for another machine, in the emulator
+	@grep -qx REVAL_HOST_STD=0 $(BUILD)/host.env || $(MAKE) python
+	tests/target $(libreval)
+
 test-windows: need-test ## build.bat under wine, which is fetched: what it passes to cargo; a minute
 	tests/build-bat
 
@@ -265,7 +276,7 @@ install: ## what `make python` has built for C programs, into $(DESTDIR)$(PREFIX
 	DESTDIR='$(DESTDIR)' host/install $(BUILD) $(libreval) '$(PREFIX)'
 
 clean: ## remove what was built; the fetched host stays
-	rm -rf target $(filter-out build/trees build/sysroot build/tools,$(wildcard build/* build/.prefix))
+	rm -rf target $(filter-out build/trees% build/sysroot% build/tools,$(wildcard build/* build/.prefix))
 
 distclean: clean ## remove the fetched host too
 	rm -rf build
@@ -276,7 +287,7 @@ test-newcomer: ## clean clones in a minimal Debian userland, as README says: nee
 FORCE:
 .PHONY: help need-build need-test host lib core wheel python run symbols test test-full test-attach test-attach-clients \
   test-wheel test-modules test-tier2 test-tier2-full test-traces test-compiler test-micro-ops test-events test-clients test-faults \
-  test-faults-hot test-tsan test-windows test-newcomer fuzz bench bench-monitoring bench-gil bench-threads coverage \
+  test-faults-hot test-tsan test-target test-windows test-newcomer fuzz bench bench-monitoring bench-gil bench-threads coverage \
   install clean distclean FORCE
 .DELETE_ON_ERROR:
 # Two links at once would make the same things twice; cargo and the tests are parallel by themselves.

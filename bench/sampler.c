@@ -43,7 +43,11 @@ is_evaluator(uint64_t pc)
 static void
 take_sample(int signal, siginfo_t *info, void *context)
 {
+#if defined(__aarch64__)
+    uint64_t pc = ((ucontext_t *)context)->uc_mcontext.pc;
+#else
     uint64_t pc = (uint64_t)((ucontext_t *)context)->uc_mcontext.gregs[REG_RIP];
+#endif
     samples++;
     if (is_evaluator(pc)) {
         /* Reads a thread-local variable, so a signal handler may call it. */

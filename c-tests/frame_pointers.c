@@ -1,6 +1,6 @@
 /* Profilers that walk frame pointers, seen from inside: while Python code runs, the processor traps after every
-   instruction, and a signal handler walks from %rbp as they do. From each instruction of the evaluator the walk has to
-   reach _PyEval_EvalFrameDefault and the function that called it, here a frame evaluator (PEP 523) that stands
+   instruction, and a signal handler walks from the frame pointer as they do. From each instruction of the evaluator the
+   walk has to reach _PyEval_EvalFrameDefault and the function that called it, here a frame evaluator (PEP 523) that stands
    where perf's trampolines do. Nothing is claimed of the host's own functions: it may have been compiled without
    frame pointers. */
 
@@ -13,7 +13,6 @@
 #include <ucontext.h>
 #include <unistd.h>
 
-#define TRAP_FLAG 0x100
 #define DEEPEST 200
 
 /* --- the functions of this program ----------------------------------------------------------------------------- */
@@ -120,15 +119,87 @@ static PyObject *evaluate(PyThreadState *tstate, struct _PyInterpreterFrame *fra
     return result;
 }
 
-/* --- one step ---------------------------------------------------------------------------------------------------- */
+/* --- the processor ----------------------------------------------------------------------------------------------- */
+
+typedef struct {
+    uintptr_t pc, frame, stack;
+} Registers;
 
 static volatile sig_atomic_t stepping;
+
+#if defined(__x86_64__)
+
+#define STEP SIGTRAP
+#define ENOUGH 5000
+#define ENOUGH_FUNCTIONS 100
+#define TRAP_FLAG 0x100
+
+static Registers registers_of(void *context)
+{
+    const greg_t *registers = ((ucontext_t *)context)->uc_mcontext.gregs;
+    return (Registers){registers[REG_RIP], registers[REG_RBP], registers[REG_RSP]};
+}
+
+/* Whether the next instruction traps, from the return of the signal handler on. */
+static void trap(void *context)
+{
+    greg_t *flags = &((ucontext_t *)context)->uc_mcontext.gregs[REG_EFL];
+    *flags = stepping ? *flags | TRAP_FLAG : *flags & ~TRAP_FLAG;
+}
+
+static void start_steps(void)
+{
+    stepping = 1;
+    raise(STEP);
+}
+
+static void stop_steps(void) { stepping = 0; }
+
+#elif defined(__aarch64__)
+
+#include <sys/time.h>
+
+/* A process cannot make its own instructions trap here: a timer interrupts it instead. */
+#define STEP SIGALRM
+#define ENOUGH 500
+#define ENOUGH_FUNCTIONS 20
+
+static Registers registers_of(void *context)
+{
+    const mcontext_t *machine = &((ucontext_t *)context)->uc_mcontext;
+    return (Registers){machine->pc, machine->regs[29], machine->sp};
+}
+
+static void trap(void *context) { (void)context; }
+
+static void set_timer(int microseconds)
+{
+    struct itimerval timer = {{0, microseconds}, {0, microseconds}};
+    CHECK(setitimer(ITIMER_REAL, &timer, NULL) == 0);
+}
+
+static void start_steps(void)
+{
+    stepping = 1;
+    set_timer(200);
+}
+
+static void stop_steps(void)
+{
+    set_timer(0);
+    stepping = 0;
+}
+
+#endif
+
+/* --- one step ---------------------------------------------------------------------------------------------------- */
+
 static uintptr_t stack_end;
 static long walks, lost_entry, lost_evaluator;
 static Function *first_lost;
 static uintptr_t first_lost_at;
 
-/* Walks from %rbp; says whether it meets a return address into the entry, and the innermost evaluator's frame. */
+/* Walks from a frame; says whether it meets a return address into the entry, and the innermost evaluator's frame. */
 static void walk(uintptr_t frame, uintptr_t stack, int *entry, int *evaluator)
 {
     *entry = *evaluator = 0;
@@ -152,20 +223,19 @@ static void walk(uintptr_t frame, uintptr_t stack, int *entry, int *evaluator)
 static void step(int signal, siginfo_t *info, void *context)
 {
     (void)signal, (void)info;
-    greg_t *registers = ((ucontext_t *)context)->uc_mcontext.gregs;
+    Registers registers = registers_of(context);
+    trap(context);
     if (!stepping) {
-        registers[REG_EFL] &= ~TRAP_FLAG;
         return;
     }
-    registers[REG_EFL] |= TRAP_FLAG;
-    Function *function = function_at(registers[REG_RIP]);
+    Function *function = function_at(registers.pc);
     if (function == NULL || function->kind == OTHER || depth == 0) {
         return;
     }
     walks++;
     function->steps++;
     int entry, evaluator;
-    walk(registers[REG_RBP], registers[REG_RSP], &entry, &evaluator);
+    walk(registers.frame, registers.stack, &entry, &evaluator);
     int entry_is_missing = function->kind == INSTRUCTION && !entry;
     /* Deeper calls go through functions of the host, unless each has an evaluator of its own. */
     int evaluator_is_missing = !once && !evaluator;
@@ -173,11 +243,11 @@ static void step(int signal, siginfo_t *info, void *context)
     lost_evaluator += evaluator_is_missing;
     if (first_lost == NULL && (entry_is_missing || evaluator_is_missing)) {
         first_lost = function;
-        first_lost_at = registers[REG_RIP];
+        first_lost_at = registers.pc;
     }
 }
 
-/* Calls a function of __main__, one trap an instruction. */
+/* Calls a function of __main__, one trap an instruction; where a timer interrupts, until it has done so often. */
 static void call_in_steps(const char *name)
 {
     walks = lost_entry = lost_evaluator = 0;
@@ -185,19 +255,20 @@ static void call_in_steps(const char *name)
     PyObject *function = value(name);
     PyInterpreterState *interp = PyInterpreterState_Get();
     _PyInterpreterState_SetEvalFrameFunc(interp, evaluate);
-    stepping = 1;
-    raise(SIGTRAP);
-    PyObject *result = PyObject_CallNoArgs(function);
-    stepping = 0;
+    start_steps();
+    do {
+        PyObject *result = PyObject_CallNoArgs(function);
+        CHECK(result != NULL && depth == 0);
+        Py_XDECREF(result);
+    } while (walks <= ENOUGH && failures == 0);
+    stop_steps();
     _PyInterpreterState_SetEvalFrameFunc(interp, _PyEval_EvalFrameDefault);
-    CHECK(result != NULL && depth == 0);
-    Py_XDECREF(result);
     Py_DECREF(function);
     if (first_lost != NULL) {
         printf("# first lost in %s+%#lx\n", first_lost->name, (long)(first_lost_at - first_lost->start));
     }
     printf("# %ld instructions of the evaluator\n", walks);
-    CHECK(walks > 5000);
+    CHECK(walks > ENOUGH);
     CHECK(lost_entry == 0);
     CHECK(lost_evaluator == 0);
 }
@@ -267,8 +338,8 @@ int main(void)
     CHECK(on_reference() ? instructions == 0 : instructions > 200);
 
     start_python();
-    struct sigaction action = {.sa_sigaction = step, .sa_flags = SA_SIGINFO};
-    CHECK(sigaction(SIGTRAP, &action, NULL) == 0);
+    struct sigaction action = {.sa_sigaction = step, .sa_flags = SA_SIGINFO | SA_RESTART};
+    CHECK(sigaction(STEP, &action, NULL) == 0);
     CHECK(run(program) == 0);
     /* First as the compiler has made it, then specialized. */
     call_in_steps("work");
@@ -282,7 +353,7 @@ int main(void)
             met += functions[i].kind == INSTRUCTION && functions[i].steps > 0;
         }
         printf("# %zu functions\n", met);
-        CHECK(met > 100);
+        CHECK(met > ENOUGH_FUNCTIONS);
     }
     CHECK(Py_FinalizeEx() == 0);
     return results();

@@ -34,7 +34,7 @@ apt_errors() {
 }
 
 # apt_open DIR PACKAGE SUITE...: from here on apt-get works inside DIR, with the index of the first SUITE
-# that has PACKAGE. An index that is there already stays.
+# that has PACKAGE. An index that is there already stays. The packages are for this machine, or for $architecture.
 apt_open() {
     dir=$1 package=$2
     shift 2
@@ -71,6 +71,8 @@ apt_open() {
 		Acquire::Retries "3";
 		Debug::NoLocking "true";
 		CONF
+        [ -z "${architecture:-}" ] ||
+            echo "APT::Architecture \"$architecture\"; APT::Architectures { \"$architecture\"; };"
     } > "$dir/apt.conf"
     export APT_CONFIG="$dir/apt.conf"
     [ ! -e "$dir/suite" ] || return 0

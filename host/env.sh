@@ -2,6 +2,8 @@
 # shellcheck shell=sh
 
 export LC_ALL=C # comm(1) and sort(1) have to agree
+# Stands before the names of gcc and binutils. host.env has it if the host is for another machine.
+export CROSS_COMPILE=
 
 die() { echo "${0##*/}: $*" >&2; exit 1; }
 
@@ -57,7 +59,7 @@ functions_of() { replaced_functions | awk -v object="$1" '$1 == object { print $
 
 # Prints the HACL* functions that the host's archive calls without having them.
 host_lacks_hacl() {
-    nm -A "$REVAL_HOST_ARCHIVE" 2>/dev/null |
+    "${CROSS_COMPILE}nm" -A "$REVAL_HOST_ARCHIVE" 2>/dev/null |
         awk '$NF ~ /^_Py_LibHacl_/ { if ($(NF-1) == "U") used[$NF] = 1; else have[$NF] = 1 }
              END { for (name in used) if (!(name in have)) print name }' | sort
 }

@@ -61,10 +61,13 @@ mod tests {
     use super::*;
 
     #[test]
-    #[cfg(target_arch = "x86_64")]
+    #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
     fn published_code_runs() {
-        // mov eax, 42; ret
-        let block = Block::publish(&[0xb8, 42, 0, 0, 0, 0xc3]).expect("memory");
+        #[cfg(target_arch = "x86_64")] // mov eax, 42; ret
+        let code = [0xb8, 42, 0, 0, 0, 0xc3];
+        #[cfg(target_arch = "aarch64")] // mov w0, #42; ret
+        let code = [0x40, 0x05, 0x80, 0x52, 0xc0, 0x03, 0x5f, 0xd6];
+        let block = Block::publish(&code).expect("memory");
         // SAFETY: the code is a function without parameters that returns an integer.
         unsafe {
             let function: extern "C" fn() -> i32 = core::mem::transmute(block.start());
