@@ -180,7 +180,7 @@ test-full: need-test python ## CPython's whole test suite, the debug host, progr
 	$(if_default)tests/tsan/run 120
 	$(if_default)$(MAKE) test-attach QUICK=1
 	$(if_default)tests/embedders
-	$(if_default)tests/build-bat
+	$(if_default)$(MAKE) test-windows
 	$(if_default)$(MAKE) HOST=debug test-modules
 	$(if_default)$(MAKE) DISPATCH=match test-modules
 	$(if_default)$(MAKE) EXPERIMENTAL_JIT=no test-tier2
@@ -234,8 +234,9 @@ test-wheel: $(BUILD)/host.env ## the wheel for the packaged hosts, the source di
 test-tsan: python ## threads of a free-threaded host, as far as bytecode goes, under ThreadSanitizer: two minutes
 	tests/tsan/run
 
-test-windows: need-test ## build.bat under wine, which is fetched: what it passes to cargo; a minute
+test-windows: need-test $(BUILD)/host.env ## the library for Windows, as far as wine and mingw can tell, and build.bat: fetches both; MINUTES
 	tests/build-bat
+	tests/windows
 
 test-faults: python ## only the storms: threads, signals, forks, interpreters, ends of programs
 	tests/faults
