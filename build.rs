@@ -229,9 +229,31 @@ fn bindings(include: &Path, clang_args: &[String]) -> String {
         .generate();
     let bindings =
         bindings.unwrap_or_else(|error| fail(&format!("the host's headers could not be read: {error}")));
-    bindings.write_to_file(&made).expect("OUT_DIR is writable");
+    let text = with_unsigned_enums(&bindings.to_string());
+    std::fs::write(&made, &text).expect("OUT_DIR is writable");
     std::fs::write(stamp, wanted).expect("OUT_DIR is writable");
-    std::fs::read_to_string(made).expect("just written")
+    text
+}
+
+/// Bindgen's text with `c_uint` as the type of an enum without negative values, as it is with most compilers. That of MSVC
+/// has only `int`, of the same size.
+fn with_unsigned_enums(text: &str) -> String {
+    let int_alias =
+        |line: &str| Some(line.strip_prefix("pub type ")?.strip_suffix(" = ::core::ffi::c_int;")?.to_owned());
+    let mut enums: HashMap<String, bool> = HashMap::new();
+    for line in text.lines() {
+        let constant = line.strip_prefix("pub const ").and_then(|rest| rest.split_once(": "));
+        if let Some((type_, value)) = constant.and_then(|(_, rest)| rest.split_once(" = ")) {
+            *enums.entry(type_.to_owned()).or_default() |= value.starts_with('-');
+        }
+    }
+    let lines = text.lines().map(|line| match int_alias(line) {
+        Some(name) if enums.get(&name) == Some(&false) => {
+            format!("pub type {name} = ::core::ffi::c_uint;\n")
+        }
+        _ => format!("{line}\n"),
+    });
+    lines.collect()
 }
 
 /// Writes `micro_op.rs`: the numbers of the host's micro-ops, under their names in lower case without the

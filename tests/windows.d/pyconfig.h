@@ -11,7 +11,10 @@
 #define Py_ENABLE_SHARED 1
 #define HAVE_DECLSPEC_DLL
 
-/* Windows 10, which has slim locks. */
+/* Windows 10, which has slim locks. Mingw's headers may have chosen already. */
+#undef WINVER
+#undef _WIN32_WINNT
+#undef NTDDI_VERSION
 #define WINVER 0x0A00
 #define _WIN32_WINNT 0x0A00
 #define NTDDI_VERSION 0x0A000000
