@@ -1,6 +1,8 @@
 //! The queues of this platform with real threads.
 
 use std::cell::UnsafeCell;
+#[cfg(not(windows))]
+use std::ffi::c_char;
 use std::mem::zeroed;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
@@ -10,6 +12,13 @@ use super::platform::Count;
 use super::{Deadline, Queues, SystemError};
 use crate::breaker::gil::Queue;
 use crate::host::ffi;
+
+/// What the queues call if a function of pthreads fails.
+#[cfg(not(windows))]
+#[unsafe(no_mangle)]
+extern "C" fn _Py_FatalErrorFunc(_function: *const c_char, _message: *const c_char) -> ! {
+    unreachable!("the mutexes of tests are not overwritten");
+}
 
 /// A lock of its own, with queues.
 struct Lock {
