@@ -234,7 +234,7 @@ test-wheel: $(BUILD)/host.env ## the wheel for the packaged hosts, the source di
 test-tsan: python ## threads of a free-threaded host, as far as bytecode goes, under ThreadSanitizer: two minutes
 	tests/tsan/run
 
-test-windows: need-test $(BUILD)/host.env ## the library for Windows, as far as wine and mingw can tell, and build.bat: fetches both; MINUTES
+test-windows: need-test $(BUILD)/host.env ## the library for Windows, as far as wine and mingw can tell, and build.bat: fetches both; some minutes
 	tests/build-bat
 	tests/windows
 
