@@ -187,7 +187,6 @@ test-full: need-test python ## CPython's whole test suite, the debug host, progr
 	$(if_default)$(MAKE) test-attach QUICK=1
 	$(if_default)tests/embedders
 	$(if_default)tests/build-bat
-	$(if_default)$(foreach machine,$(filter-out $(shell uname -m)-linux-gnu,$(words_TARGET)),$(MAKE) TARGET=$(machine) test-target)
 	$(if_default)$(MAKE) HOST=debug test-modules
 	$(if_default)$(MAKE) DISPATCH=match test-modules
 	$(if_default)$(MAKE) EXPERIMENTAL_JIT=no test-tier2
@@ -245,8 +244,9 @@ test-target: host ## with TARGET=: what was built for another machine, in the em
 	@grep -qx REVAL_HOST_STD=0 $(BUILD)/host.env || $(MAKE) python
 	tests/target $(libreval)
 
-test-windows: need-test ## build.bat under wine, which is fetched: what it passes to cargo; a minute
+test-windows: need-test $(BUILD)/host.env ## the library for Windows, as far as wine and mingw can tell, and build.bat: fetches both; some minutes
 	tests/build-bat
+	tests/windows
 
 test-faults: python ## only the storms: threads, signals, forks, interpreters, ends of programs
 	tests/faults

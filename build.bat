@@ -1,6 +1,7 @@
 @echo off
 rem Builds the library for Windows, as `make lib` does on Unix. The flags mean what they mean
-rem to CPython's PCbuild\build.bat.
+rem to CPython's PCbuild\build.bat. The library is a static one: a DLL could not leave the host's
+rem symbols undefined, and the host keeps most of them to itself.
 rem build.rs reads the variables that this script sets: REVAL_HOST_* and REVAL_EXPERIMENTAL_JIT.
 setlocal
 
@@ -30,8 +31,11 @@ goto flags
 
 :check
 set "profile="
+rem The library is one object, so that a linker which takes anything of it takes the check of the host. In a release, it
+rem is one already.
+set "units="
 if /i "%configuration%"=="Release" set "profile=--release" & set "REVAL_HOST_DEBUG=0"
-if /i "%configuration%"=="Debug" set "profile=--profile dev" & set "REVAL_HOST_DEBUG=1"
+if /i "%configuration%"=="Debug" set "profile=--profile dev" & set "units=-Ccodegen-units=1" & set "REVAL_HOST_DEBUG=1"
 if not defined profile goto bad_configuration
 set "target="
 if /i "%platform%"=="x64" set "target=x86_64-pc-windows-msvc"
@@ -41,18 +45,28 @@ if "%gil_disabled%"=="1" if not "%tier2%"=="no" goto conflict
 
 if not defined HOST_PYTHON goto no_host
 set "HOST_PYTHON=%HOST_PYTHON:"=%"
-for %%I in ("%HOST_PYTHON%") do set "REVAL_HOST_INCLUDE=%%~dpIinclude"
-if not exist "%REVAL_HOST_INCLUDE%\internal\pycore_ceval.h" goto no_headers
-
-rem Everything that build.rs reads is set or deleted here, so that nothing is inherited.
+rem An installed host has all headers beside its python.exe. One in PCbuild has its pyconfig.h there, and the others in
+rem the sources.
+for %%I in ("%HOST_PYTHON%") do set "host_folder=%%~dpI"
+for %%I in ("%host_folder%..\..\Include") do set "sources=%%~fI"
+set "REVAL_HOST_INCLUDE=%host_folder%include"
 set "REVAL_HOST_PLATINCLUDE="
+if exist "%REVAL_HOST_INCLUDE%\internal\pycore_ceval.h" goto build
+if not exist "%host_folder%pyconfig.h" goto no_headers
+if not exist "%sources%\internal\pycore_ceval.h" goto no_headers
+set "REVAL_HOST_INCLUDE=%sources%"
+set "REVAL_HOST_PLATINCLUDE=%host_folder%"
+
+:build
+rem Everything that build.rs reads is set or deleted in this script, so that nothing is inherited.
 set "REVAL_HOST_TIER2="
 set "REVAL_HOST_GIL_DISABLED=%gil_disabled%"
 set "REVAL_EXPERIMENTAL_JIT=%tier2%"
 
 rem cargo looks for .cargo\config.toml in the current folder.
 pushd "%~dp0"
-cargo build --lib %profile% --target %target%
+if defined units set "units=-- %units%"
+cargo rustc --lib --crate-type staticlib %profile% --target %target% %units%
 set "status=%ERRORLEVEL%"
 popd
 exit /b %status%
@@ -91,7 +105,9 @@ exit /b 0
 :usage
 echo Usage: build.bat [flags]
 echo.
-echo Builds the library for the CPython 3.14 whose python.exe the variable HOST_PYTHON names.
+echo Builds reval.lib and reval.h in target\PLATFORM\CONFIGURATION, for the CPython 3.14 whose python.exe the variable
+echo HOST_PYTHON names: an installed one, or the one in PCbuild of CPython's sources. README says how CPython is then
+echo linked with it, and what this script needs. Where cargo puts files, CARGO_TARGET_DIR changes as usual.
 echo If flags contradict each other, the last one counts.
 echo.
 echo   -h                                   print this text

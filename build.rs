@@ -7,6 +7,8 @@ use std::collections::HashMap;
 use std::env;
 use std::path::{Path, PathBuf};
 
+#[path = "include/dll.rs"]
+mod dll;
 #[path = "include/generate.rs"]
 mod generate;
 
@@ -170,17 +172,25 @@ fn main() {
     // What patch releases have changed that only shows in functions which the host hides.
     cfg("host_keeps_a_chunk", bindings.contains("pub datastack_cached_chunk:"));
     cfg("host_unpacks_class_methods", bindings.contains("pub fn _PyClassMethod_GetFunc("));
+    let windows = env::var_os("CARGO_CFG_WINDOWS").is_some();
+    let msvc = env::var("CARGO_CFG_TARGET_ENV").is_ok_and(|env| env == "msvc");
     if attach {
         opcode_tables(&include);
     } else {
         headers(&bindings, gil_disabled, debug, tier2);
+        if windows {
+            dll_exports(&include, gil_disabled, tier2, msvc);
+        }
     }
 
     // Symbols of the host stay undefined in the library and in the tests of its pure parts; a host
     // (or the interpreter the tests run in) supplies them. An extension module is a shared library only, in which they
-    // may be anyway, and not every linker knows the option.
-    if !attach {
+    // may be anyway, and not every linker knows the option. On Windows, only the tests need that: a DLL cannot leave
+    // symbols undefined, so the library is a static one; and the linker of MSVC has no such option.
+    if !attach && !windows {
         println!("cargo:rustc-link-arg=-Wl,--unresolved-symbols=ignore-all");
+    } else if windows && !msvc {
+        println!("cargo:rustc-link-arg=-Wl,--noinhibit-exec");
     }
 }
 
@@ -205,6 +215,9 @@ fn bindings(include: &Path, clang_args: &[String]) -> String {
     let bindings = bindgen::Builder::default()
         .header(wrapper.to_str().expect("a UTF-8 path"))
         .clang_args(clang_args)
+        // `long long` on Windows.
+        .blocklist_type("Py_ssize_t")
+        .raw_line("pub type Py_ssize_t = isize;")
         // Defined twice by the system's headers.
         .blocklist_item("FP_.*")
         .blocklist_item("IPPORT.*")
@@ -216,9 +229,31 @@ fn bindings(include: &Path, clang_args: &[String]) -> String {
         .generate();
     let bindings =
         bindings.unwrap_or_else(|error| fail(&format!("the host's headers could not be read: {error}")));
-    bindings.write_to_file(&made).expect("OUT_DIR is writable");
+    let text = with_unsigned_enums(&bindings.to_string());
+    std::fs::write(&made, &text).expect("OUT_DIR is writable");
     std::fs::write(stamp, wanted).expect("OUT_DIR is writable");
-    std::fs::read_to_string(made).expect("just written")
+    text
+}
+
+/// Bindgen's text with `c_uint` as the type of an enum without negative values, as it is with most compilers. That of MSVC
+/// has only `int`, of the same size.
+fn with_unsigned_enums(text: &str) -> String {
+    let int_alias =
+        |line: &str| Some(line.strip_prefix("pub type ")?.strip_suffix(" = ::core::ffi::c_int;")?.to_owned());
+    let mut enums: HashMap<String, bool> = HashMap::new();
+    for line in text.lines() {
+        let constant = line.strip_prefix("pub const ").and_then(|rest| rest.split_once(": "));
+        if let Some((type_, value)) = constant.and_then(|(_, rest)| rest.split_once(" = ")) {
+            *enums.entry(type_.to_owned()).or_default() |= value.starts_with('-');
+        }
+    }
+    let lines = text.lines().map(|line| match int_alias(line) {
+        Some(name) if enums.get(&name) == Some(&false) => {
+            format!("pub type {name} = ::core::ffi::c_uint;\n")
+        }
+        _ => format!("{line}\n"),
+    });
+    lines.collect()
 }
 
 /// Writes `micro_op.rs`: the numbers of the host's micro-ops, under their names in lower case without the
@@ -262,6 +297,19 @@ fn opcode_tables(include: &Path) {
     let out = PathBuf::from(env::var_os("OUT_DIR").expect("set by cargo"));
     let text = table("CACHES", "_PyOpcode_Caches") + &table("DEOPT", "_PyOpcode_Deopt");
     std::fs::write(out.join("opcode_tables.rs"), text).expect("OUT_DIR is writable");
+}
+
+/// Writes `exports.s`: what a DLL with the library in it shows to other programs.
+fn dll_exports(include: &Path, gil_disabled: bool, tier2: Tier2, msvc: bool) {
+    // As in src/exports/mod.rs.
+    let is_compiled = |file: &Path| match file.file_stem().and_then(|stem| stem.to_str()) {
+        Some("codeobject" | "index_pool") => gil_disabled,
+        Some("optimizer" | "optimizer_symbols") => tier2.bits != 0,
+        _ => true,
+    };
+    let out = PathBuf::from(env::var_os("OUT_DIR").expect("set by cargo"));
+    let text = dll::directives(include, Path::new("src/exports"), is_compiled, msvc);
+    std::fs::write(out.join("exports.s"), text).expect("OUT_DIR is writable");
 }
 
 /// Writes `reval.h` beside the library, and what the C tests need: `signatures.h`, and `reval.h` as it is for each

@@ -17,7 +17,7 @@
 
 use core::num::NonZeroUsize;
 
-use super::sync::{AtomicI32, AtomicUsize, Ordering};
+use super::sync::{AtomicI32, AtomicSwitches, AtomicUsize, Ordering, Switches};
 
 const FREE: usize = 0;
 const PARKED: usize = 1;
@@ -79,10 +79,10 @@ pub(crate) trait World {
         wanted: impl FnOnce() -> bool,
         timed_out: impl FnOnce(),
     );
-    /// Wakes one thread in `queue`. First runs `action`, with whether more threads may be in the queue.
-    fn wake_one(&self, queue: Queue, action: impl FnOnce(bool));
-    /// Wakes all threads in `queue`.
-    fn wake_all(&self, queue: Queue);
+    /// Wakes one taker. First runs `action`, with whether more takers may be in their queue.
+    fn wake_taker(&self, action: impl FnOnce(bool));
+    /// Wakes all droppers.
+    fn wake_droppers(&self);
     /// Runs `action` while the queues are locked.
     #[cfg_attr(py_gil_disabled, allow(dead_code))]
     fn with_queues<T>(&self, action: impl FnOnce() -> T) -> T;
@@ -107,7 +107,7 @@ pub(crate) struct NotLocked;
 #[derive(Clone, Copy)]
 struct Patience<D> {
     /// The number of switches when the thread began to wait.
-    switches: usize,
+    switches: Switches,
     ends: D,
 }
 
@@ -118,7 +118,7 @@ pub(crate) struct Gil<'a, W> {
     /// The thread that holds the lock, or held it last.
     pub(crate) last_holder: &'a AtomicUsize,
     /// Number of times the lock passed to another thread. Changed by the holder only.
-    pub(crate) switches: &'a AtomicUsize,
+    pub(crate) switches: &'a AtomicSwitches,
     /// Whether the lock is held. For debuggers.
     pub(crate) locked: &'a AtomicI32,
     pub(crate) world: W,
@@ -136,7 +136,7 @@ impl<W: World> Gil<'_, W> {
             self.switches.store(self.switches.load(Ordering::Relaxed).wrapping_add(1), Ordering::Relaxed);
         }
         if switching {
-            self.world.wake_all(Queue::Droppers);
+            self.world.wake_droppers();
         }
         Ok(())
     }
@@ -265,7 +265,7 @@ impl<W: World> Gil<'_, W> {
     #[inline(never)]
     fn release_contended(&self, me: Option<Holder>) -> bool {
         let mut requested = false;
-        self.world.wake_one(Queue::Takers, |more| {
+        self.world.wake_taker(|more| {
             requested = me.is_some_and(|me| self.world.is_drop_requested(me));
             let parked = if more { PARKED } else { 0 };
             let switching = if requested { SWITCHING } else { 0 };

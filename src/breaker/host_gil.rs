@@ -7,10 +7,10 @@ use std::time::Duration;
 use super::gil::{Gil, HOLDER_ALIGNMENT, Holder, Queue, World};
 use super::queues::{Deadline, Queues};
 use super::word::{EvalBreaker, Request};
-use crate::host::{ThreadState, ffi};
+use crate::host::{AtomicULong, ThreadState, ffi};
 
 static_assertions::const_assert!(align_of::<ffi::PyThreadState>() >= HOLDER_ALIGNMENT);
-static_assertions::assert_eq_size!(core::ffi::c_ulong, usize);
+static_assertions::assert_eq_size!(*mut ffi::PyThreadState, AtomicUsize);
 
 /// An interpreter's lock (`struct _gil_runtime_state`), borrowed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -45,8 +45,9 @@ impl World for Host {
 
     fn one_interval_from_now(&self) -> Deadline {
         // SAFETY: threads that wait for the lock keep it alive; all code changes the interval atomically.
-        let interval = unsafe { AtomicUsize::from_ptr(self.interval.cast()) }.load(Ordering::Relaxed);
-        Deadline::after(Duration::from_micros(interval.max(1) as u64))
+        let interval = unsafe { AtomicULong::from_ptr(self.interval) }.load(Ordering::Relaxed);
+        #[allow(clippy::useless_conversion, reason = "C's `unsigned long` has 4 bytes on Windows")]
+        Deadline::after(Duration::from_micros(interval.max(1).into()))
     }
 
     fn sleep(
@@ -59,12 +60,12 @@ impl World for Host {
         self.queues.sleep(queue, deadline, wanted, timed_out);
     }
 
-    fn wake_one(&self, queue: Queue, action: impl FnOnce(bool)) {
-        self.queues.wake_one(queue, action);
+    fn wake_taker(&self, action: impl FnOnce(bool)) {
+        self.queues.wake_taker(action);
     }
 
-    fn wake_all(&self, queue: Queue) {
-        self.queues.wake_all(queue);
+    fn wake_droppers(&self) {
+        self.queues.wake_droppers();
     }
 
     fn with_queues<T>(&self, action: impl FnOnce() -> T) -> T {
@@ -121,7 +122,7 @@ impl HostGil {
             Gil {
                 word: queues.word(),
                 last_holder: AtomicUsize::from_ptr((&raw mut (*self.0).last_holder).cast()),
-                switches: AtomicUsize::from_ptr((&raw mut (*self.0).switch_number).cast()),
+                switches: queues.switches(),
                 locked: AtomicI32::from_ptr(&raw mut (*self.0).locked),
                 world: Host { queues, interval: &raw mut (*self.0).interval },
             }

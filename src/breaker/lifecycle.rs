@@ -2,12 +2,12 @@
 //! the GIL of a free-threaded host. Source: `pycore_gil.h`, `pycore_ceval.h`.
 
 use core::ffi::{c_int, c_ulong};
-use core::sync::atomic::{AtomicUsize, Ordering};
+use core::sync::atomic::Ordering;
 
 use super::host_gil::HostGil;
 use super::queues::Queues;
 use super::{pending, threads};
-use crate::host::{ThreadState, ffi};
+use crate::host::{AtomicULong, ThreadState, ffi};
 
 /// The default switch interval, in microseconds.
 const DEFAULT_INTERVAL: c_ulong = 5000;
@@ -45,10 +45,10 @@ impl HostGil {
     ///
     /// # Safety
     /// The lock's memory outlives the uses of the result.
-    unsafe fn interval(self) -> &'static AtomicUsize {
+    unsafe fn interval(self) -> &'static AtomicULong {
         // SAFETY: the memory lives long enough (caller), and all code changes the interval atomically once the
         // lock exists.
-        unsafe { AtomicUsize::from_ptr((&raw mut (*self.as_ptr()).interval).cast()) }
+        unsafe { AtomicULong::from_ptr(&raw mut (*self.as_ptr()).interval) }
     }
 }
 
@@ -151,7 +151,7 @@ pub(crate) unsafe fn set_switch_interval(tstate: ThreadState, microseconds: c_ul
     // SAFETY: interpreter and GIL are live, since the thread is attached (caller).
     unsafe {
         let gil = HostGil::of(tstate.interp());
-        gil.interval().store(microseconds as usize, Ordering::Relaxed);
+        gil.interval().store(microseconds, Ordering::Relaxed);
     }
 }
 
@@ -163,7 +163,7 @@ pub(crate) unsafe fn switch_interval(tstate: ThreadState) -> c_ulong {
     // SAFETY: interpreter and GIL are live, since the thread is attached (caller).
     unsafe {
         let gil = HostGil::of(tstate.interp());
-        gil.interval().load(Ordering::Relaxed) as c_ulong
+        gil.interval().load(Ordering::Relaxed)
     }
 }
 

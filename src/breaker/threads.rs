@@ -143,3 +143,17 @@ pub(crate) unsafe fn attach(tstate: ThreadState, caller: &CStr) {
         ffi::_PyThreadState_Attach(tstate.as_ptr());
     }
 }
+
+/// As [`attach`]. On Windows, also preserves what `GetLastError` returns, which callers check only after they have
+/// attached: looking up a thread-local variable there changes it.
+///
+/// # Safety
+/// As for [`attach`].
+pub(crate) unsafe fn attach_again(tstate: ThreadState, caller: &CStr) {
+    #[cfg(windows)]
+    let error = super::system_error::SystemError::last();
+    // SAFETY: the callee has the same contract.
+    unsafe { attach(tstate, caller) };
+    #[cfg(windows)]
+    error.restore();
+}

@@ -345,22 +345,16 @@ mod platform {
 
 #[cfg(windows)]
 mod platform {
-    use super::StackBounds;
-
-    #[link(name = "kernel32")]
-    unsafe extern "system" {
-        fn GetCurrentThreadStackLimits(low: *mut usize, high: *mut usize);
-        fn SetThreadStackGuarantee(size: *mut u32) -> i32;
-    }
+    use super::{StackBounds, ffi};
 
     pub(super) fn stack_bounds() -> Option<StackBounds> {
         let (mut low, mut high, mut guarantee) = (0, 0, 0);
         // SAFETY: both functions only store into the variables passed; a guarantee of size zero is a query.
         unsafe {
-            GetCurrentThreadStackLimits(&raw mut low, &raw mut high);
-            SetThreadStackGuarantee(&raw mut guarantee);
+            ffi::GetCurrentThreadStackLimits(&raw mut low, &raw mut high);
+            ffi::SetThreadStackGuarantee(&raw mut guarantee);
         }
-        Some(StackBounds { base: low + guarantee as usize, top: high })
+        Some(StackBounds { base: low as usize + guarantee as usize, top: high as usize })
     }
 }
 

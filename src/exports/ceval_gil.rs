@@ -250,14 +250,15 @@ pub unsafe extern "C" fn PyEval_SaveThread() -> *mut ffi::PyThreadState {
 }
 
 /// Attaches the calling thread with the state that `PyEval_SaveThread` returned. Does not return if the
-/// interpreter is being finalized. Declared in `ceval.h`.
+/// interpreter is being finalized. Preserves `errno`, and on Windows what `GetLastError` returns. Declared in
+/// `ceval.h`.
 ///
 /// # Safety
 /// As for `PyEval_AcquireThread`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn PyEval_RestoreThread(tstate: *mut ffi::PyThreadState) {
     // SAFETY: the callee has the same contract.
-    unsafe { threads::attach(ThreadState::from_ptr(tstate), c"PyEval_RestoreThread") }
+    unsafe { threads::attach_again(ThreadState::from_ptr(tstate), c"PyEval_RestoreThread") }
 }
 
 // --- requests to threads --------------------------------------------------------------------

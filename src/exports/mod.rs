@@ -30,3 +30,7 @@ mod optimizer_symbols;
 #[cfg(not(feature = "attach"))]
 mod reval;
 mod specialize;
+
+// What a DLL that the library is linked into shows to other programs. On Windows, the linker is told by its objects.
+#[cfg(all(windows, not(test)))]
+core::arch::global_asm!(include_str!(concat!(env!("OUT_DIR"), "/exports.s")));

@@ -49,7 +49,7 @@ unsafe fn shared<'a>(object: *mut PyObject) -> &'a AtomicIsize {
 
 /// Whether this library can identify the calling thread. Otherwise the host's functions do the work.
 const KNOWS_THREADS: bool =
-    cfg!(all(any(target_arch = "x86_64", target_arch = "aarch64"), target_os = "linux"));
+    cfg!(all(any(target_arch = "x86_64", target_arch = "aarch64"), any(target_os = "linux", windows)));
 
 /// The host's identifier of the calling thread (`_Py_ThreadId`). Only meaningful if [`KNOWS_THREADS`].
 #[inline(always)]
@@ -65,7 +65,20 @@ fn thread_id() -> usize {
     unsafe {
         core::arch::asm!("mrs {}, tpidr_el0", out(reg) id, options(pure, nomem, nostack, preserves_flags));
     }
-    #[cfg(not(all(any(target_arch = "x86_64", target_arch = "aarch64"), target_os = "linux")))]
+    #[cfg(all(target_arch = "x86_64", windows))]
+    // SAFETY: this word of a thread's block (`NT_TIB.Self`) is the block's own address, and never changes.
+    unsafe {
+        core::arch::asm!("mov {}, gs:[0x30]", out(reg) id, options(pure, nomem, nostack, preserves_flags));
+    }
+    #[cfg(all(target_arch = "aarch64", windows))]
+    // SAFETY: copies the register that Windows reserves for the address of a thread's block.
+    unsafe {
+        core::arch::asm!("mov {}, x18", out(reg) id, options(pure, nomem, nostack, preserves_flags));
+    }
+    #[cfg(not(all(
+        any(target_arch = "x86_64", target_arch = "aarch64"),
+        any(target_os = "linux", windows)
+    )))]
     {
         id = 0;
     }

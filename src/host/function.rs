@@ -370,7 +370,7 @@ pub(crate) unsafe fn vectorcall_of(callable: *mut PyObject) -> ffi::vectorcallfu
     // at that offset.
     unsafe {
         let type_ = type_of(callable);
-        if type_flags(type_) & u64::from(ffi::Py_TPFLAGS_HAVE_VECTORCALL) == 0 {
+        if type_flags(type_) & ffi::Py_TPFLAGS_HAVE_VECTORCALL == 0 {
             return None;
         }
         callable.cast::<u8>().offset((*type_).tp_vectorcall_offset).cast::<ffi::vectorcallfunc>().read()

@@ -5,8 +5,9 @@
 
 #[cfg(py_gil_disabled)]
 use core::sync::atomic::AtomicU8;
-use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use core::sync::atomic::{AtomicU32, Ordering};
 
+use super::AtomicULong;
 use super::ffi::{self, PyObject, PyTypeObject};
 use super::versions::TypeVersion;
 
@@ -64,14 +65,14 @@ pub(crate) unsafe fn gc_bits(object: *mut PyObject) -> u8 {
     unsafe { AtomicU8::from_ptr(&raw mut (*object).ob_gc_bits).load(Ordering::Relaxed) }
 }
 
-/// The flags of a type (`PyType_GetFlags`).
+/// The flags of a type (`PyType_GetFlags`), `Py_TPFLAGS_…`: 32 bits, whatever the size of C's `unsigned long`.
 ///
 /// # Safety
 /// `type_` is live.
 #[inline(always)]
-pub(crate) unsafe fn type_flags(type_: *mut PyTypeObject) -> u64 {
+pub(crate) unsafe fn type_flags(type_: *mut PyTypeObject) -> u32 {
     // SAFETY: the type is live (caller); other threads change the flags atomically.
-    unsafe { AtomicU64::from_ptr(&raw mut (*type_).tp_flags).load(Ordering::Relaxed) }
+    unsafe { AtomicULong::from_ptr(&raw mut (*type_).tp_flags).load(Ordering::Relaxed) as u32 }
 }
 
 /// Whether the type of the object has `flag` (`PyType_HasFeature`): `PyList_Check` is `has_feature(object,
@@ -82,7 +83,7 @@ pub(crate) unsafe fn type_flags(type_: *mut PyTypeObject) -> u64 {
 #[inline(always)]
 pub(crate) unsafe fn has_feature(object: *mut PyObject, flag: u32) -> bool {
     // SAFETY: the object is live (caller), and so is its type.
-    unsafe { type_flags(type_of(object)) & u64::from(flag) != 0 }
+    unsafe { type_flags(type_of(object)) & flag != 0 }
 }
 
 /// The version of a type, if it has one now (`tp_version_tag`).

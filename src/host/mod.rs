@@ -62,6 +62,13 @@ pub(crate) use stackref::StackRef;
 pub(crate) use thread::ThreadState;
 pub(crate) use versions::{FunctionVersion, KeysVersion, ShortKeysVersion, TypeVersion};
 
+/// An `unsigned long` of C that threads change.
+#[cfg(windows)]
+pub(crate) use core::sync::atomic::AtomicU32 as AtomicULong;
+#[cfg(not(windows))]
+pub(crate) use core::sync::atomic::AtomicU64 as AtomicULong;
+static_assertions::assert_eq_size!(core::ffi::c_ulong, AtomicULong);
+
 /// Whether the host has no GIL, so that other threads may run at any time.
 pub(crate) const FREE_THREADED: bool = cfg!(py_gil_disabled);
 

@@ -204,7 +204,7 @@ pub(crate) unsafe extern "C" fn release(object: *mut PyObject) {
             return biased::finish(object);
         }
         let type_ = super::head::type_of(object);
-        if super::head::type_flags(type_) & u64::from(ffi::Py_TPFLAGS_HAVE_GC) != 0 || is_traced() {
+        if super::head::type_flags(type_) & ffi::Py_TPFLAGS_HAVE_GC != 0 || is_traced() {
             return ffi::_Py_Dealloc(object);
         }
         (*type_).tp_dealloc.unwrap_unchecked()(object)

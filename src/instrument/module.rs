@@ -390,12 +390,12 @@ fn interpreter() -> *mut ffi::PyInterpreterState {
 
 /// # Safety
 /// The thread is attached.
-unsafe fn int(value: core::ffi::c_long) -> PyResult {
+unsafe fn int(value: i64) -> PyResult {
     // SAFETY: the thread is attached (caller).
     unsafe {
         match small_int(value as isize) {
             Some(int) => Ok(Owned::new_ref(int)),
-            None => Owned::from_host(ffi::PyLong_FromLong(value)),
+            None => Owned::from_host(ffi::PyLong_FromLongLong(value)),
         }
     }
 }

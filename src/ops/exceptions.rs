@@ -304,7 +304,7 @@ unsafe fn is_exception_class(object: *mut PyObject) -> bool {
     // SAFETY: the object is live (caller), and a type when its flags are read.
     unsafe {
         has_feature(object, ffi::Py_TPFLAGS_TYPE_SUBCLASS)
-            && type_flags(object.cast()) & u64::from(ffi::Py_TPFLAGS_BASE_EXC_SUBCLASS) != 0
+            && type_flags(object.cast()) & ffi::Py_TPFLAGS_BASE_EXC_SUBCLASS != 0
     }
 }
 

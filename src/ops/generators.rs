@@ -192,7 +192,7 @@ unsafe fn sender(tstate: ThreadState, receiver: *mut PyObject, value: StackRef) 
     unsafe {
         let type_ = type_of(receiver);
         let am_send = (*type_).tp_as_async.as_ref()?.am_send?;
-        let can_have_subclasses = type_flags(type_) & u64::from(ffi::Py_TPFLAGS_BASETYPE) != 0;
+        let can_have_subclasses = type_flags(type_) & ffi::Py_TPFLAGS_BASETYPE != 0;
         let seen = !value.is_none()
             || can_have_subclasses
             || Generator::exact_or_coroutine(receiver).is_some()

@@ -161,7 +161,7 @@ impl Attributes {
             let Some(match_args) = Owned::optional(match_args) else {
                 // A few built-in classes match the subject itself. A subclass changes that with its own
                 // `__match_args__`.
-                let match_self = type_flags(self.class) & u64::from(ffi::_Py_TPFLAGS_MATCH_SELF) != 0;
+                let match_self = type_flags(self.class) & ffi::_Py_TPFLAGS_MATCH_SELF != 0;
                 self.check_count(nargs, match_self.into())?;
                 check(ffi::PyList_Append(self.found.as_ptr(), self.subject))?;
                 return Ok(true);

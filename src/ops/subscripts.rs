@@ -320,7 +320,7 @@ unsafe fn getitem_of(container: StackRef) -> Option<Function> {
     // SAFETY: the container is live (caller), and so is its type. Heap types have the cache.
     unsafe {
         let class = type_of(container.object());
-        if type_flags(class) & u64::from(ffi::Py_TPFLAGS_HEAPTYPE) == 0 {
+        if type_flags(class) & ffi::Py_TPFLAGS_HEAPTYPE == 0 {
             return None;
         }
         SpecializationCache::of(class).getitem()

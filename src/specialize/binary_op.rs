@@ -111,7 +111,7 @@ unsafe fn python_getitem(class: *mut PyTypeObject) -> Result<(), Refusal> {
         let (found, version) = descriptor::lookup(class, id!(_py___getitem__));
         let found = found.ok_or(Refusal::NoFormForOperands)?;
         let function = Function::cast(found.as_ptr()).ok_or(Refusal::NoFormForOperands)?;
-        if type_flags(class) & u64::from(ffi::Py_TPFLAGS_HEAPTYPE) == 0 {
+        if type_flags(class) & ffi::Py_TPFLAGS_HEAPTYPE == 0 {
             return Err(Refusal::NoFormForOperands);
         }
         takes(function, 2)?;

@@ -166,7 +166,7 @@ impl Call {
     unsafe fn class(self, class: *mut PyTypeObject) -> Decision {
         // SAFETY: the class is live and the thread attached (caller).
         unsafe {
-            if type_flags(class) & u64::from(ffi::Py_TPFLAGS_IMMUTABLETYPE) != 0 {
+            if type_flags(class) & ffi::Py_TPFLAGS_IMMUTABLETYPE != 0 {
                 return Ok(Form::plain(self.builtin_class(class)));
             }
             let plain = is_exact(class.cast(), &raw mut ffi::PyType_Type) && has_plain_new(class);
@@ -238,7 +238,7 @@ unsafe fn initializer(class: *mut PyTypeObject) -> Result<Option<(Owned, TypeVer
         let plain_alloc = (*class).tp_alloc.is_some_and(|alloc| {
             fn_addr_eq(alloc, ffi::PyType_GenericAlloc as unsafe extern "C" fn(_, _) -> _)
         });
-        if !plain_alloc || type_flags(class) & u64::from(ffi::Py_TPFLAGS_HEAPTYPE) == 0 {
+        if !plain_alloc || type_flags(class) & ffi::Py_TPFLAGS_HEAPTYPE == 0 {
             return Err(Refusal::Overridden);
         }
         let (init, version) = descriptor::lookup(class, id!(_py___init__));

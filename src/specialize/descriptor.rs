@@ -174,7 +174,7 @@ pub(super) unsafe fn kind(descriptor: *mut PyObject, has_getattr: bool) -> Kind 
     unsafe {
         let class = type_of(descriptor);
         let flags = type_flags(class);
-        if flags & u64::from(ffi::Py_TPFLAGS_IMMUTABLETYPE) == 0 {
+        if flags & ffi::Py_TPFLAGS_IMMUTABLETYPE == 0 {
             Kind::Mutable
         } else if (*class).tp_descr_set.is_some() {
             if class == &raw mut ffi::PyMemberDescr_Type {
@@ -189,7 +189,7 @@ pub(super) unsafe fn kind(descriptor: *mut PyObject, has_getattr: bool) -> Kind 
                 Kind::Overriding
             }
         } else if (*class).tp_descr_get.is_some() {
-            if flags & u64::from(ffi::Py_TPFLAGS_METHOD_DESCRIPTOR) != 0 {
+            if flags & ffi::Py_TPFLAGS_METHOD_DESCRIPTOR != 0 {
                 Kind::Method
             } else if class == &raw mut ffi::PyClassMethodDescr_Type {
                 Kind::BuiltinClassMethod

@@ -64,10 +64,10 @@ pub(super) unsafe fn likelihood(
     // dictionaries in the same place.
     unsafe {
         let flags = type_flags(type_);
-        if flags & u64::from(ffi::Py_TPFLAGS_MANAGED_DICT) == 0 {
+        if flags & ffi::Py_TPFLAGS_MANAGED_DICT == 0 {
             return Likelihood { likely: false, keys_version: None };
         }
-        if flags & u64::from(ffi::Py_TPFLAGS_INLINE_VALUES) != 0 {
+        if flags & ffi::Py_TPFLAGS_INLINE_VALUES != 0 {
             let (index, keys_version) = DictKeys::shared_by(type_).shared_index_and_version_of(name);
             return Likelihood { likely: index.is_some(), keys_version };
         }
@@ -94,11 +94,10 @@ pub(super) unsafe fn decide(
     // between keep their dictionaries in the same place.
     unsafe {
         let flags = type_flags(type_);
-        if flags & u64::from(ffi::Py_TPFLAGS_MANAGED_DICT) == 0 {
+        if flags & ffi::Py_TPFLAGS_MANAGED_DICT == 0 {
             return Err(Refusal::NoPlainNamespace);
         }
-        let has_values =
-            flags & u64::from(ffi::Py_TPFLAGS_INLINE_VALUES) != 0 && InlineValues::of(owner).are_valid();
+        let has_values = flags & ffi::Py_TPFLAGS_INLINE_VALUES != 0 && InlineValues::of(owner).are_valid();
         // A store to inline values must not bypass a dictionary that shares these values.
         if has_values && (access == Access::Load || Dict::managed(owner).is_none()) {
             lock::with_lock(owner, || inline(owner, type_, name, version, access))

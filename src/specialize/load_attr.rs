@@ -101,7 +101,7 @@ impl Load {
                 return Err(Refusal::KindOfAttribute);
             }
             cacheable(attribute.descriptor())?;
-            let metaclass_may_change = type_flags(metaclass) & u64::from(ffi::Py_TPFLAGS_IMMUTABLETYPE) == 0;
+            let metaclass_may_change = type_flags(metaclass) & ffi::Py_TPFLAGS_IMMUTABLETYPE == 0;
             let (opcode, condition) = if metaclass_may_change {
                 let version = metaclass_version.ok_or(Refusal::OutOfVersions)?;
                 (LOAD_ATTR_CLASS_WITH_METACLASS_CHECK, Condition::Metaclass(version))
@@ -232,10 +232,10 @@ unsafe fn from_type(
         let descriptor = attribute.descriptor();
         cacheable(descriptor)?;
         let flags = type_flags(type_);
-        let (opcode, condition) = if flags & u64::from(ffi::Py_TPFLAGS_INLINE_VALUES) != 0 {
+        let (opcode, condition) = if flags & ffi::Py_TPFLAGS_INLINE_VALUES != 0 {
             (forms.with_values, Condition::Keys(keys_version.ok_or(Refusal::OutOfVersions)?))
         } else {
-            let managed = flags & u64::from(ffi::Py_TPFLAGS_MANAGED_DICT) != 0;
+            let managed = flags & ffi::Py_TPFLAGS_MANAGED_DICT != 0;
             let offset = if managed { MANAGED_DICT_OFFSET } else { (*type_).tp_dictoffset };
             match (dict_place(offset)?, forms.lazy_dict) {
                 (None, _) => (forms.no_dict, Condition::None),

@@ -36,7 +36,7 @@ unsafe fn always_true(type_: *mut PyTypeObject) -> Decision {
     let mut version: c_uint = 0;
     // SAFETY: the type is live and the thread attached (caller).
     unsafe {
-        if type_flags(type_) & u64::from(ffi::Py_TPFLAGS_HEAPTYPE) == 0 {
+        if type_flags(type_) & ffi::Py_TPFLAGS_HEAPTYPE == 0 {
             return Err(Refusal::NoFormForOperands);
         }
         match ffi::_PyType_Validate(type_, Some(has_truth_value), &raw mut version) {

@@ -17,7 +17,10 @@ mod gil;
 mod queues;
 
 mod sync {
+    pub(crate) use loom::sync::atomic::AtomicUsize as AtomicSwitches;
     pub(crate) use loom::sync::atomic::{AtomicI32, AtomicUsize, Ordering};
+
+    pub(crate) type Switches = usize;
 }
 
 use gil::{Gil, HOLDER_ALIGNMENT, Holder, MustExit, Queue, World};
@@ -135,12 +138,12 @@ impl World for Place<'_> {
         self.model.queues.sleep(queue, ends, wanted, timed_out);
     }
 
-    fn wake_one(&self, queue: Queue, action: impl FnOnce(bool)) {
-        self.model.queues.wake_one(queue, action);
+    fn wake_taker(&self, action: impl FnOnce(bool)) {
+        self.model.queues.wake_taker(action);
     }
 
-    fn wake_all(&self, queue: Queue) {
-        self.model.queues.wake_all(queue);
+    fn wake_droppers(&self) {
+        self.model.queues.wake_droppers();
     }
 
     fn with_queues<T>(&self, action: impl FnOnce() -> T) -> T {

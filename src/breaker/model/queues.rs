@@ -7,8 +7,8 @@ use super::gil::Queue;
 
 #[derive(Default)]
 pub(crate) struct Queues {
-    /// The number of threads in each queue that sleep, or have been woken and do not run yet.
-    asleep: Mutex<[usize; 2]>,
+    /// The number of takers that sleep, or have been woken and do not run yet.
+    takers: Mutex<usize>,
     bells: [Condvar; 2],
     /// Stands for the lock's memory: read by each unlock of the queues, written when it is freed. loom reports
     /// an unlock that is not ordered before the free.
@@ -38,32 +38,33 @@ impl Queues {
         if !wanted() {
             return;
         }
-        *locked.asleep(queue) += 1;
-        let asleep = locked.asleep.take().unwrap();
-        locked.asleep = Some(if ends == Ends::Woken {
-            self.bells[queue as usize].wait(asleep).unwrap()
+        let counted = usize::from(queue == Queue::Takers);
+        *locked.takers() += counted;
+        let takers = locked.takers.take().unwrap();
+        locked.takers = Some(if ends == Ends::Woken {
+            self.bells[queue as usize].wait(takers).unwrap()
         } else {
-            drop(asleep);
-            self.asleep.lock().unwrap()
+            drop(takers);
+            self.takers.lock().unwrap()
         });
-        *locked.asleep(queue) -= 1;
+        *locked.takers() -= counted;
         if ends == Ends::InTime {
             timed_out();
         }
     }
 
-    pub(crate) fn wake_one(&self, queue: Queue, action: impl FnOnce(bool)) {
+    pub(crate) fn wake_taker(&self, action: impl FnOnce(bool)) {
         let mut locked = self.lock();
-        let asleep = *locked.asleep(queue);
+        let asleep = *locked.takers();
         action(asleep > 1);
         if asleep > 0 {
-            self.bells[queue as usize].notify_one();
+            self.bells[Queue::Takers as usize].notify_one();
         }
     }
 
-    pub(crate) fn wake_all(&self, queue: Queue) {
+    pub(crate) fn wake_droppers(&self) {
         let _locked = self.lock();
-        self.bells[queue as usize].notify_all();
+        self.bells[Queue::Droppers as usize].notify_all();
     }
 
     pub(crate) fn locked<T>(&self, action: impl FnOnce() -> T) -> T {
@@ -77,19 +78,19 @@ impl Queues {
     }
 
     fn lock(&self) -> Locked<'_> {
-        Locked { asleep: Some(self.asleep.lock().unwrap()), queues: self }
+        Locked { takers: Some(self.takers.lock().unwrap()), queues: self }
     }
 }
 
 struct Locked<'a> {
     /// Some, except while the thread sleeps.
-    asleep: Option<MutexGuard<'a, [usize; 2]>>,
+    takers: Option<MutexGuard<'a, usize>>,
     queues: &'a Queues,
 }
 
 impl Locked<'_> {
-    fn asleep(&mut self, queue: Queue) -> &mut usize {
-        &mut self.asleep.as_mut().unwrap()[queue as usize]
+    fn takers(&mut self) -> &mut usize {
+        self.takers.as_mut().unwrap()
     }
 }
 

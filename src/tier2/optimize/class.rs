@@ -81,6 +81,6 @@ impl Class {
     /// Whether nothing about the type can change, nor the type of an instance.
     pub(super) fn is_immutable(self) -> bool {
         // SAFETY: as above.
-        unsafe { object::type_flags(self.0) & u64::from(ffi::Py_TPFLAGS_IMMUTABLETYPE) != 0 }
+        unsafe { object::type_flags(self.0) & ffi::Py_TPFLAGS_IMMUTABLETYPE != 0 }
     }
 }
