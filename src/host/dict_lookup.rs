@@ -346,12 +346,13 @@ mod tests {
 
     /// Sets the place at an index.
     fn set(memory: &mut [u64], index: usize, number: i64) {
+        let bytes = number.to_le_bytes();
         let keys = memory.as_mut_ptr().cast::<ffi::PyDictKeysObject>();
         // SAFETY: the index is within the table, which has numbers of this width.
         unsafe {
             let width = 1 << ((*keys).dk_log2_index_bytes - (*keys).dk_log2_size);
             let place = (&raw mut (*keys).dk_indices).cast::<u8>().add(index * width);
-            number.to_le_bytes().as_ptr().copy_to(place, width);
+            bytes.as_ptr().copy_to(place, width);
         }
     }
 
