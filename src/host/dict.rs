@@ -278,6 +278,17 @@ impl DictKeys {
         DictKeys(unsafe { (*type_.cast::<ffi::PyHeapTypeObject>()).ht_cached_keys })
     }
 
+    /// The table of keys at an address.
+    #[cfg(any(test, feature = "attach"))]
+    pub(crate) fn from_ptr(keys: *mut ffi::PyDictKeysObject) -> DictKeys {
+        DictKeys(keys)
+    }
+
+    #[inline(always)]
+    pub(super) fn as_ptr(self) -> *mut ffi::PyDictKeysObject {
+        self.0
+    }
+
     /// Whether the keys have this version (`dk_version`).
     ///
     /// # Safety
@@ -351,12 +362,30 @@ impl DictKeys {
     /// The keys are live, not of the general kind, and have more than `index` entries.
     #[inline(always)]
     pub(crate) unsafe fn unicode_entry(self, index: usize) -> UnicodeEntry {
-        // SAFETY: the table has that many entries of this form (caller). They follow the hash table, whose size
-        // in bytes is a power of two.
+        // SAFETY: the table has that many entries of this form (caller).
+        unsafe { UnicodeEntry(self.entries().cast::<ffi::PyDictUnicodeEntry>().add(index)) }
+    }
+
+    /// The entry at `index` of a table of the general kind (`DK_ENTRIES`).
+    ///
+    /// # Safety
+    /// The keys are live, of the general kind, and have more than `index` entries.
+    #[inline(always)]
+    pub(crate) unsafe fn general_entry(self, index: usize) -> *mut ffi::PyDictKeyEntry {
+        // SAFETY: the table has that many entries of this form (caller).
+        unsafe { self.entries().cast::<ffi::PyDictKeyEntry>().add(index) }
+    }
+
+    /// The start of the entries. They follow the hash table, whose size in bytes is a power of two.
+    ///
+    /// # Safety
+    /// The keys are live.
+    #[inline(always)]
+    unsafe fn entries(self) -> *mut u8 {
+        // SAFETY: the table is live (caller), and has this size.
         unsafe {
             let indices = (&raw mut (*self.0).dk_indices).cast::<u8>();
-            let entries = indices.add(1 << (*self.0).dk_log2_index_bytes);
-            UnicodeEntry(entries.cast::<ffi::PyDictUnicodeEntry>().add(index))
+            indices.add(1 << (*self.0).dk_log2_index_bytes)
         }
     }
 }

@@ -1,7 +1,9 @@
 //! Callable objects: functions, bound methods, built-in functions and method descriptors. Source:
 //! `funcobject.h`, `classobject.h`, `methodobject.h`, `descrobject.h`.
 
+use core::ffi::CStr;
 use core::mem::transmute;
+use core::num::NonZeroUsize;
 use core::sync::atomic::{AtomicPtr, Ordering};
 
 use super::code::Code;
@@ -271,6 +273,28 @@ impl MethodDescriptor {
 pub(crate) struct Definition(*mut ffi::PyMethodDef);
 
 impl Definition {
+    /// The definition of a method that a static type has in `tp_methods`. All interpreters have the same one.
+    ///
+    /// # Safety
+    /// `type_` is a static type of the host, which has such a method.
+    pub(crate) unsafe fn of_method(type_: *mut ffi::PyTypeObject, name: &CStr) -> Definition {
+        // SAFETY: the array of a type's methods has this one (caller). Names are C strings.
+        unsafe {
+            let mut definition = (*type_).tp_methods;
+            while CStr::from_ptr((*definition).ml_name) != name {
+                definition = definition.add(1);
+            }
+            Definition(definition)
+        }
+    }
+
+    /// The address of the definition, which stands for the function.
+    #[inline(always)]
+    pub(crate) fn address(self) -> NonZeroUsize {
+        // SAFETY: a definition has an address, which is not null.
+        unsafe { NonZeroUsize::new_unchecked(self.0.addr()) }
+    }
+
     /// The `METH_*` flags that select the calling convention. (Other flags say what the function is bound to.)
     ///
     /// # Safety

@@ -90,7 +90,8 @@ pub(crate) unsafe fn has_feature(object: *mut PyObject, flag: u32) -> bool {
 ///
 /// # Safety
 /// `type_` is live.
-#[cfg(py_tier2)]
+#[cfg(not(py_gil_disabled))]
+#[inline(always)]
 pub(crate) unsafe fn type_version(type_: *mut PyTypeObject) -> Option<TypeVersion> {
     // SAFETY: the type is live (caller), and the GIL protects it.
     TypeVersion::new(unsafe { (*type_).tp_version_tag })

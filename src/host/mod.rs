@@ -30,6 +30,7 @@ pub(crate) mod code;
 #[cfg(py_gil_disabled)]
 pub(crate) mod copies;
 pub(crate) mod dict;
+pub(crate) mod dict_lookup;
 pub(crate) mod exception_table;
 pub(crate) mod ffi;
 pub(crate) mod frame;

@@ -39,6 +39,32 @@ pub(crate) unsafe fn set_size(object: *mut PyObject, size: isize) {
     }
 }
 
+/// `len(object)` for the built-in types whose objects have a field for it. `None` for all other types, subclasses
+/// included; on free-threaded hosts also for those whose field another thread may be changing.
+///
+/// # Safety
+/// `object` is live.
+#[inline(always)]
+pub(crate) unsafe fn known_length(object: *mut PyObject) -> Option<isize> {
+    // SAFETY: the object is live (caller), and of the type that has the field.
+    unsafe {
+        let is = |type_| is_exact(object, type_);
+        if is(&raw mut ffi::PyList_Type) || is(&raw mut ffi::PyTuple_Type) || is(&raw mut ffi::PyBytes_Type) {
+            Some(size(object))
+        } else if is(&raw mut ffi::PyUnicode_Type) {
+            Some((*object.cast::<ffi::PyASCIIObject>()).length)
+        } else if FREE_THREADED {
+            None
+        } else if is(&raw mut ffi::PyDict_Type) {
+            Some((*object.cast::<ffi::PyDictObject>()).ma_used)
+        } else if is(&raw mut ffi::PySet_Type) {
+            Some((*object.cast::<ffi::PySetObject>()).used)
+        } else {
+            None
+        }
+    }
+}
+
 // --- mapping -----------------------------------------------------------------------------------
 
 /// `mapping[key]` as a new reference, or `None` if the mapping has no such key (`PyMapping_GetOptionalItem`).
@@ -177,6 +203,29 @@ pub(crate) unsafe fn long_compact_value(int: *mut PyObject) -> isize {
     unsafe {
         let sign = 1 - (long_tag(int) & ffi::SIGN_MASK as usize) as isize;
         sign * (*int.cast::<ffi::PyLongObject>()).long_value.ob_digit[0] as isize
+    }
+}
+
+/// The value of an int that has at most two digits; `None` for others. It is also the hash of the int, unless it is -1.
+///
+/// # Safety
+/// `int` is a live int.
+#[inline(always)]
+pub(crate) unsafe fn long_small_value(int: *mut PyObject) -> Option<isize> {
+    // A hash is the value modulo this prime.
+    const { assert!(2 * ffi::PyLong_SHIFT < ffi::_PyHASH_BITS) };
+    // SAFETY: `int` is a live int (caller), and the second digit is there if the tag says so.
+    unsafe {
+        let tag = long_tag(int);
+        if tag < 2 << ffi::NON_SIZE_BITS {
+            return Some(long_compact_value(int));
+        }
+        if tag >= 3 << ffi::NON_SIZE_BITS {
+            return None;
+        }
+        let digits = (&raw const (*int.cast::<ffi::PyLongObject>()).long_value.ob_digit).cast::<u32>();
+        let size = (*digits as isize) | (*digits.add(1) as isize) << ffi::PyLong_SHIFT;
+        Some(if tag & ffi::SIGN_MASK as usize == ffi::SIGN_NEGATIVE as usize { -size } else { size })
     }
 }
 

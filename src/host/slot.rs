@@ -112,7 +112,7 @@ impl Slot {
     ///
     /// # Safety
     /// The slot is in a live object or table. With the GIL held, the reference is good until other code runs.
-    #[cfg(py_tier2)]
+    #[inline(always)]
     pub(crate) unsafe fn borrow(self) -> *mut PyObject {
         // SAFETY: the slot is readable (caller).
         unsafe { *self.0 }

@@ -15,6 +15,17 @@ pub(crate) unsafe fn unicode_length(string: *mut PyObject) -> usize {
     unsafe { (*string.cast::<ffi::PyASCIIObject>()).length as usize }
 }
 
+/// The hash of a string, if it has been computed (`PyUnicode_HASH`).
+///
+/// # Safety
+/// `string` is a live string.
+#[inline(always)]
+pub(crate) unsafe fn known_hash(string: *mut PyObject) -> Option<isize> {
+    // SAFETY: `string` is a live string (caller).
+    let hash = unsafe { (*string.cast::<ffi::PyASCIIObject>()).hash };
+    (hash != -1).then_some(hash)
+}
+
 /// One code point (`PyUnicode_READ_CHAR`).
 ///
 /// # Safety

@@ -5,9 +5,12 @@ use super::arithmetic::are_compact;
 use super::exact::{Exact, settle_exact, topmost};
 use super::guards::{guard, guard_either};
 use crate::engine::{BytecodeEngine, BytecodeOp, Engine, Exit, Kept, Op, Settled};
-use crate::host::object::{float_value, is_exact, long_compact_value, long_tag, size};
+use crate::host::dict::Dict;
+use crate::host::dict_lookup::Lookup;
+use crate::host::object::{float_value, is_exact, known_length, long_compact_value, long_tag, size};
 use crate::host::{PyObject, StackRef, false_, ffi, refcount, true_};
 use crate::seams;
+use core::ffi::c_int;
 
 // --- truth -------------------------------------------------------------------------------------
 
@@ -24,7 +27,10 @@ pub(crate) unsafe fn to_bool<E: Engine>(e: &mut E, [value]: [StackRef; 1]) -> Op
     // SAFETY: the input is live and owned by this micro-op.
     unsafe {
         e.publish();
-        let truth = ffi::PyObject_IsTrue(value.object());
+        let truth = match known_length(value.object()) {
+            Some(length) => c_int::from(length != 0),
+            None => ffi::PyObject_IsTrue(value.object()),
+        };
         settle_answer::<E, 1>(e, truth, false)
     }
 }
@@ -113,11 +119,7 @@ pub(crate) unsafe fn unary_not<E: Engine>(_e: &mut E, [value]: [StackRef; 1]) ->
 /// The thread is attached. The engine's stack has N values, which are not used again. If `answer` is
 /// negative, an exception is set.
 #[inline(always)]
-unsafe fn settle_answer<E: Engine, const N: usize>(
-    e: &E,
-    answer: core::ffi::c_int,
-    inverted: bool,
-) -> Op<Settled<1>> {
+unsafe fn settle_answer<E: Engine, const N: usize>(e: &E, answer: c_int, inverted: bool) -> Op<Settled<1>> {
     // SAFETY: the inputs are the topmost values and not used again (caller).
     unsafe {
         let inputs = topmost::<E, N>(e);
@@ -163,7 +165,7 @@ pub(crate) unsafe fn compare_op<E: Engine>(e: &mut E, [left, right]: [StackRef; 
     // SAFETY: the inputs are live and owned by this micro-op. The result is owned, and a bool is immortal.
     unsafe {
         e.publish();
-        let operator = (e.oparg() >> OPERATOR_SHIFT) as core::ffi::c_int;
+        let operator = (e.oparg() >> OPERATOR_SHIFT) as c_int;
         let result = ffi::PyObject_RichCompare(left.object(), right.object(), operator);
         e.consume(topmost::<E, 2>(e));
         if result.is_null() {
@@ -190,7 +192,7 @@ pub(crate) unsafe fn compare_op<E: Engine>(e: &mut E, [left, right]: [StackRef; 
 /// The thread is attached, its frame is published, and the caller owns `result`.
 #[cold]
 #[inline(never)]
-unsafe fn truth_of(result: *mut PyObject) -> core::ffi::c_int {
+unsafe fn truth_of(result: *mut PyObject) -> c_int {
     // SAFETY: the result is owned, and released once (caller).
     unsafe {
         let truth = ffi::PyObject_IsTrue(result);
@@ -287,8 +289,24 @@ pub(crate) unsafe fn contains_op_dict<E: Engine>(e: &mut E, [left, right]: [Stac
     // SAFETY: a guard has checked that `right` is a dict. The inputs are live and owned by this micro-op.
     unsafe {
         e.publish();
-        let answer = ffi::PyDict_Contains(right.object(), left.object());
+        let answer = has_key(right.object(), left.object());
         settle_answer::<E, 2>(e, answer, e.oparg() != 0)
+    }
+}
+
+/// Whether a dict has a key, as a number: negative with an exception set on failure.
+///
+/// # Safety
+/// The thread is attached, its frame is published, and `dict`, a dict, and `key` are live.
+#[inline(never)]
+unsafe fn has_key(dict: *mut PyObject, key: *mut PyObject) -> c_int {
+    // SAFETY: both are live, and the frame is published (caller).
+    unsafe {
+        match Dict::from_object(dict).find(key) {
+            Lookup::Found(_) => 1,
+            Lookup::Absent => 0,
+            Lookup::Unknown => ffi::PyDict_Contains(dict, key),
+        }
     }
 }
 

@@ -5,6 +5,7 @@ use super::guards::guard;
 use super::{imports, unbound};
 use crate::engine::{BytecodeEngine, BytecodeOp, Count, Engine, Exit, Kept, Op, Settled, SettledMany};
 use crate::host::dict::{Dict, DictKeys};
+use crate::host::dict_lookup::Lookup;
 use crate::host::object::{optional_item, tuple_item};
 use crate::host::owned::into_host;
 use crate::host::owned::{check, exception_is_set};
@@ -589,7 +590,12 @@ pub(crate) unsafe fn find_global(
 ) {
     // SAFETY: the objects are live, and `place` is writable (caller).
     unsafe {
-        if Dict::cast(globals).is_some() && Dict::cast(builtins).is_some() {
+        if let (Some(globals), Some(builtins)) = (Dict::cast(globals), Dict::cast(builtins)) {
+            if let Some(value) = known_global(globals, builtins, name) {
+                *place = value;
+                return;
+            }
+            let (globals, builtins) = (globals.object(), builtins.object());
             ffi::_PyDict_LoadGlobalStackRef(globals.cast(), builtins.cast(), name, place.cast());
             // `_PyDict_LoadGlobalStackRef` sets no exception if the name is missing.
             if (*place).is_null() && !exception_is_set() {
@@ -600,6 +606,25 @@ pub(crate) unsafe fn find_global(
                 Ok(value) => StackRef::steal(value.into_ptr()),
                 Err(Raised) => StackRef::NULL,
             };
+        }
+    }
+}
+
+/// The value of `name` in `globals` or `builtins`, if it is found without the host.
+///
+/// # Safety
+/// The thread is attached; both dictionaries and `name` are live.
+#[inline(always)]
+unsafe fn known_global(globals: Dict, builtins: Dict, name: *mut PyObject) -> Option<StackRef> {
+    // SAFETY: the objects are live (caller). An entry that is found has a value.
+    unsafe {
+        let found = match globals.find(name) {
+            Lookup::Absent => builtins.find(name),
+            found => found,
+        };
+        match found {
+            Lookup::Found(value) => value.load(|| {}),
+            Lookup::Absent | Lookup::Unknown => None,
         }
     }
 }

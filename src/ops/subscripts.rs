@@ -6,6 +6,8 @@ use super::frames::set_return_offset;
 use super::guards::guard;
 use crate::bytecode::metadata;
 use crate::engine::{BytecodeEngine, BytecodeOp, Engine, Exit, Kept, Op, Settled};
+use crate::host::dict::Dict;
+use crate::host::dict_lookup::Lookup;
 use crate::host::function::Function;
 use crate::host::object::{is_exact, list_items, long_compact_value, long_is_compact};
 use crate::host::object::{long_is_non_negative_compact, size, tuple_item, tuple_size};
@@ -13,7 +15,7 @@ use crate::host::object::{type_flags, type_of};
 use crate::host::owned::exception_is_set;
 use crate::host::specialization_cache::SpecializationCache;
 use crate::host::text::{ascii_string, unicode_char, unicode_length};
-use crate::host::{FREE_THREADED, Frame, PyObject, StackRef, ffi, lock, none, refcount};
+use crate::host::{FREE_THREADED, Frame, PyObject, StackRef, ffi, lock, none, refcount, small_int};
 use crate::host::{PyResult, Raised};
 use crate::seams;
 use core::ffi::CStr;
@@ -167,6 +169,9 @@ pub(crate) unsafe fn binary_op_subscr_dict<E: Engine>(
 unsafe fn value_of(dict: *mut PyObject, key: *mut PyObject) -> *mut PyObject {
     // SAFETY: both are live, and the frame is published (caller).
     unsafe {
+        if let Lookup::Found(value) = Dict::from_object(dict).find(key) {
+            return refcount::new_ref(value.borrow());
+        }
         let mut value = null_mut();
         if ffi::PyDict_GetItemRef(dict, key, &mut value) == 0 {
             ffi::_PyErr_SetKeyError(key);
@@ -282,9 +287,64 @@ unsafe fn plain_slice(key: *mut PyObject) -> Option<(*mut PyObject, *mut PyObjec
 pub(super) unsafe fn item_of(container: *mut PyObject, key: *mut PyObject) -> *mut PyObject {
     // SAFETY: both are live, and the frame is published (caller).
     unsafe {
-        plain_slice(key)
-            .and_then(|(start, stop)| part_of(container, start, stop))
-            .unwrap_or_else(|| ffi::PyObject_GetItem(container, key))
+        let item = match plain_slice(key) {
+            Some((start, stop)) => part_of(container, start, stop),
+            None => known_item(container, key),
+        };
+        item.unwrap_or_else(|| ffi::PyObject_GetItem(container, key))
+    }
+}
+
+/// Returns `container[key]`, a new reference, for the built-in types where that takes no call of the host: sequences with
+/// a compact int in range, and dicts that have the key. `None` for all else, and on free-threaded hosts.
+///
+/// # Safety
+/// The thread is attached, and both objects are live.
+#[inline(never)]
+unsafe fn known_item(container: *mut PyObject, key: *mut PyObject) -> Option<*mut PyObject> {
+    if FREE_THREADED {
+        return None;
+    }
+    // SAFETY: both are live (caller). The container has the type that was checked, and the index is in range. Strings of
+    // one ASCII character and the ints of bytes are immortal.
+    unsafe {
+        let is = |type_| is_exact(container, type_);
+        if is(&raw mut ffi::PyList_Type) {
+            Some(refcount::new_ref(*list_items(container).add(position(key, size(container))?)))
+        } else if is(&raw mut ffi::PyTuple_Type) {
+            Some(refcount::new_ref(tuple_item(container, position(key, size(container))?)))
+        } else if is(&raw mut ffi::PyDict_Type) {
+            match Dict::from_object(container).find(key) {
+                Lookup::Found(value) => Some(refcount::new_ref(value.borrow())),
+                Lookup::Absent | Lookup::Unknown => None,
+            }
+        } else if is(&raw mut ffi::PyUnicode_Type) {
+            let at = position(key, unicode_length(container) as isize)?;
+            ascii_string(unicode_char(container, at))
+        } else if is(&raw mut ffi::PyBytes_Type) {
+            let bytes = (&raw const (*container.cast::<ffi::PyBytesObject>()).ob_sval).cast::<u8>();
+            small_int((*bytes.add(position(key, size(container))?)).into())
+        } else {
+            None
+        }
+    }
+}
+
+/// The position that `key` stands for in a sequence of `length` items, if it is a compact int and in range. A negative one
+/// counts from the end.
+///
+/// # Safety
+/// `key` is live.
+#[inline(always)]
+unsafe fn position(key: *mut PyObject, length: isize) -> Option<usize> {
+    // SAFETY: the key is live (caller), and a compact int when its value is read.
+    unsafe {
+        if !is_exact(key, &raw mut ffi::PyLong_Type) || !long_is_compact(key) {
+            return None;
+        }
+        let value = long_compact_value(key);
+        let from_start = if value < 0 { value + length } else { value };
+        (0..length).contains(&from_start).then_some(from_start as usize)
     }
 }
 
@@ -413,9 +473,32 @@ pub(crate) unsafe fn store_subscr_dict<E: Engine>(e: &mut E, [value, dict, key]:
     unsafe {
         e.poke(3, StackRef::NULL);
         e.publish_at(e.sp().sub(1));
-        let status = ffi::_PyDict_SetItem_Take2(dict.object().cast(), key.into_object(), value.into_object());
+        let status = set_value(Dict::from_object(dict.object()), key, value);
         e.close_at(dict, e.sp().sub(3));
         if status != 0 { Err(Exit::Error) } else { Ok([]) }
+    }
+}
+
+/// `dict[key] = value`. Returns nonzero with an exception set on failure. Consumes key and value. Most stores add a key, so a
+/// search that the host would repeat must be short.
+///
+/// # Safety
+/// The thread is attached, and its frame is published without key and value. The dictionary is live, and the caller owns
+/// `key` and `value`.
+#[inline(never)]
+unsafe fn set_value(dict: Dict, key: StackRef, value: StackRef) -> c_int {
+    // SAFETY: the dictionary is live, and a value is replaced without notice if there are no watchers. The old one
+    // is owned here. Nothing uses the slot after its destructor may have run.
+    unsafe {
+        if let Lookup::Found(slot) = dict.find_at_once(key.object())
+            && dict.watchers() == 0
+        {
+            let old = slot.replace(value.into_object());
+            refcount::decref(old);
+            key.close();
+            return 0;
+        }
+        ffi::_PyDict_SetItem_Take2(dict.object().cast(), key.into_object(), value.into_object())
     }
 }
 

@@ -6,8 +6,10 @@ use super::calls::CallSite;
 use super::guards::guard;
 use crate::engine::{BytecodeEngine, BytecodeOp, Engine, Exit, Op, Settled};
 use crate::host::object::{has_feature, type_of};
-use crate::host::{PyObject, PyTypeObject, StackRef, ffi, refcount};
+use crate::host::{PyObject, PyTypeObject, StackRef, ThreadState, ffi, refcount};
 use crate::seams;
+#[cfg(not(py_gil_disabled))]
+use crate::specialize::side_cache;
 
 specializing! {
     specialize_load_super_attr: LOAD_SUPER_ATTR = |e| {
@@ -169,7 +171,7 @@ pub(crate) unsafe fn load_super_attr_method<E: Engine>(
         guard_super(callable, class)?;
         e.publish();
         let name = e.name(e.oparg() >> 2);
-        let (attr, is_method) = find_super_method(class.object().cast(), this.object(), name);
+        let (attr, is_method) = find_super_method(e.tstate(), class.object().cast(), this.object(), name);
         if attr.is_null() {
             return Err(Exit::ErrorNoPop);
         }
@@ -189,15 +191,26 @@ pub(crate) unsafe fn load_super_attr_method<E: Engine>(
 /// set), and whether it is a function that takes `this` as its first argument.
 ///
 /// # Safety
-/// The thread is attached, its frame is published, `class` is a live type, and `this` and `name` are live.
+/// The thread is attached with no exception set, `tstate` is its state, and its frame is published. `class` is a live type,
+/// `this` is live, and `name` is one of the code object's names.
 #[inline(never)]
 unsafe fn find_super_method(
+    tstate: ThreadState,
     class: *mut PyTypeObject,
     this: *mut PyObject,
     name: *mut PyObject,
 ) -> (*mut PyObject, bool) {
     // SAFETY: the objects are live, and the frame is published (caller).
     unsafe {
+        #[cfg(not(py_gil_disabled))]
+        {
+            let method = side_cache::super_method(tstate, class, this, name);
+            if !method.is_null() {
+                return (method, true);
+            }
+        }
+        #[cfg(py_gil_disabled)]
+        let _ = tstate;
         // A custom `tp_getattro` does not support unbound methods.
         let is_generic = address((*type_of(this)).tp_getattro) == address(Some(ffi::PyObject_GenericGetAttr));
         let mut is_method = 0;

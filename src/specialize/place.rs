@@ -1,11 +1,15 @@
 //! Places of attributes, for [`super::side_cache`]: what the specialized forms keep in inline caches.
 
+use core::ptr::{fn_addr_eq, null_mut};
+
 use super::Form;
+use super::descriptor::{self, Kind};
 use super::form::{Cache, Condition};
 use crate::bytecode::opcode::*;
 use crate::host::dict::{Dict, DictKeys, InlineValues, Slot, lazy_dict_slot};
-use crate::host::object::{type_has_version, type_of};
-use crate::host::{KeysVersion, PyObject, StackRef, TypeVersion};
+use crate::host::dict_lookup::Lookup;
+use crate::host::object::{tuple_slice, type_has_version, type_of};
+use crate::host::{KeysVersion, PyObject, PyTypeObject, StackRef, TypeVersion, ffi};
 
 /// Where the objects of a type have an attribute. Each kind stands for the specialized forms with the same guards.
 /// Objects of the type are borrowed: it keeps them alive for as long as it has its version.
@@ -28,6 +32,9 @@ pub(super) enum Place {
     OfTypeWithKeys { keys: KeysVersion, attr: *mut PyObject },
     /// An attribute of the type, for instances without a dictionary at this offset so far.
     OfTypeWithoutDict { offset: u16, attr: *mut PyObject },
+    /// A method that `super` finds behind the class with this version, in the method resolution order of the type. Null
+    /// if it finds none, or something else.
+    BehindClass { class: TypeVersion, method: *mut PyObject },
 }
 
 // An entry of the side cache has half a cache line.
@@ -67,6 +74,15 @@ impl Place {
         }
     }
 
+    /// The class behind which `super` looks, if that is what the place is for.
+    #[inline(always)]
+    pub(super) fn behind(self) -> Option<TypeVersion> {
+        match self {
+            Place::BehindClass { class, .. } => Some(class),
+            _ => None,
+        }
+    }
+
     /// Whether the attribute is one of the owner's type. For a call, that is a method.
     #[inline(always)]
     pub(super) fn is_in_type(self) -> bool {
@@ -84,7 +100,7 @@ impl Place {
         // for these, and keeps the attribute of a type alive (caller).
         unsafe {
             match self {
-                Place::Unknown => None,
+                Place::Unknown | Place::BehindClass { .. } => None,
                 Place::InlineValue { offset } => {
                     InlineValues::of(owner).are_valid().then_some(())?;
                     Slot::of_object(owner, offset).load(|| {})
@@ -146,6 +162,39 @@ impl Place {
                 _ => None,
             }
         }
+    }
+}
+
+/// The method that `super(class, instance).name` finds for an instance of `type_`, borrowed from the class that has it. Null
+/// if it finds none, or something else, or if that calls a `__getattribute__`. Runs no other code.
+///
+/// # Safety
+/// The thread is attached. The types and the name, an interned string, are live.
+pub(super) unsafe fn method_behind(
+    class: *mut PyTypeObject,
+    type_: *mut PyTypeObject,
+    name: *mut PyObject,
+) -> *mut PyObject {
+    // SAFETY: the types are live (caller), and keep the order and the dictionaries of their bases alive.
+    unsafe {
+        let is_generic = (*type_).tp_getattro.is_some_and(|way| {
+            fn_addr_eq(way, ffi::PyObject_GenericGetAttr as unsafe extern "C" fn(_, _) -> _)
+        });
+        if !is_generic || (*type_).tp_mro.is_null() {
+            return null_mut();
+        }
+        let order = tuple_slice((*type_).tp_mro).iter();
+        for &base in order.skip_while(|&&base| base != class.cast()).skip(1) {
+            let Some(dict) = Dict::cast(ffi::_PyType_GetDict(base.cast())) else { break };
+            match dict.find(name) {
+                Lookup::Absent => {}
+                Lookup::Found(value) if descriptor::kind(value.borrow(), false) == Kind::Method => {
+                    return value.borrow();
+                }
+                Lookup::Found(_) | Lookup::Unknown => break,
+            }
+        }
+        null_mut()
     }
 }
 

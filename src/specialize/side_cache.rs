@@ -1,9 +1,10 @@
-//! A cache of attributes beside the bytecode, for generic LOAD_ATTR and STORE_ATTR.
+//! A cache of attributes beside the bytecode, for generic LOAD_ATTR and STORE_ATTR, and for methods of `super()`.
 //!
 //! An inline cache is for one type. Where an instruction meets objects of many types, its generic form runs, and looks
 //! here for the type at hand. What is found was decided by the specializer, and is good for as long as the guards of the
-//! specialized forms would hold. Each interpreter has a table of its own, since versions of types are the interpreter's.
-//! Free-threaded hosts have none: threads would have to share it.
+//! specialized forms would hold. LOAD_SUPER_ATTR_METHOD, whose inline cache holds nothing, looks here, too. Each interpreter
+//! has a table of its own, since versions of types are the interpreter's. Free-threaded hosts have none: threads would have
+//! to share it.
 //!
 //! An entry owns a reference to the name, so that no other string takes its address. The table is freed when its
 //! interpreter ends.
@@ -12,10 +13,10 @@ use core::ffi::c_void;
 use core::ptr::null_mut;
 use core::sync::atomic::{AtomicI64, AtomicPtr, Ordering};
 
-use super::place::Place;
-use super::{Decision, load_attr, store_attr};
-use crate::host::object::{has_feature, type_of};
-use crate::host::{PyObject, StackRef, ThreadState, TypeVersion, ffi, refcount};
+use super::place::{Place, method_behind};
+use super::{Decision, descriptor, load_attr, store_attr};
+use crate::host::object::{has_feature, type_of, type_version};
+use crate::host::{PyObject, PyTypeObject, StackRef, ThreadState, TypeVersion, ffi, refcount};
 
 // --- what instructions ask ---------------------------------------------------------------------
 
@@ -52,7 +53,7 @@ pub(crate) unsafe fn load(
                 return Found::Nothing;
             }
         }
-        learn(tstate, owner, key);
+        learn(tstate, key, |version| of_decision(load_attr::decide(owner, name, for_call), version));
         Found::Nothing
     }
 }
@@ -82,44 +83,70 @@ pub(crate) unsafe fn store(
                 return None;
             }
         }
-        learn(tstate, owner, key);
+        learn(tstate, key, |version| of_decision(store_attr::decide(owner, name), version));
         None
     }
 }
 
-/// Makes an entry for `key` or, if there is one, asks the specializer for the place.
+/// Looks up the method that `super(class, this).name` finds: a function that takes `this` as its first argument. Returns a
+/// new reference, or null. If it is not known, finds that out for the next time.
+///
+/// # Safety
+/// As for [`load`]; `class` and `this` are live.
+#[inline(never)]
+pub(crate) unsafe fn super_method(
+    tstate: ThreadState,
+    class: *mut PyTypeObject,
+    this: *mut PyObject,
+    name: *mut PyObject,
+) -> *mut PyObject {
+    // SAFETY: as in `load`. The type keeps the method alive while both types have these versions.
+    unsafe {
+        let Some(behind) = type_version(class).or_else(|| descriptor::lookup(class, name).1) else {
+            return null_mut();
+        };
+        let key = Key { behind: Some(behind), ..Key::of(this, name, Access::Super) };
+        if key.of_class {
+            // The order may be its own, or that of its metaclass.
+            return null_mut();
+        }
+        if let Some(entry) = Table::of(tstate).and_then(|table| (*table).find(key)) {
+            if let Place::BehindClass { method, .. } = entry.place
+                && !method.is_null()
+            {
+                return refcount::new_ref(method);
+            }
+            if entry.waits() {
+                return null_mut();
+            }
+        }
+        let find = || method_behind(class, type_of(this), name);
+        learn(tstate, key, |_| Place::BehindClass { class: behind, method: find() });
+        null_mut()
+    }
+}
+
+/// The place that the specializer has decided on for objects whose type has this version.
+fn of_decision(decision: Decision, version: TypeVersion) -> Place {
+    decision.map_or(Place::Unknown, |form| Place::of_form(form, version))
+}
+
+/// Makes an entry for `key` or, if there is one, stores what `find` finds for the version of the key.
 ///
 /// # Safety
 /// As for [`load`]; `key` is of this owner.
 #[cold]
 #[inline(never)]
-unsafe fn learn(tstate: ThreadState, owner: *mut PyObject, key: Key) {
+unsafe fn learn(tstate: ThreadState, key: Key, find: impl FnOnce(TypeVersion) -> Place) {
     let Some(version) = TypeVersion::new(key.version) else { return };
     // SAFETY: the objects are live, and the frame is published (caller). The table lives as long as the interpreter. No
-    // reference to an entry is used across `decide`, which may run Python code.
+    // reference to an entry is used across `find`, which may run Python code.
     unsafe {
         let Some(table) = Table::of(tstate).or_else(|| Table::new(tstate)) else { return };
         if (*table).find(key).is_some() {
-            let place = decide(owner, key).map_or(Place::Unknown, |form| Place::of_form(form, version));
-            (*table).set(key, place);
+            (*table).set(key, find(version));
         } else {
             (*table).add(key);
-        }
-    }
-}
-
-/// What the specializer says about an instruction with these operands.
-///
-/// # Safety
-/// As for [`load`]; `key` is of this owner.
-unsafe fn decide(owner: *mut PyObject, key: Key) -> Decision {
-    // SAFETY: the contract is the specializer's (caller).
-    unsafe {
-        match key.access {
-            Access::Load | Access::LoadForCall => {
-                load_attr::decide(owner, key.name, key.access == Access::LoadForCall)
-            }
-            Access::Store => store_attr::decide(owner, key.name),
         }
     }
 }
@@ -132,6 +159,7 @@ enum Access {
     Load,
     LoadForCall,
     Store,
+    Super,
 }
 
 /// What an entry is for.
@@ -142,6 +170,8 @@ struct Key {
     version: u32,
     of_class: bool,
     access: Access,
+    /// For `super`, the version of the class behind which it looks.
+    behind: Option<TypeVersion>,
 }
 
 impl Key {
@@ -153,7 +183,7 @@ impl Key {
         unsafe {
             let of_class = has_feature(owner, ffi::Py_TPFLAGS_TYPE_SUBCLASS);
             let type_ = if of_class { owner.cast() } else { type_of(owner) };
-            Key { name, version: (*type_).tp_version_tag, of_class, access }
+            Key { name, version: (*type_).tp_version_tag, of_class, access, behind: None }
         }
     }
 
@@ -162,7 +192,9 @@ impl Key {
     fn index(self) -> usize {
         // Names are about 64 bytes apart, and versions count up.
         let name = self.name.addr() >> 4;
-        (name ^ (name >> 8) ^ (self.version as usize).wrapping_mul(5) ^ self.access as usize) % ENTRIES
+        let behind = self.behind.map_or(0, |version| version.get() as usize);
+        (name ^ (name >> 8) ^ (self.version as usize + behind).wrapping_mul(5) ^ self.access as usize)
+            % ENTRIES
     }
 }
 
@@ -184,8 +216,8 @@ static_assertions::assert_eq_size!(Entry, [u64; 4]);
 impl Entry {
     #[inline(always)]
     fn is_for(&self, key: Key) -> bool {
-        let Entry { name, version, of_class, access, .. } = *self;
-        key == Key { name, version, of_class, access }
+        let Entry { name, version, of_class, access, place, .. } = *self;
+        key == Key { name, version, of_class, access, behind: place.behind() }
     }
 
     /// Counts that the attribute was not in this place. Returns false if that was too often.
@@ -230,9 +262,9 @@ impl Table {
     unsafe fn add(&mut self, key: Key) {
         let entry = &mut self.entries[key.index()];
         let old = entry.name;
-        let Key { name, version, of_class, access } = key;
-        *entry =
-            Entry { name, version, of_class, access, patience: PATIENCE_WITH_NEW, place: Place::Unknown };
+        let Key { name, version, of_class, access, behind } = key;
+        let place = behind.map_or(Place::Unknown, |class| Place::BehindClass { class, method: null_mut() });
+        *entry = Entry { name, version, of_class, access, patience: PATIENCE_WITH_NEW, place };
         // SAFETY: the name is live (caller), and the entry has owned the old one. The destructor of a string runs no
         // other code.
         unsafe {
@@ -364,7 +396,7 @@ mod tests {
     }
 
     fn key(name: &mut PyObject, version: u32) -> Key {
-        Key { name, version, of_class: false, access: Access::Load }
+        Key { name, version, of_class: false, access: Access::Load, behind: None }
     }
 
     fn table() -> Box<Table> {
@@ -403,8 +435,29 @@ mod tests {
             Key { of_class: true, ..known },
             Key { access: Access::LoadForCall, ..known },
             Key { access: Access::Store, ..known },
+            Key { access: Access::Super, behind: TypeVersion::new(9), ..known },
         ];
         assert!(others.into_iter().all(|key| table.find(key).is_none()));
+    }
+
+    #[test]
+    fn classes_behind_which_super_looks_have_entries_of_their_own() {
+        let (mut table, mut name) = (table(), name());
+        let of = |name: &mut PyObject, behind| Key {
+            access: Access::Super,
+            behind: TypeVersion::new(behind),
+            ..key(name, 7)
+        };
+        let (one, other) = (of(&mut name, 8), of(&mut name, 9));
+        // SAFETY: the name is live, with references of the test's.
+        unsafe {
+            table.add(one);
+            table.add(other);
+        }
+        assert!(table.find(one).is_some() && table.find(other).is_some());
+        // Another class in the same place.
+        let same = (10..).map(|behind| of(&mut name, behind)).find(|key| key.index() == one.index()).unwrap();
+        assert!(table.find(same).is_none());
     }
 
     #[test]

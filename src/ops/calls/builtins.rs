@@ -1,5 +1,6 @@
 //! Calls of built-in functions, methods and types.
 
+use super::known::{call_dict_get, is_dict_get, is_instance, length_of};
 use super::{Operands, finish};
 use crate::engine::{Engine, Exit, Kept, Op, Settled};
 use crate::host::function::{CFunction, Definition, MethodDescriptor};
@@ -198,7 +199,11 @@ pub(crate) unsafe fn call_method_descriptor_fast<E: Engine>(
         guard(operands.total() > 0)?;
         let method = guard_method(operands, *operands.first(), ffi::METH_FASTCALL)?;
         e.publish();
-        let result = operands.call_method_fast(method);
+        let result = if is_dict_get(method) {
+            call_dict_get(operands, method)
+        } else {
+            operands.call_method_fast(method)
+        };
         finish(operands, result)
     }
 }
@@ -249,7 +254,7 @@ pub(crate) unsafe fn call_len<E: Engine>(
     // SAFETY: the inputs are live and owned by this micro-op. Small ints are immortal.
     unsafe {
         e.publish();
-        let length = ffi::PyObject_Size(argument.object());
+        let length = length_of(argument.object());
         if length < 0 {
             return Err(Exit::ErrorNoPop);
         }
@@ -279,7 +284,7 @@ pub(crate) unsafe fn call_isinstance<E: Engine>(e: &mut E, operands: Operands<fa
         guard(callable.object() == (*e.tstate().interp()).callable_cache.isinstance)?;
         let (instance, class) = (e.peek(2), e.peek(1));
         e.publish();
-        let answer = ffi::PyObject_IsInstance(instance.object(), class.object());
+        let answer = is_instance(instance.object(), class.object());
         if answer < 0 {
             return Err(Exit::ErrorNoPop);
         }

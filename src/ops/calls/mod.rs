@@ -7,6 +7,7 @@
 mod builtins;
 mod events;
 pub(crate) mod functions;
+mod known;
 mod operands;
 mod python;
 pub(crate) mod spread;
