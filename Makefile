@@ -182,8 +182,8 @@ test-full: need-test python ## CPython's whole test suite, the debug host, progr
 	tests/faults
 	$(if_packaged)tests/events
 	$(if_packaged)tests/fuzz --self-test
-	$(if_packaged)tests/fuzz --seconds 90 --programs 600 --seed 10001
-	$(if_default)tests/tsan/run 120
+	$(if_packaged)tests/fuzz --seconds 45 --programs 300 --seed 10001
+	$(if_default)tests/tsan/run 60
 	$(if_default)$(MAKE) test-attach QUICK=1
 	$(if_default)tests/embedders
 	$(if_default)tests/build-bat
