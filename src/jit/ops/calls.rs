@@ -256,8 +256,8 @@ impl Lowering<'_> {
 
     /// The same for a frame in memory. Its variables are released as in tier 1.
     fn return_from_memory(&mut self, value: Id) -> Lowered {
-        self.own_returned(value);
         self.flush();
+        self.own_returned(value);
         let frame = self.frame_in_memory().expect("the frame is in memory");
         let sp = self.stack_pointer();
         self.store(sp, frame, offset_of!(Fields, stackpointer));
@@ -273,7 +273,8 @@ impl Lowering<'_> {
         Ok(())
     }
 
-    /// Makes the result of a frame independent of its variables.
+    /// Makes the result of a frame independent of its variables, which are in memory: a number that one of them holds, too, has got
+    /// its object there.
     pub(in crate::jit) fn own_returned(&mut self, value: Id) {
         if self.state.values[value].is_only_a_number() || self.state.values[value].class == Class::Bool {
             return;

@@ -90,8 +90,8 @@ impl Lowering<'_> {
     /// Continues in the frame of a generator that has been resumed.
     pub(in crate::jit) fn push_generator_frame(&mut self, resumed: Resumed) -> Lowered {
         let Resumed { generator, sent } = resumed;
-        self.own_returned(sent);
         self.flush();
+        self.own_returned(sent);
         let caller = self.frame_in_memory().ok_or(TooLarge)?;
         let sp = self.stack_pointer();
         self.store(sp, caller, offset_of!(Fields, stackpointer));
@@ -121,8 +121,8 @@ impl Lowering<'_> {
     pub(in crate::jit) fn yield_value(&mut self, is_delegating: bool) -> Lowered<bool> {
         let Some(generator) = self.state.frame().generator else { return Ok(false) };
         let value = self.pop();
-        self.own_returned(value);
         self.flush_all_but_place();
+        self.own_returned(value);
         let Place::Memory(frame) = self.state.frame().place else { return Err(TooLarge) };
         // It will continue with the next instruction.
         let next = match self.state.top().instr.take() {
