@@ -111,7 +111,7 @@ unsafe fn is_instance_that_ends_quietly(object: *mut PyObject) -> bool {
     // SAFETY: the object is not freed yet (caller). What its type says about its layout is true.
     unsafe {
         let type_ = type_of(object);
-        let has_inline_values = type_flags(type_) & u64::from(ffi::Py_TPFLAGS_INLINE_VALUES) != 0;
+        let has_inline_values = type_flags(type_) & ffi::Py_TPFLAGS_INLINE_VALUES != 0;
         if !has_inline_values || !is_simple_class(type_) {
             return false;
         }
