@@ -4,8 +4,8 @@
 //! lowered once with everything in memory, which shows what is in registers at its end, and then again with that.
 //!
 //! A number without an object may be the value of a variable in a shape only if the variable has a number without an object at the
-//! end of each iteration. A program that enters the loop has an object there. If nothing else refers to it, nobody can
-//! notice that the loop drops it. Otherwise the first iteration is left to the micro-op interpreter.
+//! end of each iteration. A program that enters the loop has an object there. If nothing else refers to that object, the loop
+//! can drop it without a visible effect. Otherwise the first iteration is left to the micro-op interpreter.
 
 use core::mem::offset_of;
 
