@@ -31,6 +31,6 @@ mod optimizer_symbols;
 mod reval;
 mod specialize;
 
-// What a DLL that the library is linked into shows to other programs. On Windows, the linker is told by its objects.
+// What a DLL that the library is linked into shows to other programs. On Windows, the linker reads that from its objects.
 #[cfg(all(windows, not(test)))]
 core::arch::global_asm!(include_str!(concat!(env!("OUT_DIR"), "/exports.s")));

@@ -216,9 +216,7 @@ impl Lowering<'_> {
     /// Sets a slot, whose old value is none of the code's business any more. `None`: it is not known.
     fn set_slot(&mut self, at: At, slot: Option<Slot>) {
         match (at, slot) {
-            (At::Local(index), Some(slot)) => {
-                self.state.set_local(index, slot);
-            }
+            (At::Local(index), Some(slot)) => self.state.set_local(index, slot),
             (At::Local(index), None) => self.state.top().locals[index] = None,
             (At::Stack(depth), slot) => {
                 let stack = &mut self.state.top().stack;

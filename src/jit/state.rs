@@ -159,12 +159,12 @@ impl State {
     }
 
     /// Sets a variable, whose old value is known, or is none of the code's business any more.
-    pub(super) fn set_local(&mut self, index: usize, slot: Slot) -> Option<Slot> {
+    pub(super) fn set_local(&mut self, index: usize, slot: Slot) {
         let locals = &mut self.top().locals;
         if locals.len() <= index {
             locals.resize(index + 1, None);
         }
-        locals[index].replace(slot)
+        locals[index] = Some(slot);
     }
 
     pub(super) fn local(&self, index: usize) -> Option<Slot> {

@@ -7,6 +7,7 @@ use cranelift_codegen::ir::types::I64;
 use cranelift_codegen::ir::{InstBuilder, Value};
 
 use crate::host::ffi;
+use crate::jit::loops::INT_WIDTH;
 use crate::jit::lower::{Lowered, Lowering};
 use crate::jit::values::{Class, Id, Known, Number};
 use crate::tier2::compiled::Next;
@@ -146,14 +147,14 @@ impl Lowering<'_> {
         let length = offset_of!(ffi::_PyRangeIterObject, len);
         let value = self.load(I64, iterator, start);
         // A range of larger numbers is left to the interpreter.
-        self.guard_width(value, crate::jit::loops::INT_WIDTH)?;
+        self.guard_width(value, INT_WIDTH)?;
         let step = self.load(I64, iterator, offset_of!(ffi::_PyRangeIterObject, step));
         let next = self.b.ins().iadd(value, step);
         self.store(next, iterator, start);
         let left = self.load(I64, iterator, length);
         let left = self.b.ins().iadd_imm_s(left, -1);
         self.store(left, iterator, length);
-        self.push_number(Number::Int { value, width: crate::jit::loops::INT_WIDTH });
+        self.push_number(Number::Int { value, width: INT_WIDTH });
         Ok(())
     }
 

@@ -5,6 +5,7 @@ use cranelift_codegen::ir::types::{F64, I64};
 use cranelift_codegen::ir::{InstBuilder, Value};
 
 use crate::host::ffi;
+use crate::jit::loops::INT_WIDTH;
 use crate::jit::lower::{Lowered, Lowering};
 use crate::jit::values::{Class, Id, Number};
 use crate::ops::operators::binary;
@@ -116,10 +117,10 @@ impl Lowering<'_> {
             }
         };
         if let Number::Int { value, width } = number
-            && width > crate::jit::loops::INT_WIDTH
+            && width > INT_WIDTH
         {
-            self.guard_width(value, crate::jit::loops::INT_WIDTH)?;
-            self.replace_operands(Number::Int { value, width: crate::jit::loops::INT_WIDTH });
+            self.guard_width(value, INT_WIDTH)?;
+            self.replace_operands(Number::Int { value, width: INT_WIDTH });
             return Ok(true);
         }
         self.replace_operands(number);
