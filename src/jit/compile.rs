@@ -1,25 +1,29 @@
 //! Compiling an executor.
 
-use core::any::Any;
 use std::env::consts::ARCH;
 
 use cranelift_codegen::control::ControlPlane;
 use cranelift_codegen::ir::types::I64;
-use cranelift_codegen::ir::{Function, UserFuncName};
+use cranelift_codegen::ir::{Function, InstBuilder, UserFuncName};
 use cranelift_codegen::isa::OwnedTargetIsa;
 use cranelift_codegen::settings::{self, Configurable, Flags};
 use cranelift_codegen::{Context, isa};
-use cranelift_frontend::FunctionBuilderContext;
+use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext};
 use once_cell::race::OnceBox;
 
-use super::exits::Exits;
+use super::exits::{Exit, Exits};
 use super::loops::Shape;
-use super::lower::{Lowered, Lowering, TooLarge, signature_of};
+use super::lower::{Lowered, Lowering, TooLarge, signature_of, signature_of_code};
 use crate::bytecode::micro_op;
-use crate::tier2::executor::Executor;
+use crate::tier2::Uop;
+use crate::tier2::compiled::{self, Product};
+use crate::tier2::executor::{Executor, SideExit};
 
 /// How often the shape of a loop may turn out to be another one.
 const MAX_SHAPES: usize = 6;
+
+/// For how many exits a trace is compiled again. The other ones enter the same code.
+const MAX_BRIDGES: usize = 4;
 
 /// How the lowering of a trace ends.
 enum End {
@@ -28,34 +32,109 @@ enum End {
     Shape(Shape),
 }
 
-/// The machine code for the trace of an executor, with the data that it refers to. `None` if it cannot be compiled.
+/// How the code of a trace begins.
+#[derive(Clone, Copy)]
+enum Start<'a> {
+    /// With a frame in memory. The shape is that of the loop, if it is one.
+    Memory(&'a Shape),
+    /// Where other code has left.
+    Exit(&'a Exit),
+    /// The same, but it continues at once in the code that begins with a frame in memory.
+    Link(&'a Exit),
+}
+
+/// What the code of a trace refers to.
+pub(super) struct Data {
+    /// For the code only: it contains their addresses.
+    _exits: Exits,
+    /// What is in registers at the loop, if the trace is one.
+    pub(super) shape: Shape,
+}
+
+/// The machine code for the trace of an executor that begins with a frame in memory. `None` if it cannot be compiled.
 ///
 /// # Safety
 /// The thread is attached, and the executor live. The code is used only as long as the executor lives.
-pub(super) unsafe fn compile(executor: Executor) -> Option<(Vec<u8>, Box<dyn Any>)> {
-    let target = target()?;
+pub(super) unsafe fn compile(executor: Executor) -> Option<Product> {
     // What an executor refers to is live as long as it is valid.
     // SAFETY: the executor is live (caller).
-    if unsafe { !executor.is_valid() } {
-        return None;
+    unsafe {
+        if !executor.is_valid() {
+            return None;
+        }
+        let (function, exits, shape) = lower(executor).ok()?;
+        emit(function, Data { _exits: exits, shape })
     }
-    // SAFETY: the contract is the same.
-    let (function, exits) = unsafe { lower(executor) }.ok()?;
-    let mut context = Context::for_function(function);
-    let compiled = context.compile(&**target, &mut ControlPlane::default()).ok()?;
-    Some((compiled.code_buffer().to_vec(), Box::new(exits)))
 }
 
-/// The trace in Cranelift's form, and its exits.
+/// The machine code for the trace of an executor that continues from an exit. `None` if it cannot be compiled.
+///
+/// # Safety
+/// As for [`compile`]. The exit is that of a live executor.
+pub(super) unsafe fn compile_bridge(executor: Executor, exit: &Exit) -> Option<Product> {
+    // SAFETY: the executor is live (caller).
+    unsafe {
+        if !executor.is_valid() {
+            return None;
+        }
+        let is_loop = executor.trace().iter().any(|uop| uop.number() == micro_op::jump_to_top);
+        let start = if is_loop || compiled::bridges(executor) >= MAX_BRIDGES {
+            if compiled::can_get_entry(executor) {
+                compiled::set_entry(executor, compile(executor));
+            }
+            Start::Link(exit)
+        } else {
+            Start::Exit(exit)
+        };
+        let (_, function, exits) = lower_with(executor, start, false).ok()?;
+        emit(function, Data { _exits: exits, shape: Shape::default() })
+    }
+}
+
+/// Makes machine code.
+fn emit(function: Function, data: Data) -> Option<Product> {
+    if !compiled::can_run(compile_entry) {
+        return None;
+    }
+    Some(Product { code: code_of(function)?, data: Box::new(data) })
+}
+
+fn code_of(function: Function) -> Option<Vec<u8>> {
+    let mut context = Context::for_function(function);
+    let compiled = context.compile(&**target()?, &mut ControlPlane::default()).ok()?;
+    Some(compiled.code_buffer().to_vec())
+}
+
+/// A function of three parameters for the library: it calls the machine code at the third one with the other two, and
+/// returns what that returns.
+fn compile_entry() -> Option<Vec<u8>> {
+    let mut function =
+        Function::with_name_signature(UserFuncName::default(), signature_of(&[I64; 3], Some(I64)));
+    let mut context = FunctionBuilderContext::new();
+    let mut b = FunctionBuilder::new(&mut function, &mut context);
+    let block = b.create_block();
+    b.append_block_params_for_function_params(block);
+    b.switch_to_block(block);
+    let parameters = b.block_params(block).to_vec();
+    let signature = b.import_signature(signature_of_code());
+    let call = b.ins().call_indirect(signature, parameters[2], &parameters[..2]);
+    let results = b.inst_results(call).to_vec();
+    b.ins().return_(&results);
+    b.seal_all_blocks();
+    b.finalize(target()?.frontend_config());
+    code_of(function)
+}
+
+/// The trace in Cranelift's form, its exits, and what is in registers at the loop.
 ///
 /// # Safety
 /// As for [`compile`].
-unsafe fn lower(executor: Executor) -> Lowered<(Function, Exits)> {
+unsafe fn lower(executor: Executor) -> Lowered<(Function, Exits, Shape)> {
     let mut shape = Shape::default();
     for _ in 0..MAX_SHAPES {
         // SAFETY: the contract is the same.
-        match unsafe { lower_with(executor, &shape, true)? } {
-            (End::Done, function, exits) => return Ok((function, exits)),
+        match unsafe { lower_with(executor, Start::Memory(&shape), true)? } {
+            (End::Done, function, exits) => return Ok((function, exits, shape)),
             (End::Shape(found), ..) => shape = if shape.is_empty() { found } else { shape.meet(&found) },
         }
         if shape.is_empty() {
@@ -63,24 +142,27 @@ unsafe fn lower(executor: Executor) -> Lowered<(Function, Exits)> {
         }
     }
     // SAFETY: as above.
-    let (_, function, exits) = unsafe { lower_with(executor, &Shape::default(), false)? };
-    Ok((function, exits))
+    let (_, function, exits) = unsafe { lower_with(executor, Start::Memory(&Shape::default()), false)? };
+    Ok((function, exits, Shape::default()))
 }
 
-/// Lowers the trace with these values in registers. If `looks` is true, it stops at the end of a loop that has others.
+/// Lowers the trace. If `looks` is true, it stops at the end of a loop that has other values in registers.
 ///
 /// # Safety
 /// As for [`compile`].
-unsafe fn lower_with(executor: Executor, shape: &Shape, looks: bool) -> Lowered<(End, Function, Exits)> {
-    let mut function =
-        Function::with_name_signature(UserFuncName::default(), signature_of(&[I64, I64], Some(I64)));
+unsafe fn lower_with(executor: Executor, start: Start, looks: bool) -> Lowered<(End, Function, Exits)> {
+    let mut function = Function::with_name_signature(UserFuncName::default(), signature_of_code());
     let mut context = FunctionBuilderContext::new();
     // SAFETY: the executor is live during the lowering (caller).
     let trace = unsafe { executor.trace() };
-    let mut lowering = Lowering::new(&mut function, &mut context, executor, trace);
-    lowering.enter_loop(shape);
+    // SAFETY: the thread is attached (caller).
+    let mut lowering = unsafe { Lowering::new(&mut function, &mut context, executor, trace) };
+    match start {
+        Start::Memory(shape) => lowering.enter_loop(shape),
+        Start::Exit(exit) | Start::Link(exit) => lowering.enter_from(exit)?,
+    }
     // SAFETY: as above.
-    let end = unsafe { lower_trace(&mut lowering, shape, looks)? };
+    let end = unsafe { lower_trace(&mut lowering, start, looks)? };
     let exits = core::mem::take(&mut lowering.exits);
     if let End::Shape(_) = end {
         return Ok((end, Function::new(), exits));
@@ -95,13 +177,22 @@ unsafe fn lower_with(executor: Executor, shape: &Shape, looks: bool) -> Lowered<
 ///
 /// # Safety
 /// As for [`compile`].
-unsafe fn lower_trace(lowering: &mut Lowering, shape: &Shape, looks: bool) -> Lowered<End> {
+unsafe fn lower_trace(lowering: &mut Lowering, start: Start, looks: bool) -> Lowered<End> {
+    if let Start::Link(_) = start {
+        // SAFETY: the executor is live (caller).
+        let (code, data) = unsafe { compiled::entry(lowering.executor) }.ok_or(TooLarge)?;
+        let Data { shape, .. } = data.downcast_ref().ok_or(TooLarge)?;
+        lowering.continue_in(code, shape)?;
+        return Ok(End::Done);
+    }
     // The first micro-op only begins the trace.
     for at in 1..lowering.trace.len() {
         lowering.at = at;
         let uop = lowering.trace[at];
         match uop.number() {
             micro_op::jump_to_top => {
+                // A bridge that is a loop would be one with a beginning in memory.
+                let Start::Memory(shape) = start else { return Err(TooLarge) };
                 let found = lowering.shape_at_end();
                 let is_new = if shape.is_empty() { !found.is_empty() } else { shape.meet(&found) != *shape };
                 if looks && is_new {
@@ -110,7 +201,12 @@ unsafe fn lower_trace(lowering: &mut Lowering, shape: &Shape, looks: bool) -> Lo
                 lowering.jump_to_start(shape)?;
                 return Ok(End::Done);
             }
-            micro_op::exit_trace | micro_op::deopt | micro_op::error_pop_n => {
+            micro_op::exit_trace => {
+                // SAFETY: the contract is the same.
+                unsafe { leave_trace(lowering, uop)? };
+                return Ok(End::Done);
+            }
+            micro_op::deopt | micro_op::error_pop_n => {
                 let word = lowering.word_of(0);
                 lowering.leave(word);
                 return Ok(End::Done);
@@ -123,6 +219,30 @@ unsafe fn lower_trace(lowering: &mut Lowering, shape: &Shape, looks: bool) -> Lo
         }
     }
     Err(TooLarge)
+}
+
+/// Ends the code by the side exit at the end of the trace: in the loop behind it, if that has machine code.
+///
+/// # Safety
+/// As for [`compile`].
+unsafe fn leave_trace(lowering: &mut Lowering, uop: Uop) -> Lowered {
+    let word = lowering.word_of(0);
+    // SAFETY: the exit belongs to the executor, which is live (caller), and keeps the one behind it alive.
+    unsafe {
+        if let Some(behind) = SideExit::of(uop).executor().filter(|executor| executor.is_valid())
+            && let Some((code, data)) = compiled::entry(behind)
+            && let Some(Data { shape, .. }) = data.downcast_ref()
+            && let Some(link) = compiled::link(behind, code)
+            && !shape.is_empty()
+        {
+            let fits = lowering.leave_to_loop(word, &link, shape)?;
+            lowering.exits.add_link(link);
+            if fits {
+                return Ok(());
+            }
+        }
+    }
+    lowering.leave_by(word, false)
 }
 
 /// The machine that the code is for: this one.

@@ -1,12 +1,22 @@
-//! Leaving machine code: from registers back to frames in memory.
+//! Leaving machine code: from registers back to frames in memory, or on to other machine code.
 //!
-//! Where machine code may leave, the lowering notes as data how the frames look there ([`Exit`]). The code stores the
-//! registers that matter, and calls [`leave`], which makes numbers objects, counts references that were not counted so
-//! far, makes the frames that do not exist yet, and stores what their slots in memory lack.
+//! Where machine code may leave, the lowering notes as data how the program looks there ([`Exit`]). The code stores the
+//! registers that matter, and calls [`leave`]. If machine code continues from this exit, that runs next: it takes the registers
+//! over ([`super::bridges`]). Otherwise `leave` makes numbers objects, counts references that were not counted so far,
+//! makes the frames that do not exist yet, and stores what their slots in memory lack.
+
+use core::cell::Cell;
+use core::mem::offset_of;
+use core::ptr::NonNull;
+use std::rc::Rc;
 
 use super::quiet;
+use super::values::Class;
+use crate::bytecode::{micro_op, thresholds};
 use crate::host::{Code, CodeUnit, Frame, PyObject, StackRef, ThreadState, ffi, numbers, refcount};
-use crate::tier2::compiled::{MAX_SPILLED, Machine};
+use crate::tier2::Uop;
+use crate::tier2::compiled::{self, Link, MAX_SPILLED, Machine, Next, Wanted};
+use crate::tier2::executor::{Executor, SideExit};
 
 /// The index of a register in [`Machine::spilled`].
 pub(super) type Spill = u16;
@@ -22,22 +32,49 @@ pub(super) enum Source {
     /// The object at the address in this register; the tag does not matter.
     Object(Spill),
     Float(Spill),
-    Int(Spill),
+    Int(Spill, u8),
     Bool(Spill),
+}
+
+/// A reference that the code owns.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct ExitReference {
+    pub(super) bits: Spill,
+    pub(super) is_heap_safe: bool,
+}
+
+/// What is known about a value: see [`super::values::Known`].
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Facts {
+    pub(super) class: Class,
+    pub(super) version: Option<u32>,
+    pub(super) has_inline_values: bool,
+    pub(super) address: Option<u64>,
 }
 
 #[derive(Debug)]
 pub(super) struct ExitValue {
     pub(super) source: Source,
-    /// References to it that the code owns, and that no slot in memory holds.
-    pub(super) references: Vec<Spill>,
+    /// References to it that no slot in memory holds.
+    pub(super) references: Vec<ExitReference>,
+    pub(super) facts: Facts,
 }
 
-/// A slot that memory lacks: its index, and the index of the value.
+/// A slot: its index, and the index of the value.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct ExitSlot {
     pub(super) index: u16,
     pub(super) value: u16,
+    pub(super) is_borrowed: bool,
+}
+
+/// Slots of a frame: its variables, or a part of its stack.
+#[derive(Default, Debug)]
+pub(super) struct ExitSlots {
+    /// Those that memory lacks.
+    pub(super) missing: Vec<ExitSlot>,
+    /// Those that memory has, if their values are also elsewhere.
+    pub(super) present: Vec<ExitSlot>,
 }
 
 #[derive(Debug)]
@@ -45,24 +82,35 @@ pub(super) enum ExitPlace {
     /// The frame exists. Its stack, as far as it is known, begins this many slots above an address.
     Memory { frame: Spill, stack: Spill, offset: i32 },
     /// The frame has to be made. The function is a value.
-    Virtual { code: Code, function: u16 },
+    Virtual { function: u16 },
 }
 
 #[derive(Debug)]
 pub(super) struct ExitFrame {
     pub(super) place: ExitPlace,
+    /// Known of all frames that have to be made.
+    pub(super) code: Option<Code>,
     /// The address of the instruction that it is at, unless memory has it.
     pub(super) instr: Option<u64>,
     pub(super) return_offset: Option<u16>,
-    pub(super) locals: Vec<ExitSlot>,
-    /// Slots above the place where the stack begins.
-    pub(super) stack: Vec<ExitSlot>,
+    pub(super) locals: ExitSlots,
+    /// Their indices count from the place where the stack begins.
+    pub(super) stack: ExitSlots,
     pub(super) depth: u16,
+    /// The globals and the builtins, if the trace has checked them.
+    pub(super) globals: Option<(u64, u64)>,
+    /// The generator that the frame is part of, if the trace has resumed it.
+    pub(super) generator: Option<Spill>,
 }
 
 /// How the program looks where machine code leaves.
-#[derive(Debug)]
+#[repr(C)]
 pub(super) struct Exit {
+    /// The code that continues from here. Machine code follows it ([`Lowering::finish`][super::lower::Lowering::finish]).
+    link: Cell<*const Link>,
+    /// How often the executor behind the exit, if it is a side exit, has run without such code. [`Exit::NEVER`]: there
+    /// will be none.
+    runs: Cell<usize>,
     /// What machine code returns.
     pub(super) word: usize,
     pub(super) values: Vec<ExitValue>,
@@ -74,18 +122,73 @@ pub(super) struct Exit {
     pub(super) has_operands: bool,
 }
 
-/// The exits of a trace. The code refers to them by their addresses.
+impl Exit {
+    const NEVER: usize = usize::MAX;
+    pub(super) const LINK: usize = offset_of!(Exit, link);
+
+    pub(super) fn new(
+        word: usize,
+        values: Vec<ExitValue>,
+        frames: Vec<ExitFrame>,
+        releases: Vec<Spill>,
+        has_operands: bool,
+    ) -> Exit {
+        let (link, runs) = (Cell::new(core::ptr::null()), Cell::new(0));
+        Exit { link, runs, word, values, frames, releases, has_operands }
+    }
+
+    /// Machine code continues from here: there. `None`: none ever will.
+    pub(super) fn set_link(&self, link: Option<Rc<Link>>) {
+        if link.is_none() {
+            self.runs.set(Exit::NEVER);
+        }
+        let old = self.link.replace(link.map_or(core::ptr::null(), Rc::into_raw));
+        if !old.is_null() {
+            // SAFETY: it comes from `into_raw`, and is used once.
+            drop(unsafe { Rc::from_raw(old) });
+        }
+    }
+
+    /// The side exit that it leads to, if it does.
+    ///
+    /// # Safety
+    /// The trace is live.
+    unsafe fn side_exit(&self) -> Option<SideExit> {
+        if self.has_operands || self.word & 3 != 0 {
+            return None;
+        }
+        // SAFETY: without these bits, the word is the address of a micro-op of the trace (caller).
+        let uop = unsafe { *(self.word as *const Uop) };
+        (uop.number() == micro_op::exit_trace).then(|| SideExit::of(uop))
+    }
+}
+
+impl Drop for Exit {
+    fn drop(&mut self) {
+        self.set_link(None);
+    }
+}
+
+/// The exits of a trace, and the ways into other code. The code refers to them by their addresses.
 #[derive(Default)]
 #[expect(clippy::vec_box, reason = "an address stays as it is when more exits are added")]
-pub(super) struct Exits(Vec<Box<Exit>>);
+pub(super) struct Exits {
+    exits: Vec<Box<Exit>>,
+    links: Vec<Rc<Link>>,
+}
 
 impl Exits {
     /// Adds an exit. Returns its address.
     pub(super) fn add(&mut self, exit: Exit) -> u64 {
         let exit = Box::new(exit);
         let address = (&raw const *exit).addr() as u64;
-        self.0.push(exit);
+        self.exits.push(exit);
         address
+    }
+
+    /// Keeps the way into other code.
+    pub(super) fn add_link(&mut self, link: Rc<Link>) {
+        self.links.push(link);
     }
 }
 
@@ -94,7 +197,7 @@ struct Held<'a> {
     /// A stack reference to it, borrowed.
     reference: StackRef,
     /// References that are not used yet.
-    left: &'a [Spill],
+    left: &'a [ExitReference],
     /// A reference to an object that was made here.
     made: Option<StackRef>,
 }
@@ -111,7 +214,7 @@ impl Held<'_> {
         if let Some((&first, rest)) = self.left.split_first() {
             self.left = rest;
             // SAFETY: the code has stored the reference there.
-            return unsafe { reference(machine, first) };
+            return unsafe { reference(machine, first.bits) };
         }
         if self.reference.is_null() {
             return StackRef::NULL;
@@ -139,22 +242,51 @@ unsafe fn reference(machine: &Machine, index: Spill) -> StackRef {
     unsafe { StackRef::from_raw(ffi::_PyStackRef { bits: spilled(machine, index) as usize }) }
 }
 
-/// Leaves machine code: completes the frames in memory. Returns what the code returns.
+/// Leaves machine code for memory: completes the frames. Returns what the code returns.
 ///
 /// # Safety
 /// The thread is attached, and `tstate` is its state. The code has stored the registers that the exit names, and does
-/// nothing else.
+/// nothing else. It is that of the current executor.
 pub(super) unsafe extern "C" fn leave(machine: &mut Machine, tstate: ThreadState, exit: &Exit) -> usize {
     // SAFETY: the contract is the same. If there are operands, a micro-op has left them.
     unsafe {
+        let wanted = wanted(tstate, exit);
         let operands = if exit.has_operands { machine.operands_left() } else { 0 };
         complete(machine, tstate, exit);
         for index in (0..operands).rev() {
             machine.operands[index].assume_init().close();
         }
         release_rest(machine, exit);
+        if let Some(wanted) = wanted {
+            compiled::want(wanted);
+            return exit.word | Next::BYTECODE;
+        }
     }
     exit.word
+}
+
+/// Counts that the executor behind a side exit runs. Returns what is to be compiled if that is often.
+///
+/// # Safety
+/// As for [`leave`].
+unsafe fn wanted(tstate: ThreadState, exit: &Exit) -> Option<Wanted> {
+    // SAFETY: the code is that of the current executor, a live one, so the interpreter runs code. The side exit keeps the
+    // executor behind it alive (caller).
+    unsafe {
+        let behind = exit.side_exit()?.executor().filter(|executor| executor.is_valid())?;
+        if exit.runs.get() == Exit::NEVER {
+            return None;
+        }
+        exit.runs.set(exit.runs.get() + 1);
+        if exit.runs.get() < thresholds::get().heat() {
+            return None;
+        }
+        // If code has continued from here, it was that of another executor.
+        exit.runs.set(0);
+        let current = Executor::from_ptr((*tstate.as_ptr()).current_executor.cast())?;
+        let from = Some((current.new_ref(), NonNull::from(exit).cast()));
+        Some(Wanted { executor: behind.new_ref(), from })
+    }
 }
 
 /// Destroys an object whose count is 0. Returns 0 if the code can continue. Otherwise Python code may have run: the frames
@@ -203,8 +335,8 @@ unsafe fn complete(machine: &mut Machine, tstate: ThreadState, exit: &Exit) {
             tstate.set_current_frame(Some(frame));
         }
         for value in &held {
-            for &left in value.left {
-                reference(machine, left).close();
+            for left in value.left {
+                reference(machine, left.bits).close();
             }
             if let Some(made) = value.made {
                 made.close();
@@ -242,13 +374,13 @@ unsafe fn hold<'a>(machine: &Machine, tstate: ThreadState, value: &'a ExitValue)
             Source::Float(index) => {
                 super::runtime::owned(numbers::new_float(tstate, f64::from_bits(register(index))))
             }
-            Source::Int(index) => super::runtime::owned(numbers::int(tstate, register(index) as isize)),
+            Source::Int(index, _) => super::runtime::owned(numbers::int(tstate, register(index) as isize)),
         };
         Held { reference: made, left: &value.references, made: Some(made) }
     }
 }
 
-fn held(bits: u64, references: &[Spill]) -> Held<'_> {
+fn held(bits: u64, references: &[ExitReference]) -> Held<'_> {
     let reference = StackRef::from_raw(ffi::_PyStackRef { bits: bits as usize });
     Held { reference, left: references, made: None }
 }
@@ -272,7 +404,8 @@ unsafe fn frame_of(
                 let frame = Frame::from_ptr(spilled(machine, frame) as *mut _);
                 (frame, (spilled(machine, stack) as *mut StackRef).offset(offset as isize))
             }
-            ExitPlace::Virtual { code, function } => {
+            ExitPlace::Virtual { function } => {
+                let code = described.code.expect("a frame that has to be made has code");
                 let function = held[usize::from(function)].take(machine);
                 let frame = tstate.take_stack_space((*code.as_ptr()).co_framesize as usize);
                 let locals = code.nlocalsplus();
@@ -287,10 +420,10 @@ unsafe fn frame_of(
         if let Some(offset) = described.return_offset {
             (*frame.as_ptr()).return_offset = offset;
         }
-        for slot in &described.locals {
+        for slot in &described.locals.missing {
             frame.set_local(slot.index.into(), held[usize::from(slot.value)].take(machine));
         }
-        for slot in &described.stack {
+        for slot in &described.stack.missing {
             *base.add(slot.index.into()) = held[usize::from(slot.value)].take(machine);
         }
         frame.set_stack_pointer(base.add(described.depth.into()));

@@ -10,14 +10,18 @@
 use core::mem::offset_of;
 
 use cranelift_codegen::ir::condcodes::IntCC;
-use cranelift_codegen::ir::types::{F64, I32, I64};
+use cranelift_codegen::ir::types::{F64, I8, I32, I64};
 use cranelift_codegen::ir::{Block, BlockArg, InstBuilder, Type, Value};
 
+use super::describe::Spills;
+use super::exits::Spill;
 use super::lower::{Lowered, Lowering, NULL, SLOT, TooLarge, UNCOUNTED, plain};
+use super::memory::owns_nothing;
 use super::runtime;
 use super::state::{FrameState, Place, Slot};
 use super::values::{Class, Known, Number};
 use crate::host::ffi;
+use crate::tier2::compiled::{Link, Machine, MachineCode};
 
 /// The width of ints that stay in registers.
 pub(super) const INT_WIDTH: u8 = 62;
@@ -58,7 +62,15 @@ impl At {
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub(super) struct Shape {
     slots: Vec<(At, Form)>,
+    /// The executor is known to be valid.
+    is_valid: bool,
 }
+
+/// The registers of a loop: the frame, its stack pointer, and one for each slot of the shape.
+type Registers = Vec<Value>;
+
+/// Slots that memory lacks.
+type Missing = Vec<(At, Slot)>;
 
 impl Form {
     fn type_(self) -> Type {
@@ -95,7 +107,7 @@ impl Shape {
             let (_, other) = other.slots.iter().find(|(other, _)| *other == at)?;
             Some((at, form.meet(*other)?))
         });
-        Shape { slots: both.collect() }
+        Shape { slots: both.collect(), is_valid: self.is_valid && other.is_valid }
     }
 }
 
@@ -106,6 +118,7 @@ impl Lowering<'_> {
         let (Place::Memory(frame), Some(sp)) = (first.place, first.sp) else {
             unreachable!("the code begins in a frame in memory")
         };
+        self.enter_directly(shape);
         let mut arguments = vec![frame, sp];
         let outside = self.b.create_block();
         self.b.set_cold_block(outside);
@@ -174,6 +187,7 @@ impl Lowering<'_> {
             .map(|&(_, form)| self.b.append_block_param(self.start, form.type_()))
             .collect();
         self.b.switch_to_block(self.start);
+        self.is_valid = shape.is_valid;
         self.state.frames = vec![FrameState::in_memory(frame, sp)];
         let mut slots = Vec::new();
         for (&(at, form), value) in shape.slots.iter().zip(registers) {
@@ -190,6 +204,27 @@ impl Lowering<'_> {
             slots.push((at, Slot { id, memory, is_borrowed: false }));
         }
         self.fill_frame(&slots);
+    }
+
+    /// If other code has come here from a place where the program is as at the loop, the registers are in
+    /// [`Machine::spilled`].
+    fn enter_directly(&mut self, shape: &Shape) {
+        if shape.is_empty() {
+            return;
+        }
+        let (directly, from_memory) = (self.b.create_block(), self.b.create_block());
+        let enters_loop = self.load(I8, self.machine, offset_of!(Machine, enters_loop));
+        self.b.ins().brif(enters_loop, directly, &[], from_memory, &[]);
+        self.b.switch_to_block(directly);
+        let no = self.b.ins().iconst(I8, 0);
+        self.store(no, self.machine, offset_of!(Machine, enters_loop));
+        let types = [I64; 2].into_iter().chain(shape.slots.iter().map(|(_, form)| form.type_()));
+        let registers: Vec<BlockArg> = types
+            .enumerate()
+            .map(|(index, type_)| BlockArg::Value(self.register(type_, index as Spill)))
+            .collect();
+        self.b.ins().jump(self.start, &registers);
+        self.b.switch_to_block(from_memory);
     }
 
     /// Sets slots of the frame, whose other slots are in memory.
@@ -301,7 +336,7 @@ impl Lowering<'_> {
         let stack = frame.stack.iter().rev().enumerate();
         let stack = stack.filter_map(|(index, &slot)| Some((At::Stack(index + 1), form(slot)?)));
         let stack = stack.filter(|(_, form)| matches!(form, Form::Object { .. }));
-        Shape { slots: locals.chain(stack).collect() }
+        Shape { slots: locals.chain(stack).collect(), is_valid: self.is_valid }
     }
 
     /// Continues with the next iteration.
@@ -316,34 +351,144 @@ impl Lowering<'_> {
                 self.guard_width(value, INT_WIDTH)?;
             }
         }
-        // The registers own what is in them from now on. All the rest is in memory.
+        let (registers, _) = self.registers(shape)?;
+        let arguments: Vec<BlockArg> = registers.into_iter().map(BlockArg::Value).collect();
+        self.b.ins().jump(self.start, &arguments);
+        Ok(())
+    }
+
+    /// The registers for this shape, which fits. They own what is in them from now on, and all the rest is in memory.
+    fn registers(&mut self, shape: &Shape) -> Lowered<(Registers, Missing)> {
         let mut registers = Vec::new();
+        let mut missing = Vec::new();
         for &(at, form) in &shape.slots {
             let slot = self.slot(at)?;
             registers.push(match (form, self.state.number(slot.id)) {
                 (Form::Float, Some(Number::Float(value))) | (Form::Int, Some(Number::Int { value, .. })) => {
+                    missing.push((at, slot));
                     self.set_slot(at, None);
-                    value
+                    Some(value)
                 }
-                (Form::Object { .. }, _) => {
-                    let bits = match slot.memory {
-                        Some(bits) => bits,
-                        None => self.bits_for(slot),
-                    };
+                (Form::Object { is_in_memory: false, .. }, _) if slot.memory.is_none() => {
+                    let bits = self.bits_for(slot);
+                    missing.push((at, slot));
                     // No other slot gets this reference.
                     self.set_slot(at, Some(Slot { memory: Some(bits), ..slot }));
-                    bits
+                    Some(bits)
                 }
+                (Form::Object { .. }, _) => None,
                 _ => unreachable!("the shape fits"),
             });
         }
         self.flush();
-        let frame = self.frame_in_memory().ok_or(TooLarge)?;
-        let sp = self.stack_pointer();
-        let arguments: Vec<BlockArg> =
-            [frame, sp].into_iter().chain(registers).map(BlockArg::Value).collect();
-        self.b.ins().jump(self.start, &arguments);
+        let mut all = vec![self.frame_in_memory().ok_or(TooLarge)?, self.stack_pointer()];
+        for (&(at, _), register) in shape.slots.iter().zip(registers) {
+            all.push(match register {
+                Some(register) => register,
+                None => self.slot(at)?.memory.ok_or(TooLarge)?,
+            });
+        }
+        Ok((all, missing))
+    }
+
+    /// Ends the code by a jump into the loop of other code, which has this shape. Returns false if the program is not as at the
+    /// beginning of that loop.
+    pub(super) fn leave_to_loop(&mut self, word: usize, link: &Link, shape: &Shape) -> Lowered<bool> {
+        for &(at, form) in &shape.slots {
+            if !self.fits(at, form, word)? {
+                return Ok(false);
+            }
+        }
+        let (registers, missing) = self.registers(shape)?;
+        // If the loop is gone, memory gets what is in the registers.
+        for (at, slot) in missing {
+            self.set_slot(at, Some(slot));
+        }
+        self.state.version += 1;
+        let mut spills = Spills::starting_with(registers);
+        let exit = self.exit(word, &[], false, &mut spills);
+        let exit = self.add_exit(exit, spills)?;
+        let (there, gone) = (self.b.create_block(), self.b.create_block());
+        let link = self.constant((&raw const *link).addr() as u64);
+        let code = self.load(I64, link, offset_of!(Link, code));
+        self.b.ins().brif(code, there, &[], gone, &[]);
+        self.b.switch_to_block(there);
+        self.enter_loop_at_once();
+        let executor = self.load(I64, link, offset_of!(Link, executor));
+        self.continue_with(executor, code);
+        self.b.switch_to_block(gone);
+        self.leave_by_exit(exit);
+        Ok(true)
+    }
+
+    /// The next code begins at its loop.
+    fn enter_loop_at_once(&mut self) {
+        let yes = self.b.ins().iconst(I8, 1);
+        self.store(yes, self.machine, offset_of!(Machine, enters_loop));
+    }
+
+    /// Ends the code by entering other code of the same executor: in its loop if the program is as there, else at its beginning.
+    pub(super) fn continue_in(&mut self, code: MachineCode, shape: &Shape) -> Lowered {
+        let beginning = (&raw const self.trace[1]).addr();
+        let mut fits = !shape.is_empty();
+        for &(at, form) in &shape.slots {
+            fits = fits && self.fits(at, form, beginning)?;
+        }
+        if fits {
+            let (registers, _) = self.registers(shape)?;
+            for (index, register) in registers.into_iter().enumerate() {
+                self.store(register, self.machine, offset_of!(Machine, spilled) + index * size_of::<u64>());
+            }
+            self.enter_loop_at_once();
+        } else {
+            self.flush();
+            let sp = self.stack_pointer();
+            self.store(sp, self.machine, offset_of!(Machine, sp));
+        }
+        let executor = self.constant(self.executor.as_ptr().addr() as u64);
+        let code = self.constant(code.address() as u64);
+        self.continue_with(executor, code);
         Ok(())
+    }
+
+    /// Whether the slot can be of this form in a register. What is not known of an object is checked: the code leaves if it is
+    /// otherwise.
+    fn fits(&mut self, at: At, form: Form, word: usize) -> Lowered<bool> {
+        let slot = self.slot(at)?;
+        let id = slot.id;
+        let is_number = self.state.values[id].is_only_a_number() && self.state.values[id].holders == 1;
+        match (form, self.state.number(id)) {
+            (Form::Float, Some(Number::Float(_))) => Ok(is_number),
+            (Form::Int, Some(Number::Int { value, width })) if is_number => {
+                if width > INT_WIDTH {
+                    self.guard_width(value, INT_WIDTH)?;
+                }
+                Ok(true)
+            }
+            // A small int has the same object each time.
+            (Form::Int, _) => {
+                let known = &self.state.values[id];
+                let is_small = known.class == Class::Int && known.constant.is_some_and(owns_nothing);
+                if is_small {
+                    self.int(id)?;
+                }
+                Ok(is_small)
+            }
+            (Form::Object { .. }, _) if self.state.values[id].constant == Some(NULL) => Ok(false),
+            (Form::Object { class, version, has_inline_values, .. }, _) => {
+                if class != Class::Unknown && self.state.values[id].class != class {
+                    return Ok(false);
+                }
+                if let Some(version) = version {
+                    self.guard_version_of(id, version, word)?;
+                    if has_inline_values {
+                        self.guard_inline_values_of(id, word)?;
+                    }
+                }
+                Ok(true)
+            }
+            _ => Ok(false),
+        }
     }
 }
 

@@ -14,12 +14,14 @@ use cranelift_codegen::ir::{
 use cranelift_codegen::isa::CallConv;
 use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext};
 
-use super::exits::{Exit, ExitFrame, ExitPlace, ExitSlot, ExitValue, Exits, MAX_VALUES, Source, Spill};
+use super::exits::{Exit, Exits};
+use super::ops::types_are_live;
 use super::state::{FrameState, NewFrame, Place, Resumed, Slot, State};
 use super::values::{Class, Id, Known, Number, Reference};
 use super::{exits, runtime};
+use crate::bytecode::micro_op;
 use crate::host::{StackRef, ffi};
-use crate::tier2::compiled::{MAX_SPILLED, Machine, Next};
+use crate::tier2::compiled::{Link, Machine, Next};
 use crate::tier2::executor::Executor;
 use crate::tier2::{Place as UopPlace, Uop};
 
@@ -37,8 +39,18 @@ pub(super) struct TooLarge;
 /// What most functions here return.
 pub(super) type Lowered<T = ()> = Result<T, TooLarge>;
 
+/// The signature of a function of the library.
 pub(super) fn signature_of(parameters: &[Type], result: Option<Type>) -> Signature {
-    let mut signature = Signature::new(CallConv::SystemV);
+    signature_with(CallConv::SystemV, parameters, result)
+}
+
+/// The signature of machine code, which takes a [`Machine`] and the state of the thread. It preserves no registers.
+pub(super) fn signature_of_code() -> Signature {
+    signature_with(CallConv::Tail, &[I64; 2], Some(I64))
+}
+
+pub(super) fn signature_with(convention: CallConv, parameters: &[Type], result: Option<Type>) -> Signature {
+    let mut signature = Signature::new(convention);
     signature.params.extend(parameters.iter().map(|&type_| AbiParam::new(type_)));
     signature.returns.extend(result.map(AbiParam::new));
     signature
@@ -75,6 +87,12 @@ pub(super) struct Lowering<'a> {
     pub(super) new_frame: Option<NewFrame>,
     /// The generator that a call has resumed, and whose frame it has not entered yet.
     pub(super) resumed: Option<Resumed>,
+    /// How many of the frames were there when the code began: in them, the trace may be in another place than it knows.
+    pub(super) inherited: usize,
+    /// The executor is known to be valid.
+    pub(super) is_valid: bool,
+    /// The types whose attributes the trace contains are live while it is lowered.
+    pub(super) types_are_live: bool,
     /// For how many words of the data stack, and for how many calls, the trace has checked that there is room.
     pub(super) room: (usize, usize),
     /// The blocks that leave the code at the last places.
@@ -83,14 +101,17 @@ pub(super) struct Lowering<'a> {
     pub(super) exits: Exits,
     /// The beginning of a loop.
     pub(super) start: Block,
-    /// Calls [`exits::leave`] with its parameter, a description.
+    /// Continues from its parameter, the address of an exit: in other code, or by [`exits::leave`].
     tail: Block,
 }
 
 impl<'a> Lowering<'a> {
-    /// Begins the code of a function that is entered as `MachineCode::run` in [`crate::tier2::compiled`] does it. The loop, if it is
-    /// one, is to be entered next.
-    pub(super) fn new(
+    /// Begins the code of a function that is entered as `MachineCode::run` in [`crate::tier2::compiled`] does it. What the
+    /// program looks like there comes next: [`Lowering::enter_loop`], [`Lowering::enter_from`].
+    ///
+    /// # Safety
+    /// The thread is attached.
+    pub(super) unsafe fn new(
         function: &'a mut Function,
         context: &'a mut FunctionBuilderContext,
         executor: Executor,
@@ -108,6 +129,8 @@ impl<'a> Lowering<'a> {
         let (start, tail) = (b.create_block(), b.create_block());
         b.append_block_param(tail, I64);
         let state = State::new(FrameState::in_memory(frame, sp));
+        // SAFETY: the thread is attached (caller).
+        let types_are_live = unsafe { types_are_live(trace) };
         Lowering {
             b,
             trace,
@@ -118,6 +141,9 @@ impl<'a> Lowering<'a> {
             state,
             new_frame: None,
             resumed: None,
+            inherited: 1,
+            is_valid: true,
+            types_are_live,
             room: (0, 0),
             outs: Vec::new(),
             exits: Exits::default(),
@@ -131,11 +157,29 @@ impl<'a> Lowering<'a> {
         self.b.set_cold_block(self.tail);
         self.b.switch_to_block(self.tail);
         let exit = self.b.block_params(self.tail)[0];
+        let (has_link, is_linked, to_memory) =
+            (self.b.create_block(), self.b.create_block(), self.b.create_block());
+        let link = self.load(I64, exit, Exit::LINK);
+        self.b.ins().brif(link, has_link, &[], to_memory, &[]);
+        self.b.switch_to_block(has_link);
+        let code = self.load(I64, link, offset_of!(Link, code));
+        self.b.ins().brif(code, is_linked, &[], to_memory, &[]);
+        self.b.switch_to_block(is_linked);
+        let executor = self.load(I64, link, offset_of!(Link, executor));
+        self.continue_with(executor, code);
+        self.b.switch_to_block(to_memory);
         let arguments = [self.machine, self.tstate, exit];
         let leave = exits::leave as *const () as usize;
         let word = self.call(leave, &[I64; 3], Some(I64), &arguments).expect("a result");
         self.b.ins().return_(&[word]);
         self.b.seal_all_blocks();
+    }
+
+    /// Ends the code in this block by other code, that of an executor at this address.
+    pub(super) fn continue_with(&mut self, executor: Value, code: Value) {
+        self.store(executor, self.tstate, offset_of!(ffi::PyThreadState, current_executor));
+        let signature = self.b.import_signature(signature_of_code());
+        self.b.ins().return_call_indirect(signature, code, &[self.machine, self.tstate]);
     }
 
     // --- values --------------------------------------------------------------------------------
@@ -283,7 +327,7 @@ impl<'a> Lowering<'a> {
     }
 
     /// A block that leaves, with the state as it is now.
-    pub(super) fn out(&mut self, word: usize) -> Lowered<Block> {
+    fn out(&mut self, word: usize) -> Lowered<Block> {
         let version = self.state.version;
         self.outs.retain(|out| out.version == version);
         if let Some(out) = self.outs.iter().find(|out| out.word == word) {
@@ -301,21 +345,31 @@ impl<'a> Lowering<'a> {
 
     /// Ends the code in this block by a description of the state.
     pub(super) fn leave_by(&mut self, word: usize, has_operands: bool) -> Lowered {
-        if !has_operands && self.state.is_almost_in_memory() {
+        if !has_operands && !is_side_exit(word) && self.state.is_almost_in_memory() {
             let (state, room) = (self.state.clone(), self.room);
             self.leave(word);
             (self.state, self.room) = (state, room);
             return Ok(());
         }
         let exit = self.describe(word, &[], has_operands)?;
+        self.leave_by_exit(exit);
+        Ok(())
+    }
+
+    /// Ends the code in this block by the exit at this address.
+    pub(super) fn leave_by_exit(&mut self, exit: u64) {
         let exit = self.constant(exit);
         self.b.ins().jump(self.tail, &[BlockArg::Value(exit)]);
-        Ok(())
     }
 
     /// Leaves unless `holds`.
     pub(super) fn guard(&mut self, holds: Value, how: usize) -> Lowered {
-        let out = self.out(self.word_of(how))?;
+        self.guard_by(holds, self.word_of(how))
+    }
+
+    /// Leaves by this word unless `holds`.
+    pub(super) fn guard_by(&mut self, holds: Value, word: usize) -> Lowered {
+        let out = self.out(word)?;
         let go_on = self.b.create_block();
         self.b.ins().brif(holds, go_on, &[], out, &[]);
         self.b.switch_to_block(go_on);
@@ -334,75 +388,6 @@ impl<'a> Lowering<'a> {
     pub(super) fn guard_equal(&mut self, left: Value, right: u64, how: usize) -> Lowered {
         let holds = self.b.ins().icmp_imm_s(IntCC::Equal, left, right as i64);
         self.guard(holds, how)
-    }
-
-    /// Describes the state, and stores the registers that the description names. Returns its address.
-    pub(super) fn describe(&mut self, word: usize, releases: &[Value], has_operands: bool) -> Lowered<u64> {
-        let mut spills = Spills::default();
-        let mut exit =
-            Exit { word, values: Vec::new(), frames: Vec::new(), releases: Vec::new(), has_operands };
-        let mut known: Vec<Id> = Vec::new();
-        for frame in &self.state.frames {
-            let mut value = |id: Id| -> u16 {
-                let index = known.iter().position(|&other| other == id).unwrap_or_else(|| {
-                    known.push(id);
-                    known.len() - 1
-                });
-                index as u16
-            };
-            let place = match frame.place {
-                Place::Memory(address) => ExitPlace::Memory {
-                    frame: spills.add(address),
-                    stack: spills.add(frame.sp.expect("a frame in memory has a stack")),
-                    offset: frame.offset,
-                },
-                Place::Virtual { function } => ExitPlace::Virtual {
-                    code: frame.code.expect("a virtual frame has code"),
-                    function: value(function),
-                },
-            };
-            let mut stale = |slots: &mut dyn Iterator<Item = (usize, Slot)>| -> Vec<ExitSlot> {
-                slots
-                    .filter(|(_, slot)| slot.memory.is_none())
-                    .map(|(index, slot)| ExitSlot { index: index as u16, value: value(slot.id) })
-                    .collect()
-            };
-            let locals =
-                stale(&mut frame.locals.iter().enumerate().filter_map(|(at, slot)| Some((at, (*slot)?))));
-            let stack = stale(&mut frame.stack.iter().copied().enumerate());
-            exit.frames.push(ExitFrame {
-                place,
-                instr: frame.instr,
-                return_offset: frame.return_offset,
-                locals,
-                stack,
-                depth: frame.stack.len() as u16,
-            });
-        }
-        for &id in &known {
-            let references =
-                self.state.free_references(id).iter().map(|reference| spills.add(reference.bits)).collect();
-            let known = &self.state.values[id];
-            let source = match (known.constant, known.word, known.number) {
-                (Some(bits), ..) => Source::Constant(bits),
-                (_, Some(word), _) => Source::Object(spills.add(word)),
-                (_, _, Some(Number::Float(value))) => Source::Float(spills.add(value)),
-                (_, _, Some(Number::Int { value, .. })) => Source::Int(spills.add(value)),
-                (_, _, Some(Number::Bool(value))) => Source::Bool(spills.add(value)),
-                _ => unreachable!("a value is something"),
-            };
-            exit.values.push(ExitValue { source, references });
-        }
-        let lost = self.state.lost_references();
-        exit.releases = releases.iter().chain(&lost).map(|&bits| spills.add(bits)).collect();
-        if spills.0.len() > MAX_SPILLED || exit.values.len() > MAX_VALUES {
-            return Err(TooLarge);
-        }
-        for (index, value) in spills.0.into_iter().enumerate() {
-            let at = offset_of!(Machine, spilled) + index * size_of::<u64>();
-            self.store(value, self.machine, at);
-        }
-        Ok(self.exits.add(exit))
     }
 
     // --- calls ---------------------------------------------------------------------------------
@@ -566,6 +551,7 @@ impl<'a> Lowering<'a> {
         let function = exits::end_object as *const () as usize;
         let word = self.call(function, &[I64; 4], Some(I64), &arguments).expect("a result");
         let out = self.b.create_block();
+        self.b.set_cold_block(out);
         self.b.ins().brif(word, out, &[], go_on, &[]);
         self.b.switch_to_block(out);
         self.b.ins().return_(&[word]);
@@ -578,8 +564,12 @@ impl<'a> Lowering<'a> {
         self.b.ins().band_imm_s(word, crate::breaker::word::REQUESTS as i64)
     }
 
-    /// Leaves unless the executor is valid.
+    /// Leaves unless the executor is valid. Nothing but code of the program or of another thread can invalidate it.
     pub(super) fn check_validity(&mut self) -> Lowered {
+        if self.is_valid {
+            return Ok(());
+        }
+        self.is_valid = true;
         let head = self.executor.as_ptr().addr();
         let at = head + offset_of!(ffi::_PyExecutorObject, vm_data) + offset_of!(ffi::_PyVMData, _bitfield_1);
         let at = self.constant(at as u64);
@@ -597,18 +587,10 @@ impl<'a> Lowering<'a> {
     }
 }
 
-/// The registers that an exit stores, each once.
-#[derive(Default)]
-struct Spills(Vec<Value>);
-
-impl Spills {
-    fn add(&mut self, value: Value) -> Spill {
-        let index = self.0.iter().position(|&other| other == value).unwrap_or_else(|| {
-            self.0.push(value);
-            self.0.len() - 1
-        });
-        index as Spill
-    }
+/// Whether the word of an exit leads to a side exit.
+fn is_side_exit(word: usize) -> bool {
+    // SAFETY: without these bits, it is the address of a micro-op of the trace, which is live during the lowering.
+    word & 3 == 0 && unsafe { (*(word as *const Uop)).number() } == micro_op::exit_trace
 }
 
 /// The bit of the executor's flags that says that it is valid.

@@ -161,12 +161,13 @@ impl Lowering<'_> {
     /// What a slot in memory gets: a reference that no other slot has.
     pub(super) fn bits_for(&mut self, slot: Slot) -> Value {
         if let Some(bits) = self.state.values[slot.id].constant {
-            return if slot.is_borrowed || owns_nothing(bits) {
-                self.constant(bits)
-            } else {
-                let object = self.object(slot.id);
-                self.new_ref(object)
-            };
+            if slot.is_borrowed || owns_nothing(bits) {
+                return self.constant(bits);
+            }
+            let object = self.object(slot.id);
+            let bits = self.new_ref(object);
+            self.state.values[slot.id].references.push(Reference { bits, is_heap_safe: true });
+            return bits;
         }
         if slot.is_borrowed && self.is_in_variable(slot.id) {
             let object = self.object(slot.id);
@@ -241,6 +242,7 @@ impl Lowering<'_> {
         self.b.switch_to_block(go_on);
         self.state.forget_locals();
         self.state.forget_facts();
+        self.is_valid = false;
         self.room = (0, 0);
         Ok(())
     }
@@ -348,7 +350,7 @@ impl Lowering<'_> {
 }
 
 /// Whether a variable can hold this reference to an object that is always there: null, or an immortal object.
-fn owns_nothing(bits: u64) -> bool {
+pub(super) fn owns_nothing(bits: u64) -> bool {
     // SAFETY: the executor keeps its constants alive.
     bits == NULL || unsafe { refcount::is_immortal((bits & !1) as *mut ffi::PyObject) }
 }

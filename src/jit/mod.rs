@@ -7,11 +7,14 @@
 //!
 //! - [`compile`]: from an executor to machine code; [`loops`]: what stays in registers from one round to the next.
 //! - [`values`], [`state`]: what is known of the values and frames of the trace.
+//! - [`describe`], [`exits`]: where the code leaves; [`bridges`]: code that continues there.
 //! - [`lower`]: what all micro-ops share: guards, references, exits; [`memory`]: frames and stacks in memory, calls.
 //! - [`ops`]: what each micro-op becomes.
-//! - [`exits`], [`quiet`], [`runtime`]: what machine code calls.
+//! - [`quiet`], [`runtime`]: what machine code calls, beside `exits`.
 
+mod bridges;
 mod compile;
+mod describe;
 mod exits;
 mod loops;
 mod lower;
@@ -23,20 +26,38 @@ mod state;
 mod values;
 
 use crate::host::ThreadState;
-use crate::tier2::compiled;
+use crate::tier2::compiled::{self, Wanted};
+use exits::Exit;
 
-/// Compiles the executor that the thread wants to be compiled, if there is one.
+/// Compiles what the thread wants to be compiled, if anything.
 ///
 /// # Safety
 /// The thread is attached, and its frames are published.
 #[inline(always)]
 pub(crate) unsafe fn compile_wanted() {
-    if let Some(executor) = compiled::take_wanted() {
-        // SAFETY: the thread is attached (caller), and the reference keeps the executor alive.
-        unsafe {
-            quiet::prepare(ThreadState::current().interp());
-            let code = compile::compile(executor.executor());
-            compiled::set_code(executor.executor(), code);
+    if let Some(wanted) = compiled::take_wanted() {
+        // SAFETY: the contract is the same.
+        unsafe { compile(wanted) };
+    }
+}
+
+/// Compiles an executor.
+///
+/// # Safety
+/// As for [`compile_wanted`].
+#[cold]
+unsafe fn compile(wanted: Wanted) {
+    let executor = wanted.executor.executor();
+    // SAFETY: the thread is attached (caller), and the references keep the executors alive, and so the exit.
+    unsafe {
+        quiet::prepare(ThreadState::current().interp());
+        match wanted.from {
+            None => compiled::set_entry(executor, compile::compile(executor)),
+            Some((_, exit)) => {
+                let product = compile::compile_bridge(executor, exit.cast::<Exit>().as_ref());
+                let link = product.and_then(|product| compiled::add_bridge(executor, product));
+                exit.cast::<Exit>().as_ref().set_link(link);
+            }
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::calls::frames;
 use crate::host::dict::InlineValues;
+use crate::host::object::{size, type_of};
 use crate::host::slot::Slot;
 use crate::host::{Frame, PyObject, StackRef, ThreadState, ffi, numbers, refcount};
 
@@ -91,4 +92,48 @@ pub(super) unsafe extern "C" fn leave_frame(tstate: ThreadState, frame: Frame) -
 pub(super) unsafe extern "C" fn append_to_order(object: *mut PyObject, slot: *mut *mut PyObject) {
     // SAFETY: the slot is one of the values (caller).
     unsafe { InlineValues::of(object).append_to_order(Slot::at(slot)) }
+}
+
+/// A new iterator over the numbers from `start` up to `end`, or null without memory. No exception is set.
+///
+/// # Safety
+/// The thread is attached. Both are less than 2 to the power of 62.
+pub(super) unsafe extern "C" fn new_range_iterator(start: i64, end: i64) -> *mut PyObject {
+    // SAFETY: the thread is attached (caller). All fields are set before the object is used.
+    unsafe {
+        let iterator = ffi::_PyObject_New(&raw mut ffi::PyRangeIter_Type).cast::<ffi::_PyRangeIterObject>();
+        if iterator.is_null() {
+            ffi::PyErr_Clear();
+            return core::ptr::null_mut();
+        }
+        (*iterator).start = start;
+        (*iterator).step = 1;
+        (*iterator).len = (end - start).max(0);
+        iterator.cast()
+    }
+}
+
+/// The length of an object whose type is one of the host's that code asks for it most, or -1.
+///
+/// # Safety
+/// The object is live.
+pub(super) unsafe extern "C" fn length(object: *mut PyObject) -> isize {
+    // SAFETY: the object is live (caller), and of the type that each branch expects.
+    unsafe {
+        let type_ = type_of(object);
+        if type_ == &raw mut ffi::PyList_Type
+            || type_ == &raw mut ffi::PyTuple_Type
+            || type_ == &raw mut ffi::PyBytes_Type
+        {
+            size(object)
+        } else if type_ == &raw mut ffi::PyDict_Type {
+            (*object.cast::<ffi::PyDictObject>()).ma_used
+        } else if type_ == &raw mut ffi::PySet_Type || type_ == &raw mut ffi::PyFrozenSet_Type {
+            (*object.cast::<ffi::PySetObject>()).used
+        } else if type_ == &raw mut ffi::PyUnicode_Type {
+            (*object.cast::<ffi::PyASCIIObject>()).length
+        } else {
+            -1
+        }
+    }
 }

@@ -3,7 +3,7 @@
 use cranelift_codegen::ir::Value;
 
 use super::values::{Id, Known, Number, Reference, Values};
-use crate::host::Code;
+use crate::host::{Code, ffi};
 
 /// The most slots that are stored in line where the code leaves.
 const MAX_STORES: usize = 6;
@@ -51,8 +51,8 @@ pub(super) struct FrameState {
     /// The instruction that the frame is at, unless memory has it.
     pub(super) instr: Option<u64>,
     pub(super) return_offset: Option<u16>,
-    /// The trace has checked the globals.
-    pub(super) has_known_globals: bool,
+    /// The globals and the builtins, if the trace has checked them.
+    pub(super) globals: Option<(u64, u64)>,
     /// The generator that the frame is part of, if the trace has resumed it.
     pub(super) generator: Option<Value>,
 }
@@ -69,9 +69,16 @@ impl FrameState {
             offset: 0,
             instr: None,
             return_offset: None,
-            has_known_globals: false,
+            globals: None,
             generator: None,
         }
+    }
+
+    /// The address of the instruction at which the frame continues after a call, so many code units behind the one that it is
+    /// at; `None` for those of a return. The result is `None` if memory knows it.
+    pub(super) fn continues_at(&self, units: Option<u64>) -> Option<u64> {
+        let units = units.or(self.return_offset.map(u64::from))?;
+        Some(self.instr? + units * size_of::<ffi::_Py_CODEUNIT>() as u64)
     }
 
     /// All known slots.

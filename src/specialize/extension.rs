@@ -29,31 +29,54 @@ pub(super) unsafe fn find(
     })
 }
 
+/// The types that a guard accepts.
+#[cfg(feature = "jit")]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Operands {
+    Ints,
+    FloatAndInt,
+    IntAndFloat,
+}
+
+/// The operator of a description, and the types of its operands. `None` if the address is not one that [`find`] has returned.
+#[cfg(feature = "jit")]
+pub(crate) fn of_description(address: u64) -> Option<(u32, Operands)> {
+    let index = DESCRIPTIONS
+        .iter()
+        .position(|description| core::ptr::from_ref(description).addr() as u64 == address)?;
+    Some((DESCRIPTIONS[index].oparg as u32, OPERANDS[index]))
+}
+
 macro_rules! descriptions {
-    ($($operator:ident, $guard:ident, $action:ident;)*) => {
-        [$(Description { oparg: ffi::$operator as c_int, guard: Some($guard), action: Some($action) }),*]
+    ($($operator:ident, $operands:ident, $guard:ident, $action:ident;)*) => {
+        /// At most one description applies: the guards for an operator exclude each other.
+        static DESCRIPTIONS: [Description; 14] =
+            [$(Description { oparg: ffi::$operator as c_int, guard: Some($guard), action: Some($action) }),*];
+
+        /// The operands of each description.
+        #[cfg(feature = "jit")]
+        static OPERANDS: [Operands; DESCRIPTIONS.len()] = [$(Operands::$operands),*];
     };
 }
 
-/// At most one description applies: the guards for an operator exclude each other.
-static DESCRIPTIONS: [Description; 14] = descriptions! {
-    NB_OR, two_ints, int_or_int;
-    NB_AND, two_ints, int_and_int;
-    NB_XOR, two_ints, int_xor_int;
-    NB_INPLACE_OR, two_ints, int_or_int;
-    NB_INPLACE_AND, two_ints, int_and_int;
-    NB_INPLACE_XOR, two_ints, int_xor_int;
+descriptions! {
+    NB_OR, Ints, two_ints, int_or_int;
+    NB_AND, Ints, two_ints, int_and_int;
+    NB_XOR, Ints, two_ints, int_xor_int;
+    NB_INPLACE_OR, Ints, two_ints, int_or_int;
+    NB_INPLACE_AND, Ints, two_ints, int_and_int;
+    NB_INPLACE_XOR, Ints, two_ints, int_xor_int;
 
-    NB_ADD, float_and_int, float_plus_int;
-    NB_SUBTRACT, float_and_int, float_minus_int;
-    NB_TRUE_DIVIDE, float_and_nonzero_int, float_by_int;
-    NB_MULTIPLY, float_and_int, float_times_int;
+    NB_ADD, FloatAndInt, float_and_int, float_plus_int;
+    NB_SUBTRACT, FloatAndInt, float_and_int, float_minus_int;
+    NB_TRUE_DIVIDE, FloatAndInt, float_and_nonzero_int, float_by_int;
+    NB_MULTIPLY, FloatAndInt, float_and_int, float_times_int;
 
-    NB_ADD, int_and_float, int_plus_float;
-    NB_SUBTRACT, int_and_float, int_minus_float;
-    NB_TRUE_DIVIDE, int_and_nonzero_float, int_by_float;
-    NB_MULTIPLY, int_and_float, int_times_float;
-};
+    NB_ADD, IntAndFloat, int_and_float, int_plus_float;
+    NB_SUBTRACT, IntAndFloat, int_and_float, int_minus_float;
+    NB_TRUE_DIVIDE, IntAndFloat, int_and_nonzero_float, int_by_float;
+    NB_MULTIPLY, IntAndFloat, int_and_float, int_times_float;
+}
 
 // --- guards ------------------------------------------------------------------------------------
 

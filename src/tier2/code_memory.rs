@@ -31,19 +31,9 @@ impl Block {
         }
     }
 
-    /// The block of `length` bytes of code at an address that [`Block::start`] has returned.
-    pub(crate) fn at(start: NonNull<u8>, length: usize) -> Block {
-        Block { start, length }
-    }
-
     /// The address of the code.
     pub(crate) fn start(self) -> NonNull<u8> {
         self.start
-    }
-
-    /// The length of the code in bytes.
-    pub(crate) fn length(self) -> usize {
-        self.length
     }
 
     /// Returns the memory to the system.

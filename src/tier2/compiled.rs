@@ -7,6 +7,8 @@ use core::any::Any;
 use core::cell::Cell;
 use core::mem::{MaybeUninit, transmute};
 use core::ptr::NonNull;
+use core::sync::atomic::{AtomicPtr, Ordering};
+use std::rc::Rc;
 
 use super::Uop;
 use super::code_memory::Block;
@@ -17,9 +19,42 @@ use crate::host::{Frame, StackRef, ThreadState};
 /// In the place of the count: it is not counted any more.
 const GIVEN_UP: usize = usize::MAX;
 
-/// The machine code of an executor.
-#[derive(Clone, Copy)]
-pub(super) struct MachineCode(NonNull<u8>);
+/// Machine code that an executor owns.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(transparent)]
+pub(crate) struct MachineCode(NonNull<u8>);
+
+/// Code that the compiler has made, and what it refers to.
+pub(crate) struct Product {
+    pub(crate) code: Vec<u8>,
+    pub(crate) data: Box<dyn Any>,
+}
+
+/// A way from machine code into that of another executor, as long as that is valid. Both executors share it.
+#[repr(C)]
+pub(crate) struct Link {
+    pub(crate) code: Cell<Option<MachineCode>>,
+    /// The executor that owns the code.
+    pub(crate) executor: Executor,
+}
+
+/// All that the compiler has made for an executor. The executor owns it.
+#[derive(Default)]
+struct Products {
+    /// The ways into the code.
+    links: Vec<Rc<Link>>,
+    /// Each block with the data that its code refers to.
+    blocks: Vec<(Block, Box<dyn Any>)>,
+    /// The index of the code that begins with a frame in memory. The other blocks continue from exits.
+    entry: Option<usize>,
+}
+
+/// What the thread wants to be compiled.
+pub(crate) struct Wanted {
+    pub(crate) executor: OwnedExecutor,
+    /// The exit that leads to it, if the code is to continue from there, and the executor that owns the exit.
+    pub(crate) from: Option<(OwnedExecutor, NonNull<()>)>,
+}
 
 /// What an executor has.
 pub(super) enum Compiled {
@@ -40,6 +75,8 @@ pub(crate) const MAX_OPERANDS: usize = 32;
 pub(crate) struct Machine {
     pub(crate) frame: Frame,
     pub(crate) sp: *mut StackRef,
+    /// The next code begins at its loop, with these registers in `spilled`: 1, or 0.
+    pub(crate) enters_loop: u8,
     /// Registers where the code leaves.
     pub(crate) spilled: [MaybeUninit<u64>; MAX_SPILLED],
     /// The stack of micro-ops that need no frame.
@@ -47,6 +84,16 @@ pub(crate) struct Machine {
 }
 
 impl Machine {
+    pub(super) fn new(frame: Frame, sp: *mut StackRef) -> Machine {
+        Machine {
+            frame,
+            sp,
+            enters_loop: 0,
+            spilled: [const { MaybeUninit::uninit() }; MAX_SPILLED],
+            operands: [const { MaybeUninit::uninit() }; MAX_OPERANDS],
+        }
+    }
+
     /// How many operands a micro-op without a frame has left.
     ///
     /// # Safety
@@ -57,9 +104,11 @@ impl Machine {
     }
 }
 
-/// Where the micro-op interpreter continues when machine code leaves.
+/// Where the program continues when machine code returns.
 pub(crate) enum Next {
-    /// At this micro-op.
+    /// In bytecode, at the target of this micro-op.
+    Bytecode(*const Uop),
+    /// At this micro-op, in the interpreter of micro-ops.
     At(*const Uop),
     /// Where this micro-op leads to if it is a guard that has failed.
     FailedGuard(*const Uop),
@@ -71,47 +120,60 @@ impl Next {
     /// Bits of the word that machine code returns, beside the address of the micro-op.
     pub(crate) const FAILED_GUARD: usize = 1;
     pub(crate) const ERROR: usize = 2;
+    pub(crate) const BYTECODE: usize = 3;
 
     /// Reads what machine code has returned.
-    pub(crate) fn from_word(word: usize) -> Next {
+    fn from_word(word: usize) -> Next {
         let uop = (word & !3) as *const Uop;
         match word & 3 {
             Next::FAILED_GUARD => Next::FailedGuard(uop),
             Next::ERROR => Next::Error(uop),
+            Next::BYTECODE => Next::Bytecode(uop),
             _ => Next::At(uop),
         }
     }
 }
 
 thread_local! {
-    /// The executor that the thread wants to be compiled. The engine takes it before anything else runs, so it never
-    /// waits for the end of the thread.
-    static WANTED: Cell<Option<OwnedExecutor>> = const { Cell::new(None) };
+    /// What the thread wants to be compiled. The engine takes it before anything else runs, so it never waits for the end of
+    /// the thread.
+    static WANTED: Cell<Option<Wanted>> = const { Cell::new(None) };
 }
 
 impl MachineCode {
-    /// Runs the code. Returns the current frame, its stack pointer, and where the micro-op interpreter continues.
+    pub(crate) fn address(self) -> usize {
+        self.0.addr().get()
+    }
+
+    /// Runs the code, and other code that it continues with. Returns where the program continues then.
     ///
     /// # Safety
-    /// The code is that of the current executor of `tstate`, the attached thread's state. The stack of `frame`, the current
-    /// frame, is as the executor expects it.
-    pub(super) unsafe fn run(
-        self,
-        frame: Frame,
-        sp: *mut StackRef,
-        tstate: ThreadState,
-    ) -> (Frame, *mut StackRef, Next) {
-        type Function = unsafe extern "C" fn(&mut Machine, ThreadState) -> usize;
-        let mut machine = Machine {
-            frame,
-            sp,
-            spilled: [const { MaybeUninit::uninit() }; MAX_SPILLED],
-            operands: [const { MaybeUninit::uninit() }; MAX_OPERANDS],
-        };
-        // SAFETY: the code is such a function, and the program is as it expects it (caller).
-        let word = unsafe { transmute::<NonNull<u8>, Function>(self.0)(&mut machine, tstate) };
-        (machine.frame, machine.sp, Next::from_word(word))
+    /// The code is that of the current executor of `tstate`, the attached thread's state. The frame of the machine is the
+    /// current frame. The program is as the code expects it.
+    pub(super) unsafe fn run(self, machine: &mut Machine, tstate: ThreadState) -> Next {
+        type Entry = unsafe extern "C" fn(&mut Machine, ThreadState, MachineCode) -> usize;
+        let entry = ENTRY.load(Ordering::Acquire);
+        // SAFETY: there is an entry before there is machine code. The program is as the code expects it (caller).
+        let word = unsafe { transmute::<*mut u8, Entry>(entry)(machine, tstate, self) };
+        Next::from_word(word)
     }
+}
+
+/// The function that enters machine code, which has a calling convention of its own. Null until there is machine code.
+static ENTRY: AtomicPtr<u8> = AtomicPtr::new(core::ptr::null_mut());
+
+/// Whether machine code can run here: makes sure that it can be entered, by a function with this code.
+pub(crate) fn can_run(entry: impl FnOnce() -> Option<Vec<u8>>) -> bool {
+    if !ENTRY.load(Ordering::Acquire).is_null() {
+        return true;
+    }
+    let Some(block) = entry().and_then(|code| Block::publish(&code)) else { return false };
+    let new = block.start().as_ptr();
+    if ENTRY.compare_exchange(core::ptr::null_mut(), new, Ordering::AcqRel, Ordering::Acquire).is_err() {
+        // SAFETY: another thread was faster, so nothing knows of this code.
+        unsafe { block.free() };
+    }
+    true
 }
 
 /// The machine code of an executor.
@@ -122,6 +184,52 @@ impl MachineCode {
 pub(super) unsafe fn code_of(executor: Executor) -> Option<MachineCode> {
     // SAFETY: the executor is live (caller).
     NonNull::new(unsafe { (*executor.as_ptr()).jit_code }).map(|code| MachineCode(code.cast()))
+}
+
+/// What the compiler has made for the executor.
+///
+/// # Safety
+/// The executor is live, also while the result is used, and nothing else is made for it meanwhile.
+unsafe fn products<'a>(executor: Executor) -> Option<&'a mut Products> {
+    // SAFETY: the executor is live (caller). With the compiler, nothing else uses this field.
+    unsafe { (*executor.as_ptr()).jit_side_entry.cast::<Products>().as_mut() }
+}
+
+/// A way into this code of the executor.
+///
+/// # Safety
+/// The executor is live and valid, and owns the code.
+pub(crate) unsafe fn link(executor: Executor, code: MachineCode) -> Option<Rc<Link>> {
+    // SAFETY: the executor is live (caller).
+    let links = unsafe { &mut products(executor)?.links };
+    links.retain(|link| Rc::strong_count(link) > 1);
+    let new = Rc::new(Link { code: Cell::new(Some(code)), executor });
+    links.push(new.clone());
+    Some(new)
+}
+
+/// Nothing enters the machine code of the executor any more.
+///
+/// # Safety
+/// The executor is live.
+pub(super) unsafe fn unlink(executor: Executor) {
+    // SAFETY: the executor is live (caller).
+    if let Some(products) = unsafe { products(executor) } {
+        for link in products.links.drain(..) {
+            link.code.set(None);
+        }
+    }
+}
+
+/// The code of the executor that begins with a frame in memory, and its data.
+///
+/// # Safety
+/// The executor is live, also while the result is used, and nothing is compiled for it meanwhile.
+pub(crate) unsafe fn entry<'a>(executor: Executor) -> Option<(MachineCode, &'a dyn Any)> {
+    // SAFETY: the executor is live (caller).
+    let products = unsafe { products(executor)? };
+    let (block, data) = &products.blocks[products.entry?];
+    Some((MachineCode(block.start()), &**data))
 }
 
 /// What the executor has, which is about to run: counts that.
@@ -139,7 +247,7 @@ pub(super) unsafe fn of(executor: Executor) -> Compiled {
         // Until there is code, its size is the count.
         match (*head).jit_size {
             GIVEN_UP => Compiled::Interpreted,
-            count if count >= thresholds::get().heat() => Compiled::Hot,
+            count if count >= heat(executor) => Compiled::Hot,
             count => {
                 (*head).jit_size = count + 1;
                 Compiled::Interpreted
@@ -148,39 +256,99 @@ pub(super) unsafe fn of(executor: Executor) -> Compiled {
     }
 }
 
-/// The thread wants this executor to be compiled.
+/// How often the executor runs until it gets code that begins with a frame in memory. One behind a side exit is better
+/// continued from there.
 ///
 /// # Safety
-/// The thread is attached, and the executor live.
-#[cold]
-pub(super) unsafe fn want(executor: Executor) {
-    // SAFETY: the thread is attached, and the executor live (caller).
-    drop(WANTED.replace(Some(unsafe { executor.new_ref() })));
+/// The executor is live.
+unsafe fn heat(executor: Executor) -> usize {
+    const WITHOUT_EXIT: usize = 4;
+    // SAFETY: the executor is live (caller), so that the interpreter runs code.
+    unsafe {
+        let heat = thresholds::get().heat();
+        if executor.chain_depth() == 0 { heat } else { heat * WITHOUT_EXIT }
+    }
 }
 
-/// The executor that the thread wants to be compiled.
-pub(crate) fn take_wanted() -> Option<OwnedExecutor> {
+/// The thread wants something to be compiled.
+#[cold]
+pub(crate) fn want(wanted: Wanted) {
+    drop(WANTED.replace(Some(wanted)));
+}
+
+/// What the thread wants to be compiled.
+pub(crate) fn take_wanted() -> Option<Wanted> {
     WANTED.take()
 }
 
-/// Gives an executor its machine code, with the data that the code refers to. `None`, or no memory for it, means that the
-/// executor stays interpreted.
+/// Whether code that begins with a frame in memory may still be made for the executor.
 ///
 /// # Safety
-/// The thread is attached, and the executor live and without code. The code is a function as [`MachineCode::run`] calls it.
-pub(crate) unsafe fn set_code(executor: Executor, code: Option<(Vec<u8>, Box<dyn Any>)>) {
-    let published = code.and_then(|(code, data)| Some((Block::publish(&code)?, data)));
+/// The executor is live.
+pub(crate) unsafe fn can_get_entry(executor: Executor) -> bool {
+    // SAFETY: the executor is live (caller).
+    unsafe { code_of(executor).is_none() && (*executor.as_ptr()).jit_size != GIVEN_UP }
+}
+
+/// For how many exits the executor has code that continues from them.
+///
+/// # Safety
+/// The executor is live.
+pub(crate) unsafe fn bridges(executor: Executor) -> usize {
+    // SAFETY: the executor is live (caller).
+    let Some(products) = (unsafe { products(executor) }) else { return 0 };
+    products.blocks.len() - usize::from(products.entry.is_some())
+}
+
+/// Gives an executor what has been compiled for it. Returns the code. `None` if there is no memory for it.
+///
+/// # Safety
+/// The thread is attached, and the executor live. The code is a function as [`MachineCode::run`] calls it.
+unsafe fn add(executor: Executor, product: Product) -> Option<(MachineCode, usize)> {
+    let block = Block::publish(&product.code)?;
     // SAFETY: the executor is live (caller).
     unsafe {
-        let head = executor.as_ptr();
-        match published {
-            Some((block, data)) => {
-                (*head).jit_size = block.length();
-                (*head).jit_code = block.start().as_ptr().cast();
-                (*head).jit_side_entry = Box::into_raw(Box::new(data)).cast();
-            }
-            None => (*head).jit_size = GIVEN_UP,
+        if products(executor).is_none() {
+            (*executor.as_ptr()).jit_side_entry = Box::into_raw(Box::new(Products::default())).cast();
         }
+        let blocks = &mut products(executor)?.blocks;
+        blocks.push((block, product.data));
+        Some((MachineCode(block.start()), blocks.len() - 1))
+    }
+}
+
+/// Gives an executor code that begins with a frame in memory. `None`, or no memory for it, means that the executor stays
+/// interpreted.
+///
+/// # Safety
+/// As for [`add`]. The executor has no such code yet.
+pub(crate) unsafe fn set_entry(executor: Executor, product: Option<Product>) {
+    // SAFETY: the contract is the same.
+    unsafe {
+        let length = product.as_ref().map(|product| product.code.len());
+        let added = product.and_then(|product| add(executor, product));
+        let head = executor.as_ptr();
+        let (Some((code, index)), Some(length)) = (added, length) else {
+            (*head).jit_size = GIVEN_UP;
+            return;
+        };
+        (*head).jit_size = length;
+        (*head).jit_code = code.0.as_ptr().cast();
+        if let Some(products) = products(executor) {
+            products.entry = Some(index);
+        }
+    }
+}
+
+/// Gives an executor code that continues from an exit. Returns the way into it. `None` if there is no memory for it.
+///
+/// # Safety
+/// As for [`add`]. The executor is valid.
+pub(crate) unsafe fn add_bridge(executor: Executor, product: Product) -> Option<Rc<Link>> {
+    // SAFETY: the contract is the same.
+    unsafe {
+        let (code, _) = add(executor, product)?;
+        link(executor, code)
     }
 }
 
@@ -191,10 +359,14 @@ pub(crate) unsafe fn set_code(executor: Executor, code: Option<(Vec<u8>, Box<dyn
 pub(super) unsafe fn free(executor: Executor) {
     // SAFETY: the executor is live, and its code does not run (caller).
     unsafe {
+        unlink(executor);
         let head = executor.as_ptr();
-        if let Some(code) = NonNull::new(core::mem::replace(&mut (*head).jit_code, core::ptr::null_mut())) {
-            Block::at(code.cast(), (*head).jit_size).free();
-            drop(Box::from_raw((*head).jit_side_entry.cast::<Box<dyn Any>>()));
+        (*head).jit_code = core::ptr::null_mut();
+        let products = core::mem::replace(&mut (*head).jit_side_entry, core::ptr::null_mut());
+        if !products.is_null() {
+            for (block, _) in Box::from_raw(products.cast::<Products>()).blocks {
+                block.free();
+            }
         }
     }
 }

@@ -307,7 +307,7 @@ impl Executor {
     pub(crate) unsafe fn take_warmth(self) -> bool {
         // SAFETY: the executor is live (caller).
         unsafe {
-            let is_compiled = cfg!(feature = "jit") && !(*self.as_ptr()).jit_code.is_null();
+            let is_compiled = cfg!(feature = "jit") && !(*self.as_ptr()).jit_side_entry.is_null();
             core::mem::replace(&mut (*self.data()).warm, false) || is_compiled
         }
     }

@@ -50,6 +50,8 @@ pub(crate) unsafe fn unlink(interp: *mut ffi::PyInterpreterState, executor: Exec
     // SAFETY: the executors in the list are live, since each leaves it before it is freed.
     unsafe {
         executor.set_valid(false);
+        #[cfg(feature = "jit")]
+        super::compiled::unlink(executor);
         if !executor.is_linked() {
             return;
         }

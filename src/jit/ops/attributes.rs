@@ -6,12 +6,14 @@ use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::types::{I8, I32, I64};
 use cranelift_codegen::ir::{InstBuilder, Value};
 
+use crate::bytecode::micro_op;
 use crate::host::dict::MANAGED_DICT_OFFSET;
 use crate::host::{TypeVersion, ffi};
 use crate::jit::lower::{Lowered, Lowering, plain};
 use crate::jit::runtime;
 use crate::jit::state::Place;
 use crate::jit::values::{Class, Id, Known};
+use crate::tier2::Uop;
 use crate::tier2::compiled::Next;
 
 const FAILED: usize = Next::FAILED_GUARD;
@@ -40,12 +42,19 @@ impl Lowering<'_> {
 
     pub(in crate::jit) fn guard_type_version(&mut self, version: u64) -> Lowered {
         let id = self.peek(1);
-        if self.state.values[id].version == Some(version as u32) {
+        self.guard_version_of(id, version as u32, self.word_of(FAILED))
+    }
+
+    /// The type of the value has this version, or the code leaves by that word.
+    pub(in crate::jit) fn guard_version_of(&mut self, id: Id, version: u32, word: usize) -> Lowered {
+        if self.state.values[id].version == Some(version) {
             return Ok(());
         }
         let type_ = self.type_of(id);
-        self.guard_field(type_, offset_of!(ffi::PyTypeObject, tp_version_tag), version, FAILED)?;
-        self.state.values[id].version = Some(version as u32);
+        let found = self.load(I32, type_, offset_of!(ffi::PyTypeObject, tp_version_tag));
+        let holds = self.b.ins().icmp_imm_s(IntCC::Equal, found, i64::from(version as i32));
+        self.guard_by(holds, word)?;
+        self.state.values[id].version = Some(version);
         Ok(())
     }
 
@@ -59,6 +68,11 @@ impl Lowering<'_> {
 
     pub(in crate::jit) fn guard_inline_values(&mut self) -> Lowered {
         let id = self.peek(1);
+        self.guard_inline_values_of(id, self.word_of(FAILED))
+    }
+
+    /// The attributes of the value are in inline values, or the code leaves by that word.
+    pub(in crate::jit) fn guard_inline_values_of(&mut self, id: Id, word: usize) -> Lowered {
         if self.state.values[id].has_inline_values {
             return Ok(());
         }
@@ -68,7 +82,7 @@ impl Lowering<'_> {
             Some(size) => self.load(I8, object, size + offset_of!(ffi::PyDictValues, valid)),
             None => self.inline_values_valid(object),
         };
-        self.guard(valid, FAILED)?;
+        self.guard_by(valid, word)?;
         self.state.values[id].has_inline_values = true;
         Ok(())
     }
@@ -131,26 +145,32 @@ impl Lowering<'_> {
     /// Replaces the topmost object by an object that its type keeps alive.
     pub(in crate::jit) fn load_cached(&mut self, attribute: u64) {
         self.drop_top();
-        self.push_object_at(attribute);
+        self.push_attribute_of_type(attribute);
     }
 
     /// Pushes an object at a known address, which something keeps alive for now.
     pub(in crate::jit) fn push_object_at(&mut self, address: u64) {
-        let id = self.known_object(address);
-        self.state.push(id);
-    }
-
-    fn known_object(&mut self, address: u64) -> Id {
         let pointer = self.constant(address);
-        self.state.add(Known { address: Some(address), ..Known::borrowed(pointer, super::class_of(address)) })
+        let known = Known::borrowed(pointer, super::class_of(address));
+        self.state.push_new(Known { address: Some(address), ..known });
     }
 
     /// Puts a method below the topmost object, which becomes its `self`.
     pub(in crate::jit) fn load_method(&mut self, method: u64) {
         let owner = self.pop();
-        self.push_object_at(method);
+        self.push_attribute_of_type(method);
         self.state.values[owner].holders -= 1;
         self.state.push(owner);
+    }
+
+    /// Pushes the object at this address, an attribute of a type whose version the trace has checked.
+    fn push_attribute_of_type(&mut self, address: u64) {
+        if self.types_are_live {
+            self.push_object_at(address);
+        } else {
+            let pointer = self.constant(address);
+            self.state.push_new(Known::borrowed(pointer, Class::Unknown));
+        }
     }
 
     /// The value of a module's attribute.
@@ -204,13 +224,13 @@ impl Lowering<'_> {
     }
 
     pub(in crate::jit) fn check_globals(&mut self, globals: u64, builtins: u64) -> Lowered {
-        if self.state.frame().has_known_globals {
+        if self.state.frame().globals == Some((globals, builtins)) {
             return Ok(());
         }
         let (found_globals, found_builtins) = self.namespaces();
         self.guard_equal(found_globals, globals, FAILED)?;
         self.guard_equal(found_builtins, builtins, FAILED)?;
-        self.state.top().has_known_globals = true;
+        self.state.top().globals = Some((globals, builtins));
         Ok(())
     }
 
@@ -283,12 +303,30 @@ impl Lowering<'_> {
     }
 }
 
+/// Whether all types whose versions the trace checks are there, and so the attributes that the trace takes from them. Where the
+/// optimizer has left a check out, the trace depends on the type.
+///
+/// # Safety
+/// The thread is attached.
+pub(in crate::jit) unsafe fn types_are_live(trace: &[Uop]) -> bool {
+    trace.iter().all(|uop| match uop.number() {
+        micro_op::guard_type_version | micro_op::guard_type_version_and_lock | micro_op::check_attr_class => {
+            type_of_version(uop.operand0 as u32).is_some()
+        }
+        _ => true,
+    })
+}
+
+/// The type with this version, if there is one.
+fn type_of_version(version: u32) -> Option<*mut ffi::PyTypeObject> {
+    let version = TypeVersion::new(version)?;
+    // SAFETY: the thread is attached while it compiles.
+    let type_ = unsafe { ffi::_PyType_LookupByVersion(version.get()) };
+    (!type_.is_null()).then_some(type_)
+}
+
 /// The size of the instances of the type with this version, without inline values.
 fn basic_size(version: u32) -> Option<usize> {
-    let version = TypeVersion::new(version)?;
-    // SAFETY: the thread is attached while it compiles. A type that is found is live.
-    unsafe {
-        let type_ = ffi::_PyType_LookupByVersion(version.get());
-        (!type_.is_null()).then(|| (*type_).tp_basicsize as usize)
-    }
+    // SAFETY: a type that is found is live.
+    type_of_version(version).map(|type_| unsafe { (*type_).tp_basicsize as usize })
 }

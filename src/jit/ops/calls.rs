@@ -7,11 +7,13 @@ use cranelift_codegen::ir::types::{I16, I32, I64};
 use cranelift_codegen::ir::{InstBuilder, Value};
 
 use crate::bytecode::micro_op;
-use crate::host::{Code, ffi};
+use crate::host::function::Function;
+use crate::host::{Code, FunctionVersion, ffi};
 use crate::jit::lower::{Lowered, Lowering, NULL, SLOT, TooLarge};
 use crate::jit::runtime;
 use crate::jit::state::{FrameState, NewFrame, Place, Slot};
 use crate::jit::values::{Class, Id, Known, Reference};
+use crate::ops::frames::RESUMER_UNITS;
 use crate::tier2::Uop;
 use crate::tier2::compiled::{Machine, Next};
 use crate::tier2::uop::Entered;
@@ -83,9 +85,10 @@ impl Lowering<'_> {
     ///
     /// # Safety
     /// What the operands of the trace refer to is live.
-    pub(in crate::jit) unsafe fn check_stack_space_of_call(&mut self) -> Lowered<bool> {
+    pub(in crate::jit) unsafe fn check_stack_space_of_call(&mut self, count: usize) -> Lowered<bool> {
         // SAFETY: the code is live (caller).
-        let Some(words) = (unsafe { self.code_of_call().map(|code| (*code.as_ptr()).co_framesize as usize) })
+        let Some(words) =
+            (unsafe { self.code_of_call(count).map(|code| (*code.as_ptr()).co_framesize as usize) })
         else {
             return Ok(false);
         };
@@ -114,7 +117,7 @@ impl Lowering<'_> {
     pub(in crate::jit) unsafe fn check_exact_args(&mut self, count: usize) -> Lowered<bool> {
         // SAFETY: the code is live (caller).
         let Some(parameters) =
-            (unsafe { self.code_of_call().map(|code| (*code.as_ptr()).co_argcount as usize) })
+            (unsafe { self.code_of_call(count).map(|code| (*code.as_ptr()).co_argcount as usize) })
         else {
             return Ok(false);
         };
@@ -137,14 +140,33 @@ impl Lowering<'_> {
 
     // --- calls ---------------------------------------------------------------------------------
 
-    /// The code of the frame that the call of this micro-op enters, if it is known.
+    /// The code of the frame that the call of this micro-op enters, if it is known. `count` is the number of its arguments.
     ///
     /// # Safety
     /// What the operands of the trace refer to is live.
-    unsafe fn code_of_call(&self) -> Option<Code> {
+    unsafe fn code_of_call(&self, count: usize) -> Option<Code> {
         let push = self.trace[self.at..].iter().take(8).find(|uop| uop.number() == micro_op::push_frame)?;
-        // SAFETY: the trace depends on the code, so that it is live while the executor is valid (caller).
-        Entered::from_operand(push.operand0).map(|entered| unsafe { entered.code() })
+        if let Some(entered) = Entered::from_operand(push.operand0) {
+            // SAFETY: the trace depends on the code, so that it is live while the executor is valid (caller).
+            return Some(unsafe { entered.code() });
+        }
+        // The trace has checked that the function has this version: it has the same code as now, if it has the version now.
+        let is_check = |uop: &&Uop| {
+            matches!(uop.number(), micro_op::check_function_version | micro_op::check_function_version_inline)
+        };
+        let version = self.trace[..self.at].iter().rev().take(8).find(is_check)?.operand0;
+        let version = FunctionVersion::new(version as u32)?;
+        let stack = &self.state.frame().stack;
+        let callable = stack.get(stack.len().checked_sub(count + 2)?)?;
+        let function = self.state.values[callable.id].address? as *mut ffi::PyObject;
+        // SAFETY: something keeps an object at a known address alive while the thread compiles.
+        unsafe {
+            if (*function).ob_type != &raw mut ffi::PyFunction_Type {
+                return None;
+            }
+            let function = Function::from_object(function);
+            function.has_version(version).then(|| function.code())
+        }
     }
 
     /// Prepares the frame of a call with `count` arguments that the parameters take as they are. Returns false if the
@@ -155,7 +177,7 @@ impl Lowering<'_> {
     pub(in crate::jit) unsafe fn init_call(&mut self, count: usize) -> bool {
         // SAFETY: the code is live (caller).
         let Some((code, parameters)) =
-            (unsafe { self.code_of_call().map(|code| (code, (*code.as_ptr()).co_argcount as usize)) })
+            (unsafe { self.code_of_call(count).map(|code| (code, (*code.as_ptr()).co_argcount as usize)) })
         else {
             return false;
         };
@@ -199,7 +221,7 @@ impl Lowering<'_> {
             offset: 0,
             instr: Some(bytecode.as_ptr().addr() as u64),
             return_offset: Some(0),
-            has_known_globals: false,
+            globals: None,
             generator: None,
         });
     }
@@ -242,6 +264,7 @@ impl Lowering<'_> {
             return self.return_from_memory(value);
         }
         let frame = self.state.frames.pop().expect("there is a frame");
+        self.inherited = self.inherited.min(self.state.frames.len());
         let Place::Virtual { function } = frame.place else { unreachable!("the frame is virtual") };
         // Destructors run in this order: values from the top of the stack, then locals from the last one.
         let slots: Vec<Slot> = frame.slots().copied().collect();
@@ -266,6 +289,7 @@ impl Lowering<'_> {
         let caller = self.call(function, &[I64, I64], Some(I64), &arguments).ok_or(TooLarge)?;
         self.state.forget_locals();
         self.state.forget_facts();
+        self.is_valid = false;
         self.forget_frame();
         self.come_back(caller);
         self.state.version += 1;
@@ -322,19 +346,28 @@ impl Lowering<'_> {
 
     /// The frame below continues at this instruction, in code of this version, when the frame returns, or when it yields.
     pub(in crate::jit) fn guard_continues_at(&mut self, instr: u64, version: u64, returns: bool) -> Lowered {
-        if self.state.frames.len() > 1 {
+        let units = if returns { None } else { Some(RESUMER_UNITS as u64) };
+        let caller = match &self.state.frames[..] {
+            [_] => {
+                let frame = self.frame_in_memory().ok_or(TooLarge)?;
+                self.load(I64, frame, offset_of!(Fields, previous))
+            }
             // The trace has come from there.
-            return Ok(());
-        }
-        let Some(frame) = self.frame_in_memory() else { return Err(TooLarge) };
-        let caller = self.load(I64, frame, offset_of!(Fields, previous));
+            frames if frames.len() > self.inherited => return Ok(()),
+            [.., caller, _] => match (caller.continues_at(units), caller.place) {
+                (Some(at), _) if at == instr => return Ok(()),
+                (None, Place::Memory(frame)) => frame,
+                _ => return Err(TooLarge),
+            },
+            [] => return Err(TooLarge),
+        };
         let at = self.load(I64, caller, offset_of!(Fields, instr_ptr));
         let units = if returns {
             let offset = self.load(I16, caller, offset_of!(Fields, return_offset));
             let offset = self.b.ins().uextend(I64, offset);
             self.b.ins().ishl_imm_u(offset, 1)
         } else {
-            self.constant(2 * crate::ops::frames::RESUMER_UNITS as u64)
+            self.constant(2 * RESUMER_UNITS as u64)
         };
         let at = self.b.ins().iadd(at, units);
         self.guard_equal(at, instr, FAILED)?;

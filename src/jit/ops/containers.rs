@@ -4,12 +4,16 @@ use core::mem::offset_of;
 
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::types::I64;
-use cranelift_codegen::ir::{InstBuilder, Value};
+use cranelift_codegen::ir::{Block, InstBuilder, Value};
 
+use crate::bytecode::micro_op;
 use crate::host::ffi;
 use crate::jit::loops::INT_WIDTH;
-use crate::jit::lower::{Lowered, Lowering};
+use crate::jit::lower::{Lowered, Lowering, TooLarge, immortal};
+use crate::jit::memory::Failure;
+use crate::jit::runtime;
 use crate::jit::values::{Class, Id, Known, Number};
+use crate::tier2::Uop;
 use crate::tier2::compiled::Next;
 
 const FAILED: usize = Next::FAILED_GUARD;
@@ -21,6 +25,18 @@ const ITEM_SHIFT: i64 = 3;
 pub(in crate::jit) enum Sequence {
     List,
     Tuple,
+}
+
+/// Where an iterator over a list or tuple is.
+#[derive(Clone, Copy)]
+struct Position {
+    iterator: Value,
+    /// Offsets in the iterator.
+    at_container: usize,
+    at_index: usize,
+    /// Null at the end.
+    container: Value,
+    index: Value,
 }
 
 impl Lowering<'_> {
@@ -129,7 +145,86 @@ impl Lowering<'_> {
         self.push_number(Number::Int { value, width: 60 });
     }
 
+    /// The same of an object of another type of the host's that has a length. Leaves if its type may be one of the program's.
+    pub(in crate::jit) fn len_of_builtin(&mut self) -> Lowered {
+        let id = self.peek(1);
+        let object = self.object(id);
+        let function = runtime::length as *const () as usize;
+        let value = self.call(function, &[I64], Some(I64), &[object]).ok_or(TooLarge)?;
+        let is_known = self.b.ins().icmp_imm_s(IntCC::SignedGreaterThanOrEqual, value, 0);
+        self.guard(is_known, 0)?;
+        self.drop_top();
+        self.drop_top();
+        self.drop_top();
+        self.push_number(Number::Int { value, width: 60 });
+        Ok(())
+    }
+
     // --- iterators -----------------------------------------------------------------------------
+
+    /// Whether this is a call of `range`, with one or two of `count` arguments, whose result is only iterated over.
+    pub(in crate::jit) fn range_is_iterated(&mut self, count: usize) -> bool {
+        let callable = self.peek(count + 2);
+        let is_range =
+            self.state.values[callable].constant == Some(immortal((&raw mut ffi::PyRange_Type).cast()));
+        is_range && (1..=2).contains(&count) && self.next_that_matters() == Some(micro_op::get_iter)
+    }
+
+    /// The next micro-op that does something with values.
+    fn next_that_matters(&self) -> Option<u16> {
+        let skipped = [micro_op::check_periodic, micro_op::check_validity, micro_op::set_ip, micro_op::nop];
+        self.trace[self.at + 1..].iter().map(|uop| uop.number()).find(|number| !skipped.contains(number))
+    }
+
+    /// Replaces a call of `range` by the iterator over the range, which is its own iterator.
+    pub(in crate::jit) fn iterate_range(&mut self, count: usize) -> Lowered {
+        let mut limits = Vec::new();
+        for depth in (1..=count).rev() {
+            let id = self.peek(depth);
+            if self.state.values[id].class != Class::Int {
+                self.guard_class_of(id, Class::Int)?;
+            }
+            limits.push(self.int(id)?.0);
+        }
+        if count == 1 {
+            limits.insert(0, self.constant(0));
+        }
+        let function = runtime::new_range_iterator as *const () as usize;
+        let iterator = self.call(function, &[I64; 2], Some(I64), &limits).ok_or(TooLarge)?;
+        // Without memory, the interpreter raises the exception.
+        self.guard(iterator, 0)?;
+        for _ in 0..count + 2 {
+            self.drop_top();
+        }
+        self.state.push_new(Known::owned(iterator, true, Class::RangeIterator));
+        Ok(())
+    }
+
+    /// Replaces the topmost value by an iterator over it. Returns false if that may run Python code.
+    pub(in crate::jit) fn get_iterator(&mut self, uop: Uop) -> Lowered<bool> {
+        let id = self.peek(1);
+        match self.state.values[id].class {
+            Class::RangeIterator | Class::ListIterator | Class::TupleIterator => return Ok(true),
+            Class::List | Class::Tuple => {}
+            _ => {
+                // The iterator that the trace expects tells.
+                let class = match self.next_that_matters() {
+                    Some(micro_op::iter_check_list) => Class::List,
+                    Some(micro_op::iter_check_tuple) => Class::Tuple,
+                    _ => return Ok(false),
+                };
+                self.guard_class_of(id, class)?;
+            }
+        }
+        let class = match self.state.values[id].class {
+            Class::List => Class::ListIterator,
+            _ => Class::TupleIterator,
+        };
+        for result in self.call_on_operands(uop, Failure::Error)? {
+            self.state.values[result].class = class;
+        }
+        Ok(true)
+    }
 
     pub(in crate::jit) fn guard_range_goes_on(&mut self, goes_on: bool) -> Lowered {
         let id = self.peek(1);
@@ -158,11 +253,11 @@ impl Lowering<'_> {
         Ok(())
     }
 
-    /// The address of the iterator on top, its sequence, and its index, which is in the sequence. Leaves if it is not.
-    fn position(&mut self, sequence: Sequence, how: usize) -> Lowered<(Value, Value, Value)> {
+    /// What the iterator on top is at.
+    fn position(&mut self, sequence: Sequence) -> Position {
         let id = self.peek(1);
         let iterator = self.object(id);
-        let (at_sequence, at_index) = match sequence {
+        let (at_container, at_index) = match sequence {
             Sequence::List => {
                 (offset_of!(ffi::_PyListIterObject, it_seq), offset_of!(ffi::_PyListIterObject, it_index))
             }
@@ -170,34 +265,74 @@ impl Lowering<'_> {
                 (offset_of!(ffi::_PyTupleIterObject, it_seq), offset_of!(ffi::_PyTupleIterObject, it_index))
             }
         };
-        let container = self.load(I64, iterator, at_sequence);
-        self.guard(container, how)?;
+        let container = self.load(I64, iterator, at_container);
         let index = self.load(I64, iterator, at_index);
-        let size = self.size_of(container);
-        let holds = self.b.ins().icmp(IntCC::UnsignedLessThan, index, size);
-        self.guard(holds, how)?;
-        Ok((iterator, container, index))
+        Position { iterator, at_container, at_index, container, index }
     }
 
-    /// The iterator on top has another item. What follows if it has none is left to the interpreter.
+    /// The iterator on top has another item, or the code leaves.
     pub(in crate::jit) fn guard_sequence_goes_on(&mut self, sequence: Sequence) -> Lowered {
-        self.position(sequence, 0)?;
+        let at = self.position(sequence);
+        let (here, exhausted) = (self.b.create_block(), self.b.create_block());
+        self.b.set_cold_block(exhausted);
+        self.branch_if_exhausted(at, exhausted, here);
+        self.b.switch_to_block(exhausted);
+        if sequence == Sequence::List {
+            self.end_index(at);
+        }
+        self.leave_by(self.word_of(FAILED), false)?;
+        self.b.switch_to_block(here);
         Ok(())
     }
 
-    pub(in crate::jit) fn next_of_sequence(&mut self, sequence: Sequence) -> Lowered {
-        let (iterator, container, index) = self.position(sequence, 0)?;
-        let next = self.b.ins().iadd_imm_s(index, 1);
-        let at_index = match sequence {
-            Sequence::List => offset_of!(ffi::_PyListIterObject, it_index),
-            Sequence::Tuple => offset_of!(ffi::_PyTupleIterObject, it_index),
-        };
-        self.store(next, iterator, at_index);
-        let items = self.items_of(container, sequence);
-        let offset = self.b.ins().ishl_imm_u(index, ITEM_SHIFT);
-        let at = self.b.ins().iadd(items, offset);
-        let item = self.load(I64, at, 0);
-        self.state.push_new(Known::borrowed(item, Class::Unknown));
+    /// The iterator on top has no other item, and gives its sequence up. Otherwise the code leaves.
+    pub(in crate::jit) fn guard_sequence_ends(&mut self, sequence: Sequence) -> Lowered {
+        let at = self.position(sequence);
+        let (exhausted, other) = (self.b.create_block(), self.b.create_block());
+        self.b.set_cold_block(other);
+        self.branch_if_exhausted(at, exhausted, other);
+        self.b.switch_to_block(other);
+        self.leave_by(self.word_of(FAILED), false)?;
+        self.b.switch_to_block(exhausted);
+        if sequence == Sequence::List {
+            self.end_index(at);
+        }
+        let zero = self.constant(0);
+        self.store(zero, at.iterator, at.at_container);
+        // What is here may be an item of the sequence.
+        self.own_all();
+        let (has_container, go_on) = (self.b.create_block(), self.b.create_block());
+        self.b.ins().brif(at.container, has_container, &[], go_on, &[]);
+        self.b.switch_to_block(has_container);
+        self.release_object(at.container, go_on)?;
+        self.b.switch_to_block(go_on);
         Ok(())
+    }
+
+    fn branch_if_exhausted(&mut self, at: Position, exhausted: Block, other: Block) {
+        let has_container = self.b.create_block();
+        self.b.ins().brif(at.container, has_container, &[], exhausted, &[]);
+        self.b.switch_to_block(has_container);
+        let size = self.size_of(at.container);
+        let goes_on = self.b.ins().icmp(IntCC::UnsignedLessThan, at.index, size);
+        self.b.ins().brif(goes_on, other, &[], exhausted, &[]);
+    }
+
+    /// The index of an exhausted iterator over a list.
+    fn end_index(&mut self, at: Position) {
+        let end = self.constant(-1_i64 as u64);
+        self.store(end, at.iterator, at.at_index);
+    }
+
+    /// The next item of the iterator on top, which a guard has found to have one.
+    pub(in crate::jit) fn next_of_sequence(&mut self, sequence: Sequence) {
+        let at = self.position(sequence);
+        let next = self.b.ins().iadd_imm_s(at.index, 1);
+        self.store(next, at.iterator, at.at_index);
+        let items = self.items_of(at.container, sequence);
+        let offset = self.b.ins().ishl_imm_u(at.index, ITEM_SHIFT);
+        let address = self.b.ins().iadd(items, offset);
+        let item = self.load(I64, address, 0);
+        self.state.push_new(Known::borrowed(item, Class::Unknown));
     }
 }

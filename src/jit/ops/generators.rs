@@ -116,14 +116,22 @@ impl Lowering<'_> {
         Ok(())
     }
 
-    /// Suspends the frame of a generator that the trace has resumed, with the topmost value as the result of that. Returns false if
-    /// the frame is another one.
-    pub(in crate::jit) fn yield_value(&mut self, is_delegating: bool) -> Lowered<bool> {
-        let Some(generator) = self.state.frame().generator else { return Ok(false) };
+    /// Suspends the frame of a generator, with the topmost value as the result of resuming it.
+    pub(in crate::jit) fn yield_value(&mut self, is_delegating: bool) -> Lowered {
         let value = self.pop();
         self.flush_all_but_place();
         self.own_returned(value);
         let Place::Memory(frame) = self.state.frame().place else { return Err(TooLarge) };
+        // Only frames of generators contain this micro-op.
+        let generator = match self.state.frame().generator {
+            Some(generator) => generator,
+            None => self.b.ins().iadd_imm_s(frame, -(FRAME as i64)),
+        };
+        let caller = match &self.state.frames[..] {
+            [.., caller, _] => caller.place,
+            _ => Place::Memory(self.load(I64, frame, offset_of!(Fields, previous))),
+        };
+        let Place::Memory(caller) = caller else { return Err(TooLarge) };
         // It will continue with the next instruction.
         let next = match self.state.top().instr.take() {
             Some(instr) => self.constant(instr + size_of::<ffi::_Py_CODEUNIT>() as u64),
@@ -145,17 +153,17 @@ impl Lowering<'_> {
         self.store(zero, frame, offset_of!(Fields, previous));
         self.count_calls(1);
         self.forget_frame();
-        let caller = self.frame_in_memory().ok_or(TooLarge)?;
         self.set_current_frame(caller);
-        self.room = (0, 0);
+        self.come_back(caller);
         self.state.version += 1;
         self.state.top().stack.push(Slot::new(value));
-        Ok(true)
+        Ok(())
     }
 
     /// The innermost frame, which memory has completely, is not known any more.
     pub(in crate::jit) fn forget_frame(&mut self) {
         let frame = self.state.frames.pop().expect("there is a frame");
+        self.inherited = self.inherited.min(self.state.frames.len());
         for slot in frame.slots() {
             self.state.values[slot.id].holders -= 1;
             self.state.forget_reference(slot.id, slot.memory);

@@ -16,6 +16,7 @@ use cranelift_codegen::ir::InstBuilder;
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::types::I64;
 
+pub(super) use self::attributes::types_are_live;
 use self::containers::Sequence;
 use self::numbers::{IntOperation, float_condition, int_condition};
 use super::lower::{Lowered, Lowering, immortal};
@@ -23,6 +24,7 @@ use super::memory::Failure;
 use super::values::Class;
 use crate::bytecode::micro_op as op;
 use crate::host::ffi;
+use crate::specialize::extension::of_description;
 use crate::tier2::Uop;
 use crate::tier2::compiled::Next;
 
@@ -57,7 +59,7 @@ impl Lowering<'_> {
                 self.check_recursion_remaining()?;
             }
             // SAFETY: what the operands refer to is live (caller).
-            op::check_stack_space if unsafe { self.check_stack_space_of_call()? } => {}
+            op::check_stack_space if unsafe { self.check_stack_space_of_call(oparg)? } => {}
             op::check_recursion_remaining => self.check_recursion_remaining()?,
             // SAFETY: as above.
             op::check_function_exact_args if unsafe { self.check_exact_args(oparg)? } => {}
@@ -77,11 +79,11 @@ impl Lowering<'_> {
             op::guard_tos_generator_at => self.guard_generator_at(1, uop.operand0, uop.operand1, false)?,
             op::for_iter_gen_frame => self.for_iter_generator(oparg)?,
             op::send_gen_frame => self.send_to_generator(oparg)?,
-            op::yield_value if self.yield_value(uop.oparg != 0)? => {}
+            op::yield_value => self.yield_value(uop.oparg != 0)?,
             op::return_value => self.return_value()?,
             op::guard_returns_to => self.guard_continues_at(uop.operand0, uop.operand1, true)?,
             op::guard_yields_to => self.guard_continues_at(uop.operand0, uop.operand1, false)?,
-            op::yield_value | op::return_generator => self.suspend(uop)?,
+            op::return_generator => self.suspend(uop)?,
             op::check_globals => self.check_globals(uop.operand0, uop.operand1)?,
             op::guard_globals_version => self.guard_globals_version(uop.operand0)?,
             op::load_global_module => self.load_global(uop.operand0, uop.operand1, false)?,
@@ -132,7 +134,15 @@ impl Lowering<'_> {
                 Some(condition) => self.compare_ints(condition)?,
                 None => return Ok(false),
             },
-            op::binary_op => return self.binary_op(uop.oparg),
+            op::binary_op => return self.binary_op(uop.oparg.into(), false),
+            op::guard_binary_op_extend => match of_description(uop.operand0) {
+                Some((operator, operands)) => self.guard_operands(operator, operands)?,
+                None => return Ok(false),
+            },
+            op::binary_op_extend => match of_description(uop.operand0) {
+                Some((operator, _)) => return self.binary_op(operator, true),
+                None => return Ok(false),
+            },
             op::unary_negative => return self.negative(),
             op::is_op => {
                 let (left, right) = (self.peek(2), self.peek(1));
@@ -176,17 +186,15 @@ impl Lowering<'_> {
             op::guard_is_true_pop => self.guard_truth(true)?,
             op::guard_is_false_pop => self.guard_truth(false)?,
             op::guard_is_none_pop => {
-                let id = self.peek(1);
+                let id = self.drop_top();
                 let object = self.object(id);
-                self.guard_equal(object, none() as u64, 0)?;
-                self.drop_top();
+                self.guard_equal(object, none() as u64, FAILED)?;
             }
             op::guard_is_not_none_pop => {
-                let id = self.peek(1);
+                let id = self.drop_top();
                 let object = self.object(id);
                 let is_none = self.b.ins().icmp_imm_s(IntCC::Equal, object, none());
-                self.guard_not(is_none, 0)?;
-                self.drop_top();
+                self.guard_not(is_none, FAILED)?;
             }
             _ => return Ok(false),
         }
@@ -223,19 +231,26 @@ impl Lowering<'_> {
             op::unpack_sequence_two_tuple => self.unpack(2, Sequence::Tuple)?,
             op::unpack_sequence_tuple => self.unpack(uop.oparg.into(), Sequence::Tuple)?,
             op::unpack_sequence_list => self.unpack(uop.oparg.into(), Sequence::List)?,
+            op::call_builtin_class if self.range_is_iterated(uop.oparg.into()) => {
+                self.iterate_range(uop.oparg.into())?;
+            }
+            op::get_iter => return self.get_iterator(uop),
             op::guard_callable_len => self.guard_callable_len()?,
             op::guard_callable_str_1 => self.guard_callable(&raw mut ffi::PyUnicode_Type)?,
             op::guard_callable_tuple_1 => self.guard_callable(&raw mut ffi::PyTuple_Type)?,
             op::guard_callable_type_1 => self.guard_callable(&raw mut ffi::PyType_Type)?,
             op::call_len if self.len_is_simple() => self.len_of_sized(),
+            op::call_len => self.len_of_builtin()?,
 
             op::guard_not_exhausted_range => self.guard_range_goes_on(true)?,
             op::guard_exhausted_range => self.guard_range_goes_on(false)?,
             op::iter_next_range => self.next_of_range()?,
             op::guard_not_exhausted_list => self.guard_sequence_goes_on(Sequence::List)?,
-            op::iter_next_list_tier_two => self.next_of_sequence(Sequence::List)?,
+            op::guard_exhausted_list => self.guard_sequence_ends(Sequence::List)?,
+            op::iter_next_list_tier_two => self.next_of_sequence(Sequence::List),
             op::guard_not_exhausted_tuple => self.guard_sequence_goes_on(Sequence::Tuple)?,
-            op::iter_next_tuple => self.next_of_sequence(Sequence::Tuple)?,
+            op::guard_exhausted_tuple => self.guard_sequence_ends(Sequence::Tuple)?,
+            op::iter_next_tuple => self.next_of_sequence(Sequence::Tuple),
             _ => return Ok(false),
         }
         Ok(true)

@@ -13,7 +13,7 @@ use crate::jit::values::{Class, Id, Number};
 use crate::tier2::compiled::Next;
 
 /// The values of compact ints have this many bits.
-const COMPACT: u8 = ffi::PyLong_SHIFT as u8;
+pub(super) const COMPACT: u8 = ffi::PyLong_SHIFT as u8;
 
 /// What is computed of two ints.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -4,23 +4,25 @@ use cranelift_codegen::ir::condcodes::{FloatCC, IntCC};
 use cranelift_codegen::ir::types::{F64, I64};
 use cranelift_codegen::ir::{InstBuilder, Value};
 
+use super::numbers::COMPACT;
 use crate::host::ffi;
 use crate::jit::loops::INT_WIDTH;
 use crate::jit::lower::{Lowered, Lowering};
 use crate::jit::values::{Class, Id, Number};
 use crate::ops::operators::binary;
+use crate::specialize::extension::Operands;
 
 /// Every int of this width is a float exactly.
 const EXACT: u8 = 53;
 
 impl Lowering<'_> {
     /// An operator of two numbers of which one is known to be a float, or an int. Leaves if the other one is of another type.
-    /// Returns false for all others.
-    pub(in crate::jit) fn binary_op(&mut self, oparg: u16) -> Lowered<bool> {
+    /// Returns false for all others. `is_checked`: the operator cannot fail, as [`Lowering::guard_operands`] has found out.
+    pub(in crate::jit) fn binary_op(&mut self, operator: u32, is_checked: bool) -> Lowered<bool> {
         let (left, right) = (self.peek(2), self.peek(1));
-        let operator = binary(oparg.into());
+        let operator = binary(operator);
         match (self.state.values[left].class, self.state.values[right].class) {
-            (Class::Float, _) | (_, Class::Float) => self.float_operator(operator, left, right),
+            (Class::Float, _) | (_, Class::Float) => self.float_operator(operator, left, right, is_checked),
             (Class::Int, Class::Int) => self.int_operator(operator, left, right),
             // The constant says what the program expects the other operand to be.
             (Class::Unknown, Class::Int) if self.state.values[right].constant.is_some() => {
@@ -34,8 +36,50 @@ impl Lowering<'_> {
         }
     }
 
+    /// The two topmost values are numbers that a description is for, or the code leaves. After that, its operator does not leave:
+    /// the interpreter would count on this check.
+    pub(in crate::jit) fn guard_operands(&mut self, operator: u32, operands: Operands) -> Lowered {
+        let (left, right) = match operands {
+            Operands::Ints => (Class::Int, Class::Int),
+            Operands::FloatAndInt => (Class::Float, Class::Int),
+            Operands::IntAndFloat => (Class::Int, Class::Float),
+        };
+        for (depth, class) in [(2, left), (1, right)] {
+            self.guard_class(depth, class)?;
+            if class == Class::Int {
+                let id = self.peek(depth);
+                let (value, width) = self.int(id)?;
+                if width > COMPACT {
+                    self.guard_width(value, COMPACT)?;
+                    self.state.values[id].number = Some(Number::Int { value, width: COMPACT });
+                }
+            }
+        }
+        if operator == ffi::NB_TRUE_DIVIDE {
+            let id = self.peek(1);
+            match right {
+                Class::Int => {
+                    let (value, _) = self.int(id)?;
+                    self.guard(value, 0)?;
+                }
+                _ => {
+                    let value = self.float(id);
+                    self.guard_not_zero(value)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// A float is not zero, or the code leaves.
+    fn guard_not_zero(&mut self, value: Value) -> Lowered {
+        let zero = self.b.ins().f64const(0.0);
+        let is_zero = self.b.ins().fcmp(FloatCC::Equal, value, zero);
+        self.guard_not(is_zero, 0)
+    }
+
     /// The value is of this type, or the code leaves to the interpreter, which does the work.
-    fn guard_class_of(&mut self, id: Id, class: Class) -> Lowered {
+    pub(super) fn guard_class_of(&mut self, id: Id, class: Class) -> Lowered {
         let type_ = self.type_of(id);
         let expected = crate::jit::loops::type_of_class(class).expect("a class that has a type");
         self.guard_equal(type_, expected.addr() as u64, 0)?;
@@ -43,7 +87,7 @@ impl Lowering<'_> {
         Ok(())
     }
 
-    fn float_operator(&mut self, operator: u32, left: Id, right: Id) -> Lowered<bool> {
+    fn float_operator(&mut self, operator: u32, left: Id, right: Id, is_checked: bool) -> Lowered<bool> {
         if !matches!(operator, ffi::NB_ADD | ffi::NB_SUBTRACT | ffi::NB_MULTIPLY | ffi::NB_TRUE_DIVIDE) {
             return Ok(false);
         }
@@ -61,9 +105,9 @@ impl Lowering<'_> {
             ffi::NB_SUBTRACT => self.b.ins().fsub(a, b),
             ffi::NB_MULTIPLY => self.b.ins().fmul(a, b),
             _ => {
-                let zero = self.b.ins().f64const(0.0);
-                let is_zero = self.b.ins().fcmp(FloatCC::Equal, b, zero);
-                self.guard_not(is_zero, 0)?;
+                if !is_checked {
+                    self.guard_not_zero(b)?;
+                }
                 self.b.ins().fdiv(a, b)
             }
         };

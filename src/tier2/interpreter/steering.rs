@@ -13,7 +13,7 @@ use crate::bytecode::micro_op;
 use crate::host::{CodeUnit, Frame, Raised, StackRef, ThreadState, ffi};
 use crate::tier2::Uop;
 #[cfg(feature = "jit")]
-use crate::tier2::compiled::{self, Compiled, MachineCode, Next};
+use crate::tier2::compiled::{self, Compiled, Machine, MachineCode, Next, Wanted};
 use crate::tier2::executor::{Executor, SideExit};
 use crate::tier2::uop::Place;
 
@@ -52,11 +52,12 @@ handler! {
                         Next::At(uop) => continue_at!(frame, sp, tstate, uop),
                         Next::FailedGuard(uop) => become_handler!(failed_guard, frame, sp, tstate, uop),
                         Next::Error(uop) => become_handler!(error, frame, sp, tstate, uop),
+                        Next::Bytecode(uop) => become_handler!(deopt, frame, sp, tstate, uop),
                     }
                 }
                 Compiled::Interpreted => {}
                 Compiled::Hot => {
-                    compiled::want(executor);
+                    compiled::want(Wanted { executor: executor.new_ref(), from: None });
                     become_handler!(deopt, frame, sp, tstate, uop)
                 }
             }
@@ -65,34 +66,35 @@ handler! {
     }
 }
 
-/// Runs machine code, and that of the executors behind its exits. Returns frame, stack pointer, and where to continue.
+/// Runs machine code, and what it continues with as long as that is machine code. Returns frame, stack pointer, and where the
+/// program continues.
 ///
 /// # Safety
 /// As for a [`Handler`], with the code of the current executor.
 #[cfg(feature = "jit")]
 unsafe fn run_compiled(
-    mut frame: Frame,
-    mut sp: *mut StackRef,
+    frame: Frame,
+    sp: *mut StackRef,
     tstate: ThreadState,
     mut code: MachineCode,
 ) -> (Frame, *mut StackRef, Next) {
-    // SAFETY: the code is the executor's (caller). The exit keeps the executor behind it alive.
+    let mut machine = Machine::new(frame, sp);
+    // SAFETY: the code is the executor's (caller). An exit keeps the executor behind it alive.
     unsafe {
         loop {
-            let next;
-            (frame, sp, next) = code.run(frame, sp, tstate);
-            let Next::At(uop) = next else { return (frame, sp, next) };
-            if (*uop).number() != micro_op::exit_trace {
-                return (frame, sp, next);
+            match code.run(&mut machine, tstate) {
+                Next::At(uop) if (*uop).number() == micro_op::exit_trace => {
+                    let behind = SideExit::of(*uop).executor().filter(|executor| executor.is_valid());
+                    let Some((executor, found)) =
+                        behind.and_then(|executor| Some((executor, compiled::code_of(executor)?)))
+                    else {
+                        return (machine.frame, machine.sp, Next::At(uop));
+                    };
+                    enter(tstate, executor);
+                    code = found;
+                }
+                next => return (machine.frame, machine.sp, next),
             }
-            let behind = SideExit::of(*uop).executor().filter(|executor| executor.is_valid());
-            let Some((executor, found)) =
-                behind.and_then(|executor| Some((executor, compiled::code_of(executor)?)))
-            else {
-                return (frame, sp, next);
-            };
-            enter(tstate, executor);
-            code = found;
         }
     }
 }

@@ -1,0 +1,162 @@
+//! The state of the lowering as an exit.
+
+use core::mem::offset_of;
+
+use cranelift_codegen::ir::Value;
+
+use super::exits::{
+    Exit, ExitFrame, ExitPlace, ExitReference, ExitSlot, ExitSlots, ExitValue, Facts, MAX_VALUES, Source,
+    Spill,
+};
+use super::lower::{Lowered, Lowering, TooLarge};
+use super::state::{FrameState, Place, Slot};
+use super::values::{Id, Number, Reference};
+use crate::tier2::compiled::{MAX_SPILLED, Machine};
+
+/// The registers that an exit stores, each once.
+#[derive(Default)]
+pub(super) struct Spills(Vec<Value>);
+
+impl Spills {
+    /// Registers that are stored first, in this order.
+    pub(super) fn starting_with(registers: Vec<Value>) -> Spills {
+        Spills(registers)
+    }
+
+    pub(super) fn add(&mut self, value: Value) -> Spill {
+        let index = self.0.iter().position(|&other| other == value).unwrap_or_else(|| {
+            self.0.push(value);
+            self.0.len() - 1
+        });
+        index as Spill
+    }
+}
+
+impl Lowering<'_> {
+    /// Describes the state, and stores the registers that the description names. Returns its address.
+    pub(super) fn describe(&mut self, word: usize, releases: &[Value], has_operands: bool) -> Lowered<u64> {
+        let mut spills = Spills::default();
+        let exit = self.exit(word, releases, has_operands, &mut spills);
+        self.add_exit(exit, spills)
+    }
+
+    /// Stores the registers that an exit names, and adds it. Returns its address.
+    pub(super) fn add_exit(&mut self, exit: Exit, spills: Spills) -> Lowered<u64> {
+        if spills.0.len() > MAX_SPILLED || exit.values.len() > MAX_VALUES {
+            return Err(TooLarge);
+        }
+        for (index, value) in spills.0.into_iter().enumerate() {
+            let at = offset_of!(Machine, spilled) + index * size_of::<u64>();
+            self.store(value, self.machine, at);
+        }
+        Ok(self.exits.add(exit))
+    }
+
+    /// The state as an exit.
+    pub(super) fn exit(
+        &self,
+        word: usize,
+        releases: &[Value],
+        has_operands: bool,
+        spills: &mut Spills,
+    ) -> Exit {
+        let mut known = Vec::new();
+        let mut frames: Vec<ExitFrame> =
+            self.state.frames.iter().map(|frame| exit_frame(frame, spills, &mut known)).collect();
+        for (described, frame) in frames.iter_mut().zip(&self.state.frames) {
+            described.locals.present = present(indexed_locals(frame), &known);
+            described.stack.present = present(indexed_stack(frame), &known);
+        }
+        let values = known.iter().map(|&id| self.exit_value(id, spills)).collect();
+        let lost = self.state.lost_references();
+        let releases = releases.iter().chain(&lost).map(|&bits| spills.add(bits)).collect();
+        Exit::new(word, values, frames, releases, has_operands)
+    }
+
+    fn exit_value(&self, id: Id, spills: &mut Spills) -> ExitValue {
+        let reference = |reference: Reference, spills: &mut Spills| ExitReference {
+            bits: spills.add(reference.bits),
+            is_heap_safe: reference.is_heap_safe,
+        };
+        let references =
+            self.state.free_references(id).into_iter().map(|free| reference(free, spills)).collect();
+        let known = &self.state.values[id];
+        let source = match (known.constant, known.word, known.number) {
+            (Some(bits), ..) => Source::Constant(bits),
+            (_, Some(word), _) => Source::Object(spills.add(word)),
+            (_, _, Some(Number::Float(value))) => Source::Float(spills.add(value)),
+            (_, _, Some(Number::Int { value, width })) => Source::Int(spills.add(value), width),
+            (_, _, Some(Number::Bool(value))) => Source::Bool(spills.add(value)),
+            _ => unreachable!("a value is something"),
+        };
+        let facts = Facts {
+            class: known.class,
+            version: known.version,
+            has_inline_values: known.has_inline_values,
+            address: known.address,
+        };
+        ExitValue { source, references, facts }
+    }
+}
+
+/// The known variables of a frame with their indices.
+fn indexed_locals(frame: &FrameState) -> impl Iterator<Item = (usize, Slot)> {
+    frame.locals.iter().enumerate().filter_map(|(at, slot)| Some((at, (*slot)?)))
+}
+
+/// The known part of a stack with its indices.
+fn indexed_stack(frame: &FrameState) -> impl Iterator<Item = (usize, Slot)> {
+    frame.stack.iter().copied().enumerate()
+}
+
+/// The frame, with the slots that memory lacks. Their values, and the function of a virtual frame, become `known`.
+fn exit_frame(frame: &FrameState, spills: &mut Spills, known: &mut Vec<Id>) -> ExitFrame {
+    let mut value = |id: Id| -> u16 {
+        let index = known.iter().position(|&other| other == id).unwrap_or_else(|| {
+            known.push(id);
+            known.len() - 1
+        });
+        index as u16
+    };
+    let place = match frame.place {
+        Place::Memory(address) => ExitPlace::Memory {
+            frame: spills.add(address),
+            stack: spills.add(frame.sp.expect("a frame in memory has a stack")),
+            offset: frame.offset,
+        },
+        Place::Virtual { function } => ExitPlace::Virtual { function: value(function) },
+    };
+    let mut missing = |slots: &mut dyn Iterator<Item = (usize, Slot)>| ExitSlots {
+        missing: slots
+            .filter(|(_, slot)| slot.memory.is_none())
+            .map(|(index, slot)| exit_slot(index, slot, value(slot.id)))
+            .collect(),
+        present: Vec::new(),
+    };
+    ExitFrame {
+        place,
+        code: frame.code,
+        instr: frame.instr,
+        return_offset: frame.return_offset,
+        locals: missing(&mut indexed_locals(frame)),
+        stack: missing(&mut indexed_stack(frame)),
+        depth: frame.stack.len() as u16,
+        globals: frame.globals,
+        generator: frame.generator.map(|generator| spills.add(generator)),
+    }
+}
+
+/// The slots that memory has, if their values are among the known ones.
+fn present(slots: impl Iterator<Item = (usize, Slot)>, known: &[Id]) -> Vec<ExitSlot> {
+    slots
+        .filter(|(_, slot)| slot.memory.is_some())
+        .filter_map(|(index, slot)| {
+            let value = known.iter().position(|&id| id == slot.id)?;
+            Some(exit_slot(index, slot, value as u16))
+        })
+        .collect()
+}
+
+fn exit_slot(index: usize, slot: Slot, value: u16) -> ExitSlot {
+    ExitSlot { index: index as u16, value, is_borrowed: slot.is_borrowed }
+}
