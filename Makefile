@@ -174,21 +174,24 @@ test: need-test python symbols ## what a developer wants to know in a few minute
 	tests/run-quick
 	$(if_default)@tests/tested end
 
-test-full: need-test python ## CPython's whole test suite, the debug host, programs that embed Python
-	tests/unwinding
+# With QUICK=1 without what `make test` has done in a shorter form.
+if_thorough := $(if $(QUICK),$(skip))
+
+test-full: need-test python ## CPython's whole test suite, the debug host, programs that embed Python: after `make test`, QUICK=1 will do
+	$(if_thorough)tests/unwinding
 	$(if_packaged)tests/walk
-	tests/specialized
+	$(if_thorough)tests/specialized
 	tests/run-full
 	tests/faults
-	$(if_packaged)tests/events
+	$(if_packaged)$(if_thorough)tests/events
 	$(if_packaged)tests/fuzz --self-test
-	$(if_packaged)tests/fuzz --seconds 45 --programs 300 --seed 10001
-	$(if_default)tests/tsan/run 60
+	$(if_packaged)$(if_thorough)tests/fuzz --seconds 45 --programs 300 --seed 10001
+	$(if_default)$(if_thorough)tests/tsan/run 60
 	$(if_default)$(MAKE) test-attach QUICK=1
 	$(if_default)tests/embedders
 	$(if_default)tests/build-bat
 	$(if_default)$(MAKE) HOST=debug test-modules
-	$(if_default)$(MAKE) DISPATCH=match test-modules
+	$(if_default)$(MAKE) DISPATCH=match $(if $(QUICK),test-tier2,test-modules)
 	$(if_default)$(MAKE) EXPERIMENTAL_JIT=no test-tier2
 	$(if_default)tests/handlers --same $(libreval) target/release-jit-no-host/release/libreval.a
 	$(if_default)$(MAKE) HOST=debug EXPERIMENTAL_JIT=interpreter test-tier2 test-traces test-micro-ops test-faults-hot
