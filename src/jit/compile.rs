@@ -22,9 +22,6 @@ use crate::tier2::executor::{Executor, SideExit};
 /// How often the shape of a loop may turn out to be another one.
 const MAX_SHAPES: usize = 6;
 
-/// For how many exits a trace is compiled again. The other ones enter the same code.
-const MAX_BRIDGES: usize = 4;
-
 /// How the lowering of a trace ends.
 enum End {
     Done,
@@ -67,7 +64,10 @@ pub(super) unsafe fn compile(executor: Executor) -> Option<Product> {
     }
 }
 
-/// The machine code for the trace of an executor that continues from an exit. `None` if it cannot be compiled.
+/// Machine code that continues from an exit with an executor. `None` if there can be none.
+///
+/// Most executors behind a side exit belong to it, and their trace is compiled for it. For other exits, it is not compiled
+/// again: much code is slower than what it saves. They get code that enters the one that begins with a frame in memory.
 ///
 /// # Safety
 /// As for [`compile`]. The exit is that of a live executor.
@@ -78,7 +78,8 @@ pub(super) unsafe fn compile_bridge(executor: Executor, exit: &Exit) -> Option<P
             return None;
         }
         let is_loop = executor.trace().iter().any(|uop| uop.number() == micro_op::jump_to_top);
-        let start = if is_loop || compiled::bridges(executor) >= MAX_BRIDGES {
+        let is_in_bytecode = executor.chain_depth() == 0;
+        let start = if is_loop || is_in_bytecode || compiled::has_bridge(executor) {
             if compiled::can_get_entry(executor) {
                 compiled::set_entry(executor, compile(executor));
             }

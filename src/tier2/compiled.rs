@@ -290,14 +290,14 @@ pub(crate) unsafe fn can_get_entry(executor: Executor) -> bool {
     unsafe { code_of(executor).is_none() && (*executor.as_ptr()).jit_size != GIVEN_UP }
 }
 
-/// For how many exits the executor has code that continues from them.
+/// Whether the executor has code that continues from an exit.
 ///
 /// # Safety
 /// The executor is live.
-pub(crate) unsafe fn bridges(executor: Executor) -> usize {
+pub(crate) unsafe fn has_bridge(executor: Executor) -> bool {
     // SAFETY: the executor is live (caller).
-    let Some(products) = (unsafe { products(executor) }) else { return 0 };
-    products.blocks.len() - usize::from(products.entry.is_some())
+    unsafe { products(executor) }
+        .is_some_and(|products| products.blocks.len() > usize::from(products.entry.is_some()))
 }
 
 /// Gives an executor what has been compiled for it. Returns the code. `None` if there is no memory for it.
