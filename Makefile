@@ -189,7 +189,8 @@ test-full: need-test python ## CPython's whole test suite, the debug host, progr
 	$(if_default)$(if_thorough)tests/tsan/run 60
 	$(if_default)$(MAKE) test-attach QUICK=1
 	$(if_default)tests/embedders
-	$(if_default)tests/build-bat
+	$(if_default)$(MAKE) test-windows
+	$(if_default)$(MAKE) TARGET=aarch64-linux-gnu test-target
 	$(if_default)$(MAKE) HOST=debug test-modules
 	$(if_default)$(MAKE) DISPATCH=match $(if $(QUICK),test-tier2,test-modules)
 	$(if_default)$(MAKE) EXPERIMENTAL_JIT=no test-tier2
