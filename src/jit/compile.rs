@@ -14,6 +14,7 @@ use once_cell::race::OnceBox;
 use super::exits::{Exit, Exits};
 use super::loops::Shape;
 use super::lower::{Lowered, Lowering, TooLarge, signature_of, signature_of_code};
+use super::ops::types_are_live;
 use crate::bytecode::micro_op;
 use crate::tier2::Uop;
 use crate::tier2::compiled::{self, Product};
@@ -157,7 +158,8 @@ unsafe fn lower_with(executor: Executor, start: Start, looks: bool) -> Lowered<(
     // SAFETY: the executor is live during the lowering (caller).
     let trace = unsafe { executor.trace() };
     // SAFETY: the thread is attached (caller).
-    let mut lowering = unsafe { Lowering::new(&mut function, &mut context, executor, trace) };
+    let types_are_live = unsafe { types_are_live(trace) };
+    let mut lowering = Lowering::new(&mut function, &mut context, executor, trace, types_are_live);
     match start {
         Start::Memory(shape) => lowering.enter_loop(shape),
         Start::Exit(exit) | Start::Link(exit) => lowering.enter_from(exit)?,

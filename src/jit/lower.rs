@@ -15,7 +15,6 @@ use cranelift_codegen::isa::CallConv;
 use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext};
 
 use super::exits::{Exit, Exits};
-use super::ops::types_are_live;
 use super::state::{FrameState, NewFrame, Place, Resumed, Slot, State};
 use super::values::{Class, Id, Known, Number, Reference};
 use super::{exits, runtime};
@@ -108,14 +107,12 @@ pub(super) struct Lowering<'a> {
 impl<'a> Lowering<'a> {
     /// Begins the code of a function that is entered as `MachineCode::run` in [`crate::tier2::compiled`] does it. What the
     /// program looks like there comes next: [`Lowering::enter_loop`], [`Lowering::enter_from`].
-    ///
-    /// # Safety
-    /// The thread is attached.
-    pub(super) unsafe fn new(
+    pub(super) fn new(
         function: &'a mut Function,
         context: &'a mut FunctionBuilderContext,
         executor: Executor,
         trace: &'a [Uop],
+        types_are_live: bool,
     ) -> Lowering<'a> {
         let mut b = FunctionBuilder::new(function, context);
         let entry = b.create_block();
@@ -129,8 +126,6 @@ impl<'a> Lowering<'a> {
         let (start, tail) = (b.create_block(), b.create_block());
         b.append_block_param(tail, I64);
         let state = State::new(FrameState::in_memory(frame, sp));
-        // SAFETY: the thread is attached (caller).
-        let types_are_live = unsafe { types_are_live(trace) };
         Lowering {
             b,
             trace,
