@@ -224,7 +224,8 @@ unsafe fn lower_trace(lowering: &mut Lowering, start: Start, looks: bool) -> Low
     Err(TooLarge)
 }
 
-/// Ends the code by the side exit at the end of the trace: in the loop behind it, if that has machine code.
+/// Ends the code by the side exit at the end of the trace: in the loop behind it, if that has machine code. If nothing is
+/// behind it, although the trace is hot, nothing will be: it leads to bytecode, by the shortest way.
 ///
 /// # Safety
 /// As for [`compile`].
@@ -232,8 +233,11 @@ unsafe fn leave_trace(lowering: &mut Lowering, uop: Uop) -> Lowered {
     let word = lowering.word_of(0);
     // SAFETY: the exit belongs to the executor, which is live (caller), and keeps the one behind it alive.
     unsafe {
-        if let Some(behind) = SideExit::of(uop).executor().filter(|executor| executor.is_valid())
-            && let Some((code, data)) = compiled::entry(behind)
+        let Some(behind) = SideExit::of(uop).executor().filter(|executor| executor.is_valid()) else {
+            lowering.leave(word);
+            return Ok(());
+        };
+        if let Some((code, data)) = compiled::entry(behind)
             && let Some(Data { shape, .. }) = data.downcast_ref()
             && let Some(link) = compiled::link(behind, code)
             && !shape.is_empty()

@@ -20,7 +20,10 @@ use super::memory::owns_nothing;
 use super::runtime;
 use super::state::{FrameState, Place, Slot};
 use super::values::{Class, Known, Number};
+use crate::bytecode::micro_op;
 use crate::host::ffi;
+use crate::ops::metadata::MicroOp;
+use crate::tier2::Uop;
 use crate::tier2::compiled::{Link, Machine, MachineCode};
 
 /// The width of ints that stay in registers.
@@ -316,12 +319,19 @@ impl Lowering<'_> {
         let Ok([frame]) = <&[FrameState; 1]>::try_from(&self.state.frames[..]) else {
             return Shape::default();
         };
-        let form = |slot: Slot| {
+        let overwritten = overwritten(self.trace);
+        let form = |at: At, slot: Slot| {
             let known = &self.state.values[slot.id];
             match known.number {
                 Some(Number::Float(_)) if known.is_only_a_number() && known.holders == 1 => Some(Form::Float),
                 Some(Number::Int { .. }) if known.is_only_a_number() && known.holders == 1 => Some(Form::Int),
                 _ if known.constant == Some(NULL) => None,
+                _ if overwritten.contains(&at) => Some(Form::Object {
+                    class: Class::Unknown,
+                    version: None,
+                    has_inline_values: false,
+                    is_in_memory: slot.memory.is_some(),
+                }),
                 _ => Some(Form::Object {
                     class: known.class,
                     version: known.version,
@@ -331,10 +341,16 @@ impl Lowering<'_> {
             }
         };
         let locals = frame.locals.iter().enumerate();
-        let locals = locals.filter_map(|(index, slot)| Some((At::Local(index), form((*slot)?)?)));
+        let locals = locals.filter_map(|(index, slot)| {
+            let at = At::Local(index);
+            Some((at, form(at, (*slot)?)?))
+        });
         // The stack is as deep as at the beginning. A number on it gets an object.
         let stack = frame.stack.iter().rev().enumerate();
-        let stack = stack.filter_map(|(index, &slot)| Some((At::Stack(index + 1), form(slot)?)));
+        let stack = stack.filter_map(|(index, &slot)| {
+            let at = At::Stack(index + 1);
+            Some((at, form(at, slot)?))
+        });
         let stack = stack.filter(|(_, form)| matches!(form, Form::Object { .. }));
         Shape { slots: locals.chain(stack).collect(), is_valid: self.is_valid }
     }
@@ -490,6 +506,43 @@ impl Lowering<'_> {
             _ => Ok(false),
         }
     }
+}
+
+/// The variables that an iteration sets before it uses them. What they hold at its beginning does not matter.
+fn overwritten(trace: &[Uop]) -> Vec<At> {
+    let (mut set, mut used) = (Vec::new(), Vec::new());
+    let mut depth = 0_usize;
+    for uop in trace {
+        let oparg = usize::from(uop.oparg);
+        let (first, second) = (At::Local(oparg >> 4), At::Local(oparg & 15));
+        let number = MicroOp::by_number(uop.number()).map_or(uop.number(), |row| row.number);
+        match number {
+            micro_op::push_frame => depth += 1,
+            micro_op::return_value | micro_op::yield_value | micro_op::return_generator => {
+                let Some(below) = depth.checked_sub(1) else { break };
+                depth = below;
+            }
+            _ if depth > 0 => {}
+            micro_op::store_fast if !used.contains(&At::Local(oparg)) => set.push(At::Local(oparg)),
+            micro_op::store_fast_store_fast => {
+                set.extend([first, second].into_iter().filter(|at| !used.contains(at)));
+            }
+            micro_op::store_fast_load_fast => {
+                set.extend(Some(first).filter(|at| !used.contains(at)));
+                used.extend(Some(second).filter(|at| !set.contains(at)));
+            }
+            micro_op::load_fast_load_fast | micro_op::load_fast_borrow_load_fast_borrow => {
+                used.extend([first, second].into_iter().filter(|at| !set.contains(at)));
+            }
+            micro_op::load_fast
+            | micro_op::load_fast_borrow
+            | micro_op::load_fast_check
+            | micro_op::load_fast_and_clear
+            | micro_op::load_deref => used.extend(Some(At::Local(oparg)).filter(|at| !set.contains(at))),
+            _ => {}
+        }
+    }
+    set
 }
 
 /// The type object of a class.

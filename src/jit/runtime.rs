@@ -113,10 +113,10 @@ pub(super) unsafe extern "C" fn new_range_iterator(start: i64, end: i64) -> *mut
     }
 }
 
-/// The length of an object whose type is one of the host's that code asks for it most, or -1.
+/// The length of an object whose type is one of the host's that code asks for it most, or -1. No exception is set.
 ///
 /// # Safety
-/// The object is live.
+/// The thread is attached, no exception is set, and the object is live.
 pub(super) unsafe extern "C" fn length(object: *mut PyObject) -> isize {
     // SAFETY: the object is live (caller), and of the type that each branch expects.
     unsafe {
@@ -132,8 +132,27 @@ pub(super) unsafe extern "C" fn length(object: *mut PyObject) -> isize {
             (*object.cast::<ffi::PySetObject>()).used
         } else if type_ == &raw mut ffi::PyUnicode_Type {
             (*object.cast::<ffi::PyASCIIObject>()).length
+        } else if type_ == &raw mut ffi::PyRange_Type {
+            length_of_range(object)
         } else {
             -1
         }
+    }
+}
+
+/// The length of a range, or -1 if it is too long for a Py_ssize_t.
+///
+/// # Safety
+/// The thread is attached, and the object is a range.
+#[cold]
+unsafe fn length_of_range(range: *mut PyObject) -> isize {
+    // SAFETY: the function expects a range (caller), and runs no Python code.
+    unsafe {
+        let Some(length) = (*ffi::PyRange_Type.tp_as_sequence).sq_length else { return -1 };
+        let result = length(range);
+        if result < 0 {
+            ffi::PyErr_Clear();
+        }
+        result
     }
 }
