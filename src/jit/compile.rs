@@ -239,14 +239,12 @@ unsafe fn leave_trace(lowering: &mut Lowering, uop: Uop) -> Lowered {
         };
         if let Some((code, data)) = compiled::entry(behind)
             && let Some(Data { shape, .. }) = data.downcast_ref()
-            && let Some(link) = compiled::link(behind, code)
             && !shape.is_empty()
+            && let Some(link) = compiled::link(behind, code)
+            && lowering.leave_to_loop(word, &link, shape)?
         {
-            let fits = lowering.leave_to_loop(word, &link, shape)?;
             lowering.exits.add_link(link);
-            if fits {
-                return Ok(());
-            }
+            return Ok(());
         }
     }
     lowering.leave_by(word, false)

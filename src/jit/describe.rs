@@ -42,14 +42,22 @@ impl Lowering<'_> {
 
     /// Stores the registers that an exit names, and adds it. Returns its address.
     pub(super) fn add_exit(&mut self, exit: Exit, spills: Spills) -> Lowered<u64> {
-        if spills.0.len() > MAX_SPILLED || exit.values.len() > MAX_VALUES {
+        if exit.values.len() > MAX_VALUES {
             return Err(TooLarge);
         }
-        for (index, value) in spills.0.into_iter().enumerate() {
-            let at = offset_of!(Machine, spilled) + index * size_of::<u64>();
-            self.store(value, self.machine, at);
-        }
+        self.store_registers(spills.0)?;
         Ok(self.exits.add(exit))
+    }
+
+    /// Stores registers for the code that runs next.
+    pub(super) fn store_registers(&mut self, registers: Vec<Value>) -> Lowered {
+        if registers.len() > MAX_SPILLED {
+            return Err(TooLarge);
+        }
+        for (index, register) in registers.into_iter().enumerate() {
+            self.store(register, self.machine, offset_of!(Machine, spilled) + index * size_of::<u64>());
+        }
+        Ok(())
     }
 
     /// The state as an exit.

@@ -1,9 +1,9 @@
 //! Leaving machine code: from registers back to frames in memory, or on to other machine code.
 //!
 //! Where machine code may leave, the lowering notes as data how the program looks there ([`Exit`]). The code stores the
-//! registers that matter, and calls [`leave`]. If machine code continues from this exit, that runs next: it takes the registers
-//! over ([`super::bridges`]). Otherwise `leave` makes numbers objects, counts references that were not counted so far,
-//! makes the frames that do not exist yet, and stores what their slots in memory lack.
+//! registers that matter. If machine code continues from this exit, the code jumps to it ([`super::bridges`]). Otherwise it
+//! calls [`leave`], which makes numbers objects, counts references that were not counted so far, makes the frames that do not
+//! exist yet, and stores what their slots in memory lack.
 
 use core::cell::Cell;
 use core::mem::offset_of;
@@ -246,7 +246,7 @@ unsafe fn reference(machine: &Machine, index: Spill) -> StackRef {
 ///
 /// # Safety
 /// The thread is attached, and `tstate` is its state. The code has stored the registers that the exit names, and does
-/// nothing else. It is that of the current executor.
+/// nothing else. The code belongs to the current executor.
 pub(super) unsafe extern "C" fn leave(machine: &mut Machine, tstate: ThreadState, exit: &Exit) -> usize {
     // SAFETY: the contract is the same. If there are operands, a micro-op has left them.
     unsafe {

@@ -16,13 +16,12 @@ use cranelift_codegen::ir::{Block, BlockArg, InstBuilder, Type, Value};
 use super::describe::Spills;
 use super::exits::Spill;
 use super::lower::{Lowered, Lowering, NULL, SLOT, TooLarge, UNCOUNTED, plain};
-use super::memory::owns_nothing;
+use super::memory::{original, owns_nothing};
 use super::runtime;
 use super::state::{FrameState, Place, Slot};
 use super::values::{Class, Known, Number};
 use crate::bytecode::micro_op;
 use crate::host::ffi;
-use crate::ops::metadata::MicroOp;
 use crate::tier2::Uop;
 use crate::tier2::compiled::{Link, Machine, MachineCode};
 
@@ -452,9 +451,7 @@ impl Lowering<'_> {
         }
         if fits {
             let (registers, _) = self.registers(shape)?;
-            for (index, register) in registers.into_iter().enumerate() {
-                self.store(register, self.machine, offset_of!(Machine, spilled) + index * size_of::<u64>());
-            }
+            self.store_registers(registers)?;
             self.enter_loop_at_once();
         } else {
             self.flush();
@@ -515,8 +512,7 @@ fn overwritten(trace: &[Uop]) -> Vec<At> {
     for uop in trace {
         let oparg = usize::from(uop.oparg);
         let (first, second) = (At::Local(oparg >> 4), At::Local(oparg & 15));
-        let number = MicroOp::by_number(uop.number()).map_or(uop.number(), |row| row.number);
-        match number {
+        match original(uop.number()) {
             micro_op::push_frame => depth += 1,
             micro_op::return_value | micro_op::yield_value | micro_op::return_generator => {
                 let Some(below) = depth.checked_sub(1) else { break };

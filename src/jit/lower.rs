@@ -48,7 +48,7 @@ pub(super) fn signature_of_code() -> Signature {
     signature_with(CallConv::Tail, &[I64; 2], Some(I64))
 }
 
-pub(super) fn signature_with(convention: CallConv, parameters: &[Type], result: Option<Type>) -> Signature {
+fn signature_with(convention: CallConv, parameters: &[Type], result: Option<Type>) -> Signature {
     let mut signature = Signature::new(convention);
     signature.params.extend(parameters.iter().map(|&type_| AbiParam::new(type_)));
     signature.returns.extend(result.map(AbiParam::new));

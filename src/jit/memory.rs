@@ -355,6 +355,11 @@ pub(super) fn owns_nothing(bits: u64) -> bool {
     bits == NULL || unsafe { refcount::is_immortal((bits & !1) as *mut ffi::PyObject) }
 }
 
+/// The number of the micro-op that this one is a copy of, or its own.
+pub(super) fn original(number: u16) -> u16 {
+    MicroOp::by_number(number).map_or(number, |row| row.number)
+}
+
 /// What the micro-op does with the stack.
 pub(super) fn effect(uop: Uop) -> Lowered<Effect> {
     Ok(MicroOp::by_number(uop.number()).ok_or(TooLarge)?.effect)

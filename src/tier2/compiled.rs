@@ -43,10 +43,9 @@ pub(crate) struct Link {
 struct Products {
     /// The ways into the code.
     links: Vec<Rc<Link>>,
-    /// Each block with the data that its code refers to.
+    /// Each block with the data that its code refers to. One of them may be that of [`code_of`]; the others continue from
+    /// exits.
     blocks: Vec<(Block, Box<dyn Any>)>,
-    /// The index of the code that begins with a frame in memory. The other blocks continue from exits.
-    entry: Option<usize>,
 }
 
 /// What the thread wants to be compiled.
@@ -227,9 +226,9 @@ pub(super) unsafe fn unlink(executor: Executor) {
 /// The executor is live, also while the result is used, and nothing is compiled for it meanwhile.
 pub(crate) unsafe fn entry<'a>(executor: Executor) -> Option<(MachineCode, &'a dyn Any)> {
     // SAFETY: the executor is live (caller).
-    let products = unsafe { products(executor)? };
-    let (block, data) = &products.blocks[products.entry?];
-    Some((MachineCode(block.start()), &**data))
+    let (code, products) = unsafe { (code_of(executor)?, products(executor)?) };
+    let (_, data) = products.blocks.iter().find(|(block, _)| block.start() == code.0)?;
+    Some((code, &**data))
 }
 
 /// What the executor has, which is about to run: counts that.
@@ -296,24 +295,23 @@ pub(crate) unsafe fn can_get_entry(executor: Executor) -> bool {
 /// The executor is live.
 pub(crate) unsafe fn has_bridge(executor: Executor) -> bool {
     // SAFETY: the executor is live (caller).
-    unsafe { products(executor) }
-        .is_some_and(|products| products.blocks.len() > usize::from(products.entry.is_some()))
+    let (entry, products) = unsafe { (code_of(executor), products(executor)) };
+    products.is_some_and(|products| products.blocks.len() > usize::from(entry.is_some()))
 }
 
 /// Gives an executor what has been compiled for it. Returns the code. `None` if there is no memory for it.
 ///
 /// # Safety
 /// The thread is attached, and the executor live. The code is a function as [`MachineCode::run`] calls it.
-unsafe fn add(executor: Executor, product: Product) -> Option<(MachineCode, usize)> {
+unsafe fn add(executor: Executor, product: Product) -> Option<MachineCode> {
     let block = Block::publish(&product.code)?;
     // SAFETY: the executor is live (caller).
     unsafe {
         if products(executor).is_none() {
             (*executor.as_ptr()).jit_side_entry = Box::into_raw(Box::new(Products::default())).cast();
         }
-        let blocks = &mut products(executor)?.blocks;
-        blocks.push((block, product.data));
-        Some((MachineCode(block.start()), blocks.len() - 1))
+        products(executor)?.blocks.push((block, product.data));
+        Some(MachineCode(block.start()))
     }
 }
 
@@ -328,15 +326,12 @@ pub(crate) unsafe fn set_entry(executor: Executor, product: Option<Product>) {
         let length = product.as_ref().map(|product| product.code.len());
         let added = product.and_then(|product| add(executor, product));
         let head = executor.as_ptr();
-        let (Some((code, index)), Some(length)) = (added, length) else {
+        let (Some(code), Some(length)) = (added, length) else {
             (*head).jit_size = GIVEN_UP;
             return;
         };
         (*head).jit_size = length;
         (*head).jit_code = code.0.as_ptr().cast();
-        if let Some(products) = products(executor) {
-            products.entry = Some(index);
-        }
     }
 }
 
@@ -347,7 +342,7 @@ pub(crate) unsafe fn set_entry(executor: Executor, product: Option<Product>) {
 pub(crate) unsafe fn add_bridge(executor: Executor, product: Product) -> Option<Rc<Link>> {
     // SAFETY: the contract is the same.
     unsafe {
-        let (code, _) = add(executor, product)?;
+        let code = add(executor, product)?;
         link(executor, code)
     }
 }

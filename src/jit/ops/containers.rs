@@ -138,6 +138,11 @@ impl Lowering<'_> {
         let id = self.peek(1);
         let object = self.object(id);
         let value = self.size_of(object);
+        self.replace_call_of_len(value);
+    }
+
+    /// Replaces the three topmost values by a length.
+    fn replace_call_of_len(&mut self, value: Value) {
         self.drop_top();
         self.drop_top();
         self.drop_top();
@@ -153,10 +158,7 @@ impl Lowering<'_> {
         let value = self.call(function, &[I64], Some(I64), &[object]).ok_or(TooLarge)?;
         let is_known = self.b.ins().icmp_imm_s(IntCC::SignedGreaterThanOrEqual, value, 0);
         self.guard(is_known, 0)?;
-        self.drop_top();
-        self.drop_top();
-        self.drop_top();
-        self.push_number(Number::Int { value, width: 60 });
+        self.replace_call_of_len(value);
         Ok(())
     }
 

@@ -20,7 +20,7 @@ pub(super) use self::attributes::types_are_live;
 use self::containers::Sequence;
 use self::numbers::{IntOperation, float_condition, int_condition};
 use super::lower::{Lowered, Lowering, immortal};
-use super::memory::Failure;
+use super::memory::{Failure, original};
 use super::values::Class;
 use crate::bytecode::micro_op as op;
 use crate::host::ffi;
@@ -304,9 +304,4 @@ pub(super) fn class_of(object: u64) -> Class {
         }
     }
     Class::Unknown
-}
-
-/// The number of the micro-op that this one is a copy of, or its own.
-fn original(number: u16) -> u16 {
-    crate::ops::metadata::MicroOp::by_number(number).map_or(number, |row| row.number)
 }
