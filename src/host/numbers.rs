@@ -99,6 +99,25 @@ impl FreeList {
     }
 }
 
+/// Where the list of freed floats of the thread's interpreter is, and what is not null if a reference tracer must be notified
+/// of new objects: for machine code that does what [`new_float`] does. `None` if that has to be called.
+///
+/// # Safety
+/// `tstate` is the attached thread's.
+#[cfg(feature = "jit")]
+pub(crate) unsafe fn freed_floats(tstate: ThreadState) -> Option<(*const ffi::_Py_freelist, *const u8)> {
+    // SAFETY: `tstate` is the attached thread's (caller). Addresses of fields are not looked at.
+    #[cfg(not(py_debug))]
+    return unsafe {
+        Some((FreeList::floats(tstate).0, (&raw const ffi::_PyRuntime.ref_tracer.tracer_func).cast()))
+    };
+    #[cfg(py_debug)]
+    {
+        let _ = tstate;
+        None
+    }
+}
+
 /// A new float with a reference for the caller; null with MemoryError set.
 ///
 /// # Safety

@@ -13,6 +13,7 @@ use std::rc::Rc;
 use super::quiet;
 use super::values::Class;
 use crate::bytecode::{micro_op, thresholds};
+use crate::host::object::is_exact;
 use crate::host::{Code, CodeUnit, Frame, PyObject, StackRef, ThreadState, ffi, numbers, refcount};
 use crate::tier2::Uop;
 use crate::tier2::compiled::{self, Link, MAX_SPILLED, Machine, Next, Wanted};
@@ -302,6 +303,10 @@ pub(super) unsafe extern "C" fn end_object(
 ) -> usize {
     // SAFETY: the contract is the same. The frames are published before anything can see them.
     unsafe {
+        if is_exact(object, &raw mut ffi::PyFloat_Type) {
+            super::runtime::free_float(tstate, object);
+            return 0;
+        }
         if quiet::ends_quietly(object) {
             refcount::release(object);
             return 0;

@@ -7,7 +7,7 @@
 use core::mem::offset_of;
 
 use cranelift_codegen::ir::condcodes::IntCC;
-use cranelift_codegen::ir::types::{F64, I8, I32, I64};
+use cranelift_codegen::ir::types::{I8, I32, I64};
 use cranelift_codegen::ir::{
     AbiParam, Block, BlockArg, Function, InstBuilder, MemFlagsData, Signature, Type, Value,
 };
@@ -284,28 +284,6 @@ impl<'a> Lowering<'a> {
             known.references.push(Reference { bits, is_heap_safe: true });
         }
         bits
-    }
-
-    /// A new reference to an object with this value.
-    fn box_number(&mut self, number: Number) -> Value {
-        match number {
-            Number::Float(value) => {
-                let function = runtime::new_float as *const () as usize;
-                self.call(function, &[I64, F64], Some(I64), &[self.tstate, value]).expect("a result")
-            }
-            Number::Int { value, .. } => {
-                let function = runtime::new_int as *const () as usize;
-                self.call(function, &[I64, I64], Some(I64), &[self.tstate, value]).expect("a result")
-            }
-            Number::Bool(value) => self.bool_bits(value),
-        }
-    }
-
-    /// The stack reference to True or False.
-    fn bool_bits(&mut self, value: Value) -> Value {
-        let yes = self.constant(immortal(crate::host::true_()));
-        let no = self.constant(immortal(crate::host::false_()));
-        self.b.ins().select(value, yes, no)
     }
 
     // --- leaving -------------------------------------------------------------------------------

@@ -2,15 +2,19 @@
 
 use core::sync::atomic::{AtomicUsize, Ordering};
 
+use arrayvec::ArrayVec;
+
 use crate::host::dict::{InlineValues, MANAGED_DICT_OFFSET};
 use crate::host::object::{is_exact, list_items, size, tuple_slice, type_flags, type_of};
-use crate::host::{Owned, PyObject, ffi};
+use crate::host::{Frame, Owned, PyObject, ffi};
 
 /// The destructor of classes that Python code defines, or 0.
 static CLASS_DEALLOC: AtomicUsize = AtomicUsize::new(0);
 
-/// The most parts of an object that are looked at.
-const MAX_PARTS: usize = 16;
+/// The most objects that are looked at for one end.
+const MAX_PARTS: usize = 24;
+/// The most places for keys of a set that are looked at.
+const MAX_PLACES: usize = 32;
 
 /// Finds out how instances of classes are destroyed.
 ///
@@ -42,27 +46,76 @@ pub(super) unsafe fn prepare(interp: *mut ffi::PyInterpreterState) {
 /// # Safety
 /// The thread is attached. The object is not freed yet.
 pub(super) unsafe fn ends_quietly(object: *mut PyObject) -> bool {
-    // SAFETY: the object is not freed yet, and of the type that each function expects.
-    unsafe {
-        if is_plain(object) {
-            return true;
+    // SAFETY: the object is not freed yet, and so are all that it refers to (caller).
+    unsafe { is_plain(object) || Ending::default().parts_end_quietly(object) }
+}
+
+/// What an end is going to release: objects, and how many references to them. One that loses all of them ends, too.
+#[derive(Default)]
+struct Ending(ArrayVec<(*mut PyObject, i64), MAX_PARTS>);
+
+impl Ending {
+    /// Whether releasing a reference to this object, or null, runs no Python code.
+    ///
+    /// # Safety
+    /// The thread is attached, and the object live.
+    unsafe fn releases_quietly(&mut self, part: *mut PyObject) -> bool {
+        // SAFETY: the object is live (caller).
+        unsafe {
+            if part.is_null() || is_plain(part) || count(part) < 0 {
+                return true;
+            }
+            let index = match self.0.iter().position(|&(other, _)| other == part) {
+                Some(index) => index,
+                None if self.0.try_push((part, 0)).is_ok() => self.0.len() - 1,
+                None => return false,
+            };
+            let (_, released) = &mut self.0[index];
+            *released += 1;
+            *released < count(part) || self.parts_end_quietly(part)
         }
-        if is_exact(object, &raw mut ffi::PyTuple_Type) {
-            return parts_end_quietly(tuple_slice(object));
+    }
+
+    /// Whether this object ends without Python code: nothing is notified of it, and what it refers to is released quietly.
+    ///
+    /// # Safety
+    /// As for [`ends_quietly`].
+    unsafe fn parts_end_quietly(&mut self, object: *mut PyObject) -> bool {
+        // SAFETY: the object is not freed yet, and of the type that each branch expects. What it refers to is live.
+        unsafe {
+            let mut all = |parts: &[*mut PyObject]| parts.iter().all(|&part| self.releases_quietly(part));
+            let type_ = type_of(object);
+            if type_ == &raw mut ffi::PyTuple_Type {
+                all(tuple_slice(object))
+            } else if type_ == &raw mut ffi::PyList_Type {
+                let (items, count) = (list_items(object), size(object) as usize);
+                count == 0 || all(core::slice::from_raw_parts(items, count))
+            } else if type_ == &raw mut ffi::PyListIter_Type {
+                all(&[(*object.cast::<ffi::_PyListIterObject>()).it_seq.cast()])
+            } else if type_ == &raw mut ffi::PyTupleIter_Type {
+                all(&[(*object.cast::<ffi::_PyTupleIterObject>()).it_seq.cast()])
+            } else if type_ == &raw mut ffi::PyCell_Type {
+                all(&[(*object.cast::<ffi::PyCellObject>()).ob_ref])
+            } else if type_ == &raw mut ffi::PySet_Type {
+                let set = object.cast::<ffi::PySetObject>();
+                let places = (*set).mask as usize + 1;
+                let mut keys = (0..places).map(|index| (*(*set).table.add(index)).key);
+                (*set).weakreflist.is_null()
+                    && places <= MAX_PLACES
+                    && keys.all(|key| self.releases_quietly(key))
+            } else if type_ == &raw mut ffi::PyMethod_Type {
+                let method = object.cast::<ffi::PyMethodObject>();
+                (*method).im_weakreflist.is_null() && all(&[(*method).im_func, (*method).im_self])
+            } else if type_ == &raw mut ffi::PyGen_Type {
+                let generator = object.cast::<ffi::PyGenObject>();
+                // One that has ended refers to its code, and to its names.
+                i32::from((*generator).gi_frame_state) == ffi::FRAME_CLEARED
+                    && (*generator).gi_weakreflist.is_null()
+                    && all(&[Frame::from_ptr(&raw mut (*generator).gi_iframe).code().object()])
+            } else {
+                attributes_of_instance(object).is_some_and(all)
+            }
         }
-        if is_exact(object, &raw mut ffi::PyList_Type) {
-            let (items, count) = (list_items(object), size(object) as usize);
-            return count == 0 || parts_end_quietly(core::slice::from_raw_parts(items, count));
-        }
-        if is_exact(object, &raw mut ffi::PyListIter_Type) {
-            return parts_end_quietly(&[(*object.cast::<ffi::_PyListIterObject>()).it_seq.cast()]);
-        }
-        if is_exact(object, &raw mut ffi::PyMethod_Type) {
-            let method = object.cast::<ffi::PyMethodObject>();
-            return (*method).im_weakreflist.is_null()
-                && parts_end_quietly(&[(*method).im_func, (*method).im_self]);
-        }
-        is_instance_that_ends_quietly(object)
     }
 }
 
@@ -80,19 +133,6 @@ unsafe fn is_plain(object: *mut PyObject) -> bool {
         || type_ == &raw mut ffi::PyRangeIter_Type
 }
 
-/// Whether these parts of an object outlive it, or are plain.
-///
-/// # Safety
-/// The thread is attached. The parts are live, or null.
-unsafe fn parts_end_quietly(parts: &[*mut PyObject]) -> bool {
-    parts.len() <= MAX_PARTS
-        && parts.iter().all(|&part| {
-            let references = parts.iter().filter(|&&other| other == part).count();
-            // SAFETY: the part is live (caller). The count of an immortal object is negative.
-            part.is_null() || unsafe { is_plain(part) || !(0..=references as i64).contains(&count(part)) }
-        })
-}
-
 /// The number of references to the object; negative if it is immortal.
 ///
 /// # Safety
@@ -102,27 +142,27 @@ unsafe fn count(object: *mut PyObject) -> i64 {
     unsafe { i64::from((*object).__bindgen_anon_1.__bindgen_anon_1.ob_refcnt as i32) }
 }
 
-/// Whether the object is an instance of a class of Python code, without a finalizer, weak references, slots or a dictionary,
-/// and its attributes end quietly.
+/// The attributes of an instance of a class of Python code, without a finalizer, weak references, slots or a dictionary. `None`
+/// for other objects.
 ///
 /// # Safety
 /// As for [`ends_quietly`].
-unsafe fn is_instance_that_ends_quietly(object: *mut PyObject) -> bool {
+unsafe fn attributes_of_instance<'a>(object: *mut PyObject) -> Option<&'a [*mut PyObject]> {
     // SAFETY: the object is not freed yet (caller). What its type says about its layout is true.
     unsafe {
         let type_ = type_of(object);
         let has_inline_values = type_flags(type_) & ffi::Py_TPFLAGS_INLINE_VALUES != 0;
         if !has_inline_values || !is_simple_class(type_) {
-            return false;
+            return None;
         }
         let weak_references = (*type_).tp_weaklistoffset;
         let dict = object.byte_offset(MANAGED_DICT_OFFSET).cast::<*mut PyObject>();
         let is_referred_to = weak_references != 0
             && !object.byte_offset(weak_references).cast::<*mut PyObject>().read().is_null();
         if is_referred_to || !(*dict).is_null() || !InlineValues::of(object).are_valid() {
-            return false;
+            return None;
         }
-        parts_end_quietly(InlineValues::of(object).slots())
+        Some(InlineValues::of(object).slots())
     }
 }
 

@@ -2,8 +2,8 @@
 //!
 //! The body comes first, without NOPs, and ends with `_JUMP_TO_TOP` or `_EXIT_TRACE`. Behind it are *stubs*, one
 //! micro-op each, where a micro-op of the body goes if it does not continue: `_EXIT_TRACE` to a side exit,
-//! `_DEOPT` back to the bytecode, `_ERROR_POP_N` with an exception. A stub says where in the bytecode. In front of an
-//! `_EXIT_TRACE` to an instrumented instruction, `_SET_IP` stores which instruction has run before it.
+//! `_DEOPT` back to the bytecode for good, `_ERROR_POP_N` with an exception. A stub says where in the bytecode. In front
+//! of an `_EXIT_TRACE` to an instrumented instruction, `_SET_IP` stores which instruction has run before it.
 
 use super::{Place, Trace, Uop};
 use crate::bytecode::metadata::{self, Instruction};
@@ -57,6 +57,26 @@ pub(super) fn exit_stub(trace: &[Uop], uop: Uop) -> Option<Uop> {
     (stub.number() == micro_op::exit_trace).then_some(stub)
 }
 
+/// The micro-op in the stub of a guard: a side exit, which may get a trace for what the guard meets, whether the host has one
+/// there or not; or a way to bytecode, if it looks at something else than values. `None` for what is no guard.
+fn way_out(row: &MicroOp) -> Option<u16> {
+    let looks_at_values = !matches!(
+        row.number,
+        micro_op::check_validity
+            | micro_op::check_pep_523
+            | micro_op::tier2_resume_check
+            | micro_op::check_stack_space
+            | micro_op::check_stack_space_operand
+    );
+    if row.has(ffi::HAS_EXIT_FLAG) || row.has(ffi::HAS_DEOPT_FLAG) && looks_at_values {
+        Some(micro_op::exit_trace)
+    } else if row.has(ffi::HAS_DEOPT_FLAG) {
+        Some(micro_op::deopt)
+    } else {
+        None
+    }
+}
+
 /// Replaces a micro-op by its copy for its argument, if there is one.
 fn use_copy(uop: &mut Uop) {
     if let Some(row) = MicroOp::by_number(uop.number())
@@ -75,8 +95,7 @@ fn add_stubs(trace: &mut Trace) -> Option<()> {
         let uop = trace[index];
         let Place::Target(target) = uop.place() else { continue };
         let row = MicroOp::by_number(uop.number())?;
-        let exit = if row.has(ffi::HAS_EXIT_FLAG | ffi::HAS_DEOPT_FLAG) {
-            let kind = if row.has(ffi::HAS_EXIT_FLAG) { micro_op::exit_trace } else { micro_op::deopt };
+        let exit = if let Some(kind) = way_out(row) {
             let stub = Uop::new(kind, 0, 0, exit_target(uop, target));
             Some(match instr_to_set(uop) {
                 None => share_or_push(trace, &mut latest_exit, stub)?,
@@ -177,14 +196,8 @@ pub(crate) fn fault(trace: &[Uop]) -> Option<&'static core::ffi::CStr> {
             Place::Target(_) => (None, None),
             Place::Stubs { exit, error } => (number_at(exit), number_at(error)),
         };
-        let (leaves_to, stays) = if row.has(ffi::HAS_EXIT_FLAG) {
-            (Some(micro_op::exit_trace), false)
-        } else if row.has(ffi::HAS_DEOPT_FLAG) {
-            (Some(micro_op::deopt), false)
-        } else {
-            (None, true)
-        };
-        if !stays && exit != leaves_to && exit != Some(micro_op::set_ip) {
+        let leaves_to = way_out(row);
+        if leaves_to.is_some() && exit != leaves_to && exit != Some(micro_op::set_ip) {
             return Some(c"a guard in a trace does not lead to its stub");
         }
         if row.has(ffi::HAS_ERROR_FLAG) && error != Some(micro_op::error_pop_n) {
@@ -302,6 +315,16 @@ mod tests {
         assert_eq!(trace[1].place(), Place::Stubs { exit: 5, error: 0 });
         assert_eq!(trace[2].place(), Place::Stubs { exit: 6, error: 0 });
         assert_eq!(trace[3].place(), Place::Stubs { exit: 0, error: 7 });
+    }
+
+    #[test]
+    fn guards_of_values_lead_to_side_exits_though_the_host_has_none_there() {
+        let trace = finished(&[
+            uop(micro_op::guard_binary_op_extend, 0, 5),
+            uop(micro_op::tier2_resume_check, 0, 6),
+            END,
+        ]);
+        assert_eq!(trace[4..], [uop(micro_op::exit_trace, 0, 5), uop(micro_op::deopt, 0, 6)]);
     }
 
     #[test]

@@ -4,7 +4,7 @@ use core::mem::offset_of;
 
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::types::{I8, I32, I64};
-use cranelift_codegen::ir::{InstBuilder, Value};
+use cranelift_codegen::ir::{Block, InstBuilder, Value};
 
 use crate::bytecode::micro_op;
 use crate::host::dict::MANAGED_DICT_OFFSET;
@@ -266,10 +266,10 @@ impl Lowering<'_> {
         self.drop_top();
         // The old value may be what something here is borrowed from.
         self.own_all();
-        let given = self.give_object(value);
         let old = self.load(I64, object, offset);
-        self.store(given, object, offset);
         let (had_value, first, go_on) = (self.b.create_block(), self.b.create_block(), self.b.create_block());
+        let given = self.object_to_store(value, old, go_on);
+        self.store(given, object, offset);
         self.b.ins().brif(old, had_value, &[], first, &[]);
         self.b.switch_to_block(first);
         if has_order {
@@ -283,12 +283,20 @@ impl Lowering<'_> {
         Ok(())
     }
 
+    /// A reference to a value which nothing here holds any more, to be stored in the place of `old`, an object or null. Goes on
+    /// there at once if `old` can take the value over.
+    pub(in crate::jit) fn object_to_store(&mut self, value: Id, old: Value, go_on: Block) -> Value {
+        match self.float_without_holder(value) {
+            Some(number) => {
+                self.overwrite_float(old, number, go_on);
+                self.new_float(number)
+            }
+            None => self.give_object(value),
+        }
+    }
+
     /// Releases a reference to the object at this address, and goes on there. The state is as after the micro-op.
-    pub(in crate::jit) fn release_object(
-        &mut self,
-        object: Value,
-        go_on: cranelift_codegen::ir::Block,
-    ) -> Lowered {
+    pub(in crate::jit) fn release_object(&mut self, object: Value, go_on: Block) -> Lowered {
         let (mortal, dead) = (self.b.create_block(), self.b.create_block());
         self.b.set_cold_block(dead);
         let count = self.load(I32, object, 0);

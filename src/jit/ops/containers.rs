@@ -86,10 +86,10 @@ impl Lowering<'_> {
         self.drop_top();
         // The old item may be what something here is borrowed from.
         self.own_all();
-        let given = self.give_object(value);
         let old = self.load(I64, at, 0);
-        self.store(given, at, 0);
         let go_on = self.b.create_block();
+        let given = self.object_to_store(value, old, go_on);
+        self.store(given, at, 0);
         self.release_object(old, go_on)?;
         self.b.switch_to_block(go_on);
         Ok(())

@@ -304,7 +304,7 @@ impl Translator {
             if this.is_watched_loop() {
                 return Err(End::Instrumented);
             }
-            let exits = usize::from(uses(row, ffi::HAS_EXIT_FLAG));
+            let exits = usize::from(uses(row, ffi::HAS_EXIT_FLAG | ffi::HAS_DEOPT_FLAG));
             let errors = usize::from(uses(row, ffi::HAS_ERROR_FLAG));
             // Two micro-ops for the validity and the instruction pointer; every instruction may need a stub for a deopt.
             // What is not in the row is the guard of a frame, or what the case needs, with their stubs.
