@@ -15,6 +15,7 @@ use super::values::Class;
 use crate::bytecode::{micro_op, thresholds};
 use crate::host::object::is_exact;
 use crate::host::{Code, CodeUnit, Frame, PyObject, StackRef, ThreadState, ffi, numbers, refcount};
+use crate::seams::specialize::init_cleanup;
 use crate::tier2::Uop;
 use crate::tier2::compiled::{self, Link, MAX_SPILLED, Machine, Next, Wanted};
 use crate::tier2::executor::{Executor, SideExit};
@@ -411,10 +412,16 @@ unsafe fn frame_of(
             }
             ExitPlace::Virtual { function } => {
                 let code = described.code.expect("a frame that has to be made has code");
-                let function = held[usize::from(function)].take(machine);
-                let frame = tstate.take_stack_space((*code.as_ptr()).co_framesize as usize);
-                let locals = code.nlocalsplus();
-                frame.initialize(tstate, function, core::ptr::null_mut(), code, locals, previous);
+                let frame = if code == init_cleanup() {
+                    let previous = previous.expect("a trampoline has a caller");
+                    Frame::push_trampoline_unchecked(tstate, code, 0, previous)
+                } else {
+                    let function = held[usize::from(function)].take(machine);
+                    let frame = tstate.take_stack_space((*code.as_ptr()).co_framesize as usize);
+                    let locals = code.nlocalsplus();
+                    frame.initialize(tstate, function, core::ptr::null_mut(), code, locals, previous);
+                    frame
+                };
                 tstate.enter_python_call();
                 (frame, frame.stack_base())
             }

@@ -6,11 +6,12 @@ use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::types::{I8, I16, I32, I64};
 use cranelift_codegen::ir::{InstBuilder, Value};
 
-use super::lower::{Lowered, Lowering, NULL, SLOT, TooLarge, UNCOUNTED, plain};
+use super::lower::{Lowered, Lowering, NULL, SLOT, TooLarge, UNCOUNTED, immortal, plain};
 use super::state::{FrameState, Place, Slot};
 use super::values::{Class, Id, Known, Reference};
 use crate::host::{ffi, refcount};
 use crate::ops::metadata::{Effect, MicroOp};
+use crate::seams::specialize::init_cleanup;
 use crate::tier2::Uop;
 use crate::tier2::compiled::{MAX_OPERANDS, Machine, Next};
 use crate::tier2::interpreter::HELPERS;
@@ -78,11 +79,18 @@ impl Lowering<'_> {
         let end = self.b.ins().iadd_imm_s(frame, (size * size_of::<usize>()) as i64);
         self.store(end, self.tstate, offset_of!(ffi::PyThreadState, datastack_top));
         let callee = self.b.ins().band_imm_s(function_bits, !UNCOUNTED);
-        let builtins = self.load(I64, callee, offset_of!(ffi::PyFunctionObject, func_builtins));
-        let globals = self.load(I64, callee, offset_of!(ffi::PyFunctionObject, func_globals));
-        let object = self.constant(code.as_ptr().addr() as u64);
-        let executable = self.new_ref(object);
         let zero = self.constant(0);
+        let (builtins, globals, executable) = if code == init_cleanup() {
+            // It has no function, and its code is immortal.
+            (zero, zero, self.constant(immortal(code.object())))
+        } else {
+            let object = self.constant(code.as_ptr().addr() as u64);
+            (
+                self.load(I64, callee, offset_of!(ffi::PyFunctionObject, func_builtins)),
+                self.load(I64, callee, offset_of!(ffi::PyFunctionObject, func_globals)),
+                self.new_ref(object),
+            )
+        };
         let stack = self.b.ins().iadd_imm_s(frame, Self::local_offset(locals) as i64);
         for (value, offset) in [
             (executable, offset_of!(Fields, f_executable)),

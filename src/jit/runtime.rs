@@ -94,6 +94,21 @@ pub(super) unsafe extern "C" fn append_to_order(object: *mut PyObject, slot: *mu
     unsafe { InlineValues::of(object).append_to_order(Slot::at(slot)) }
 }
 
+/// A new instance of a class, or null without memory. No exception is set.
+///
+/// # Safety
+/// The thread is attached. The class is live, and its instances are made without code of its own.
+pub(super) unsafe extern "C" fn new_instance(class: *mut ffi::PyTypeObject) -> *mut PyObject {
+    // SAFETY: the class is live (caller). With a GIL, no Python code runs: the collector is only requested.
+    unsafe {
+        let instance = ffi::PyType_GenericAlloc(class, 0);
+        if instance.is_null() {
+            ffi::PyErr_Clear();
+        }
+        instance
+    }
+}
+
 /// A new iterator over the numbers from `start` up to `end`, or null without memory. No exception is set.
 ///
 /// # Safety

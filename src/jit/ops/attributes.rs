@@ -10,7 +10,6 @@ use crate::bytecode::micro_op;
 use crate::host::dict::MANAGED_DICT_OFFSET;
 use crate::host::{TypeVersion, ffi};
 use crate::jit::lower::{Lowered, Lowering, plain};
-use crate::jit::runtime;
 use crate::jit::state::Place;
 use crate::jit::values::{Class, Id, Known};
 use crate::tier2::Uop;
@@ -273,8 +272,7 @@ impl Lowering<'_> {
         self.b.ins().brif(old, had_value, &[], first, &[]);
         self.b.switch_to_block(first);
         if has_order {
-            let slot = self.b.ins().iadd_imm_s(object, offset as i64);
-            self.call(runtime::append_to_order as *const () as usize, &[I64, I64], None, &[object, slot]);
+            self.append_to_order(owner, object, offset);
         }
         self.b.ins().jump(go_on, &[]);
         self.b.switch_to_block(had_value);
@@ -326,7 +324,7 @@ pub(in crate::jit) unsafe fn types_are_live(trace: &[Uop]) -> bool {
 }
 
 /// The type with this version, if there is one.
-fn type_of_version(version: u32) -> Option<*mut ffi::PyTypeObject> {
+pub(super) fn type_of_version(version: u32) -> Option<*mut ffi::PyTypeObject> {
     let version = TypeVersion::new(version)?;
     // SAFETY: the thread is attached while it compiles.
     let type_ = unsafe { ffi::_PyType_LookupByVersion(version.get()) };
@@ -334,7 +332,7 @@ fn type_of_version(version: u32) -> Option<*mut ffi::PyTypeObject> {
 }
 
 /// The size of the instances of the type with this version, without inline values.
-fn basic_size(version: u32) -> Option<usize> {
+pub(super) fn basic_size(version: u32) -> Option<usize> {
     // SAFETY: a type that is found is live.
     type_of_version(version).map(|type_| unsafe { (*type_).tp_basicsize as usize })
 }

@@ -6,6 +6,7 @@ mod attributes;
 mod calls;
 mod containers;
 mod generators;
+mod instances;
 mod numbers;
 mod operators;
 mod stack;
@@ -65,6 +66,12 @@ impl Lowering<'_> {
             op::check_function_exact_args if unsafe { self.check_exact_args(oparg)? } => {}
             // SAFETY: as above.
             op::init_call_py_exact_args if unsafe { self.init_call(oparg) } => {}
+            // SAFETY: as above.
+            op::check_and_allocate_object if unsafe { self.allocate_instance(uop)? } => {}
+            // SAFETY: as above.
+            op::create_init_frame if unsafe { self.create_init_frame(oparg) } => {}
+            op::check_function => self.check_function(uop.operand0)?,
+            op::exit_init_check => self.check_result_of_init()?,
             op::push_frame => {
                 if let Some(new) = self.new_frame.take() {
                     self.push_virtual_frame(new);
