@@ -35,8 +35,10 @@ const RETRIES: u16 = 3;
 const STEPS_UNTIL_RETRY: u16 = 5;
 /// The fewest instructions that are worth a trace which is no loop.
 const FEWEST_INSTRUCTIONS: usize = 2;
-/// The fewest that are worth the trace of a function which returns at its end.
-const FEWEST_INSTRUCTIONS_OF_FUNCTION: usize = 10;
+/// The fewest that are worth a trace which is entered from bytecode, and returns to its caller, or to C, each time.
+const FEWEST_INSTRUCTIONS_UP_TO_RETURN: usize = 28;
+/// The fewest if it is entered from another trace.
+const FEWEST_INSTRUCTIONS_FROM_EXIT_TO_C: usize = 10;
 
 /// A recording in progress. It belongs to one thread, and to the frames above the entry frame where it began.
 pub(crate) struct Recording {
@@ -352,11 +354,10 @@ impl Recording {
 
     /// How many instructions make a trace with this end worth an executor.
     fn fewest_instructions(&self, end: End) -> usize {
-        let returns = matches!(end, End::Return | End::ToC);
-        if returns && self.wish.purpose() == Purpose::Function {
-            FEWEST_INSTRUCTIONS_OF_FUNCTION
-        } else {
-            FEWEST_INSTRUCTIONS
+        match (end, self.wish.purpose()) {
+            (End::ToC, Purpose::Exit) => FEWEST_INSTRUCTIONS_FROM_EXIT_TO_C,
+            (End::Return | End::ToC, Purpose::Function | Purpose::Loop) => FEWEST_INSTRUCTIONS_UP_TO_RETURN,
+            _ => FEWEST_INSTRUCTIONS,
         }
     }
 
