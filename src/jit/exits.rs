@@ -15,7 +15,7 @@ use super::values::Class;
 use crate::bytecode::{micro_op, thresholds};
 use crate::host::object::is_exact;
 use crate::host::{Code, CodeUnit, Frame, PyObject, StackRef, ThreadState, ffi, numbers, refcount};
-use crate::seams::specialize::init_cleanup;
+use crate::ops::calls::init_cleanup;
 use crate::tier2::Uop;
 use crate::tier2::compiled::{self, Link, MAX_SPILLED, Machine, Next, Wanted};
 use crate::tier2::executor::{Executor, SideExit};

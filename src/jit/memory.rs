@@ -10,8 +10,8 @@ use super::lower::{Lowered, Lowering, NULL, SLOT, TooLarge, UNCOUNTED, immortal,
 use super::state::{FrameState, Place, Slot};
 use super::values::{Class, Id, Known, Reference};
 use crate::host::{ffi, refcount};
+use crate::ops::calls::init_cleanup;
 use crate::ops::metadata::{Effect, MicroOp};
-use crate::seams::specialize::init_cleanup;
 use crate::tier2::Uop;
 use crate::tier2::compiled::{MAX_OPERANDS, Machine, Next};
 use crate::tier2::interpreter::HELPERS;

@@ -4,9 +4,12 @@ use core::sync::atomic::{AtomicUsize, Ordering};
 
 use arrayvec::ArrayVec;
 
+use crate::bytecode::opcode;
 use crate::host::dict::{InlineValues, MANAGED_DICT_OFFSET};
 use crate::host::object::{is_exact, list_items, size, tuple_slice, type_flags, type_of};
-use crate::host::{Frame, Owned, PyObject, ffi};
+use crate::host::{Frame, Owned, PyObject, ThreadState, ffi};
+use crate::instrument::events::Event;
+use crate::instrument::exceptions::is_watched;
 
 /// The destructor of classes that Python code defines, or 0.
 static CLASS_DEALLOC: AtomicUsize = AtomicUsize::new(0);
@@ -107,15 +110,58 @@ impl Ending {
                 let method = object.cast::<ffi::PyMethodObject>();
                 (*method).im_weakreflist.is_null() && all(&[(*method).im_func, (*method).im_self])
             } else if type_ == &raw mut ffi::PyGen_Type {
-                let generator = object.cast::<ffi::PyGenObject>();
-                // One that has ended refers to its code, and to its names.
-                i32::from((*generator).gi_frame_state) == ffi::FRAME_CLEARED
-                    && (*generator).gi_weakreflist.is_null()
-                    && all(&[Frame::from_ptr(&raw mut (*generator).gi_iframe).code().object()])
+                self.generator_ends_quietly(object.cast())
             } else {
                 attributes_of_instance(object).is_some_and(all)
             }
         }
+    }
+}
+
+impl Ending {
+    /// The same for a generator: one that has ended, or waits where no code of it has to run at its end.
+    ///
+    /// # Safety
+    /// As for [`ends_quietly`].
+    unsafe fn generator_ends_quietly(&mut self, generator: *mut ffi::PyGenObject) -> bool {
+        // SAFETY: the generator is not freed yet (caller). While it waits, its frame is complete.
+        unsafe {
+            if !(*generator).gi_weakreflist.is_null() {
+                return false;
+            }
+            let frame = Frame::from_ptr(&raw mut (*generator).gi_iframe);
+            let code = frame.code().object();
+            match i32::from((*generator).gi_frame_state) {
+                // Only its code and its names are left.
+                ffi::FRAME_CLEARED => self.releases_quietly(code),
+                ffi::FRAME_SUSPENDED if is_outside_of_try(frame) => {
+                    let (start, end) = (frame.local_slot(0), frame.stack_pointer());
+                    let slots = core::slice::from_raw_parts(start, end.offset_from(start) as usize);
+                    let mut counted = slots.iter().filter(|slot| !slot.is_null() && slot.is_counted());
+                    self.releases_quietly(code)
+                        && self.releases_quietly(frame.function().cast())
+                        && counted.all(|slot| self.releases_quietly(slot.object()))
+                }
+                _ => false,
+            }
+        }
+    }
+}
+
+/// Whether a generator that is closed in this frame only releases what the frame holds: it waits at a `yield` outside of all
+/// `try` blocks, no frame object shows the frame, and no tool watches it.
+///
+/// # Safety
+/// The thread is attached. The frame is that of a suspended generator.
+unsafe fn is_outside_of_try(frame: Frame) -> bool {
+    // SAFETY: a suspended frame is at an instruction of its code (caller).
+    unsafe {
+        let (opcode, oparg) = frame.instr().decode();
+        matches!(opcode, opcode::RESUME | opcode::RESUME_CHECK)
+            && oparg as u32 & ffi::RESUME_OPARG_DEPTH1_MASK != 0
+            && (*frame.as_ptr()).frame_obj.is_null()
+            && (*frame.as_ptr()).f_locals.is_null()
+            && !is_watched(ThreadState::current(), Event::PY_UNWIND)
     }
 }
 

@@ -14,7 +14,7 @@ use super::Uop;
 use super::code_memory::Block;
 use super::executor::{Executor, OwnedExecutor};
 use crate::bytecode::thresholds;
-use crate::host::{Frame, StackRef, ThreadState};
+use crate::host::{Frame, StackRef, ThreadState, refcount};
 
 /// In the place of the count: it is not counted any more.
 const GIVEN_UP: usize = usize::MAX;
@@ -241,7 +241,8 @@ pub(super) unsafe fn of(executor: Executor) -> Compiled {
     unsafe {
         let head = executor.as_ptr();
         if let Some(code) = code_of(executor) {
-            return Compiled::Code(code);
+            // `tracemalloc` asks for the line of each new object, which only the interpreter keeps up to date.
+            return if refcount::is_traced() { Compiled::Interpreted } else { Compiled::Code(code) };
         }
         // Until there is code, its size is the count.
         match (*head).jit_size {

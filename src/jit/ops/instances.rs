@@ -17,7 +17,7 @@ use crate::jit::lower::{Lowered, Lowering, NULL, TooLarge};
 use crate::jit::runtime;
 use crate::jit::state::{FrameState, NewFrame, Place, Slot};
 use crate::jit::values::{Class, Id, Known};
-use crate::seams::specialize::init_cleanup;
+use crate::ops::calls::init_cleanup;
 use crate::tier2::Uop;
 use crate::tier2::compiled::Next;
 use crate::tier2::uop::Entered;

@@ -265,7 +265,7 @@ pub(crate) unsafe fn py_frame_kw<E: Engine>(e: &mut E, operands: Operands<true>)
 
 /// The code of the trampoline frame below `__init__`, which checks the result of `__init__`.
 #[inline(always)]
-fn init_cleanup() -> Code {
+pub(crate) fn init_cleanup() -> Code {
     seams::specialize::init_cleanup()
 }
 
