@@ -53,7 +53,7 @@ impl Thresholds {
     /// until the code behind it is traced.
     #[cfg(feature = "jit")]
     pub(crate) fn heat(self) -> usize {
-        8 * usize::from(self.side_exit.value())
+        32 * usize::from(self.side_exit.value())
     }
 
     /// The thresholds as one word, for the cell that holds them.

@@ -109,6 +109,10 @@ impl Ending {
             } else if type_ == &raw mut ffi::PyMethod_Type {
                 let method = object.cast::<ffi::PyMethodObject>();
                 (*method).im_weakreflist.is_null() && all(&[(*method).im_func, (*method).im_self])
+            } else if type_ == &raw mut ffi::PyFunction_Type {
+                let function = object.cast::<ffi::PyFunctionObject>();
+                let is_watched = (*ThreadState::current().interp()).active_func_watchers != 0;
+                (*function).func_weakreflist.is_null() && !is_watched && all(&parts_of_function(function))
             } else if type_ == &raw mut ffi::PyGen_Type {
                 self.generator_ends_quietly(object.cast())
             } else {
@@ -145,6 +149,32 @@ impl Ending {
                 _ => false,
             }
         }
+    }
+}
+
+/// All that a function refers to.
+///
+/// # Safety
+/// The function is not freed yet.
+unsafe fn parts_of_function(function: *mut ffi::PyFunctionObject) -> [*mut PyObject; 14] {
+    // SAFETY: the function is not freed yet (caller).
+    unsafe {
+        [
+            (*function).func_globals,
+            (*function).func_builtins,
+            (*function).func_name,
+            (*function).func_qualname,
+            (*function).func_code,
+            (*function).func_defaults,
+            (*function).func_kwdefaults,
+            (*function).func_closure,
+            (*function).func_doc,
+            (*function).func_dict,
+            (*function).func_module,
+            (*function).func_annotations,
+            (*function).func_annotate,
+            (*function).func_typeparams,
+        ]
     }
 }
 

@@ -262,7 +262,7 @@ pub(super) unsafe fn of(executor: Executor) -> Compiled {
 /// # Safety
 /// The executor is live.
 unsafe fn heat(executor: Executor) -> usize {
-    const WITHOUT_EXIT: usize = 4;
+    const WITHOUT_EXIT: usize = 2;
     // SAFETY: the executor is live (caller), so that the interpreter runs code.
     unsafe {
         let heat = thresholds::get().heat();
