@@ -2,7 +2,8 @@
 
 use core::mem::offset_of;
 
-use cranelift_codegen::ir::Value;
+use cranelift_codegen::ir::types::I64;
+use cranelift_codegen::ir::{BlockArg, InstBuilder, Value};
 
 use super::exits::{
     Exit, ExitFrame, ExitPlace, ExitReference, ExitSlot, ExitSlots, ExitValue, Facts, MAX_VALUES, Source,
@@ -13,8 +14,11 @@ use super::state::{FrameState, Place, Slot};
 use super::values::{Id, Number, Reference};
 use crate::tier2::compiled::{MAX_SPILLED, Machine};
 
+/// How many of the latest blocks that store registers are looked at.
+const SHARED_STORES: usize = 8;
+
 /// The registers that an exit stores, each once.
-#[derive(Default)]
+#[derive(PartialEq, Eq, Default)]
 pub(super) struct Spills(Vec<Value>);
 
 impl Spills {
@@ -42,10 +46,35 @@ impl Lowering<'_> {
 
     /// Stores the registers that an exit names, and adds it. Returns its address.
     pub(super) fn add_exit(&mut self, exit: Exit, spills: Spills) -> Lowered<u64> {
+        self.store_registers(spills.0)?;
+        self.keep(exit)
+    }
+
+    /// Ends the code in this block by an exit. Those that store the same registers share the code for that.
+    pub(super) fn leave_with(&mut self, exit: Exit, spills: Spills) -> Lowered {
+        let exit = self.keep(exit)?;
+        let exit = self.constant(exit);
+        let latest = &self.stores[self.stores.len().saturating_sub(SHARED_STORES)..];
+        if let Some(&(_, block)) = latest.iter().find(|(stored, _)| *stored == spills) {
+            self.b.ins().jump(block, &[BlockArg::Value(exit)]);
+            return Ok(());
+        }
+        let block = self.b.create_block();
+        self.b.set_cold_block(block);
+        let parameter = self.b.append_block_param(block, I64);
+        self.b.ins().jump(block, &[BlockArg::Value(exit)]);
+        self.b.switch_to_block(block);
+        self.store_registers(spills.0.clone())?;
+        self.leave_by_exit(parameter);
+        self.stores.push((spills, block));
+        Ok(())
+    }
+
+    /// Adds an exit. Returns its address.
+    fn keep(&mut self, exit: Exit) -> Lowered<u64> {
         if exit.values.len() > MAX_VALUES {
             return Err(TooLarge);
         }
-        self.store_registers(spills.0)?;
         Ok(self.exits.add(exit))
     }
 

@@ -432,6 +432,7 @@ impl Lowering<'_> {
         let executor = self.load(I64, link, offset_of!(Link, executor));
         self.continue_with(executor, code);
         self.b.switch_to_block(gone);
+        let exit = self.constant(exit);
         self.leave_by_exit(exit);
         Ok(true)
     }

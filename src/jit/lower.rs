@@ -14,6 +14,7 @@ use cranelift_codegen::ir::{
 use cranelift_codegen::isa::CallConv;
 use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext};
 
+use super::describe::Spills;
 use super::exits::{Exit, Exits};
 use super::state::{FrameState, NewFrame, Place, Resumed, Slot, State};
 use super::values::{Class, Id, Known, Number, Reference};
@@ -96,6 +97,8 @@ pub(super) struct Lowering<'a> {
     pub(super) room: (usize, usize),
     /// The blocks that leave the code at the last places.
     outs: Vec<Out>,
+    /// Blocks that store these registers and continue from the exit that is their parameter.
+    pub(super) stores: Vec<(Spills, Block)>,
     /// The descriptions that the code refers to.
     pub(super) exits: Exits,
     /// The beginning of a loop.
@@ -141,6 +144,7 @@ impl<'a> Lowering<'a> {
             types_are_live,
             room: (0, 0),
             outs: Vec::new(),
+            stores: Vec::new(),
             exits: Exits::default(),
             start,
             tail,
@@ -324,14 +328,13 @@ impl<'a> Lowering<'a> {
             (self.state, self.room) = (state, room);
             return Ok(());
         }
-        let exit = self.describe(word, &[], has_operands)?;
-        self.leave_by_exit(exit);
-        Ok(())
+        let mut spills = Spills::default();
+        let exit = self.exit(word, &[], has_operands, &mut spills);
+        self.leave_with(exit, spills)
     }
 
     /// Ends the code in this block by the exit at this address.
-    pub(super) fn leave_by_exit(&mut self, exit: u64) {
-        let exit = self.constant(exit);
+    pub(super) fn leave_by_exit(&mut self, exit: Value) {
         self.b.ins().jump(self.tail, &[BlockArg::Value(exit)]);
     }
 
