@@ -73,6 +73,8 @@ struct Begin {
     code: Code,
     function: Option<FunctionVersion>,
     stack_entries: usize,
+    /// C code resumes the frame, that of a generator: what yields goes back there.
+    is_resumed_by_c: bool,
 }
 
 /// How the trace of a recording ends.
@@ -100,6 +102,8 @@ impl Recording {
                 code: frame.code(),
                 function: first.version_of_namespace(),
                 stack_entries: first.stack_entries(),
+                is_resumed_by_c: frame.is_generator()
+                    && frame.previous().is_none_or(|frame| frame.is_entry()),
             };
             let start = wish.start();
             let mut recording = on_heap(Recording {
@@ -357,6 +361,7 @@ impl Recording {
         match (end, self.wish.purpose()) {
             (End::ToC, Purpose::Exit) => FEWEST_INSTRUCTIONS_FROM_EXIT_TO_C,
             (End::Return | End::ToC, Purpose::Function | Purpose::Loop) => FEWEST_INSTRUCTIONS_UP_TO_RETURN,
+            (_, Purpose::Loop) if self.begin.is_resumed_by_c => FEWEST_INSTRUCTIONS_UP_TO_RETURN,
             _ => FEWEST_INSTRUCTIONS,
         }
     }
