@@ -39,7 +39,7 @@ pub(super) enum Place {
 #[derive(Clone, Debug)]
 pub(super) struct FrameState {
     pub(super) place: Place,
-    /// The code. Always known of a virtual frame.
+    /// The code, if it is known. It is, of a virtual frame.
     pub(super) code: Option<Code>,
     /// The variables that are known. All of them in a virtual frame. The others are in memory.
     pub(super) locals: Vec<Option<Slot>>,
@@ -99,6 +99,8 @@ pub(super) struct NewFrame {
 pub(super) struct Resumed {
     /// The address of the generator.
     pub(super) generator: Value,
+    /// Its code, if the trace has checked that.
+    pub(super) code: Option<Code>,
     /// What it is sent.
     pub(super) sent: Id,
 }

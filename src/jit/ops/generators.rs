@@ -6,12 +6,14 @@ use cranelift_codegen::ir::InstBuilder;
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::types::{I8, I64};
 
+use crate::bytecode::micro_op;
 use crate::host::ffi;
 use crate::jit::lower::{Lowered, Lowering, TooLarge};
 use crate::jit::state::{FrameState, Place, Resumed, Slot};
 use crate::jit::values::{Class, Id, Known};
 use crate::ops::frames::RESUMER_UNITS;
 use crate::tier2::compiled::Next;
+use crate::tier2::uop::Entered;
 
 type Fields = ffi::_PyInterpreterFrame;
 
@@ -66,7 +68,9 @@ impl Lowering<'_> {
     /// Resumes the topmost value, the iterator of a `for` loop.
     pub(in crate::jit) fn for_iter_generator(&mut self, oparg: usize) -> Lowered {
         let id = self.peek(1);
-        self.guard_resumable(id, false)?;
+        if !self.has_guarded_generator() {
+            self.guard_resumable(id, false)?;
+        }
         let sent = self.state.add(Known::constant(super::immortal_none(), Class::Unknown));
         self.state.values[sent].holders = 1;
         self.resume(id, sent, oparg)
@@ -75,21 +79,37 @@ impl Lowering<'_> {
     /// Resumes the value below the topmost one, which it is sent.
     pub(in crate::jit) fn send_to_generator(&mut self, oparg: usize) -> Lowered {
         let id = self.peek(2);
-        self.guard_resumable(id, true)?;
+        if !self.has_guarded_generator() {
+            self.guard_resumable(id, true)?;
+        }
         let sent = self.pop();
         self.resume(id, sent, oparg)
     }
 
+    /// Whether the last micro-op that does something was [`Lowering::guard_generator_at`], for the generator that is resumed here.
+    fn has_guarded_generator(&self) -> bool {
+        let skipped = [micro_op::check_validity, micro_op::check_pep_523, micro_op::set_ip, micro_op::nop];
+        let before = self.trace[..self.at].iter().rev().map(|uop| uop.number());
+        matches!(
+            before.into_iter().find(|number| !skipped.contains(number)),
+            Some(micro_op::guard_nos_generator_at | micro_op::guard_tos_generator_at)
+        )
+    }
+
     fn resume(&mut self, generator: Id, sent: Id, oparg: usize) -> Lowered {
         let generator = self.object(generator);
+        let push = self.trace[self.at..].iter().take(4).find(|uop| uop.number() == micro_op::push_frame);
+        let entered = push.filter(|_| self.has_guarded_generator());
+        // SAFETY: the trace depends on the code that it enters, so that it is live.
+        let code = entered.and_then(|push| Some(unsafe { Entered::from_operand(push.operand0)?.code() }));
         self.state.top().return_offset = Some(u16::try_from(RESUMER_UNITS + oparg).map_err(|_| TooLarge)?);
-        self.resumed = Some(Resumed { generator, sent });
+        self.resumed = Some(Resumed { generator, code, sent });
         Ok(())
     }
 
     /// Continues in the frame of a generator that has been resumed.
     pub(in crate::jit) fn push_generator_frame(&mut self, resumed: Resumed) -> Lowered {
-        let Resumed { generator, sent } = resumed;
+        let Resumed { generator, code, sent } = resumed;
         self.flush();
         self.own_returned(sent);
         let caller = self.frame_in_memory().ok_or(TooLarge)?;
@@ -110,7 +130,7 @@ impl Lowering<'_> {
         self.room = (0, 0);
         self.state.version += 1;
         let mut state = FrameState::in_memory(frame, sp);
-        state.generator = Some(generator);
+        (state.generator, state.code) = (Some(generator), code);
         state.stack.push(Slot::new(sent));
         self.state.frames.push(state);
         Ok(())
