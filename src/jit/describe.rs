@@ -7,7 +7,7 @@ use cranelift_codegen::ir::{BlockArg, InstBuilder, Value};
 
 use super::exits::{
     Exit, ExitFrame, ExitPlace, ExitReference, ExitSlot, ExitSlots, ExitValue, Facts, MAX_VALUES, Source,
-    Spill,
+    Spills,
 };
 use super::lower::{Lowered, Lowering, TooLarge};
 use super::state::{FrameState, Place, Slot};
@@ -16,25 +16,6 @@ use crate::tier2::compiled::{MAX_SPILLED, Machine};
 
 /// How many of the latest blocks that store registers are looked at.
 const SHARED_STORES: usize = 8;
-
-/// The registers that an exit stores, each once.
-#[derive(PartialEq, Eq, Default)]
-pub(super) struct Spills(Vec<Value>);
-
-impl Spills {
-    /// Registers that are stored first, in this order.
-    pub(super) fn starting_with(registers: Vec<Value>) -> Spills {
-        Spills(registers)
-    }
-
-    pub(super) fn add(&mut self, value: Value) -> Spill {
-        let index = self.0.iter().position(|&other| other == value).unwrap_or_else(|| {
-            self.0.push(value);
-            self.0.len() - 1
-        });
-        index as Spill
-    }
-}
 
 impl Lowering<'_> {
     /// Describes the state, and stores the registers that the description names. Returns its address.
@@ -46,7 +27,7 @@ impl Lowering<'_> {
 
     /// Stores the registers that an exit names, and adds it. Returns its address.
     pub(super) fn add_exit(&mut self, exit: Exit, spills: Spills) -> Lowered<u64> {
-        self.store_registers(spills.0)?;
+        self.store_registers(spills.into_registers())?;
         self.keep(exit)
     }
 
@@ -64,7 +45,7 @@ impl Lowering<'_> {
         let parameter = self.b.append_block_param(block, I64);
         self.b.ins().jump(block, &[BlockArg::Value(exit)]);
         self.b.switch_to_block(block);
-        self.store_registers(spills.0.clone())?;
+        self.store_registers(spills.clone().into_registers())?;
         self.leave_by_exit(parameter);
         self.stores.push((spills, block));
         Ok(())

@@ -10,6 +10,8 @@ use core::mem::offset_of;
 use core::ptr::NonNull;
 use std::rc::Rc;
 
+use cranelift_codegen::ir::Value;
+
 use super::quiet;
 use super::values::Class;
 use crate::bytecode::{micro_op, thresholds};
@@ -22,6 +24,29 @@ use crate::tier2::executor::{Executor, SideExit};
 
 /// The index of a register in [`Machine::spilled`].
 pub(super) type Spill = u16;
+
+/// The registers that an exit stores, each once.
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
+pub(super) struct Spills(Vec<Value>);
+
+impl Spills {
+    /// Registers that are stored first, in this order.
+    pub(super) fn starting_with(registers: Vec<Value>) -> Spills {
+        Spills(registers)
+    }
+
+    pub(super) fn add(&mut self, value: Value) -> Spill {
+        let index = self.0.iter().position(|&other| other == value).unwrap_or_else(|| {
+            self.0.push(value);
+            self.0.len() - 1
+        });
+        index as Spill
+    }
+
+    pub(super) fn into_registers(self) -> Vec<Value> {
+        self.0
+    }
+}
 
 /// The most values of one exit.
 pub(super) const MAX_VALUES: usize = MAX_SPILLED;

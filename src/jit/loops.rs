@@ -13,8 +13,7 @@ use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::types::{F64, I8, I32, I64};
 use cranelift_codegen::ir::{Block, BlockArg, InstBuilder, Type, Value};
 
-use super::describe::Spills;
-use super::exits::Spill;
+use super::exits::{Spill, Spills};
 use super::lower::{Lowered, Lowering, NULL, SLOT, TooLarge, UNCOUNTED, plain};
 use super::memory::{original, owns_nothing};
 use super::runtime;

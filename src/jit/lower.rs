@@ -14,8 +14,7 @@ use cranelift_codegen::ir::{
 use cranelift_codegen::isa::CallConv;
 use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext};
 
-use super::describe::Spills;
-use super::exits::{Exit, Exits};
+use super::exits::{Exit, Exits, Spills};
 use super::state::{FrameState, NewFrame, Place, Resumed, Slot, State};
 use super::values::{Class, Id, Known, Number, Reference};
 use super::{exits, runtime};
