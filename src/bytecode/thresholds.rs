@@ -49,7 +49,7 @@ impl Thresholds {
         if calls <= MAX_VALUE { calls } else { 0 }
     }
 
-    /// How often a trace is entered, or goes round, until it becomes machine code: eight times the exits through a side exit
+    /// How often a trace is entered, or goes round, until it becomes machine code: 32 times the exits through a side exit
     /// until the code behind it is traced.
     #[cfg(feature = "jit")]
     pub(crate) fn heat(self) -> usize {

@@ -120,9 +120,7 @@ impl Ending {
             }
         }
     }
-}
 
-impl Ending {
     /// The same for a generator: one that has ended, or waits where no code of it has to run at its end.
     ///
     /// # Safety
