@@ -181,7 +181,7 @@ test-full: need-test python ## CPython's whole test suite, the debug host, progr
 	$(if_thorough)tests/unwinding
 	$(if_packaged)tests/walk
 	$(if_thorough)tests/specialized
-	tests/run-full
+	tests/run-full $(if $(QUICK),--rest)
 	tests/faults
 	$(if_packaged)$(if_thorough)tests/events
 	$(if_packaged)tests/fuzz --self-test
@@ -191,7 +191,7 @@ test-full: need-test python ## CPython's whole test suite, the debug host, progr
 	$(if_default)tests/embedders
 	$(if_default)$(MAKE) test-windows
 	$(if_default)$(MAKE) TARGET=aarch64-linux-gnu test-target
-	$(if_default)$(MAKE) HOST=debug test-modules
+	$(if_default)$(MAKE) HOST=debug $(if $(QUICK),test-tier1,test-modules)
 	$(if_default)$(MAKE) DISPATCH=match $(if $(QUICK),test-tier2,test-modules)
 	$(if_default)$(MAKE) EXPERIMENTAL_JIT=no test-tier2
 	$(if_default)tests/handlers --same $(libreval) target/release-jit-no-host/release/libreval.a
@@ -201,6 +201,9 @@ test-full: need-test python ## CPython's whole test suite, the debug host, progr
 
 test-modules: python ## only the CPython test modules of `make test`
 	tests/run-quick
+
+test-tier1: python ## only those of them that run without tier 2
+	tests/run-quick --tier1
 
 test-tier2: python ## only those of them that run with tier 2
 	tests/run-quick --tier2
@@ -290,7 +293,7 @@ test-newcomer: ## clean clones in a minimal Debian userland, as README says: nee
 
 FORCE:
 .PHONY: help need-build need-test host lib core wheel python run symbols test test-full test-attach test-attach-clients \
-  test-wheel test-modules test-tier2 test-tier2-full test-traces test-compiler test-micro-ops test-events test-clients test-faults \
+  test-wheel test-modules test-tier1 test-tier2 test-tier2-full test-traces test-compiler test-micro-ops test-events test-clients test-faults \
   test-faults-hot test-tsan test-target test-windows test-newcomer fuzz bench bench-monitoring bench-gil bench-threads coverage \
   install clean distclean FORCE
 .DELETE_ON_ERROR:

@@ -17,7 +17,7 @@ use super::lower::{Lowered, Lowering, TooLarge, signature_of, signature_of_code}
 use super::ops::types_are_live;
 use crate::bytecode::micro_op;
 use crate::tier2::Uop;
-use crate::tier2::compiled::{self, Product};
+use crate::tier2::compiled::{self, Link, Product};
 use crate::tier2::executor::{Executor, SideExit};
 
 /// How often the shape of a loop may turn out to be another one.
@@ -240,11 +240,13 @@ unsafe fn leave_trace(lowering: &mut Lowering, uop: Uop) -> Lowered {
         if let Some((code, data)) = compiled::entry(behind)
             && let Some(Data { shape, .. }) = data.downcast_ref()
             && !shape.is_empty()
-            && let Some(link) = compiled::link(behind, code)
-            && lowering.leave_to_loop(word, &link, shape)?
         {
-            lowering.exits.add_link(link);
-            return Ok(());
+            let link = Box::<Link>::default();
+            if lowering.leave_to_loop(word, &link, shape)? {
+                link.lead_to(behind, code);
+                lowering.exits.add_link(link);
+                return Ok(());
+            }
         }
     }
     lowering.leave_by(word, false)

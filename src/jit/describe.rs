@@ -1,21 +1,19 @@
 //! The state of the lowering as an exit.
 
 use core::mem::offset_of;
+use core::ops::Range;
 
 use cranelift_codegen::ir::types::I64;
-use cranelift_codegen::ir::{BlockArg, InstBuilder, Value};
+use cranelift_codegen::ir::{Block, BlockArg, InstBuilder, Value};
 
 use super::exits::{
     Exit, ExitFrame, ExitPlace, ExitReference, ExitSlot, ExitSlots, ExitValue, Facts, MAX_VALUES, Source,
     Spills,
 };
-use super::lower::{Lowered, Lowering, TooLarge};
+use super::lower::{Leaving, Lowered, Lowering, TooLarge};
 use super::state::{FrameState, Place, Slot};
 use super::values::{Id, Number, Reference};
 use crate::tier2::compiled::{MAX_SPILLED, Machine};
-
-/// How many of the latest blocks that store registers are looked at.
-const SHARED_STORES: usize = 8;
 
 impl Lowering<'_> {
     /// Describes the state, and stores the registers that the description names. Returns its address.
@@ -27,28 +25,68 @@ impl Lowering<'_> {
 
     /// Stores the registers that an exit names, and adds it. Returns its address.
     pub(super) fn add_exit(&mut self, exit: Exit, spills: Spills) -> Lowered<u64> {
-        self.store_registers(spills.into_registers())?;
+        self.store_all(&spills)?;
         self.keep(exit)
     }
 
-    /// Ends the code in this block by an exit. Those that store the same registers share the code for that.
-    pub(super) fn leave_with(&mut self, exit: Exit, spills: Spills) -> Lowered {
-        let exit = self.keep(exit)?;
-        let exit = self.constant(exit);
-        let latest = &self.stores[self.stores.len().saturating_sub(SHARED_STORES)..];
-        if let Some(&(_, block)) = latest.iter().find(|(stored, _)| *stored == spills) {
-            self.b.ins().jump(block, &[BlockArg::Value(exit)]);
-            return Ok(());
+    /// A block that leaves by the state as it is now. It gets its code in the end.
+    pub(super) fn leaving_block(&mut self, word: usize, has_operands: bool) -> Lowered<Block> {
+        let mut spills = Spills::default();
+        self.exit(word, &[], has_operands, &mut spills);
+        // Now that all registers are known, they are numbered in the order of all exits.
+        spills.sort();
+        let exit = self.exit(word, &[], has_operands, &mut spills);
+        if spills.registers().len() > MAX_SPILLED {
+            return Err(TooLarge);
         }
+        let exit = self.keep(exit)?;
         let block = self.b.create_block();
         self.b.set_cold_block(block);
-        let parameter = self.b.append_block_param(block, I64);
-        self.b.ins().jump(block, &[BlockArg::Value(exit)]);
-        self.b.switch_to_block(block);
-        self.store_registers(spills.clone().into_registers())?;
-        self.leave_by_exit(parameter);
-        self.stores.push((spills, block));
-        Ok(())
+        self.leaving.push(Leaving { spills, block, exit });
+        Ok(block)
+    }
+
+    /// The code of all blocks that leave by an exit.
+    pub(super) fn finish_leaving(&mut self) {
+        let mut leaving = core::mem::take(&mut self.leaving);
+        leaving.sort_by(|one, other| one.spills.cmp(&other.spills));
+        self.leave_after(0, self.tail, &leaving);
+    }
+
+    /// The code of blocks whose first `stored` registers `next` stores: they are the same. `next` takes the exit as its parameter.
+    fn leave_after(&mut self, stored: usize, next: Block, leaving: &[Leaving]) {
+        match leaving {
+            [] => {}
+            [Leaving { spills, block, exit }] => {
+                self.b.switch_to_block(*block);
+                self.store_registers(spills, stored..spills.registers().len());
+                let exit = self.constant(*exit);
+                self.b.ins().jump(next, &[BlockArg::Value(exit)]);
+            }
+            [first, .., last] => {
+                // They are sorted, so those between begin with the same registers.
+                let shared = first.spills.shared_with(&last.spills);
+                let block = if shared > stored { self.b.create_block() } else { next };
+                let ends = leaving.partition_point(|leaving| leaving.spills.registers().len() == shared);
+                for Leaving { block: here, exit, .. } in &leaving[..ends] {
+                    self.b.switch_to_block(*here);
+                    let exit = self.constant(*exit);
+                    self.b.ins().jump(block, &[BlockArg::Value(exit)]);
+                }
+                let next_register = |leaving: &Leaving| leaving.spills.registers()[shared];
+                for group in leaving[ends..].chunk_by(|one, other| next_register(one) == next_register(other))
+                {
+                    self.leave_after(shared, block, group);
+                }
+                if shared > stored {
+                    self.b.set_cold_block(block);
+                    self.b.switch_to_block(block);
+                    let exit = self.b.append_block_param(block, I64);
+                    self.store_registers(&first.spills, stored..shared);
+                    self.b.ins().jump(next, &[BlockArg::Value(exit)]);
+                }
+            }
+        }
     }
 
     /// Adds an exit. Returns its address.
@@ -59,14 +97,21 @@ impl Lowering<'_> {
         Ok(self.exits.add(exit))
     }
 
-    /// Stores registers for the code that runs next.
-    pub(super) fn store_registers(&mut self, registers: Vec<Value>) -> Lowered {
-        if registers.len() > MAX_SPILLED {
-            return Err(TooLarge);
-        }
-        for (index, register) in registers.into_iter().enumerate() {
+    /// Stores these registers for the code that runs next.
+    fn store_registers(&mut self, spills: &Spills, which: Range<usize>) {
+        for index in which {
+            let register = spills.registers()[index];
             self.store(register, self.machine, offset_of!(Machine, spilled) + index * size_of::<u64>());
         }
+    }
+
+    /// Stores registers for the code that runs next.
+    pub(super) fn store_all(&mut self, spills: &Spills) -> Lowered {
+        let count = spills.registers().len();
+        if count > MAX_SPILLED {
+            return Err(TooLarge);
+        }
+        self.store_registers(spills, 0..count);
         Ok(())
     }
 

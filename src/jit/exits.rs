@@ -8,7 +8,6 @@
 use core::cell::Cell;
 use core::mem::offset_of;
 use core::ptr::NonNull;
-use std::rc::Rc;
 
 use cranelift_codegen::ir::Value;
 
@@ -19,14 +18,14 @@ use crate::host::object::is_exact;
 use crate::host::{Code, CodeUnit, Frame, PyObject, StackRef, ThreadState, ffi, numbers, refcount};
 use crate::ops::calls::init_cleanup;
 use crate::tier2::Uop;
-use crate::tier2::compiled::{self, Link, MAX_SPILLED, Machine, Next, Wanted};
+use crate::tier2::compiled::{self, Link, MAX_SPILLED, Machine, Next, Product, Wanted};
 use crate::tier2::executor::{Executor, SideExit};
 
 /// The index of a register in [`Machine::spilled`].
 pub(super) type Spill = u16;
 
 /// The registers that an exit stores, each once.
-#[derive(Clone, PartialEq, Eq, Default, Debug)]
+#[derive(PartialEq, Eq, PartialOrd, Ord, Default, Debug)]
 pub(super) struct Spills(Vec<Value>);
 
 impl Spills {
@@ -43,8 +42,18 @@ impl Spills {
         index as Spill
     }
 
-    pub(super) fn into_registers(self) -> Vec<Value> {
-        self.0
+    pub(super) fn registers(&self) -> &[Value] {
+        &self.0
+    }
+
+    /// Numbers the registers in the order in which the code has got them.
+    pub(super) fn sort(&mut self) {
+        self.0.sort();
+    }
+
+    /// How many registers both store first.
+    pub(super) fn shared_with(&self, other: &Spills) -> usize {
+        self.0.iter().zip(&other.0).take_while(|(one, other)| one == other).count()
     }
 }
 
@@ -133,8 +142,8 @@ pub(super) struct ExitFrame {
 /// How the program looks where machine code leaves.
 #[repr(C)]
 pub(super) struct Exit {
-    /// The code that continues from here. Machine code follows it ([`Lowering::finish`][super::lower::Lowering::finish]).
-    link: Cell<*const Link>,
+    /// To the code that continues from here. Machine code follows it ([`Lowering::finish`][super::lower::Lowering::finish]).
+    link: Link,
     /// How often the executor behind the exit, if it is a side exit, has run without such code. [`Exit::NEVER`]: there
     /// will be none.
     runs: Cell<usize>,
@@ -160,19 +169,19 @@ impl Exit {
         releases: Vec<Spill>,
         has_operands: bool,
     ) -> Exit {
-        let (link, runs) = (Cell::new(core::ptr::null()), Cell::new(0));
-        Exit { link, runs, word, values, frames, releases, has_operands }
+        Exit { link: Link::default(), runs: Cell::new(0), word, values, frames, releases, has_operands }
     }
 
-    /// Machine code continues from here: there. `None`: none ever will.
-    pub(super) fn set_link(&self, link: Option<Rc<Link>>) {
-        if link.is_none() {
+    /// Gives the executor code that continues from here. Without code, or memory for it, there will never be any.
+    ///
+    /// # Safety
+    /// The thread is attached, and the executor live and valid.
+    pub(super) unsafe fn continue_in(&self, executor: Executor, product: Option<Product>) {
+        // SAFETY: the contract is the same. The exit is in a box.
+        let is_linked =
+            product.is_some_and(|product| unsafe { compiled::add_bridge(executor, product, &self.link) });
+        if !is_linked {
             self.runs.set(Exit::NEVER);
-        }
-        let old = self.link.replace(link.map_or(core::ptr::null(), Rc::into_raw));
-        if !old.is_null() {
-            // SAFETY: it comes from `into_raw`, and is used once.
-            drop(unsafe { Rc::from_raw(old) });
         }
     }
 
@@ -190,18 +199,12 @@ impl Exit {
     }
 }
 
-impl Drop for Exit {
-    fn drop(&mut self) {
-        self.set_link(None);
-    }
-}
-
 /// The exits of a trace, and the ways into other code. The code refers to them by their addresses.
 #[derive(Default)]
 #[expect(clippy::vec_box, reason = "an address stays as it is when more exits are added")]
 pub(super) struct Exits {
     exits: Vec<Box<Exit>>,
-    links: Vec<Rc<Link>>,
+    links: Vec<Box<Link>>,
 }
 
 impl Exits {
@@ -214,7 +217,7 @@ impl Exits {
     }
 
     /// Keeps the way into other code.
-    pub(super) fn add_link(&mut self, link: Rc<Link>) {
+    pub(super) fn add_link(&mut self, link: Box<Link>) {
         self.links.push(link);
     }
 }

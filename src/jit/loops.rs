@@ -424,11 +424,11 @@ impl Lowering<'_> {
         let exit = self.add_exit(exit, spills)?;
         let (there, gone) = (self.b.create_block(), self.b.create_block());
         let link = self.constant((&raw const *link).addr() as u64);
-        let code = self.load(I64, link, offset_of!(Link, code));
+        let code = self.load(I64, link, Link::CODE);
         self.b.ins().brif(code, there, &[], gone, &[]);
         self.b.switch_to_block(there);
         self.enter_loop_at_once();
-        let executor = self.load(I64, link, offset_of!(Link, executor));
+        let executor = self.load(I64, link, Link::EXECUTOR);
         self.continue_with(executor, code);
         self.b.switch_to_block(gone);
         let exit = self.constant(exit);
@@ -451,7 +451,7 @@ impl Lowering<'_> {
         }
         if fits {
             let (registers, _) = self.registers(shape)?;
-            self.store_registers(registers)?;
+            self.store_all(&Spills::starting_with(registers))?;
             self.enter_loop_at_once();
         } else {
             self.flush();

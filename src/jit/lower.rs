@@ -73,6 +73,13 @@ struct Out {
     version: u32,
 }
 
+/// A block that stores these registers, and leaves by the exit at this address.
+pub(super) struct Leaving {
+    pub(super) spills: Spills,
+    pub(super) block: Block,
+    pub(super) exit: u64,
+}
+
 pub(super) struct Lowering<'a> {
     pub(super) b: FunctionBuilder<'a>,
     pub(super) trace: &'a [Uop],
@@ -96,14 +103,14 @@ pub(super) struct Lowering<'a> {
     pub(super) room: (usize, usize),
     /// The blocks that leave the code at the last places.
     outs: Vec<Out>,
-    /// Blocks that store these registers and continue from the exit that is their parameter.
-    pub(super) stores: Vec<(Spills, Block)>,
+    /// The blocks that leave by exits. They have no code yet.
+    pub(super) leaving: Vec<Leaving>,
     /// The descriptions that the code refers to.
     pub(super) exits: Exits,
     /// The beginning of a loop.
     pub(super) start: Block,
     /// Continues from its parameter, the address of an exit: in other code, or by [`exits::leave`].
-    tail: Block,
+    pub(super) tail: Block,
 }
 
 impl<'a> Lowering<'a> {
@@ -143,7 +150,7 @@ impl<'a> Lowering<'a> {
             types_are_live,
             room: (0, 0),
             outs: Vec::new(),
-            stores: Vec::new(),
+            leaving: Vec::new(),
             exits: Exits::default(),
             start,
             tail,
@@ -152,18 +159,15 @@ impl<'a> Lowering<'a> {
 
     /// Ends the code.
     pub(super) fn finish(&mut self) {
+        self.finish_leaving();
         self.b.set_cold_block(self.tail);
         self.b.switch_to_block(self.tail);
         let exit = self.b.block_params(self.tail)[0];
-        let (has_link, is_linked, to_memory) =
-            (self.b.create_block(), self.b.create_block(), self.b.create_block());
-        let link = self.load(I64, exit, Exit::LINK);
-        self.b.ins().brif(link, has_link, &[], to_memory, &[]);
-        self.b.switch_to_block(has_link);
-        let code = self.load(I64, link, offset_of!(Link, code));
+        let (is_linked, to_memory) = (self.b.create_block(), self.b.create_block());
+        let code = self.load(I64, exit, Exit::LINK + Link::CODE);
         self.b.ins().brif(code, is_linked, &[], to_memory, &[]);
         self.b.switch_to_block(is_linked);
-        let executor = self.load(I64, link, offset_of!(Link, executor));
+        let executor = self.load(I64, exit, Exit::LINK + Link::EXECUTOR);
         self.continue_with(executor, code);
         self.b.switch_to_block(to_memory);
         let arguments = [self.machine, self.tstate, exit];
@@ -309,27 +313,27 @@ impl<'a> Lowering<'a> {
         if let Some(out) = self.outs.iter().find(|out| out.word == word) {
             return Ok(out.block);
         }
-        let here = self.b.current_block().expect("a block");
-        let block = self.b.create_block();
-        self.b.set_cold_block(block);
-        self.b.switch_to_block(block);
-        self.leave_by(word, false)?;
-        self.b.switch_to_block(here);
+        let block = if !is_side_exit(word) && self.state.is_almost_in_memory() {
+            let (here, block) = (self.b.current_block().expect("a block"), self.b.create_block());
+            self.b.set_cold_block(block);
+            self.b.switch_to_block(block);
+            let (state, room) = (self.state.clone(), self.room);
+            self.leave(word);
+            (self.state, self.room) = (state, room);
+            self.b.switch_to_block(here);
+            block
+        } else {
+            self.leaving_block(word, false)?
+        };
         self.outs.push(Out { block, word, version });
         Ok(block)
     }
 
     /// Ends the code in this block by a description of the state.
     pub(super) fn leave_by(&mut self, word: usize, has_operands: bool) -> Lowered {
-        if !has_operands && !is_side_exit(word) && self.state.is_almost_in_memory() {
-            let (state, room) = (self.state.clone(), self.room);
-            self.leave(word);
-            (self.state, self.room) = (state, room);
-            return Ok(());
-        }
-        let mut spills = Spills::default();
-        let exit = self.exit(word, &[], has_operands, &mut spills);
-        self.leave_with(exit, spills)
+        let block = self.leaving_block(word, has_operands)?;
+        self.b.ins().jump(block, &[]);
+        Ok(())
     }
 
     /// Ends the code in this block by the exit at this address.

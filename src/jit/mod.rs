@@ -56,9 +56,8 @@ unsafe fn compile(wanted: Wanted) {
         match wanted.from {
             None => compiled::set_entry(executor, compile::compile(executor)),
             Some((_, exit)) => {
-                let product = compile::compile_bridge(executor, exit.cast::<Exit>().as_ref());
-                let link = product.and_then(|product| compiled::add_bridge(executor, product));
-                exit.cast::<Exit>().as_ref().set_link(link);
+                let exit = exit.cast::<Exit>().as_ref();
+                exit.continue_in(executor, compile::compile_bridge(executor, exit));
             }
         }
     }

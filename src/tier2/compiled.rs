@@ -5,10 +5,9 @@
 
 use core::any::Any;
 use core::cell::Cell;
-use core::mem::{MaybeUninit, transmute};
+use core::mem::{MaybeUninit, offset_of, transmute};
 use core::ptr::NonNull;
 use core::sync::atomic::{AtomicPtr, Ordering};
-use std::rc::Rc;
 
 use super::Uop;
 use super::code_memory::Block;
@@ -30,19 +29,54 @@ pub(crate) struct Product {
     pub(crate) data: Box<dyn Any>,
 }
 
-/// A way from machine code into that of another executor, as long as that is valid. Both executors share it.
+/// A way from machine code into that of another executor, as long as that one is valid. Machine code reads it.
 #[repr(C)]
+#[derive(Default)]
 pub(crate) struct Link {
-    pub(crate) code: Cell<Option<MachineCode>>,
-    /// The executor that owns the code.
-    pub(crate) executor: Executor,
+    code: Cell<Option<MachineCode>>,
+    /// The executor that owns the code. It knows the link.
+    executor: Cell<Option<Executor>>,
+}
+
+impl Link {
+    pub(crate) const CODE: usize = offset_of!(Link, code);
+    pub(crate) const EXECUTOR: usize = offset_of!(Link, executor);
+
+    /// From now on, leads into this code of the executor.
+    ///
+    /// # Safety
+    /// The executor is live and valid, and owns the code. The link stays at its address.
+    pub(crate) unsafe fn lead_to(&self, executor: Executor, code: MachineCode) {
+        self.cut();
+        // SAFETY: the executor is live (caller).
+        if let Some(products) = unsafe { products(executor) } {
+            products.links.push(NonNull::from(self));
+            self.code.set(Some(code));
+            self.executor.set(Some(executor));
+        }
+    }
+
+    /// Leads nowhere from now on.
+    fn cut(&self) {
+        self.code.set(None);
+        // SAFETY: the executor is live: otherwise it would have cut the link.
+        if let Some(products) = self.executor.take().and_then(|executor| unsafe { products(executor) }) {
+            products.links.retain(|&link| link != NonNull::from(self));
+        }
+    }
+}
+
+impl Drop for Link {
+    fn drop(&mut self) {
+        self.cut();
+    }
 }
 
 /// All that the compiler has made for an executor. The executor owns it.
 #[derive(Default)]
 struct Products {
-    /// The ways into the code.
-    links: Vec<Rc<Link>>,
+    /// The ways into the code. Each is live: it takes itself off when it ends.
+    links: Vec<NonNull<Link>>,
     /// Each block with the data that its code refers to. One of them may be that of [`code_of`]; the others continue from
     /// exits.
     blocks: Vec<(Block, Box<dyn Any>)>,
@@ -194,19 +228,6 @@ unsafe fn products<'a>(executor: Executor) -> Option<&'a mut Products> {
     unsafe { (*executor.as_ptr()).jit_side_entry.cast::<Products>().as_mut() }
 }
 
-/// A way into this code of the executor.
-///
-/// # Safety
-/// The executor is live and valid, and owns the code.
-pub(crate) unsafe fn link(executor: Executor, code: MachineCode) -> Option<Rc<Link>> {
-    // SAFETY: the executor is live (caller).
-    let links = unsafe { &mut products(executor)?.links };
-    links.retain(|link| Rc::strong_count(link) > 1);
-    let new = Rc::new(Link { code: Cell::new(Some(code)), executor });
-    links.push(new.clone());
-    Some(new)
-}
-
 /// Nothing enters the machine code of the executor any more.
 ///
 /// # Safety
@@ -215,7 +236,10 @@ pub(super) unsafe fn unlink(executor: Executor) {
     // SAFETY: the executor is live (caller).
     if let Some(products) = unsafe { products(executor) } {
         for link in products.links.drain(..) {
+            // SAFETY: the links in this list are live.
+            let link = unsafe { link.as_ref() };
             link.code.set(None);
+            link.executor.set(None);
         }
     }
 }
@@ -336,16 +360,17 @@ pub(crate) unsafe fn set_entry(executor: Executor, product: Option<Product>) {
     }
 }
 
-/// Gives an executor code that continues from an exit. Returns the way into it. `None` if there is no memory for it.
+/// Gives an executor code that continues from an exit: `link` leads there. Returns false if there is no memory for it.
 ///
 /// # Safety
-/// As for [`add`]. The executor is valid.
-pub(crate) unsafe fn add_bridge(executor: Executor, product: Product) -> Option<Rc<Link>> {
+/// As for [`add`]. The executor is valid, and the link stays at its address.
+pub(crate) unsafe fn add_bridge(executor: Executor, product: Product, link: &Link) -> bool {
     // SAFETY: the contract is the same.
     unsafe {
-        let code = add(executor, product)?;
-        link(executor, code)
+        let Some(code) = add(executor, product) else { return false };
+        link.lead_to(executor, code);
     }
+    true
 }
 
 /// Frees the machine code of an executor, and its data, if it has any.

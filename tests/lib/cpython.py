@@ -77,6 +77,18 @@ def tier2_marks():
     return set() if is_on else {"JIT-off-by-default"}
 
 
+def modules(file):
+    """(settings, names) for each part of a list in run-quick.d."""
+    parts = [((), [])]
+    for line in (TESTS / "run-quick.d" / file).read_text().splitlines():
+        words = line.partition("#")[0].split()
+        if words and words[0].startswith("["):
+            parts.append((tuple(line.strip("[]").split()), []))
+        else:
+            parts[-1][1].extend(words)
+    return parts
+
+
 def run(label, interpreter, files, *options, settings=(), timeout=300, jobs=2):
     """`interpreter -m test`; prints its progress, keeps everything else in a log."""
     work = LOGS / label

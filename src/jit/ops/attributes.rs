@@ -14,6 +14,7 @@ use crate::jit::state::Place;
 use crate::jit::values::{Class, Id, Known};
 use crate::tier2::Uop;
 use crate::tier2::compiled::Next;
+use crate::tier2::optimize::watchers;
 
 const FAILED: usize = Next::FAILED_GUARD;
 
@@ -50,11 +51,24 @@ impl Lowering<'_> {
             return Ok(());
         }
         let type_ = self.type_of(id);
-        let found = self.load(I32, type_, offset_of!(ffi::PyTypeObject, tp_version_tag));
-        let holds = self.b.ins().icmp_imm_s(IntCC::Equal, found, i64::from(version as i32));
+        let holds = match self.type_relied_on(version) {
+            Some(expected) => self.b.ins().icmp_imm_s(IntCC::Equal, type_, expected as i64),
+            None => {
+                let found = self.load(I32, type_, offset_of!(ffi::PyTypeObject, tp_version_tag));
+                self.b.ins().icmp_imm_s(IntCC::Equal, found, i64::from(version as i32))
+            }
+        };
         self.guard_by(holds, word)?;
         self.state.values[id].version = Some(version);
         Ok(())
+    }
+
+    /// The address of the type with this version. The executor is invalidated before the type changes, so that an object of the
+    /// type need not be asked for the version. `None` if the executor does not rely on the type.
+    fn type_relied_on(&self, version: u32) -> Option<u64> {
+        let type_ = type_of_version(version)?;
+        // SAFETY: the executor is live during the lowering, and a type that is found is, too.
+        unsafe { watchers::relies_on_type(self.executor, type_) }.then(|| type_.addr() as u64)
     }
 
     /// Whether the attributes of an object are in inline values. Its type is the one that it has now.

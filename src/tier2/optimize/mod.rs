@@ -14,7 +14,7 @@ mod frames;
 mod rules;
 pub(crate) mod self_test;
 mod symbols;
-mod watchers;
+pub(crate) mod watchers;
 
 #[cfg(test)]
 mod tests;

@@ -8,6 +8,8 @@ use core::ffi::c_int;
 use super::class::Class;
 use crate::host::dict::Dict;
 use crate::host::{PyObject, PyTypeObject, ThreadState, ffi, owned};
+#[cfg(feature = "jit")]
+use crate::tier2::executor::Executor;
 use crate::tier2::{Dependencies, invalidate};
 
 /// Watches the dictionary of builtins. Its callback is the host's: it invalidates all executors.
@@ -72,6 +74,19 @@ pub(super) unsafe fn watch_type(class: Class, dependencies: &mut Dependencies) {
     // SAFETY: the thread is attached (caller), the type is live.
     unsafe { watched(ffi::PyType_Watch(TYPE_WATCHER, class.object())) };
     dependencies.add(class.as_ptr());
+}
+
+/// Whether the executor is invalidated before the type changes.
+///
+/// # Safety
+/// The executor and the type are live.
+#[cfg(feature = "jit")]
+pub(crate) unsafe fn relies_on_type(executor: Executor, type_: *mut PyTypeObject) -> bool {
+    // SAFETY: both are live (caller).
+    unsafe {
+        (*type_).tp_watched & 1 << TYPE_WATCHER != 0
+            && executor.dependencies().may_contain(&Dependencies::only(type_))
+    }
 }
 
 /// Watching fails only for wrong numbers and objects.
