@@ -23,21 +23,20 @@ impl Lowering<'_> {
             let frame = self.frame_of(described, &ids);
             self.state.frames.push(frame);
         }
-        self.inherited = self.state.frames.len();
-        let slots: Vec<Id> = self.state.slots().map(|slot| slot.id).collect();
-        let functions = self.state.frames.iter().filter_map(|frame| match frame.place {
-            Place::Virtual { function } => Some(function),
-            Place::Memory(_) => None,
-        });
-        for id in slots.into_iter().chain(functions.collect::<Vec<Id>>()) {
-            self.state.values[id].holders += 1;
-        }
         for &bits in &exit.releases {
             let bits = self.register(I64, bits);
             let id = self.state.add(Known::owned(bits, false, Class::Unknown));
             self.state.pending.push(id);
         }
         self.state.pending.extend(ids);
+        self.begin_part()
+    }
+
+    /// Begins where a guard has failed, with these frames and values: nothing but them holds values, and what is left over is
+    /// released.
+    pub(super) fn begin_part(&mut self) -> Lowered {
+        self.inherited = self.state.frames.len();
+        self.state.count_holders();
         self.settle()
     }
 

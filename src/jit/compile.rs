@@ -18,7 +18,7 @@ use super::ops::types_are_live;
 use crate::bytecode::micro_op;
 use crate::tier2::Uop;
 use crate::tier2::compiled::{self, Link, Product};
-use crate::tier2::executor::{Executor, SideExit};
+use crate::tier2::executor::{Executor, OwnedExecutor, SideExit};
 
 /// How often the shape of a loop may turn out to be another one.
 const MAX_SHAPES: usize = 6;
@@ -49,6 +49,13 @@ pub(super) struct Data {
     pub(super) shape: Shape,
 }
 
+/// What belongs to the code of a trace.
+#[derive(Default)]
+struct Parts {
+    exits: Exits,
+    branches: Vec<OwnedExecutor>,
+}
+
 /// The machine code for the trace of an executor that begins with a frame in memory. `None` if it cannot be compiled.
 ///
 /// # Safety
@@ -60,8 +67,8 @@ pub(super) unsafe fn compile(executor: Executor) -> Option<Product> {
         if !executor.is_valid() {
             return None;
         }
-        let (function, exits, shape) = lower(executor).ok()?;
-        emit(function, Data { _exits: exits, shape })
+        let (function, parts, shape) = lower(executor).ok()?;
+        emit(function, parts, shape)
     }
 }
 
@@ -88,17 +95,18 @@ pub(super) unsafe fn compile_bridge(executor: Executor, exit: &Exit) -> Option<P
         } else {
             Start::Exit(exit)
         };
-        let (_, function, exits) = lower_with(executor, start, false).ok()?;
-        emit(function, Data { _exits: exits, shape: Shape::default() })
+        let (_, function, parts) = lower_with(executor, start, false).ok()?;
+        emit(function, parts, Shape::default())
     }
 }
 
 /// Makes machine code.
-fn emit(function: Function, data: Data) -> Option<Product> {
+fn emit(function: Function, parts: Parts, shape: Shape) -> Option<Product> {
     if !compiled::can_run(compile_entry) {
         return None;
     }
-    Some(Product { code: code_of(function)?, data: Box::new(data) })
+    let data = Box::new(Data { _exits: parts.exits, shape });
+    Some(Product { code: code_of(function)?, data, branches: parts.branches })
 }
 
 fn code_of(function: Function) -> Option<Vec<u8>> {
@@ -131,12 +139,12 @@ fn compile_entry() -> Option<Vec<u8>> {
 ///
 /// # Safety
 /// As for [`compile`].
-unsafe fn lower(executor: Executor) -> Lowered<(Function, Exits, Shape)> {
+unsafe fn lower(executor: Executor) -> Lowered<(Function, Parts, Shape)> {
     let mut shape = Shape::default();
     for _ in 0..MAX_SHAPES {
         // SAFETY: the contract is the same.
         match unsafe { lower_with(executor, Start::Memory(&shape), true)? } {
-            (End::Done, function, exits) => return Ok((function, exits, shape)),
+            (End::Done, function, parts) => return Ok((function, parts, shape)),
             (End::Shape(found), ..) => shape = if shape.is_empty() { found } else { shape.meet(&found) },
         }
         if shape.is_empty() {
@@ -144,15 +152,30 @@ unsafe fn lower(executor: Executor) -> Lowered<(Function, Exits, Shape)> {
         }
     }
     // SAFETY: as above.
-    let (_, function, exits) = unsafe { lower_with(executor, Start::Memory(&Shape::default()), false)? };
-    Ok((function, exits, Shape::default()))
+    let (_, function, parts) = unsafe { lower_with(executor, Start::Memory(&Shape::default()), false)? };
+    Ok((function, parts, Shape::default()))
 }
 
 /// Lowers the trace. If `looks` is true, it stops at the end of a loop that has other values in registers.
 ///
 /// # Safety
 /// As for [`compile`].
-unsafe fn lower_with(executor: Executor, start: Start, looks: bool) -> Lowered<(End, Function, Exits)> {
+unsafe fn lower_with(executor: Executor, start: Start, looks: bool) -> Lowered<(End, Function, Parts)> {
+    // What is too large with branches may do without.
+    // SAFETY: the contract is the same.
+    unsafe { lower_once(executor, start, looks, true).or_else(|_| lower_once(executor, start, looks, false)) }
+}
+
+/// The same, with or without branches.
+///
+/// # Safety
+/// As for [`compile`].
+unsafe fn lower_once(
+    executor: Executor,
+    start: Start,
+    looks: bool,
+    has_branches: bool,
+) -> Lowered<(End, Function, Parts)> {
     let mut function = Function::with_name_signature(UserFuncName::default(), signature_of_code());
     let mut context = FunctionBuilderContext::new();
     // SAFETY: the executor is live during the lowering (caller).
@@ -160,20 +183,27 @@ unsafe fn lower_with(executor: Executor, start: Start, looks: bool) -> Lowered<(
     // SAFETY: the thread is attached (caller).
     let types_are_live = unsafe { types_are_live(trace) };
     let mut lowering = Lowering::new(&mut function, &mut context, executor, trace, types_are_live);
+    lowering.has_branches = has_branches;
     match start {
         Start::Memory(shape) => lowering.enter_loop(shape),
         Start::Exit(exit) | Start::Link(exit) => lowering.enter_from(exit)?,
     }
     // SAFETY: as above.
     let end = unsafe { lower_trace(&mut lowering, start, looks)? };
-    let exits = core::mem::take(&mut lowering.exits);
     if let End::Shape(_) = end {
-        return Ok((end, Function::new(), exits));
+        return Ok((end, Function::new(), Parts::default()));
     }
+    while lowering.next_branch()? {
+        // SAFETY: as above; the executor of the branch is live, too.
+        unsafe { lower_trace(&mut lowering, start, false)? };
+    }
+    let exits = core::mem::take(&mut lowering.exits);
+    // SAFETY: the executors are live.
+    let branches = lowering.parts.iter().map(|part| unsafe { part.new_ref() }).collect();
     lowering.finish();
     let target = target().ok_or(TooLarge)?;
     lowering.b.finalize(target.frontend_config());
-    Ok((end, function, exits))
+    Ok((end, function, Parts { exits, branches }))
 }
 
 /// Lowers all micro-ops.
@@ -206,7 +236,7 @@ unsafe fn lower_trace(lowering: &mut Lowering, start: Start, looks: bool) -> Low
             }
             micro_op::exit_trace => {
                 // SAFETY: the contract is the same.
-                unsafe { leave_trace(lowering, uop)? };
+                unsafe { leave_trace(lowering, uop, start)? };
                 return Ok(End::Done);
             }
             micro_op::deopt | micro_op::error_pop_n => {
@@ -224,12 +254,12 @@ unsafe fn lower_trace(lowering: &mut Lowering, start: Start, looks: bool) -> Low
     Err(TooLarge)
 }
 
-/// Ends the code by the side exit at the end of the trace: in the loop behind it, if that has machine code. If nothing is
+/// Ends the code by the side exit at the end of the trace: in the loop behind it, if that is a part of this code, or has code. If nothing is
 /// behind it, although the trace is hot, nothing will be: it leads to bytecode, by the shortest way.
 ///
 /// # Safety
 /// As for [`compile`].
-unsafe fn leave_trace(lowering: &mut Lowering, uop: Uop) -> Lowered {
+unsafe fn leave_trace(lowering: &mut Lowering, uop: Uop, start: Start) -> Lowered {
     let word = lowering.word_of(0);
     // SAFETY: the exit belongs to the executor, which is live (caller), and keeps the one behind it alive.
     unsafe {
@@ -237,6 +267,12 @@ unsafe fn leave_trace(lowering: &mut Lowering, uop: Uop) -> Lowered {
             lowering.leave(word);
             return Ok(());
         };
+        if let Start::Memory(shape) = start
+            && behind == lowering.executor
+            && lowering.return_to_loop(word, shape)?
+        {
+            return Ok(());
+        }
         if let Some((code, data)) = compiled::entry(behind)
             && let Some(Data { shape, .. }) = data.downcast_ref()
             && !shape.is_empty()

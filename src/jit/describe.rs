@@ -133,7 +133,7 @@ impl Lowering<'_> {
         let values = known.iter().map(|&id| self.exit_value(id, spills)).collect();
         let lost = self.state.lost_references();
         let releases = releases.iter().chain(&lost).map(|&bits| spills.add(bits)).collect();
-        Exit::new(word, values, frames, releases, has_operands)
+        Exit::new((self.part, word), values, frames, releases, has_operands)
     }
 
     fn exit_value(&self, id: Id, spills: &mut Spills) -> ExitValue {

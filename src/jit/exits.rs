@@ -149,6 +149,8 @@ pub(super) struct Exit {
     runs: Cell<usize>,
     /// What machine code returns.
     pub(super) word: usize,
+    /// The executor of the micro-op in that word.
+    executor: Executor,
     pub(super) values: Vec<ExitValue>,
     /// The innermost last.
     pub(super) frames: Vec<ExitFrame>,
@@ -163,13 +165,14 @@ impl Exit {
     pub(super) const LINK: usize = offset_of!(Exit, link);
 
     pub(super) fn new(
-        word: usize,
+        (executor, word): (Executor, usize),
         values: Vec<ExitValue>,
         frames: Vec<ExitFrame>,
         releases: Vec<Spill>,
         has_operands: bool,
     ) -> Exit {
-        Exit { link: Link::default(), runs: Cell::new(0), word, values, frames, releases, has_operands }
+        let (link, runs) = (Link::default(), Cell::new(0));
+        Exit { link, runs, word, executor, values, frames, releases, has_operands }
     }
 
     /// Gives the executor code that continues from here. Without code, or memory for it, there will never be any.
@@ -183,6 +186,18 @@ impl Exit {
         if !is_linked {
             self.runs.set(Exit::NEVER);
         }
+    }
+
+    /// The program continues at the micro-op of the exit. Returns what machine code returns. The executor that owns the code is
+    /// not in use any more: the exit is not used again.
+    ///
+    /// # Safety
+    /// `tstate` is the attached thread's state, and the executors are live.
+    unsafe fn come_out(&self, tstate: ThreadState) -> usize {
+        let word = self.word;
+        // SAFETY: the state is live (caller).
+        unsafe { (*tstate.as_ptr()).current_executor = self.executor.object() };
+        word
     }
 
     /// The side exit that it leads to, if it does.
@@ -287,12 +302,13 @@ pub(super) unsafe extern "C" fn leave(machine: &mut Machine, tstate: ThreadState
             machine.operands[index].assume_init().close();
         }
         release_rest(machine, exit);
+        let word = exit.come_out(tstate);
         if let Some(wanted) = wanted {
             compiled::want(wanted);
-            return exit.word | Next::BYTECODE;
+            return word | Next::BYTECODE;
         }
+        word
     }
-    exit.word
 }
 
 /// Counts that the executor behind a side exit runs. Returns what is to be compiled if that is often.
@@ -343,8 +359,8 @@ pub(super) unsafe extern "C" fn end_object(
         complete(machine, tstate, exit);
         refcount::release(object);
         release_rest(machine, exit);
+        exit.come_out(tstate)
     }
-    exit.word
 }
 
 /// Completes and publishes the frames.

@@ -365,6 +365,26 @@ impl Lowering<'_> {
                 self.guard_width(value, INT_WIDTH)?;
             }
         }
+        self.jump_with(shape)
+    }
+
+    /// Ends a branch by a jump to the loop that it has come from, which has this shape. Returns false if the program is not as at
+    /// the beginning of the loop. `word` leads there otherwise.
+    pub(super) fn return_to_loop(&mut self, word: usize, shape: &Shape) -> Lowered<bool> {
+        for &(at, form) in &shape.slots {
+            if !self.fits(at, form, word)? {
+                return Ok(false);
+            }
+        }
+        if shape.is_valid {
+            self.check_validity_by(word)?;
+        }
+        self.jump_with(shape)?;
+        Ok(true)
+    }
+
+    /// Jumps to the beginning of the loop, whose shape fits.
+    fn jump_with(&mut self, shape: &Shape) -> Lowered {
         let (registers, _) = self.registers(shape)?;
         let arguments: Vec<BlockArg> = registers.into_iter().map(BlockArg::Value).collect();
         self.b.ins().jump(self.start, &arguments);

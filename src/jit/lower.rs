@@ -14,6 +14,7 @@ use cranelift_codegen::ir::{
 use cranelift_codegen::isa::CallConv;
 use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext};
 
+use super::branches::Branch;
 use super::exits::{Exit, Exits, Spills};
 use super::state::{FrameState, NewFrame, Place, Resumed, Slot, State};
 use super::values::{Class, Id, Known, Number, Reference};
@@ -82,8 +83,17 @@ pub(super) struct Leaving {
 
 pub(super) struct Lowering<'a> {
     pub(super) b: FunctionBuilder<'a>,
-    pub(super) trace: &'a [Uop],
+    /// The executor that the code belongs to.
     pub(super) executor: Executor,
+    /// The executor whose trace is lowered: the same one, or one behind a side exit, which becomes a branch of the code.
+    pub(super) part: Executor,
+    pub(super) trace: &'a [Uop],
+    /// Side exits may become branches.
+    pub(super) has_branches: bool,
+    /// Those whose traces are to be lowered.
+    pub(super) branches: Vec<Branch>,
+    /// The executors of all of them.
+    pub(super) parts: Vec<Executor>,
     /// The index of the micro-op.
     pub(super) at: usize,
     pub(super) machine: Value,
@@ -137,8 +147,12 @@ impl<'a> Lowering<'a> {
         let state = State::new(FrameState::in_memory(frame, sp));
         Lowering {
             b,
-            trace,
             executor,
+            part: executor,
+            trace,
+            has_branches: false,
+            branches: Vec::new(),
+            parts: Vec::new(),
             at: 0,
             machine,
             tstate,
@@ -306,6 +320,11 @@ impl<'a> Lowering<'a> {
         }
     }
 
+    /// The blocks of another state do not matter any more.
+    pub(super) fn forget_outs(&mut self) {
+        self.outs.clear();
+    }
+
     /// A block that leaves, with the state as it is now.
     fn out(&mut self, word: usize) -> Lowered<Block> {
         let version = self.state.version;
@@ -313,7 +332,9 @@ impl<'a> Lowering<'a> {
         if let Some(out) = self.outs.iter().find(|out| out.word == word) {
             return Ok(out.block);
         }
-        let block = if !is_side_exit(word) && self.state.is_almost_in_memory() {
+        let block = if let Some(executor) = self.executor_of_branch(word) {
+            self.branch_to(executor)
+        } else if !is_side_exit(word) && self.state.is_almost_in_memory() {
             let (here, block) = (self.b.current_block().expect("a block"), self.b.create_block());
             self.b.set_cold_block(block);
             self.b.switch_to_block(block);
@@ -545,6 +566,11 @@ impl<'a> Lowering<'a> {
 
     /// Leaves unless the executor is valid. Nothing but code of the program or of another thread can invalidate it.
     pub(super) fn check_validity(&mut self) -> Lowered {
+        self.check_validity_by(self.word_of(Next::FAILED_GUARD))
+    }
+
+    /// The same: leaves by this word.
+    pub(super) fn check_validity_by(&mut self, word: usize) -> Lowered {
         if self.is_valid {
             return Ok(());
         }
@@ -554,7 +580,7 @@ impl<'a> Lowering<'a> {
         let at = self.constant(at as u64);
         let flags = self.load(I8, at, 0);
         let valid = self.b.ins().band_imm_s(flags, i64::from(valid_bit()));
-        self.guard(valid, Next::FAILED_GUARD)
+        self.guard_by(valid, word)
     }
 
     /// The frame that the micro-op runs in, in memory.
@@ -567,7 +593,7 @@ impl<'a> Lowering<'a> {
 }
 
 /// Whether the word of an exit leads to a side exit.
-fn is_side_exit(word: usize) -> bool {
+pub(super) fn is_side_exit(word: usize) -> bool {
     // SAFETY: without these bits, it is the address of a micro-op of the trace, which is live during the lowering.
     word & 3 == 0 && unsafe { (*(word as *const Uop)).number() } == micro_op::exit_trace
 }

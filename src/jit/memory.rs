@@ -215,6 +215,15 @@ impl Lowering<'_> {
         let sp = self.stack_pointer();
         self.store(sp, self.machine, offset_of!(Machine, sp));
         let word = self.constant(word as u64);
+        self.return_word(word);
+    }
+
+    /// Ends the code in this block: the program continues at a micro-op of the part that is lowered.
+    fn return_word(&mut self, word: Value) {
+        if self.part != self.executor {
+            let part = self.constant(self.part.as_ptr().addr() as u64);
+            self.store(part, self.tstate, offset_of!(ffi::PyThreadState, current_executor));
+        }
         self.b.ins().return_(&[word]);
     }
 
@@ -246,7 +255,7 @@ impl Lowering<'_> {
         self.b.set_cold_block(out);
         self.b.ins().brif(word, out, &[], go_on, &[]);
         self.b.switch_to_block(out);
-        self.b.ins().return_(&[word]);
+        self.return_word(word);
         self.b.switch_to_block(go_on);
         self.state.forget_locals();
         self.state.forget_facts();

@@ -7,13 +7,14 @@
 //!
 //! - [`compile`]: from an executor to machine code; [`loops`]: what stays in registers from one round to the next.
 //! - [`values`], [`state`]: what is known of the values and frames of the trace.
-//! - [`describe`], [`exits`]: where the code leaves; [`bridges`]: code that continues there.
+//! - [`describe`], [`exits`]: where the code leaves; [`branches`], [`bridges`]: code that continues there.
 //! - [`lower`]: what all micro-ops share: guards, references, exits; [`memory`]: frames and stacks in memory, calls.
 //! - [`boxes`]: objects for numbers that are in registers.
 //! - [`ops`]: what each micro-op becomes.
 //! - [`quiet`], [`runtime`]: what machine code calls, beside `exits`.
 
 mod boxes;
+mod branches;
 mod bridges;
 mod compile;
 mod describe;

@@ -143,6 +143,22 @@ impl State {
 
     // --- holders -------------------------------------------------------------------------------
 
+    /// Counts the holders of all values anew.
+    pub(super) fn count_holders(&mut self) {
+        let slots: Vec<Id> = self.slots().map(|slot| slot.id).collect();
+        let functions = self.frames.iter().filter_map(|frame| match frame.place {
+            Place::Virtual { function } => Some(function),
+            Place::Memory(_) => None,
+        });
+        let holding: Vec<Id> = slots.into_iter().chain(functions).collect();
+        for known in self.values.all() {
+            known.holders = 0;
+        }
+        for id in holding {
+            self.values[id].holders += 1;
+        }
+    }
+
     /// Puts a value on the stack.
     pub(super) fn push(&mut self, id: Id) {
         self.values[id].holders += 1;

@@ -27,6 +27,8 @@ pub(crate) struct MachineCode(NonNull<u8>);
 pub(crate) struct Product {
     pub(crate) code: Vec<u8>,
     pub(crate) data: Box<dyn Any>,
+    /// The executors behind side exits whose traces are branches of the code.
+    pub(crate) branches: Vec<OwnedExecutor>,
 }
 
 /// A way from machine code into that of another executor, as long as that one is valid. Machine code reads it.
@@ -80,6 +82,8 @@ struct Products {
     /// Each block with the data that its code refers to. One of them may be that of [`code_of`]; the others continue from
     /// exits.
     blocks: Vec<(Block, Box<dyn Any>)>,
+    /// The executors whose traces are branches of the code. They are invalidated with this one.
+    branches: Vec<OwnedExecutor>,
 }
 
 /// What the thread wants to be compiled.
@@ -330,14 +334,50 @@ pub(crate) unsafe fn has_bridge(executor: Executor) -> bool {
 /// The thread is attached, and the executor live. The code is a function as [`MachineCode::run`] calls it.
 unsafe fn add(executor: Executor, product: Product) -> Option<MachineCode> {
     let block = Block::publish(&product.code)?;
-    // SAFETY: the executor is live (caller).
+    // SAFETY: the executor is live (caller), and so are the branches.
     unsafe {
-        if products(executor).is_none() {
-            (*executor.as_ptr()).jit_side_entry = Box::into_raw(Box::new(Products::default())).cast();
+        for branch in &product.branches {
+            // It has a part in machine code from now on, so it stays although it does not run by itself.
+            make_products(branch.executor());
         }
-        products(executor)?.blocks.push((block, product.data));
+        let products = make_products(executor);
+        products.blocks.push((block, product.data));
+        products.branches.extend(product.branches);
         Some(MachineCode(block.start()))
     }
+}
+
+/// What the compiler has made for the executor, which may be nothing yet.
+///
+/// # Safety
+/// As for [`products`].
+unsafe fn make_products<'a>(executor: Executor) -> &'a mut Products {
+    // SAFETY: the executor is live (caller).
+    unsafe {
+        let field = &raw mut (*executor.as_ptr()).jit_side_entry;
+        if (*field).is_null() {
+            *field = Box::into_raw(Box::<Products>::default()).cast();
+        }
+        &mut *(*field).cast()
+    }
+}
+
+/// The executors whose traces are branches of the machine code of this one.
+///
+/// # Safety
+/// The executor is live, also while the result is used.
+pub(super) unsafe fn branches<'a>(executor: Executor) -> &'a [OwnedExecutor] {
+    // SAFETY: the executor is live (caller).
+    unsafe { products(executor) }.map_or(&[], |products| &products.branches)
+}
+
+/// How often the executor has run without machine code.
+///
+/// # Safety
+/// The executor is live.
+pub(crate) unsafe fn runs(executor: Executor) -> usize {
+    // SAFETY: the executor is live (caller).
+    unsafe { if code_of(executor).is_none() { (*executor.as_ptr()).jit_size } else { 0 } }
 }
 
 /// Gives an executor code that begins with a frame in memory. `None`, or no memory for it, means that the executor stays

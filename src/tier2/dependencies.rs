@@ -33,6 +33,13 @@ impl Dependencies {
         }
     }
 
+    /// Adds all that is in the other set.
+    pub(crate) fn add_all(&mut self, other: &Dependencies) {
+        for (mine, theirs) in self.bits.iter_mut().zip(other.bits) {
+            *mine |= theirs;
+        }
+    }
+
     /// Whether all addresses of `other` may have been added to this set.
     pub(crate) fn may_contain(&self, other: &Dependencies) -> bool {
         self.bits.iter().zip(other.bits).all(|(mine, wanted)| mine & wanted == wanted)

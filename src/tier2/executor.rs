@@ -352,6 +352,20 @@ impl Executor {
         }
     }
 
+    /// From now on, the executor relies on all that `other` relies on.
+    ///
+    /// # Safety
+    /// Both executors are live.
+    #[cfg(feature = "jit")]
+    pub(crate) unsafe fn depend_like(self, other: Executor) {
+        // SAFETY: both are live (caller).
+        unsafe {
+            let mut dependencies = self.dependencies();
+            dependencies.add_all(&other.dependencies());
+            (*self.data()).bloom = dependencies.into_host();
+        }
+    }
+
     /// The code object in whose bytecode the executor is, borrowed.
     ///
     /// # Safety

@@ -110,6 +110,10 @@ pub(crate) unsafe fn clear(interp: *mut ffi::PyInterpreterState, executor: Execu
             exit.set_temperature(BackoffCounter::UNREACHABLE);
             drop(exit.take());
         }
+        #[cfg(feature = "jit")]
+        for branch in super::compiled::branches(executor) {
+            clear(interp, branch.executor());
+        }
         install::detach(executor);
         drop(reference);
     }

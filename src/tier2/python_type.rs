@@ -86,7 +86,7 @@ unsafe extern "C" fn dealloc(object: *mut PyObject) {
     }
 }
 
-/// `tp_traverse`: visits the executors behind the side exits.
+/// `tp_traverse`: visits the executors behind the side exits, and those that are branches of the machine code.
 ///
 /// # Safety
 /// As for the slot of a type: `object` is a live executor, and `arg` is for `visit`.
@@ -94,7 +94,11 @@ unsafe extern "C" fn traverse(object: *mut PyObject, visit: ffi::visitproc, arg:
     let Some(visit) = visit else { return 0 };
     // SAFETY: the executor is live, and so are those that its exits refer to (caller).
     unsafe {
-        for next in executor(object).exits().filter_map(|exit| exit.executor()) {
+        let executor = executor(object);
+        let next = executor.exits().filter_map(|exit| exit.executor());
+        #[cfg(feature = "jit")]
+        let next = next.chain(super::compiled::branches(executor).iter().map(|branch| branch.executor()));
+        for next in next {
             let status = visit(next.object(), arg);
             if status != 0 {
                 return status;
