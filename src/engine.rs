@@ -217,6 +217,11 @@ pub(crate) unsafe trait Engine: Sized {
     /// What [`Engine::next_store`] returns; [`Infallible`] for an engine that does not look ahead.
     type NextStore: NextStore;
 
+    /// Whether a micro-op that is in traces, too, may go over to the frame of a special method which does its work. In a trace
+    /// other micro-ops do that.
+    #[cfg(not(py_gil_disabled))]
+    const ENTERS_METHODS: bool = false;
+
     fn frame(&self) -> Frame;
     fn tstate(&self) -> ThreadState;
     /// The argument of the micro-op: that of its instruction, or a part of it.

@@ -383,6 +383,12 @@ macro_rules! for_each_micro_op {
                 send_yields [guard_nos_not_generator]: exit error escapes;
                 send_returns [guard_nos_not_generator]: exit error escapes;
                 check_globals/[4 4]: deopt;
+                guard_nos_type_version/2: exit;
+                create_operator_frames/[4 4] [check_pep_523, check_stack_space_operand, check_recursion_remaining]:;
+                return_operator: exit escapes;
+                create_store_subscr_frames/4 [check_pep_523, check_stack_space_operand, check_recursion_remaining]:;
+                return_store_subscr: escapes;
+                expand_instance/[2 4]: exit;
             }
         }
     };

@@ -142,6 +142,8 @@ impl Tier1 {
 // SAFETY: `Tier1::begin` requires what the trait states, and instructions preserve it.
 unsafe impl Engine for Tier1 {
     type NextStore = StoreFast;
+    #[cfg(not(py_gil_disabled))]
+    const ENTERS_METHODS: bool = true;
 
     #[inline(always)]
     fn frame(&self) -> Frame {

@@ -7,6 +7,7 @@ use crate::calls::frames;
 use crate::host::exception_table::ExceptionTable;
 use crate::host::{CodeUnit, Frame, StackRef, ThreadState, ffi};
 use crate::instrument::exceptions;
+use crate::ops::trampolines;
 
 /// Where the interpreter continues.
 #[derive(Clone, Copy, Debug)]
@@ -33,7 +34,7 @@ pub(crate) unsafe fn error(tstate: ThreadState, frame: Frame, next: CodeUnit) ->
 
 /// Looks for a handler of the exception raised by the instruction before `next`, leaving frames until there is
 /// one. The traceback entry of `frame` and its RAISE event are complete. In a calling frame, `next` is the
-/// calling instruction itself, as in the host.
+/// calling instruction itself, as in the host, unless a special method was called.
 ///
 /// # Safety
 /// As for [`error`].
@@ -47,7 +48,7 @@ pub(crate) unsafe fn exception_unwind(tstate: ThreadState, frame: Frame, next: C
                 return Resume::At(frame, handler);
             }
             let Some(caller) = leave(tstate, frame) else { return Resume::Leave };
-            (frame, next) = (caller, caller.instr());
+            (frame, next) = caller;
             record(tstate, frame, next);
         }
     }
@@ -61,7 +62,7 @@ pub(crate) unsafe fn drop_frame(tstate: ThreadState, frame: Frame, _next: CodeUn
     // SAFETY: `frame` is current and published (caller). After `leave`, its caller is.
     unsafe {
         match leave(tstate, frame) {
-            Some(caller) => error(tstate, caller, caller.instr()),
+            Some((caller, next)) => error(tstate, caller, next),
             None => Resume::Leave,
         }
     }
@@ -123,11 +124,11 @@ unsafe fn enter_handler(tstate: ThreadState, frame: Frame, next: CodeUnit) -> Op
     }
 }
 
-/// Unlinks `frame` from the thread and clears it. Returns the calling frame, or `None` if the caller was C.
+/// Unlinks `frame` from the thread and clears it. Returns the calling frame and `next` there, or `None` if the caller was C.
 ///
 /// # Safety
 /// `tstate` is the attached thread's. `frame` is its current frame, published, with an entry frame below it.
-unsafe fn leave(tstate: ThreadState, frame: Frame) -> Option<Frame> {
+unsafe fn leave(tstate: ThreadState, frame: Frame) -> Option<(Frame, CodeUnit)> {
     // SAFETY: `frame` is current and has a caller, at least the entry frame (caller). An entry frame is
     // unlinked here, so its only local is released once.
     unsafe {
@@ -136,9 +137,12 @@ unsafe fn leave(tstate: ThreadState, frame: Frame) -> Option<Frame> {
         // Destructors must not see the frame.
         tstate.set_current_frame(Some(caller));
         frames::clear_and_pop(tstate, frame);
+        if trampolines::is_trampoline(caller) {
+            return Some(trampolines::unwind(tstate, caller));
+        }
         (*caller.as_ptr()).return_offset = 0;
         if !caller.is_entry() {
-            return Some(caller);
+            return Some((caller, caller.instr()));
         }
         tstate.set_current_frame(caller.previous());
         frames::restore_executor(tstate, caller);

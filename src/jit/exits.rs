@@ -12,11 +12,12 @@ use core::ptr::NonNull;
 use cranelift_codegen::ir::Value;
 
 use super::quiet;
+use super::state::{is_counted, is_trampoline};
 use super::values::Class;
 use crate::bytecode::{micro_op, thresholds};
 use crate::host::object::is_exact;
 use crate::host::{Code, CodeUnit, Frame, PyObject, StackRef, ThreadState, ffi, numbers, refcount};
-use crate::ops::calls::init_cleanup;
+use crate::ops::trampolines;
 use crate::tier2::Uop;
 use crate::tier2::compiled::{self, Link, MAX_SPILLED, Machine, Next, Product, Wanted};
 use crate::tier2::executor::{Executor, SideExit};
@@ -456,9 +457,13 @@ unsafe fn frame_of(
             }
             ExitPlace::Virtual { function } => {
                 let code = described.code.expect("a frame that has to be made has code");
-                let frame = if code == init_cleanup() {
+                let frame = if is_trampoline(code) {
                     let previous = previous.expect("a trampoline has a caller");
-                    Frame::push_trampoline_unchecked(tstate, code, 0, previous)
+                    if is_counted(code) {
+                        Frame::push_trampoline_unchecked(tstate, code, 0, previous)
+                    } else {
+                        trampolines::push(tstate, 0, previous)
+                    }
                 } else {
                     let function = held[usize::from(function)].take(machine);
                     let frame = tstate.take_stack_space((*code.as_ptr()).co_framesize as usize);
@@ -466,7 +471,9 @@ unsafe fn frame_of(
                     frame.initialize(tstate, function, core::ptr::null_mut(), code, locals, previous);
                     frame
                 };
-                tstate.enter_python_call();
+                if is_counted(code) {
+                    tstate.enter_python_call();
+                }
                 (frame, frame.stack_base())
             }
         };

@@ -7,10 +7,9 @@ use cranelift_codegen::ir::types::{I8, I16, I32, I64};
 use cranelift_codegen::ir::{InstBuilder, Value};
 
 use super::lower::{Lowered, Lowering, NULL, SLOT, TooLarge, UNCOUNTED, immortal, plain};
-use super::state::{FrameState, Place, Slot};
+use super::state::{FrameState, Place, Slot, is_counted, is_trampoline};
 use super::values::{Class, Id, Known, Reference};
 use crate::host::{ffi, refcount};
-use crate::ops::calls::init_cleanup;
 use crate::ops::metadata::{Effect, MicroOp};
 use crate::tier2::Uop;
 use crate::tier2::compiled::{MAX_OPERANDS, Machine, Next};
@@ -80,9 +79,19 @@ impl Lowering<'_> {
         self.store(end, self.tstate, offset_of!(ffi::PyThreadState, datastack_top));
         let callee = self.b.ins().band_imm_s(function_bits, !UNCOUNTED);
         let zero = self.constant(0);
-        let (builtins, globals, executable) = if code == init_cleanup() {
+        let (builtins, globals, executable) = if is_trampoline(code) {
             // It has no function, and its code is immortal.
-            (zero, zero, self.constant(immortal(code.object())))
+            let executable = self.constant(immortal(code.object()));
+            if is_counted(code) {
+                (zero, zero, executable)
+            } else {
+                // The namespaces of the frame below.
+                (
+                    self.load(I64, previous, offset_of!(Fields, f_builtins)),
+                    self.load(I64, previous, offset_of!(Fields, f_globals)),
+                    executable,
+                )
+            }
         } else {
             let object = self.constant(code.as_ptr().addr() as u64);
             (
@@ -107,7 +116,9 @@ impl Lowering<'_> {
         self.store(owner, frame, offset_of!(Fields, owner));
         let not_visited = self.b.ins().iconst(I8, 0);
         self.store(not_visited, frame, offset_of!(Fields, visited));
-        self.count_calls(-1);
+        if is_counted(code) {
+            self.count_calls(-1);
+        }
 
         let described = &mut self.state.frames[index];
         described.place = Place::Memory(frame);

@@ -5,6 +5,7 @@ use crate::host::dict::InlineValues;
 use crate::host::object::{size, type_of};
 use crate::host::slot::Slot;
 use crate::host::{Frame, PyObject, StackRef, ThreadState, ffi, numbers, refcount};
+use crate::ops::trampolines;
 
 /// Makes a float. The process ends if there is no memory.
 ///
@@ -82,6 +83,40 @@ pub(super) unsafe extern "C" fn leave_frame(tstate: ThreadState, frame: Frame) -
         tstate.set_current_frame(Some(caller));
         frames::clear_and_pop(tstate, frame);
         tstate.current_frame().unwrap_unchecked()
+    }
+}
+
+/// Leaves the trampoline of an operator, whose result is taken. Returns the frame below, which is current now.
+///
+/// # Safety
+/// As for [`leave_frame`].
+pub(super) unsafe extern "C" fn leave_trampoline(tstate: ThreadState, frame: Frame) -> Frame {
+    // SAFETY: the trampoline is current, and has the operands of a BINARY_OP (caller).
+    unsafe { leave_trampoline_with::<{ trampolines::OPERATOR }>(tstate, frame) }
+}
+
+/// The same for the trampoline of a STORE_SUBSCR.
+///
+/// # Safety
+/// As for [`leave_frame`].
+pub(super) unsafe extern "C" fn leave_store_trampoline(tstate: ThreadState, frame: Frame) -> Frame {
+    // SAFETY: the trampoline is current, and has the operands of a STORE_SUBSCR (caller).
+    unsafe { leave_trampoline_with::<{ trampolines::STORE }>(tstate, frame) }
+}
+
+/// # Safety
+/// As for [`leave_frame`]; the frame is a trampoline with N operands.
+unsafe fn leave_trampoline_with<const N: usize>(tstate: ThreadState, frame: Frame) -> Frame {
+    // SAFETY: the trampoline is not linked any more when the operands are released.
+    unsafe {
+        let (mut operands, caller) = trampolines::take_off::<N>(tstate, frame);
+        if N == trampolines::STORE {
+            operands.reverse();
+        }
+        for operand in operands {
+            operand.close();
+        }
+        caller
     }
 }
 

@@ -4,9 +4,21 @@ use cranelift_codegen::ir::Value;
 
 use super::values::{Id, Known, Number, Reference, Values};
 use crate::host::{Code, ffi};
+use crate::ops::calls::init_cleanup;
+use crate::ops::trampolines;
 
 /// The most slots that are stored in line where the code leaves.
 const MAX_STORES: usize = 6;
+
+/// Whether it is the code of a trampoline, which has no function.
+pub(super) fn is_trampoline(code: Code) -> bool {
+    code == init_cleanup() || code == trampolines::code()
+}
+
+/// Whether the recursion limit counts the frames of this code.
+pub(super) fn is_counted(code: Code) -> bool {
+    code != trampolines::code()
+}
 
 /// A variable or a place on the stack.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -2,6 +2,8 @@
 
 use super::{operators, tables};
 use crate::engine::{BytecodeEngine, BytecodeOp, Engine, Exit, Kept, NextStore, Op, PushedOrStored, Settled};
+#[cfg(not(py_gil_disabled))]
+use crate::host::object::has_feature;
 use crate::host::object::{float_value, long_compact_value, long_tag};
 use crate::host::{PyObject, StackRef, ThreadState, ffi, numbers, refcount, small_int};
 use crate::seams;
@@ -10,6 +12,8 @@ use super::adaptive::specializing;
 use super::exact::{Exact, close_exact, settle_exact, settle_exact_object, topmost};
 use super::guards::guard;
 use super::subscripts::item_of;
+#[cfg(not(py_gil_disabled))]
+use super::trampolines;
 
 specializing! {
     specialize_binary_op: BINARY_OP = |e| {
@@ -18,7 +22,7 @@ specializing! {
     }
 }
 
-/// `left op right` with the operator's generic function.
+/// `left op right` with the operator's generic function. If that calls a Python function, tier 1 enters its frame instead.
 ///
 /// # Safety
 /// As [`crate::engine`] says for every micro-op.
@@ -34,6 +38,16 @@ pub(crate) unsafe fn binary_op<E: Engine>(e: &mut E, [left, right]: [StackRef; 2
             match operators::of_numbers(e.tstate(), e.oparg(), left.object(), right.object()) {
                 Some(result) => result,
                 None => {
+                    #[cfg(not(py_gil_disabled))]
+                    if E::ENTERS_METHODS
+                        && [left, right]
+                            .iter()
+                            .any(|operand| has_feature(operand.object(), ffi::Py_TPFLAGS_HEAPTYPE))
+                        && e.is_warm()
+                        && let Some(entered) = trampolines::enter_operator(e)
+                    {
+                        return entered;
+                    }
                     let operator = *tables::BINARY_OPERATORS.get_unchecked(e.oparg());
                     operator(left.object(), right.object())
                 }

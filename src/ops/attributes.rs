@@ -32,6 +32,20 @@ pub(crate) unsafe fn guard_type_version<E: Engine>(
     unsafe { guard(type_has_version(owner.type_(), version)) }
 }
 
+/// The type of the value below the topmost one has this version.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op.
+#[inline(always)]
+pub(crate) unsafe fn guard_nos_type_version<E: Engine>(
+    _e: &mut E,
+    version: TypeVersion,
+    Kept([value, _]): Kept<[StackRef; 2]>,
+) -> Op {
+    // SAFETY: the value is live, and so is its type.
+    unsafe { guard(type_has_version(type_of(value.object()), version)) }
+}
+
 /// Like [`guard_type_version`], and locks the owner for the rest of the instruction.
 ///
 /// # Safety

@@ -28,21 +28,6 @@ pub(crate) unsafe fn cache<E: Engine>(_e: &mut E, []: [StackRef; 0]) -> Op {
     unsafe { ffi::_Py_FatalErrorFunc(c"_PyEval_EvalFrameDefault".as_ptr(), c"Executing a cache.".as_ptr()) }
 }
 
-/// An opcode that the compiler never emits.
-///
-/// # Safety
-/// As [`crate::engine`] says for every micro-op.
-#[inline(always)]
-pub(crate) unsafe fn reserved<E: Engine>(_e: &mut E, []: [StackRef; 0]) -> Op {
-    // SAFETY: both arguments are C strings, and the function does not return.
-    unsafe {
-        ffi::_Py_FatalErrorFunc(
-            c"_PyEval_EvalFrameDefault".as_ptr(),
-            c"Executing RESERVED instruction.".as_ptr(),
-        )
-    }
-}
-
 /// Runs the next instruction. Its argument gets this instruction's argument as its higher bits.
 ///
 /// # Safety
@@ -63,6 +48,11 @@ pub(crate) unsafe fn extended_arg<E: BytecodeEngine>(e: &mut E, []: [StackRef; 0
 /// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
 pub(crate) unsafe fn check_periodic<E: Engine>(e: &mut E, []: [StackRef; 0]) -> Op {
+    #[cfg(not(py_gil_disabled))]
+    if E::ENTERS_METHODS && e.take_frame().is_some() {
+        // The instruction has called a function, which makes this check when it begins.
+        return Ok([]);
+    }
     // SAFETY: the thread is attached. The frame is published before a request is handled.
     unsafe {
         e.tstate().quiescent();

@@ -153,11 +153,11 @@ pub(super) unsafe fn enter_frame<E: Engine, T>(e: &mut E, frame: Frame) -> Bytec
 /// The thread is attached. `frame` is complete, and the engine's frame is its previous one, or the previous
 /// one of the trampoline below it. Every slot below the engine's stack pointer holds a live reference.
 #[inline(always)]
-unsafe fn link<E: Engine>(e: &mut E, frame: Frame) {
+pub(super) unsafe fn link<E: Engine>(e: &mut E, frame: Frame) {
     // SAFETY: both frames are live, and `frame` has an instruction and an empty stack (caller).
     unsafe {
         e.publish();
-        // The frame of `__init__` has a trampoline frame below it, which returns the instance.
+        // The frame of a special method may have a trampoline frame below it.
         debug_assert!(frame.caller() == e.frame() || frame.caller().caller() == e.frame());
         e.tstate().set_current_frame(Some(frame));
         e.switch_frame(frame, frame.instr());

@@ -38,6 +38,7 @@ pub(crate) mod subscripts;
 mod super_attributes;
 pub(crate) mod tables;
 mod traces;
+pub(crate) mod trampolines;
 pub(crate) mod unbound;
 pub(crate) mod unpacking;
 
@@ -59,4 +60,7 @@ pub(crate) use special_methods::*;
 pub(crate) use subscripts::*;
 pub(crate) use super_attributes::*;
 pub(crate) use traces::*;
+pub(crate) use trampolines::{
+    create_operator_frames, create_store_subscr_frames, reserved, return_operator, return_store_subscr,
+};
 pub(crate) use unpacking::*;

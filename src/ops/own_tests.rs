@@ -6,12 +6,13 @@ use core::ffi::c_int;
 use core::mem::zeroed;
 use core::ptr::null_mut;
 
-use crate::engine::{Engine, Exit, Exits, Inputs, Outputs, TraceExit, run, run_with};
+use crate::engine::{Engine, Exit, Exits, Inputs, Op, Outputs, TraceExit, run, run_with};
 use crate::host::object::static_head;
 use crate::host::versions::FunctionVersion;
-use crate::host::{CodeUnit, Frame, PyObject, PyTypeObject, StackRef, ThreadState, ffi};
+use crate::host::{CodeUnit, Frame, PyObject, PyTypeObject, StackRef, ThreadState, TypeVersion, ffi};
 use crate::interp::Tier1;
 use crate::ops;
+use crate::ops::trampolines::{self, Ending, OperatorFrames};
 
 // --- a host ------------------------------------------------------------------------------------
 
@@ -39,7 +40,7 @@ macro_rules! not_called {
 not_called! {
     PyErr_Format PyErr_GetRaisedException PyErr_GivenExceptionMatches PyErr_SetRaisedException PyLong_FromSsize_t
     PyObject_VectorcallMethod _PyErr_Clear _PyErr_SetRaisedException _PyEval_StartTheWorld _PyEval_StopTheWorld
-    _PyObject_MakeTpCall _PyObject_NextNotImplemented _Py_CheckFunctionResult
+    _PyObject_MakeTpCall _PyObject_NextNotImplemented _PyThreadState_PopFrame _Py_CheckFunctionResult
 }
 
 /// Objects of which only the address matters here.
@@ -59,6 +60,7 @@ objects! {
     PyExc_SystemError: *mut PyObject;
     PyExc_TypeError: *mut PyObject;
     PyExc_ValueError: *mut PyObject;
+    _Py_NotImplementedStruct: PyObject;
     _PyOpcode_Caches: [u8; 256];
     _PyOpcode_Deopt: [u8; 256];
 }
@@ -364,4 +366,231 @@ fn the_callable_of_a_call_with_a_tuple_is_checked() {
     assert_eq!(end(make(9)), Ok(()));
     assert_eq!(end(make(10)), Err(Exit::Deopt));
     assert_eq!(end(iterator(None)), Err(Exit::Deopt));
+}
+
+// --- special methods ---------------------------------------------------------------------------
+
+/// A type with this version.
+fn versioned_type(version: u32) -> *mut PyTypeObject {
+    // SAFETY: integers and nullable pointers.
+    let mut type_: PyTypeObject = unsafe { zeroed() };
+    type_.tp_version_tag = version;
+    type_.ob_base.ob_base = static_head(null_mut());
+    Box::leak(Box::new(type_))
+}
+
+fn instance(type_: *mut PyTypeObject) -> StackRef {
+    // SAFETY: integers and a pointer.
+    reference(object(|| unsafe { zeroed::<PyObject>() }, type_))
+}
+
+#[test]
+fn the_type_of_the_left_operand_is_checked() {
+    let mut host = Host::new();
+    let [left, right] = [5, 6].map(|version| instance(versioned_type(version)));
+    let mut end = |version| {
+        let version = TypeVersion::new(version).expect("a version");
+        host.run_with(&[left, right], version, ops::guard_nos_type_version)
+    };
+    assert_eq!(end(5), Ok(()));
+    assert_eq!(end(6), Err(Exit::Deopt));
+}
+
+#[test]
+fn an_object_that_is_called_becomes_the_first_argument() {
+    let mut host = Host::new();
+    let callable = instance(versioned_type(5));
+    let argument = StackRef::none();
+    let function = instance(versioned_type(6)).object();
+    let mut end = |version, receiver| {
+        let operands = (TypeVersion::new(version).expect("a version"), function);
+        host.with_engine(&[callable, receiver, argument], |e| {
+            // SAFETY: these are the operands of a CALL with one argument.
+            unsafe { run_with(e, operands, ops::expand_instance) }
+        })
+    };
+    let unchanged = (Err(Exit::Deopt), vec![callable, StackRef::NULL, argument]);
+    assert_eq!(end(6, StackRef::NULL), unchanged);
+    assert_eq!(end(5, argument), (Err(Exit::Deopt), vec![callable, argument, argument]));
+    let (result, stack) = end(5, StackRef::NULL);
+    assert_eq!(result, Ok(()));
+    assert_eq!(
+        stack.iter().map(|value| value.object()).collect::<Vec<_>>(),
+        [function, callable.object(), argument.object()]
+    );
+    assert_eq!(references(function), 4);
+}
+
+/// A host that calls a method: the data stack, and the function with that many parameters.
+struct Caller {
+    host: Host,
+    _data: Box<[usize; 256]>,
+    _chunk: Box<ffi::_PyStackChunk>,
+    stack: Box<[StackRef; 4]>,
+    function: *mut PyObject,
+}
+
+impl Caller {
+    fn new(parameters: i32) -> Caller {
+        let mut host = Host::new();
+        let mut data = Box::new([0; 256]);
+        // SAFETY: integers and pointers.
+        let mut chunk: Box<ffi::_PyStackChunk> = Box::new(unsafe { zeroed() });
+        host.tstate.datastack_chunk = &raw mut *chunk;
+        host.tstate.datastack_top = data.as_mut_ptr().cast();
+        host.tstate.current_frame = &raw mut *host.frame;
+        host.frame.f_executable = host.code_reference();
+        // SAFETY: integers and pointers.
+        let mut code: ffi::PyCodeObject = unsafe { zeroed() };
+        (code.co_argcount, code.co_nlocalsplus) = (parameters, parameters);
+        code.co_framesize = parameters + crate::host::frame::SPECIALS_SIZE as i32;
+        let code = object(|| code, null_mut());
+        // SAFETY: as above.
+        let mut function: ffi::PyFunctionObject = unsafe { zeroed() };
+        function.func_code = code;
+        let function = object(|| function, &raw mut ffi::PyFunction_Type);
+        Caller { host, _data: data, _chunk: chunk, stack: Box::new([StackRef::NULL; 4]), function }
+    }
+
+    fn frame(&mut self) -> Frame {
+        // SAFETY: the host has a frame.
+        unsafe { Frame::from_ptr(&raw mut *self.host.frame) }
+    }
+
+    /// Runs a micro-op that makes frames for these operands. Returns the method's frame.
+    fn calls<A, I: Inputs, O: Outputs<Tier1>>(
+        &mut self,
+        values: &[StackRef],
+        operands: A,
+        micro_op: unsafe fn(&mut Tier1, A, I) -> Op<O>,
+    ) -> Frame {
+        self.stack[..values.len()].copy_from_slice(values);
+        let frame = self.frame();
+        // SAFETY: frame, thread state and bytecode are those of the host, and these are the operands of the micro-op.
+        unsafe {
+            let sp = self.stack.as_mut_ptr().add(values.len());
+            let tstate = ThreadState::from_ptr(&raw mut *self.host.tstate);
+            let mut e = Tier1::begin(frame, sp, tstate, self.host.instr(0), 0, 1);
+            assert!(run_with(&mut e, operands, micro_op).is_ok());
+            assert_eq!(e.sp(), self.stack.as_mut_ptr());
+            frame.set_stack_pointer(e.sp());
+            e.take_frame().expect("a frame")
+        }
+    }
+
+    /// Runs what ends the trampoline `below`, with this result. Returns whether that succeeds, and what is on the stack of the
+    /// frame that is current then.
+    fn ends<X>(
+        &mut self,
+        below: Frame,
+        result: StackRef,
+        micro_op: impl FnOnce(&mut Tier1) -> Result<(), X>,
+    ) -> (Result<(), X>, Vec<StackRef>) {
+        // SAFETY: the trampoline has room for the result. It is at an instruction of its bytecode.
+        unsafe {
+            let tstate = ThreadState::from_ptr(&raw mut *self.host.tstate);
+            tstate.set_current_frame(Some(below));
+            let sp = below.stack_pointer();
+            *sp = result;
+            let (_, ending) = below.instr().decode();
+            let mut e = Tier1::begin(below, sp.add(1), tstate, below.instr(), ending, 1);
+            let end = micro_op(&mut e);
+            let base = if e.frame() == below { below.local_slot(0) } else { self.stack.as_mut_ptr() };
+            let depth = e.sp().offset_from_unsigned(base);
+            below.set_stack_pointer(sp);
+            (end, (0..depth).map(|index| *base.add(index)).collect())
+        }
+    }
+}
+
+impl Caller {
+    /// Takes off the method's frame, and then the trampoline below it. The instruction has so many units.
+    fn unwinds(&mut self, frame: Frame, units: usize, on_stack: &[StackRef]) {
+        // SAFETY: the trampoline is the last frame on the data stack once the method's is gone.
+        unsafe {
+            let tstate = ThreadState::from_ptr(&raw mut *self.host.tstate);
+            let below = frame.caller();
+            tstate.pop_frame(frame);
+            let (back, next) = trampolines::unwind(tstate, below);
+            assert_eq!((back, next), (self.frame(), self.host.instr(units)));
+            assert_eq!(back.stack_pointer(), self.stack.as_mut_ptr().add(on_stack.len()));
+            assert_eq!(self.stack[..on_stack.len()], *on_stack);
+            assert_eq!(self.host.frame.return_offset, 0);
+        }
+    }
+}
+
+#[test]
+fn a_trampoline_keeps_the_operands_until_the_method_returns() {
+    for (is_reflected, ending) in [(false, Ending::Operator), (true, Ending::OperatorThenRight)] {
+        let mut caller = Caller::new(2);
+        let [left, right] = [5, 6].map(|version| instance(versioned_type(version)));
+        let frames = OperatorFrames { is_reflected, ending };
+        let operands = (caller.function, frames.to_operand() as *mut PyObject);
+        let frame = caller.calls(&[left, right], operands, ops::create_operator_frames);
+        // SAFETY: the frames are live.
+        let below = unsafe {
+            let arguments = [0, 1].map(|index| frame.local(index).object());
+            let expected = if is_reflected { [right, left] } else { [left, right] };
+            assert_eq!(arguments, expected.map(StackRef::object));
+            let below = frame.caller();
+            assert!(trampolines::is_trampoline(below) && below.is_incomplete());
+            assert_eq!(below.caller(), caller.frame());
+            assert_eq!(OperatorFrames::of(below, frame), frames);
+            assert_eq!([below.local(0), below.local(1)], [left, right]);
+            below
+        };
+        assert_eq!(references(caller.function), 4);
+        assert_eq!([left, right].map(|operand| references(operand.object())), [4, 4]);
+        assert_eq!(caller.host.frame.return_offset, 6);
+
+        let refused = reference(trampolines::not_implemented());
+        // SAFETY: the engine is in the trampoline, with the result on its stack.
+        let returns = |e: &mut Tier1| unsafe { run(e, ops::return_operator) };
+        assert_eq!(caller.ends(below, refused, returns), (Err(Exit::Deopt), vec![left, right, refused]));
+        let result = StackRef::none();
+        assert_eq!(caller.ends(below, result, returns), (Ok(()), vec![result]));
+        let frame = caller.frame().as_ptr();
+        assert_eq!(caller.host.tstate.current_frame, frame);
+        assert_eq!(caller.host.tstate.datastack_top, below.as_ptr().cast());
+    }
+}
+
+#[test]
+fn a_trampoline_drops_the_result_of_an_assignment() {
+    let mut caller = Caller::new(3);
+    let operands @ [value, container, key] = [5, 6, 7].map(|version| instance(versioned_type(version)));
+    let function = caller.function;
+    let frame = caller.calls(&operands, function, ops::create_store_subscr_frames);
+    // SAFETY: the frames are live.
+    let below = unsafe {
+        assert_eq!(
+            [0, 1, 2].map(|index| frame.local(index).object()),
+            [container, key, value].map(StackRef::object)
+        );
+        frame.caller()
+    };
+    assert_eq!(caller.host.frame.return_offset, 2);
+    // SAFETY: the engine is in the trampoline, with the result on its stack.
+    let end = caller.ends(below, StackRef::none(), |e| unsafe { run(e, ops::return_store_subscr) });
+    assert_eq!(end, (Ok(()), vec![]));
+    let frame = caller.frame().as_ptr();
+    assert_eq!(caller.host.tstate.current_frame, frame);
+}
+
+#[test]
+fn operands_are_where_the_host_leaves_them_if_a_method_raises() {
+    let mut caller = Caller::new(2);
+    let operands = [5, 6].map(|version| instance(versioned_type(version)));
+    let frames = OperatorFrames { is_reflected: false, ending: Ending::Operator };
+    let function = caller.function;
+    let operator = (function, frames.to_operand() as *mut PyObject);
+    let frame = caller.calls(&operands, operator, ops::create_operator_frames);
+    caller.unwinds(frame, 6, &operands);
+
+    let mut caller = Caller::new(3);
+    let operands = [5, 6, 7].map(|version| instance(versioned_type(version)));
+    let function = caller.function;
+    let frame = caller.calls(&operands, function, ops::create_store_subscr_frames);
+    caller.unwinds(frame, 2, &[]);
 }

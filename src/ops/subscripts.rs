@@ -4,11 +4,15 @@ use super::adaptive::specializing;
 use super::exact::{Exact, close_exact, topmost};
 use super::frames::set_return_offset;
 use super::guards::guard;
+#[cfg(not(py_gil_disabled))]
+use super::trampolines;
 use crate::bytecode::metadata;
 use crate::engine::{BytecodeEngine, BytecodeOp, Engine, Exit, Kept, Op, Settled};
 use crate::host::dict::Dict;
 use crate::host::dict_lookup::Lookup;
 use crate::host::function::Function;
+#[cfg(not(py_gil_disabled))]
+use crate::host::object::has_feature;
 use crate::host::object::{is_exact, list_items, long_compact_value, long_is_compact};
 use crate::host::object::{long_is_non_negative_compact, size, tuple_item, tuple_size};
 use crate::host::object::{type_flags, type_of};
@@ -445,7 +449,7 @@ specializing! {
     specialize_store_subscr: STORE_SUBSCR = |e| seams::specialize::store_subscr(e.peek(2), e.peek(1), e.this_instr())
 }
 
-/// `container[key] = value`.
+/// `container[key] = value`. If that calls a Python function, tier 1 enters its frame instead.
 ///
 /// # Safety
 /// As [`crate::engine`] says for every micro-op.
@@ -457,6 +461,14 @@ pub(crate) unsafe fn store_subscr<E: Engine>(
     // SAFETY: the inputs are live and owned by this micro-op.
     unsafe {
         e.publish();
+        #[cfg(not(py_gil_disabled))]
+        if E::ENTERS_METHODS
+            && has_feature(container.object(), ffi::Py_TPFLAGS_HEAPTYPE)
+            && e.is_warm()
+            && let Some(entered) = trampolines::enter_store_subscr(e)
+        {
+            return entered;
+        }
         let status = set_item(container.object(), key.object(), value.object());
         e.settle_status(topmost::<E, 3>(e), status)
     }

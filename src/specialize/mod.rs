@@ -6,8 +6,8 @@
 //! - `exports`: the C symbols. The micro-ops `specialize_*` of `ops` call these through [`crate::seams`] when
 //!   the counter of an instruction triggers, and the host calls `_PyCode_Quicken` when it creates bytecode
 //!   ([`quicken`]).
-//! - `ops`, directly: [`resume`], [`load_const`] and [`jump_backward`], which are parts of `ceval.o`, and `side_cache`,
-//!   which the host does not have.
+//! - `ops`, directly: [`resume`], [`load_const`] and [`jump_backward`], which are parts of `ceval.o`; `side_cache` and
+//!   `special_methods`, which the host does not have.
 //! - `instrument` and `tlbc`, directly: the counters of [`quicken`].
 //!
 //! There is a file per family of instructions. In each, `decide` returns the [`Form`] for the operands, or
@@ -53,7 +53,10 @@ pub(crate) mod load_attr;
 pub(crate) mod load_const;
 pub(crate) mod load_global;
 pub(crate) mod load_super_attr;
+#[cfg(not(py_gil_disabled))]
+mod method_table;
 mod operand_types;
+pub(crate) mod operator;
 #[cfg(not(py_gil_disabled))]
 mod place;
 mod python_function;
@@ -63,6 +66,8 @@ pub(crate) mod resume;
 pub(crate) mod send;
 #[cfg(not(py_gil_disabled))]
 pub(crate) mod side_cache;
+#[cfg(not(py_gil_disabled))]
+pub(crate) mod special_methods;
 pub(crate) mod store_attr;
 pub(crate) mod store_subscr;
 pub(crate) mod to_bool;

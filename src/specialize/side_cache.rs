@@ -13,6 +13,7 @@ use core::ffi::c_void;
 use core::ptr::null_mut;
 use core::sync::atomic::{AtomicI64, AtomicPtr, Ordering};
 
+use super::method_table::Methods;
 use super::place::{Place, method_behind};
 use super::{Decision, descriptor, load_attr, store_attr};
 use crate::host::object::{has_feature, type_of, type_version};
@@ -245,6 +246,26 @@ struct Table {
     /// The number of the interpreter.
     interp: i64,
     entries: [Entry; ENTRIES],
+    methods: Methods,
+}
+
+/// The special methods that the thread's interpreter has found, if it has a table.
+///
+/// # Safety
+/// The thread is attached, and `tstate` is its state.
+#[inline(always)]
+pub(super) unsafe fn methods(tstate: ThreadState) -> Option<*mut Methods> {
+    // SAFETY: the thread is attached (caller). The table lives as long as the interpreter.
+    unsafe { Table::of(tstate).map(|table| &raw mut (*table).methods) }
+}
+
+/// [`methods`], in a new table if there is none.
+///
+/// # Safety
+/// As for [`methods`]; no exception is set.
+pub(super) unsafe fn methods_or_new(tstate: ThreadState) -> Option<*mut Methods> {
+    // SAFETY: the thread is attached (caller). The table lives as long as the interpreter.
+    unsafe { Table::of(tstate).or_else(|| Table::new(tstate)).map(|table| &raw mut (*table).methods) }
 }
 
 impl Table {

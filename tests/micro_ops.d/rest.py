@@ -408,3 +408,25 @@ def attributes_in_a_dict():
         holder.other = i
         del holder.other
     assert total == 1 + sum(range(ROUNDS - 1))
+
+
+@repeat
+def special_methods():
+    class Number:
+        def __init__(self, value):
+            self.value = value
+
+        def __add__(self, other):
+            return self.value + other.value
+
+        def __setitem__(self, key, value):
+            self.value = key + value
+
+        def __call__(self, value):
+            return self.value - value
+
+    number, other, total = Number(1), Number(2), 0
+    for i in range(ROUNDS):
+        total += (number + other) + other(i)
+        other[i] = 1
+    assert total > 0

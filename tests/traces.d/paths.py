@@ -17,7 +17,8 @@ RESUME = opmap["RESUME"]
 
 OWN = {"_GUARD_RETURNS_TO", "_GUARD_YIELDS_TO", "_GUARD_TOS_GENERATOR_AT", "_GUARD_NOS_GENERATOR_AT", "_PY_FRAME_EX",
        "_CALL_FUNCTION_EX_NON_PY", "_GUARD_EXHAUSTED_LIST", "_GUARD_EXHAUSTED_TUPLE", "_GUARD_EXHAUSTED_RANGE",
-       "_FOR_ITER_EXHAUSTED", "_SEND_YIELDS", "_SEND_RETURNS"}
+       "_FOR_ITER_EXHAUSTED", "_SEND_YIELDS", "_SEND_RETURNS", "_CREATE_OPERATOR_FRAMES", "_RETURN_OPERATOR",
+       "_CREATE_STORE_SUBSCR_FRAMES", "_RETURN_STORE_SUBSCR", "_EXPAND_INSTANCE"}
 
 
 # --- what traces look like ----------------------------------------------------------------------
@@ -324,6 +325,86 @@ def items(rounds):
 
 print("items", items(ROUNDS))
 goes_around("items", items, "_BINARY_OP_SUBSCR_INIT_CALL", "_PUSH_FRAME", "_RETURN_VALUE", frames=1)
+
+
+class Vector:
+    def __init__(self, x):
+        self.x = x
+
+    def __add__(self, other):
+        return Vector(self.x + other.x)
+
+    def __mul__(self, factor):
+        return NotImplemented if isinstance(factor, str) else self.x * factor
+
+    def __rmul__(self, factor):
+        return factor * self.x
+
+    def __matmul__(self, other):
+        return NotImplemented
+
+    def __rmatmul__(self, other):
+        return self.x
+
+    def __setitem__(self, key, value):
+        self.x = value + key
+
+    def __call__(self, a, b=2):
+        return self.x + a + b
+
+
+class Accepts:
+    def __rmatmul__(self, other):
+        return other.x
+
+
+def operators(rounds):
+    result, step = Vector(0), Vector(1)
+    for i in range(rounds):
+        result += step + step
+        result = result + Vector(2 * step)
+    return result.x, step * 2.5
+
+
+print("operators", operators(ROUNDS))
+goes_around("operators", operators, *["_CREATE_OPERATOR_FRAMES", "_PUSH_FRAME", "_RETURN_OPERATOR"] * 4, frames=8)
+
+
+def refused(rounds):
+    result, step, other = 0, Vector(1), Accepts()
+    for i in range(rounds):
+        try:
+            result += step @ other
+            result += step @ step
+        except TypeError as error:
+            last = str(error)
+    return result, last
+
+
+print("refused operators", refused(ROUNDS))
+
+
+def assigned_items(rounds):
+    vector = Vector(0)
+    for i in range(rounds):
+        vector[i] = 3
+    return vector.x
+
+
+print("assigned items", assigned_items(ROUNDS))
+goes_around("assigned items", assigned_items, "_GUARD_NOS_TYPE_VERSION", "_CREATE_STORE_SUBSCR_FRAMES", "_PUSH_FRAME",
+            "_RETURN_STORE_SUBSCR", frames=1)
+
+
+def called_instances(rounds):
+    result, vector = 0, Vector(1)
+    for i in range(rounds):
+        result += vector(i) + vector(i, 3)
+    return result
+
+
+print("called instances", called_instances(ROUNDS))
+goes_around("called instances", called_instances, *["_EXPAND_INSTANCE", "_PUSH_FRAME", "_RETURN_VALUE"] * 2, frames=2)
 
 
 def methods(rounds):

@@ -38,10 +38,9 @@ impl Lowering<'_> {
         self.guard(holds, how)
     }
 
-    // --- guards on the owner, the topmost value ------------------------------------------------
-
-    pub(in crate::jit) fn guard_type_version(&mut self, version: u64) -> Lowered {
-        let id = self.peek(1);
+    /// The type of the value `depth` places below the top has this version, or the code leaves.
+    pub(in crate::jit) fn guard_type_version(&mut self, depth: usize, version: u64) -> Lowered {
+        let id = self.peek(depth);
         self.guard_version_of(id, version as u32, self.word_of(FAILED))
     }
 
@@ -330,9 +329,11 @@ impl Lowering<'_> {
 /// The thread is attached.
 pub(in crate::jit) unsafe fn types_are_live(trace: &[Uop]) -> bool {
     trace.iter().all(|uop| match uop.number() {
-        micro_op::guard_type_version | micro_op::guard_type_version_and_lock | micro_op::check_attr_class => {
-            type_of_version(uop.operand0 as u32).is_some()
-        }
+        micro_op::guard_type_version
+        | micro_op::guard_type_version_and_lock
+        | micro_op::guard_nos_type_version
+        | micro_op::check_attr_class
+        | micro_op::expand_instance => type_of_version(uop.operand0 as u32).is_some(),
         _ => true,
     })
 }

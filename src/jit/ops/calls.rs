@@ -233,15 +233,22 @@ impl Lowering<'_> {
         let sp = self.stack_pointer();
         self.store(sp, caller, offset_of!(Fields, stackpointer));
         let frame = self.load(I64, sp, 0);
-        // `__init__` has a frame of its own below it, which returns the instance.
-        let is_init = self.trace[..self.at]
+        // Special methods have another frame below theirs.
+        let has_trampoline = self.trace[..self.at]
             .iter()
             .rev()
             .find(|uop| {
                 !matches!(uop.number(), micro_op::nop | micro_op::set_ip | micro_op::save_return_offset)
             })
-            .is_some_and(|uop| uop.number() == micro_op::create_init_frame);
-        if is_init {
+            .is_some_and(|uop| {
+                matches!(
+                    uop.number(),
+                    micro_op::create_init_frame
+                        | micro_op::create_operator_frames
+                        | micro_op::create_store_subscr_frames
+                )
+            });
+        if has_trampoline {
             let below = self.load(I64, frame, offset_of!(Fields, previous));
             let sp = self.load(I64, below, offset_of!(Fields, stackpointer));
             self.state.frames.push(FrameState::in_memory(below, sp));
@@ -261,7 +268,7 @@ impl Lowering<'_> {
     pub(in crate::jit) fn return_value(&mut self) -> Lowered {
         let value = self.pop();
         if self.state.frame().is_in_memory() {
-            return self.return_from_memory(value);
+            return self.return_from_memory(value, runtime::leave_frame as *const () as usize);
         }
         let frame = self.state.frames.pop().expect("there is a frame");
         self.inherited = self.inherited.min(self.state.frames.len());
@@ -277,16 +284,15 @@ impl Lowering<'_> {
         Ok(())
     }
 
-    /// The same for a frame in memory. Its variables are released as in tier 1.
-    fn return_from_memory(&mut self, value: Id) -> Lowered {
+    /// The same for a frame in memory. What it holds is released by this function, as in tier 1.
+    pub(in crate::jit) fn return_from_memory(&mut self, value: Id, leave: usize) -> Lowered {
         self.flush();
         self.own_returned(value);
         let frame = self.frame_in_memory().expect("the frame is in memory");
         let sp = self.stack_pointer();
         self.store(sp, frame, offset_of!(Fields, stackpointer));
         let arguments = [self.tstate, frame];
-        let function = runtime::leave_frame as *const () as usize;
-        let caller = self.call(function, &[I64, I64], Some(I64), &arguments).ok_or(TooLarge)?;
+        let caller = self.call(leave, &[I64, I64], Some(I64), &arguments).ok_or(TooLarge)?;
         self.state.forget_locals();
         self.state.forget_facts();
         self.is_valid = false;

@@ -207,7 +207,7 @@ impl Lowering<'_> {
 ///
 /// # Safety
 /// The code is live.
-unsafe fn takes(code: Code, count: usize) -> bool {
+pub(super) unsafe fn takes(code: Code, count: usize) -> bool {
     // SAFETY: the code is live (caller).
     unsafe {
         let code = code.as_ptr();

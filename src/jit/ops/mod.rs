@@ -10,6 +10,7 @@ mod instances;
 mod numbers;
 mod operators;
 mod stack;
+mod trampolines;
 
 use core::mem::offset_of;
 
@@ -70,6 +71,12 @@ impl Lowering<'_> {
             op::check_and_allocate_object if unsafe { self.allocate_instance(uop)? } => {}
             // SAFETY: as above.
             op::create_init_frame if unsafe { self.create_init_frame(oparg) } => {}
+            op::create_operator_frames | op::create_store_subscr_frames
+                // SAFETY: as above.
+                if unsafe { self.create_method_frames(uop) } => {}
+            op::return_operator => self.return_operator()?,
+            op::return_store_subscr => self.return_store_subscr()?,
+            op::expand_instance if self.types_are_live => self.expand_instance(uop)?,
             op::check_function => self.check_function(uop.operand0)?,
             op::exit_init_check => self.check_result_of_init()?,
             op::push_frame => {
@@ -212,8 +219,9 @@ impl Lowering<'_> {
     fn look_inside(&mut self, number: u16, uop: Uop) -> Lowered<bool> {
         match number {
             op::guard_type_version | op::guard_type_version_and_lock => {
-                self.guard_type_version(uop.operand0)?
+                self.guard_type_version(1, uop.operand0)?
             }
+            op::guard_nos_type_version => self.guard_type_version(2, uop.operand0)?,
             op::check_managed_object_has_values | op::guard_dorv_values_inst_attr_from_dict => {
                 self.guard_inline_values()?;
             }

@@ -20,12 +20,23 @@ pub(crate) use spread::*;
 
 use super::adaptive::specializing;
 use super::frames::{enter_frame, save_return_offset};
+#[cfg(not(py_gil_disabled))]
+use super::frames::{link, set_return_offset};
 use super::guards::guard;
+#[cfg(not(py_gil_disabled))]
+use crate::bytecode::metadata;
 use crate::calls::frames;
 use crate::engine::{BytecodeEngine, BytecodeOp, Engine, Exit, Kept, Op, Settled, Values};
+#[cfg(not(py_gil_disabled))]
+use crate::host::ffi;
 use crate::host::function::{Function, Method};
-use crate::host::{Frame, PyObject, StackRef};
+#[cfg(not(py_gil_disabled))]
+use crate::host::object::has_feature;
+use crate::host::object::{type_has_version, type_of};
+use crate::host::{Frame, PyObject, StackRef, TypeVersion};
 use crate::seams;
+#[cfg(not(py_gil_disabled))]
+use crate::specialize::special_methods;
 pub(crate) use operands::Operands;
 
 /// Specializes a CALL_KW if `KW`, otherwise a CALL.
@@ -172,6 +183,83 @@ unsafe fn finish<const KW: bool>(operands: Operands<KW>, result: *mut PyObject) 
     }
 }
 
+/// If the callable is an object whose class has a `__call__` in Python, and no `self` is there: makes it the first argument of
+/// that function. Returns whether it is so.
+///
+/// # Safety
+/// The thread is attached, the operands are on the engine's stack, and the instruction has a counter.
+#[cfg(not(py_gil_disabled))]
+#[inline(always)]
+unsafe fn expand_if_instance<E: Engine>(e: &E, operands: Operands<false>) -> bool {
+    // SAFETY: the operands are on the stack (caller), which is published. The class of the object keeps the function alive.
+    unsafe {
+        let callable = operands.callable();
+        let may_be =
+            !operands.has_self() && has_feature(callable.object(), ffi::Py_TPFLAGS_HEAPTYPE) && e.is_warm();
+        if !may_be {
+            return false;
+        }
+        e.publish();
+        let Some(function) = special_methods::of_call(e.tstate(), callable.object()) else { return false };
+        operands.set_self(callable);
+        operands.set_callable(StackRef::new(function.object()));
+        true
+    }
+}
+
+/// Goes over to the frame of the Python function that is called, if nothing is against it. The results of the micro-op that
+/// returns what this returns are those of the function; [`check_periodic`] finds the frame.
+///
+/// # Safety
+/// The thread is attached, and the operands are those of the CALL that the engine runs, on top of its stack.
+///
+/// [`check_periodic`]: super::check_periodic
+#[cfg(not(py_gil_disabled))]
+#[inline(always)]
+unsafe fn enter_function<E: Engine>(e: &mut E, operands: Operands<false>) -> Option<Op<Settled<1>>> {
+    // SAFETY: the operands are on top of the stack (caller), and dead after `make_frame`. For the engine it is as if they were on
+    // the stack of the new frame, so that it leaves one value too much there.
+    unsafe {
+        let function = inlinable(e, operands.callable())?;
+        if (*e.tstate().as_ptr()).py_recursion_remaining <= 1 {
+            return None;
+        }
+        let frame = match make_frame(e, operands, function) {
+            Ok(frame) => frame,
+            Err(exit) => return Some(Err(exit)),
+        };
+        let inputs = e.sp().offset_from_unsigned(operands.base());
+        e.set_sp(operands.base());
+        set_return_offset(e.frame(), const { 1 + metadata::CALL.cache_units() });
+        link(e, frame);
+        e.tstate().enter_python_call();
+        e.give_frame(frame);
+        e.set_sp(e.sp().add(inputs - 1));
+        Some(Ok(Settled::new()))
+    }
+}
+
+/// The callable is an object whose type has this version and a `__call__` in Python, and there is no `self`: makes it the first
+/// argument of that function.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op. The type of that version has the function in the second operand.
+#[inline(always)]
+pub(crate) unsafe fn expand_instance<E: Engine>(
+    _e: &mut E,
+    (version, function): (TypeVersion, *mut PyObject),
+    Kept(operands): Kept<Operands<false>>,
+) -> Op {
+    // SAFETY: the operands are on the stack. The type keeps the function alive (caller).
+    unsafe {
+        let callable = operands.callable();
+        guard(!operands.has_self() && type_has_version(type_of(callable.object()), version))?;
+        operands.set_self(callable);
+        operands.set_callable(StackRef::new(function));
+        Ok([])
+    }
+}
+
 /// Calls a callable of any kind: enters the frame of a Python function, and runs `vectorcall` for everything
 /// else.
 ///
@@ -211,7 +299,11 @@ pub(crate) unsafe fn do_call<E: BytecodeEngine>(
 ) -> BytecodeOp<Settled<1>> {
     // SAFETY: the operands are those of a CALL. `vectorcall` runs with the frame published and releases the
     // operands.
-    unsafe { call(e, operands, |e, operands| operands.vectorcall(e.tstate())) }
+    unsafe {
+        #[cfg(not(py_gil_disabled))]
+        expand_if_instance(e, operands);
+        call(e, operands, |e, operands| operands.vectorcall(e.tstate()))
+    }
 }
 
 /// [`do_call`] for a call with keywords.
@@ -281,14 +373,23 @@ unsafe fn call_out<E: Engine, const KW: bool>(e: &mut E, operands: Operands<KW>)
     }
 }
 
-/// Calls a callable that is not Python code.
+/// Calls a callable that is not Python code. If it is an object with a `__call__` in Python, tier 1 enters the frame of that.
 ///
 /// # Safety
 /// As [`crate::engine`] says for every micro-op. `check_is_not_py_callable` has run before.
 #[inline(always)]
 pub(crate) unsafe fn call_non_py_general<E: Engine>(e: &mut E, operands: Operands<false>) -> Op<Settled<1>> {
     // SAFETY: the operands are those of a CALL, and on top of the stack.
-    unsafe { call_out(e, operands) }
+    unsafe {
+        #[cfg(not(py_gil_disabled))]
+        if E::ENTERS_METHODS
+            && expand_if_instance(e, operands)
+            && let Some(entered) = enter_function(e, operands)
+        {
+            return entered;
+        }
+        call_out(e, operands)
+    }
 }
 
 /// [`call_non_py_general`] for a call with keywords.

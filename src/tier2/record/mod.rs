@@ -165,7 +165,8 @@ impl Recording {
                 self.translator.close();
                 return false;
             }
-            let Some(next) = Running::at(frame, instr) else { return false };
+            let Some(mut next) = Running::at(frame, instr) else { return false };
+            next.note_callable(sp);
             let end = if self.translator.is_at_end() {
                 Some(End::Recursion)
             } else {

@@ -46,7 +46,10 @@ pub(super) fn is_translatable(row: &Instruction) -> bool {
 
 /// Whether only bytecode has the step, and it becomes other micro-ops in a trace, depending on what it did.
 pub(super) fn depends_on_case(step: &Step) -> bool {
-    matches!(step, Step::Op { name: "do_call" | "do_call_kw" | "do_call_function_ex" | "send", .. })
+    matches!(
+        step,
+        Step::Op { name: "do_call" | "do_call_kw" | "do_call_function_ex" | "send" | "reserved", .. }
+    )
 }
 
 /// Whether a step of an instruction is a micro-op of traces, too, or has one in its place.
@@ -132,7 +135,7 @@ mod tests {
         let translatable: Table<bool> =
             rows.clone().map(|row| (row.name.to_owned(), is_translatable(row))).collect();
         // The host has no form of these; reval has one for each case.
-        let by_case = ["CALL", "CALL_KW", "CALL_FUNCTION_EX", "SEND"];
+        let by_case = ["CALL", "CALL_KW", "CALL_FUNCTION_EX", "SEND", "RESERVED"];
         let expanded = rows
             .map(|row| (row.name.to_owned(), host.contains_key(row.name) != by_case.contains(&row.name)))
             .collect();

@@ -2,6 +2,7 @@
 //! and where it led become guards.
 
 mod forms;
+mod methods;
 mod running;
 
 use arrayvec::ArrayVec;
@@ -16,15 +17,16 @@ use crate::bytecode::metadata::{Argument, Instruction, Step};
 use crate::bytecode::{micro_op, opcode};
 use crate::host::ffi;
 use crate::host::function::Function;
-use crate::host::{Code, CodeUnit, Frame, FunctionVersion, Owned, ThreadState};
+use crate::host::{Code, CodeUnit, Frame, FunctionVersion, Owned, PyObject, ThreadState};
 use crate::instrument::opcodes::is_instrumented;
 use crate::instrument::version;
+use crate::ops::trampolines::{self, Ending};
 use crate::seams;
 
 /// The most calls that a trace follows into each other.
 const MAX_CALLS: usize = 7;
-/// The most code objects that a trace runs through.
-const MAX_CODES: usize = 32;
+/// The most code objects that a trace runs through, and functions that it calls by their address.
+const MAX_KEPT: usize = 48;
 /// The most times that a trace enters a frame or returns to one.
 const MAX_FRAME_CHANGES: usize = 128;
 /// In the place of a version, for code that has none: no code has it.
@@ -121,12 +123,12 @@ pub(super) struct Translator {
     /// The calls that the trace has followed and not returned from.
     calls: usize,
     confidence: Confidence,
-    /// The code objects that the trace runs through. They stay alive until it is complete.
-    codes: ArrayVec<Owned, MAX_CODES>,
+    /// The code objects that the trace runs through, and functions in its operands. They stay alive until it is complete.
+    kept: ArrayVec<Owned, MAX_KEPT>,
     /// The functions that run behind micro-ops which enter frames: index and version.
     functions: ArrayVec<(u16, FunctionVersion), MAX_FRAME_CHANGES>,
     /// The code objects in which the trace has jumped back.
-    loops: ArrayVec<Code, MAX_CODES>,
+    loops: ArrayVec<Code, MAX_KEPT>,
     /// The last instruction was one behind which the trace ends.
     is_at_end: bool,
 }
@@ -145,7 +147,7 @@ impl Translator {
             last: start,
             calls: 0,
             confidence: Confidence::FULL,
-            codes: ArrayVec::new(),
+            kept: ArrayVec::new(),
             functions: ArrayVec::new(),
             loops: ArrayVec::new(),
             is_at_end: false,
@@ -208,14 +210,25 @@ impl Translator {
     /// # Safety
     /// The code is live, and the thread attached, also when the translator is dropped.
     unsafe fn pass_through(&mut self, code: Code) -> Result<(), End> {
-        if self.codes.iter().any(|known| known.as_ptr() == code.object()) {
-            return Ok(());
+        // SAFETY: the contract is the same.
+        if unsafe { self.keep(code.object())? } {
+            self.dependencies.add(code.as_ptr());
         }
-        // SAFETY: the code is live (caller).
-        let reference = unsafe { Owned::new_ref(code.object()) };
-        self.codes.try_push(reference).map_err(|_| End::TooLong)?;
-        self.dependencies.add(code.as_ptr());
         Ok(())
+    }
+
+    /// Keeps an object alive until the trace is complete. Returns false if it does already.
+    ///
+    /// # Safety
+    /// The object is live, and the thread attached, also when the translator is dropped.
+    unsafe fn keep(&mut self, object: *mut PyObject) -> Result<bool, End> {
+        if self.kept.iter().any(|known| known.as_ptr() == object) {
+            return Ok(false);
+        }
+        // SAFETY: the object is live (caller).
+        let reference = unsafe { Owned::new_ref(object) };
+        self.kept.try_push(reference).map_err(|_| End::TooLong)?;
+        Ok(true)
     }
 
     /// Appends a micro-op. There is room: [`Translator::reserve`] has made sure.
@@ -309,7 +322,7 @@ impl Translator {
             // Two micro-ops for the validity and the instruction pointer; every instruction may need a stub for a deopt.
             // What is not in the row is the guard of a frame, or what the case needs, with their stubs.
             let extra = self.needs_more_than_row(row, this, then);
-            let (more_uops, more_stubs) = if extra { (6, 5) } else { (0, 0) };
+            let (more_uops, more_stubs) = if extra { (9, 8) } else { (0, 0) };
             self.reserve(row.steps.len() + 2 + more_uops, exits + errors + 1 + more_stubs)?;
             self.push(micro_op::check_validity, 0, 0, this.target);
             // END_FOR runs behind an iteration that has ended, and belongs to it.
@@ -452,6 +465,15 @@ impl Translator {
                         self.return_to(number, oparg, this, then)?;
                     }
                     micro_op::push_frame => self.enter(row, this, then)?,
+                    // An object is called, no bound method.
+                    micro_op::maybe_expand_method | micro_op::check_is_not_py_callable
+                        if then.frame != this.frame => {}
+                    micro_op::call_non_py_general if then.frame != this.frame => {
+                        return self.call_instance(this, then);
+                    }
+                    micro_op::binary_op | micro_op::store_subscr if then.frame != this.frame => {
+                        self.enter_method(number, row, this, then)?;
+                    }
                     micro_op::save_return_offset => self.push(number, 1 + row.cache_units(), 0, target),
                     micro_op::binary_op_inplace_add_unicode => {
                         // It does the work of the STORE_FAST that follows.
@@ -479,7 +501,13 @@ impl Translator {
                         let operands = read_operands(operands, cache);
                         self.push_with(in_trace(number), oparg, operands, target);
                     }
-                    _ => self.expand_step(name, this, then)?,
+                    _ => {
+                        self.expand_step(name, this, then)?;
+                        if then.frame != this.frame {
+                            // What follows in the row is for calls in C.
+                            return Ok(());
+                        }
+                    }
                 }
             }
             Ok(())
@@ -496,6 +524,13 @@ impl Translator {
         // SAFETY: the frame of `then` is current, and the bytecode is live (caller).
         unsafe {
             match step {
+                "reserved" => {
+                    let is_dropped = Ending::of(this.oparg) == Ending::Dropped;
+                    let number =
+                        if is_dropped { micro_op::return_store_subscr } else { micro_op::return_operator };
+                    return self.return_to(number, oparg, this, then);
+                }
+                "do_call" if has_entered => return self.call_instance(this, then),
                 "do_call_function_ex" if has_entered => {
                     let version = then.function_version().ok_or(End::Untranslatable)?;
                     self.push(micro_op::check_validity, 0, 0, target);
@@ -557,7 +592,9 @@ impl Translator {
             } else {
                 self.guard_continuation(micro_op::guard_returns_to, this, then)?;
             }
-            self.change_frame(number, oparg, this.target, then, then.stack_entries())
+            // A result is not counted.
+            let without_result = usize::from(number == micro_op::return_store_subscr);
+            self.change_frame(number, oparg, this.target, then, then.stack_entries() + without_result)
         }
     }
 
@@ -572,13 +609,14 @@ impl Translator {
         // SAFETY: the frame of `then` is current (caller).
         unsafe {
             if then.code() == this.code && !is_generator_form(row.opcode) {
-                // A recursion would fill the trace with one function.
-                self.is_at_end = true;
-                self.push(micro_op::push_frame, this.oparg, 0, this.target);
-                return Ok(());
+                return self.end_with_recursion(this);
             }
-            // A frame of `__init__` has another one below it, which returns the instance.
-            let calls = if row.opcode == opcode::CALL_ALLOC_AND_ENTER_INIT { 2 } else { 1 };
+            // Special methods have another frame below theirs.
+            let has_trampoline = matches!(
+                row.opcode,
+                opcode::CALL_ALLOC_AND_ENTER_INIT | opcode::BINARY_OP | opcode::STORE_SUBSCR
+            );
+            let calls = if has_trampoline { 2 } else { 1 };
             self.enter_frame(calls, this, then)?;
             if !is_certain_of_code(row.opcode) {
                 let version = then.function_version().ok_or(End::Untranslatable)?;
@@ -587,6 +625,13 @@ impl Translator {
             }
             Ok(())
         }
+    }
+
+    /// Enters the frame of a function that has called itself. The trace ends there: a recursion would fill it with one function.
+    fn end_with_recursion(&mut self, this: &Running) -> Result<(), End> {
+        self.is_at_end = true;
+        self.push(micro_op::push_frame, this.oparg, 0, this.target);
+        Ok(())
     }
 
     /// Enters the frame of `then`, which has `calls - 1` other new frames below it.
@@ -650,8 +695,9 @@ impl Translator {
 pub(super) unsafe fn code_version(code: Code) -> Option<u32> {
     // SAFETY: the code is live (caller).
     let version = unsafe { (*code.as_ptr()).co_version };
-    // The code below an `__init__` has none, but it is never freed.
-    (version != 0 || code == seams::specialize::init_cleanup()).then_some(version)
+    // The code below special methods has none, but it is never freed.
+    let is_trampoline = code == seams::specialize::init_cleanup() || code == trampolines::code();
+    (version != 0 || is_trampoline).then_some(version)
 }
 
 /// The instruction behind the loop of the FOR_ITER `this`, where an exhausted iterator is dropped.

@@ -4,7 +4,7 @@ use super::forms::is_certain_of_code;
 use crate::bytecode::metadata::Instruction;
 use crate::bytecode::opcode;
 use crate::host::function::Function;
-use crate::host::{Code, CodeUnit, Frame, FunctionVersion, StackRef};
+use crate::host::{Code, CodeUnit, Frame, FunctionVersion, StackRef, TypeVersion};
 use crate::instrument::opcodes::is_instrumented;
 use crate::tier2::executor::OwnedExecutor;
 use crate::tier2::install;
@@ -31,6 +31,8 @@ pub(crate) struct Running {
     executor: Option<OwnedExecutor>,
     /// Its inline cache.
     pub(super) cache: [u16; MAX_CACHE],
+    /// The version of the type of what a CALL calls.
+    pub(super) callable: Option<TypeVersion>,
 }
 
 impl Running {
@@ -59,6 +61,7 @@ impl Running {
                 code: frame.code(),
                 executor,
                 cache: [0; MAX_CACHE],
+                callable: None,
             };
             running.becomes(row, start, oparg);
             Some(running)
@@ -74,6 +77,20 @@ impl Running {
         for (index, unit) in self.cache.iter_mut().enumerate().take(row.cache_units()) {
             // SAFETY: the instruction is followed by a cache of that length (caller).
             *unit = unsafe { instr.add(1 + index as isize).word() };
+        }
+    }
+
+    /// Notes what a CALL is about to call.
+    ///
+    /// # Safety
+    /// The instruction is about to run, and `sp` is the stack pointer of its frame.
+    pub(crate) unsafe fn note_callable(&mut self, sp: *mut StackRef) {
+        if self.row.opcode == opcode::CALL || self.row.family == Some(opcode::CALL) {
+            // SAFETY: the callable is below a slot for `self` and the arguments (caller).
+            unsafe {
+                let callable = *sp.sub(self.oparg + 2);
+                self.callable = TypeVersion::new((*callable.type_()).tp_version_tag);
+            }
         }
     }
 
@@ -256,7 +273,7 @@ impl Arrival {
     ///
     /// # Safety
     /// The frame is live.
-    unsafe fn function(self) -> Option<Function> {
+    pub(super) unsafe fn function(self) -> Option<Function> {
         // SAFETY: the function of a frame is a live object or null.
         unsafe {
             let function = self.frame.function();

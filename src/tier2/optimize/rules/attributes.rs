@@ -6,9 +6,9 @@ use super::super::symbols::{Constant, Fact, Symbol};
 use super::super::watchers;
 use crate::host::{PyObject, ffi};
 
-/// The topmost value has a type of this version.
-pub(super) fn guard_type_version(a: &mut Analysis) -> Result<(), Stop> {
-    let value = a.peek(0);
+/// The value has a type of this version.
+pub(super) fn guard_type_version(a: &mut Analysis, depth: usize) -> Result<(), Stop> {
+    let value = a.peek(depth);
     if learn_type_version(a, value)? {
         a.remove();
     }

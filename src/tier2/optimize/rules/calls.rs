@@ -120,6 +120,20 @@ pub(super) fn expand_method(a: &mut Analysis, above: usize) -> Result<(), Stop> 
     Ok(())
 }
 
+/// An object becomes the first argument of its `__call__`.
+pub(super) fn expand_instance(a: &mut Analysis) -> Result<(), Stop> {
+    let CallSlots { callable, receiver } = slots(a, 0);
+    let (object, null) = (a.peek(callable), a.peek(receiver));
+    a.learn(null, Fact::Null)?;
+    attributes::learn_type_version(a, object)?;
+    // SAFETY: what the operands of a trace refer to is live during the analysis.
+    let function = unsafe { Constant::new(a.uop().operand1 as *mut _) };
+    let function = a.symbols.with(Fact::Value(function))?;
+    a.poke(callable, function);
+    a.poke(receiver, object);
+    Ok(())
+}
+
 /// [`expand_method`], if the callable is a bound method.
 pub(super) fn maybe_expand_method(a: &mut Analysis, above: usize) -> Result<(), Stop> {
     let CallSlots { callable, receiver } = slots(a, above);

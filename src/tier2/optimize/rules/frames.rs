@@ -7,6 +7,7 @@ use super::calls::function_of;
 use crate::bytecode::micro_op;
 use crate::host::Code;
 use crate::host::function::Function;
+use crate::ops::trampolines::{self, OperatorFrames};
 use crate::seams;
 use crate::tier2::Uop;
 use crate::tier2::uop::Entered;
@@ -61,6 +62,31 @@ pub(super) fn of_init(a: &mut Analysis) -> Result<(), Stop> {
     enter(a, seams::specialize::init_cleanup(), &[], None)?;
     a.push(instance)?;
     a.new_frame = Some(NewFrame::Call { arguments, function: None });
+    Ok(())
+}
+
+/// The frame of the method that does the work of a BINARY_OP, and below it one that keeps the operands.
+pub(super) fn of_operator(a: &mut Analysis) -> Result<(), Stop> {
+    let is_reflected = OperatorFrames::from_operand(a.uop().operand1).is_reflected;
+    of_method(a, if is_reflected { [1, 0] } else { [0, 1] })
+}
+
+/// The frame of the `__setitem__` that does the work of a STORE_SUBSCR, and below it one that keeps the operands.
+pub(super) fn of_store_subscr(a: &mut Analysis) -> Result<(), Stop> {
+    of_method(a, [1, 2, 0])
+}
+
+/// The frame of a special method, and below it one that keeps the operands. The arguments are the operands in this order.
+fn of_method<const N: usize>(a: &mut Analysis, order: [usize; N]) -> Result<(), Stop> {
+    let operands = a.pop_many(N);
+    // SAFETY: what the operands of a trace refer to is live during the analysis.
+    let function = function_of(unsafe { Constant::new(a.uop().operand0 as *mut _) });
+    let arguments = order.into_iter().map(|index| operands[index]).collect();
+    enter(a, trampolines::code(), &[], None)?;
+    for operand in operands {
+        a.push(operand)?;
+    }
+    a.new_frame = Some(NewFrame::Call { arguments, function });
     Ok(())
 }
 
@@ -171,6 +197,11 @@ pub(super) fn return_value(a: &mut Analysis) -> Result<(), Stop> {
     let value = a.pop();
     leave(a)?;
     a.push(value)
+}
+
+/// Drops the topmost value, and returns from a trampoline.
+pub(super) fn return_store_subscr(a: &mut Analysis) -> Result<(), Stop> {
+    leave(a)
 }
 
 pub(super) fn return_generator(a: &mut Analysis) -> Result<(), Stop> {

@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::ops::trampolines::{self, Ending, OperatorFrames};
 use crate::seams;
 use crate::tier2::uop::Entered;
 
@@ -389,6 +390,41 @@ fn a_trace_that_begins_in_an_init_goes_on_in_its_caller() {
         with(op::jump_to_top, 0),
     ];
     assert_eq!(int_guards_left(init, &trace), [false]);
+}
+
+#[test]
+fn an_operator_returns_to_a_frame_that_keeps_the_operands() {
+    for is_reflected in [false, true] {
+        let (caller, method) = (host::code(0, 1, 20), host::code(2, 2, 30));
+        let mut create = operand(op::create_operator_frames, none().addr() as u64);
+        create.operand1 = OperatorFrames { is_reflected, ending: Ending::Operator }.to_operand();
+        let mut trace = Trace::new();
+        trace.extend([with(op::load_fast, 0), with(op::load_small_int, 5), create]);
+        trace.push(to_frame(op::push_frame, Entered::Code(method), 0));
+        trace.extend([is_int(0), is_int(1)].concat());
+        trace.push(with(op::load_small_int, 1));
+        trace.push(to_frame(op::return_value, Entered::Code(trampolines::code()), 2));
+        trace.push(to_frame(op::return_operator, Entered::Code(caller), 0));
+        trace.extend([with(op::guard_tos_int, 0), with(op::jump_to_top, 0)]);
+        assert_eq!(int_guards_left(caller, &trace), [!is_reflected, is_reflected, false]);
+    }
+}
+
+#[test]
+fn an_assignment_to_an_item_leaves_nothing() {
+    let (caller, method) = (host::code(0, 1, 20), host::code(3, 3, 30));
+    let mut trace = Trace::new();
+    trace.extend([with(op::load_small_int, 4), with(op::load_small_int, 5)]);
+    trace.extend([with(op::load_fast, 0), with(op::load_fast, 0)]);
+    trace.push(operand(op::create_store_subscr_frames, none().addr() as u64));
+    trace.push(to_frame(op::push_frame, Entered::Code(method), 0));
+    // Container, key, value.
+    trace.extend([is_int(0), is_int(1), is_int(2)].concat());
+    trace.push(operand(op::load_const_inline_borrow, none().addr() as u64));
+    trace.push(to_frame(op::return_value, Entered::Code(trampolines::code()), 3));
+    trace.push(to_frame(op::return_store_subscr, Entered::Code(caller), 1));
+    trace.extend([with(op::guard_tos_int, 0), with(op::jump_to_top, 0)]);
+    assert_eq!(int_guards_left(caller, &trace), [true, false, false, false]);
 }
 
 // --- any order of calls, yields and returns ------------------------------------------------------

@@ -1,0 +1,153 @@
+//! Special methods in machine code: operators and `__call__` in Python.
+//!
+//! Neither the frame of an operator's method nor that of the trampoline below it exists until something needs it.
+
+use cranelift_codegen::ir::InstBuilder;
+use cranelift_codegen::ir::condcodes::IntCC;
+
+use super::immortal_none;
+use super::instances::takes;
+use crate::bytecode::{metadata, micro_op};
+use crate::host::function::Function;
+use crate::host::object::type_of;
+use crate::jit::lower::{Lowered, Lowering, NULL};
+use crate::jit::runtime;
+use crate::jit::state::{FrameState, NewFrame, Place, Slot};
+use crate::jit::values::{Class, Id, Known};
+use crate::ops::trampolines::{self, Ending, OperatorFrames};
+use crate::tier2::Uop;
+use crate::tier2::compiled::Next;
+use crate::tier2::uop::Entered;
+
+const FAILED: usize = Next::FAILED_GUARD;
+
+impl Lowering<'_> {
+    /// Prepares the frame of the special method that does the work of a BINARY_OP or STORE_SUBSCR, and enters the trampoline below
+    /// it. Returns false if the method is not known.
+    ///
+    /// # Safety
+    /// The thread is attached. What the operands of the trace refer to is live.
+    pub(in crate::jit) unsafe fn create_method_frames(&mut self, uop: Uop) -> bool {
+        let (order, ending, units): (&[usize], _, _) = if uop.number() == micro_op::create_operator_frames {
+            let OperatorFrames { is_reflected, ending } = OperatorFrames::from_operand(uop.operand1);
+            (if is_reflected { &[1, 0] } else { &[0, 1] }, ending, metadata::BINARY_OP.cache_units())
+        } else {
+            (&[1, 2, 0], Ending::Dropped, metadata::STORE_SUBSCR.cache_units())
+        };
+        let push = self.trace[self.at..].iter().take(4).find(|uop| uop.number() == micro_op::push_frame);
+        let Some(entered) = push.and_then(|push| Entered::from_operand(push.operand0)) else { return false };
+        // SAFETY: if the types that the trace checks are live, so is the function that one of them has. The trace depends on the
+        // code that it enters.
+        let code = unsafe {
+            let code = entered.code();
+            let function = Function::from_object(uop.operand0 as *mut _);
+            if !self.types_are_live || function.code() != code || !takes(code, order.len()) {
+                return false;
+            }
+            code
+        };
+        let mut operands: Vec<Id> = order.iter().map(|_| self.pop()).collect();
+        operands.reverse();
+        self.push_object_at(uop.operand0);
+        let function = self.pop();
+        let arguments: Vec<Id> = order.iter().map(|&index| operands[index]).collect();
+        for &id in &arguments {
+            self.state.values[id].holders += 1;
+        }
+        let none = self.state.add(Known::constant(immortal_none(), Class::Unknown));
+        self.state.values[none].holders += 1;
+        self.state.top().return_offset = Some(1 + units as u16);
+        // SAFETY: the code is a static.
+        let start = unsafe { trampolines::code().bytecode().add(ending as isize) };
+        self.state.frames.push(FrameState {
+            place: Place::Virtual { function: none },
+            code: Some(trampolines::code()),
+            locals: Vec::new(),
+            stack: operands.into_iter().map(Slot::new).collect(),
+            sp: None,
+            offset: 0,
+            instr: Some(start.as_ptr().addr() as u64),
+            return_offset: Some(0),
+            globals: None,
+            generator: None,
+        });
+        self.new_frame = Some(NewFrame { function, code, arguments });
+        true
+    }
+
+    /// Ends the trampoline with the topmost value, if that is not NotImplemented. Otherwise the code leaves.
+    pub(in crate::jit) fn return_operator(&mut self) -> Lowered {
+        let id = self.peek(1);
+        if self.may_be_not_implemented(id) {
+            let object = self.object(id);
+            let other = trampolines::not_implemented().addr() as i64;
+            let holds = self.b.ins().icmp_imm_s(IntCC::NotEqual, object, other);
+            self.guard(holds, FAILED)?;
+        }
+        let value = self.pop();
+        if self.state.frame().is_in_memory() {
+            return self.return_from_memory(value, runtime::leave_trampoline as *const () as usize);
+        }
+        self.leave_virtual_trampoline();
+        self.state.frames.last_mut().expect("a virtual frame has a caller").stack.push(Slot::new(value));
+        Ok(())
+    }
+
+    /// Ends the trampoline, and drops the topmost value.
+    pub(in crate::jit) fn return_store_subscr(&mut self) -> Lowered {
+        if self.state.frame().is_in_memory() {
+            let value = self.pop();
+            self.return_from_memory(value, runtime::leave_store_trampoline as *const () as usize)?;
+            self.drop_top();
+            return Ok(());
+        }
+        self.drop_top();
+        self.leave_virtual_trampoline();
+        Ok(())
+    }
+
+    /// Leaves a trampoline that does not exist.
+    fn leave_virtual_trampoline(&mut self) {
+        let frame = self.state.frames.pop().expect("there is a frame");
+        self.inherited = self.inherited.min(self.state.frames.len());
+        let Place::Virtual { function } = frame.place else { unreachable!("the frame is virtual") };
+        let mut operands: Vec<Id> = frame.slots().map(|slot| slot.id).collect();
+        if operands.len() == trampolines::STORE {
+            // In this order the instruction releases its operands.
+            operands.reverse();
+        }
+        for id in operands.into_iter().chain([function]) {
+            self.state.let_go(id);
+        }
+        self.state.version += 1;
+    }
+
+    fn may_be_not_implemented(&self, id: Id) -> bool {
+        let known = &self.state.values[id];
+        // SAFETY: the object is always there.
+        let version = unsafe { (*type_of(trampolines::not_implemented())).tp_version_tag };
+        known.number.is_none()
+            && known.class == Class::Unknown
+            && known.version.is_none_or(|found| found == version)
+    }
+
+    /// A call of an object with a `__call__` in Python becomes one of that function, with the object as its first argument.
+    pub(in crate::jit) fn expand_instance(&mut self, uop: Uop) -> Lowered {
+        let count = usize::from(uop.oparg);
+        let (callable, receiver) = (self.peek(count + 2), self.peek(count + 1));
+        if self.state.values[receiver].constant != Some(NULL) {
+            let object = self.object(receiver);
+            self.guard_equal(object, 0, FAILED)?;
+        }
+        self.guard_version_of(callable, uop.operand0 as u32, self.word_of(FAILED))?;
+        let mut moved: Vec<Id> = (0..count).map(|_| self.pop()).collect();
+        self.drop_top();
+        moved.push(self.pop());
+        self.push_object_at(uop.operand1);
+        for id in moved.into_iter().rev() {
+            self.state.values[id].holders -= 1;
+            self.state.push(id);
+        }
+        Ok(())
+    }
+}
