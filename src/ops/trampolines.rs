@@ -463,7 +463,7 @@ unsafe fn drop_result<E: Engine>(e: &mut E, [value, container, key]: [StackRef; 
 /// The thread is attached. The engine's frame is a trampoline with N operands, and the last on the data stack.
 #[inline(always)]
 unsafe fn leave<E: Engine, const N: usize>(e: &mut E) -> [StackRef; N] {
-    // SAFETY: the trampoline holds nothing but the operands (caller): its code is immortal, and nobody has made a frame object.
+    // SAFETY: the trampoline holds nothing but the operands (caller): its code is immortal, and it has no frame object.
     unsafe {
         let (operands, caller) = take_off(e.tstate(), e.frame());
         e.switch_frame(caller, after_return(caller));
