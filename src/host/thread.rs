@@ -32,6 +32,13 @@ pub(crate) type Evaluator =
 #[cfg(feature = "attach")]
 pub(crate) const EVALUATOR: Evaluator = ffi::_PyEval_EvalFrameDefault;
 
+/// Whether an evaluator that is installed is this library's.
+#[cfg(feature = "attach")]
+#[inline(always)]
+pub(crate) fn is_evaluator(installed: Evaluator) -> bool {
+    core::ptr::fn_addr_eq(installed, EVALUATOR)
+}
+
 impl ThreadState {
     #[inline(always)]
     pub(crate) fn from_ptr(tstate: *mut ffi::PyThreadState) -> ThreadState {
@@ -122,7 +129,7 @@ impl ThreadState {
         #[cfg(not(feature = "attach"))]
         return installed.is_some();
         #[cfg(feature = "attach")]
-        installed.is_none_or(|installed| !core::ptr::fn_addr_eq(installed, EVALUATOR))
+        installed.is_none_or(|installed| !is_evaluator(installed))
     }
 
     /// Whether a frame of `size` words fits on the data stack (`_PyThreadState_HasStackSpace`).

@@ -160,10 +160,7 @@ impl<'a> Lowering<'a> {
         let link = self.load(I64, exit, Exit::LINK);
         self.b.ins().brif(link, has_link, &[], to_memory, &[]);
         self.b.switch_to_block(has_link);
-        let code = self.load(I64, link, offset_of!(Link, code));
-        self.b.ins().brif(code, is_linked, &[], to_memory, &[]);
-        self.b.switch_to_block(is_linked);
-        let executor = self.load(I64, link, offset_of!(Link, executor));
+        let (executor, code) = self.follow(link, is_linked, to_memory);
         self.continue_with(executor, code);
         self.b.switch_to_block(to_memory);
         let arguments = [self.machine, self.tstate, exit];
@@ -171,6 +168,25 @@ impl<'a> Lowering<'a> {
         let word = self.call(leave, &[I64; 3], Some(I64), &arguments).expect("a result");
         self.b.ins().return_(&[word]);
         self.b.seal_all_blocks();
+    }
+
+    /// Goes on in the block `there` if code can continue by this link, else in `gone`. Returns the executor that the link leads
+    /// to, and its code.
+    pub(super) fn follow(&mut self, link: Value, there: Block, gone: Block) -> (Value, Value) {
+        let code = self.load(I64, link, offset_of!(Link, code));
+        // A host that invalidates an executor leaves the links to it.
+        if cfg!(feature = "attach") {
+            let is_live = self.b.create_block();
+            self.b.ins().brif(code, is_live, &[], gone, &[]);
+            self.b.switch_to_block(is_live);
+            let executor = self.load(I64, link, offset_of!(Link, executor));
+            let valid = self.validity(executor);
+            self.b.ins().brif(valid, there, &[], gone, &[]);
+        } else {
+            self.b.ins().brif(code, there, &[], gone, &[]);
+        }
+        self.b.switch_to_block(there);
+        (self.load(I64, link, offset_of!(Link, executor)), code)
     }
 
     /// Ends the code in this block by other code, that of an executor at this address.
@@ -545,12 +561,16 @@ impl<'a> Lowering<'a> {
             return Ok(());
         }
         self.is_valid = true;
-        let head = self.executor.as_ptr().addr();
-        let at = head + offset_of!(ffi::_PyExecutorObject, vm_data) + offset_of!(ffi::_PyVMData, _bitfield_1);
-        let at = self.constant(at as u64);
-        let flags = self.load(I8, at, 0);
-        let valid = self.b.ins().band_imm_s(flags, i64::from(valid_bit()));
+        let executor = self.constant(self.executor.as_ptr().addr() as u64);
+        let valid = self.validity(executor);
         self.guard(valid, Next::FAILED_GUARD)
+    }
+
+    /// Not 0 if the executor at this address is valid.
+    fn validity(&mut self, executor: Value) -> Value {
+        let at = offset_of!(ffi::_PyExecutorObject, vm_data) + offset_of!(ffi::_PyVMData, _bitfield_1);
+        let flags = self.load(I8, executor, at);
+        self.b.ins().band_imm_s(flags, i64::from(valid_bit()))
     }
 
     /// The frame that the micro-op runs in, in memory.

@@ -8,8 +8,9 @@
 use super::executor::Executor;
 use crate::host::{ThreadState, ffi, refcount};
 
-/// The most executors that the list takes before unused ones are freed.
-const CAPACITY: i32 = ffi::EXECUTOR_DELETE_LIST_MAX as i32;
+/// The most executors that the list takes before unused ones are freed. In the attached form, the host would free what is
+/// left at the end of the interpreter, and does not know of machine code: so nothing waits there that is not in use.
+const CAPACITY: i32 = if cfg!(feature = "attach") { 0 } else { ffi::EXECUTOR_DELETE_LIST_MAX as i32 };
 
 /// Adds an executor whose destructor runs. Now and then frees those that are not in use.
 ///
@@ -20,6 +21,8 @@ pub(crate) unsafe fn add(interp: *mut ffi::PyInterpreterState, executor: Executo
     // SAFETY: the thread is attached (caller), so it alone changes the list.
     unsafe {
         refcount::revive(executor.object());
+        #[cfg(feature = "attach")]
+        super::host_loop::forget(executor);
         (*executor.links()).next = (*interp).executor_deletion_list_head;
         (*interp).executor_deletion_list_head = executor.as_ptr();
         if (*interp).executor_deletion_list_remaining_capacity > 0 {
