@@ -28,7 +28,7 @@ static mut DEFINITION: ffi::PyModuleDef = ffi::PyModuleDef {
     m_slots: (&raw mut SLOTS).cast(),
     m_traverse: None,
     m_clear: None,
-    m_free: None,
+    m_free: Some(end),
 };
 
 static mut SLOTS: [ffi::PyModuleDef_Slot; 4] = [
@@ -74,12 +74,7 @@ static mut METHODS: [ffi::PyMethodDef; 5] = [
 
 type Method = unsafe extern "C" fn(*mut PyObject, *mut PyObject) -> *mut PyObject;
 
-const fn method(
-    name: *const c_char,
-    flags: u32,
-    function: Method,
-    doc: *const c_char,
-) -> ffi::PyMethodDef {
+const fn method(name: *const c_char, flags: u32, function: Method, doc: *const c_char) -> ffi::PyMethodDef {
     ffi::PyMethodDef { ml_name: name, ml_meth: Some(function), ml_flags: flags as c_int, ml_doc: doc }
 }
 
@@ -95,6 +90,15 @@ unsafe extern "C" fn start(_module: *mut PyObject) -> c_int {
             None => addresses::find(),
         }
     })
+}
+
+/// Cleans up when the module is freed.
+///
+/// # Safety
+/// The thread is attached.
+unsafe extern "C" fn end(_module: *mut c_void) {
+    // SAFETY: the thread is attached (caller). What frees objects holds no such lock.
+    unsafe { tier2::end(ThreadState::current().interp()) }
 }
 
 /// Sets an exception with this message.

@@ -5,6 +5,8 @@ use crate::host::{PyResult, ThreadState, ffi};
 use crate::host::{check, owned, tier2};
 #[cfg(py_tier2)]
 use crate::seams;
+#[cfg(py_tier2)]
+use crate::tier2::deletion;
 
 /// Why the calling thread's interpreter cannot have tier 2, if it cannot.
 ///
@@ -63,6 +65,20 @@ pub(super) unsafe fn switch_on() -> PyResult<()> {
         tier2::set_wanted(true);
     }
     Ok(())
+}
+
+/// The interpreter ends: the host has invalidated all executors.
+///
+/// # Safety
+/// The thread is attached to `interp`, and does not hold the lock of the runtime's interpreters.
+pub(super) unsafe fn end(interp: *mut ffi::PyInterpreterState) {
+    #[cfg(not(py_tier2))]
+    let _ = interp;
+    #[cfg(py_tier2)]
+    // SAFETY: the contract is the same.
+    unsafe {
+        deletion::free_unused(interp);
+    }
 }
 
 /// No machine code is made any more, and none is left in bytecode. Does nothing in interpreters that cannot have it.

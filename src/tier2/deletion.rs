@@ -8,11 +8,12 @@
 use super::executor::Executor;
 use crate::host::{ThreadState, ffi, refcount};
 
-/// The most executors that the list takes before unused ones are freed. In the attached form, the host would free what is
-/// left at the end of the interpreter, and does not know of machine code: so nothing waits there that is not in use.
-const CAPACITY: i32 = if cfg!(feature = "attach") { 0 } else { ffi::EXECUTOR_DELETE_LIST_MAX as i32 };
+/// The most executors that the list takes before unused ones are freed.
+const CAPACITY: i32 = ffi::EXECUTOR_DELETE_LIST_MAX as i32;
 
-/// Adds an executor whose destructor runs. Now and then frees those that are not in use.
+/// Adds an executor whose destructor runs. Now and then frees those that are not in use; not so in the attached form, since a
+/// host that instruments code invalidates executors while it holds the lock of the runtime's interpreters. There, they are
+/// freed before a new one is made, and at the end of the interpreter.
 ///
 /// # Safety
 /// The thread is attached to the interpreter. Nothing refers to the executor except threads that run it, and it is
@@ -25,6 +26,9 @@ pub(crate) unsafe fn add(interp: *mut ffi::PyInterpreterState, executor: Executo
         super::host_loop::forget(executor);
         (*executor.links()).next = (*interp).executor_deletion_list_head;
         (*interp).executor_deletion_list_head = executor.as_ptr();
+        if cfg!(feature = "attach") {
+            return;
+        }
         if (*interp).executor_deletion_list_remaining_capacity > 0 {
             (*interp).executor_deletion_list_remaining_capacity -= 1;
         } else {

@@ -32,14 +32,11 @@ pub(super) unsafe fn forget(executor: Executor) {
 /// # Safety
 /// The thread is attached and `tstate` is its state. `frame` is its current frame, whose instruction pointer is at the
 /// ENTER_EXECUTOR of the thread's current executor. `sp` is its stack pointer. The caller owns a reference to the executor.
-unsafe extern "C" fn leave(
-    frame: Frame,
-    sp: *mut StackRef,
-    tstate: ThreadState,
-) -> *mut ffi::_Py_CODEUNIT {
+unsafe extern "C" fn leave(frame: Frame, sp: *mut StackRef, tstate: ThreadState) -> *mut ffi::_Py_CODEUNIT {
     // SAFETY: frame, state and executor are live (caller). That puts the original instruction back.
     unsafe {
-        let executor = core::ptr::replace(&raw mut (*tstate.as_ptr()).current_executor, core::ptr::null_mut());
+        let executor =
+            core::ptr::replace(&raw mut (*tstate.as_ptr()).current_executor, core::ptr::null_mut());
         frame.set_stack_pointer(sp);
         if let Some(executor) = Executor::from_ptr(executor.cast()) {
             invalidate::clear(tstate.interp(), executor);
