@@ -13,11 +13,10 @@ use crate::host::{CodeUnit, ffi};
 unsafe fn decide(interp: *mut ffi::PyInterpreterState) -> u8 {
     #[cfg(py_tier2)]
     // SAFETY: the contract is the same.
-    if unsafe { tier2::is_on(interp) } {
-        return JUMP_BACKWARD_JIT;
-    }
-    let _ = interp;
-    JUMP_BACKWARD_NO_JIT
+    let has_tier2 = unsafe { tier2::is_on(interp) };
+    #[cfg(not(py_tier2))]
+    let (has_tier2, _) = (false, interp);
+    if has_tier2 { JUMP_BACKWARD_JIT } else { JUMP_BACKWARD_NO_JIT }
 }
 
 /// Specializes the JUMP_BACKWARD at `instr`. Returns false if it is another opcode by now. Free-threaded
