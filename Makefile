@@ -72,10 +72,10 @@ export CARGO_TARGET_DIR := $(CURDIR)/$(target)
 # Debian's name of the machine for which it is built, and Rust's.
 triple := $(TARGET:%-linux-gnu=%-unknown-linux-gnu)
 libreval := $(target)/$(triple:%=%/)release/libreval.a
-# The extension module, as wheels have it, and with all of its functions, for tests. It has no second tier.
+# The extension module, as wheels have it, and with all of its functions, for tests. It has a second tier if it has a
+# compiler.
 core := $(target)/attach/release/libreval.so
 whole_core := $(target)/attach/debug/libreval.so
-attached = $(hosted) REVAL_EXPERIMENTAL_JIT=no
 attach_options := --features attach --target-dir $(target)/attach $(cargo_options)
 python := $(BUILD)/bin/python3.14
 reference := $(BUILD)/bin/python3.14-ref
@@ -117,11 +117,11 @@ lib: $(BUILD)/host.env ## libreval.a, libreval.so and include/reval.h
 
 $(libreval): lib ;
 
-core: $(BUILD)/host.env ## the extension module for an unmodified host
-	$(attached) cargo build --release $(attach_options)
+core: $(BUILD)/host.env ## the extension module for an unmodified host; with COMPILER=cranelift EXPERIMENTAL_JIT=interpreter for REVAL=jit
+	$(hosted) cargo build --release $(attach_options)
 
 wheel: $(reference) ## the same as a wheel for pip, in $(BUILD)/wheel/: needs PyPI; for more hosts HEADERS="/path/include/python3.14 ..."
-	$(attached) CARGO_TARGET_DIR=$(root)/$(target)/pip host/wheel $(BUILD) $(reference) $(HEADERS)
+	$(hosted) REVAL_COMPILER=$(COMPILER) CARGO_TARGET_DIR=$(root)/$(target)/pip host/wheel $(BUILD) $(reference) $(HEADERS)
 
 python: $(python) $(reference) ## python3.14 with reval, and python3.14-ref with the C evaluator
 
@@ -231,8 +231,8 @@ test-clients: python ## coverage.py (its test suite, too), debuggers, profilers,
 	tests/daily --online
 
 test-attach: python core ## the extension module in the distribution's unmodified interpreter, with CPython's suite: QUICK=1
-	$(attached) cargo clippy $(attach_options) -- -D warnings
-	$(attached) cargo build $(attach_options)
+	$(hosted) cargo clippy $(attach_options) -- -D warnings
+	$(hosted) cargo build $(attach_options)
 	tests/attach $(core) $(whole_core) $(if $(QUICK),--quick)
 
 test-attach-clients: wheel ## programs of numpy, Django, IPython and others, with REVAL=1 and without: needs PyPI; ten minutes

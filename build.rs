@@ -47,17 +47,14 @@ impl Tier2 {
         flags
     }
 
-    /// What `EXPERIMENTAL_JIT=` says, else what the host was built with. An extension module has none.
-    fn wanted(host: &Host, attach: bool) -> Result<Tier2, String> {
-        let word = host.get("REVAL_EXPERIMENTAL_JIT");
+    /// What `EXPERIMENTAL_JIT=` says, else what the host was built with. An extension module has one if it has a compiler,
+    /// whatever `EXPERIMENTAL_JIT=` says.
+    fn wanted(host: &Host, attach: bool, jit: bool) -> Result<Tier2, String> {
         if attach {
-            return match word.as_deref() {
-                None | Some("no") => Ok(Tier2 { word: "no", bits: 0 }),
-                Some(word) => {
-                    Err(format!("an extension module has no tier 2: EXPERIMENTAL_JIT=no, not {word}"))
-                }
-            };
+            let (word, bits) = if jit { ("interpreter", 4) } else { ("no", 0) };
+            return Ok(Tier2 { word, bits });
         }
+        let word = host.get("REVAL_EXPERIMENTAL_JIT");
         if let Some(word) = word {
             let words = Tier2::WORDS.map(|(word, _)| word).join(", ");
             return Tier2::all()
@@ -128,7 +125,8 @@ fn main() {
     let gil_disabled = host.flag("REVAL_HOST_GIL_DISABLED");
     let debug = host.flag("REVAL_HOST_DEBUG");
     let attach = env::var_os("CARGO_FEATURE_ATTACH").is_some();
-    let tier2 = Tier2::wanted(&host, attach).unwrap_or_else(|message| fail(&message));
+    let jit = env::var_os("CARGO_FEATURE_JIT").is_some();
+    let tier2 = Tier2::wanted(&host, attach, jit).unwrap_or_else(|message| fail(&message));
     if gil_disabled && tier2.bits != 0 {
         fail(&format!("a free-threaded host has no tier 2: EXPERIMENTAL_JIT=no, not {}", tier2.word));
     }

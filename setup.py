@@ -64,11 +64,13 @@ def host_of(include):
 
 
 def core(kind, settings):
+    debug = settings["REVAL_HOST_DEBUG"]
     return RustExtension(
         f"reval.cores.{kind}._reval",
         path=str(ROOT / "Cargo.toml"),
         binding=Binding.NoBinding,
-        features=["attach"],
+        # Debug hosts have no compiler.
+        features=["attach", *(["jit"] if os.environ.get("REVAL_COMPILER") == "cranelift" and debug != "1" else [])],
         # The evaluator's name stays, for debuggers.
         strip=Strip.Debug,
         debug=False,

@@ -1,6 +1,7 @@
 """Runs Python code on reval, an evaluator for CPython 3.14 written in Rust.
 
     REVAL=1 python script.py        this process and its children, subinterpreters included
+    REVAL=jit python script.py      the same, and hot code of the main interpreter becomes machine code
     python -m reval script.py       the same
     reval.enable()                  this interpreter, from now on
 
@@ -14,13 +15,18 @@ import sys
 __all__ = ["disable", "enable", "status"]
 
 
-def enable():
+def enable(*, jit=False):
     """Run Python code that starts from now on, in this interpreter, on reval.
 
-    Frames that are running stay where they are. Raises ImportError if there is no core for this Python, RuntimeError if
-    another evaluator is in use; both say why.
+    With `jit`, hot code becomes machine code; without, none does from now on. Frames that are running stay where they are.
+    Raises ImportError if there is no core for this Python, RuntimeError if another evaluator is in use; both say why. If
+    only the JIT cannot be, that is a RuntimeError, too, but the rest is on.
     """
-    _core().enable()
+    core = _core()
+    core.enable()
+    if jit and not _host_expects_machine_code():
+        raise RuntimeError(f"running without the JIT: {_NEEDS_JIT}")
+    core.set_jit(jit)
 
 
 def disable():
@@ -42,12 +48,25 @@ def status():
     - refusal: why it cannot be enabled, if it cannot
     - version: of reval
     - host: the CPython that the core was built for
-    - tier2: whether there is a second tier, and why not
+    - tier2: whether the JIT is on, and why it cannot be
     """
     try:
         return _core().status()
     except ImportError as error:
         return {"enabled": False, "refusal": str(error), "version": None, "host": None, "tier2": None}
+
+
+_NEEDS_JIT = "it needs a CPython that was built with --enable-experimental-jit=yes-off"
+
+
+def _host_expects_machine_code():
+    """Whether the host has a JIT, which is off: its loop, too, meets traces of hot code, and calls their machine code."""
+    # What sysconfig reads. It takes much longer itself.
+    name = f"_sysconfigdata_{sys.abiflags}_{sys.platform}_{getattr(sys.implementation, '_multiarch', '')}"
+    try:
+        return "-D_Py_JIT" in __import__(name).build_time_vars["PY_CORE_CFLAGS"]
+    except (ImportError, KeyError):
+        return False
 
 
 def _core():

@@ -17,6 +17,7 @@ Starts Python with these arguments, options included, on reval:
   python -m reval -c 'code'
 
 Child processes run on reval, too. The same without this program: REVAL=1 python ...
+With REVAL=jit, hot code becomes machine code.
 Says on stderr why reval cannot run, and does not start Python then.
 
   python -m reval --help       this text

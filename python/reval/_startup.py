@@ -18,7 +18,7 @@ def start():
         # The host switches its JIT on after this, so the core cannot see it yet.
         if sys._jit.is_available() and os.environ.get("PYTHON_JIT", "")[:1] not in ("", "0"):
             raise RuntimeError("the host's JIT is on: start Python with PYTHON_JIT=0")
-        enable()
+        enable(jit=os.environ.get("REVAL") == "jit" and _is_main_interpreter())
     except Exception as error:
         if os.environ.get("REVAL") != "quiet" and _is_main_interpreter():
             _say(f"reval: {error}\n")

@@ -2,9 +2,15 @@
 
 use core::ffi::c_int;
 
+#[cfg(py_tier2)]
+use crate::host::Code;
 use crate::host::{PyObject, ffi, object};
+#[cfg(py_tier2)]
+use crate::tier2::install;
 
 hidden! { _PyCode_InitAddressRange }
+#[cfg(py_tier2)]
+hidden! { _PyCode_Clear_Executors }
 hidden! { static _PyOpcode_Caches, static _PyOpcode_Deopt }
 
 /// Sets `bounds` to the place before the first entry of the line table of `co`. Returns the line there: none.
@@ -33,6 +39,17 @@ unsafe extern "C" fn _PyCode_InitAddressRange(
         });
     }
     NO_LINE
+}
+
+/// Takes the executors of `code` out of its bytecode, and frees the array that holds them.
+///
+/// # Safety
+/// The thread is attached; `code` is live, and has such an array.
+#[cfg(py_tier2)]
+#[unsafe(no_mangle)]
+unsafe extern "C" fn _PyCode_Clear_Executors(code: *mut ffi::PyCodeObject) {
+    // SAFETY: the contract is the same.
+    unsafe { install::clear(Code::from_ptr(code)) }
 }
 
 /// For each generic opcode the number of code units of its inline cache.

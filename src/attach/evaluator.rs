@@ -4,6 +4,7 @@
 //! without leaving it. Both evaluators leave code objects, frames and generators in the same form, so that either can
 //! go on with what the other has begun.
 
+use super::tier2;
 use crate::host::thread::EVALUATOR;
 use crate::host::{ThreadState, ffi};
 
@@ -45,6 +46,7 @@ pub(super) unsafe fn remove(tstate: ThreadState) {
     // SAFETY: the thread is attached (caller).
     unsafe {
         if is_installed(tstate) {
+            tier2::switch_off(tstate.interp());
             (*tstate.interp()).jit = false;
             ffi::_PyInterpreterState_SetEvalFrameFunc(tstate.interp(), None);
         }

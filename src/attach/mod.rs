@@ -1,8 +1,8 @@
 //! The evaluator as an extension module, for a host that nothing was replaced in (PEP 523).
 //!
 //! Compiled only with the feature `attach`, which leaves out the parts of [`exports`](crate::exports) that such a host
-//! keeps doing itself: the GIL, requests to threads, `sys.monitoring`, trace and profile functions, tier 2. Evaluator,
-//! specializer, and instrumenting of code are the library's.
+//! keeps doing itself: the GIL, requests to threads, `sys.monitoring`, trace and profile functions. Evaluator,
+//! specializer, and instrumenting of code are the library's; so is tier 2, with the feature `jit`.
 //!
 //! The drop-in is linked with the objects of the host, so it can call functions that they hide from extension modules.
 //! Here the loader knows only the host's dynamic symbols. What else the evaluator calls is defined in this folder under
@@ -35,4 +35,5 @@ mod module;
 mod operators;
 mod refusal;
 mod suggestions;
+mod tier2;
 mod types;

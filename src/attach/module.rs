@@ -3,7 +3,7 @@
 use core::ffi::{c_char, c_int, c_void};
 use core::ptr;
 
-use super::{addresses, evaluator, refusal};
+use super::{addresses, evaluator, refusal, tier2};
 use crate::host::owned::{check, into_host, into_status};
 use crate::host::{Owned, PyObject, PyResult, Raised, ThreadState, ffi, none};
 
@@ -28,7 +28,7 @@ static mut DEFINITION: ffi::PyModuleDef = ffi::PyModuleDef {
     m_slots: (&raw mut SLOTS).cast(),
     m_traverse: None,
     m_clear: None,
-    m_free: None,
+    m_free: Some(end),
 };
 
 static mut SLOTS: [ffi::PyModuleDef_Slot; 4] = [
@@ -44,33 +44,38 @@ const fn slot(slot: u32, value: *mut c_void) -> ffi::PyModuleDef_Slot {
     ffi::PyModuleDef_Slot { slot: slot as c_int, value }
 }
 
-static mut METHODS: [ffi::PyMethodDef; 4] = [
+static mut METHODS: [ffi::PyMethodDef; 5] = [
     method(
         c"enable".as_ptr(),
+        ffi::METH_NOARGS,
         enable,
         c"enable()\n--\n\nRuns Python code that starts from now on, in this interpreter, on reval.\n\n\
           Raises RuntimeError with the reason if that cannot be."
             .as_ptr(),
     ),
     method(
+        c"set_jit".as_ptr(),
+        ffi::METH_O,
+        set_jit,
+        c"set_jit(on)\n--\n\nSwitches the JIT of this interpreter on or off.\n\n\
+          Raises RuntimeError with the reason if it cannot be switched on."
+            .as_ptr(),
+    ),
+    method(
         c"disable".as_ptr(),
+        ffi::METH_NOARGS,
         disable,
         c"disable()\n--\n\nGives this interpreter its own evaluator back, unless another one than reval is installed."
             .as_ptr(),
     ),
-    method(c"status".as_ptr(), status, c"status()\n--\n\nReturns what is on, as a dictionary.".as_ptr()),
+    method(c"status".as_ptr(), ffi::METH_NOARGS, status, c"status()\n--\n\nReturns what is on, as a dictionary.".as_ptr()),
     ffi::PyMethodDef { ml_name: ptr::null(), ml_meth: None, ml_flags: 0, ml_doc: ptr::null() },
 ];
 
 type Method = unsafe extern "C" fn(*mut PyObject, *mut PyObject) -> *mut PyObject;
 
-const fn method(name: *const c_char, function: Method, doc: *const c_char) -> ffi::PyMethodDef {
-    ffi::PyMethodDef {
-        ml_name: name,
-        ml_meth: Some(function),
-        ml_flags: ffi::METH_NOARGS as c_int,
-        ml_doc: doc,
-    }
+const fn method(name: *const c_char, flags: u32, function: Method, doc: *const c_char) -> ffi::PyMethodDef {
+    ffi::PyMethodDef { ml_name: name, ml_meth: Some(function), ml_flags: flags as c_int, ml_doc: doc }
 }
 
 /// Prepares the module in an interpreter. Fails with ImportError if the host is another one than that of the library.
@@ -85,6 +90,15 @@ unsafe extern "C" fn start(_module: *mut PyObject) -> c_int {
             None => addresses::find(),
         }
     })
+}
+
+/// Cleans up when the module is freed.
+///
+/// # Safety
+/// The thread is attached.
+unsafe extern "C" fn end(_module: *mut c_void) {
+    // SAFETY: the thread is attached (caller). What frees objects holds no such lock.
+    unsafe { tier2::end(ThreadState::current().interp()) }
 }
 
 /// Sets an exception with this message.
@@ -123,6 +137,30 @@ unsafe extern "C" fn enable(_module: *mut PyObject, _: *mut PyObject) -> *mut Py
             return ptr::null_mut();
         }
         evaluator::install(tstate);
+    }
+    none()
+}
+
+/// `set_jit(on)`.
+///
+/// # Safety
+/// As for [`enable`]; `on` is live.
+unsafe extern "C" fn set_jit(_module: *mut PyObject, on: *mut PyObject) -> *mut PyObject {
+    // SAFETY: the thread is attached (caller).
+    unsafe {
+        let tstate = ThreadState::current();
+        match ffi::PyObject_IsTrue(on) {
+            0 => tier2::switch_off(tstate.interp()),
+            1.. => match tier2::refusal(tstate) {
+                Some(reason) => {
+                    raise_text(ffi::PyExc_RuntimeError, &format!("running without the JIT: {reason}"));
+                    return ptr::null_mut();
+                }
+                None if tier2::switch_on().is_err() => return ptr::null_mut(),
+                None => {}
+            },
+            _ => return ptr::null_mut(),
+        }
     }
     none()
 }
@@ -166,10 +204,12 @@ unsafe fn describe(tstate: ThreadState) -> PyResult {
         set(c"refusal", reason)?;
         set(c"version", text(env!("CARGO_PKG_VERSION"))?)?;
         set(c"host", text(&crate::host::check::built_for())?)?;
-        set(
-            c"tier2",
-            text("off: without a compiler of its own, an extension module would be slower with it")?,
-        )?;
+        let tier2 = if enabled && tier2::is_on(tstate.interp()) {
+            "on".to_owned()
+        } else {
+            tier2::refusal(tstate).map_or_else(|| "off".to_owned(), |reason| format!("off: {reason}"))
+        };
+        set(c"tier2", text(&tier2)?)?;
         Ok(dict)
     }
 }

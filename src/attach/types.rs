@@ -9,6 +9,8 @@ hidden! {
     _PyType_LookupRefAndVersion, _PyType_Validate, _PyType_CacheInitForSpecialization,
     _PyType_CacheGetItemForSpecialization, _PyFunction_GetVersionForCurrentState
 }
+#[cfg(py_tier2)]
+hidden! { _PyType_LookupByVersion, _PyFunction_LookupByVersion }
 
 /// Returns a new reference to the attribute `name` of the type, looked up in its bases, too; null without an exception
 /// if there is none. Stores the version of the type that this is true for to `*version`, 0 if there is none.
@@ -144,4 +146,42 @@ unsafe fn has_version(class: *mut ffi::PyHeapTypeObject, version: u32) -> bool {
 unsafe extern "C" fn _PyFunction_GetVersionForCurrentState(func: *mut ffi::PyFunctionObject) -> u32 {
     // SAFETY: the function is live (caller).
     unsafe { (*func).func_version }
+}
+
+// --- by version --------------------------------------------------------------------------------
+
+/// The type that has this version now, borrowed; null if the interpreter does not know it any more.
+///
+/// # Safety
+/// The thread is attached.
+#[cfg(py_tier2)]
+#[unsafe(no_mangle)]
+unsafe extern "C" fn _PyType_LookupByVersion(version: c_uint) -> *mut PyTypeObject {
+    // SAFETY: the interpreter is live, since the thread is attached (caller). Types that end leave its cache.
+    unsafe {
+        let cache = &raw const (*ThreadState::current().interp()).types.type_version_cache;
+        let found = (*cache)[version as usize % (*cache).len()];
+        if !found.is_null() && (*found).tp_version_tag == version { found } else { core::ptr::null_mut() }
+    }
+}
+
+/// The function that has this version, and the code object of that version, which is stored to `*p_code`. Both are borrowed,
+/// and null if the interpreter does not know them any more.
+///
+/// # Safety
+/// The thread is attached, and `p_code` writable.
+#[cfg(py_tier2)]
+#[unsafe(no_mangle)]
+unsafe extern "C" fn _PyFunction_LookupByVersion(
+    version: u32,
+    p_code: *mut *mut PyObject,
+) -> *mut ffi::PyFunctionObject {
+    // SAFETY: the interpreter is live, since the thread is attached (caller). What ends leaves its cache.
+    unsafe {
+        let cache = &raw const (*ThreadState::current().interp()).func_state.func_version_cache;
+        let ffi::_func_version_cache_item { func, code } = (*cache)[version as usize % (*cache).len()];
+        let is_code = !code.is_null() && (*code.cast::<ffi::PyCodeObject>()).co_version == version;
+        p_code.write(if is_code { code } else { core::ptr::null_mut() });
+        if !func.is_null() && (*func).func_version == version { func } else { core::ptr::null_mut() }
+    }
 }

@@ -25,7 +25,7 @@ mod legacy_tracing;
 // In a library without tier 2, these objects stay the host's.
 #[cfg(py_tier2)]
 mod optimizer;
-#[cfg(py_tier2)]
+#[cfg(all(py_tier2, not(feature = "attach")))]
 mod optimizer_symbols;
 #[cfg(not(feature = "attach"))]
 mod reval;

@@ -8,6 +8,15 @@ use crate::raise;
 use crate::tier2::executor::Executor;
 use crate::tier2::{deletion, dump, install, invalidate, python_type, record};
 
+#[cfg(feature = "attach")]
+hidden! {
+    _PyOptimizer_Optimize, _Py_GetExecutor, _Py_ExecutorDetach, _Py_Executor_DependsOn,
+    _Py_Executors_InvalidateDependency, _Py_Executors_InvalidateAll, _Py_Executors_InvalidateCold,
+    _Py_ClearExecutorDeletionList, _PyDumpExecutors
+}
+#[cfg(feature = "attach")]
+hidden! { static _PyUOpExecutor_Type }
+
 /// Asks for an executor for the code that `frame` runs from `start` on. If there is one already, stores a new reference to
 /// it in `exec_ptr`. Otherwise a trace is recorded when the evaluator goes on, which the caller must do at `start` (or,
 /// for a jump that closes a loop, at the start of the loop). `chain_depth` is the number of executors that side exits lead

@@ -53,6 +53,8 @@ pub(crate) mod stackref;
 mod stand_in;
 pub(crate) mod text;
 pub(crate) mod thread;
+#[cfg(py_tier2)]
+pub(crate) mod tier2;
 pub(crate) mod versions;
 
 pub(crate) use code::{Code, CodeUnit};

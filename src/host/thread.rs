@@ -32,6 +32,16 @@ pub(crate) type Evaluator =
 #[cfg(feature = "attach")]
 pub(crate) const EVALUATOR: Evaluator = ffi::_PyEval_EvalFrameDefault;
 
+/// What is installed as the evaluator of an interpreter as long as no other one than this library's is: its address, or 0
+/// if it is the one that the host has by itself.
+#[inline(always)]
+pub(crate) fn usual_evaluator() -> usize {
+    #[cfg(not(feature = "attach"))]
+    return 0;
+    #[cfg(feature = "attach")]
+    (EVALUATOR as usize)
+}
+
 impl ThreadState {
     #[inline(always)]
     pub(crate) fn from_ptr(tstate: *mut ffi::PyThreadState) -> ThreadState {
@@ -119,10 +129,7 @@ impl ThreadState {
     pub(crate) unsafe fn has_custom_eval_frame(self) -> bool {
         // SAFETY: the thread state is live (caller), and so is its interpreter.
         let installed = unsafe { (*self.interp()).eval_frame };
-        #[cfg(not(feature = "attach"))]
-        return installed.is_some();
-        #[cfg(feature = "attach")]
-        installed.is_none_or(|installed| !core::ptr::fn_addr_eq(installed, EVALUATOR))
+        installed.map_or(0, |installed| installed as usize) != usual_evaluator()
     }
 
     /// Whether a frame of `size` words fits on the data stack (`_PyThreadState_HasStackSpace`).

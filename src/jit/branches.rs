@@ -10,9 +10,7 @@
 
 use cranelift_codegen::ir::Block;
 
-use super::lower::{Lowered, Lowering, is_side_exit};
-use super::ops::types_are_live;
-use super::state::State;
+use super::lower::{Branch, Lowered, Lowering, is_side_exit};
 use crate::bytecode::{micro_op, thresholds};
 use crate::tier2::Uop;
 use crate::tier2::compiled;
@@ -23,16 +21,6 @@ const MAX_BRANCHES: usize = 8;
 const MAX_UOPS: usize = 600;
 /// A trace becomes a branch if it has run at least once for so many times that the code in front of it had to run.
 const SHARE: usize = 8;
-
-/// A trace that is to be lowered as a branch.
-pub(super) struct Branch {
-    block: Block,
-    executor: Executor,
-    /// What is known where the guard fails.
-    state: State,
-    room: (usize, usize),
-    is_valid: bool,
-}
 
 impl Lowering<'_> {
     /// The executor behind the side exit that a word leads to, if it is to become a branch.
@@ -80,8 +68,6 @@ impl Lowering<'_> {
         // SAFETY: the executor is live during the lowering: the exit in front of it keeps it alive.
         let trace = unsafe { branch.executor.trace() };
         (self.part, self.trace, self.at) = (branch.executor, trace, 0);
-        // SAFETY: the thread that compiles is attached.
-        self.types_are_live = unsafe { types_are_live(trace) };
         (self.state, self.room) = (branch.state, branch.room);
         self.is_valid = branch.is_valid;
         self.forget_outs();

@@ -181,8 +181,8 @@ unsafe fn lower_once(
     // SAFETY: the executor is live during the lowering (caller).
     let trace = unsafe { executor.trace() };
     // SAFETY: the thread is attached (caller).
-    let types_are_live = unsafe { types_are_live(trace) };
-    let mut lowering = Lowering::new(&mut function, &mut context, executor, trace, types_are_live);
+    let are_live = unsafe { types_are_live(trace) };
+    let mut lowering = Lowering::new(&mut function, &mut context, executor, trace, are_live);
     lowering.has_branches = has_branches;
     match start {
         Start::Memory(shape) => lowering.enter_loop(shape),
@@ -195,7 +195,10 @@ unsafe fn lower_once(
     }
     while lowering.next_branch()? {
         // SAFETY: as above; the executor of the branch is live, too.
-        unsafe { lower_trace(&mut lowering, start, false)? };
+        unsafe {
+            lowering.types_are_live = types_are_live(lowering.trace);
+            lower_trace(&mut lowering, start, false)?;
+        }
     }
     let exits = core::mem::take(&mut lowering.exits);
     // SAFETY: the executors are live.

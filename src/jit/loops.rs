@@ -444,11 +444,8 @@ impl Lowering<'_> {
         let exit = self.add_exit(exit, spills)?;
         let (there, gone) = (self.b.create_block(), self.b.create_block());
         let link = self.constant((&raw const *link).addr() as u64);
-        let code = self.load(I64, link, Link::CODE);
-        self.b.ins().brif(code, there, &[], gone, &[]);
-        self.b.switch_to_block(there);
+        let (executor, code) = self.follow(link, 0, there, gone);
         self.enter_loop_at_once();
-        let executor = self.load(I64, link, Link::EXECUTOR);
         self.continue_with(executor, code);
         self.b.switch_to_block(gone);
         let exit = self.constant(exit);

@@ -14,7 +14,6 @@ use cranelift_codegen::ir::{
 use cranelift_codegen::isa::CallConv;
 use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext};
 
-use super::branches::Branch;
 use super::exits::{Exit, Exits, Spills};
 use super::state::{FrameState, NewFrame, Place, Resumed, Slot, State};
 use super::values::{Class, Id, Known, Number, Reference};
@@ -72,6 +71,16 @@ struct Out {
     block: Block,
     word: usize,
     version: u32,
+}
+
+/// A trace that is to be lowered as a branch.
+pub(super) struct Branch {
+    pub(super) block: Block,
+    pub(super) executor: Executor,
+    /// What is known where the guard fails.
+    pub(super) state: State,
+    pub(super) room: (usize, usize),
+    pub(super) is_valid: bool,
 }
 
 /// A block that stores these registers, and leaves by the exit at this address.
@@ -178,10 +187,7 @@ impl<'a> Lowering<'a> {
         self.b.switch_to_block(self.tail);
         let exit = self.b.block_params(self.tail)[0];
         let (is_linked, to_memory) = (self.b.create_block(), self.b.create_block());
-        let code = self.load(I64, exit, Exit::LINK + Link::CODE);
-        self.b.ins().brif(code, is_linked, &[], to_memory, &[]);
-        self.b.switch_to_block(is_linked);
-        let executor = self.load(I64, exit, Exit::LINK + Link::EXECUTOR);
+        let (executor, code) = self.follow(exit, Exit::LINK, is_linked, to_memory);
         self.continue_with(executor, code);
         self.b.switch_to_block(to_memory);
         let arguments = [self.machine, self.tstate, exit];
@@ -189,6 +195,25 @@ impl<'a> Lowering<'a> {
         let word = self.call(leave, &[I64; 3], Some(I64), &arguments).expect("a result");
         self.b.ins().return_(&[word]);
         self.b.seal_all_blocks();
+    }
+
+    /// Goes on in the block `there` if code can continue by the link at this offset, else in `gone`. Returns the executor that the
+    /// link leads to, and its code.
+    pub(super) fn follow(&mut self, holder: Value, link: usize, there: Block, gone: Block) -> (Value, Value) {
+        let code = self.load(I64, holder, link + Link::CODE);
+        // A host that invalidates an executor leaves the links to it.
+        if cfg!(feature = "attach") {
+            let is_live = self.b.create_block();
+            self.b.ins().brif(code, is_live, &[], gone, &[]);
+            self.b.switch_to_block(is_live);
+            let executor = self.load(I64, holder, link + Link::EXECUTOR);
+            let valid = self.validity(executor);
+            self.b.ins().brif(valid, there, &[], gone, &[]);
+        } else {
+            self.b.ins().brif(code, there, &[], gone, &[]);
+        }
+        self.b.switch_to_block(there);
+        (self.load(I64, holder, link + Link::EXECUTOR), code)
     }
 
     /// Ends the code in this block by other code, that of an executor at this address.
@@ -575,12 +600,16 @@ impl<'a> Lowering<'a> {
             return Ok(());
         }
         self.is_valid = true;
-        let head = self.executor.as_ptr().addr();
-        let at = head + offset_of!(ffi::_PyExecutorObject, vm_data) + offset_of!(ffi::_PyVMData, _bitfield_1);
-        let at = self.constant(at as u64);
-        let flags = self.load(I8, at, 0);
-        let valid = self.b.ins().band_imm_s(flags, i64::from(valid_bit()));
+        let executor = self.constant(self.executor.as_ptr().addr() as u64);
+        let valid = self.validity(executor);
         self.guard_by(valid, word)
+    }
+
+    /// Not 0 if the executor at this address is valid.
+    fn validity(&mut self, executor: Value) -> Value {
+        let at = offset_of!(ffi::_PyExecutorObject, vm_data) + offset_of!(ffi::_PyVMData, _bitfield_1);
+        let flags = self.load(I8, executor, at);
+        self.b.ins().band_imm_s(flags, i64::from(valid_bit()))
     }
 
     /// The frame that the micro-op runs in, in memory.

@@ -10,7 +10,7 @@ use crate::bytecode::{BackoffCounter, opcode};
 use crate::calls::frames;
 use crate::engine::{BytecodeEngine, BytecodeExit, BytecodeOp, Engine, Exit, Op, Settled};
 #[cfg(py_tier2)]
-use crate::host::{CodeUnit, Frame, Raised};
+use crate::host::{CodeUnit, Frame, Raised, tier2};
 use crate::host::{FREE_THREADED, StackRef, ffi};
 use crate::instrument::version;
 use crate::seams;
@@ -154,7 +154,7 @@ pub(crate) unsafe fn quicken_resume<E: BytecodeEngine>(e: &mut E, []: [StackRef;
         #[cfg(not(py_tier2))]
         let _ = is_new;
         #[cfg(py_tier2)]
-        if is_new && e.oparg() == ffi::RESUME_AT_FUNC_START as usize && (*e.tstate().interp()).jit {
+        if is_new && e.oparg() == ffi::RESUME_AT_FUNC_START as usize && tier2::is_on(e.tstate().interp()) {
             version::count_calls(e.code(), crate::bytecode::thresholds::get().calls());
         }
     }

@@ -77,9 +77,11 @@ impl Drop for Link {
 /// All that the compiler has made for an executor. The executor owns it.
 #[derive(Default)]
 struct Products {
+    /// The code that begins with a frame in memory.
+    entry: Option<MachineCode>,
     /// The ways into the code. Each is live: it takes itself off when it ends.
     links: Vec<NonNull<Link>>,
-    /// Each block with the data that its code refers to. One of them may be that of [`code_of`]; the others continue from
+    /// Each block with the data that its code refers to. One of them may be that of the entry; the others continue from
     /// exits.
     blocks: Vec<(Block, Box<dyn Any>)>,
     /// The executors whose traces are branches of the code. They are invalidated with this one.
@@ -220,7 +222,7 @@ pub(crate) fn can_run(entry: impl FnOnce() -> Option<Vec<u8>>) -> bool {
 #[inline(always)]
 pub(super) unsafe fn code_of(executor: Executor) -> Option<MachineCode> {
     // SAFETY: the executor is live (caller).
-    NonNull::new(unsafe { (*executor.as_ptr()).jit_code }).map(|code| MachineCode(code.cast()))
+    unsafe { products(executor) }?.entry
 }
 
 /// What the compiler has made for the executor.
@@ -254,7 +256,8 @@ pub(super) unsafe fn unlink(executor: Executor) {
 /// The executor is live, also while the result is used, and nothing is compiled for it meanwhile.
 pub(crate) unsafe fn entry<'a>(executor: Executor) -> Option<(MachineCode, &'a dyn Any)> {
     // SAFETY: the executor is live (caller).
-    let (code, products) = unsafe { (code_of(executor)?, products(executor)?) };
+    let products = unsafe { products(executor)? };
+    let code = products.entry?;
     let (_, data) = products.blocks.iter().find(|(block, _)| block.start() == code.0)?;
     Some((code, &**data))
 }
@@ -272,7 +275,7 @@ pub(super) unsafe fn of(executor: Executor) -> Compiled {
             // `tracemalloc` asks for the line of each new object, which only the interpreter keeps up to date.
             return if refcount::is_traced() { Compiled::Interpreted } else { Compiled::Code(code) };
         }
-        // Until there is code, its size is the count.
+        // The compiler has no other use for this field.
         match (*head).jit_size {
             GIVEN_UP => Compiled::Interpreted,
             count if count >= heat(executor) => Compiled::Hot,
@@ -324,8 +327,8 @@ pub(crate) unsafe fn can_get_entry(executor: Executor) -> bool {
 /// The executor is live.
 pub(crate) unsafe fn has_bridge(executor: Executor) -> bool {
     // SAFETY: the executor is live (caller).
-    let (entry, products) = unsafe { (code_of(executor), products(executor)) };
-    products.is_some_and(|products| products.blocks.len() > usize::from(entry.is_some()))
+    let products = unsafe { products(executor) };
+    products.is_some_and(|products| products.blocks.len() > usize::from(products.entry.is_some()))
 }
 
 /// Gives an executor what has been compiled for it. Returns the code. `None` if there is no memory for it.
@@ -388,15 +391,10 @@ pub(crate) unsafe fn runs(executor: Executor) -> usize {
 pub(crate) unsafe fn set_entry(executor: Executor, product: Option<Product>) {
     // SAFETY: the contract is the same.
     unsafe {
-        let length = product.as_ref().map(|product| product.code.len());
-        let added = product.and_then(|product| add(executor, product));
-        let head = executor.as_ptr();
-        let (Some(code), Some(length)) = (added, length) else {
-            (*head).jit_size = GIVEN_UP;
-            return;
-        };
-        (*head).jit_size = length;
-        (*head).jit_code = code.0.as_ptr().cast();
+        match product.and_then(|product| add(executor, product)) {
+            Some(code) => products(executor).expect("just added to").entry = Some(code),
+            None => (*executor.as_ptr()).jit_size = GIVEN_UP,
+        }
     }
 }
 
@@ -422,7 +420,6 @@ pub(super) unsafe fn free(executor: Executor) {
     unsafe {
         unlink(executor);
         let head = executor.as_ptr();
-        (*head).jit_code = core::ptr::null_mut();
         let products = core::mem::replace(&mut (*head).jit_side_entry, core::ptr::null_mut());
         if !products.is_null() {
             for (block, _) in Box::from_raw(products.cast::<Products>()).blocks {

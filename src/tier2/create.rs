@@ -78,6 +78,8 @@ pub(super) unsafe fn compile(
     // SAFETY: the thread is attached, and the trace finished (caller). The new executor is in no list, and not known
     // to the collector.
     unsafe {
+        #[cfg(feature = "attach")]
+        super::deletion::free_unused(interp);
         let created = OwnedExecutor::new(trace, dependencies)
             .and_then(|created| machine_code::compile(created.executor()).map(|()| created));
         let Ok(created) = created else {

@@ -11,7 +11,9 @@ use crate::host::{ThreadState, ffi, refcount};
 /// The most executors that the list takes before unused ones are freed.
 const CAPACITY: i32 = ffi::EXECUTOR_DELETE_LIST_MAX as i32;
 
-/// Adds an executor whose destructor runs. Now and then frees those that are not in use.
+/// Adds an executor whose destructor runs. Now and then frees those that are not in use; not so in the attached form, since a
+/// host that instruments code invalidates executors while it holds the lock of the runtime's interpreters. There, they are
+/// freed before a new one is made, and at the end of the interpreter.
 ///
 /// # Safety
 /// The thread is attached to the interpreter. Nothing refers to the executor except threads that run it, and it is
@@ -20,8 +22,13 @@ pub(crate) unsafe fn add(interp: *mut ffi::PyInterpreterState, executor: Executo
     // SAFETY: the thread is attached (caller), so it alone changes the list.
     unsafe {
         refcount::revive(executor.object());
+        #[cfg(feature = "attach")]
+        super::host_loop::forget(executor);
         (*executor.links()).next = (*interp).executor_deletion_list_head;
         (*interp).executor_deletion_list_head = executor.as_ptr();
+        if cfg!(feature = "attach") {
+            return;
+        }
         if (*interp).executor_deletion_list_remaining_capacity > 0 {
             (*interp).executor_deletion_list_remaining_capacity -= 1;
         } else {

@@ -1,6 +1,8 @@
 //! What an executor relies on: code objects, types, dictionaries. Source: `_PyBloomFilter` in `pycore_optimizer.h`.
 
 use crate::host::ffi;
+#[cfg(feature = "attach")]
+use crate::host::tier2;
 
 /// A set of addresses that may contain more than was added: a Bloom filter of 256 bits. An executor is
 /// invalidated when something that its set *may* contain changes.
@@ -14,10 +16,14 @@ static_assertions::assert_eq_size!(Dependencies, ffi::_PyBloomFilter);
 
 const WORDS: usize = ffi::_Py_BLOOM_FILTER_WORDS as usize;
 /// The number of bits that stand for one address.
+#[cfg(not(feature = "attach"))]
 const PROBES: usize = 6;
 
 impl Dependencies {
     pub(crate) const NONE: Dependencies = Dependencies { bits: [0; WORDS] };
+
+    /// The set that contains every address.
+    pub(crate) const ALL: Dependencies = Dependencies { bits: [u32::MAX; WORDS] };
 
     /// The set that contains only `address`.
     pub(crate) fn only<T>(address: *const T) -> Dependencies {
@@ -27,10 +33,19 @@ impl Dependencies {
     }
 
     /// Adds an object or a structure of the host by its address.
+    #[cfg(not(feature = "attach"))]
     pub(crate) fn add<T>(&mut self, address: *const T) {
         for probe in hash(address.addr() as u64).to_le_bytes().into_iter().take(PROBES) {
             self.bits[usize::from(probe >> 5)] |= 1 << (probe & 31);
         }
+    }
+
+    /// Adds an object or a structure of the host by its address: the host's functions look for it, too.
+    #[cfg(feature = "attach")]
+    pub(crate) fn add<T>(&mut self, address: *const T) {
+        let mut filter = self.into_host();
+        tier2::add_dependency(&mut filter, address.cast());
+        *self = Dependencies::from_host(filter);
     }
 
     /// Adds all that is in the other set.
@@ -56,6 +71,7 @@ impl Dependencies {
 
 /// Mixes the bits of an address (the finalizer of SplitMix64), so that each byte of the result depends on all of
 /// them.
+#[cfg(not(feature = "attach"))]
 const fn hash(address: u64) -> u64 {
     let mut bits = address;
     bits = (bits ^ (bits >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);

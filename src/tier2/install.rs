@@ -87,6 +87,20 @@ pub(crate) unsafe fn detach(executor: Executor) {
     }
 }
 
+/// Takes all executors out of the bytecode, and frees their array (`_PyCode_Clear_Executors`).
+///
+/// # Safety
+/// The thread is attached; the code is live, and has an array of executors.
+#[cfg(feature = "attach")]
+pub(crate) unsafe fn clear(code: Code) {
+    // SAFETY: the code keeps its executors alive (caller). The array is the host's, which frees it with this function, too.
+    unsafe {
+        slots(code).flatten().for_each(|executor| detach(executor));
+        let array = &raw mut (*code.as_ptr()).co_executors;
+        ffi::PyMem_Free(array.replace(core::ptr::null_mut()).cast());
+    }
+}
+
 /// The executor in the place of the code unit `index`, borrowed.
 ///
 /// # Safety

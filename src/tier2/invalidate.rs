@@ -1,28 +1,16 @@
 //! Invalidating executors: they leave the bytecode, other executors' exits and the list, and threads that run
 //! them go back to tier 1.
 
-use core::sync::atomic::{AtomicUsize, Ordering};
-
 use super::executor::{Executor, OwnedExecutor};
 use super::{Dependencies, install, list};
 use crate::bytecode::BackoffCounter;
 use crate::host::ffi;
-
-/// How often something has changed on which traces may rely, in this process. A trace under construction is out of date
-/// if that changes.
-static EPOCH: AtomicUsize = AtomicUsize::new(0);
-
-/// A number that changes with each invalidation of executors that is due to a change.
-pub(crate) fn epoch() -> usize {
-    EPOCH.load(Ordering::Relaxed)
-}
 
 /// Invalidates the executors that may rely on the object at `address`.
 ///
 /// # Safety
 /// The thread is attached to the interpreter.
 pub(crate) unsafe fn dependents<T>(interp: *mut ffi::PyInterpreterState, address: *const T) {
-    EPOCH.fetch_add(1, Ordering::Relaxed);
     let changed = Dependencies::only(address);
     // SAFETY: the thread is attached (caller). Executors in the list are live.
     unsafe { invalidate_where(interp, |executor| executor.dependencies().may_contain(&changed)) }
@@ -42,7 +30,6 @@ pub(crate) unsafe fn cold(interp: *mut ffi::PyInterpreterState) {
 /// # Safety
 /// The thread is attached to the interpreter.
 pub(crate) unsafe fn all(interp: *mut ffi::PyInterpreterState) {
-    EPOCH.fetch_add(1, Ordering::Relaxed);
     // SAFETY: the thread is attached (caller). A reference keeps the executor alive meanwhile, which leaves the
     // list, so the loop ends.
     unsafe {

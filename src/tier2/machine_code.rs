@@ -17,6 +17,8 @@ pub(super) unsafe fn compile(executor: Executor) -> PyResult<()> {
     unsafe {
         let has_own = executor.trace().iter().any(|uop| micro_op::is_own(uop.number()));
         debug_assert!(interpreter::RUNS_OWN_MICRO_OPS || !has_own);
+        #[cfg(feature = "attach")]
+        super::host_loop::prepare(executor);
         #[cfg(tier2_jit)]
         {
             let head = executor.as_ptr();

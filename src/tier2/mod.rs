@@ -18,6 +18,8 @@ pub(crate) mod dependencies;
 pub(crate) mod dump;
 pub(crate) mod executor;
 mod finish;
+#[cfg(feature = "attach")]
+mod host_loop;
 pub(crate) mod install;
 pub(crate) mod interpreter;
 pub(crate) mod invalidate;
@@ -28,6 +30,7 @@ pub(crate) mod python_type;
 pub(crate) mod record;
 mod translate;
 pub(crate) mod uop;
+mod watch;
 
 pub(crate) use dependencies::Dependencies;
 pub(crate) use uop::{Place, Trace, Uop};

@@ -8,6 +8,7 @@ use cranelift_codegen::ir::{InstBuilder, Value};
 
 use crate::bytecode::micro_op;
 use crate::host::function::Function;
+use crate::host::thread::usual_evaluator;
 use crate::host::{Code, FunctionVersion, ffi};
 use crate::jit::lower::{Lowered, Lowering, NULL, SLOT, TooLarge};
 use crate::jit::runtime;
@@ -29,7 +30,7 @@ impl Lowering<'_> {
     pub(in crate::jit) fn check_pep_523(&mut self) -> Lowered {
         let interp = self.load(I64, self.tstate, offset_of!(ffi::PyThreadState, interp));
         let installed = self.load(I64, interp, offset_of!(ffi::PyInterpreterState, eval_frame));
-        self.guard_equal(installed, 0, FAILED)
+        self.guard_equal(installed, usual_evaluator() as u64, FAILED)
     }
 
     /// `depth` places below the top is a function of this version, or the code leaves.

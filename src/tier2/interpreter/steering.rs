@@ -7,6 +7,7 @@ use super::handlers::failed_guard;
 #[cfg(all(tier2_jit, feature = "tail-call"))]
 use super::machine_code;
 use super::{current_executor, enter, side_exit};
+#[cfg(not(feature = "attach"))]
 use crate::breaker::word::{EvalBreaker, Request};
 #[cfg(feature = "jit")]
 use crate::bytecode::micro_op;
@@ -15,6 +16,8 @@ use crate::tier2::Uop;
 #[cfg(feature = "jit")]
 use crate::tier2::compiled::{self, Compiled, Machine, MachineCode, Next, Wanted};
 use crate::tier2::executor::{Executor, SideExit};
+#[cfg(feature = "attach")]
+use crate::tier2::invalidate;
 use crate::tier2::uop::Place;
 
 /// Ends a handler by an executor: by its machine code, or by its micro-ops.
@@ -100,7 +103,7 @@ unsafe fn run_compiled(
 }
 
 handler! {
-    /// Notes that the executor is in use. Requests the removal of cold executors now and then.
+    /// Notes that the executor is in use. Removes cold executors now and then, or requests that.
     ///
     /// # Safety
     /// As for a [`Handler`].
@@ -111,10 +114,35 @@ handler! {
             let counter = &raw mut (*tstate.interp()).trace_run_counter;
             *counter = (*counter).wrapping_sub(1);
             if *counter == 0 {
-                EvalBreaker::of(tstate).set(Request::JIT_INVALIDATE_COLD);
+                remove_cold(tstate);
             }
             continue_at!(frame, sp, tstate, uop.add(1))
         }
+    }
+}
+
+/// Requests the removal of cold executors.
+///
+/// # Safety
+/// The thread is attached and `tstate` is its state.
+#[cfg(not(feature = "attach"))]
+unsafe fn remove_cold(tstate: ThreadState) {
+    // SAFETY: the state is live (caller).
+    unsafe { EvalBreaker::of(tstate) }.set(Request::JIT_INVALIDATE_COLD);
+}
+
+/// Removes cold executors. The host, which handles requests, would remove those with machine code, too.
+///
+/// # Safety
+/// The thread is attached and `tstate` is its state.
+#[cfg(feature = "attach")]
+#[cold]
+unsafe fn remove_cold(tstate: ThreadState) {
+    // SAFETY: the thread is attached (caller). That runs no Python code.
+    unsafe {
+        let interp = tstate.interp();
+        invalidate::cold(interp);
+        (*interp).trace_run_counter = ffi::JIT_CLEANUP_THRESHOLD as usize;
     }
 }
 

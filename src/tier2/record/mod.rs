@@ -6,8 +6,8 @@
 //! something else is specialized anew at once, so that the trace gets the form of what it meets now.
 //!
 //! A recording ends where the trace is a loop, or where it cannot go on. Meanwhile anything may happen that Python
-//! code can do. What the micro-ops assume is checked by guards, whenever the trace runs; what is not is covered by
-//! [`invalidate::epoch`]. The program never notices a recording.
+//! code can do. What the micro-ops assume is checked by guards, whenever the trace runs; what is not is covered by a
+//! [`Watch`]. The program never notices a recording.
 
 mod attempts;
 #[cfg(py_debug)]
@@ -16,16 +16,19 @@ mod wish;
 
 use std::alloc::{Layout, alloc};
 
+// Without the drop-in's header, nothing reads the numbers.
+#[cfg_attr(feature = "attach", allow(unused_imports))]
 pub(crate) use attempts::{ATTEMPTS, Outcome};
 pub(crate) use wish::{ask, is_wanted};
 
 use super::executor::OwnedExecutor;
 use super::translate::{Arrival, End, Purpose, Running, Translator};
-use super::{create, install, invalidate, optimize};
+use super::watch::Watch;
+use super::{create, install, optimize};
 use crate::bytecode::metadata::{Instruction, Operand, Step};
 use crate::bytecode::{BackoffCounter, opcode};
 use crate::host::function::Function;
-use crate::host::{Code, CodeUnit, Frame, FunctionVersion, StackRef, ThreadState, ffi};
+use crate::host::{Code, CodeUnit, Frame, FunctionVersion, StackRef, ThreadState, ffi, tier2};
 use crate::instrument::opcodes::is_instrumented;
 use wish::Wish;
 
@@ -60,8 +63,8 @@ pub(crate) struct Recording {
     ending: Option<Ending>,
     /// The executor in front of which the trace ends.
     following: Option<OwnedExecutor>,
-    /// [`invalidate::epoch`] at the beginning.
-    epoch: usize,
+    /// Sees what makes the trace outdated.
+    watch: Watch,
     /// The instruction in front of which the trace ends.
     #[cfg(py_debug)]
     end: Option<CodeUnit>,
@@ -94,7 +97,7 @@ impl Recording {
         let wish = wish::take()?;
         // SAFETY: the frame is current and published (caller).
         unsafe {
-            if !(*tstate.interp()).jit {
+            if !tier2::is_on(tstate.interp()) {
                 return None;
             }
             let first = Arrival { frame, sp: frame.stack_pointer(), instr: next };
@@ -118,7 +121,7 @@ impl Recording {
                 begin,
                 ending: None,
                 following: None,
-                epoch: invalidate::epoch(),
+                watch: Watch::begin(tstate.interp())?,
                 #[cfg(py_debug)]
                 end: None,
             })?;
@@ -341,7 +344,7 @@ impl Recording {
             {
                 return Outcome::TooShort(end);
             }
-            if !(*interp).jit || invalidate::epoch() != self.epoch {
+            if !tier2::is_on(interp) || !self.watch.saw_nothing() {
                 return Outcome::Invalidated;
             }
             match self.make_executor(interp, ending) {

@@ -4,7 +4,7 @@ import ctypes
 import types
 from ctypes import POINTER, PYFUNCTYPE, byref, c_int, c_uint32, c_void_p, py_object, pythonapi
 
-from harness import FAULTS, Twin, both, outcome, same, same_calls, taken
+from harness import FAULTS, HAS_COMPILER, Twin, both, outcome, same, same_calls, taken
 
 assign_version = PYFUNCTYPE(c_int, py_object)(("PyUnstable_Type_AssignVersionTag", pythonapi))
 
@@ -104,3 +104,33 @@ def test_caches():
                 same(f"caching {cached} as {name}", *results)
                 if cached is function and off == 0 and not results[0][1]:
                     FAULTS.append(f"caching {name} changed nothing")
+
+
+def test_lookups_by_version():
+    if not HAS_COMPILER:
+        return
+    [version_of_class, _] = both("_PyType_LookupRefAndVersion", c_void_p, py_object, py_object, POINTER(c_uint32))
+    [version_of_function, _] = both("_PyFunction_GetVersionForCurrentState", c_uint32, py_object)
+    types_ = both("_PyType_LookupByVersion", c_void_p, c_uint32)
+    functions = both("_PyFunction_LookupByVersion", c_void_p, c_uint32, POINTER(c_void_p))
+
+    def found(function, version):
+        code = c_void_p()
+        return function(version, byref(code)), code.value
+
+    cls, function, version = type("Known", (), {"name": 0}), lambda: 0, c_uint32()
+    version_of_class(cls, "name", byref(version))
+    for known in (version.value, version_of_function(function)):
+        for number in (known, 0, 1, 2, known + 4096, 2**32 - 1):
+            same_calls(types_, number)
+            same(f"the function {number}", *[found(lookup, number) for lookup in functions])
+    if types_[1](version.value) != id(cls):
+        FAULTS.append("the class is not found")
+    if found(functions[1], version_of_function(function)) != (id(function), id(function.__code__)):
+        FAULTS.append("the function is not found")
+    # The code is known as long as it lives.
+    number, code = version_of_function(function), function.__code__
+    del function
+    same("a function that is gone", *[found(lookup, number) for lookup in functions])
+    del code
+    same("code that is gone", *[found(lookup, number) for lookup in functions])

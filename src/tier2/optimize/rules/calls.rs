@@ -6,6 +6,7 @@ use super::super::symbols::{Constant, Fact};
 use super::attributes;
 use crate::bytecode::micro_op;
 use crate::host::function::Function;
+use crate::host::thread::usual_evaluator;
 
 // --- built-in callables --------------------------------------------------------------------------
 
@@ -174,7 +175,8 @@ pub(super) fn make_arguments_a_tuple(a: &mut Analysis) -> Result<(), Stop> {
 /// Setting another evaluator invalidates all executors.
 pub(super) fn check_default_evaluator(a: &mut Analysis) -> Result<(), Stop> {
     // SAFETY: the interpreter is live.
-    if unsafe { (*a.interp).eval_frame.is_none() } {
+    let installed = unsafe { (*a.interp).eval_frame };
+    if installed.map_or(0, |installed| installed as usize) == usual_evaluator() {
         a.remove();
     }
     Ok(())
