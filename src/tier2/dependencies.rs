@@ -49,6 +49,7 @@ impl Dependencies {
     }
 
     /// Adds all that is in the other set.
+    #[cfg(feature = "jit")]
     pub(crate) fn add_all(&mut self, other: &Dependencies) {
         for (mine, theirs) in self.bits.iter_mut().zip(other.bits) {
             *mine |= theirs;
