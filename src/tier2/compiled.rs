@@ -374,13 +374,14 @@ pub(super) unsafe fn branches<'a>(executor: Executor) -> &'a [OwnedExecutor] {
     unsafe { products(executor) }.map_or(&[], |products| &products.branches)
 }
 
-/// How often the executor has run without machine code.
+/// How often the executor has run without machine code; 0 if it cannot have any.
 ///
 /// # Safety
 /// The executor is live.
 pub(crate) unsafe fn runs(executor: Executor) -> usize {
     // SAFETY: the executor is live (caller).
-    unsafe { if code_of(executor).is_none() { (*executor.as_ptr()).jit_size } else { 0 } }
+    let runs = unsafe { (*executor.as_ptr()).jit_size };
+    if runs == GIVEN_UP { 0 } else { runs }
 }
 
 /// Gives an executor code that begins with a frame in memory. `None`, or no memory for it, means that the executor stays
