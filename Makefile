@@ -174,7 +174,7 @@ test: need-test python symbols ## what a developer wants to know in a few minute
 	tests/run-quick
 	$(if_default)@tests/tested end
 
-# With QUICK=1 without what `make test` has done in a shorter form.
+# With QUICK=1 without what `make test` has done, also in a shorter form, and with fewer tests for other forms of the library.
 if_thorough := $(if $(QUICK),$(skip))
 
 test-full: need-test python ## CPython's whole test suite, the debug host, programs that embed Python: after `make test`, QUICK=1 will do
@@ -191,9 +191,9 @@ test-full: need-test python ## CPython's whole test suite, the debug host, progr
 	$(if_default)tests/embedders
 	$(if_default)$(MAKE) test-windows
 	$(if_default)$(MAKE) TARGET=aarch64-linux-gnu test-target
-	$(if_default)$(MAKE) HOST=debug $(if $(QUICK),test-tier1,test-modules)
-	$(if_default)$(MAKE) DISPATCH=match $(if $(QUICK),test-tier2,test-modules)
-	$(if_default)$(MAKE) EXPERIMENTAL_JIT=no test-tier2
+	$(if_default)$(MAKE) HOST=debug $(if $(QUICK),test-leaks,test-modules)
+	$(if_default)$(MAKE) DISPATCH=match $(if $(QUICK),test-traces,test-modules)
+	$(if_default)$(MAKE) EXPERIMENTAL_JIT=no $(if $(QUICK),python,test-tier2)
 	$(if_default)tests/handlers --same $(libreval) target/release-jit-no-host/release/libreval.a
 	$(if_default)$(MAKE) HOST=debug EXPERIMENTAL_JIT=interpreter test-tier2 test-traces test-micro-ops test-faults-hot
 	$(if_default)$(MAKE) COMPILER=cranelift EXPERIMENTAL_JIT=interpreter test-traces
@@ -202,8 +202,8 @@ test-full: need-test python ## CPython's whole test suite, the debug host, progr
 test-modules: python ## only the CPython test modules of `make test`
 	tests/run-quick
 
-test-tier1: python ## only those of them that run without tier 2
-	tests/run-quick --tier1
+test-leaks: python ## a hunt for leaked references in some of them: with HOST=debug
+	tests/run-quick --leaks
 
 test-tier2: python ## only those of them that run with tier 2
 	tests/run-quick --tier2
@@ -293,7 +293,7 @@ test-newcomer: ## clean clones in a minimal Debian userland, as README says: nee
 
 FORCE:
 .PHONY: help need-build need-test host lib core wheel python run symbols test test-full test-attach test-attach-clients \
-  test-wheel test-modules test-tier1 test-tier2 test-tier2-full test-traces test-compiler test-micro-ops test-events test-clients test-faults \
+  test-wheel test-modules test-leaks test-tier2 test-tier2-full test-traces test-compiler test-micro-ops test-events test-clients test-faults \
   test-faults-hot test-tsan test-target test-windows test-newcomer fuzz bench bench-monitoring bench-gil bench-threads coverage \
   install clean distclean FORCE
 .DELETE_ON_ERROR:
