@@ -192,7 +192,7 @@ test-full: need-test python ## CPython's whole test suite, the debug host, progr
 	$(if_default)$(MAKE) test-windows
 	$(if_default)$(MAKE) TARGET=aarch64-linux-gnu test-target
 	$(if_default)$(MAKE) HOST=debug $(if $(QUICK),test-leaks,test-modules)
-	$(if_default)$(MAKE) DISPATCH=match $(if $(QUICK),test-traces,test-modules)
+	$(if_default)$(MAKE) DISPATCH=match $(if $(QUICK),test-tier2,test-modules)
 	$(if_default)$(MAKE) EXPERIMENTAL_JIT=no $(if $(QUICK),python,test-tier2)
 	$(if_default)tests/handlers --same $(libreval) target/release-jit-no-host/release/libreval.a
 	$(if_default)$(MAKE) HOST=debug EXPERIMENTAL_JIT=interpreter test-tier2 test-traces test-micro-ops test-faults-hot
