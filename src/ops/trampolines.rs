@@ -30,7 +30,7 @@ use crate::specialize::special_methods;
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(u8)]
 pub(crate) enum Ending {
-    /// It is that of BINARY_OP, unless it is NotImplemented.
+    /// It becomes the result of BINARY_OP, unless it is NotImplemented.
     Operator,
     /// The same, and if it is NotImplemented, the method of the right operand is called.
     OperatorThenRight,

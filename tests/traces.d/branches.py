@@ -1,5 +1,5 @@
 # environment: PYTHON_JIT_SIDE_EXIT_INITIAL_VALUE=1 PYTHON_JIT_SIDE_EXIT_INITIAL_BACKOFF=0
-"""Loops whose body has many ways, and what they rely on, who looks at them, and what ends in one of the ways."""
+"""Loops whose body has many ways: what they rely on changes, frames are looked at, and objects end in one of them."""
 
 import gc
 import sys
