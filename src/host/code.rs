@@ -276,4 +276,17 @@ impl Code {
         // SAFETY: the code object is live (caller).
         unsafe { (*self.0).co_nlocalsplus as usize }
     }
+
+    /// Whether the parameters take so many positional arguments as they are: one each, and nothing else.
+    ///
+    /// # Safety
+    /// The code is live.
+    #[cfg(py_tier2)]
+    pub(crate) unsafe fn takes(self, arguments: usize) -> bool {
+        // SAFETY: the code is live (caller).
+        let code = unsafe { &*self.0 };
+        code.co_argcount as usize == arguments
+            && code.co_kwonlyargcount == 0
+            && code.co_flags as u32 & (ffi::CO_VARARGS | ffi::CO_VARKEYWORDS) == 0
+    }
 }

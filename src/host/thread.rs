@@ -42,6 +42,17 @@ pub(crate) fn usual_evaluator() -> usize {
     (EVALUATOR as usize)
 }
 
+/// Whether another evaluator than this library's is installed in the interpreter (PEP 523).
+///
+/// # Safety
+/// The interpreter is live.
+#[inline(always)]
+pub(crate) unsafe fn has_custom_evaluator(interp: *mut ffi::PyInterpreterState) -> bool {
+    // SAFETY: the interpreter is live (caller).
+    let installed = unsafe { (*interp).eval_frame };
+    installed.map_or(0, |installed| installed as usize) != usual_evaluator()
+}
+
 impl ThreadState {
     #[inline(always)]
     pub(crate) fn from_ptr(tstate: *mut ffi::PyThreadState) -> ThreadState {
@@ -128,8 +139,7 @@ impl ThreadState {
     #[inline(always)]
     pub(crate) unsafe fn has_custom_eval_frame(self) -> bool {
         // SAFETY: the thread state is live (caller), and so is its interpreter.
-        let installed = unsafe { (*self.interp()).eval_frame };
-        installed.map_or(0, |installed| installed as usize) != usual_evaluator()
+        unsafe { has_custom_evaluator(self.interp()) }
     }
 
     /// Whether a frame of `size` words fits on the data stack (`_PyThreadState_HasStackSpace`).

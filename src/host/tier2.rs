@@ -25,7 +25,7 @@ mod attached {
 
     use once_cell::race::OnceNonZeroUsize;
 
-    use super::super::thread::usual_evaluator;
+    use super::super::thread::has_custom_evaluator;
     use super::ffi;
 
     /// Whether the main interpreter is to have tier 2. As in hosts, others have none.
@@ -41,7 +41,7 @@ mod attached {
         unsafe {
             IS_WANTED.load(Ordering::Relaxed)
                 && is_main(interp)
-                && (*interp).eval_frame.is_some_and(|installed| installed as usize == usual_evaluator())
+                && !has_custom_evaluator(interp)
                 && ffi::Py_IsFinalizing() == 0
         }
     }

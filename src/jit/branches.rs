@@ -25,19 +25,18 @@ const SHARE: usize = 8;
 impl Lowering<'_> {
     /// The executor behind the side exit that a word leads to, if it is to become a branch.
     pub(super) fn executor_of_branch(&self, word: usize) -> Option<Executor> {
-        if !self.has_branches || !is_side_exit(word) || self.parts.len() >= MAX_BRANCHES {
+        if !self.has_branches || !is_side_exit(word) || self.branches.len() >= MAX_BRANCHES {
             return None;
         }
         // SAFETY: the word is the address of a micro-op of the trace, which is live during the lowering, and so are the exit, and
         // the executor behind it. The interpreter runs code.
         unsafe {
             let executor = SideExit::of(*(word as *const Uop)).executor()?;
-            let is_hot = || compiled::runs(executor) >= thresholds::get().heat() / SHARE;
-            let size: usize = self.parts.iter().map(|part| part.trace().len()).sum();
+            let size: usize = self.branches.iter().map(|branch| branch.trace().len()).sum();
             let fits = executor.is_valid()
                 && executor.chain_depth() > 0
-                && is_hot()
-                && !self.parts.contains(&executor)
+                && compiled::runs(executor) >= thresholds::get().heat() / SHARE
+                && !self.branches.contains(&executor)
                 && executor != self.executor
                 && size + executor.trace().len() <= MAX_UOPS
                 && !executor.trace().iter().any(|uop| uop.number() == micro_op::jump_to_top);
@@ -48,10 +47,10 @@ impl Lowering<'_> {
     /// The block of a branch, which begins with the state as it is now.
     pub(super) fn branch_to(&mut self, executor: Executor) -> Block {
         let block = self.b.create_block();
-        self.parts.push(executor);
+        self.branches.push(executor);
         // SAFETY: both executors are live during the lowering.
         unsafe { self.executor.depend_like(executor) };
-        self.branches.push(Branch {
+        self.next_branches.push(Branch {
             block,
             executor,
             state: self.state.clone(),
@@ -63,7 +62,7 @@ impl Lowering<'_> {
 
     /// Begins the next branch. Returns false if there is none.
     pub(super) fn next_branch(&mut self) -> Lowered<bool> {
-        let Some(branch) = self.branches.pop() else { return Ok(false) };
+        let Some(branch) = self.next_branches.pop() else { return Ok(false) };
         self.b.switch_to_block(branch.block);
         // SAFETY: the executor is live during the lowering: the exit in front of it keeps it alive.
         let trace = unsafe { branch.executor.trace() };

@@ -49,9 +49,9 @@ pub(super) struct Data {
     pub(super) shape: Shape,
 }
 
-/// What belongs to the code of a trace.
+/// The exits of the code of a trace, and the executors that are branches of it.
 #[derive(Default)]
-struct Parts {
+struct Contents {
     exits: Exits,
     branches: Vec<OwnedExecutor>,
 }
@@ -67,8 +67,8 @@ pub(super) unsafe fn compile(executor: Executor) -> Option<Product> {
         if !executor.is_valid() {
             return None;
         }
-        let (function, parts, shape) = lower(executor).ok()?;
-        emit(function, parts, shape)
+        let (function, contents, shape) = lower(executor).ok()?;
+        emit(function, contents, shape)
     }
 }
 
@@ -95,18 +95,18 @@ pub(super) unsafe fn compile_bridge(executor: Executor, exit: &Exit) -> Option<P
         } else {
             Start::Exit(exit)
         };
-        let (_, function, parts) = lower_with(executor, start, false).ok()?;
-        emit(function, parts, Shape::default())
+        let (_, function, contents) = lower_with(executor, start, false).ok()?;
+        emit(function, contents, Shape::default())
     }
 }
 
 /// Makes machine code.
-fn emit(function: Function, parts: Parts, shape: Shape) -> Option<Product> {
+fn emit(function: Function, contents: Contents, shape: Shape) -> Option<Product> {
     if !compiled::can_run(compile_entry) {
         return None;
     }
-    let data = Box::new(Data { _exits: parts.exits, shape });
-    Some(Product { code: code_of(function)?, data, branches: parts.branches })
+    let data = Box::new(Data { _exits: contents.exits, shape });
+    Some(Product { code: code_of(function)?, data, branches: contents.branches })
 }
 
 fn code_of(function: Function) -> Option<Vec<u8>> {
@@ -139,12 +139,12 @@ fn compile_entry() -> Option<Vec<u8>> {
 ///
 /// # Safety
 /// As for [`compile`].
-unsafe fn lower(executor: Executor) -> Lowered<(Function, Parts, Shape)> {
+unsafe fn lower(executor: Executor) -> Lowered<(Function, Contents, Shape)> {
     let mut shape = Shape::default();
     for _ in 0..MAX_SHAPES {
         // SAFETY: the contract is the same.
         match unsafe { lower_with(executor, Start::Memory(&shape), true)? } {
-            (End::Done, function, parts) => return Ok((function, parts, shape)),
+            (End::Done, function, contents) => return Ok((function, contents, shape)),
             (End::Shape(found), ..) => shape = if shape.is_empty() { found } else { shape.meet(&found) },
         }
         if shape.is_empty() {
@@ -152,15 +152,15 @@ unsafe fn lower(executor: Executor) -> Lowered<(Function, Parts, Shape)> {
         }
     }
     // SAFETY: as above.
-    let (_, function, parts) = unsafe { lower_with(executor, Start::Memory(&Shape::default()), false)? };
-    Ok((function, parts, Shape::default()))
+    let (_, function, contents) = unsafe { lower_with(executor, Start::Memory(&Shape::default()), false)? };
+    Ok((function, contents, Shape::default()))
 }
 
 /// Lowers the trace. If `looks` is true, it stops at the end of a loop that has other values in registers.
 ///
 /// # Safety
 /// As for [`compile`].
-unsafe fn lower_with(executor: Executor, start: Start, looks: bool) -> Lowered<(End, Function, Parts)> {
+unsafe fn lower_with(executor: Executor, start: Start, looks: bool) -> Lowered<(End, Function, Contents)> {
     // What is too large with branches may do without.
     // SAFETY: the contract is the same.
     unsafe { lower_once(executor, start, looks, true).or_else(|_| lower_once(executor, start, looks, false)) }
@@ -175,7 +175,7 @@ unsafe fn lower_once(
     start: Start,
     looks: bool,
     has_branches: bool,
-) -> Lowered<(End, Function, Parts)> {
+) -> Lowered<(End, Function, Contents)> {
     let mut function = Function::with_name_signature(UserFuncName::default(), signature_of_code());
     let mut context = FunctionBuilderContext::new();
     // SAFETY: the executor is live during the lowering (caller).
@@ -191,7 +191,7 @@ unsafe fn lower_once(
     // SAFETY: as above.
     let end = unsafe { lower_trace(&mut lowering, start, looks)? };
     if let End::Shape(_) = end {
-        return Ok((end, Function::new(), Parts::default()));
+        return Ok((end, Function::new(), Contents::default()));
     }
     while lowering.next_branch()? {
         // SAFETY: as above; the executor of the branch is live, too.
@@ -202,11 +202,11 @@ unsafe fn lower_once(
     }
     let exits = core::mem::take(&mut lowering.exits);
     // SAFETY: the executors are live.
-    let branches = lowering.parts.iter().map(|part| unsafe { part.new_ref() }).collect();
+    let branches = lowering.branches.iter().map(|branch| unsafe { branch.new_ref() }).collect();
     lowering.finish();
     let target = target().ok_or(TooLarge)?;
     lowering.b.finalize(target.frontend_config());
-    Ok((end, function, Parts { exits, branches }))
+    Ok((end, function, Contents { exits, branches }))
 }
 
 /// Lowers all micro-ops.
@@ -257,8 +257,8 @@ unsafe fn lower_trace(lowering: &mut Lowering, start: Start, looks: bool) -> Low
     Err(TooLarge)
 }
 
-/// Ends the code by the side exit at the end of the trace: in the loop behind it, if that is a part of this code, or has code. If nothing is
-/// behind it, although the trace is hot, nothing will be: it leads to bytecode, by the shortest way.
+/// Ends the code by the side exit at the end of the trace: in the loop behind it, if that is in this code, or has code of its
+/// own. If nothing is behind it, although the trace is hot, nothing will be: it leads to bytecode, by the shortest way.
 ///
 /// # Safety
 /// As for [`compile`].

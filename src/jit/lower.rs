@@ -43,7 +43,7 @@ pub(super) fn signature_of(parameters: &[Type], result: Option<Type>) -> Signatu
     signature_with(CallConv::SystemV, parameters, result)
 }
 
-/// The signature of machine code, which takes a [`Machine`] and the state of the thread. It preserves no registers.
+/// The signature of machine code, which takes a [`Machine`] and the state of the thread. It can end by a jump to other code.
 pub(super) fn signature_of_code() -> Signature {
     signature_with(CallConv::Tail, &[I64; 2], Some(I64))
 }
@@ -99,10 +99,10 @@ pub(super) struct Lowering<'a> {
     pub(super) trace: &'a [Uop],
     /// Side exits may become branches.
     pub(super) has_branches: bool,
+    /// The executors that have become branches.
+    pub(super) branches: Vec<Executor>,
     /// Those whose traces are to be lowered.
-    pub(super) branches: Vec<Branch>,
-    /// The executors of all of them.
-    pub(super) parts: Vec<Executor>,
+    pub(super) next_branches: Vec<Branch>,
     /// The index of the micro-op.
     pub(super) at: usize,
     pub(super) machine: Value,
@@ -161,7 +161,7 @@ impl<'a> Lowering<'a> {
             trace,
             has_branches: false,
             branches: Vec::new(),
-            parts: Vec::new(),
+            next_branches: Vec::new(),
             at: 0,
             machine,
             tstate,

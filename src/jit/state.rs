@@ -3,7 +3,7 @@
 use cranelift_codegen::ir::Value;
 
 use super::values::{Id, Known, Number, Reference, Values};
-use crate::host::{Code, ffi};
+use crate::host::{Code, CodeUnit, ffi};
 use crate::ops::calls::init_cleanup;
 use crate::ops::trampolines;
 
@@ -81,6 +81,22 @@ impl FrameState {
             offset: 0,
             instr: None,
             return_offset: None,
+            globals: None,
+            generator: None,
+        }
+    }
+
+    /// A frame of this code that does not exist, at this instruction, with nothing in it.
+    pub(super) fn not_made(function: Id, code: Code, instr: CodeUnit) -> FrameState {
+        FrameState {
+            place: Place::Virtual { function },
+            code: Some(code),
+            locals: Vec::new(),
+            stack: Vec::new(),
+            sp: None,
+            offset: 0,
+            instr: Some(instr.as_ptr().addr() as u64),
+            return_offset: Some(0),
             globals: None,
             generator: None,
         }

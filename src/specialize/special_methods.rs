@@ -45,13 +45,8 @@ pub(crate) unsafe fn of_operator(
 /// As for [`of_operator`].
 #[inline(always)]
 pub(crate) unsafe fn of_call(tstate: ThreadState, callable: *mut PyObject) -> Option<Function> {
-    // SAFETY: the object is live (caller), and so is its type.
-    unsafe {
-        let type_ = type_of(callable);
-        let version = (*type_).tp_version_tag;
-        let key = Key { left: version, right: version, instruction: CALL };
-        Some(find(tstate, key, [type_, type_])?.function)
-    }
+    // SAFETY: the contract is the same.
+    unsafe { of_only_operand(tstate, callable, CALL) }
 }
 
 /// The `__setitem__` of the object's class, which takes the object, a key and a value. `None` if it is not known, or not in Python.
@@ -60,11 +55,21 @@ pub(crate) unsafe fn of_call(tstate: ThreadState, callable: *mut PyObject) -> Op
 /// As for [`of_operator`].
 #[inline(always)]
 pub(crate) unsafe fn of_store_subscr(tstate: ThreadState, container: *mut PyObject) -> Option<Function> {
+    // SAFETY: the contract is the same.
+    unsafe { of_only_operand(tstate, container, STORE_SUBSCR) }
+}
+
+/// The function that does the work of an instruction for which the class of one operand matters.
+///
+/// # Safety
+/// As for [`of_operator`].
+#[inline(always)]
+unsafe fn of_only_operand(tstate: ThreadState, operand: *mut PyObject, instruction: u8) -> Option<Function> {
     // SAFETY: the object is live (caller), and so is its type.
     unsafe {
-        let type_ = type_of(container);
+        let type_ = type_of(operand);
         let version = (*type_).tp_version_tag;
-        let key = Key { left: version, right: version, instruction: STORE_SUBSCR };
+        let key = Key { left: version, right: version, instruction };
         Some(find(tstate, key, [type_, type_])?.function)
     }
 }

@@ -213,18 +213,9 @@ impl Lowering<'_> {
             slots.push(Some(Slot::new(null)));
         }
         self.state.version += 1;
-        self.state.frames.push(FrameState {
-            place: Place::Virtual { function },
-            code: Some(code),
-            locals: slots,
-            stack: Vec::new(),
-            sp: None,
-            offset: 0,
-            instr: Some(bytecode.as_ptr().addr() as u64),
-            return_offset: Some(0),
-            globals: None,
-            generator: None,
-        });
+        self.state
+            .frames
+            .push(FrameState { locals: slots, ..FrameState::not_made(function, code, bytecode) });
     }
 
     /// Continues in a frame in memory that an earlier micro-op has made.

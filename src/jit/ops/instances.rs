@@ -15,7 +15,7 @@ use crate::host::specialization_cache::SpecializationCache;
 use crate::host::{Code, FunctionVersion, ffi};
 use crate::jit::lower::{Lowered, Lowering, NULL, TooLarge};
 use crate::jit::runtime;
-use crate::jit::state::{FrameState, NewFrame, Place, Slot};
+use crate::jit::state::{NewFrame, Place};
 use crate::jit::values::{Class, Id, Known};
 use crate::ops::calls::init_cleanup;
 use crate::tier2::Uop;
@@ -23,9 +23,6 @@ use crate::tier2::compiled::Next;
 use crate::tier2::uop::Entered;
 
 const FAILED: usize = Next::FAILED_GUARD;
-
-/// Parameters that do not take arguments as they are.
-const SPECIAL_PARAMETERS: u32 = ffi::CO_VARARGS | ffi::CO_VARKEYWORDS;
 
 /// What a call of a class runs.
 struct Constructor {
@@ -102,7 +99,7 @@ impl Lowering<'_> {
                 return None;
             }
             let code = Entered::from_operand(push.operand0)?.code();
-            let is_known = code == init.code() && takes(code, usize::from(uop.oparg) + 1);
+            let is_known = code == init.code() && code.takes(usize::from(uop.oparg) + 1);
             is_known.then_some(Constructor { class, class_version, init, init_version })
         }
     }
@@ -117,7 +114,7 @@ impl Lowering<'_> {
         // SAFETY: something keeps an object at a known address alive while the thread compiles.
         let Some(code) = (unsafe { self.code_of_function(callable) }) else { return false };
         // SAFETY: the code is live.
-        if !unsafe { takes(code, count + 1) } {
+        if !unsafe { code.takes(count + 1) } {
             return false;
         }
         let mut arguments: Vec<Id> = (0..=count).map(|_| self.pop()).collect();
@@ -125,23 +122,10 @@ impl Lowering<'_> {
         let function = self.pop();
         let instance = arguments[0];
         self.state.values[instance].holders += 1;
-        let none = self.state.add(Known::constant(immortal_none(), Class::Unknown));
-        self.state.values[none].holders += 1;
         self.state.top().return_offset = Some(1 + metadata::CALL.cache_units() as u16);
         // SAFETY: the code is a static of the host.
         let start = unsafe { init_cleanup().bytecode() };
-        self.state.frames.push(FrameState {
-            place: Place::Virtual { function: none },
-            code: Some(init_cleanup()),
-            locals: Vec::new(),
-            stack: vec![Slot::new(instance)],
-            sp: None,
-            offset: 0,
-            instr: Some(start.as_ptr().addr() as u64),
-            return_offset: Some(0),
-            globals: None,
-            generator: None,
-        });
+        self.enter_trampoline(init_cleanup(), start, vec![instance]);
         self.new_frame = Some(NewFrame { function, code, arguments });
         true
     }
@@ -200,20 +184,6 @@ impl Lowering<'_> {
         self.store(index, at, first);
         let size = self.b.ins().iadd_imm_s(size, 1);
         self.store(size, object, base + offset_of!(ffi::PyDictValues, size));
-    }
-}
-
-/// Whether the parameters of the code take so many arguments as they are.
-///
-/// # Safety
-/// The code is live.
-pub(super) unsafe fn takes(code: Code, count: usize) -> bool {
-    // SAFETY: the code is live (caller).
-    unsafe {
-        let code = code.as_ptr();
-        (*code).co_argcount as usize == count
-            && (*code).co_kwonlyargcount == 0
-            && (*code).co_flags as u32 & SPECIAL_PARAMETERS == 0
     }
 }
 

@@ -6,10 +6,10 @@ use cranelift_codegen::ir::InstBuilder;
 use cranelift_codegen::ir::condcodes::IntCC;
 
 use super::immortal_none;
-use super::instances::takes;
 use crate::bytecode::{metadata, micro_op};
 use crate::host::function::Function;
 use crate::host::object::type_of;
+use crate::host::{Code, CodeUnit};
 use crate::jit::lower::{Lowered, Lowering, NULL};
 use crate::jit::runtime;
 use crate::jit::state::{FrameState, NewFrame, Place, Slot};
@@ -41,7 +41,7 @@ impl Lowering<'_> {
         let code = unsafe {
             let code = entered.code();
             let function = Function::from_object(uop.operand0 as *mut _);
-            if !self.types_are_live || function.code() != code || !takes(code, order.len()) {
+            if !self.types_are_live || function.code() != code || !code.takes(order.len()) {
                 return false;
             }
             code
@@ -54,25 +54,20 @@ impl Lowering<'_> {
         for &id in &arguments {
             self.state.values[id].holders += 1;
         }
-        let none = self.state.add(Known::constant(immortal_none(), Class::Unknown));
-        self.state.values[none].holders += 1;
         self.state.top().return_offset = Some(1 + units as u16);
-        // SAFETY: the code is a static.
+        // SAFETY: the code is a static, with an instruction for each ending.
         let start = unsafe { trampolines::code().bytecode().add(ending as isize) };
-        self.state.frames.push(FrameState {
-            place: Place::Virtual { function: none },
-            code: Some(trampolines::code()),
-            locals: Vec::new(),
-            stack: operands.into_iter().map(Slot::new).collect(),
-            sp: None,
-            offset: 0,
-            instr: Some(start.as_ptr().addr() as u64),
-            return_offset: Some(0),
-            globals: None,
-            generator: None,
-        });
+        self.enter_trampoline(trampolines::code(), start, operands);
         self.new_frame = Some(NewFrame { function, code, arguments });
         true
+    }
+
+    /// Continues in a trampoline that does not exist, with these values on its stack.
+    pub(super) fn enter_trampoline(&mut self, code: Code, start: CodeUnit, stack: Vec<Id>) {
+        let none = self.state.add(Known::constant(immortal_none(), Class::Unknown));
+        self.state.values[none].holders += 1;
+        let stack = stack.into_iter().map(Slot::new).collect();
+        self.state.frames.push(FrameState { stack, ..FrameState::not_made(none, code, start) });
     }
 
     /// Ends the trampoline with the topmost value, if that is not NotImplemented. Otherwise the code leaves.

@@ -4,7 +4,7 @@ use super::{Arrival, End, Running, Translator};
 use crate::bytecode::metadata::Instruction;
 use crate::bytecode::micro_op;
 use crate::host::object::type_of;
-use crate::host::{Code, PyTypeObject, TypeVersion, ffi};
+use crate::host::{PyTypeObject, TypeVersion, ffi};
 use crate::ops::trampolines::OperatorFrames;
 
 impl Translator {
@@ -24,7 +24,7 @@ impl Translator {
             self.push(micro_op::check_pep_523, 0, 0, target);
             self.push_with(micro_op::expand_instance, oparg, operands, target);
             self.push(micro_op::check_function_version, oparg, version.get().into(), target);
-            if takes_as_they_are(then.code(), oparg + 1) {
+            if then.code().takes(oparg + 1) {
                 self.push(micro_op::check_stack_space, oparg, 0, target);
                 self.push(micro_op::check_recursion_remaining, 0, 0, target);
                 self.push(micro_op::init_call_py_exact_args, oparg, 0, target);
@@ -103,16 +103,4 @@ impl Translator {
             self.enter(row, this, then)
         }
     }
-}
-
-/// Whether the parameters of the code take so many arguments as they are.
-///
-/// # Safety
-/// The code is live.
-unsafe fn takes_as_they_are(code: Code, count: usize) -> bool {
-    // SAFETY: the code is live (caller).
-    let code = unsafe { &*code.as_ptr() };
-    code.co_argcount as usize == count
-        && code.co_kwonlyargcount == 0
-        && code.co_flags as u32 & (ffi::CO_VARARGS | ffi::CO_VARKEYWORDS) == 0
 }

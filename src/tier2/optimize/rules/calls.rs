@@ -6,7 +6,7 @@ use super::super::symbols::{Constant, Fact};
 use super::attributes;
 use crate::bytecode::micro_op;
 use crate::host::function::Function;
-use crate::host::thread::usual_evaluator;
+use crate::host::thread::has_custom_evaluator;
 
 // --- built-in callables --------------------------------------------------------------------------
 
@@ -175,8 +175,7 @@ pub(super) fn make_arguments_a_tuple(a: &mut Analysis) -> Result<(), Stop> {
 /// Setting another evaluator invalidates all executors.
 pub(super) fn check_default_evaluator(a: &mut Analysis) -> Result<(), Stop> {
     // SAFETY: the interpreter is live.
-    let installed = unsafe { (*a.interp).eval_frame };
-    if installed.map_or(0, |installed| installed as usize) == usual_evaluator() {
+    if !unsafe { has_custom_evaluator(a.interp) } {
         a.remove();
     }
     Ok(())
