@@ -10,6 +10,9 @@ pub(crate) struct Block {
     length: usize,
 }
 
+// SAFETY: a mapping belongs to the process, not to a thread.
+unsafe impl Send for Block {}
+
 impl Block {
     /// Copies `code` to executable memory. `None` if the system refuses that.
     pub(crate) fn publish(code: &[u8]) -> Option<Block> {

@@ -1,0 +1,80 @@
+//! From Cranelift's form of a function to machine code. This needs nothing of the program, so any thread can do it.
+
+use std::env::consts::ARCH;
+
+use cranelift_codegen::control::ControlPlane;
+use cranelift_codegen::ir::types::I64;
+use cranelift_codegen::ir::{Function, InstBuilder, UserFuncName};
+use cranelift_codegen::isa::OwnedTargetIsa;
+use cranelift_codegen::settings::{self, Configurable, Flags};
+use cranelift_codegen::{Context, isa};
+use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext};
+use once_cell::race::OnceBox;
+
+use super::lower::{signature_of, signature_of_code};
+use crate::tier2::compiled;
+use crate::tier2::promise::Maker;
+
+/// A function that is to become machine code.
+pub(super) struct Job {
+    pub(super) function: Function,
+    pub(super) maker: Maker,
+}
+
+impl Job {
+    /// Makes the machine code, unless nothing needs it any more.
+    pub(super) fn run(self, context: &mut Context) {
+        if self.maker.is_wanted() {
+            let can_run = compiled::can_run(compile_entry);
+            self.maker.keep(if can_run { code_of(self.function, context) } else { None });
+        }
+    }
+}
+
+/// The machine code of a function, in the context's memory.
+fn code_of(function: Function, context: &mut Context) -> Option<&[u8]> {
+    context.clear();
+    context.func = function;
+    let compiled = context.compile(&**target()?, &mut ControlPlane::default()).ok()?;
+    Some(compiled.code_buffer())
+}
+
+/// A function of three parameters for the library: it calls the machine code at the third one with the other two, and
+/// returns what that returns.
+fn compile_entry() -> Option<Vec<u8>> {
+    let mut function =
+        Function::with_name_signature(UserFuncName::default(), signature_of(&[I64; 3], Some(I64)));
+    let mut context = FunctionBuilderContext::new();
+    let mut b = FunctionBuilder::new(&mut function, &mut context);
+    let block = b.create_block();
+    b.append_block_params_for_function_params(block);
+    b.switch_to_block(block);
+    let parameters = b.block_params(block).to_vec();
+    let signature = b.import_signature(signature_of_code());
+    let call = b.ins().call_indirect(signature, parameters[2], &parameters[..2]);
+    let results = b.inst_results(call).to_vec();
+    b.ins().return_(&results);
+    b.seal_all_blocks();
+    b.finalize(target()?.frontend_config());
+    Some(code_of(function, &mut Context::new())?.to_vec())
+}
+
+/// The machine that the code is for: this one.
+pub(super) fn target() -> Option<&'static OwnedTargetIsa> {
+    static TARGET: OnceBox<OwnedTargetIsa> = OnceBox::new();
+    TARGET
+        .get_or_try_init(|| {
+            let mut flags = settings::builder();
+            for (name, value) in [
+                ("opt_level", "none"),
+                ("is_pic", "false"),
+                ("enable_verifier", if cfg!(debug_assertions) { "true" } else { "false" }),
+                ("preserve_frame_pointers", "true"),
+            ] {
+                flags.set(name, value).map_err(|_| ())?;
+            }
+            let builder = isa::lookup_by_name(&format!("{ARCH}-unknown-linux-gnu")).map_err(|_| ())?;
+            builder.finish(Flags::new(flags)).map(Box::new).map_err(|_| ())
+        })
+        .ok()
+}
