@@ -3,7 +3,7 @@
 use cranelift_codegen::ir::{Function, UserFuncName};
 use cranelift_frontend::FunctionBuilderContext;
 
-use super::emit::{Job, target};
+use super::emit::{Job, compile_entry, target};
 use super::exits::{Exit, Exits};
 use super::loops::Shape;
 use super::lower::{Lowered, Lowering, TooLarge, signature_of_code};
@@ -61,6 +61,9 @@ pub(super) unsafe fn begin(executor: Executor) -> Option<Product> {
     // SAFETY: the executor is live (caller).
     unsafe {
         if !executor.is_valid() {
+            return None;
+        }
+        if !compiled::can_run(compile_entry) {
             return None;
         }
         let (function, contents, shape) = lower(executor).ok()?;

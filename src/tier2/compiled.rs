@@ -231,15 +231,14 @@ impl MachineCode {
 static ENTRY: AtomicPtr<u8> = AtomicPtr::new(core::ptr::null_mut());
 
 /// Whether machine code can run here: makes sure that it can be entered, by a function with this code.
-pub(crate) fn can_run(entry: impl FnOnce() -> Option<Vec<u8>>) -> bool {
-    if !ENTRY.load(Ordering::Acquire).is_null() {
-        return true;
-    }
-    let Some(block) = entry().and_then(|code| Block::publish(&code)) else { return false };
-    let new = block.start().as_ptr();
-    if ENTRY.compare_exchange(core::ptr::null_mut(), new, Ordering::AcqRel, Ordering::Acquire).is_err() {
-        // SAFETY: another thread was faster, so nothing knows of this code.
-        unsafe { block.free() };
+///
+/// # Safety
+/// The thread is attached to the main interpreter: no other one runs machine code.
+pub(crate) unsafe fn can_run(entry: impl FnOnce() -> Option<Vec<u8>>) -> bool {
+    if ENTRY.load(Ordering::Acquire).is_null() {
+        // SAFETY: the contract is the same.
+        let Some(block) = entry().and_then(|code| unsafe { Block::publish(&code) }) else { return false };
+        ENTRY.store(block.start().as_ptr(), Ordering::Release);
     }
     true
 }
@@ -400,11 +399,16 @@ unsafe fn expect(executor: Executor, product: Product) -> (&'static mut Products
 
 impl Products {
     /// Takes the code if it is there.
-    fn take(&mut self, pending: Pending) -> Result<MachineCode, Progress> {
+    ///
+    /// # Safety
+    /// The thread is attached to the main interpreter: no other one runs machine code.
+    unsafe fn take(&mut self, pending: Pending) -> Result<MachineCode, Progress> {
         let Pending { code, data } = pending;
         match code.ask() {
             Err(code) => Err(Progress::Pending(Pending { code, data })),
-            Ok(Made::Code(block)) => {
+            Ok(Made::Code(code)) => {
+                // SAFETY: the contract is the same.
+                let block = unsafe { Block::publish(&code) }.ok_or(Progress::Never)?;
                 self.blocks.push((block, data));
                 Ok(MachineCode(block.start()))
             }
@@ -508,7 +512,7 @@ pub(crate) unsafe fn look_for_bridge(executor: Executor, pending: Pending, link:
         return Progress::Again;
     }
     // SAFETY: the executor is live (caller).
-    match unsafe { make_products(executor) }.take(pending) {
+    match unsafe { make_products(executor).take(pending) } {
         Ok(code) => {
             link.code.set(Some(code));
             Progress::There

@@ -3,11 +3,9 @@
 use core::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
-use super::code_memory::Block;
-
 /// What has become of the code.
 pub(crate) enum Made {
-    Code(Block),
+    Code(Vec<u8>),
     /// There can be none.
     Nothing,
     /// It was not tried: a fork has come first.
@@ -69,7 +67,7 @@ impl Maker {
 
     /// Keeps the promise: `None` means that there can be no code.
     pub(crate) fn keep(self, code: Option<&[u8]>) {
-        self.set(code.and_then(Block::publish).map_or(Made::Nothing, Made::Code));
+        self.set(code.map_or(Made::Nothing, |code| Made::Code(code.to_vec())));
     }
 
     fn set(&self, made: Made) {
@@ -87,15 +85,6 @@ impl Drop for Maker {
     }
 }
 
-impl Drop for Shared {
-    fn drop(&mut self) {
-        if let Some(Made::Code(block)) = self.made.get_mut().unwrap_or_else(PoisonError::into_inner).take() {
-            // SAFETY: neither side has it any more, so nothing has run it or will.
-            unsafe { block.free() };
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -108,9 +97,8 @@ mod tests {
             scope.spawn(|| maker.keep(Some(&[0xc3])));
             promise.wait();
         });
-        let Ok(Made::Code(block)) = promise.ask() else { panic!("there is code") };
-        // SAFETY: it has not run.
-        unsafe { block.free() };
+        let Ok(Made::Code(code)) = promise.ask() else { panic!("there is code") };
+        assert_eq!(code, [0xc3]);
     }
 
     #[test]
