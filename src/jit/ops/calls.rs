@@ -188,13 +188,13 @@ impl Lowering<'_> {
         self.want(count + 2);
         let mut arguments = Vec::new();
         for _ in 0..count {
-            arguments.insert(0, self.pop());
+            arguments.insert(0, self.pop_argument());
         }
-        let receiver = self.pop();
+        let receiver = self.pop_argument();
         if parameters > count {
             arguments.insert(0, receiver);
         } else {
-            self.state.let_go(receiver);
+            self.state.let_go(receiver.id);
         }
         let function = self.pop();
         self.new_frame = Some(NewFrame { function, code, arguments });
@@ -206,7 +206,7 @@ impl Lowering<'_> {
         let NewFrame { function, code, arguments } = new;
         // SAFETY: the trace depends on the code, so that it is live.
         let (locals, bytecode) = unsafe { (code.nlocalsplus(), code.bytecode()) };
-        let mut slots: Vec<Option<Slot>> = arguments.into_iter().map(|id| Some(Slot::new(id))).collect();
+        let mut slots: Vec<Option<Slot>> = arguments.into_iter().map(Some).collect();
         while slots.len() < locals {
             let null = self.state.add(Known::constant(NULL, Class::Unknown));
             self.state.values[null].holders = 1;

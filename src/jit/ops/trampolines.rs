@@ -50,9 +50,9 @@ impl Lowering<'_> {
         operands.reverse();
         self.push_object_at(uop.operand0);
         let function = self.pop();
-        let arguments: Vec<Id> = order.iter().map(|&index| operands[index]).collect();
-        for &id in &arguments {
-            self.state.values[id].holders += 1;
+        let arguments: Vec<Slot> = order.iter().map(|&index| Slot::new(operands[index])).collect();
+        for slot in &arguments {
+            self.state.values[slot.id].holders += 1;
         }
         self.state.top().return_offset = Some(1 + units as u16);
         // SAFETY: the code is a static, with an instruction for each ending.
