@@ -4,18 +4,94 @@ use cranelift_codegen::ir::condcodes::{FloatCC, IntCC};
 use cranelift_codegen::ir::types::{F64, I64};
 use cranelift_codegen::ir::{InstBuilder, Value};
 
-use super::numbers::COMPACT;
+use super::numbers::{COMPACT, float_condition, int_condition};
 use crate::host::ffi;
 use crate::jit::loops::INT_WIDTH;
-use crate::jit::lower::{Lowered, Lowering};
+use crate::jit::lower::{Lowered, Lowering, TooLarge};
+use crate::jit::memory::Failure;
 use crate::jit::values::{Class, Id, Number};
 use crate::ops::operators::binary;
 use crate::specialize::extension::Operands;
+use crate::tier2::Uop;
+use crate::tier2::uop::{OperandKind, OperandKinds};
 
 /// Every int of this width is a float exactly.
 const EXACT: u8 = 53;
 
 impl Lowering<'_> {
+    /// A generic operator. Leaves if the operands are not what they were when it was recorded. Returns false if it may run Python
+    /// code.
+    pub(in crate::jit) fn generic_operator(&mut self, uop: Uop) -> Lowered<bool> {
+        let has_large_int = self.guard_kinds(uop)?;
+        if !has_large_int && self.binary_op(uop.oparg.into(), false)? {
+            return Ok(true);
+        }
+        let (left, right) = self.classes();
+        if !(is_simple(left) && is_simple(right)) {
+            return Ok(false);
+        }
+        let results = self.call_on_operands(uop, Failure::Error)?;
+        let class = class_of_result(binary(uop.oparg.into()), left, right);
+        if let Some(&result) = results.last() {
+            self.state.values[result].class = class;
+        }
+        Ok(true)
+    }
+
+    /// A generic comparison, likewise.
+    pub(in crate::jit) fn generic_comparison(&mut self, uop: Uop) -> Lowered<bool> {
+        let has_large_int = self.guard_kinds(uop)?;
+        match self.classes() {
+            (Class::Int, Class::Int) if !has_large_int => {
+                if let Some(condition) = int_condition(uop.oparg) {
+                    self.compare_ints(condition)?;
+                    return Ok(true);
+                }
+            }
+            (Class::Float | Class::Int, Class::Float | Class::Int) if !has_large_int => {
+                if let Some(condition) = float_condition(uop.oparg) {
+                    let (left, right) = (self.peek(2), self.peek(1));
+                    let (a, b) = (self.as_float(left)?, self.as_float(right)?);
+                    let result = self.b.ins().fcmp(condition, a, b);
+                    self.replace_operands(Number::Bool(result));
+                    return Ok(true);
+                }
+            }
+            _ => {}
+        }
+        let (left, right) = self.classes();
+        if !(is_simple(left) && is_simple(right)) {
+            return Ok(false);
+        }
+        let results = self.call_on_operands(uop, Failure::Error)?;
+        if let Some(&result) = results.last() {
+            self.state.values[result].class = Class::Bool;
+        }
+        Ok(true)
+    }
+
+    /// The types of the two operands, if they are known.
+    fn classes(&mut self) -> (Class, Class) {
+        let (left, right) = (self.peek(2), self.peek(1));
+        (self.state.values[left].class, self.state.values[right].class)
+    }
+
+    /// Both operands have the types that they had when the operator was recorded, or the code leaves to the interpreter; unless
+    /// one of them may have run Python code. Returns whether one was an int that is not compact.
+    fn guard_kinds(&mut self, uop: Uop) -> Lowered<bool> {
+        let OperandKinds { left, right } = OperandKinds::from_operand(uop.operand0);
+        let classes = [left, right].map(class_of_kind);
+        if let [Some(left), Some(right)] = classes {
+            for (depth, class) in [(2, left), (1, right)] {
+                let id = self.peek(depth);
+                if self.state.values[id].class == Class::Unknown {
+                    self.guard_class_of(id, class)?;
+                }
+            }
+        }
+        Ok([left, right].contains(&OperandKind::LargeInt))
+    }
+
     /// An operator of two numbers of which one is known to be a float, or an int. Leaves if the other one is of another type.
     /// Returns false for all others. `is_checked`: the operator cannot fail, as [`Lowering::guard_operands`] has found out.
     pub(in crate::jit) fn binary_op(&mut self, operator: u32, is_checked: bool) -> Lowered<bool> {
@@ -88,6 +164,10 @@ impl Lowering<'_> {
     }
 
     fn float_operator(&mut self, operator: u32, left: Id, right: Id, is_checked: bool) -> Lowered<bool> {
+        if operator == ffi::NB_POWER && self.classes() == (Class::Float, Class::Float) {
+            self.float_power(left, right)?;
+            return Ok(true);
+        }
         if !matches!(operator, ffi::NB_ADD | ffi::NB_SUBTRACT | ffi::NB_MULTIPLY | ffi::NB_TRUE_DIVIDE) {
             return Ok(false);
         }
@@ -113,6 +193,26 @@ impl Lowering<'_> {
         };
         self.replace_operands(Number::Float(result));
         Ok(true)
+    }
+
+    /// A power of floats. Leaves to the interpreter where more is to be done than to call C's function: for bases that are not
+    /// positive, and results that are not ordinary numbers.
+    fn float_power(&mut self, left: Id, right: Id) -> Lowered {
+        let (base, exponent) = (self.float(left), self.float(right));
+        let zero = self.b.ins().f64const(0.0);
+        let is_positive = self.b.ins().fcmp(FloatCC::GreaterThan, base, zero);
+        self.guard(is_positive, 0)?;
+        let function = libc_pow as *const () as usize;
+        let result = self.call(function, &[F64; 2], Some(F64), &[base, exponent]).ok_or(TooLarge)?;
+        let (smallest, largest) = (self.b.ins().f64const(f64::MIN_POSITIVE), self.b.ins().f64const(f64::MAX));
+        for (condition, limit) in
+            [(FloatCC::GreaterThanOrEqual, smallest), (FloatCC::LessThanOrEqual, largest)]
+        {
+            let holds = self.b.ins().fcmp(condition, result, limit);
+            self.guard(holds, 0)?;
+        }
+        self.replace_operands(Number::Float(result));
+        Ok(())
     }
 
     /// The number as a float. Leaves if it is an int that no float is equal to.
@@ -211,6 +311,36 @@ impl Lowering<'_> {
         self.drop_top();
         self.push_number(result);
         Ok(true)
+    }
+}
+
+unsafe extern "C" {
+    /// C's function, which the host uses, too: others may round differently.
+    #[link_name = "pow"]
+    fn libc_pow(base: f64, exponent: f64) -> f64;
+}
+
+/// The type that an operand of this kind has. `None`: its operators may run Python code.
+fn class_of_kind(kind: OperandKind) -> Option<Class> {
+    match kind {
+        OperandKind::Other => None,
+        OperandKind::CompactInt | OperandKind::LargeInt => Some(Class::Int),
+        OperandKind::Float => Some(Class::Float),
+        OperandKind::Str => Some(Class::Str),
+    }
+}
+
+/// Whether operators of two such operands run no Python code.
+fn is_simple(class: Class) -> bool {
+    matches!(class, Class::Int | Class::Float | Class::Str | Class::Bool)
+}
+
+/// The type of the result of an operator on simple operands, if it always has that type.
+fn class_of_result(operator: u32, left: Class, right: Class) -> Class {
+    match (left, right) {
+        (Class::Int, Class::Int) if !matches!(operator, ffi::NB_TRUE_DIVIDE | ffi::NB_POWER) => Class::Int,
+        (Class::Float | Class::Int, Class::Float | Class::Int) if operator != ffi::NB_POWER => Class::Float,
+        _ => Class::Unknown,
     }
 }
 

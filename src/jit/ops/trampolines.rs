@@ -135,14 +135,11 @@ impl Lowering<'_> {
             self.guard_equal(object, 0, FAILED)?;
         }
         self.guard_version_of(callable, uop.operand0 as u32, self.word_of(FAILED))?;
-        let mut moved: Vec<Id> = (0..count).map(|_| self.pop()).collect();
+        let mut moved: Vec<Slot> = (0..count).map(|_| self.pop_argument()).collect();
         self.drop_top();
-        moved.push(self.pop());
+        moved.push(self.pop_argument());
         self.push_object_at(uop.operand1);
-        for id in moved.into_iter().rev() {
-            self.state.values[id].holders -= 1;
-            self.state.push(id);
-        }
+        self.state.top().stack.extend(moved.into_iter().rev());
         Ok(())
     }
 }

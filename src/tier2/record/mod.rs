@@ -169,7 +169,7 @@ impl Recording {
                 return false;
             }
             let Some(mut next) = Running::at(frame, instr) else { return false };
-            next.note_callable(sp);
+            next.note_inputs(sp);
             let end = if self.translator.is_at_end() {
                 Some(End::Recursion)
             } else {
