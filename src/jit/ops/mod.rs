@@ -252,7 +252,7 @@ impl Lowering<'_> {
             op::call_builtin_class if self.range_is_iterated(uop.oparg.into()) => {
                 self.iterate_range(uop.oparg.into())?;
             }
-            op::get_iter => return self.get_iterator(uop),
+            op::get_iter => return self.get_iterator(),
             op::guard_callable_len => self.guard_callable_len()?,
             op::guard_callable_str_1 => self.guard_callable(&raw mut ffi::PyUnicode_Type)?,
             op::guard_callable_tuple_1 => self.guard_callable(&raw mut ffi::PyTuple_Type)?,
