@@ -6,6 +6,7 @@ use crate::host::object::{size, type_of};
 use crate::host::slot::Slot;
 use crate::host::{Frame, PyObject, StackRef, ThreadState, ffi, numbers, refcount};
 use crate::ops::trampolines;
+use crate::tier2::uop::OperandKind;
 
 /// Makes a float. The process ends if there is no memory.
 ///
@@ -193,6 +194,16 @@ pub(super) unsafe extern "C" fn length(object: *mut PyObject) -> isize {
             -1
         }
     }
+}
+
+/// Whether both are of types whose operators run no Python code: 1, or 0.
+///
+/// # Safety
+/// Both objects are live.
+pub(super) unsafe extern "C" fn are_simple_operands(left: *mut PyObject, right: *mut PyObject) -> usize {
+    // SAFETY: both are live (caller).
+    let is_simple = |object| unsafe { OperandKind::of(object) }.is_simple();
+    (is_simple(left) && is_simple(right)).into()
 }
 
 /// What computes the length of such a sequence: a class without a `__len__` of its own inherits it.

@@ -169,6 +169,12 @@ pub(crate) enum OperandKind {
 }
 
 impl OperandKind {
+    /// Whether operators of two such operands run no Python code.
+    #[cfg(feature = "jit")]
+    pub(crate) fn is_simple(self) -> bool {
+        self != OperandKind::Other
+    }
+
     const ALL: [OperandKind; 5] = [
         OperandKind::Other,
         OperandKind::CompactInt,
@@ -179,7 +185,7 @@ impl OperandKind {
 
     /// # Safety
     /// The object is live.
-    unsafe fn of(object: *mut PyObject) -> OperandKind {
+    pub(crate) unsafe fn of(object: *mut PyObject) -> OperandKind {
         // SAFETY: the object is live (caller), and an int if it says so.
         unsafe {
             let type_ = type_of(object);
