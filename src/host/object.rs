@@ -65,6 +65,49 @@ pub(crate) unsafe fn known_length(object: *mut PyObject) -> Option<isize> {
     }
 }
 
+/// `len(object)` where that runs no Python code: for the usual built-in types, and classes that inherit it from some of them.
+/// `None` for all others, and for what is too long. No exception is set.
+///
+/// # Safety
+/// The thread is attached, no exception is set, and `object` is live.
+#[cfg(py_tier2)]
+pub(crate) unsafe fn length_without_code(object: *mut PyObject) -> Option<isize> {
+    // SAFETY: the object is live (caller), and of a type that the function is for.
+    unsafe {
+        if let Some(length) = known_length(object) {
+            return Some(length);
+        }
+        let function = sequence_length(type_of(object))?;
+        let is_like = |type_| sequence_length(type_).is_some_and(|other| other as usize == function as usize);
+        let bases = [
+            &raw mut ffi::PyList_Type,
+            &raw mut ffi::PyTuple_Type,
+            &raw mut ffi::PySet_Type,
+            &raw mut ffi::PyRange_Type,
+        ];
+        if !bases.into_iter().any(is_like) {
+            return None;
+        }
+        let length = function(object);
+        if length < 0 {
+            ffi::PyErr_Clear();
+        }
+        (length >= 0).then_some(length)
+    }
+}
+
+/// What computes the length of such a sequence, if anything. A class without a `__len__` of its own inherits it.
+///
+/// # Safety
+/// The type is live.
+#[cfg(py_tier2)]
+unsafe fn sequence_length(
+    type_: *mut ffi::PyTypeObject,
+) -> Option<unsafe extern "C" fn(*mut PyObject) -> ffi::Py_ssize_t> {
+    // SAFETY: the type is live (caller).
+    unsafe { (*type_).tp_as_sequence.as_ref()?.sq_length }
+}
+
 // --- mapping -----------------------------------------------------------------------------------
 
 /// `mapping[key]` as a new reference, or `None` if the mapping has no such key (`PyMapping_GetOptionalItem`).

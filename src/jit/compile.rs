@@ -117,7 +117,9 @@ fn emit(function: Function, contents: Contents, shape: Shape) -> Product {
 /// As for [`compile`].
 unsafe fn lower(executor: Executor) -> Lowered<(Function, Contents, Shape)> {
     let mut shape = Shape::default();
-    for _ in 0..MAX_SHAPES {
+    // SAFETY: the executor is live (caller).
+    let tries = if unsafe { compiled::is_plain(executor) } { 0 } else { MAX_SHAPES };
+    for _ in 0..tries {
         // SAFETY: the contract is the same.
         match unsafe { lower_with(executor, Start::Memory(&shape), true)? } {
             (End::Done, function, contents) => return Ok((function, contents, shape)),
@@ -225,6 +227,9 @@ unsafe fn lower_trace(lowering: &mut Lowering, start: Start, looks: bool) -> Low
             }
             // SAFETY: the contract is the same.
             _ => unsafe { lowering.micro_op(uop)? },
+        }
+        if core::mem::take(&mut lowering.has_failed) {
+            return Ok(End::Done);
         }
         if lowering.new_frame.is_none() && lowering.resumed.is_none() {
             lowering.settle()?;

@@ -18,14 +18,11 @@ use super::lower::{Lowered, Lowering, NULL, SLOT, TooLarge, UNCOUNTED, plain};
 use super::memory::{original, owns_nothing};
 use super::runtime;
 use super::state::{FrameState, Place, Slot};
-use super::values::{Class, Known, Number};
+use super::values::{Class, INT_WIDTH, Known, Number};
 use crate::bytecode::micro_op;
 use crate::host::ffi;
 use crate::tier2::Uop;
 use crate::tier2::compiled::{Link, Machine, MachineCode};
-
-/// The width of ints that stay in registers.
-pub(super) const INT_WIDTH: u8 = 62;
 
 /// What is in a register.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -141,14 +138,9 @@ impl Lowering<'_> {
                 }
                 Form::Int => {
                     self.check_class(object, &raw mut ffi::PyLong_Type, outside);
-                    let at = offset_of!(ffi::_longobject, long_value);
-                    let tag = self.load(I64, object, at + offset_of!(ffi::_PyLongValue, lv_tag));
-                    let is_compact =
-                        self.b.ins().icmp_imm_s(IntCC::UnsignedLessThan, tag, 2 << ffi::NON_SIZE_BITS);
-                    self.check_entry(is_compact, outside);
                     self.check_unshared_int(bits, object, outside);
                     drops.push(bits);
-                    self.compact_value(object, tag)
+                    self.int_at_entry(object, outside)
                 }
                 Form::Object { class, version, has_inline_values, .. } => {
                     if let Some(type_) = type_of_class(class) {
@@ -275,6 +267,28 @@ impl Lowering<'_> {
                 Ok(stack[stack.len() - depth])
             }
         }
+    }
+
+    /// The value of an int. One that does not fit a register is left outside.
+    fn int_at_entry(&mut self, object: Value, outside: Block) -> Value {
+        let [compact, wide, go_on] = [(); 3].map(|()| self.b.create_block());
+        let result = self.b.append_block_param(go_on, I64);
+        let at = offset_of!(ffi::_longobject, long_value) + offset_of!(ffi::_PyLongValue, lv_tag);
+        let tag = self.load(I64, object, at);
+        let is_compact = self.b.ins().icmp_imm_s(IntCC::UnsignedLessThan, tag, 2 << ffi::NON_SIZE_BITS);
+        self.b.ins().brif(is_compact, compact, &[], wide, &[]);
+
+        self.b.switch_to_block(wide);
+        let function = runtime::int_value as *const () as usize;
+        let value = self.call(function, &[I64], Some(I64), &[object]).expect("a result");
+        let fits = self.b.ins().icmp_imm_s(IntCC::NotEqual, value, runtime::NO_INT);
+        self.b.ins().brif(fits, go_on, &[BlockArg::Value(value)], outside, &[]);
+
+        self.b.switch_to_block(compact);
+        let value = self.compact_value(object, tag);
+        self.b.ins().jump(go_on, &[BlockArg::Value(value)]);
+        self.b.switch_to_block(go_on);
+        result
     }
 
     fn check_entry(&mut self, holds: Value, outside: Block) {

@@ -116,6 +116,8 @@ pub(super) struct Lowering<'a> {
     pub(super) inherited: usize,
     /// The executor is known to be valid.
     pub(super) is_valid: bool,
+    /// The code has ended by [`Lowering::fail`].
+    pub(super) has_failed: bool,
     /// The types whose attributes the trace contains are live while it is lowered.
     pub(super) types_are_live: bool,
     /// For how many words of the data stack, and for how many calls, the trace has checked that there is room.
@@ -170,6 +172,7 @@ impl<'a> Lowering<'a> {
             resumed: None,
             inherited: 1,
             is_valid: true,
+            has_failed: false,
             types_are_live,
             room: (0, 0),
             outs: Vec::new(),
@@ -360,12 +363,29 @@ impl<'a> Lowering<'a> {
     }
 
     /// A block that leaves, with the state as it is now.
-    fn out(&mut self, word: usize) -> Lowered<Block> {
+    pub(super) fn out(&mut self, word: usize) -> Lowered<Block> {
         let version = self.state.version;
         self.outs.retain(|out| out.version == version);
         if let Some(out) = self.outs.iter().find(|out| out.word == word) {
             return Ok(out.block);
         }
+        // Some guards leave at another instruction.
+        let (instr, target) = stub(word);
+        let before = self.state.frames.last().expect("there is a frame").instr;
+        self.set_instr(instr.or(before));
+        let block = self.block_out(target);
+        self.set_instr(before);
+        let block = block?;
+        self.outs.push(Out { block, word, version });
+        Ok(block)
+    }
+
+    fn set_instr(&mut self, instr: Option<u64>) {
+        self.state.frames.last_mut().expect("there is a frame").instr = instr;
+    }
+
+    /// A new block that leaves, with the state as it is now.
+    fn block_out(&mut self, word: usize) -> Lowered<Block> {
         let block = if let Some(executor) = self.executor_of_branch(word) {
             self.branch_to(executor)
         } else if !is_side_exit(word) && self.state.is_almost_in_memory() {
@@ -380,7 +400,6 @@ impl<'a> Lowering<'a> {
         } else {
             self.leaving_block(word, false)?
         };
-        self.outs.push(Out { block, word, version });
         Ok(block)
     }
 
@@ -416,6 +435,14 @@ impl<'a> Lowering<'a> {
         let go_on = self.b.create_block();
         self.b.ins().brif(fails, out, &[], go_on, &[]);
         self.b.switch_to_block(go_on);
+        Ok(())
+    }
+
+    /// Ends the code, because it is known that this guard fails.
+    pub(super) fn fail(&mut self, how: usize) -> Lowered {
+        let out = self.out(self.word_of(how))?;
+        self.b.ins().jump(out, &[]);
+        self.has_failed = true;
         Ok(())
     }
 
@@ -627,6 +654,21 @@ impl<'a> Lowering<'a> {
             Place::Memory(frame) => Some(frame),
             Place::Virtual { .. } => None,
         }
+    }
+}
+
+/// Where the stub of a guard leads to: the instruction at which the program is then, if the guard leaves at another one, and the
+/// word.
+fn stub(word: usize) -> (Option<u64>, usize) {
+    if word & 3 != 0 {
+        return (None, word);
+    }
+    let uop = word as *const Uop;
+    // SAFETY: without these bits, it is the address of a micro-op of the trace, which is live during the lowering. Another one
+    // follows the one that sets an instruction.
+    unsafe {
+        let is_set_ip = (*uop).number() == micro_op::set_ip;
+        if is_set_ip { (Some((*uop).operand0), uop.add(1).addr()) } else { (None, word) }
     }
 }
 

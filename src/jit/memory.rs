@@ -281,6 +281,42 @@ impl Lowering<'_> {
         Ok(())
     }
 
+    /// Runs a micro-op that asks an iterator for its next item as a call. The trace goes on with the item, or at the end; the code
+    /// leaves in the other case.
+    pub(super) fn iterate(&mut self, uop: Uop, goes_on_with_item: bool) -> Lowered {
+        self.want(1);
+        self.flush();
+        let sp = self.stack_pointer();
+        self.store(sp, self.machine, offset_of!(Machine, sp));
+        let word = self.call_micro_op(uop)?;
+        self.state.forget_locals();
+        self.state.forget_facts();
+        self.is_valid = false;
+        self.room = (0, 0);
+        let [go_on, out, error] = [(); 3].map(|()| self.b.create_block());
+        self.b.set_cold_block(error);
+        self.b.ins().brif(word, out, &[], go_on, &[]);
+
+        self.b.switch_to_block(out);
+        let before = self.state.clone();
+        if !goes_on_with_item {
+            self.push_from_memory();
+        }
+        let other_way = self.out(self.word_of(Next::FAILED_GUARD))?;
+        self.state = before;
+        self.forget_outs();
+        let how = self.b.ins().band_imm_s(word, 3);
+        let is_guard = self.b.ins().icmp_imm_s(IntCC::Equal, how, Next::FAILED_GUARD as i64);
+        self.b.ins().brif(is_guard, other_way, &[], error, &[]);
+        self.b.switch_to_block(error);
+        self.return_word(word);
+        self.b.switch_to_block(go_on);
+        if goes_on_with_item {
+            self.push_from_memory();
+        }
+        Ok(())
+    }
+
     /// The call of a micro-op. Returns what it returns: 0 if it has succeeded.
     fn call_micro_op(&mut self, uop: Uop) -> Lowered<Value> {
         let helper = HELPERS[usize::from(uop.number())].ok_or(TooLarge)?;

@@ -1,11 +1,12 @@
 //! Objects whose end runs no Python code, so that machine code need not write its frames to memory first.
 
+use core::ffi::{c_int, c_void};
 use core::sync::atomic::{AtomicUsize, Ordering};
 
 use arrayvec::ArrayVec;
 
 use crate::bytecode::opcode;
-use crate::host::dict::{InlineValues, MANAGED_DICT_OFFSET};
+use crate::host::dict::{Dict, InlineValues, MANAGED_DICT_OFFSET};
 use crate::host::object::{is_exact, list_items, size, tuple_slice, type_flags, type_of};
 use crate::host::{Frame, Owned, PyObject, ThreadState, ffi};
 use crate::instrument::events::Event;
@@ -115,9 +116,31 @@ impl Ending {
                 (*function).func_weakreflist.is_null() && !is_watched && all(&parts_of_function(function))
             } else if type_ == &raw mut ffi::PyGen_Type {
                 self.generator_ends_quietly(object.cast())
+            } else if let Some(attributes) = attributes_of_instance(object) {
+                all(attributes)
             } else {
-                attributes_of_instance(object).is_some_and(all)
+                only_releases(object) && self.visited_end_quietly(object)
             }
+        }
+    }
+
+    /// Whether all that the collector finds in the object is released quietly.
+    ///
+    /// # Safety
+    /// As for [`ends_quietly`]. At its end, the object releases what the collector finds in it, and does nothing else.
+    unsafe fn visited_end_quietly(&mut self, object: *mut PyObject) -> bool {
+        /// Fails at an object whose end is not quiet.
+        ///
+        /// # Safety
+        /// As for [`Ending::releases_quietly`]. The pointer is to an [`Ending`].
+        unsafe extern "C" fn visit(part: *mut PyObject, ending: *mut c_void) -> c_int {
+            // SAFETY: the contract is the same.
+            unsafe { (!(*ending.cast::<Ending>()).releases_quietly(part)).into() }
+        }
+        // SAFETY: the object is not freed yet, and what it refers to is live (caller).
+        unsafe {
+            let Some(traverse) = (*type_of(object)).tp_traverse else { return false };
+            traverse(object, Some(visit), (&raw mut *self).cast()) == 0
         }
     }
 
@@ -147,6 +170,75 @@ impl Ending {
                 _ => false,
             }
         }
+    }
+}
+
+/// Whether the end of the object only releases what the collector finds in it: nothing is notified of it, and no code of its class
+/// runs.
+///
+/// # Safety
+/// As for [`ends_quietly`].
+unsafe fn only_releases(object: *mut PyObject) -> bool {
+    // SAFETY: the object is not freed yet (caller), and of the type that each branch expects.
+    unsafe {
+        let type_ = type_of(object);
+        if type_ == &raw mut ffi::PyDict_Type {
+            let dict = Dict::from_object(object);
+            return dict.watchers() == 0
+                && (*object.cast::<ffi::PyDictObject>()).ma_used <= MAX_PARTS as isize;
+        }
+        if type_ == &raw mut ffi::PyFrozenSet_Type {
+            let set = object.cast::<ffi::PySetObject>();
+            return (*set).weakreflist.is_null() && (*set).mask < MAX_PLACES as isize;
+        }
+        if type_ == &raw mut ffi::PyCFunction_Type {
+            return (*object.cast::<ffi::PyCFunctionObject>()).m_weakreflist.is_null();
+        }
+        let iterators_and_views = [
+            &raw mut ffi::PySeqIter_Type,
+            &raw mut ffi::PyDictIterKey_Type,
+            &raw mut ffi::PyDictIterValue_Type,
+            &raw mut ffi::PyDictIterItem_Type,
+            &raw mut ffi::PyDictKeys_Type,
+            &raw mut ffi::PyDictValues_Type,
+            &raw mut ffi::PyDictItems_Type,
+            &raw mut ffi::PySetIter_Type,
+            &raw mut ffi::PyUnicodeIter_Type,
+            &raw mut ffi::PyEnum_Type,
+            &raw mut ffi::PyZip_Type,
+            &raw mut ffi::PyMap_Type,
+            &raw mut ffi::PyFilter_Type,
+            &raw mut ffi::PyReversed_Type,
+            &raw mut ffi::PyListRevIter_Type,
+            &raw mut ffi::PySlice_Type,
+        ];
+        iterators_and_views.contains(&type_) || is_instance_with_slots(object)
+    }
+}
+
+/// Whether the object is an instance of a class of Python code without a finalizer, weak references or a dictionary.
+///
+/// # Safety
+/// As for [`ends_quietly`].
+unsafe fn is_instance_with_slots(object: *mut PyObject) -> bool {
+    // SAFETY: the object is not freed yet (caller). What its type says about its layout is true.
+    unsafe {
+        let type_ = type_of(object);
+        let has_dict = type_flags(type_) & ffi::Py_TPFLAGS_MANAGED_DICT != 0 || (*type_).tp_dictoffset != 0;
+        let has_items = (*type_).tp_itemsize != 0;
+        !has_dict && !has_items && is_class_without_finalizer(type_) && !has_weak_references(object)
+    }
+}
+
+/// Whether there are weak references to the object.
+///
+/// # Safety
+/// As for [`ends_quietly`].
+unsafe fn has_weak_references(object: *mut PyObject) -> bool {
+    // SAFETY: the object is not freed yet (caller). What its type says about its layout is true.
+    unsafe {
+        let offset = (*type_of(object)).tp_weaklistoffset;
+        offset != 0 && !object.byte_offset(offset).cast::<*mut PyObject>().read().is_null()
     }
 }
 
@@ -226,39 +318,49 @@ unsafe fn attributes_of_instance<'a>(object: *mut PyObject) -> Option<&'a [*mut 
     unsafe {
         let type_ = type_of(object);
         let has_inline_values = type_flags(type_) & ffi::Py_TPFLAGS_INLINE_VALUES != 0;
-        if !has_inline_values || !is_simple_class(type_) {
+        if !has_inline_values || !is_class_without_finalizer(type_) || has_slots(type_) {
             return None;
         }
-        let weak_references = (*type_).tp_weaklistoffset;
         let dict = object.byte_offset(MANAGED_DICT_OFFSET).cast::<*mut PyObject>();
-        let is_referred_to = weak_references != 0
-            && !object.byte_offset(weak_references).cast::<*mut PyObject>().read().is_null();
-        if is_referred_to || !(*dict).is_null() || !InlineValues::of(object).are_valid() {
+        if has_weak_references(object) || !(*dict).is_null() || !InlineValues::of(object).are_valid() {
             return None;
         }
         Some(InlineValues::of(object).slots())
     }
 }
 
-/// Whether all classes that this one inherits from are classes of Python code without finalizers and slots.
+/// Whether all classes that this one inherits from are classes of Python code without finalizers.
 ///
 /// # Safety
 /// The type is live.
-unsafe fn is_simple_class(mut type_: *mut ffi::PyTypeObject) -> bool {
+unsafe fn is_class_without_finalizer(type_: *mut ffi::PyTypeObject) -> bool {
     let dealloc = CLASS_DEALLOC.load(Ordering::Relaxed);
-    // SAFETY: a type keeps its bases alive (caller). Those with this destructor are heap types.
-    unsafe {
-        while type_ != &raw mut ffi::PyBaseObject_Type {
-            let is_of_python =
-                (*type_).tp_dealloc.map_or(0, |dealloc| dealloc as usize) == dealloc && dealloc != 0;
-            if !is_of_python || (*type_).tp_finalize.is_some() || (*type_).tp_del.is_some() {
-                return false;
-            }
-            if !(*type_.cast::<ffi::PyHeapTypeObject>()).ht_slots.is_null() {
-                return false;
-            }
-            type_ = (*type_).tp_base;
+    // SAFETY: the contract is the same.
+    unsafe { bases(type_) }.all(|base| {
+        // SAFETY: a type keeps its bases alive (caller).
+        unsafe {
+            let own = (*base).tp_dealloc.map_or(0, |dealloc| dealloc as usize);
+            dealloc != 0 && own == dealloc && (*base).tp_finalize.is_none() && (*base).tp_del.is_none()
         }
-    }
-    true
+    })
+}
+
+/// Whether one of these classes has slots.
+///
+/// # Safety
+/// The type is live, and it and its bases are classes of Python code.
+unsafe fn has_slots(type_: *mut ffi::PyTypeObject) -> bool {
+    // SAFETY: the types are live, and those of Python code are of this type (caller).
+    unsafe { bases(type_).any(|base| !(*base.cast::<ffi::PyHeapTypeObject>()).ht_slots.is_null()) }
+}
+
+/// The class and those that it inherits its layout from, without `object`.
+///
+/// # Safety
+/// The type is live, also while the result is used.
+unsafe fn bases(type_: *mut ffi::PyTypeObject) -> impl Iterator<Item = *mut ffi::PyTypeObject> {
+    let is_end = |type_: &*mut ffi::PyTypeObject| *type_ == &raw mut ffi::PyBaseObject_Type;
+    // SAFETY: a type keeps its bases alive (caller); the last one is `object`.
+    core::iter::successors(Some(type_), |&type_| unsafe { Some((*type_).tp_base) })
+        .take_while(move |type_| !is_end(type_))
 }

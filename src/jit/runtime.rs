@@ -1,8 +1,9 @@
 //! Functions that machine code calls, beside micro-ops.
 
+use super::values::INT_WIDTH;
 use crate::calls::frames;
 use crate::host::dict::InlineValues;
-use crate::host::object::{size, type_of};
+use crate::host::object::{length_without_code, type_of};
 use crate::host::slot::Slot;
 use crate::host::{Frame, PyObject, StackRef, ThreadState, ffi, numbers, refcount};
 use crate::ops::trampolines;
@@ -164,36 +165,13 @@ pub(super) unsafe extern "C" fn new_range_iterator(start: i64, end: i64) -> *mut
     }
 }
 
-/// The length of an object whose type is one of the host's that code asks for it most, or -1. No exception is set.
+/// The length of an object, or -1 if it is not known without Python code. No exception is set.
 ///
 /// # Safety
 /// The thread is attached, no exception is set, and the object is live.
 pub(super) unsafe extern "C" fn length(object: *mut PyObject) -> isize {
-    // SAFETY: the object is live (caller), and of the type that each branch expects.
-    unsafe {
-        let type_ = type_of(object);
-        if type_ == &raw mut ffi::PyList_Type
-            || type_ == &raw mut ffi::PyTuple_Type
-            || type_ == &raw mut ffi::PyBytes_Type
-        {
-            size(object)
-        } else if type_ == &raw mut ffi::PyDict_Type {
-            (*object.cast::<ffi::PyDictObject>()).ma_used
-        } else if type_ == &raw mut ffi::PySet_Type || type_ == &raw mut ffi::PyFrozenSet_Type {
-            (*object.cast::<ffi::PySetObject>()).used
-        } else if type_ == &raw mut ffi::PyUnicode_Type {
-            (*object.cast::<ffi::PyASCIIObject>()).length
-        } else if type_ == &raw mut ffi::PyRange_Type {
-            length_of_range(object)
-        } else if [&raw mut ffi::PyList_Type, &raw mut ffi::PyTuple_Type]
-            .into_iter()
-            .any(|base| sequence_length(type_) == sequence_length(base))
-        {
-            size(object)
-        } else {
-            -1
-        }
-    }
+    // SAFETY: the contract is the same.
+    unsafe { length_without_code(object) }.unwrap_or(-1)
 }
 
 /// Whether both are of types whose operators run no Python code: 1, or 0.
@@ -204,18 +182,6 @@ pub(super) unsafe extern "C" fn are_simple_operands(left: *mut PyObject, right: 
     // SAFETY: both are live (caller).
     let is_simple = |object| unsafe { OperandKind::of(object) }.is_simple();
     (is_simple(left) && is_simple(right)).into()
-}
-
-/// What computes the length of such a sequence: a class without a `__len__` of its own inherits it.
-///
-/// # Safety
-/// The type is live.
-unsafe fn sequence_length(type_: *mut ffi::PyTypeObject) -> Option<usize> {
-    // SAFETY: the type is live (caller).
-    unsafe {
-        let methods = (*type_).tp_as_sequence.as_ref()?;
-        methods.sq_length.map(|function| function as usize)
-    }
 }
 
 /// A new iterator over an object whose type inherits that of `type_`, or null: it has another one, or there is no memory. No
@@ -242,19 +208,16 @@ pub(super) unsafe extern "C" fn new_iterator_like(
     }
 }
 
-/// The length of a range, or -1 if it is too long for a Py_ssize_t.
+/// What [`int_value`] returns if the int is too large.
+pub(super) const NO_INT: i64 = i64::MIN;
+
+/// The value of an int whose absolute value is less than 2 to the power of [`INT_WIDTH`], or [`NO_INT`].
 ///
 /// # Safety
-/// The thread is attached, and the object is a range.
-#[cold]
-unsafe fn length_of_range(range: *mut PyObject) -> isize {
-    // SAFETY: the function expects a range (caller), and runs no Python code.
-    unsafe {
-        let Some(length) = (*ffi::PyRange_Type.tp_as_sequence).sq_length else { return -1 };
-        let result = length(range);
-        if result < 0 {
-            ffi::PyErr_Clear();
-        }
-        result
-    }
+/// The thread is attached, no exception is set, and the int is live.
+pub(super) unsafe extern "C" fn int_value(int: *mut PyObject) -> i64 {
+    let mut overflow = 0;
+    // SAFETY: the object is an int (caller), so the function runs no code and sets no exception.
+    let value = unsafe { ffi::PyLong_AsLongLongAndOverflow(int, &raw mut overflow) };
+    if overflow == 0 && value.unsigned_abs() < 1 << INT_WIDTH { value } else { NO_INT }
 }

@@ -7,6 +7,9 @@
 
 use cranelift_codegen::ir::Value;
 
+/// The width of ints that stay in registers.
+pub(super) const INT_WIDTH: u8 = 62;
+
 /// A value of the trace.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Id(u16);
@@ -48,7 +51,7 @@ pub(super) struct Reference {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Number {
     Float(Value),
-    /// The absolute value is less than 2 to the power of `width`, which is 62 at most.
+    /// The absolute value is less than 2 to the power of `width`, which is [`INT_WIDTH`] at most.
     Int {
         value: Value,
         width: u8,

@@ -108,6 +108,10 @@ struct Products {
     pending: Option<Pending>,
     /// Code that continues from an exit has been asked for.
     has_bridge: bool,
+    /// How often the program was not as the loop of the entry expects it.
+    refusals: usize,
+    /// The entry is to expect nothing: see [`refused`].
+    is_plain: bool,
     /// The ways into the code. Each is live: it takes itself off when it ends.
     links: Vec<NonNull<Link>>,
     /// Each block with the data that its code refers to. One of them may be that of the entry; the others continue from
@@ -345,6 +349,35 @@ pub(crate) fn want(wanted: Wanted) {
 /// What the thread wants to be compiled.
 pub(crate) fn take_wanted() -> Option<Wanted> {
     WANTED.take()
+}
+
+/// The entry of the executor has not run: the program was not as its loop expects it. If that is often so, an entry that expects
+/// nothing takes its place.
+///
+/// # Safety
+/// The executor is live.
+#[cold]
+pub(super) unsafe fn refused(executor: Executor) {
+    const MAX_REFUSALS: usize = 200;
+    // SAFETY: the executor is live (caller).
+    unsafe {
+        let Some(products) = products(executor) else { return };
+        products.refusals += 1;
+        if products.refusals > MAX_REFUSALS && !products.is_plain {
+            products.is_plain = true;
+            products.entry = None;
+            unlink(executor);
+        }
+    }
+}
+
+/// Whether the entry of the executor is to expect nothing.
+///
+/// # Safety
+/// The executor is live.
+pub(crate) unsafe fn is_plain(executor: Executor) -> bool {
+    // SAFETY: the executor is live (caller).
+    unsafe { products(executor) }.is_some_and(|products| products.is_plain)
 }
 
 /// Whether code that begins with a frame in memory is being made for the executor.

@@ -235,3 +235,33 @@ operators()
 comparisons()
 bound_methods()
 borrowed_arguments()
+
+
+def sums(start, count):
+    """The total has become larger than a compact int before there is code; later it is too large for a register."""
+    total = start
+    for number in range(count):
+        total += number * 2
+        if number & 7 == 3:
+            total -= 1
+    return total
+
+
+class Sized:
+    def __init__(self, length):
+        self.length = length
+
+    def __len__(self):
+        return self.length
+
+
+def lengths(objects):
+    total = 0
+    for found in objects:
+        total += len(found)
+    return total
+
+
+print([sums(start, 3000) for start in (0, 1 << 29, 1 << 31, -(1 << 31), (1 << 61) - 5, (1 << 62) - 5, 1 << 70, -(1 << 62) + 7)])
+print(lengths([Sized(number) for number in range(200)]), lengths([[1]] * 100 + [Sized(2), {1: 2}, "abc", range(7), {3}] * 20))
+print(attempt(lengths, [Sized(1)] * 100 + [Sized(-1)]), attempt(lengths, [[1]] * 100 + [5]))

@@ -386,7 +386,8 @@ impl Lowering<'_> {
             [.., caller, _] => match (caller.continues_at(units), caller.place) {
                 (Some(at), _) if at == instr => return Ok(()),
                 (None, Place::Memory(frame)) => frame,
-                _ => return Err(TooLarge),
+                // This exit has been taken with another caller.
+                _ => return self.fail(FAILED),
             },
             [] => return Err(TooLarge),
         };

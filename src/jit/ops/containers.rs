@@ -8,10 +8,9 @@ use cranelift_codegen::ir::{Block, InstBuilder, Value};
 
 use crate::bytecode::micro_op;
 use crate::host::ffi;
-use crate::jit::loops::INT_WIDTH;
 use crate::jit::lower::{Lowered, Lowering, TooLarge, immortal};
 use crate::jit::runtime;
-use crate::jit::values::{Class, Id, Known, Number};
+use crate::jit::values::{Class, INT_WIDTH, Id, Known, Number};
 use crate::tier2::compiled::Next;
 
 const FAILED: usize = Next::FAILED_GUARD;

@@ -253,12 +253,14 @@ impl Lowering<'_> {
                 self.iterate_range(uop.oparg.into())?;
             }
             op::get_iter => return self.get_iterator(),
+            op::for_iter_tier_two => self.iterate(uop, true)?,
+            op::for_iter_exhausted => self.iterate(uop, false)?,
             op::guard_callable_len => self.guard_callable_len()?,
             op::guard_callable_str_1 => self.guard_callable(&raw mut ffi::PyUnicode_Type)?,
             op::guard_callable_tuple_1 => self.guard_callable(&raw mut ffi::PyTuple_Type)?,
             op::guard_callable_type_1 => self.guard_callable(&raw mut ffi::PyType_Type)?,
             op::call_len if self.len_is_simple() => self.len_of_sized(),
-            op::call_len => self.len_of_builtin()?,
+            op::call_len if uop.operand0 == 0 => self.len_of_builtin()?,
 
             op::guard_not_exhausted_range => self.guard_range_goes_on(true)?,
             op::guard_exhausted_range => self.guard_range_goes_on(false)?,

@@ -7,9 +7,9 @@ use cranelift_codegen::ir::types::{F64, I64};
 use cranelift_codegen::ir::{InstBuilder, Value};
 
 use crate::host::{ffi, object};
-use crate::jit::loops::{INT_WIDTH, type_of_class};
+use crate::jit::loops::type_of_class;
 use crate::jit::lower::{Lowered, Lowering, immortal};
-use crate::jit::values::{Class, Id, Number};
+use crate::jit::values::{Class, INT_WIDTH, Id, Number};
 use crate::tier2::compiled::Next;
 
 /// The values of compact ints have this many bits.

@@ -8,11 +8,10 @@ use cranelift_codegen::ir::{BlockArg, InstBuilder, Value};
 
 use super::numbers::{COMPACT, float_condition, int_condition};
 use crate::host::ffi;
-use crate::jit::loops::INT_WIDTH;
 use crate::jit::lower::{Lowered, Lowering, TooLarge};
 use crate::jit::memory::Failure;
 use crate::jit::runtime;
-use crate::jit::values::{Class, Id, Number};
+use crate::jit::values::{Class, INT_WIDTH, Id, Number};
 use crate::ops::operators::binary;
 use crate::specialize::extension::Operands;
 use crate::tier2::Uop;

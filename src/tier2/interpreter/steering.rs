@@ -96,6 +96,10 @@ unsafe fn run_compiled(
                     enter(tstate, executor);
                     code = found;
                 }
+                Next::At(uop) if (*uop).number() == micro_op::make_warm => {
+                    compiled::refused(current_executor(tstate));
+                    return (machine.frame, machine.sp, Next::At(uop));
+                }
                 next => return (machine.frame, machine.sp, next),
             }
         }

@@ -474,6 +474,7 @@ impl Translator {
                     micro_op::binary_op | micro_op::store_subscr if then.frame != this.frame => {
                         self.enter_method(number, row, this, then)?;
                     }
+                    micro_op::call_len => self.push(number, oparg, this.has_own_length.into(), target),
                     micro_op::binary_op | micro_op::compare_op => {
                         self.push(number, oparg, this.operands.to_operand(), target);
                     }

@@ -4,6 +4,7 @@ use super::forms::is_certain_of_code;
 use crate::bytecode::metadata::Instruction;
 use crate::bytecode::opcode;
 use crate::host::function::Function;
+use crate::host::object::length_without_code;
 use crate::host::{Code, CodeUnit, Frame, FunctionVersion, StackRef, TypeVersion};
 use crate::instrument::opcodes::is_instrumented;
 use crate::tier2::executor::OwnedExecutor;
@@ -36,6 +37,8 @@ pub(crate) struct Running {
     pub(super) callable: Option<TypeVersion>,
     /// What the operands of a BINARY_OP or COMPARE_OP are.
     pub(super) operands: OperandKinds,
+    /// The last argument of a CALL has a length that Python code computes.
+    pub(super) has_own_length: bool,
 }
 
 impl Running {
@@ -66,6 +69,7 @@ impl Running {
                 cache: [0; MAX_CACHE],
                 callable: None,
                 operands: OperandKinds::default(),
+                has_own_length: false,
             };
             running.becomes(row, start, oparg);
             Some(running)
@@ -95,6 +99,9 @@ impl Running {
                 opcode::CALL => {
                     let callable = *sp.sub(self.oparg + 2);
                     self.callable = TypeVersion::new((*callable.type_()).tp_version_tag);
+                    let argument = *sp.sub(1);
+                    self.has_own_length =
+                        !argument.is_null() && length_without_code(argument.object()).is_none();
                 }
                 opcode::BINARY_OP | opcode::COMPARE_OP => {
                     self.operands = OperandKinds::of((*sp.sub(2)).object(), (*sp.sub(1)).object());
