@@ -3,6 +3,8 @@
 use crate::host::{PyResult, ThreadState, ffi};
 #[cfg(py_tier2)]
 use crate::host::{check, owned, tier2};
+#[cfg(not(feature = "jit"))]
+use crate::raise;
 #[cfg(py_tier2)]
 use crate::seams;
 #[cfg(py_tier2)]
@@ -94,4 +96,30 @@ pub(super) unsafe fn switch_off(interp: *mut ffi::PyInterpreterState) {
         // SAFETY: the thread is attached (caller).
         unsafe { seams::optimizer::invalidate_all(interp) };
     }
+}
+
+/// Begins to explain what the interpreter runs. Fails with an exception.
+///
+/// # Safety
+/// The thread is attached.
+pub(super) unsafe fn explain_start() -> PyResult<()> {
+    // SAFETY: the contract is the same.
+    #[cfg(feature = "jit")]
+    return unsafe { crate::tier2::explained::start() };
+    #[cfg(not(feature = "jit"))]
+    // SAFETY: the thread is attached (caller).
+    Err(unsafe { raise!(PyExc_RuntimeError, c"the core was built without a compiler") })
+}
+
+/// Ends that. Returns a new dictionary. Fails with an exception.
+///
+/// # Safety
+/// The thread is attached.
+pub(super) unsafe fn explain_stop() -> PyResult {
+    // SAFETY: the contract is the same.
+    #[cfg(feature = "jit")]
+    return unsafe { crate::explain::stop() };
+    #[cfg(not(feature = "jit"))]
+    // SAFETY: the thread is attached (caller).
+    Err(unsafe { raise!(PyExc_RuntimeError, c"the core was built without a compiler") })
 }

@@ -15,7 +15,9 @@ use super::exits::{Exit, Exits};
 use super::loops::Shape;
 use super::lower::{Lowered, Lowering, TooLarge, signature_of, signature_of_code};
 use super::ops::types_are_live;
+use super::sources::lines_of;
 use crate::bytecode::micro_op;
+use crate::explain::{Lines, PlaceId};
 use crate::tier2::Uop;
 use crate::tier2::compiled::{self, Link, Product};
 use crate::tier2::executor::{Executor, OwnedExecutor, SideExit};
@@ -54,6 +56,8 @@ pub(super) struct Data {
 struct Contents {
     exits: Exits,
     branches: Vec<OwnedExecutor>,
+    /// The places that the source locations stand for, if a run is explained.
+    places: Vec<Option<PlaceId>>,
 }
 
 /// The machine code for the trace of an executor that begins with a frame in memory. `None` if it cannot be compiled.
@@ -106,13 +110,17 @@ fn emit(function: Function, contents: Contents, shape: Shape) -> Option<Product>
         return None;
     }
     let data = Box::new(Data { _exits: contents.exits, shape });
-    Some(Product { code: code_of(function)?, data, branches: contents.branches })
+    let (code, lines) = code_of(function, &contents.places)?;
+    Some(Product { code, data, branches: contents.branches, lines })
 }
 
-fn code_of(function: Function) -> Option<Vec<u8>> {
+/// Machine code, and the places that its parts stand for.
+fn code_of(function: Function, places: &[Option<PlaceId>]) -> Option<(Vec<u8>, Lines)> {
     let mut context = Context::for_function(function);
     let compiled = context.compile(&**target()?, &mut ControlPlane::default()).ok()?;
-    Some(compiled.code_buffer().to_vec())
+    let ranges = compiled.buffer.get_srclocs_sorted().iter();
+    let lines = lines_of(ranges.map(|range| (range.start, range.end, range.loc)), places);
+    Some((compiled.code_buffer().to_vec(), lines))
 }
 
 /// A function of three parameters for the library: it calls the machine code at the third one with the other two, and
@@ -132,7 +140,7 @@ fn compile_entry() -> Option<Vec<u8>> {
     b.ins().return_(&results);
     b.seal_all_blocks();
     b.finalize(target()?.frontend_config());
-    code_of(function)
+    code_of(function, &[]).map(|(code, _)| code)
 }
 
 /// The trace in Cranelift's form, its exits, and what is in registers at the loop.
@@ -200,13 +208,15 @@ unsafe fn lower_once(
             lower_trace(&mut lowering, start, false)?;
         }
     }
+    // SAFETY: the thread is attached, and the executors are live and valid.
+    let places = unsafe { lowering.places() };
     let exits = core::mem::take(&mut lowering.exits);
     // SAFETY: the executors are live.
     let branches = lowering.branches.iter().map(|branch| unsafe { branch.new_ref() }).collect();
     lowering.finish();
     let target = target().ok_or(TooLarge)?;
     lowering.b.finalize(target.frontend_config());
-    Ok((end, function, Contents { exits, branches }))
+    Ok((end, function, Contents { exits, branches, places }))
 }
 
 /// Lowers all micro-ops.
@@ -224,6 +234,7 @@ unsafe fn lower_trace(lowering: &mut Lowering, start: Start, looks: bool) -> Low
     // The first micro-op only begins the trace.
     for at in 1..lowering.trace.len() {
         lowering.at = at;
+        lowering.note_source();
         let uop = lowering.trace[at];
         match uop.number() {
             micro_op::jump_to_top => {

@@ -126,6 +126,8 @@ pub(super) struct Lowering<'a> {
     pub(super) leaving: Vec<Leaving>,
     /// The descriptions that the code refers to.
     pub(super) exits: Exits,
+    /// The micro-ops that have become code, if a run is explained: executor and index.
+    pub(super) sources: Vec<(Executor, usize)>,
     /// The beginning of a loop.
     pub(super) start: Block,
     /// Continues from its parameter, the address of an exit: in other code, or by [`exits::leave`].
@@ -175,6 +177,7 @@ impl<'a> Lowering<'a> {
             outs: Vec::new(),
             leaving: Vec::new(),
             exits: Exits::default(),
+            sources: Vec::new(),
             start,
             tail,
         }

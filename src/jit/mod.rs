@@ -12,6 +12,7 @@
 //! - [`boxes`]: objects for numbers that are in registers.
 //! - [`ops`]: what each micro-op becomes.
 //! - [`quiet`], [`runtime`]: what machine code calls, beside `exits`.
+//! - [`sources`]: which lines machine code stands for, while a run is explained.
 
 mod boxes;
 mod branches;
@@ -25,9 +26,11 @@ mod memory;
 mod ops;
 mod quiet;
 mod runtime;
+mod sources;
 mod state;
 mod values;
 
+use crate::explain;
 use crate::host::ThreadState;
 use crate::tier2::compiled::{self, Wanted};
 use exits::Exit;
@@ -55,10 +58,11 @@ unsafe fn compile(wanted: Wanted) {
     unsafe {
         quiet::prepare(ThreadState::current().interp());
         match wanted.from {
-            None => compiled::set_entry(executor, compile::compile(executor)),
+            None => compiled::set_entry(executor, explain::while_making(|| compile::compile(executor))),
             Some((_, exit)) => {
                 let exit = exit.cast::<Exit>().as_ref();
-                exit.continue_in(executor, compile::compile_bridge(executor, exit));
+                let product = explain::while_making(|| compile::compile_bridge(executor, exit));
+                exit.continue_in(executor, product);
             }
         }
     }

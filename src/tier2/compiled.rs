@@ -13,6 +13,7 @@ use super::Uop;
 use super::code_memory::Block;
 use super::executor::{Executor, OwnedExecutor};
 use crate::bytecode::thresholds;
+use crate::explain::{self, Lines};
 use crate::host::{Frame, StackRef, ThreadState, refcount};
 
 /// In the place of the count: it is not counted any more.
@@ -29,6 +30,8 @@ pub(crate) struct Product {
     pub(crate) data: Box<dyn Any>,
     /// The executors behind side exits whose traces are branches of the code.
     pub(crate) branches: Vec<OwnedExecutor>,
+    /// Its lines, if a run is explained.
+    pub(crate) lines: Lines,
 }
 
 /// A way from machine code into that of another executor, as long as that one is valid. Machine code reads it.
@@ -337,6 +340,8 @@ pub(crate) unsafe fn has_bridge(executor: Executor) -> bool {
 /// The thread is attached, and the executor live. The code is a function as [`MachineCode::run`] calls it.
 unsafe fn add(executor: Executor, product: Product) -> Option<MachineCode> {
     let block = Block::publish(&product.code)?;
+    // SAFETY: the thread is attached (caller).
+    unsafe { explain::add_machine_code(block.start().addr().get(), product.code.len(), product.lines) };
     // SAFETY: the executor is live (caller), and so are the branches.
     unsafe {
         for branch in &product.branches {
@@ -424,6 +429,7 @@ pub(super) unsafe fn free(executor: Executor) {
         let products = core::mem::replace(&mut (*head).jit_side_entry, core::ptr::null_mut());
         if !products.is_null() {
             for (block, _) in Box::from_raw(products.cast::<Products>()).blocks {
+                explain::remove_machine_code(block.start().addr().get());
                 block.free();
             }
         }

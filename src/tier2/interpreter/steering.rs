@@ -11,11 +11,15 @@ use super::{current_executor, enter, side_exit};
 use crate::breaker::word::{EvalBreaker, Request};
 #[cfg(feature = "jit")]
 use crate::bytecode::micro_op;
+#[cfg(feature = "jit")]
+use crate::explain;
 use crate::host::{CodeUnit, Frame, Raised, StackRef, ThreadState, ffi};
 use crate::tier2::Uop;
 #[cfg(feature = "jit")]
 use crate::tier2::compiled::{self, Compiled, Machine, MachineCode, Next, Wanted};
 use crate::tier2::executor::{Executor, SideExit};
+#[cfg(feature = "jit")]
+use crate::tier2::explained;
 #[cfg(feature = "attach")]
 use crate::tier2::invalidate;
 use crate::tier2::uop::Place;
@@ -206,7 +210,7 @@ handler! {
             frame.set_stack_pointer(sp);
             match side_exit::executor(frame, exit, current_executor(tstate)) {
                 Ok(Some(executor)) => continue_in!(frame, sp, tstate, executor),
-                Ok(None) => leave(frame, sp, tstate, target),
+                Ok(None) => leave(frame, sp, tstate, uop, target),
                 Err(Raised) => raise_at(frame, sp, tstate, target),
             }
         }
@@ -222,7 +226,7 @@ handler! {
         // SAFETY: the target is an instruction of the frame's bytecode.
         unsafe {
             let Place::Target(target) = (*uop).place() else { unreachable!("a stub has no stubs") };
-            leave(frame, sp, tstate, target)
+            leave(frame, sp, tstate, uop, target)
         }
     }
 }
@@ -263,14 +267,26 @@ handler! {
 
 // --- leaving -----------------------------------------------------------------------------------
 
-/// Ends the trace. Tier 1 continues at offset `target` of the bytecode.
+/// Ends the trace at this micro-op. Tier 1 continues at offset `target` of the bytecode.
 ///
 /// # Safety
 /// The thread is attached and `tstate` is its state. `frame` is its current frame and `sp` its stack pointer. The
 /// frame's bytecode has an instruction at the target.
-unsafe fn leave(frame: Frame, sp: *mut StackRef, tstate: ThreadState, target: u32) -> Outcome {
+unsafe fn leave(
+    frame: Frame,
+    sp: *mut StackRef,
+    tstate: ThreadState,
+    uop: *const Uop,
+    target: u32,
+) -> Outcome {
+    #[cfg(not(feature = "jit"))]
+    let _ = uop;
     // SAFETY: the frame and the state are live, and the target is an instruction (caller).
     unsafe {
+        #[cfg(feature = "jit")]
+        if explain::is_on() {
+            explained::note_exit(tstate, frame, uop, target);
+        }
         stop(frame, sp, tstate);
         end_trace(at(frame, target).as_ptr())
     }

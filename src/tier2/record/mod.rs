@@ -12,6 +12,8 @@
 mod attempts;
 #[cfg(py_debug)]
 mod debug;
+#[cfg(feature = "jit")]
+mod noted;
 mod wish;
 
 use std::alloc::{Layout, alloc};
@@ -27,6 +29,8 @@ use super::watch::Watch;
 use super::{create, install, optimize};
 use crate::bytecode::metadata::{Instruction, Operand, Step};
 use crate::bytecode::{BackoffCounter, opcode};
+#[cfg(feature = "jit")]
+use crate::explain::{self, Attempt, PlaceId};
 use crate::host::function::Function;
 use crate::host::{Code, CodeUnit, Frame, FunctionVersion, StackRef, ThreadState, ffi, tier2};
 use crate::instrument::opcodes::is_instrumented;
@@ -68,6 +72,19 @@ pub(crate) struct Recording {
     /// The instruction in front of which the trace ends.
     #[cfg(py_debug)]
     end: Option<CodeUnit>,
+    #[cfg(feature = "jit")]
+    explained: Explained,
+}
+
+/// What is noted of a recording while a run is explained.
+#[cfg(feature = "jit")]
+#[derive(Default)]
+struct Explained {
+    /// What the instruction that runs has met.
+    met: Option<String>,
+    /// In front of which instruction the trace ends, and what that has met.
+    end: Option<PlaceId>,
+    detail: Option<String>,
 }
 
 /// Where a recording begins.
@@ -124,6 +141,8 @@ impl Recording {
                 watch: Watch::begin(tstate.interp())?,
                 #[cfg(py_debug)]
                 end: None,
+                #[cfg(feature = "jit")]
+                explained: Explained::default(),
             })?;
             if recording.wish.purpose() == Purpose::Loop {
                 // The jump that closes a loop has just run.
@@ -170,6 +189,10 @@ impl Recording {
             }
             let Some(mut next) = Running::at(frame, instr) else { return false };
             next.note_callable(sp);
+            #[cfg(feature = "jit")]
+            if explain::is_on() {
+                self.explained.met = noted::meets(&next, sp);
+            }
             let end = if self.translator.is_at_end() {
                 Some(End::Recursion)
             } else {
@@ -308,6 +331,15 @@ impl Recording {
         {
             self.end = Some(instruction.instr());
         }
+        #[cfg(feature = "jit")]
+        if explain::is_on() {
+            // SAFETY: the bytecode is live (caller), and so is its code object.
+            self.explained.end = unsafe { explain::place(instruction.code(), instruction.target()) };
+            self.explained.detail = Some(match self.explained.met.take() {
+                Some(met) => format!("{} ({met})", instruction.row().name),
+                None => instruction.row().name.to_owned(),
+            });
+        }
         // SAFETY: the bytecode is live (caller).
         unsafe { self.translator.leave(instruction.start(), instruction.target()) };
     }
@@ -318,12 +350,38 @@ impl Recording {
     /// The thread is attached, no exception is set, and its current frame is published.
     pub(crate) unsafe fn finish(mut self: Box<Recording>) {
         // SAFETY: the contract is the same.
+        #[cfg(not(feature = "jit"))]
         let outcome = unsafe { self.complete() };
+        // SAFETY: the contract is the same.
+        #[cfg(feature = "jit")]
+        let outcome = unsafe { self.complete_explained() };
         attempts::count(outcome);
         #[cfg(py_debug)]
         // SAFETY: the thread is attached (caller). The translator keeps the code alive.
         unsafe {
             debug::show(self.begin.code, self.wish.start(), self.instructions, outcome, self.end);
+        }
+    }
+
+    /// [`Recording::complete`]. Notes the outcome if a run is explained.
+    ///
+    /// # Safety
+    /// As for [`Recording::finish`].
+    #[cfg(feature = "jit")]
+    unsafe fn complete_explained(&mut self) -> Outcome {
+        // SAFETY: the contract is the same. The translator keeps the code alive, and the start is in its bytecode.
+        unsafe {
+            if !explain::is_on() {
+                return self.complete();
+            }
+            let outcome = explain::while_making(|| self.complete());
+            let Explained { end, detail, .. } = core::mem::take(&mut self.explained);
+            let start = self.wish.start().offset_from(self.begin.code.bytecode()) as u32;
+            if let Some(start) = explain::place(self.begin.code, start) {
+                let outcome = core::ffi::CStr::from_ptr(ATTEMPTS[outcome.index()].outcome);
+                explain::note_attempt(Attempt { start, end, outcome, detail });
+            }
+            outcome
         }
     }
 
