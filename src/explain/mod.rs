@@ -61,12 +61,12 @@ pub(crate) fn is_on() -> bool {
     !STATE.load(Ordering::Relaxed).is_null()
 }
 
-/// Begins to explain the interpreter of the calling thread. `library` is where the library's code is that runs Python code.
-/// Fails with RuntimeError if a run is explained already, with OSError if there is no timer.
+/// Begins to explain the interpreter of the calling thread. `library` is where the library's code is that runs Python code,
+/// `entry` the function that enters machine code, if there is one. Fails with RuntimeError if a run is explained already, with OSError if there is no timer.
 ///
 /// # Safety
 /// The thread is attached.
-pub(crate) unsafe fn start(library: Range<usize>) -> PyResult<()> {
+pub(crate) unsafe fn start(library: Range<usize>, entry: Range<usize>) -> PyResult<()> {
     // SAFETY: the thread is attached (caller).
     unsafe {
         if is_on() {
@@ -82,7 +82,7 @@ pub(crate) unsafe fn start(library: Range<usize>) -> PyResult<()> {
             library,
             watcher,
             places: Places::default(),
-            regions: Regions::default(),
+            regions: Regions::new(entry),
             samples: Samples::new(),
             notes: Notes::default(),
         }));
@@ -233,6 +233,17 @@ pub(crate) unsafe fn add_machine_code(start: usize, length: usize, lines: Lines)
     if is_on() {
         // SAFETY: the contract is the same.
         unsafe { with(|state| state.regions.add(start, length, lines)) };
+    }
+}
+
+/// The function at these addresses enters machine code.
+///
+/// # Safety
+/// The thread is attached.
+pub(crate) unsafe fn set_entry(entry: Range<usize>) {
+    if is_on() {
+        // SAFETY: the contract is the same.
+        unsafe { with(|state| state.regions.set_entry(entry)) };
     }
 }
 

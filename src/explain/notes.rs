@@ -31,9 +31,11 @@ impl Reasons {
     pub(crate) const VALUE: Reasons = Reasons(32);
     pub(crate) const CHANGED: Reasons = Reasons(64);
     pub(crate) const END: Reasons = Reasons(128);
+    pub(crate) const ATTRIBUTE: Reasons = Reasons(256);
+    pub(crate) const EXCEPTION: Reasons = Reasons(512);
 
     /// Each with its name for the report.
-    pub(super) const NAMES: [(Reasons, &'static CStr); 8] = [
+    pub(super) const NAMES: [(Reasons, &'static CStr); 10] = [
         (Reasons::BRANCH, c"branch"),
         (Reasons::LOOP, c"loop"),
         (Reasons::TYPE, c"type"),
@@ -42,6 +44,8 @@ impl Reasons {
         (Reasons::VALUE, c"value"),
         (Reasons::CHANGED, c"changed"),
         (Reasons::END, c"end"),
+        (Reasons::ATTRIBUTE, c"attribute"),
+        (Reasons::EXCEPTION, c"exception"),
     ];
 
     pub(crate) fn add(&mut self, other: Reasons) {

@@ -67,6 +67,8 @@ const MAX_FRAMES: usize = 1 << 12;
 /// The most words of the stack, and frames on it, that are looked at to find the machine code that has called C code.
 const MAX_WORDS: usize = 1 << 10;
 const MAX_CALLS: usize = 128;
+/// How far above its entry frame the frame of the evaluator can be on the stack, in bytes.
+const MAX_ENTRY: usize = 1 << 12;
 
 /// Samples outside of machine code are counted here until their code object ends, or the run.
 pub(super) struct Samples {
@@ -249,27 +251,32 @@ unsafe fn sample(state: &mut State, registers: &Registers) {
             None
         };
         if let Some(place) = state.regions.place_at(registers.pc) {
-            return count_at(state, place, special.unwrap_or(Kind::Compiled));
+            return count_at(state, tstate, place, special.unwrap_or(Kind::Compiled));
         }
         if runs_trace && let Some(place) = calling_place(state, tstate, registers) {
             let kind = if is_in_library { Kind::Compiled } else { Kind::CompiledC };
-            return count_at(state, place, special.unwrap_or(kind));
+            return count_at(state, tstate, place, special.unwrap_or(kind));
         }
         let kind = special.unwrap_or(match (is_in_library, runs_trace) {
             (true, true) => Kind::Trace,
             (true, false) => Kind::Bytecode,
             (false, _) => Kind::C,
         });
-        match innermost(tstate) {
-            Some((code, instr)) => state.samples.count(code, instr, kind),
-            None => state.samples.without_place[kind as usize] += 1,
-        }
+        count_at(state, tstate, None, kind);
     }
 }
 
-fn count_at(state: &mut State, place: Option<PlaceId>, kind: Kind) {
-    match place {
-        Some(place) => state.places.count(place, kind, 1),
+/// Counts a sample at a place, or where the innermost frame is.
+///
+/// # Safety
+/// As for [`innermost`].
+unsafe fn count_at(state: &mut State, tstate: ThreadState, place: Option<PlaceId>, kind: Kind) {
+    if let Some(place) = place {
+        return state.places.count(place, kind, 1);
+    }
+    // SAFETY: the contract is the same.
+    match unsafe { innermost(tstate) } {
+        Some((code, instr)) => state.samples.count(code, instr, kind),
         None => state.samples.without_place[kind as usize] += 1,
     }
 }
@@ -318,17 +325,26 @@ unsafe fn calling_place(
         if let Some(place) = called_from(registers.sp) {
             return Some(place);
         }
+        let scan = |end: usize| {
+            let words = (end - registers.sp) / size_of::<usize>();
+            (0..words.min(MAX_WORDS)).find_map(|index| called_from(registers.sp + index * size_of::<usize>()))
+        };
         let mut fp = registers.fp;
         for _ in 0..MAX_CALLS {
             if !is_on_stack(fp) || !is_on_stack(fp + size_of::<usize>()) {
                 break;
             }
-            if let Some(place) = called_from(fp + size_of::<usize>()) {
-                return Some(place);
+            let place = called_from(fp + size_of::<usize>());
+            if place.is_some() {
+                return place;
+            }
+            if state.regions.is_in_entry(word(fp + size_of::<usize>())) {
+                // This is the frame of machine code. What it has called has no frame.
+                return scan(fp).or(Some(None));
             }
             let next = word(fp);
-            if next >= end && next < end + (1 << 16) {
-                // The evaluator was entered there: all calls of this thread since then have been looked at.
+            if next >= end && next < end + MAX_ENTRY {
+                // The evaluator was entered there: all calls since then have been looked at.
                 return None;
             }
             if next <= fp {
@@ -337,8 +353,7 @@ unsafe fn calling_place(
             fp = next;
         }
         // A function without frame pointers has used the register for something else.
-        let words = (end - registers.sp) / size_of::<usize>();
-        (0..words.min(MAX_WORDS)).find_map(|index| called_from(registers.sp + index * size_of::<usize>()))
+        scan(end)
     }
 }
 

@@ -185,6 +185,7 @@ impl<'a> Lowering<'a> {
 
     /// Ends the code.
     pub(super) fn finish(&mut self) {
+        self.note_no_source();
         self.finish_leaving();
         self.b.set_cold_block(self.tail);
         self.b.switch_to_block(self.tail);

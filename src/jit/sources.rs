@@ -18,6 +18,11 @@ impl Lowering<'_> {
         }
     }
 
+    /// What follows stands for no micro-op.
+    pub(super) fn note_no_source(&mut self) {
+        self.b.set_srcloc(SourceLoc::default());
+    }
+
     /// The places of all source locations.
     ///
     /// # Safety

@@ -36,6 +36,11 @@ impl Block {
         self.start
     }
 
+    /// The length of the code in bytes.
+    pub(crate) fn length(self) -> usize {
+        self.length
+    }
+
     /// Returns the memory to the system.
     ///
     /// # Safety

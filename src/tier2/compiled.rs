@@ -6,8 +6,9 @@
 use core::any::Any;
 use core::cell::Cell;
 use core::mem::{MaybeUninit, offset_of, transmute};
+use core::ops::Range;
 use core::ptr::NonNull;
-use core::sync::atomic::{AtomicPtr, Ordering};
+use core::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
 
 use super::Uop;
 use super::code_memory::Block;
@@ -204,6 +205,9 @@ impl MachineCode {
 /// The function that enters machine code, which has a calling convention of its own. Null until there is machine code.
 static ENTRY: AtomicPtr<u8> = AtomicPtr::new(core::ptr::null_mut());
 
+/// How long it is.
+static ENTRY_LENGTH: AtomicUsize = AtomicUsize::new(0);
+
 /// Whether machine code can run here: makes sure that it can be entered, by a function with this code.
 pub(crate) fn can_run(entry: impl FnOnce() -> Option<Vec<u8>>) -> bool {
     if !ENTRY.load(Ordering::Acquire).is_null() {
@@ -214,8 +218,18 @@ pub(crate) fn can_run(entry: impl FnOnce() -> Option<Vec<u8>>) -> bool {
     if ENTRY.compare_exchange(core::ptr::null_mut(), new, Ordering::AcqRel, Ordering::Acquire).is_err() {
         // SAFETY: another thread was faster, so nothing knows of this code.
         unsafe { block.free() };
+        return true;
     }
+    ENTRY_LENGTH.store(block.length(), Ordering::Release);
+    // SAFETY: the thread that has code compiled is attached.
+    unsafe { explain::set_entry(entry_code()) };
     true
+}
+
+/// Where the function is that enters machine code. Empty until there is machine code.
+pub(crate) fn entry_code() -> Range<usize> {
+    let start = ENTRY.load(Ordering::Acquire).addr();
+    start..start + ENTRY_LENGTH.load(Ordering::Acquire)
 }
 
 /// The machine code of an executor.

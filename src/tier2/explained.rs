@@ -3,6 +3,7 @@
 
 use core::ops::Range;
 
+use super::compiled;
 use super::executor::Executor;
 use super::finish::is_end;
 use super::uop::Entered;
@@ -18,7 +19,7 @@ use crate::ops::metadata::MicroOp;
 /// The thread is attached.
 pub(crate) unsafe fn start() -> PyResult<()> {
     // SAFETY: the contract is the same.
-    unsafe { explain::start(interpreter::library_code()) }
+    unsafe { explain::start(interpreter::library_code(), compiled::entry_code()) }
 }
 
 /// Where a micro-op belongs to: a code object, and the offset of an instruction. `None` if that is not known.
@@ -139,8 +140,8 @@ fn target_of(trace: &[Uop], uop: Uop) -> Option<u32> {
         Place::Stubs { .. } => None,
     };
     match uop.place() {
-        // Has no target of its own.
-        Place::Target(_) if matches!(uop.number(), micro_op::make_warm | micro_op::set_ip) => None,
+        // These have no target of their own.
+        _ if matches!(uop.number(), micro_op::make_warm | micro_op::set_ip | micro_op::jump_to_top) => None,
         Place::Target(target) => Some(target),
         Place::Stubs { error, .. } if error != 0 => Some(trace.get(usize::from(error))?.operand0 as u32),
         // These lead to where the program goes instead.
@@ -157,30 +158,24 @@ impl Reasons {
 
 /// Why a guard fails.
 fn reasons_of(number: u16) -> Reasons {
-    match number {
-        micro_op::jump_to_top | micro_op::check_validity | micro_op::tier2_resume_check => {
-            return Reasons::CHANGED;
-        }
-        _ => {}
-    }
+    const RULES: &[(Reasons, &[&str])] = &[
+        (Reasons::BRANCH, &["guard_is_"]),
+        (Reasons::LOOP, &["exhausted", "for_iter_tier_two", "iter_next", "send_yields", "send_returns"]),
+        (Reasons::CALLER, &["returns_to", "yields_to", "generator_at"]),
+        (
+            Reasons::CHANGED,
+            &["validity", "jump_to_top", "resume_check", "pep_523", "stack_space", "recursion"],
+        ),
+        (Reasons::CHANGED, &["globals", "load_global"]),
+        (Reasons::CALLEE, &["function", "method_version", "callable", "call_", "allocate", "instance_frame"]),
+        (Reasons::CALLEE, &["guard_nos_null", "expand_instance", "gen_frame", "check_func"]),
+        (Reasons::ATTRIBUTE, &["attr", "managed_object", "dorv", "keys_version"]),
+        (Reasons::TYPE, &["guard_", "to_bool", "iter_check"]),
+    ];
     let Some(row) = MicroOp::by_number(number) else { return Reasons::default() };
-    let name = row.name;
-    let is = |parts: &[&str]| parts.iter().any(|part| name.contains(part));
-    if name.starts_with("guard_is_") {
-        Reasons::BRANCH
-    } else if is(&["exhausted", "for_iter", "send_yields", "send_returns"]) {
-        Reasons::LOOP
-    } else if is(&["returns_to", "yields_to", "generator_at"]) {
-        Reasons::CALLER
-    } else if is(&["function", "callable", "call_", "check_object", "check_and_allocate"]) {
-        Reasons::CALLEE
-    } else if is(&["guard_tos", "guard_nos", "guard_type", "check_attr", "managed", "guard_keys", "_type"]) {
-        Reasons::TYPE
-    } else if is(&["globals", "builtins", "pep_523", "stack_space", "recursion"]) {
-        Reasons::CHANGED
-    } else {
-        Reasons::VALUE
-    }
+    let fits = |parts: &[&str]| parts.iter().any(|part| row.name.contains(part));
+    let rule = RULES.iter().find(|(_, parts)| fits(parts));
+    rule.map_or(Reasons::VALUE, |&(reasons, _)| reasons)
 }
 
 /// A trace of `executor` is left for bytecode, by this micro-op: `frame` goes on at `target`.
@@ -195,9 +190,7 @@ pub(super) unsafe fn note_exit(tstate: ThreadState, frame: Frame, uop: *const Uo
         explain::note_exit(uop.addr(), || {
             let trace = executor.trace();
             let index = trace.iter().position(|other| core::ptr::eq(other, uop))?;
-            Some(reasons_for(trace, index))
-                .map(|reasons| (explain::place(frame.code(), target), reasons))
-                .and_then(|(place, reasons)| Some((place?, reasons)))
+            Some((explain::place(frame.code(), target)?, reasons_for(trace, index)))
         });
     }
 }
@@ -205,6 +198,10 @@ pub(super) unsafe fn note_exit(tstate: ThreadState, frame: Frame, uop: *const Uo
 /// Why the trace may be left by the micro-op at this index: what guards lead there.
 fn reasons_for(trace: &[Uop], index: usize) -> Reasons {
     let mut reasons = Reasons::default();
+    if trace[index].number() == micro_op::error_pop_n {
+        reasons.add(Reasons::EXCEPTION);
+        return reasons;
+    }
     if trace.iter().position(|&uop| is_end(uop)) == Some(index) {
         reasons.add(Reasons::END);
     }

@@ -239,7 +239,14 @@ handler! {
     /// As for a [`Handler`]. An exception is set.
     pub(super) error_pop_n(frame, sp, tstate, uop) {
         // SAFETY: the operand is the offset of an instruction.
-        unsafe { raise_at(frame, sp, tstate, (*uop).operand0 as u32) }
+        unsafe {
+            let target = (*uop).operand0 as u32;
+            #[cfg(feature = "jit")]
+            if explain::is_on() {
+                explained::note_exit(tstate, frame, uop, target);
+            }
+            raise_at(frame, sp, tstate, target)
+        }
     }
 }
 

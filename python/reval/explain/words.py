@@ -1,0 +1,141 @@
+"""What is found, in words."""
+
+import ast
+import dis
+
+#: The kinds of time: in the report, in one word for a line.
+KINDS = {
+    "compiled": ("machine code", "compiled"),
+    "compiled_c": ("C code that machine code calls", "C"),
+    "trace": ("traces, not compiled", "trace"),
+    "bytecode": ("bytecode", "bytecode"),
+    "c": ("C code that bytecode or traces call", "C"),
+    "collector": ("garbage collection", "collector"),
+    "making": ("making traces and machine code", "making"),
+}
+
+#: Why a trace is left.
+REASONS = {
+    "branch": "a branch went the other way",
+    "loop": "a loop began or ended",
+    "type": "the type of a value changed",
+    "callee": "another function was called",
+    "caller": "another caller",
+    "value": "an unusual value: a large int, an index out of range",
+    "changed": "something that the trace relies on changed",
+    "end": "the trace ends here",
+    "attribute": "an object had other attributes",
+    "exception": "an exception",
+}
+
+#: What these outcomes say is no reason for being slow.
+GOOD_OUTCOMES = {"a loop", "up to another executor", "none: only another executor", "up to the end of the loop"}
+
+UNTRANSLATABLE = ("up to an instruction that has no form in traces", "none: only an instruction that has no form in traces")
+
+
+def of_attempt(outcome, detail, start, end):
+    """What became of an attempt to make a trace that began at line `start`, for the line `end`. None if it says nothing."""
+    if outcome in GOOD_OUTCOMES:
+        return None
+    origin = "" if start == end else f" (the trace from line {start})"
+    if outcome in UNTRANSLATABLE:
+        return f"no form in traces: {of_instruction(detail)}{origin}"
+    if outcome.startswith("up to "):
+        return f"ends here: {outcome.removeprefix('up to ')}{origin}"
+    if outcome.startswith("none: only "):
+        return f"too short, ends here: {outcome.removeprefix('none: only ')}{origin}"
+    if outcome.startswith("none: "):
+        return f"no trace: {outcome.removeprefix('none: ')}{origin}"
+    if outcome == "a function up to its return":
+        return None
+    return f"{outcome}{origin}"
+
+
+def of_instruction(detail):
+    """`FOR_ITER_LIST (list_iterator)` is `FOR_ITER_LIST over list_iterator`."""
+    name, _, met = (detail or "an instruction").partition(" (")
+    met = met.removesuffix(")")
+    if not met:
+        return name
+    return f"{name} {'over' if name.startswith(('FOR_ITER', 'GET_ITER')) else 'of'} {met}"
+
+
+def of_exit(reasons, count):
+    """Why a trace was left so many times."""
+    # "the trace ends here" is only the reason if there is no other.
+    known = [REASONS[reason] for reason in reasons if reason != "end"] or [REASONS["end"]]
+    return f"left {count:,} times: {' or '.join(known)}".replace(",", " ")
+
+
+#: What C code does for instructions that are no calls.
+OPERATIONS = {
+    "BINARY_OP": "an operator, in C code",
+    "COMPARE_OP": "a comparison, in C code",
+    "CONTAINS_OP": "`in`, in C code",
+    "UNARY_NEGATIVE": "an operator, in C code",
+    "FOR_ITER": "the next value of an iterator, in C code",
+    "GET_ITER": "`iter`, in C code",
+    "LOAD_ATTR": "looks an attribute up, in C code",
+    "STORE_ATTR": "stores an attribute, in C code",
+    "STORE_SUBSCR": "stores an item, in C code",
+    "BINARY_SLICE": "a slice, in C code",
+    "BUILD_STRING": "an f-string, in C code",
+    "FORMAT_SIMPLE": "an f-string, in C code",
+    "FORMAT_WITH_SPEC": "an f-string, in C code",
+    "BUILD_LIST": "makes a list, in C code",
+    "BUILD_TUPLE": "makes a tuple, in C code",
+    "BUILD_MAP": "makes a dict, in C code",
+    "BUILD_SET": "makes a set, in C code",
+    "LIST_APPEND": "appends to a list, in C code",
+    "MAP_ADD": "adds to a dict, in C code",
+    "SET_ADD": "adds to a set, in C code",
+    "MAKE_FUNCTION": "makes a function, in C code",
+    "IMPORT_NAME": "an import",
+    "UNPACK_SEQUENCE": "unpacks a value, in C code",
+    "TO_BOOL": "the truth of a value, in C code",
+    "STORE_FAST": "the end of an object, in C code",
+    "POP_TOP": "the end of an object, in C code",
+}
+
+
+class Instructions:
+    """The instructions of a code object, and its source."""
+
+    def __init__(self, code, source):
+        self.source = source
+        self.positions = list(code.co_positions())
+        self.names = {}
+        for instruction in dis.get_instructions(code):
+            start = getattr(instruction, "start_offset", instruction.offset)
+            for offset in range(start, instruction.offset + 2, 2):
+                self.names[offset // 2] = instruction.opname, instruction.offset // 2
+
+    def describe(self, offset):
+        """What C code does for the instruction at this offset, in units. None if that is not known."""
+        name, offset = self.names.get(offset, (None, None))
+        if name is None:
+            return None
+        if name.startswith("CALL"):
+            called = self.called(offset)
+            return f"calls `{called}`, a C function" if called else "calls a C function"
+        return OPERATIONS.get(name)
+
+    def called(self, offset):
+        """The expression that is called there."""
+        first, last, begin, end = self.positions[offset]
+        if None in (first, last, begin, end) or last > len(self.source):
+            return None
+        lines = [line.encode() for line in self.source[first - 1:last]]
+        lines[-1] = lines[-1][:end]
+        lines[0] = lines[0][begin:]
+        try:
+            node = ast.parse(b"(" + b"".join(lines) + b")", mode="eval").body
+        except (SyntaxError, ValueError):
+            return None
+        while isinstance(node, ast.Await):
+            node = node.value
+        if not isinstance(node, ast.Call):
+            return None
+        text = ast.unparse(node.func)
+        return text if len(text) <= 40 else None
