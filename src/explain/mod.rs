@@ -22,13 +22,13 @@ use core::ffi::c_int;
 use core::ops::Range;
 use core::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
 
-pub(crate) use notes::{Attempt, Reasons};
+pub(crate) use notes::{Attempt, Exit, Reasons};
 pub(crate) use places::PlaceId;
 pub(crate) use regions::Lines;
 
 use crate::host::{Code, CodeUnit, PyResult, Raised, ThreadState, ffi};
 use crate::raise;
-use notes::Notes;
+use notes::{ExitKey, Notes};
 use places::Places;
 use regions::Regions;
 use samples::Samples;
@@ -267,17 +267,17 @@ pub(crate) unsafe fn note_attempt(attempt: Attempt) {
     unsafe { with(|state| state.notes.add_attempt(attempt)) };
 }
 
-/// A trace was left for bytecode by the micro-op at this address. If that is new, `describe` says for which place, and why.
+/// A trace was left. If the exit is new, `describe` says for which place, and why.
 ///
 /// # Safety
 /// The thread is attached.
-pub(crate) unsafe fn note_exit(uop: usize, describe: impl FnOnce() -> Option<(PlaceId, Reasons)>) {
+pub(crate) unsafe fn note_exit(key: ExitKey, describe: impl FnOnce() -> Option<Exit>) {
     // SAFETY: the contract is the same.
     unsafe {
-        if with(|state| state.notes.count_exit(uop)) == Some(false)
-            && let Some((place, reasons)) = describe()
+        if with(|state| state.notes.count_exit(key)) == Some(false)
+            && let Some(exit) = describe()
         {
-            with(|state| state.notes.add_exit(uop, place, reasons));
+            with(|state| state.notes.add_exit(key, exit));
         }
     }
 }

@@ -33,9 +33,13 @@ impl Reasons {
     pub(crate) const END: Reasons = Reasons(128);
     pub(crate) const ATTRIBUTE: Reasons = Reasons(256);
     pub(crate) const EXCEPTION: Reasons = Reasons(512);
+    /// Machine code was left, and the micro-op interpreter goes on with the same trace.
+    pub(crate) const INTERPRETED: Reasons = Reasons(1024);
+    /// Machine code was left because an object ended.
+    pub(crate) const ENDED: Reasons = Reasons(2048);
 
     /// Each with its name for the report.
-    pub(super) const NAMES: [(Reasons, &'static CStr); 10] = [
+    pub(super) const NAMES: [(Reasons, &'static CStr); 12] = [
         (Reasons::BRANCH, c"branch"),
         (Reasons::LOOP, c"loop"),
         (Reasons::TYPE, c"type"),
@@ -46,6 +50,8 @@ impl Reasons {
         (Reasons::END, c"end"),
         (Reasons::ATTRIBUTE, c"attribute"),
         (Reasons::EXCEPTION, c"exception"),
+        (Reasons::INTERPRETED, c"interpreted"),
+        (Reasons::ENDED, c"ended"),
     ];
 
     pub(crate) fn add(&mut self, other: Reasons) {
@@ -57,20 +63,27 @@ impl Reasons {
     }
 }
 
-struct Exit {
-    place: PlaceId,
-    reasons: Reasons,
-    count: u64,
+/// Where a trace is left, and why.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub(crate) struct Exit {
+    /// Where the program goes on.
+    pub(crate) place: PlaceId,
+    pub(crate) reasons: Reasons,
+    /// What it met, if that is known.
+    pub(crate) detail: Option<String>,
 }
 
 #[derive(Default)]
 pub(super) struct Notes {
     pub(super) attempts: HashMap<Attempt, u64>,
-    /// Exits of traces that are live, by the addresses of their micro-ops.
-    live: HashMap<usize, Exit>,
+    /// Exits of traces that are live, by the addresses of their micro-ops and whether an object ended there.
+    live: HashMap<ExitKey, (Exit, u64)>,
     /// The others.
-    gone: HashMap<(PlaceId, Reasons), u64>,
+    gone: HashMap<Exit, u64>,
 }
+
+/// What an exit is known by: the address of its micro-op, and whether machine code was left because an object ended.
+pub(crate) type ExitKey = (usize, bool);
 
 impl Notes {
     pub(super) fn add_attempt(&mut self, attempt: Attempt) {
@@ -78,24 +91,23 @@ impl Notes {
     }
 
     /// Counts an exit. Returns whether it is known.
-    pub(super) fn count_exit(&mut self, uop: usize) -> bool {
-        let exit = self.live.get_mut(&uop);
-        exit.map(|exit| exit.count += 1).is_some()
+    pub(super) fn count_exit(&mut self, key: ExitKey) -> bool {
+        self.live.get_mut(&key).map(|(_, count)| *count += 1).is_some()
     }
 
-    pub(super) fn add_exit(&mut self, uop: usize, place: PlaceId, reasons: Reasons) {
-        self.live.insert(uop, Exit { place, reasons, count: 1 });
+    pub(super) fn add_exit(&mut self, key: ExitKey, exit: Exit) {
+        self.live.insert(key, (exit, 1));
     }
 
     pub(super) fn forget_exits(&mut self, uops: Range<usize>) {
-        for (_, exit) in self.live.extract_if(|uop, _| uops.contains(uop)) {
-            *self.gone.entry((exit.place, exit.reasons)).or_default() += exit.count;
+        for (_, (exit, count)) in self.live.extract_if(|(uop, _), _| uops.contains(uop)) {
+            *self.gone.entry(exit).or_default() += count;
         }
     }
 
-    /// All exits: place, reasons, how often.
-    pub(super) fn exits(&self) -> impl Iterator<Item = (PlaceId, Reasons, u64)> {
-        let gone = self.gone.iter().map(|(&(place, reasons), &count)| (place, reasons, count));
-        gone.chain(self.live.values().map(|exit| (exit.place, exit.reasons, exit.count)))
+    /// All exits, and how often they were taken.
+    pub(super) fn exits(&self) -> impl Iterator<Item = (&Exit, u64)> {
+        let gone = self.gone.iter().map(|(exit, &count)| (exit, count));
+        gone.chain(self.live.values().map(|(exit, count)| (exit, *count)))
     }
 }

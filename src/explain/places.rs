@@ -148,13 +148,11 @@ unsafe fn length(code: Code) -> usize {
 /// # Safety
 /// The thread is attached; the object is live.
 unsafe fn text(object: *mut PyObject) -> String {
-    // SAFETY: the object is live, and has the text as long as it is (caller).
+    // SAFETY: the object is live, and has the text as long as it is (caller). An exception that is set stays so.
     unsafe {
+        let raised = ffi::PyErr_GetRaisedException();
         let text: *const c_char = ffi::PyUnicode_AsUTF8(object);
-        if text.is_null() {
-            ffi::PyErr_Clear();
-            return "?".to_owned();
-        }
-        CStr::from_ptr(text).to_string_lossy().into_owned()
+        ffi::PyErr_SetRaisedException(raised);
+        if text.is_null() { "?".to_owned() } else { CStr::from_ptr(text).to_string_lossy().into_owned() }
     }
 }

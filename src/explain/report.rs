@@ -16,7 +16,7 @@ use crate::host::{Owned, PyObject, PyResult, ffi, none};
 /// - `places`: for each the index of its code object, the offset in units or -1, the line or 0, the samples of each kind
 /// - `attempts`: of each attempt to make a trace the index of the place where it began, and where it ended or -1, the outcome,
 ///   a detail or None, how often
-/// - `exits`: the index of the place at which bytecode went on, names of reasons, how often
+/// - `exits`: the index of the place where the program went on, names of reasons, a detail or None, how often
 ///
 /// # Safety
 /// The thread is attached. Live code objects in the state are live.
@@ -44,22 +44,19 @@ pub(super) unsafe fn make(state: &State) -> PyResult {
         set(c"places", list(places))?;
         let attempts = state.notes.attempts.iter().map(|(attempt, &count)| {
             let end = attempt.end.map_or(-1, |place| place.index() as i64);
-            let detail = match &attempt.detail {
-                Some(detail) => string(detail),
-                None => Ok(Owned::new_ref(none())),
-            };
             list([
                 number(attempt.start.index() as u64),
                 Owned::from_host(ffi::PyLong_FromLongLong(end)),
                 text(attempt.outcome),
-                detail,
+                optional(&attempt.detail),
                 number(count),
             ])
         });
         set(c"attempts", list(attempts))?;
-        let exits = state.notes.exits().map(|(place, reasons, count)| {
-            let names = Reasons::NAMES.iter().filter(|(reason, _)| reasons.has(*reason));
-            list([number(place.index() as u64), list(names.map(|(_, name)| text(name))), number(count)])
+        let exits = state.notes.exits().map(|(exit, count)| {
+            let names = Reasons::NAMES.iter().filter(|(reason, _)| exit.reasons.has(*reason));
+            let names = list(names.map(|(_, name)| text(name)));
+            list([number(exit.place.index() as u64), names, optional(&exit.detail), number(count)])
         });
         set(c"exits", list(exits))?;
         Ok(dict)
@@ -111,4 +108,13 @@ unsafe fn string(text: &str) -> PyResult {
             ffi::PyUnicode_FromStringAndSize(text.as_ptr().cast(), text.len() as isize);
         Owned::from_host(object)
     }
+}
+
+/// A string, or None.
+///
+/// # Safety
+/// As for [`list`].
+unsafe fn optional(text: &Option<String>) -> PyResult {
+    // SAFETY: the contract is the same. None is immortal.
+    unsafe { text.as_deref().map_or_else(|| Ok(Owned::new_ref(none())), |text| string(text)) }
 }

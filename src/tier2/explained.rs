@@ -9,7 +9,7 @@ use super::finish::is_end;
 use super::uop::Entered;
 use super::{Place, Uop, interpreter};
 use crate::bytecode::micro_op;
-use crate::explain::{self, PlaceId, Reasons};
+use crate::explain::{self, Exit, PlaceId, Reasons};
 use crate::host::{Code, CodeUnit, Frame, PyResult, ThreadState, ffi};
 use crate::ops::metadata::MicroOp;
 
@@ -187,11 +187,55 @@ pub(super) unsafe fn note_exit(tstate: ThreadState, frame: Frame, uop: *const Uo
     // SAFETY: the executor and the frame are live (caller).
     unsafe {
         let Some(executor) = Executor::from_ptr((*tstate.as_ptr()).current_executor.cast()) else { return };
-        explain::note_exit(uop.addr(), || {
+        explain::note_exit((uop.addr(), false), || {
             let trace = executor.trace();
             let index = trace.iter().position(|other| core::ptr::eq(other, uop))?;
-            Some((explain::place(frame.code(), target)?, reasons_for(trace, index)))
+            let (place, reasons) = (explain::place(frame.code(), target)?, reasons_for(trace, index));
+            Some(Exit { place, reasons, detail: None })
         });
+    }
+}
+
+/// Machine code has left to this micro-op of the same trace, which the micro-op interpreter goes on with.
+///
+/// # Safety
+/// The thread is attached. The current executor is live, and the micro-op is in its trace.
+#[cold]
+pub(super) unsafe fn note_interpreted(tstate: ThreadState, uop: *const Uop) {
+    // SAFETY: the executor is live (caller), and valid if its code has just run and nothing has changed.
+    unsafe {
+        let Some(executor) = Executor::from_ptr((*tstate.as_ptr()).current_executor.cast()) else { return };
+        explain::note_exit((uop.addr(), false), || {
+            Some(Exit { place: place_in(executor, uop)?, reasons: Reasons::INTERPRETED, detail: None })
+        });
+    }
+}
+
+/// Machine code is left because this object ends, whose end may run Python code. The program goes on at a micro-op in the trace
+/// of this executor.
+///
+/// # Safety
+/// The thread is attached. The executor is live, and the object not freed yet.
+#[cold]
+pub(crate) unsafe fn note_end(executor: Executor, uop: *const Uop, object: *mut ffi::PyObject) {
+    // SAFETY: the executor is live, and the object still has its type (caller).
+    unsafe {
+        explain::note_exit((uop.addr(), true), || {
+            let detail = Some(type_name(object));
+            Some(Exit { place: place_in(executor, uop)?, reasons: Reasons::ENDED, detail })
+        });
+    }
+}
+
+/// The place of a micro-op in the trace of the executor. `None` if that has been invalidated.
+///
+/// # Safety
+/// The thread is attached, and the executor live.
+unsafe fn place_in(executor: Executor, uop: *const Uop) -> Option<PlaceId> {
+    // SAFETY: a valid executor has live code (caller).
+    unsafe {
+        let index = executor.trace().iter().position(|other| core::ptr::eq(other, uop))?;
+        if executor.is_valid() { place_of(&origins(executor), index) } else { None }
     }
 }
 

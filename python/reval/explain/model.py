@@ -145,12 +145,19 @@ class Run:
 
     def _add_exits(self, exits):
         counts = Counter()
-        for place, reasons, count in exits:
+        ends = Counter()
+        for place, reasons, detail, count in exits:
             file, number, _ = self._where(place)
-            counts[file.name, number, tuple(reasons)] += count
-        for (name, number, reasons), count in counts.items():
+            counts[file.name, number, tuple(reasons), detail] += count
+            if reasons == ["ended"]:
+                ends[file.name, number] += count
+        for (name, number, reasons, detail), count in counts.items():
+            if reasons == ("interpreted",):
+                # These have their own notes.
+                count -= ends[name, number]
             if count >= FEWEST_EXITS:
-                self._file(name).lines[number].notes.append(Note("exit", words.of_exit(reasons, count), count))
+                text = words.of_exit(reasons, detail, count)
+                self._file(name).lines[number].notes.append(Note("exit", text, count))
 
     def _name_c_code(self):
         """Says which functions C code is."""

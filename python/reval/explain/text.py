@@ -140,7 +140,7 @@ def of_file(run, file, functions, colors, width):
     digits = len(str(numbers[-1])) if numbers else 1
     for number in numbers:
         if previous and number > previous + 1:
-            yield paint(f"{'':24} {'⋮':>{digits}}", "GREY")
+            yield paint(f"{'':27} {'⋮':>{digits}}", "GREY")
         previous = number
         yield from of_line(run, number, digits, file.lines.get(number), source[number - 1], colors, width)
 
@@ -149,13 +149,13 @@ def of_line(run, number, digits, line, source, colors, width):
     paint = colors.paint
     code = source.rstrip().expandtabs()
     if line is None or not line.total:
-        left = " " * 24
+        left = " " * 27
     else:
         share, kinds = run.share(line.total), model.kinds_of(line.samples)
-        left = f"{percent(share)} {paint(bar(share, 6), color_of(line.samples))} {kinds[:11]:11} "
+        left = f"{percent(share)} {paint(bar(share, 6), color_of(line.samples))} {kinds[:14]:14} "
     yield f"{left}{paint(f'{number:{digits}}', 'GREY')} │ {code}".rstrip()
     if line is not None:
-        indent = " " * (24 + digits) + " │ " + " " * (len(code) - len(code.lstrip()))
+        indent = " " * (27 + digits) + " │ " + " " * (len(code) - len(code.lstrip()))
         for note in line.notes:
             parts = textwrap.wrap(note.text, max(30, width - len(indent) - 2))
             for at, part in enumerate(parts):

@@ -61,11 +61,19 @@ def of_instruction(detail):
     return f"{name} {'over' if name.startswith(('FOR_ITER', 'GET_ITER')) else 'of'} {met}"
 
 
-def of_exit(reasons, count):
+def of_exit(reasons, detail, count):
     """Why a trace was left so many times."""
+    if reasons == ("ended",):
+        return f"machine code stops here, {times(count)}: the end of an object of `{detail}` may run other code"
+    if reasons == ("interpreted",):
+        return f"machine code stops here, {times(count)}: something rare, such as an int that is too large"
     # "the trace ends here" is only the reason if there is no other.
     known = [REASONS[reason] for reason in reasons if reason != "end"] or [REASONS["end"]]
-    return f"left {count:,} times: {' or '.join(known)}".replace(",", " ")
+    return f"left {times(count)}: {' or '.join(known)}"
+
+
+def times(count):
+    return f"{count:_} times".replace("_", " ")
 
 
 #: What C code does for instructions that are no calls.

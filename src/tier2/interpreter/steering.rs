@@ -100,7 +100,14 @@ unsafe fn run_compiled(
                     enter(tstate, executor);
                     code = found;
                 }
-                next => return (machine.frame, machine.sp, next),
+                next => {
+                    if explain::is_on()
+                        && let Next::At(uop) = next
+                    {
+                        explained::note_interpreted(tstate, uop);
+                    }
+                    return (machine.frame, machine.sp, next);
+                }
             }
         }
     }
