@@ -11,8 +11,9 @@ from reval.explain import words
 
 #: A trace that was left less often is no reason for being slow.
 FEWEST_EXITS = 100
-#: The least share of a line's samples that C code needs to be named there.
+#: The least share of a line's samples, and of all, that C code needs to be named there.
 LEAST_SHARE_OF_C = 0.2
+LEAST_SHARE_OF_ALL = 0.01
 IN_MACHINE_CODE = "compiled"
 C_CODE = "c", "compiled_c"
 
@@ -92,11 +93,11 @@ class Run:
         self._add_samples()
         self._add_attempts(found["attempts"])
         self._add_exits(found["exits"])
-        self._name_c_code()
         self.samples = self.without_place.copy()
         for file in self.files.values():
             for line in file.lines.values():
                 self.samples += line.samples
+        self._name_c_code()
 
     @property
     def total(self):
@@ -133,14 +134,18 @@ class Run:
                 function.samples += samples
 
     def _add_attempts(self, attempts):
-        counts = Counter()
+        counts, origins = Counter(), defaultdict(set)
         for start, end, outcome, detail, count in attempts:
+            text = words.of_attempt(outcome, detail)
+            if text is None:
+                continue
             file, first, _ = self._where(start)
             where, number, _ = self._where(end) if end >= 0 else (file, first, None)
-            text = words.of_attempt(outcome, detail, first, number if where is file else None)
-            if text:
-                counts[where.name, number, text] += count
+            counts[where.name, number, text] += count
+            if where is file:
+                origins[where.name, number, text].add(first)
         for (name, number, text), count in counts.items():
+            text += words.of_origins(origins[name, number, text], number)
             self._file(name).lines[number].notes.append(Note("attempt", text, count))
 
     def _add_exits(self, exits):
@@ -177,7 +182,7 @@ class Run:
         for (name, number), texts in found.items():
             line = self._file(name).lines[number]
             for text, count in texts.most_common():
-                if count >= LEAST_SHARE_OF_C * line.total:
+                if count >= max(LEAST_SHARE_OF_C * line.total, LEAST_SHARE_OF_ALL * self.total):
                     line.notes.append(Note("c", text, count))
 
     def shown_files(self, everything):

@@ -23,7 +23,7 @@ def show(settings, found, cpu, wall):
             with open(settings[name], "w", encoding="utf-8", errors="surrogatepass") as file:
                 file.write(content)
             wrote.append(settings[name])
-    if sys.__stderr__ is None:
+    if sys.__stderr__ is None or sys.__stderr__.closed:
         return
     if wrote:
         lines = [f"reval explain: {path}" for path in wrote]

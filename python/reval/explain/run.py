@@ -32,5 +32,5 @@ def _end(settings, library, process, cpu, wall):
     except Exception as error:
         import sys
 
-        if sys.__stderr__ is not None:
+        if sys.__stderr__ is not None and not sys.__stderr__.closed:
             sys.__stderr__.write(f"reval explain: no report: {type(error).__name__}: {error}\n")

@@ -13,6 +13,8 @@ SHORT = 30
 #: The least share of a line that matters.
 LEAST_SHARE = 0.005
 BAR = 12
+#: The width of what is in front of a line's number: its share, a bar, what it is in.
+LEFT = 31
 COLORS = {"compiled": "GREEN", "C": "BLUE", "trace": "YELLOW", "bytecode": "RED", "collector": "MAGENTA", "making": "CYAN"}
 
 
@@ -65,6 +67,9 @@ def color_of(samples):
 def summary(run, selection, colors):
     paint = colors.paint
     yield paint(f"reval explain: {run.cpu:.2f} s of processor time, {run.total} samples", "BOLD")
+    if not run.total:
+        yield "The program has ended before the first sample."
+        return
     if run.total < report.FEWEST_SAMPLES:
         yield "(few samples: the shares are rough, let the program run longer)"
     yield ""
@@ -140,7 +145,7 @@ def of_file(run, file, functions, colors, width):
     digits = len(str(numbers[-1])) if numbers else 1
     for number in numbers:
         if previous and number > previous + 1:
-            yield paint(f"{'':27} {'⋮':>{digits}}", "GREY")
+            yield paint(f"{'':{LEFT}}{'⋮':>{digits}}", "GREY")
         previous = number
         yield from of_line(run, number, digits, file.lines.get(number), source[number - 1], colors, width)
 
@@ -149,13 +154,13 @@ def of_line(run, number, digits, line, source, colors, width):
     paint = colors.paint
     code = source.rstrip().expandtabs()
     if line is None or not line.total:
-        left = " " * 27
+        left = " " * LEFT
     else:
         share, kinds = run.share(line.total), model.kinds_of(line.samples)
-        left = f"{percent(share)} {paint(bar(share, 6), color_of(line.samples))} {kinds[:14]:14} "
+        left = f"{percent(share)} {paint(bar(share, 6), color_of(line.samples))} {kinds[:17]:17} "
     yield f"{left}{paint(f'{number:{digits}}', 'GREY')} │ {code}".rstrip()
     if line is not None:
-        indent = " " * (27 + digits) + " │ " + " " * (len(code) - len(code.lstrip()))
+        indent = " " * (LEFT + digits) + " │ " + " " * (len(code) - len(code.lstrip()))
         for note in line.notes:
             parts = textwrap.wrap(note.text, max(30, width - len(indent) - 2))
             for at, part in enumerate(parts):

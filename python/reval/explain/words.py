@@ -28,28 +28,40 @@ REASONS = {
     "exception": "an exception",
 }
 
-#: What these outcomes say is no reason for being slow.
-GOOD_OUTCOMES = {"a loop", "up to another executor", "none: only another executor", "up to the end of the loop"}
+#: What these outcomes say is no reason for being slow: the trace goes on elsewhere, or another attempt follows.
+GOOD_OUTCOMES = {
+    "a loop",
+    "a function up to its return",
+    "none: only another executor",
+    "tried again soon: a branch went the less likely way, or the loop ended",
+    "up to another executor",
+    "up to the end of the loop",
+}
 
-UNTRANSLATABLE = ("up to an instruction that has no form in traces", "none: only an instruction that has no form in traces")
+UNTRANSLATABLE = "an instruction that has no form in traces"
 
 
-def of_attempt(outcome, detail, start, end):
-    """What became of an attempt to make a trace that began at line `start`, for the line `end`. None if it says nothing."""
+def of_attempt(outcome, detail):
+    """What became of an attempt to make a trace, for the line where it ended. None if it says nothing."""
     if outcome in GOOD_OUTCOMES:
         return None
-    origin = "" if start == end else f" (the trace from line {start})"
-    if outcome in UNTRANSLATABLE:
-        return f"no form in traces: {of_instruction(detail)}{origin}"
-    if outcome.startswith("up to "):
-        return f"ends here: {outcome.removeprefix('up to ')}{origin}"
-    if outcome.startswith("none: only "):
-        return f"too short, ends here: {outcome.removeprefix('none: only ')}{origin}"
-    if outcome.startswith("none: "):
-        return f"no trace: {outcome.removeprefix('none: ')}{origin}"
-    if outcome == "a function up to its return":
-        return None
-    return f"{outcome}{origin}"
+    if outcome.endswith(UNTRANSLATABLE):
+        return f"no form in traces: {of_instruction(detail)}"
+    for before, shown in ("up to ", "ends here: "), ("none: only ", "too short, ends here: "), ("none: ", "no trace: "):
+        if outcome.startswith(before):
+            return shown + outcome.removeprefix(before)
+    return outcome
+
+
+def of_origins(lines, line):
+    """Where the traces began that end at a line, for the text about them."""
+    others = sorted(set(lines) - {line})
+    if not others:
+        return ""
+    if len(others) == 1:
+        return f" (the trace from line {others[0]})"
+    shown = ", ".join(map(str, others[:4])) + (", …" if len(others) > 4 else "")
+    return f" (traces from lines {shown})"
 
 
 def of_instruction(detail):
