@@ -8,6 +8,9 @@
 
 /* The C evaluator, with which this is linked as well, does not have them. */
 #pragma weak reval_build
+#pragma weak reval_compiler_pauses
+#pragma weak reval_explain_start
+#pragma weak reval_explain_stop
 #pragma weak reval_trace_attempts
 
 #ifdef _Py_TIER2
@@ -46,6 +49,10 @@ static void build_facts(void)
         for (size_t i = 0; i < length; i++) {
             CHECK(strlen(attempts[i].outcome) > 0);
         }
+        RevalCompilerPauses pauses;
+        memset(&pauses, 0xff, sizeof pauses);
+        reval_compiler_pauses(&pauses);
+        CHECK(pauses.count >= pauses.long_count && pauses.total >= pauses.longest);
     }
     CHECK(REVAL_HOST_VERSION_HEX == PY_VERSION_HEX && strcmp(REVAL_HOST_VERSION, PY_VERSION) == 0);
     int major, minor, micro;

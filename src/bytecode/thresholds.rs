@@ -56,6 +56,12 @@ impl Thresholds {
         32 * usize::from(self.side_exit.value())
     }
 
+    /// Whether the program waits until its machine code is there: if all is hot at once, which is for tests.
+    #[cfg(feature = "jit")]
+    pub(crate) fn waits_for_code(self) -> bool {
+        self.side_exit.value() == 1
+    }
+
     /// The thresholds as one word, for the cell that holds them.
     fn to_word(self) -> NonZeroUsize {
         /// A bit above those of the counters: a cell that holds zero is empty.

@@ -1,6 +1,8 @@
-//! The library's own symbol: how it was built.
+//! The library's own symbols: how it was built, and what tier 2 has done.
 
 use core::ffi::{c_char, c_int};
+#[cfg(feature = "jit")]
+use core::sync::atomic::Ordering;
 
 use crate::host::PyObject;
 use crate::host::check::BUILT_VERSION;
@@ -65,6 +67,40 @@ pub struct RevalTraceAttempts {
     pub outcome: *const c_char,
     /// How many there were. It grows while programs run.
     pub count: u64,
+}
+
+/// How long threads have waited for the compiler of traces, since the process began. It takes what it needs of the program's
+/// objects while the program waits; machine code is made in another thread after that.
+#[repr(C)]
+#[derive(Default)]
+pub struct RevalCompilerPauses {
+    /// How many pauses there were: one for each trace that was compiled, or could not be.
+    pub count: u64,
+    /// How many of them took longer than 300 microseconds.
+    pub long_count: u64,
+    /// The longest one in nanoseconds.
+    pub longest: u64,
+    /// All of them in nanoseconds.
+    pub total: u64,
+}
+
+/// Stores how long threads have waited for the compiler of traces: all zero without it. Any thread may call this at any time.
+///
+/// # Safety
+/// `pauses` is writable.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn reval_compiler_pauses(pauses: *mut RevalCompilerPauses) {
+    #[cfg(feature = "jit")]
+    let counted = {
+        let crate::jit::Pauses { count, long_count, longest, total } = &crate::jit::PAUSES;
+        let [count, long_count, longest, total] =
+            [count, long_count, longest, total].map(|counter| counter.load(Ordering::Relaxed));
+        RevalCompilerPauses { count, long_count, longest, total }
+    };
+    #[cfg(not(feature = "jit"))]
+    let counted = RevalCompilerPauses::default();
+    // SAFETY: it is writable (caller).
+    unsafe { pauses.write(counted) };
 }
 
 /// Returns what became of the attempts to make traces: an array that the library owns, one element for each outcome.

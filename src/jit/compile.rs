@@ -1,26 +1,20 @@
 //! Compiling an executor.
 
-use std::env::consts::ARCH;
+use cranelift_codegen::ir::{Function, UserFuncName};
+use cranelift_frontend::FunctionBuilderContext;
 
-use cranelift_codegen::control::ControlPlane;
-use cranelift_codegen::ir::types::I64;
-use cranelift_codegen::ir::{Function, InstBuilder, UserFuncName};
-use cranelift_codegen::isa::OwnedTargetIsa;
-use cranelift_codegen::settings::{self, Configurable, Flags};
-use cranelift_codegen::{Context, isa};
-use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext};
-use once_cell::race::OnceBox;
-
+use super::emit::{Job, compile_entry, target};
 use super::exits::{Exit, Exits};
 use super::loops::Shape;
-use super::lower::{Lowered, Lowering, TooLarge, signature_of, signature_of_code};
+use super::lower::{Lowered, Lowering, TooLarge, signature_of_code};
 use super::ops::types_are_live;
-use super::sources::lines_of;
+use super::worker;
 use crate::bytecode::micro_op;
-use crate::explain::{Lines, PlaceId};
+use crate::explain::PlaceId;
 use crate::tier2::Uop;
-use crate::tier2::compiled::{self, Link, Product};
+use crate::tier2::compiled::{self, Link, Product, Progress};
 use crate::tier2::executor::{Executor, OwnedExecutor, SideExit};
+use crate::tier2::promise;
 
 /// How often the shape of a loop may turn out to be another one.
 const MAX_SHAPES: usize = 6;
@@ -60,87 +54,64 @@ struct Contents {
     places: Vec<Option<PlaceId>>,
 }
 
-/// The machine code for the trace of an executor that begins with a frame in memory. `None` if it cannot be compiled.
+/// Begins to make the machine code for the trace of an executor that begins with a frame in memory. `None` if it cannot be
+/// compiled.
 ///
 /// # Safety
 /// The thread is attached, and the executor live. The code is used only as long as the executor lives.
-pub(super) unsafe fn compile(executor: Executor) -> Option<Product> {
+pub(super) unsafe fn begin(executor: Executor) -> Option<Product> {
     // What an executor refers to is live as long as it is valid.
     // SAFETY: the executor is live (caller).
     unsafe {
         if !executor.is_valid() {
             return None;
         }
+        if !compiled::can_run(compile_entry) {
+            return None;
+        }
         let (function, contents, shape) = lower(executor).ok()?;
-        emit(function, contents, shape)
+        Some(emit(function, contents, shape))
     }
 }
 
-/// Machine code that continues from an exit with an executor. `None` if there can be none.
+/// Begins to make machine code that continues from an exit with an executor. Fails if there can be none, or none yet.
 ///
 /// Most executors behind a side exit belong to it, and their trace is compiled for it. For other exits, it is not compiled
 /// again: much code is slower than what it saves. They get code that enters the one that begins with a frame in memory.
 ///
 /// # Safety
-/// As for [`compile`]. The exit is that of a live executor.
-pub(super) unsafe fn compile_bridge(executor: Executor, exit: &Exit) -> Option<Product> {
+/// As for [`begin`]. The exit is that of a live executor.
+pub(super) unsafe fn begin_bridge(executor: Executor, exit: &Exit) -> Result<Product, Progress> {
     // SAFETY: the executor is live (caller).
     unsafe {
         if !executor.is_valid() {
-            return None;
+            return Err(Progress::Never);
         }
         let is_loop = executor.trace().iter().any(|uop| uop.number() == micro_op::jump_to_top);
         let is_in_bytecode = executor.chain_depth() == 0;
         let start = if is_loop || is_in_bytecode || compiled::has_bridge(executor) {
             if compiled::can_get_entry(executor) {
-                compiled::set_entry(executor, compile(executor));
+                compiled::expect_entry(executor, begin(executor));
+            }
+            if compiled::is_pending(executor) {
+                return Err(Progress::Again);
             }
             Start::Link(exit)
         } else {
             Start::Exit(exit)
         };
-        let (_, function, contents) = lower_with(executor, start, false).ok()?;
-        emit(function, contents, Shape::default())
+        let (_, function, contents) =
+            lower_with(executor, start, false).map_err(|TooLarge| Progress::Never)?;
+        Ok(emit(function, contents, Shape::default()))
     }
 }
 
-/// Makes machine code.
-fn emit(function: Function, contents: Contents, shape: Shape) -> Option<Product> {
-    if !compiled::can_run(compile_entry) {
-        return None;
-    }
+/// Has machine code made.
+fn emit(function: Function, contents: Contents, shape: Shape) -> Product {
+    let (maker, code) = promise::promise();
+    worker::submit(Job { function, maker, places: contents.places });
     let data = Box::new(Data { _exits: contents.exits, shape });
-    let (code, lines) = code_of(function, &contents.places)?;
-    Some(Product { code, data, branches: contents.branches, lines })
-}
-
-/// Machine code, and the places that its parts stand for.
-fn code_of(function: Function, places: &[Option<PlaceId>]) -> Option<(Vec<u8>, Lines)> {
-    let mut context = Context::for_function(function);
-    let compiled = context.compile(&**target()?, &mut ControlPlane::default()).ok()?;
-    let ranges = compiled.buffer.get_srclocs_sorted().iter();
-    let lines = lines_of(ranges.map(|range| (range.start, range.end, range.loc)), places);
-    Some((compiled.code_buffer().to_vec(), lines))
-}
-
-/// A function of three parameters for the library: it calls the machine code at the third one with the other two, and
-/// returns what that returns.
-fn compile_entry() -> Option<Vec<u8>> {
-    let mut function =
-        Function::with_name_signature(UserFuncName::default(), signature_of(&[I64; 3], Some(I64)));
-    let mut context = FunctionBuilderContext::new();
-    let mut b = FunctionBuilder::new(&mut function, &mut context);
-    let block = b.create_block();
-    b.append_block_params_for_function_params(block);
-    b.switch_to_block(block);
-    let parameters = b.block_params(block).to_vec();
-    let signature = b.import_signature(signature_of_code());
-    let call = b.ins().call_indirect(signature, parameters[2], &parameters[..2]);
-    let results = b.inst_results(call).to_vec();
-    b.ins().return_(&results);
-    b.seal_all_blocks();
-    b.finalize(target()?.frontend_config());
-    code_of(function, &[]).map(|(code, _)| code)
+    Product { code, data, branches: contents.branches }
 }
 
 /// The trace in Cranelift's form, its exits, and what is in registers at the loop.
@@ -300,24 +271,4 @@ unsafe fn leave_trace(lowering: &mut Lowering, uop: Uop, start: Start) -> Lowere
         }
     }
     lowering.leave_by(word, false)
-}
-
-/// The machine that the code is for: this one.
-fn target() -> Option<&'static OwnedTargetIsa> {
-    static TARGET: OnceBox<OwnedTargetIsa> = OnceBox::new();
-    TARGET
-        .get_or_try_init(|| {
-            let mut flags = settings::builder();
-            for (name, value) in [
-                ("opt_level", "none"),
-                ("is_pic", "false"),
-                ("enable_verifier", if cfg!(debug_assertions) { "true" } else { "false" }),
-                ("preserve_frame_pointers", "true"),
-            ] {
-                flags.set(name, value).map_err(|_| ())?;
-            }
-            let builder = isa::lookup_by_name(&format!("{ARCH}-unknown-linux-gnu")).map_err(|_| ())?;
-            builder.finish(Flags::new(flags)).map(Box::new).map_err(|_| ())
-        })
-        .ok()
 }

@@ -20,7 +20,7 @@ use crate::host::object::is_exact;
 use crate::host::{Code, CodeUnit, Frame, PyObject, StackRef, ThreadState, ffi, numbers, refcount};
 use crate::ops::trampolines;
 use crate::tier2::Uop;
-use crate::tier2::compiled::{self, Link, MAX_SPILLED, Machine, Next, Product, Wanted};
+use crate::tier2::compiled::{self, Link, MAX_SPILLED, Machine, Next, Pending, Product, Progress, Wanted};
 use crate::tier2::executor::{Executor, SideExit};
 use crate::tier2::explained;
 
@@ -150,6 +150,8 @@ pub(super) struct Exit {
     /// How often the executor behind the exit, if it is a side exit, has run without such code. [`Exit::NEVER`]: there
     /// will be none.
     runs: Cell<usize>,
+    /// The code while it is made.
+    pending: Cell<Option<Pending>>,
     /// What machine code returns.
     pub(super) word: usize,
     /// The executor of the micro-op in that word.
@@ -174,20 +176,26 @@ impl Exit {
         releases: Vec<Spill>,
         has_operands: bool,
     ) -> Exit {
-        let (link, runs) = (Link::default(), Cell::new(0));
-        Exit { link, runs, word, executor, values, frames, releases, has_operands }
+        let (link, runs, pending) = (Link::default(), Cell::new(0), Cell::new(None));
+        Exit { link, runs, pending, word, executor, values, frames, releases, has_operands }
     }
 
-    /// Gives the executor code that continues from here. Without code, or memory for it, there will never be any.
+    /// The executor is going to have code that continues from here.
     ///
     /// # Safety
     /// The thread is attached, and the executor live and valid.
-    pub(super) unsafe fn continue_in(&self, executor: Executor, product: Option<Product>) {
+    pub(super) unsafe fn expect(&self, executor: Executor, product: Product) {
         // SAFETY: the contract is the same. The exit is in a box.
-        let is_linked =
-            product.is_some_and(|product| unsafe { compiled::add_bridge(executor, product, &self.link) });
-        if !is_linked {
-            self.runs.set(Exit::NEVER);
+        self.note(unsafe { compiled::expect_bridge(executor, product, &self.link) });
+    }
+
+    /// How it is with the code that continues from here.
+    pub(super) fn note(&self, progress: Progress) {
+        self.runs.set(0);
+        match progress {
+            Progress::Pending(pending) => self.pending.set(Some(pending)),
+            Progress::There | Progress::Again => {}
+            Progress::Never => self.runs.set(Exit::NEVER),
         }
     }
 
@@ -324,6 +332,10 @@ unsafe fn wanted(tstate: ThreadState, exit: &Exit) -> Option<Wanted> {
     unsafe {
         let behind = exit.side_exit()?.executor().filter(|executor| executor.is_valid())?;
         if exit.runs.get() == Exit::NEVER {
+            return None;
+        }
+        if let Some(pending) = exit.pending.take() {
+            exit.note(compiled::look_for_bridge(behind, pending, &exit.link));
             return None;
         }
         exit.runs.set(exit.runs.get() + 1);

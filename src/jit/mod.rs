@@ -5,7 +5,8 @@
 //! trace, with the stack in memory as that micro-op expects it. So whatever is rare, a failed guard or a number that is
 //! too large, leaves to the interpreter, which does the same work and comes back at the next round of the loop.
 //!
-//! - [`compile`]: from an executor to machine code; [`loops`]: what stays in registers from one round to the next.
+//! - [`compile`]: from an executor to Cranelift's form of a function; [`emit`]: from there to machine code; [`worker`]: the thread
+//!   that does this; [`loops`]: what stays in registers from one round to the next.
 //! - [`values`], [`state`]: what is known of the values and frames of the trace.
 //! - [`describe`], [`exits`]: where the code leaves; [`branches`], [`bridges`]: code that continues there.
 //! - [`lower`]: what all micro-ops share: guards, references, exits; [`memory`]: frames and stacks in memory, calls.
@@ -13,27 +14,32 @@
 //! - [`ops`]: what each micro-op becomes.
 //! - [`quiet`], [`runtime`]: what machine code calls, beside `exits`.
 //! - [`sources`]: which lines machine code stands for, while a run is explained.
+//! - [`pauses`]: how long the program waits for all that.
 
 mod boxes;
 mod branches;
 mod bridges;
 mod compile;
 mod describe;
+mod emit;
 mod exits;
 mod loops;
 mod lower;
 mod memory;
 mod ops;
+mod pauses;
 mod quiet;
 mod runtime;
 mod sources;
 mod state;
 mod values;
+mod worker;
 
 use crate::explain;
 use crate::host::ThreadState;
 use crate::tier2::compiled::{self, Wanted};
 use exits::Exit;
+pub(crate) use pauses::{PAUSES, Pauses};
 
 /// Compiles what the thread wants to be compiled, if anything.
 ///
@@ -43,11 +49,11 @@ use exits::Exit;
 pub(crate) unsafe fn compile_wanted() {
     if let Some(wanted) = compiled::take_wanted() {
         // SAFETY: the contract is the same.
-        unsafe { compile(wanted) };
+        pauses::count(|| explain::while_making(|| unsafe { compile(wanted) }));
     }
 }
 
-/// Compiles an executor.
+/// Begins to compile an executor.
 ///
 /// # Safety
 /// As for [`compile_wanted`].
@@ -58,11 +64,17 @@ unsafe fn compile(wanted: Wanted) {
     unsafe {
         quiet::prepare(ThreadState::current().interp());
         match wanted.from {
-            None => compiled::set_entry(executor, explain::while_making(|| compile::compile(executor))),
+            None if compiled::can_get_entry(executor) => {
+                compiled::expect_entry(executor, compile::begin(executor));
+            }
+            // Code for an exit needed it before.
+            None => {}
             Some((_, exit)) => {
                 let exit = exit.cast::<Exit>().as_ref();
-                let product = explain::while_making(|| compile::compile_bridge(executor, exit));
-                exit.continue_in(executor, product);
+                match compile::begin_bridge(executor, exit) {
+                    Ok(product) => exit.expect(executor, product),
+                    Err(progress) => exit.note(progress),
+                }
             }
         }
     }

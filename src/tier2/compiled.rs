@@ -1,7 +1,8 @@
 //! Machine code of the library's own compiler: when an executor gets it, and how it runs.
 //!
 //! The compiler is a room above this one. An executor that has become hot leaves to bytecode, and says here that it wants
-//! machine code. The engine of tier 1 has it compiled, and the program comes back.
+//! machine code. The engine of tier 1 asks the compiler for it, and the program comes back. The code is made in another thread.
+//! The program goes on without it, and looks whether it is there when it runs the executor again.
 
 use core::any::Any;
 use core::cell::Cell;
@@ -13,8 +14,9 @@ use core::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
 use super::Uop;
 use super::code_memory::Block;
 use super::executor::{Executor, OwnedExecutor};
+use super::promise::{Made, Promise};
 use crate::bytecode::thresholds;
-use crate::explain::{self, Lines};
+use crate::explain;
 use crate::host::{Frame, StackRef, ThreadState, refcount};
 
 /// In the place of the count: it is not counted any more.
@@ -25,14 +27,28 @@ const GIVEN_UP: usize = usize::MAX;
 #[repr(transparent)]
 pub(crate) struct MachineCode(NonNull<u8>);
 
-/// Code that the compiler has made, and what it refers to.
+/// Code that the compiler makes, and what it refers to.
 pub(crate) struct Product {
-    pub(crate) code: Vec<u8>,
+    pub(crate) code: Promise,
     pub(crate) data: Box<dyn Any>,
     /// The executors behind side exits whose traces are branches of the code.
     pub(crate) branches: Vec<OwnedExecutor>,
-    /// Its lines, if a run is explained.
-    pub(crate) lines: Lines,
+}
+
+/// Code that is not there yet, and what it refers to.
+pub(crate) struct Pending {
+    code: Promise,
+    data: Box<dyn Any>,
+}
+
+/// How it is with code that was asked for.
+pub(crate) enum Progress {
+    Pending(Pending),
+    There,
+    /// There will be none.
+    Never,
+    /// It can be asked for again.
+    Again,
 }
 
 /// A way from machine code into that of another executor, as long as that one is valid. Machine code reads it.
@@ -40,7 +56,7 @@ pub(crate) struct Product {
 #[derive(Default)]
 pub(crate) struct Link {
     code: Cell<Option<MachineCode>>,
-    /// The executor that owns the code. It knows the link.
+    /// The executor that owns the code, or will do so when there is code. It knows the link.
     executor: Cell<Option<Executor>>,
 }
 
@@ -53,13 +69,20 @@ impl Link {
     /// # Safety
     /// The executor is live and valid, and owns the code. The link stays at its address.
     pub(crate) unsafe fn lead_to(&self, executor: Executor, code: MachineCode) {
+        // SAFETY: the contract is the same.
+        unsafe { self.prepare(executor) };
+        self.code.set(Some(code));
+    }
+
+    /// From now on, leads to the executor as soon as there is code.
+    ///
+    /// # Safety
+    /// The executor is live and valid. The link stays at its address.
+    unsafe fn prepare(&self, executor: Executor) {
         self.cut();
         // SAFETY: the executor is live (caller).
-        if let Some(products) = unsafe { products(executor) } {
-            products.links.push(NonNull::from(self));
-            self.code.set(Some(code));
-            self.executor.set(Some(executor));
-        }
+        unsafe { make_products(executor) }.links.push(NonNull::from(self));
+        self.executor.set(Some(executor));
     }
 
     /// Leads nowhere from now on.
@@ -83,6 +106,10 @@ impl Drop for Link {
 struct Products {
     /// The code that begins with a frame in memory.
     entry: Option<MachineCode>,
+    /// The same while it is made.
+    pending: Option<Pending>,
+    /// Code that continues from an exit has been asked for.
+    has_bridge: bool,
     /// The ways into the code. Each is live: it takes itself off when it ends.
     links: Vec<NonNull<Link>>,
     /// Each block with the data that its code refers to. One of them may be that of the entry; the others continue from
@@ -209,20 +236,18 @@ static ENTRY: AtomicPtr<u8> = AtomicPtr::new(core::ptr::null_mut());
 static ENTRY_LENGTH: AtomicUsize = AtomicUsize::new(0);
 
 /// Whether machine code can run here: makes sure that it can be entered, by a function with this code.
-pub(crate) fn can_run(entry: impl FnOnce() -> Option<Vec<u8>>) -> bool {
-    if !ENTRY.load(Ordering::Acquire).is_null() {
-        return true;
+///
+/// # Safety
+/// The thread is attached to the main interpreter: no other one runs machine code.
+pub(crate) unsafe fn can_run(entry: impl FnOnce() -> Option<Vec<u8>>) -> bool {
+    if ENTRY.load(Ordering::Acquire).is_null() {
+        // SAFETY: the contract is the same.
+        let Some(block) = entry().and_then(|code| unsafe { Block::publish(&code) }) else { return false };
+        ENTRY.store(block.start().as_ptr(), Ordering::Release);
+        ENTRY_LENGTH.store(block.length(), Ordering::Release);
+        // SAFETY: the thread is attached (caller).
+        unsafe { explain::set_entry(entry_code()) };
     }
-    let Some(block) = entry().and_then(|code| Block::publish(&code)) else { return false };
-    let new = block.start().as_ptr();
-    if ENTRY.compare_exchange(core::ptr::null_mut(), new, Ordering::AcqRel, Ordering::Acquire).is_err() {
-        // SAFETY: another thread was faster, so nothing knows of this code.
-        unsafe { block.free() };
-        return true;
-    }
-    ENTRY_LENGTH.store(block.length(), Ordering::Release);
-    // SAFETY: the thread that has code compiled is attached.
-    unsafe { explain::set_entry(entry_code()) };
     true
 }
 
@@ -295,7 +320,14 @@ pub(super) unsafe fn of(executor: Executor) -> Compiled {
         // The compiler has no other use for this field.
         match (*head).jit_size {
             GIVEN_UP => Compiled::Interpreted,
-            count if count >= heat(executor) => Compiled::Hot,
+            count if count >= heat(executor) => {
+                if is_pending(executor) {
+                    look_for_entry(executor);
+                    Compiled::Interpreted
+                } else {
+                    Compiled::Hot
+                }
+            }
             count => {
                 (*head).jit_size = count + 1;
                 Compiled::Interpreted
@@ -329,33 +361,40 @@ pub(crate) fn take_wanted() -> Option<Wanted> {
     WANTED.take()
 }
 
-/// Whether code that begins with a frame in memory may still be made for the executor.
+/// Whether code that begins with a frame in memory is being made for the executor.
+///
+/// # Safety
+/// The executor is live.
+pub(crate) unsafe fn is_pending(executor: Executor) -> bool {
+    // SAFETY: the executor is live (caller).
+    unsafe { products(executor) }.is_some_and(|products| products.pending.is_some())
+}
+
+/// Whether code that begins with a frame in memory may be asked for.
 ///
 /// # Safety
 /// The executor is live.
 pub(crate) unsafe fn can_get_entry(executor: Executor) -> bool {
     // SAFETY: the executor is live (caller).
-    unsafe { code_of(executor).is_none() && (*executor.as_ptr()).jit_size != GIVEN_UP }
+    unsafe {
+        code_of(executor).is_none() && !is_pending(executor) && (*executor.as_ptr()).jit_size != GIVEN_UP
+    }
 }
 
-/// Whether the executor has code that continues from an exit.
+/// Whether code that continues from an exit has been asked for.
 ///
 /// # Safety
 /// The executor is live.
 pub(crate) unsafe fn has_bridge(executor: Executor) -> bool {
     // SAFETY: the executor is live (caller).
-    let products = unsafe { products(executor) };
-    products.is_some_and(|products| products.blocks.len() > usize::from(products.entry.is_some()))
+    unsafe { products(executor) }.is_some_and(|products| products.has_bridge)
 }
 
-/// Gives an executor what has been compiled for it. Returns the code. `None` if there is no memory for it.
+/// The executor expects this code, and owns its branches.
 ///
 /// # Safety
-/// The thread is attached, and the executor live. The code is a function as [`MachineCode::run`] calls it.
-unsafe fn add(executor: Executor, product: Product) -> Option<MachineCode> {
-    let block = Block::publish(&product.code)?;
-    // SAFETY: the thread is attached (caller).
-    unsafe { explain::add_machine_code(block.start().addr().get(), product.code.len(), product.lines) };
+/// The thread is attached, and the executor live.
+unsafe fn expect(executor: Executor, product: Product) -> (&'static mut Products, Pending) {
     // SAFETY: the executor is live (caller), and so are the branches.
     unsafe {
         for branch in &product.branches {
@@ -363,9 +402,35 @@ unsafe fn add(executor: Executor, product: Product) -> Option<MachineCode> {
             make_products(branch.executor());
         }
         let products = make_products(executor);
-        products.blocks.push((block, product.data));
         products.branches.extend(product.branches);
-        Some(MachineCode(block.start()))
+        let pending = Pending { code: product.code, data: product.data };
+        if thresholds::get().waits_for_code() {
+            pending.code.wait();
+        }
+        (products, pending)
+    }
+}
+
+impl Products {
+    /// Takes the code if it is there.
+    ///
+    /// # Safety
+    /// The thread is attached to the main interpreter: no other one runs machine code.
+    unsafe fn take(&mut self, pending: Pending) -> Result<MachineCode, Progress> {
+        let Pending { code, data } = pending;
+        match code.ask() {
+            Err(code) => Err(Progress::Pending(Pending { code, data })),
+            Ok(Made::Code(code, lines)) => {
+                // SAFETY: the contract is the same.
+                let block = unsafe { Block::publish(&code) }.ok_or(Progress::Never)?;
+                // SAFETY: the thread is attached (caller).
+                unsafe { explain::add_machine_code(block.start().addr().get(), code.len(), lines) };
+                self.blocks.push((block, data));
+                Ok(MachineCode(block.start()))
+            }
+            Ok(Made::Nothing) => Err(Progress::Never),
+            Ok(Made::NotTried) => Err(Progress::Again),
+        }
     }
 }
 
@@ -403,32 +468,73 @@ pub(crate) unsafe fn runs(executor: Executor) -> usize {
     if runs == GIVEN_UP { 0 } else { runs }
 }
 
-/// Gives an executor code that begins with a frame in memory. `None`, or no memory for it, means that the executor stays
-/// interpreted.
+/// The executor is going to have code that begins with a frame in memory. `None`: it stays interpreted.
 ///
 /// # Safety
-/// As for [`add`]. The executor has no such code yet.
-pub(crate) unsafe fn set_entry(executor: Executor, product: Option<Product>) {
+/// The thread is attached, and the executor live. It can get such code. The code will be a function as [`MachineCode::run`]
+/// calls it.
+pub(crate) unsafe fn expect_entry(executor: Executor, product: Option<Product>) {
     // SAFETY: the contract is the same.
     unsafe {
-        match product.and_then(|product| add(executor, product)) {
-            Some(code) => products(executor).expect("just added to").entry = Some(code),
-            None => (*executor.as_ptr()).jit_size = GIVEN_UP,
+        let Some(product) = product else {
+            (*executor.as_ptr()).jit_size = GIVEN_UP;
+            return;
+        };
+        let (products, pending) = expect(executor, product);
+        products.pending = Some(pending);
+        look_for_entry(executor);
+    }
+}
+
+/// Gives an executor the code that it expects, if that is there.
+///
+/// # Safety
+/// The thread is attached, and the executor live.
+unsafe fn look_for_entry(executor: Executor) {
+    // SAFETY: the executor is live (caller).
+    unsafe {
+        let Some(products) = products(executor) else { return };
+        let Some(pending) = products.pending.take() else { return };
+        match products.take(pending) {
+            Ok(code) => products.entry = Some(code),
+            Err(Progress::Pending(pending)) => products.pending = Some(pending),
+            Err(Progress::Again) => (*executor.as_ptr()).jit_size = 0,
+            Err(_) => (*executor.as_ptr()).jit_size = GIVEN_UP,
         }
     }
 }
 
-/// Gives an executor code that continues from an exit: `link` leads there. Returns false if there is no memory for it.
+/// The executor is going to have code that continues from an exit: `link` will lead there.
 ///
 /// # Safety
-/// As for [`add`]. The executor is valid, and the link stays at its address.
-pub(crate) unsafe fn add_bridge(executor: Executor, product: Product, link: &Link) -> bool {
+/// As for [`expect_entry`]. The executor is valid, and the link stays at its address.
+pub(crate) unsafe fn expect_bridge(executor: Executor, product: Product, link: &Link) -> Progress {
     // SAFETY: the contract is the same.
     unsafe {
-        let Some(code) = add(executor, product) else { return false };
-        link.lead_to(executor, code);
+        let (products, pending) = expect(executor, product);
+        products.has_bridge = true;
+        link.prepare(executor);
+        look_for_bridge(executor, pending, link)
     }
-    true
+}
+
+/// Lets `link` lead to the code that the executor expects, if that is there.
+///
+/// # Safety
+/// The thread is attached. The executor is live and valid, and the code was expected for it and this link.
+pub(crate) unsafe fn look_for_bridge(executor: Executor, pending: Pending, link: &Link) -> Progress {
+    if link.executor.get() != Some(executor) {
+        // The executor that has expected it has been invalidated.
+        return Progress::Again;
+    }
+    // SAFETY: the executor is live (caller).
+    match unsafe { make_products(executor).take(pending) } {
+        Ok(code) => {
+            link.code.set(Some(code));
+            Progress::There
+        }
+        Err(progress) => progress,
+    }
 }
 
 /// Frees the machine code of an executor, and its data, if it has any.

@@ -28,6 +28,8 @@ pub(crate) mod invalidate;
 mod list;
 mod machine_code;
 pub(crate) mod optimize;
+#[cfg(feature = "jit")]
+pub(crate) mod promise;
 pub(crate) mod python_type;
 pub(crate) mod record;
 mod translate;

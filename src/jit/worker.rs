@@ -1,0 +1,142 @@
+//! The thread that makes machine code. What needs the program's objects has been done before ([`super::compile`]), so it never
+//! waits for the GIL.
+//!
+//! There is such a thread only while there is work, and for a moment after that. A program that forks must not see it: the
+//! child would lack it, and CPython warns of a fork with other threads. So a fork ends it first. What it has not done by then
+//! is asked for again later, by both processes.
+
+use core::cell::Cell;
+use core::ffi::c_long;
+use core::mem::MaybeUninit;
+use core::sync::atomic::{AtomicI32, Ordering};
+use core::time::Duration;
+use std::collections::VecDeque;
+use std::sync::{Condvar, Mutex, MutexGuard, Once, PoisonError};
+use std::thread::{self, JoinHandle};
+
+use cranelift_codegen::Context;
+
+use super::emit::Job;
+
+/// How long the thread waits for more work.
+const PATIENCE: Duration = Duration::from_millis(50);
+
+/// What the thread has to do. The lock is held for moments only, and never by the thread during a fork.
+struct Queue {
+    jobs: VecDeque<Job>,
+    /// The newest thread, which may have ended.
+    thread: Option<JoinHandle<()>>,
+    /// It takes the next job. Set to false, it ends.
+    is_working: bool,
+}
+
+static QUEUE: Mutex<Queue> = Mutex::new(Queue { jobs: VecDeque::new(), thread: None, is_working: false });
+/// There is a job, or the thread is to end.
+static CHANGED: Condvar = Condvar::new();
+/// What the system calls the thread; 0 before it runs.
+static THREAD_ID: AtomicI32 = AtomicI32::new(0);
+
+fn queue() -> MutexGuard<'static, Queue> {
+    // Nothing panics while it holds the lock.
+    QUEUE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Has the job done: by the thread, or here and now if there can be none.
+pub(super) fn submit(job: Job) {
+    static FORKS: Once = Once::new();
+    // SAFETY: the functions may be called at any time, and the library stays loaded.
+    FORKS.call_once(|| unsafe {
+        libc::pthread_atfork(Some(before_fork), Some(after_fork), Some(after_fork));
+    });
+    let mut queue = queue();
+    if !queue.is_working {
+        if let Some(ended) = queue.thread.take() {
+            wait_for(ended);
+        }
+        let Some(thread) = start() else {
+            drop(queue);
+            return job.run(&mut Context::new());
+        };
+        queue.thread = Some(thread);
+        queue.is_working = true;
+    }
+    queue.jobs.push_back(job);
+    CHANGED.notify_one();
+}
+
+/// Starts the thread. It gets no signals: they are the program's.
+fn start() -> Option<JoinHandle<()>> {
+    THREAD_ID.store(0, Ordering::Relaxed);
+    let (mut all, mut before) = (MaybeUninit::uninit(), MaybeUninit::uninit());
+    // SAFETY: the sets are initialized by the functions that get them first.
+    unsafe {
+        libc::sigfillset(all.as_mut_ptr());
+        libc::pthread_sigmask(libc::SIG_SETMASK, all.as_ptr(), before.as_mut_ptr());
+        let thread = thread::Builder::new().name("reval-jit".into()).spawn(work);
+        libc::pthread_sigmask(libc::SIG_SETMASK, before.as_ptr(), core::ptr::null_mut());
+        thread.ok()
+    }
+}
+
+/// The thread.
+fn work() {
+    // SAFETY: the call has no requirements.
+    THREAD_ID.store(unsafe { libc::gettid() }, Ordering::Relaxed);
+    let mut context = Context::new();
+    while let Some(job) = next_job() {
+        job.run(&mut context);
+    }
+}
+
+/// Waits for a job. `None`: the thread ends.
+fn next_job() -> Option<Job> {
+    let is_idle = |queue: &mut Queue| queue.is_working && queue.jobs.is_empty();
+    let (mut queue, _) =
+        CHANGED.wait_timeout_while(queue(), PATIENCE, is_idle).unwrap_or_else(PoisonError::into_inner);
+    let job = if queue.is_working { queue.jobs.pop_front() } else { None };
+    queue.is_working = job.is_some();
+    job
+}
+
+thread_local! {
+    /// While the thread forks: no other one changes the queue.
+    static FORKING: Cell<Option<MutexGuard<'static, Queue>>> = const { Cell::new(None) };
+}
+
+/// Ends the thread, after the job that it is at. The other jobs are dropped.
+extern "C" fn before_fork() {
+    loop {
+        let mut queue = queue();
+        queue.is_working = false;
+        CHANGED.notify_one();
+        let Some(thread) = queue.thread.take() else {
+            queue.jobs.clear();
+            FORKING.set(Some(queue));
+            return;
+        };
+        drop(queue);
+        wait_for(thread);
+    }
+}
+
+/// In both processes.
+extern "C" fn after_fork() {
+    drop(FORKING.take());
+}
+
+/// Waits for the end of the newest thread, until the system does not count it any more.
+fn wait_for(thread: JoinHandle<()>) {
+    // It has not panicked: that ends the process.
+    drop(thread.join());
+    let id = THREAD_ID.load(Ordering::Relaxed);
+    const MAX_TRIES: usize = 1000;
+    for _ in 0..MAX_TRIES {
+        // SAFETY: signal 0 is not sent.
+        let result =
+            unsafe { libc::syscall(libc::SYS_tgkill, c_long::from(libc::getpid()), c_long::from(id), 0) };
+        if result != 0 {
+            break;
+        }
+        thread::yield_now();
+    }
+}
