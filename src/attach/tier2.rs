@@ -1,5 +1,7 @@
 //! Tier 2 in an unmodified host: switching it on and off, and why it cannot be on.
 
+#[cfg(feature = "jit")]
+use crate::explain;
 use crate::host::{PyResult, ThreadState, ffi};
 #[cfg(py_tier2)]
 use crate::host::{check, owned, tier2};
@@ -9,6 +11,8 @@ use crate::raise;
 use crate::seams;
 #[cfg(py_tier2)]
 use crate::tier2::deletion;
+#[cfg(feature = "jit")]
+use crate::tier2::{compiled, interpreter};
 
 /// Why the calling thread's interpreter cannot have tier 2, if it cannot.
 ///
@@ -105,7 +109,7 @@ pub(super) unsafe fn switch_off(interp: *mut ffi::PyInterpreterState) {
 pub(super) unsafe fn explain_start() -> PyResult<()> {
     // SAFETY: the contract is the same.
     #[cfg(feature = "jit")]
-    return unsafe { crate::tier2::explained::start() };
+    return unsafe { explain::start(interpreter::library_code(), compiled::entry_code()) };
     #[cfg(not(feature = "jit"))]
     // SAFETY: the thread is attached (caller).
     Err(unsafe { raise!(PyExc_RuntimeError, c"the core was built without a compiler") })
@@ -118,7 +122,7 @@ pub(super) unsafe fn explain_start() -> PyResult<()> {
 pub(super) unsafe fn explain_stop() -> PyResult {
     // SAFETY: the contract is the same.
     #[cfg(feature = "jit")]
-    return unsafe { crate::explain::stop() };
+    return unsafe { explain::stop() };
     #[cfg(not(feature = "jit"))]
     // SAFETY: the thread is attached (caller).
     Err(unsafe { raise!(PyExc_RuntimeError, c"the core was built without a compiler") })

@@ -11,6 +11,7 @@
 //!
 //! If nothing is explained, tier 2 looks at one word where a trace is made or left, and there is no other cost.
 
+mod kinds;
 mod notes;
 mod places;
 mod regions;

@@ -3,7 +3,7 @@
 use core::ffi::{CStr, c_char};
 use std::collections::{BTreeMap, HashMap};
 
-use super::samples::{COUNTED, Kind};
+use super::kinds::{COUNTED, Kind};
 use crate::host::{Code, CodeUnit, PyObject, ffi};
 
 /// A place, as an index.

@@ -3,8 +3,8 @@
 use core::ffi::CStr;
 
 use super::State;
+use super::kinds::Kind;
 use super::notes::Reasons;
-use super::samples::Kind;
 use crate::host::owned::check;
 use crate::host::{Owned, PyObject, PyResult, ffi, none};
 

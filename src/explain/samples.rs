@@ -3,45 +3,11 @@
 use core::ffi::{c_int, c_void};
 use core::sync::atomic::Ordering;
 
+use super::kinds::{COUNTED, Kind};
 use super::places::{PlaceId, Places};
 use super::{IS_MAKING, STATE, State};
 use crate::host::object::is_exact;
 use crate::host::{Code, Frame, StackRef, ThreadState, ffi};
-
-/// What a line is in.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-#[repr(u8)]
-pub(super) enum Kind {
-    /// Machine code, and what the library does for it.
-    Compiled,
-    /// C code that machine code calls.
-    CompiledC,
-    /// A trace on the micro-op interpreter.
-    Trace,
-    /// Bytecode: tier 1.
-    Bytecode,
-    /// C code that the two call.
-    C,
-    /// The garbage collector.
-    Collector,
-    /// Traces or machine code are made.
-    Making,
-}
-
-/// The number of kinds.
-pub(super) const COUNTED: usize = 7;
-
-impl Kind {
-    pub(super) const ALL: [(Kind, &'static core::ffi::CStr); COUNTED] = [
-        (Kind::Compiled, c"compiled"),
-        (Kind::CompiledC, c"compiled_c"),
-        (Kind::Trace, c"trace"),
-        (Kind::Bytecode, c"bytecode"),
-        (Kind::C, c"c"),
-        (Kind::Collector, c"collector"),
-        (Kind::Making, c"making"),
-    ];
-}
 
 /// Samples at one instruction of the same kind.
 #[derive(Clone, Copy)]

@@ -4,9 +4,13 @@ use core::ffi::{c_char, c_int};
 #[cfg(feature = "jit")]
 use core::sync::atomic::Ordering;
 
+#[cfg(feature = "jit")]
+use crate::explain;
 use crate::host::PyObject;
 use crate::host::check::BUILT_VERSION;
 use crate::host::owned::{into_host, into_status};
+#[cfg(feature = "jit")]
+use crate::tier2::{compiled, interpreter};
 #[cfg(not(feature = "jit"))]
 use crate::{host::Raised, raise};
 
@@ -129,7 +133,7 @@ pub unsafe extern "C" fn reval_trace_attempts(length: *mut usize) -> *const Reva
 pub unsafe extern "C" fn reval_explain_start() -> c_int {
     // SAFETY: the contract is the same.
     #[cfg(feature = "jit")]
-    return into_status(unsafe { crate::tier2::explained::start() });
+    return into_status(unsafe { explain::start(interpreter::library_code(), compiled::entry_code()) });
     #[cfg(not(feature = "jit"))]
     // SAFETY: the thread is attached (caller).
     into_status(Err(unsafe { has_no_compiler() }))
@@ -144,7 +148,7 @@ pub unsafe extern "C" fn reval_explain_start() -> c_int {
 pub unsafe extern "C" fn reval_explain_stop() -> *mut PyObject {
     // SAFETY: the contract is the same.
     #[cfg(feature = "jit")]
-    return into_host(unsafe { crate::explain::stop() });
+    return into_host(unsafe { explain::stop() });
     #[cfg(not(feature = "jit"))]
     // SAFETY: the thread is attached (caller).
     into_host(Err(unsafe { has_no_compiler() }))

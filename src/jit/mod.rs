@@ -39,6 +39,8 @@ use crate::explain;
 use crate::host::ThreadState;
 use crate::tier2::compiled::{self, Wanted};
 use exits::Exit;
+// Without the drop-in's header, nothing reads them.
+#[cfg(not(feature = "attach"))]
 pub(crate) use pauses::{PAUSES, Pauses};
 
 /// Compiles what the thread wants to be compiled, if anything.

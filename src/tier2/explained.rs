@@ -3,24 +3,14 @@
 
 use core::ops::Range;
 
-use super::compiled;
 use super::executor::Executor;
 use super::finish::is_end;
 use super::uop::Entered;
-use super::{Place, Uop, interpreter};
+use super::{Place, Uop};
 use crate::bytecode::micro_op;
 use crate::explain::{self, Exit, PlaceId, Reasons};
-use crate::host::{Code, CodeUnit, Frame, PyResult, ThreadState, ffi};
+use crate::host::{Code, CodeUnit, Frame, ThreadState, ffi};
 use crate::ops::metadata::MicroOp;
-
-/// Begins to explain what the calling thread's interpreter runs. Fails with an exception.
-///
-/// # Safety
-/// The thread is attached.
-pub(crate) unsafe fn start() -> PyResult<()> {
-    // SAFETY: the contract is the same.
-    unsafe { explain::start(interpreter::library_code(), compiled::entry_code()) }
-}
 
 /// Where a micro-op belongs to: a code object, and the offset of an instruction. `None` if that is not known.
 type Origin = Option<(Code, u32)>;
