@@ -25,12 +25,12 @@ code, td.code, td.number, td.share { font-family: ui-monospace, "DejaVu Sans Mon
 ol.worst { padding-left: 22px; } ol.worst li { margin: 8px 0; }
 .scroll { overflow-x: auto; border: 1px solid var(--line); border-radius: 6px; }
 table { border-collapse: collapse; width: 100%; } td { padding: 0 8px; vertical-align: top; white-space: pre; }
-td.share { text-align: right; width: 56px; } td.bars { width: 90px; padding: 4px 0; } td.kind { width: 110px;
+td.share { text-align: right; width: 56px; } td.bars { padding: 4px 0; } td.kind { width: 110px;
   font-size: 12px; color: var(--faint); } td.number { text-align: right; color: var(--faint);
   border-right: 1px solid var(--line); width: 40px; } td.code { tab-size: 4; }
-.bar { display: flex; height: 13px; border-radius: 2px; overflow: hidden; } tr.gap td { background: var(--head);
+.bar { display: flex; width: 90px; height: 13px; border-radius: 2px; overflow: hidden; } tr.gap td { background: var(--head);
   color: var(--faint); text-align: center; line-height: 1.2; } .note { display: block; color: var(--note);
-  font: 13px/1.4 system-ui, sans-serif; white-space: normal; padding-left: 1em; text-indent: -1em; }
+  white-space: normal; padding-left: 2ch; text-indent: -2ch; } li .note { font-size: 14px; }
 .functions { margin: 0 0 8px; padding: 0; list-style: none; }
 """ + "".join(f".k-{name} {{ background: var(--{name}); }}\n" for name in ("compiled", "C", "trace", "bytecode", "collector", "making"))
 
@@ -55,8 +55,9 @@ def program_of(selection):
 def stack(samples, total, name):
     """A bar of all kinds."""
     counts = {}
-    for kind, count in samples.items():
-        counts[words.KINDS[kind][1]] = counts.get(words.KINDS[kind][1], 0) + count
+    for kind, (_, short) in words.KINDS.items():
+        if samples[kind]:
+            counts[short] = counts.get(short, 0) + samples[kind]
     parts = "".join(f'<i class="k-{kind}" style="width:{100 * count / total:.2f}%" title="{kind}"></i>'
                     for kind, count in counts.items())
     return f'<div class="{name}">{parts}</div>'
@@ -124,7 +125,9 @@ def of_line(run, file, number, source, most):
         bars = stack(line.samples, most, "bar")
         kinds = model.kinds_of(line.samples)
     if line is not None:
-        notes = "".join(f'<span class="note">↑ {escape(note.text)}</span>' for note in line.notes)
+        indent = len(source.expandtabs()) - len(source.expandtabs().lstrip())
+        notes = "".join(f'<span class="note" style="margin-left:{indent}ch">↑ {escape(note.text)}</span>'
+                        for note in line.notes)
     return (f'<tr id="{anchor(file, number)}"><td class="share">{share}</td><td class="bars">{bars}</td>'
             f'<td class="kind">{kinds}</td><td class="number">{number}</td>'
             f'<td class="code">{escape(source)}{notes}</td></tr>\n')

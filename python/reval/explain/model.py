@@ -9,20 +9,23 @@ from dataclasses import dataclass, field
 
 from reval.explain import words
 
-#: A trace that was left less often is no reason for being slow.
+#: A trace that was left less often, or less often in a second, is no reason for being slow.
 FEWEST_EXITS = 100
+FEWEST_EXITS_IN_A_SECOND = 5000
 #: The least share of a line's samples, and of all, that C code needs to be named there.
 LEAST_SHARE_OF_C = 0.2
 LEAST_SHARE_OF_ALL = 0.01
 IN_MACHINE_CODE = "compiled"
 C_CODE = "c", "compiled_c"
+#: The kinds of notes, the most important one first: C code, where traces are left, how attempts to make them ended.
+NOTES = "c", "exit", "attempt"
 
 
 @dataclass
 class Note:
     """What is to be said about a line."""
 
-    kind: str  # attempt, exit, c
+    kind: str  # one of NOTES
     text: str
     count: int
 
@@ -98,6 +101,9 @@ class Run:
             for line in file.lines.values():
                 self.samples += line.samples
         self._name_c_code()
+        for file in self.files.values():
+            for line in file.lines.values():
+                line.notes.sort(key=lambda note: (NOTES.index(note.kind), -note.count))
 
     @property
     def total(self):
@@ -160,7 +166,7 @@ class Run:
             if reasons == ("interpreted",):
                 # These have their own notes.
                 count -= ends[name, number]
-            if count >= FEWEST_EXITS:
+            if count >= max(FEWEST_EXITS, FEWEST_EXITS_IN_A_SECOND * self.cpu):
                 text = words.of_exit(reasons, detail, count)
                 self._file(name).lines[number].notes.append(Note("exit", text, count))
 

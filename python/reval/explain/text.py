@@ -93,10 +93,8 @@ def summary(run, selection, colors):
 
 
 def reasons(line):
-    """Notes, the most important ones first, or what the line is in."""
-    order = {"c": 0, "exit": 1, "attempt": 2}
-    notes = sorted(line.notes, key=lambda note: (order[note.kind], -note.count))
-    return [note.text for note in notes[:3]] or [f"in {model.kinds_of(line.samples)}"]
+    """The most important notes, or what the line is in."""
+    return [note.text for note in line.notes[:3]] or [f"in {model.kinds_of(line.samples)}"]
 
 
 def shown_name(name):
