@@ -94,7 +94,9 @@ def summary(run, selection, colors):
 
 def reasons(line):
     """The most important notes, or what the line is in."""
-    return [note.text for note in line.notes[:3]] or [f"in {model.kinds_of(line.samples)}"]
+    outside = line.samples.copy()
+    del outside[model.IN_MACHINE_CODE]
+    return [note.text for note in line.notes[:3]] or [f"in {model.kinds_of(outside)}"]
 
 
 def shown_name(name):

@@ -38,6 +38,7 @@ GOOD_OUTCOMES = {
     "up to the end of the loop",
 }
 
+UNSTABLE = "tried again later: types change"
 UNTRANSLATABLE = "an instruction that has no form in traces"
 
 
@@ -45,6 +46,8 @@ def of_attempt(outcome, detail):
     """What became of an attempt to make a trace, for the line where it ended. None if it says nothing."""
     if outcome in GOOD_OUTCOMES:
         return None
+    if outcome == UNSTABLE and detail:
+        return f"types change here: {of_instruction(detail)}"
     if outcome.endswith(UNTRANSLATABLE):
         return f"no form in traces: {of_instruction(detail)}"
     for before, shown in ("up to ", "ends here: "), ("none: only ", "too short, ends here: "), ("none: ", "no trace: "):

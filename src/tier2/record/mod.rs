@@ -83,8 +83,29 @@ struct Explained {
     /// What the instruction that runs has met.
     met: Option<String>,
     /// In front of which instruction the trace ends, and what that has met.
-    end: Option<PlaceId>,
-    detail: Option<String>,
+    end: Option<Met>,
+    /// The first instruction that was specialized for something else.
+    missed: Option<Met>,
+}
+
+/// An instruction, and what it has met.
+#[cfg(feature = "jit")]
+struct Met {
+    place: Option<PlaceId>,
+    detail: String,
+}
+
+#[cfg(feature = "jit")]
+impl Explained {
+    /// # Safety
+    /// The thread is attached, and the instruction in live bytecode.
+    unsafe fn describe(&self, instruction: &Running) -> Met {
+        // SAFETY: the bytecode is live (caller), and so is its code object.
+        let place = unsafe { explain::place(instruction.code(), instruction.target()) };
+        let name = instruction.row().name;
+        let detail = self.met.as_ref().map_or_else(|| name.to_owned(), |met| format!("{name} ({met})"));
+        Met { place, detail }
+    }
 }
 
 /// Where a recording begins.
@@ -175,6 +196,10 @@ impl Recording {
                 && !done.runs_again(then)
             {
                 self.has_missed |= self.misses && !done.specialize_call(then);
+                #[cfg(feature = "jit")]
+                if explain::is_on() && self.has_missed && self.explained.missed.is_none() {
+                    self.explained.missed = Some(self.explained.describe(&done));
+                }
                 let store = done.fused_store(then);
                 let between = store.as_ref().map_or(then, |store| Arrival { instr: store.instr(), ..then });
                 if !self.take_over(&done, between) || store.is_some_and(|store| !self.take_over(&store, then))
@@ -333,12 +358,8 @@ impl Recording {
         }
         #[cfg(feature = "jit")]
         if explain::is_on() {
-            // SAFETY: the bytecode is live (caller), and so is its code object.
-            self.explained.end = unsafe { explain::place(instruction.code(), instruction.target()) };
-            self.explained.detail = Some(match self.explained.met.take() {
-                Some(met) => format!("{} ({met})", instruction.row().name),
-                None => instruction.row().name.to_owned(),
-            });
+            // SAFETY: the bytecode is live (caller).
+            self.explained.end = Some(unsafe { self.explained.describe(instruction) });
         }
         // SAFETY: the bytecode is live (caller).
         unsafe { self.translator.leave(instruction.start(), instruction.target()) };
@@ -375,7 +396,9 @@ impl Recording {
                 return self.complete();
             }
             let outcome = explain::while_making(|| self.complete());
-            let Explained { end, detail, .. } = core::mem::take(&mut self.explained);
+            let Explained { end, missed, .. } = core::mem::take(&mut self.explained);
+            let end = if outcome == Outcome::Unstable { missed } else { end };
+            let (end, detail) = end.map_or((None, None), |met| (met.place, Some(met.detail)));
             let start = self.wish.start().offset_from(self.begin.code.bytecode()) as u32;
             if let Some(start) = explain::place(self.begin.code, start) {
                 let outcome = core::ffi::CStr::from_ptr(ATTEMPTS[outcome.index()].outcome);
