@@ -218,6 +218,7 @@ test-compiler: python ## the compiler: with COMPILER=cranelift EXPERIMENTAL_JIT=
 	$(hosted) cargo clippy --all-targets $(cargo_options) -- -D warnings
 	$(hosted) cargo test $(cargo_options) -- jit code_memory
 	tests/traces
+	tests/explain
 	tests/run-quick --tier2
 
 test-micro-ops: python ## that every micro-op runs: with HOST=debug EXPERIMENTAL_JIT=interpreter

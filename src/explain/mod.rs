@@ -150,10 +150,19 @@ impl State {
 /// # Safety
 /// The thread is attached. The action runs no Python code, does not give up the GIL, and does not call this function.
 unsafe fn with<T>(action: impl FnOnce(&mut State) -> T) -> Option<T> {
+    // SAFETY: the contract is the same.
+    unsafe { with_of(ThreadState::current(), action) }
+}
+
+/// The same, for the attached thread with this state.
+///
+/// # Safety
+/// As for [`with`].
+unsafe fn with_of<T>(tstate: ThreadState, action: impl FnOnce(&mut State) -> T) -> Option<T> {
     let state = STATE.load(Ordering::Acquire);
     // SAFETY: states are never freed. Who holds the lock has the state for itself; the interpreter is fixed (caller).
     unsafe {
-        if state.is_null() || (*state).interp != ThreadState::current().interp() {
+        if state.is_null() || (*state).interp != tstate.interp() {
             return None;
         }
         (*state).take_lock();
@@ -271,14 +280,14 @@ pub(crate) unsafe fn note_attempt(attempt: Attempt) {
 /// A trace was left. If the exit is new, `describe` says for which place, and why.
 ///
 /// # Safety
-/// The thread is attached.
-pub(crate) unsafe fn note_exit(key: ExitKey, describe: impl FnOnce() -> Option<Exit>) {
+/// `tstate` is the attached thread's state.
+pub(crate) unsafe fn note_exit(tstate: ThreadState, key: ExitKey, describe: impl FnOnce() -> Option<Exit>) {
     // SAFETY: the contract is the same.
     unsafe {
-        if with(|state| state.notes.count_exit(key)) == Some(false)
+        if with_of(tstate, |state| state.notes.count_exit(key)) == Some(false)
             && let Some(exit) = describe()
         {
-            with(|state| state.notes.add_exit(key, exit));
+            with_of(tstate, |state| state.notes.add_exit(key, exit));
         }
     }
 }

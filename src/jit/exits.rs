@@ -372,7 +372,7 @@ pub(super) unsafe extern "C" fn end_object(
             return 0;
         }
         if explain::is_on() {
-            explained::note_end(exit.executor, (exit.word & !3) as *const Uop, object);
+            explained::note_end(tstate, exit.executor, (exit.word & !3) as *const Uop, object);
         }
         complete(machine, tstate, exit);
         refcount::release(object);

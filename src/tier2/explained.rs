@@ -177,7 +177,7 @@ pub(super) unsafe fn note_exit(tstate: ThreadState, frame: Frame, uop: *const Uo
     // SAFETY: the executor and the frame are live (caller).
     unsafe {
         let Some(executor) = Executor::from_ptr((*tstate.as_ptr()).current_executor.cast()) else { return };
-        explain::note_exit((uop.addr(), false), || {
+        explain::note_exit(tstate, (uop.addr(), false), || {
             let trace = executor.trace();
             let index = trace.iter().position(|other| core::ptr::eq(other, uop))?;
             let (place, reasons) = (explain::place(frame.code(), target)?, reasons_for(trace, index));
@@ -195,8 +195,9 @@ pub(super) unsafe fn note_interpreted(tstate: ThreadState, uop: *const Uop) {
     // SAFETY: the executor is live (caller), and valid if its code has just run and nothing has changed.
     unsafe {
         let Some(executor) = Executor::from_ptr((*tstate.as_ptr()).current_executor.cast()) else { return };
-        explain::note_exit((uop.addr(), false), || {
-            Some(Exit { place: place_in(executor, uop)?, reasons: Reasons::INTERPRETED, detail: None })
+        explain::note_exit(tstate, (uop.addr(), false), || {
+            let detail = MicroOp::by_number((*uop).number()).map(|row| row.name.to_owned());
+            Some(Exit { place: place_in(executor, uop)?, reasons: Reasons::INTERPRETED, detail })
         });
     }
 }
@@ -207,10 +208,15 @@ pub(super) unsafe fn note_interpreted(tstate: ThreadState, uop: *const Uop) {
 /// # Safety
 /// The thread is attached. The executor is live, and the object not freed yet.
 #[cold]
-pub(crate) unsafe fn note_end(executor: Executor, uop: *const Uop, object: *mut ffi::PyObject) {
+pub(crate) unsafe fn note_end(
+    tstate: ThreadState,
+    executor: Executor,
+    uop: *const Uop,
+    object: *mut ffi::PyObject,
+) {
     // SAFETY: the executor is live, and the object still has its type (caller).
     unsafe {
-        explain::note_exit((uop.addr(), true), || {
+        explain::note_exit(tstate, (uop.addr(), true), || {
             let detail = Some(type_name(object));
             Some(Exit { place: place_in(executor, uop)?, reasons: Reasons::ENDED, detail })
         });

@@ -81,7 +81,7 @@ def of_exit(reasons, detail, count):
     if reasons == ("ended",):
         return f"machine code stops here, {times(count)}: the end of an object of `{detail}` may run other code"
     if reasons == ("interpreted",):
-        return f"machine code stops here, {times(count)}: something rare, such as an int that is too large"
+        return f"machine code stops here, {times(count)}: a large int, or an unusual type (at the micro-op {detail})"
     # "the trace ends here" is only the reason if there is no other.
     known = [REASONS[reason] for reason in reasons if reason != "end"] or [REASONS["end"]]
     return f"left {times(count)}: {' or '.join(known)}"

@@ -103,6 +103,10 @@ unsafe fn run_compiled(
                 next => {
                     if explain::is_on()
                         && let Next::At(uop) = next
+                        && !matches!(
+                            (*uop).number(),
+                            micro_op::deopt | micro_op::error_pop_n | micro_op::set_ip
+                        )
                     {
                         explained::note_interpreted(tstate, uop);
                     }
