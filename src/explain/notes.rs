@@ -132,3 +132,28 @@ impl Notes {
         gone.chain(self.live.values().map(|(exit, count)| (exit, *count)))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn exits_stay_counted_when_their_traces_are_gone() {
+        let mut notes = Notes::default();
+        let exit = |index, reasons| Exit { place: PlaceId::new(index), reasons, detail: None };
+        for (uop, index, reasons) in [(100, 1, Reasons::TYPE), (200, 2, Reasons::LOOP)] {
+            assert!(!notes.count_exit((uop, false)));
+            notes.add_exit((uop, false), exit(index, reasons));
+            assert!(notes.count_exit((uop, false)));
+        }
+        assert!(!notes.count_exit((100, true)));
+        notes.forget_exits(50..150);
+        // Another trace at the same address.
+        assert!(!notes.count_exit((100, false)));
+        notes.add_exit((100, false), exit(1, Reasons::TYPE));
+        notes.forget_exits(50..150);
+        let mut found: Vec<_> = notes.exits().map(|(exit, count)| (exit.place, count)).collect();
+        found.sort_unstable();
+        assert_eq!(found, [(PlaceId::new(1), 3), (PlaceId::new(2), 2)]);
+    }
+}

@@ -11,6 +11,11 @@ use crate::host::{Code, CodeUnit, PyObject, ffi};
 pub(crate) struct PlaceId(u32);
 
 impl PlaceId {
+    #[cfg(test)]
+    pub(crate) const fn new(index: u32) -> PlaceId {
+        PlaceId(index)
+    }
+
     pub(super) fn index(self) -> usize {
         self.0 as usize
     }

@@ -62,3 +62,40 @@ impl Regions {
         self.regions.is_empty()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ONE: PlaceId = PlaceId::new(1);
+    const TWO: PlaceId = PlaceId::new(2);
+
+    #[test]
+    fn addresses_in_machine_code_have_places() {
+        let mut regions = Regions::new(10..20);
+        regions.add(300, 50, Box::new([(10, Some(ONE)), (20, None), (40, Some(TWO))]));
+        regions.add(100, 50, Box::new([(50, Some(TWO))]));
+        for (address, place) in [
+            (99, None),
+            (100, Some(Some(TWO))),
+            (149, Some(Some(TWO))),
+            (150, None),
+            (300, Some(Some(ONE))),
+            (309, Some(Some(ONE))),
+            (310, Some(None)),
+            (320, Some(Some(TWO))),
+            // Behind the last part, there is code without a place.
+            (340, Some(None)),
+            (349, Some(None)),
+            (350, None),
+        ] {
+            assert_eq!(regions.place_at(address), place, "{address}");
+        }
+        assert!(regions.is_in_entry(10) && !regions.is_in_entry(20));
+        regions.remove(100);
+        assert_eq!(regions.place_at(100), None);
+        assert!(!regions.is_empty());
+        regions.remove(300);
+        assert!(regions.is_empty());
+    }
+}

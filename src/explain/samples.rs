@@ -340,3 +340,38 @@ unsafe fn entry_frame(tstate: ThreadState) -> Option<Frame> {
         None
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn counted(samples: &Samples) -> u32 {
+        samples.table.iter().map(|entry| entry.count).sum()
+    }
+
+    #[test]
+    fn equal_samples_share_an_entry() {
+        let mut samples = Samples::new();
+        for _ in 0..3 {
+            samples.count(0x1000, 0x1100, Kind::Bytecode);
+        }
+        samples.count(0x1000, 0x1100, Kind::C);
+        samples.count(0x1000, 0x1102, Kind::C);
+        let mut counts: Vec<u32> =
+            samples.table.iter().filter(|entry| entry.code != 0).map(|entry| entry.count).collect();
+        counts.sort_unstable();
+        assert_eq!(counts, [1, 1, 3]);
+    }
+
+    #[test]
+    fn no_sample_is_lost_when_the_table_is_full() {
+        let mut samples = Samples::new();
+        let all = 2 * CAPACITY;
+        for index in 0..all {
+            samples.count(0x1000 + 16 * index, 0x1100, Kind::C);
+        }
+        let without_place = samples.without_place[Kind::C as usize];
+        assert!(without_place as usize >= CAPACITY);
+        assert_eq!(counted(&samples) + without_place, all as u32);
+    }
+}

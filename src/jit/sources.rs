@@ -62,3 +62,26 @@ pub(super) fn lines_of(
     }
     lines.into_boxed_slice()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_with_the_same_place_are_one() {
+        let [one, two] = [PlaceId::new(1), PlaceId::new(2)];
+        let places = [Some(one), Some(one), None, Some(two)];
+        let at = SourceLoc::new;
+        // The part from 30 to 40 has no location; that of the last one stands for nothing.
+        let ranges = [
+            (0, 10, at(0)),
+            (10, 20, at(1)),
+            (20, 30, at(2)),
+            (40, 50, at(3)),
+            (50, 60, SourceLoc::default()),
+        ];
+        let lines = lines_of(ranges.into_iter(), &places);
+        assert_eq!(*lines, [(20, Some(one)), (40, None), (50, Some(two)), (60, None)]);
+        assert!(lines_of([].into_iter(), &[]).is_empty());
+    }
+}
