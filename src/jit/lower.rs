@@ -265,7 +265,16 @@ impl<'a> Lowering<'a> {
     /// Takes the topmost value, which the caller lets go of, or puts elsewhere.
     pub(super) fn pop(&mut self) -> Id {
         self.want(1);
-        self.state.take()
+        self.state.take().id
+    }
+
+    /// The same for an argument of a call, as the slot of the parameter: it stays borrowed.
+    pub(super) fn pop_argument(&mut self) -> Slot {
+        self.want(1);
+        let Slot { id, is_borrowed, .. } = self.state.take();
+        // What keeps a constant alive may end before the call.
+        let is_borrowed = is_borrowed && self.state.values[id].constant.is_none();
+        Slot { is_borrowed, ..Slot::new(id) }
     }
 
     /// Takes the topmost value, and lets go of it.

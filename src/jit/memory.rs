@@ -204,11 +204,17 @@ impl Lowering<'_> {
         bits
     }
 
-    /// Whether, in each frame that has borrowed the value, a variable holds it.
+    /// Whether each frame that has borrowed the value can rely on a variable that holds it: its stack on one of its own, an
+    /// argument on one of a frame below.
     fn is_in_variable(&self, id: Id) -> bool {
+        let borrows = |slot: &Slot| slot.is_borrowed && slot.id == id;
+        let mut is_below = false;
         self.state.frames.iter().all(|frame| {
-            let has_borrowed = frame.stack.iter().any(|slot| slot.is_borrowed && slot.id == id);
-            !has_borrowed || frame.locals.iter().flatten().any(|slot| slot.id == id)
+            let is_here = frame.locals.iter().flatten().any(|slot| slot.id == id);
+            let is_reliable = (is_here || !frame.stack.iter().any(borrows))
+                && (is_below || !frame.locals.iter().flatten().any(borrows));
+            is_below |= is_here;
+            is_reliable
         })
     }
 

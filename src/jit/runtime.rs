@@ -6,6 +6,7 @@ use crate::host::object::{size, type_of};
 use crate::host::slot::Slot;
 use crate::host::{Frame, PyObject, StackRef, ThreadState, ffi, numbers, refcount};
 use crate::ops::trampolines;
+use crate::tier2::uop::OperandKind;
 
 /// Makes a float. The process ends if there is no memory.
 ///
@@ -184,9 +185,60 @@ pub(super) unsafe extern "C" fn length(object: *mut PyObject) -> isize {
             (*object.cast::<ffi::PyASCIIObject>()).length
         } else if type_ == &raw mut ffi::PyRange_Type {
             length_of_range(object)
+        } else if [&raw mut ffi::PyList_Type, &raw mut ffi::PyTuple_Type]
+            .into_iter()
+            .any(|base| sequence_length(type_) == sequence_length(base))
+        {
+            size(object)
         } else {
             -1
         }
+    }
+}
+
+/// Whether both are of types whose operators run no Python code: 1, or 0.
+///
+/// # Safety
+/// Both objects are live.
+pub(super) unsafe extern "C" fn are_simple_operands(left: *mut PyObject, right: *mut PyObject) -> usize {
+    // SAFETY: both are live (caller).
+    let is_simple = |object| unsafe { OperandKind::of(object) }.is_simple();
+    (is_simple(left) && is_simple(right)).into()
+}
+
+/// What computes the length of such a sequence: a class without a `__len__` of its own inherits it.
+///
+/// # Safety
+/// The type is live.
+unsafe fn sequence_length(type_: *mut ffi::PyTypeObject) -> Option<usize> {
+    // SAFETY: the type is live (caller).
+    unsafe {
+        let methods = (*type_).tp_as_sequence.as_ref()?;
+        methods.sq_length.map(|function| function as usize)
+    }
+}
+
+/// A new iterator over an object whose type inherits that of `type_`, or null: it has another one, or there is no memory. No
+/// exception is set.
+///
+/// # Safety
+/// The thread is attached, no exception is set, and the object is live. The iterators of the type are made without Python code.
+pub(super) unsafe extern "C" fn new_iterator_like(
+    object: *mut PyObject,
+    type_: *mut ffi::PyTypeObject,
+) -> *mut PyObject {
+    // SAFETY: the object is live (caller), and of a type that the function is for.
+    unsafe {
+        let Some(function) = (*type_).tp_iter else { return core::ptr::null_mut() };
+        let own = (*type_of(object)).tp_iter;
+        if own.map(|own| own as usize) != Some(function as usize) {
+            return core::ptr::null_mut();
+        }
+        let iterator = function(object);
+        if iterator.is_null() {
+            ffi::PyErr_Clear();
+        }
+        iterator
     }
 }
 

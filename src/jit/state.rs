@@ -26,7 +26,8 @@ pub(super) struct Slot {
     pub(super) id: Id,
     /// The word that memory has, unless it is out of date. It belongs to the slot.
     pub(super) memory: Option<Value>,
-    /// The program has borrowed the value from a variable, so memory may have it without a count.
+    /// The program has borrowed the value from a variable, of this frame, or, as an argument, of one below. So memory may have it
+    /// without a count.
     pub(super) is_borrowed: bool,
 }
 
@@ -119,8 +120,8 @@ impl FrameState {
 pub(super) struct NewFrame {
     pub(super) function: Id,
     pub(super) code: Code,
-    /// The first variables.
-    pub(super) arguments: Vec<Id>,
+    /// The first variables, which memory does not have.
+    pub(super) arguments: Vec<Slot>,
 }
 
 /// A generator that a call has resumed, whose frame is not entered yet.
@@ -200,8 +201,8 @@ impl State {
     }
 
     /// Takes the topmost value off the stack, which must be known. The caller has to put it somewhere, or to let go of it.
-    pub(super) fn take(&mut self) -> Id {
-        self.top().stack.pop().expect("a known value").id
+    pub(super) fn take(&mut self) -> Slot {
+        self.top().stack.pop().expect("a known value")
     }
 
     /// A slot does not hold the value any more. Its references are released at the end of the micro-op if nothing else does.

@@ -3,7 +3,8 @@
 use arrayvec::ArrayVec;
 
 use crate::host::function::Function;
-use crate::host::{Code, ffi};
+use crate::host::object::{long_is_compact, type_of};
+use crate::host::{Code, PyObject, ffi};
 
 /// The most micro-ops that a trace can have, including the stubs behind its end.
 pub(crate) const MAX_LENGTH: usize = ffi::UOP_MAX_TRACE_LENGTH as usize;
@@ -156,9 +157,94 @@ impl Entered {
     }
 }
 
+/// What an operand was when its instruction was recorded.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub(crate) enum OperandKind {
+    #[default]
+    Other,
+    CompactInt,
+    LargeInt,
+    Float,
+    Str,
+}
+
+impl OperandKind {
+    /// Whether operators of two such operands run no Python code.
+    #[cfg(feature = "jit")]
+    pub(crate) fn is_simple(self) -> bool {
+        self != OperandKind::Other
+    }
+
+    const ALL: [OperandKind; 5] = [
+        OperandKind::Other,
+        OperandKind::CompactInt,
+        OperandKind::LargeInt,
+        OperandKind::Float,
+        OperandKind::Str,
+    ];
+
+    /// # Safety
+    /// The object is live.
+    pub(crate) unsafe fn of(object: *mut PyObject) -> OperandKind {
+        // SAFETY: the object is live (caller), and an int if it says so.
+        unsafe {
+            let type_ = type_of(object);
+            if type_ == &raw mut ffi::PyLong_Type {
+                if long_is_compact(object) { OperandKind::CompactInt } else { OperandKind::LargeInt }
+            } else if type_ == &raw mut ffi::PyFloat_Type {
+                OperandKind::Float
+            } else if type_ == &raw mut ffi::PyUnicode_Type {
+                OperandKind::Str
+            } else {
+                OperandKind::Other
+            }
+        }
+    }
+}
+
+/// What the operands of a generic operator were when it was recorded: the first operand of its micro-op. Bodies do not read it.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub(crate) struct OperandKinds {
+    pub(crate) left: OperandKind,
+    pub(crate) right: OperandKind,
+}
+
+impl OperandKinds {
+    /// # Safety
+    /// Both objects are live.
+    pub(crate) unsafe fn of(left: *mut PyObject, right: *mut PyObject) -> OperandKinds {
+        // SAFETY: they are live (caller).
+        unsafe { OperandKinds { left: OperandKind::of(left), right: OperandKind::of(right) } }
+    }
+
+    pub(crate) fn to_operand(self) -> u64 {
+        self.left as u64 | (self.right as u64) << 8
+    }
+
+    #[cfg(feature = "jit")]
+    pub(crate) fn from_operand(operand: u64) -> OperandKinds {
+        let kind = |bits: u64| OperandKind::ALL.into_iter().find(|&kind| kind as u64 == bits & 0xFF);
+        OperandKinds {
+            left: kind(operand).unwrap_or_default(),
+            right: kind(operand >> 8).unwrap_or_default(),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[cfg(feature = "jit")]
+    #[test]
+    fn an_operand_holds_two_kinds() {
+        for left in OperandKind::ALL {
+            for right in OperandKind::ALL {
+                let kinds = OperandKinds { left, right };
+                assert_eq!(OperandKinds::from_operand(kinds.to_operand()), kinds);
+            }
+        }
+    }
 
     #[test]
     fn the_layout_is_the_hosts() {

@@ -54,6 +54,37 @@ impl Lowering<'_> {
         self.guard_field(function, offset_of!(ffi::PyFunctionObject, func_version), version, FAILED)
     }
 
+    /// What is called with `count` arguments is a bound method, and there is no other `self`, or the code leaves.
+    pub(in crate::jit) fn check_bound_method(&mut self, count: usize) -> Lowered {
+        let (callable, receiver) = (self.peek(count + 2), self.peek(count + 1));
+        if self.state.values[receiver].constant != Some(NULL) {
+            let object = self.object(receiver);
+            self.guard_equal(object, 0, FAILED)?;
+        }
+        let type_ = self.type_of(callable);
+        self.guard_equal(type_, (&raw mut ffi::PyMethod_Type).addr() as u64, FAILED)
+    }
+
+    /// A call of a bound method becomes one of its function, with its object as the first argument.
+    pub(in crate::jit) fn expand_bound_method(&mut self, count: usize) {
+        let callable = self.peek(count + 2);
+        let method = self.object(callable);
+        let parts = [offset_of!(ffi::PyMethodObject, im_func), offset_of!(ffi::PyMethodObject, im_self)]
+            .map(|offset| self.load(I64, method, offset))
+            .map(|part| self.state.add(Known::borrowed(part, Class::Unknown)));
+        // The method may be the only one that keeps them alive.
+        for part in parts {
+            self.own(part);
+        }
+        let arguments: Vec<Slot> = (0..count).map(|_| self.pop_argument()).collect();
+        self.drop_top();
+        self.drop_top();
+        for part in parts {
+            self.state.push(part);
+        }
+        self.state.top().stack.extend(arguments.into_iter().rev());
+    }
+
     /// The words of the data stack that the frames need which have not been made yet.
     fn virtual_words(&self) -> usize {
         self.state
@@ -188,13 +219,13 @@ impl Lowering<'_> {
         self.want(count + 2);
         let mut arguments = Vec::new();
         for _ in 0..count {
-            arguments.insert(0, self.pop());
+            arguments.insert(0, self.pop_argument());
         }
-        let receiver = self.pop();
+        let receiver = self.pop_argument();
         if parameters > count {
             arguments.insert(0, receiver);
         } else {
-            self.state.let_go(receiver);
+            self.state.let_go(receiver.id);
         }
         let function = self.pop();
         self.new_frame = Some(NewFrame { function, code, arguments });
@@ -206,7 +237,7 @@ impl Lowering<'_> {
         let NewFrame { function, code, arguments } = new;
         // SAFETY: the trace depends on the code, so that it is live.
         let (locals, bytecode) = unsafe { (code.nlocalsplus(), code.bytecode()) };
-        let mut slots: Vec<Option<Slot>> = arguments.into_iter().map(|id| Some(Slot::new(id))).collect();
+        let mut slots: Vec<Option<Slot>> = arguments.into_iter().map(Some).collect();
         while slots.len() < locals {
             let null = self.state.add(Known::constant(NULL, Class::Unknown));
             self.state.values[null].holders = 1;

@@ -10,10 +10,8 @@ use crate::bytecode::micro_op;
 use crate::host::ffi;
 use crate::jit::loops::INT_WIDTH;
 use crate::jit::lower::{Lowered, Lowering, TooLarge, immortal};
-use crate::jit::memory::Failure;
 use crate::jit::runtime;
 use crate::jit::values::{Class, Id, Known, Number};
-use crate::tier2::Uop;
 use crate::tier2::compiled::Next;
 
 const FAILED: usize = Next::FAILED_GUARD;
@@ -203,28 +201,26 @@ impl Lowering<'_> {
     }
 
     /// Replaces the topmost value by an iterator over it. Returns false if that may run Python code.
-    pub(in crate::jit) fn get_iterator(&mut self, uop: Uop) -> Lowered<bool> {
+    pub(in crate::jit) fn get_iterator(&mut self) -> Lowered<bool> {
         let id = self.peek(1);
-        match self.state.values[id].class {
-            Class::RangeIterator | Class::ListIterator | Class::TupleIterator => return Ok(true),
-            Class::List | Class::Tuple => {}
-            _ => {
-                // The iterator that the trace expects tells.
-                let class = match self.next_that_matters() {
-                    Some(micro_op::iter_check_list) => Class::List,
-                    Some(micro_op::iter_check_tuple) => Class::Tuple,
-                    _ => return Ok(false),
-                };
-                self.guard_class_of(id, class)?;
+        let known = self.state.values[id].class;
+        // Otherwise the iterator that the trace expects tells.
+        let (class, type_) = match (known, self.next_that_matters()) {
+            (Class::RangeIterator | Class::ListIterator | Class::TupleIterator, _) => return Ok(true),
+            (Class::List, _) | (Class::Unknown, Some(micro_op::iter_check_list)) => {
+                (Class::ListIterator, &raw mut ffi::PyList_Type)
             }
-        }
-        let class = match self.state.values[id].class {
-            Class::List => Class::ListIterator,
-            _ => Class::TupleIterator,
+            (Class::Tuple, _) | (Class::Unknown, Some(micro_op::iter_check_tuple)) => {
+                (Class::TupleIterator, &raw mut ffi::PyTuple_Type)
+            }
+            _ => return Ok(false),
         };
-        for result in self.call_on_operands(uop, Failure::Error)? {
-            self.state.values[result].class = class;
-        }
+        let (object, type_) = (self.object(id), self.constant(type_.addr() as u64));
+        let function = runtime::new_iterator_like as *const () as usize;
+        let iterator = self.call(function, &[I64; 2], Some(I64), &[object, type_]).ok_or(TooLarge)?;
+        self.guard(iterator, 0)?;
+        self.drop_top();
+        self.state.push_new(Known::owned(iterator, true, class));
         Ok(true)
     }
 

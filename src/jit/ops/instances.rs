@@ -15,7 +15,7 @@ use crate::host::specialization_cache::SpecializationCache;
 use crate::host::{Code, FunctionVersion, ffi};
 use crate::jit::lower::{Lowered, Lowering, NULL, TooLarge};
 use crate::jit::runtime;
-use crate::jit::state::{NewFrame, Place};
+use crate::jit::state::{NewFrame, Place, Slot};
 use crate::jit::values::{Class, Id, Known};
 use crate::ops::calls::init_cleanup;
 use crate::tier2::Uop;
@@ -64,7 +64,7 @@ impl Lowering<'_> {
         // Without memory, the interpreter raises the exception.
         self.guard(instance, 0)?;
 
-        let arguments: Vec<Id> = (0..count).map(|_| self.pop()).collect();
+        let arguments: Vec<Slot> = (0..count).map(|_| self.pop_argument()).collect();
         self.drop_top();
         self.drop_top();
         self.push_object_at(init.object().addr() as u64);
@@ -74,10 +74,7 @@ impl Lowering<'_> {
             ..Known::owned(instance, true, Class::Unknown)
         };
         self.state.push_new(instance);
-        for id in arguments.into_iter().rev() {
-            self.state.values[id].holders -= 1;
-            self.state.push(id);
-        }
+        self.state.top().stack.extend(arguments.into_iter().rev());
         Ok(true)
     }
 
@@ -117,10 +114,10 @@ impl Lowering<'_> {
         if !unsafe { code.takes(count + 1) } {
             return false;
         }
-        let mut arguments: Vec<Id> = (0..=count).map(|_| self.pop()).collect();
+        let mut arguments: Vec<Slot> = (0..=count).map(|_| self.pop_argument()).collect();
         arguments.reverse();
         let function = self.pop();
-        let instance = arguments[0];
+        let instance = arguments[0].id;
         self.state.values[instance].holders += 1;
         self.state.top().return_offset = Some(1 + metadata::CALL.cache_units() as u16);
         // SAFETY: the code is a static of the host.

@@ -77,6 +77,8 @@ impl Lowering<'_> {
             op::return_operator => self.return_operator()?,
             op::return_store_subscr => self.return_store_subscr()?,
             op::expand_instance if self.types_are_live => self.expand_instance(uop)?,
+            op::check_call_bound_method_exact_args => self.check_bound_method(oparg)?,
+            op::init_call_bound_method_exact_args => self.expand_bound_method(oparg),
             op::check_function => self.check_function(uop.operand0)?,
             op::exit_init_check => self.check_result_of_init()?,
             op::push_frame => {
@@ -148,7 +150,8 @@ impl Lowering<'_> {
                 Some(condition) => self.compare_ints(condition)?,
                 None => return Ok(false),
             },
-            op::binary_op => return self.binary_op(uop.oparg.into(), false),
+            op::binary_op => return self.generic_operator(uop),
+            op::compare_op => return self.generic_comparison(uop),
             op::guard_binary_op_extend => match of_description(uop.operand0) {
                 Some((operator, operands)) => self.guard_operands(operator, operands)?,
                 None => return Ok(false),
@@ -249,7 +252,7 @@ impl Lowering<'_> {
             op::call_builtin_class if self.range_is_iterated(uop.oparg.into()) => {
                 self.iterate_range(uop.oparg.into())?;
             }
-            op::get_iter => return self.get_iterator(uop),
+            op::get_iter => return self.get_iterator(),
             op::guard_callable_len => self.guard_callable_len()?,
             op::guard_callable_str_1 => self.guard_callable(&raw mut ffi::PyUnicode_Type)?,
             op::guard_callable_tuple_1 => self.guard_callable(&raw mut ffi::PyTuple_Type)?,

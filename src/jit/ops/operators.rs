@@ -1,21 +1,131 @@
 //! Operators in machine code that tier 1 has no instruction for: division, remainders, bits, and floats with ints.
 
+use core::mem::offset_of;
+
 use cranelift_codegen::ir::condcodes::{FloatCC, IntCC};
 use cranelift_codegen::ir::types::{F64, I64};
-use cranelift_codegen::ir::{InstBuilder, Value};
+use cranelift_codegen::ir::{BlockArg, InstBuilder, Value};
 
-use super::numbers::COMPACT;
+use super::numbers::{COMPACT, float_condition, int_condition};
 use crate::host::ffi;
 use crate::jit::loops::INT_WIDTH;
-use crate::jit::lower::{Lowered, Lowering};
+use crate::jit::lower::{Lowered, Lowering, TooLarge};
+use crate::jit::memory::Failure;
+use crate::jit::runtime;
 use crate::jit::values::{Class, Id, Number};
 use crate::ops::operators::binary;
 use crate::specialize::extension::Operands;
+use crate::tier2::Uop;
+use crate::tier2::uop::{OperandKind, OperandKinds};
 
 /// Every int of this width is a float exactly.
 const EXACT: u8 = 53;
 
 impl Lowering<'_> {
+    /// A generic operator. Leaves if the operands are not what they were when it was recorded. Returns false if it may run Python
+    /// code.
+    pub(in crate::jit) fn generic_operator(&mut self, uop: Uop) -> Lowered<bool> {
+        let operator = binary(uop.oparg.into());
+        let kinds = OperandKinds::from_operand(uop.operand0);
+        if is_specialized(operator) && self.classes() == (Class::Unknown, Class::Unknown) {
+            // Tier 1 has forms for it, but uses none: the operands have several types.
+            if !(kinds.left.is_simple() && kinds.right.is_simple()) {
+                return Ok(false);
+            }
+            self.guard_simple_operands()?;
+            self.call_on_operands(uop, Failure::Error)?;
+            return Ok(true);
+        }
+        let has_large_int = self.guard_kinds(kinds)?;
+        if !has_large_int && self.binary_op(uop.oparg.into(), false)? {
+            return Ok(true);
+        }
+        let (left, right) = self.classes();
+        if !(is_simple(left) && is_simple(right)) {
+            return Ok(false);
+        }
+        let results = self.call_on_operands(uop, Failure::Error)?;
+        let class = class_of_result(operator, left, right);
+        if let Some(&result) = results.last() {
+            self.state.values[result].class = class;
+        }
+        Ok(true)
+    }
+
+    /// A generic comparison, likewise.
+    pub(in crate::jit) fn generic_comparison(&mut self, uop: Uop) -> Lowered<bool> {
+        let kinds = OperandKinds::from_operand(uop.operand0);
+        if self.classes() == (Class::Unknown, Class::Unknown) {
+            if !(kinds.left.is_simple() && kinds.right.is_simple()) {
+                return Ok(false);
+            }
+            self.guard_simple_operands()?;
+            let results = self.call_on_operands(uop, Failure::Error)?;
+            if let Some(&result) = results.last() {
+                self.state.values[result].class = Class::Bool;
+            }
+            return Ok(true);
+        }
+        let has_large_int = self.guard_kinds(kinds)?;
+        match self.classes() {
+            (Class::Int, Class::Int) if !has_large_int => {
+                if let Some(condition) = int_condition(uop.oparg) {
+                    self.compare_ints(condition)?;
+                    return Ok(true);
+                }
+            }
+            (Class::Float | Class::Int, Class::Float | Class::Int) if !has_large_int => {
+                if let Some(condition) = float_condition(uop.oparg) {
+                    let (left, right) = (self.peek(2), self.peek(1));
+                    let (a, b) = (self.as_float(left)?, self.as_float(right)?);
+                    let result = self.b.ins().fcmp(condition, a, b);
+                    self.replace_operands(Number::Bool(result));
+                    return Ok(true);
+                }
+            }
+            _ => {}
+        }
+        let (left, right) = self.classes();
+        if !(is_simple(left) && is_simple(right)) {
+            return Ok(false);
+        }
+        let results = self.call_on_operands(uop, Failure::Error)?;
+        if let Some(&result) = results.last() {
+            self.state.values[result].class = Class::Bool;
+        }
+        Ok(true)
+    }
+
+    /// The types of the two operands, if they are known.
+    fn classes(&mut self) -> (Class, Class) {
+        let (left, right) = (self.peek(2), self.peek(1));
+        (self.state.values[left].class, self.state.values[right].class)
+    }
+
+    /// Both operands have the types that they had when the operator was recorded, or the code leaves to the interpreter; unless
+    /// one of them may have run Python code. Returns whether one was an int that is not compact.
+    fn guard_kinds(&mut self, OperandKinds { left, right }: OperandKinds) -> Lowered<bool> {
+        let classes = [left, right].map(class_of_kind);
+        if let [Some(left), Some(right)] = classes {
+            for (depth, class) in [(2, left), (1, right)] {
+                let id = self.peek(depth);
+                if self.state.values[id].class == Class::Unknown {
+                    self.guard_class_of(id, class)?;
+                }
+            }
+        }
+        Ok([left, right].contains(&OperandKind::LargeInt))
+    }
+
+    /// Both operands are of types whose operators run no Python code, or the code leaves to the interpreter.
+    fn guard_simple_operands(&mut self) -> Lowered {
+        let (left, right) = (self.peek(2), self.peek(1));
+        let operands = [self.object(left), self.object(right)];
+        let function = runtime::are_simple_operands as *const () as usize;
+        let holds = self.call(function, &[I64; 2], Some(I64), &operands).ok_or(TooLarge)?;
+        self.guard(holds, 0)
+    }
+
     /// An operator of two numbers of which one is known to be a float, or an int. Leaves if the other one is of another type.
     /// Returns false for all others. `is_checked`: the operator cannot fail, as [`Lowering::guard_operands`] has found out.
     pub(in crate::jit) fn binary_op(&mut self, operator: u32, is_checked: bool) -> Lowered<bool> {
@@ -88,16 +198,17 @@ impl Lowering<'_> {
     }
 
     fn float_operator(&mut self, operator: u32, left: Id, right: Id, is_checked: bool) -> Lowered<bool> {
+        if operator == ffi::NB_POWER && self.classes() == (Class::Float, Class::Float) {
+            self.float_power(left, right)?;
+            return Ok(true);
+        }
         if !matches!(operator, ffi::NB_ADD | ffi::NB_SUBTRACT | ffi::NB_MULTIPLY | ffi::NB_TRUE_DIVIDE) {
             return Ok(false);
         }
-        for id in [left, right] {
-            if self.state.values[id].class == Class::Unknown {
-                self.guard_class_of(id, Class::Float)?;
-            }
-            if !matches!(self.state.values[id].class, Class::Float | Class::Int) {
-                return Ok(false);
-            }
+        let is_number = |class| matches!(class, Class::Float | Class::Int | Class::Unknown);
+        let (left_class, right_class) = self.classes();
+        if !(is_number(left_class) && is_number(right_class)) {
+            return Ok(false);
         }
         let (a, b) = (self.as_float(left)?, self.as_float(right)?);
         let result = match operator {
@@ -115,16 +226,66 @@ impl Lowering<'_> {
         Ok(true)
     }
 
+    /// A power of floats. Leaves to the interpreter where more is to be done than to call C's function: for bases that are not
+    /// positive, and results that are not ordinary numbers.
+    fn float_power(&mut self, left: Id, right: Id) -> Lowered {
+        let (base, exponent) = (self.float(left), self.float(right));
+        let zero = self.b.ins().f64const(0.0);
+        let is_positive = self.b.ins().fcmp(FloatCC::GreaterThan, base, zero);
+        self.guard(is_positive, 0)?;
+        let function = libc_pow as *const () as usize;
+        let result = self.call(function, &[F64; 2], Some(F64), &[base, exponent]).ok_or(TooLarge)?;
+        let (smallest, largest) = (self.b.ins().f64const(f64::MIN_POSITIVE), self.b.ins().f64const(f64::MAX));
+        for (condition, limit) in
+            [(FloatCC::GreaterThanOrEqual, smallest), (FloatCC::LessThanOrEqual, largest)]
+        {
+            let holds = self.b.ins().fcmp(condition, result, limit);
+            self.guard(holds, 0)?;
+        }
+        self.replace_operands(Number::Float(result));
+        Ok(())
+    }
+
     /// The number as a float. Leaves if it is an int that no float is equal to.
     fn as_float(&mut self, id: Id) -> Lowered<Value> {
-        if self.state.values[id].class == Class::Float {
-            return Ok(self.float(id));
+        match self.state.values[id].class {
+            Class::Float => return Ok(self.float(id)),
+            Class::Unknown => return self.any_as_float(id),
+            _ => {}
         }
         let (value, width) = self.int(id)?;
         if width > EXACT {
             self.guard_width(value, EXACT)?;
         }
         Ok(self.b.ins().fcvt_from_sint(F64, value))
+    }
+
+    /// The same of an object that may be a float or a compact int. Leaves if it is something else.
+    fn any_as_float(&mut self, id: Id) -> Lowered<Value> {
+        let (object, type_) = (self.object(id), self.type_of(id));
+        let of_float = (&raw mut ffi::PyFloat_Type).addr() as i64;
+        let of_int = (&raw mut ffi::PyLong_Type).addr() as i64;
+        let [is_float, is_other, go_on] = [(); 3].map(|()| self.b.create_block());
+        let result = self.b.append_block_param(go_on, F64);
+        let matches = self.b.ins().icmp_imm_s(IntCC::Equal, type_, of_float);
+        self.b.ins().brif(matches, is_float, &[], is_other, &[]);
+
+        self.b.switch_to_block(is_other);
+        let matches = self.b.ins().icmp_imm_s(IntCC::Equal, type_, of_int);
+        self.guard(matches, 0)?;
+        let at = offset_of!(ffi::_longobject, long_value) + offset_of!(ffi::_PyLongValue, lv_tag);
+        let tag = self.load(I64, object, at);
+        let is_compact = self.b.ins().icmp_imm_s(IntCC::UnsignedLessThan, tag, 2 << ffi::NON_SIZE_BITS);
+        self.guard(is_compact, 0)?;
+        let value = self.compact_value(object, tag);
+        let value = self.b.ins().fcvt_from_sint(F64, value);
+        self.b.ins().jump(go_on, &[BlockArg::Value(value)]);
+
+        self.b.switch_to_block(is_float);
+        let value = self.load(F64, object, offset_of!(ffi::PyFloatObject, ob_fval));
+        self.b.ins().jump(go_on, &[BlockArg::Value(value)]);
+        self.b.switch_to_block(go_on);
+        Ok(result)
     }
 
     fn int_operator(&mut self, operator: u32, left: Id, right: Id) -> Lowered<bool> {
@@ -211,6 +372,50 @@ impl Lowering<'_> {
         self.drop_top();
         self.push_number(result);
         Ok(true)
+    }
+}
+
+unsafe extern "C" {
+    /// C's function, which the host uses, too: others may round differently.
+    #[link_name = "pow"]
+    fn libc_pow(base: f64, exponent: f64) -> f64;
+}
+
+/// The type that an operand of this kind has. `None`: its operators may run Python code.
+fn class_of_kind(kind: OperandKind) -> Option<Class> {
+    match kind {
+        OperandKind::Other => None,
+        OperandKind::CompactInt | OperandKind::LargeInt => Some(Class::Int),
+        OperandKind::Float => Some(Class::Float),
+        OperandKind::Str => Some(Class::Str),
+    }
+}
+
+/// Whether tier 1 has specialized forms for the operator, for ints, floats or strings.
+fn is_specialized(operator: u32) -> bool {
+    matches!(
+        operator,
+        ffi::NB_ADD
+            | ffi::NB_SUBTRACT
+            | ffi::NB_MULTIPLY
+            | ffi::NB_TRUE_DIVIDE
+            | ffi::NB_AND
+            | ffi::NB_OR
+            | ffi::NB_XOR
+    )
+}
+
+/// Whether operators of two such operands run no Python code.
+fn is_simple(class: Class) -> bool {
+    matches!(class, Class::Int | Class::Float | Class::Str | Class::Bool)
+}
+
+/// The type of the result of an operator on simple operands, if it always has that type.
+fn class_of_result(operator: u32, left: Class, right: Class) -> Class {
+    match (left, right) {
+        (Class::Int, Class::Int) if !matches!(operator, ffi::NB_TRUE_DIVIDE | ffi::NB_POWER) => Class::Int,
+        (Class::Float | Class::Int, Class::Float | Class::Int) if operator != ffi::NB_POWER => Class::Float,
+        _ => Class::Unknown,
     }
 }
 

@@ -50,9 +50,9 @@ impl Lowering<'_> {
         operands.reverse();
         self.push_object_at(uop.operand0);
         let function = self.pop();
-        let arguments: Vec<Id> = order.iter().map(|&index| operands[index]).collect();
-        for &id in &arguments {
-            self.state.values[id].holders += 1;
+        let arguments: Vec<Slot> = order.iter().map(|&index| Slot::new(operands[index])).collect();
+        for slot in &arguments {
+            self.state.values[slot.id].holders += 1;
         }
         self.state.top().return_offset = Some(1 + units as u16);
         // SAFETY: the code is a static, with an instruction for each ending.
@@ -135,14 +135,11 @@ impl Lowering<'_> {
             self.guard_equal(object, 0, FAILED)?;
         }
         self.guard_version_of(callable, uop.operand0 as u32, self.word_of(FAILED))?;
-        let mut moved: Vec<Id> = (0..count).map(|_| self.pop()).collect();
+        let mut moved: Vec<Slot> = (0..count).map(|_| self.pop_argument()).collect();
         self.drop_top();
-        moved.push(self.pop());
+        moved.push(self.pop_argument());
         self.push_object_at(uop.operand1);
-        for id in moved.into_iter().rev() {
-            self.state.values[id].holders -= 1;
-            self.state.push(id);
-        }
+        self.state.top().stack.extend(moved.into_iter().rev());
         Ok(())
     }
 }

@@ -213,7 +213,7 @@ impl Recording {
                 return false;
             }
             let Some(mut next) = Running::at(frame, instr) else { return false };
-            next.note_callable(sp);
+            next.note_inputs(sp);
             #[cfg(feature = "jit")]
             if explain::is_on() {
                 self.explained.met = noted::meets(&next, sp);

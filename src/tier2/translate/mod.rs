@@ -479,6 +479,9 @@ impl Translator {
                     micro_op::binary_op | micro_op::store_subscr if then.frame != this.frame => {
                         self.enter_method(number, row, this, then)?;
                     }
+                    micro_op::binary_op | micro_op::compare_op => {
+                        self.push(number, oparg, this.operands.to_operand(), target);
+                    }
                     micro_op::save_return_offset => self.push(number, 1 + row.cache_units(), 0, target),
                     micro_op::binary_op_inplace_add_unicode => {
                         // It does the work of the STORE_FAST that follows.

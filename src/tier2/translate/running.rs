@@ -8,6 +8,7 @@ use crate::host::{Code, CodeUnit, Frame, FunctionVersion, StackRef, TypeVersion}
 use crate::instrument::opcodes::is_instrumented;
 use crate::tier2::executor::OwnedExecutor;
 use crate::tier2::install;
+use crate::tier2::uop::OperandKinds;
 
 /// The most code units of an inline cache.
 const MAX_CACHE: usize = 9;
@@ -33,6 +34,8 @@ pub(crate) struct Running {
     pub(super) cache: [u16; MAX_CACHE],
     /// The version of the type of what a CALL calls.
     pub(super) callable: Option<TypeVersion>,
+    /// What the operands of a BINARY_OP or COMPARE_OP are.
+    pub(super) operands: OperandKinds,
 }
 
 impl Running {
@@ -62,6 +65,7 @@ impl Running {
                 executor,
                 cache: [0; MAX_CACHE],
                 callable: None,
+                operands: OperandKinds::default(),
             };
             running.becomes(row, start, oparg);
             Some(running)
@@ -80,16 +84,22 @@ impl Running {
         }
     }
 
-    /// Notes what a CALL is about to call.
+    /// Notes what a CALL is about to call, and what operators are about to work on.
     ///
     /// # Safety
     /// The instruction is about to run, and `sp` is the stack pointer of its frame.
-    pub(crate) unsafe fn note_callable(&mut self, sp: *mut StackRef) {
-        if self.row.opcode == opcode::CALL || self.row.family == Some(opcode::CALL) {
-            // SAFETY: the callable is below a slot for `self` and the arguments (caller).
-            unsafe {
-                let callable = *sp.sub(self.oparg + 2);
-                self.callable = TypeVersion::new((*callable.type_()).tp_version_tag);
+    pub(crate) unsafe fn note_inputs(&mut self, sp: *mut StackRef) {
+        // SAFETY: the inputs are on the stack (caller): two operands; a callable below a slot for `self` and the arguments.
+        unsafe {
+            match self.row.family.unwrap_or(self.row.opcode) {
+                opcode::CALL => {
+                    let callable = *sp.sub(self.oparg + 2);
+                    self.callable = TypeVersion::new((*callable.type_()).tp_version_tag);
+                }
+                opcode::BINARY_OP | opcode::COMPARE_OP => {
+                    self.operands = OperandKinds::of((*sp.sub(2)).object(), (*sp.sub(1)).object());
+                }
+                _ => {}
             }
         }
     }
