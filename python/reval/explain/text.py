@@ -96,7 +96,8 @@ def reasons(line):
     """The most important notes, or what the line is in."""
     outside = line.samples.copy()
     del outside[model.IN_MACHINE_CODE]
-    return [note.text for note in line.notes[:3]] or [f"in {model.kinds_of(outside)}"]
+    [(kind, _)] = outside.most_common(1)
+    return [note.text for note in line.notes[:3]] or [words.KINDS[kind][0]]
 
 
 def shown_name(name):

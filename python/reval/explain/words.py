@@ -1,7 +1,9 @@
 """What is found, in words."""
 
 import ast
+import builtins
 import dis
+import types
 
 #: The kinds of time: in the report, in one word for a line.
 KINDS = {
@@ -122,27 +124,41 @@ OPERATIONS = {
 }
 
 
+#: How specialized calls of Python functions begin.
+OF_PYTHON = "CALL_PY", "CALL_BOUND_METHOD", "CALL_KW_PY", "CALL_KW_BOUND_METHOD", "CALL_ALLOC_AND_ENTER_INIT"
+#: Calls of anything.
+OF_ANYTHING = "CALL", "CALL_KW", "CALL_FUNCTION_EX"
+
+
+def is_c_builtin(name):
+    return name is not None and not isinstance(getattr(builtins, name, is_c_builtin), types.FunctionType)
+
+
 class Instructions:
     """The instructions of a code object, and its source."""
 
     def __init__(self, code, source):
         self.source = source
         self.positions = list(code.co_positions())
-        self.names = {}
-        for instruction in dis.get_instructions(code):
-            start = getattr(instruction, "start_offset", instruction.offset)
-            for offset in range(start, instruction.offset + 2, 2):
-                self.names[offset // 2] = instruction.opname, instruction.offset // 2
+        #: By the offset of each unit, also of EXTENDED_ARG: the specialized name, the generic one, the offset.
+        self.found = {}
+        for instruction in dis.get_instructions(code, adaptive=True):
+            for offset in range(instruction.start_offset, instruction.offset + 2, 2):
+                self.found[offset // 2] = instruction.opname, instruction.baseopname, instruction.offset // 2
 
     def describe(self, offset):
         """What C code does for the instruction at this offset, in units. None if that is not known."""
-        name, offset = self.names.get(offset, (None, None))
-        if name is None:
+        if offset not in self.found:
             return None
-        if name.startswith("CALL"):
-            called = self.called(offset)
-            return f"calls `{called}`, a C function" if called else "calls a C function"
-        return OPERATIONS.get(name)
+        name, generic, offset = self.found[offset]
+        if generic not in OF_ANYTHING:
+            return OPERATIONS.get(generic)
+        if name.startswith(OF_PYTHON):
+            return None
+        called = self.called(offset)
+        is_known = name not in OF_ANYTHING or is_c_builtin(called)
+        callee = f"`{called}`" if called else "something"
+        return f"calls {callee}, {'a C function' if is_known else 'in C code'}"
 
     def called(self, offset):
         """The expression that is called there."""
