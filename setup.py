@@ -84,9 +84,9 @@ HOSTS = dict(map(host_of, FOLDERS)) if FOLDERS else dict([this_host()])
 
 setup(
     version=tomllib.loads((ROOT / "Cargo.toml").read_text())["package"]["version"],
-    packages=["reval", "reval.explain"],
+    packages=["reval", "reval.explain", "reval.explain.hook"],
     package_dir={"": "python"},
-    package_data={"reval": ["py.typed", "*.pyi"], "reval.explain": ["hook/sitecustomize.py"]},
+    package_data={"reval": ["py.typed", "*.pyi"]},
     cmdclass={"build_py": BuildWithPth, "build_ext": BuildWithPlainNames},
     rust_extensions=[core(kind, settings) for kind, settings in HOSTS.items()],
     zip_safe=False,

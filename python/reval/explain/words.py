@@ -78,10 +78,16 @@ def of_instruction(detail):
     return f"{name} {'over' if name.startswith(('FOR_ITER', 'GET_ITER')) else 'of'} {met}"
 
 
+#: The micro-op with which the interpreter begins a trace, if machine code leaves at once.
+ENTRY = "make_warm"
+
+
 def of_exit(reasons, detail, count):
     """Why a trace was left so many times."""
     if reasons == ("ended",):
         return f"machine code stops here, {times(count)}: the end of an object of `{detail}` may run other code"
+    if reasons == ("interpreted",) and detail == ENTRY:
+        return f"machine code cannot be entered here, {times(count)}: a variable holds a large int, or a number that is shared"
     if reasons == ("interpreted",):
         return f"machine code stops here, {times(count)}: a large int, or an unusual type (at the micro-op {detail})"
     # "the trace ends here" is only the reason if there is no other.
