@@ -3,7 +3,7 @@
 import os
 from html import escape
 
-from reval.explain import model, report, text, words
+from reval.explain import model, text, words
 
 STYLE = """
 :root { color-scheme: light dark; --back: #fff; --fore: #1c1e21; --faint: #6b7280; --line: #e5e7eb; --head: #f6f7f9;
@@ -66,7 +66,7 @@ def stack(samples, total, name):
 def summary(run, selection):
     yield f"<h1>Where the time of {program_of(selection)} goes</h1>\n"
     yield f'<p class="faint">{run.cpu:.2f} s of processor time, {run.total} samples'
-    if run.total < report.FEWEST_SAMPLES:
+    if run.total < model.FEWEST_SAMPLES:
         yield ": few, the shares are rough"
     yield "</p>\n"
     if run.total:

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 
 from reval.explain import words
 
+#: What fewer samples say depends on chance.
+FEWEST_SAMPLES = 100
 #: A trace that was left less often, or less often in a second, is no reason for being slow.
 FEWEST_EXITS = 100
 FEWEST_EXITS_IN_A_SECOND = 5000

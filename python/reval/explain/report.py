@@ -9,8 +9,6 @@ from reval.explain import html, model, text, words
 #: The least share of the time of a function that is shown.
 LEAST_SHARE = 0.01
 WORST = 3
-#: What fewer samples say depends on chance.
-FEWEST_SAMPLES = 100
 
 
 def show(settings, found, cpu, wall):

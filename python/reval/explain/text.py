@@ -1,10 +1,10 @@
 """The report in a terminal."""
 
+import importlib
 import os
-import sys
 import textwrap
 
-from reval.explain import model, report, words
+from reval.explain import model, words
 
 #: Lines around those that matter.
 CONTEXT = 2
@@ -23,8 +23,8 @@ class Colors:
 
     def __init__(self, stream):
         try:
-            import _colorize
-
+            # Python's own programs use it. Type checkers do not know it.
+            _colorize = importlib.import_module("_colorize")
             on = _colorize.can_colorize(file=stream)
             self.codes = _colorize.get_colors(colorize=on)
         except (ImportError, AttributeError, TypeError):
@@ -70,7 +70,7 @@ def summary(run, selection, colors):
     if not run.total:
         yield "The program has ended before the first sample."
         return
-    if run.total < report.FEWEST_SAMPLES:
+    if run.total < model.FEWEST_SAMPLES:
         yield "(few samples: the shares are rough, let the program run longer)"
     yield ""
     for kind in run.kinds:

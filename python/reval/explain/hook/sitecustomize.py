@@ -37,4 +37,4 @@ if "REVAL_EXPLAIN" in os.environ:
     _begin(_settings, _folder)
     del sys.modules[__name__]
     # If there is none, this raises what Python expects then.
-    import sitecustomize  # noqa: E402, F401
+    __import__("sitecustomize")
