@@ -216,8 +216,9 @@ test-traces: python ## programs with and without tier 2: with EXPERIMENTAL_JIT=i
 
 test-compiler: python ## the compiler: with COMPILER=cranelift EXPERIMENTAL_JIT=interpreter
 	$(hosted) cargo clippy --all-targets $(cargo_options) -- -D warnings
-	$(hosted) cargo test $(cargo_options) -- jit code_memory
+	$(hosted) cargo test $(cargo_options) -- jit code_memory explain
 	tests/traces
+	tests/explain
 	tests/run-quick --tier2
 
 test-micro-ops: python ## that every micro-op runs: with HOST=debug EXPERIMENTAL_JIT=interpreter

@@ -84,7 +84,7 @@ HOSTS = dict(map(host_of, FOLDERS)) if FOLDERS else dict([this_host()])
 
 setup(
     version=tomllib.loads((ROOT / "Cargo.toml").read_text())["package"]["version"],
-    packages=["reval"],
+    packages=["reval", "reval.explain", "reval.explain.hook"],
     package_dir={"": "python"},
     package_data={"reval": ["py.typed", "*.pyi"]},
     cmdclass={"build_py": BuildWithPth, "build_ext": BuildWithPlainNames},

@@ -9,6 +9,8 @@
 /* The C evaluator, with which this is linked as well, does not have them. */
 #pragma weak reval_build
 #pragma weak reval_compiler_pauses
+#pragma weak reval_explain_start
+#pragma weak reval_explain_stop
 #pragma weak reval_trace_attempts
 
 #ifdef _Py_TIER2

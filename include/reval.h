@@ -97,6 +97,19 @@ typedef struct {
     bool debug;
 } RevalBuild;
 
+/* How long threads have waited for the compiler of traces, since the process began. It takes what it needs of the
+   program's objects while the program waits; machine code is made in another thread after that. */
+typedef struct {
+    /* How many pauses there were: one for each trace that was compiled, or could not be. */
+    uint64_t count;
+    /* How many of them took longer than 300 microseconds. */
+    uint64_t long_count;
+    /* The longest one in nanoseconds. */
+    uint64_t longest;
+    /* All of them in nanoseconds. */
+    uint64_t total;
+} RevalCompilerPauses;
+
 /* How many attempts at making a trace had one outcome, in all threads since the process began. */
 typedef struct {
     /* What became of them, in words. */
@@ -108,11 +121,30 @@ typedef struct {
 /* Returns how the library was built: a constant. Any thread may call this at any time. */
 const RevalBuild *reval_build(void);
 
+/* Stores how long threads have waited for the compiler of traces: all zero without it. Any thread may call this at
+   any time.
+
+   Requires: `pauses` is writable. */
+void reval_compiler_pauses(RevalCompilerPauses *pauses);
+
 /* Returns what became of the attempts to make traces: an array that the library owns, one element for each outcome.
    Stores its length in `length`: 0 without tier 2. Any thread may call this at any time.
 
    Requires: `length` is writable. */
 const RevalTraceAttempts *reval_trace_attempts(size_t *length);
+
+/* Begins to explain the run of the calling thread's interpreter: a timer of processor time takes samples, until
+   `reval_explain_stop`. Returns 0, or -1 with an exception: RuntimeError if the library has no compiler or explains
+   a run already, OSError if the system has no such timer. `python -m reval explain` calls this.
+
+   Requires: the thread is attached. */
+int reval_explain_start(void);
+
+/* Ends that. Returns a new dictionary, which `src/explain/report.rs` describes, or NULL with an exception:
+   RuntimeError if no run of this interpreter is explained.
+
+   Requires: the thread is attached. */
+PyObject *reval_explain_stop(void);
 
 #ifdef __cplusplus
 }

@@ -40,6 +40,8 @@ mod attach;
 mod breaker;
 mod calls;
 mod engine;
+#[cfg(feature = "jit")]
+mod explain;
 mod exports;
 mod instrument;
 mod interp;

@@ -20,6 +20,10 @@ Child processes run on reval, too. The same without this program: REVAL=1 python
 With REVAL=jit, hot code becomes machine code.
 Says on stderr why reval cannot run, and does not start Python then.
 
+  python -m reval explain script.py
+
+runs a program with REVAL=jit, and says afterwards where its time went: `python -m reval explain --help`.
+
   python -m reval --help       this text
   python -m reval --version    of reval, and the Python that it is for
   python -m reval --status     what this Python can do
@@ -27,7 +31,11 @@ Says on stderr why reval cannot run, and does not start Python then.
 
 
 def main(arguments):
-    if arguments in (["--help"], ["-h"]):
+    if arguments[:1] == ["explain"]:
+        from reval import explain
+
+        explain.main(arguments[1:])
+    elif arguments in (["--help"], ["-h"]):
         print(HELP, end="")
     elif arguments == ["--version"]:
         status = reval.status()

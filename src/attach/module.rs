@@ -44,7 +44,7 @@ const fn slot(slot: u32, value: *mut c_void) -> ffi::PyModuleDef_Slot {
     ffi::PyModuleDef_Slot { slot: slot as c_int, value }
 }
 
-static mut METHODS: [ffi::PyMethodDef; 5] = [
+static mut METHODS: [ffi::PyMethodDef; 7] = [
     method(
         c"enable".as_ptr(),
         ffi::METH_NOARGS,
@@ -69,6 +69,20 @@ static mut METHODS: [ffi::PyMethodDef; 5] = [
             .as_ptr(),
     ),
     method(c"status".as_ptr(), ffi::METH_NOARGS, status, c"status()\n--\n\nReturns what is on, as a dictionary.".as_ptr()),
+    method(
+        c"explain_start".as_ptr(),
+        ffi::METH_NOARGS,
+        explain_start,
+        c"explain_start()\n--\n\nBegins to explain what this interpreter runs: takes samples.\n\n\
+          Raises RuntimeError with the reason if that cannot be."
+            .as_ptr(),
+    ),
+    method(
+        c"explain_stop".as_ptr(),
+        ffi::METH_NOARGS,
+        explain_stop,
+        c"explain_stop()\n--\n\nEnds that. Returns what is known of the run, as a dictionary.".as_ptr(),
+    ),
     ffi::PyMethodDef { ml_name: ptr::null(), ml_meth: None, ml_flags: 0, ml_doc: ptr::null() },
 ];
 
@@ -212,4 +226,25 @@ unsafe fn describe(tstate: ThreadState) -> PyResult {
         set(c"tier2", text(&tier2)?)?;
         Ok(dict)
     }
+}
+
+/// `explain_start()`.
+///
+/// # Safety
+/// As for [`enable`].
+unsafe extern "C" fn explain_start(_module: *mut PyObject, _: *mut PyObject) -> *mut PyObject {
+    // SAFETY: the thread is attached (caller).
+    match unsafe { tier2::explain_start() } {
+        Ok(()) => none(),
+        Err(Raised) => ptr::null_mut(),
+    }
+}
+
+/// `explain_stop()`.
+///
+/// # Safety
+/// As for [`enable`].
+unsafe extern "C" fn explain_stop(_module: *mut PyObject, _: *mut PyObject) -> *mut PyObject {
+    // SAFETY: the thread is attached (caller).
+    into_host(unsafe { tier2::explain_stop() })
 }

@@ -1,12 +1,18 @@
 //! Tier 2 in an unmodified host: switching it on and off, and why it cannot be on.
 
+#[cfg(feature = "jit")]
+use crate::explain;
 use crate::host::{PyResult, ThreadState, ffi};
 #[cfg(py_tier2)]
 use crate::host::{check, owned, tier2};
+#[cfg(not(feature = "jit"))]
+use crate::raise;
 #[cfg(py_tier2)]
 use crate::seams;
 #[cfg(py_tier2)]
 use crate::tier2::deletion;
+#[cfg(feature = "jit")]
+use crate::tier2::{compiled, interpreter};
 
 /// Why the calling thread's interpreter cannot have tier 2, if it cannot.
 ///
@@ -94,4 +100,30 @@ pub(super) unsafe fn switch_off(interp: *mut ffi::PyInterpreterState) {
         // SAFETY: the thread is attached (caller).
         unsafe { seams::optimizer::invalidate_all(interp) };
     }
+}
+
+/// Begins to explain what the interpreter runs. Fails with an exception.
+///
+/// # Safety
+/// The thread is attached.
+pub(super) unsafe fn explain_start() -> PyResult<()> {
+    // SAFETY: the contract is the same.
+    #[cfg(feature = "jit")]
+    return unsafe { explain::start(interpreter::library_code(), compiled::entry_code()) };
+    #[cfg(not(feature = "jit"))]
+    // SAFETY: the thread is attached (caller).
+    Err(unsafe { raise!(PyExc_RuntimeError, c"the core was built without a compiler") })
+}
+
+/// Ends that. Returns a new dictionary. Fails with an exception.
+///
+/// # Safety
+/// The thread is attached.
+pub(super) unsafe fn explain_stop() -> PyResult {
+    // SAFETY: the contract is the same.
+    #[cfg(feature = "jit")]
+    return unsafe { explain::stop() };
+    #[cfg(not(feature = "jit"))]
+    // SAFETY: the thread is attached (caller).
+    Err(unsafe { raise!(PyExc_RuntimeError, c"the core was built without a compiler") })
 }

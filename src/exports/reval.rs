@@ -1,10 +1,18 @@
 //! The library's own symbols: how it was built, and what tier 2 has done.
 
-use core::ffi::c_char;
+use core::ffi::{c_char, c_int};
 #[cfg(feature = "jit")]
 use core::sync::atomic::Ordering;
 
+#[cfg(feature = "jit")]
+use crate::explain;
+use crate::host::PyObject;
 use crate::host::check::BUILT_VERSION;
+use crate::host::owned::{into_host, into_status};
+#[cfg(feature = "jit")]
+use crate::tier2::{compiled, interpreter};
+#[cfg(not(feature = "jit"))]
+use crate::{host::Raised, raise};
 
 /// How the library was built.
 #[repr(C)]
@@ -113,4 +121,50 @@ pub unsafe extern "C" fn reval_trace_attempts(length: *mut usize) -> *const Reva
     // SAFETY: the length is writable (caller).
     unsafe { *length = attempts.len() };
     attempts.as_ptr().cast()
+}
+
+/// Begins to explain the run of the calling thread's interpreter: a timer of processor time takes samples, until
+/// `reval_explain_stop`. Returns 0, or -1 with an exception: RuntimeError if the library has no compiler or explains a run
+/// already, OSError if the system has no such timer. `python -m reval explain` calls this.
+///
+/// # Safety
+/// The thread is attached.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn reval_explain_start() -> c_int {
+    // SAFETY: the contract is the same.
+    #[cfg(feature = "jit")]
+    return into_status(unsafe { explain::start(interpreter::library_code(), compiled::entry_code()) });
+    #[cfg(not(feature = "jit"))]
+    // SAFETY: the thread is attached (caller).
+    into_status(Err(unsafe { has_no_compiler() }))
+}
+
+/// Ends that. Returns a new dictionary, which `src/explain/report.rs` describes, or NULL with an exception: RuntimeError if no
+/// run of this interpreter is explained.
+///
+/// # Safety
+/// The thread is attached.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn reval_explain_stop() -> *mut PyObject {
+    // SAFETY: the contract is the same.
+    #[cfg(feature = "jit")]
+    return into_host(unsafe { explain::stop() });
+    #[cfg(not(feature = "jit"))]
+    // SAFETY: the thread is attached (caller).
+    into_host(Err(unsafe { has_no_compiler() }))
+}
+
+/// Sets RuntimeError.
+///
+/// # Safety
+/// The thread is attached.
+#[cfg(not(feature = "jit"))]
+unsafe fn has_no_compiler() -> Raised {
+    // SAFETY: the thread is attached (caller).
+    unsafe {
+        raise!(
+            PyExc_RuntimeError,
+            c"the library has no compiler: make COMPILER=cranelift EXPERIMENTAL_JIT=interpreter"
+        )
+    }
 }

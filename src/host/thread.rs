@@ -1,6 +1,6 @@
 //! Thread states. Source: `cpython/pystate.h`, `pycore_tstate.h`.
 
-#[cfg(feature = "attach")]
+#[cfg(any(feature = "attach", feature = "jit"))]
 use core::ffi::c_int;
 #[cfg(py_gil_disabled)]
 use core::sync::atomic::{AtomicU64, Ordering};
@@ -24,12 +24,12 @@ static_assertions::const_assert!(
 );
 
 /// The type of an evaluator, as PEP 523 defines it.
-#[cfg(feature = "attach")]
+#[cfg(any(feature = "attach", feature = "jit"))]
 pub(crate) type Evaluator =
     unsafe extern "C" fn(*mut ffi::PyThreadState, *mut ffi::_PyInterpreterFrame, c_int) -> *mut PyObject;
 
-/// This library's evaluator. The host's has the same name, but is another one.
-#[cfg(feature = "attach")]
+/// This library's evaluator. In the attached form, the host's has the same name, but is another one.
+#[cfg(any(feature = "attach", feature = "jit"))]
 pub(crate) const EVALUATOR: Evaluator = ffi::_PyEval_EvalFrameDefault;
 
 /// What is installed as the evaluator of an interpreter as long as no other one than this library's is: its address, or 0

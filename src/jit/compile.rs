@@ -10,6 +10,7 @@ use super::lower::{Lowered, Lowering, TooLarge, signature_of_code};
 use super::ops::types_are_live;
 use super::worker;
 use crate::bytecode::micro_op;
+use crate::explain::PlaceId;
 use crate::tier2::Uop;
 use crate::tier2::compiled::{self, Link, Product, Progress};
 use crate::tier2::executor::{Executor, OwnedExecutor, SideExit};
@@ -49,6 +50,8 @@ pub(super) struct Data {
 struct Contents {
     exits: Exits,
     branches: Vec<OwnedExecutor>,
+    /// The places that the source locations stand for, if a run is explained.
+    places: Vec<Option<PlaceId>>,
 }
 
 /// Begins to make the machine code for the trace of an executor that begins with a frame in memory. `None` if it cannot be
@@ -106,7 +109,7 @@ pub(super) unsafe fn begin_bridge(executor: Executor, exit: &Exit) -> Result<Pro
 /// Has machine code made.
 fn emit(function: Function, contents: Contents, shape: Shape) -> Product {
     let (maker, code) = promise::promise();
-    worker::submit(Job { function, maker });
+    worker::submit(Job { function, maker, places: contents.places });
     let data = Box::new(Data { _exits: contents.exits, shape });
     Product { code, data, branches: contents.branches }
 }
@@ -178,13 +181,15 @@ unsafe fn lower_once(
             lower_trace(&mut lowering, start, false)?;
         }
     }
+    // SAFETY: the thread is attached, and the executors are live and valid.
+    let places = unsafe { lowering.places() };
     let exits = core::mem::take(&mut lowering.exits);
     // SAFETY: the executors are live.
     let branches = lowering.branches.iter().map(|branch| unsafe { branch.new_ref() }).collect();
     lowering.finish();
     let target = target().ok_or(TooLarge)?;
     lowering.b.finalize(target.frontend_config());
-    Ok((end, function, Contents { exits, branches }))
+    Ok((end, function, Contents { exits, branches, places }))
 }
 
 /// Lowers all micro-ops.
@@ -202,6 +207,7 @@ unsafe fn lower_trace(lowering: &mut Lowering, start: Start, looks: bool) -> Low
     // The first micro-op only begins the trace.
     for at in 1..lowering.trace.len() {
         lowering.at = at;
+        lowering.note_source();
         let uop = lowering.trace[at];
         match uop.number() {
             micro_op::jump_to_top => {

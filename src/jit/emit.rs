@@ -12,29 +12,39 @@ use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext};
 use once_cell::race::OnceBox;
 
 use super::lower::{signature_of, signature_of_code};
+use super::sources::lines_of;
+use crate::explain::{Lines, PlaceId};
 use crate::tier2::promise::Maker;
 
 /// A function that is to become machine code.
 pub(super) struct Job {
     pub(super) function: Function,
     pub(super) maker: Maker,
+    /// The places that its source locations stand for, if a run is explained.
+    pub(super) places: Vec<Option<PlaceId>>,
 }
 
 impl Job {
     /// Makes the machine code, unless nothing needs it any more.
     pub(super) fn run(self, context: &mut Context) {
         if self.maker.is_wanted() {
-            self.maker.keep(code_of(self.function, context));
+            self.maker.keep(code_of(self.function, &self.places, context));
         }
     }
 }
 
-/// The machine code of a function, in the context's memory.
-fn code_of(function: Function, context: &mut Context) -> Option<&[u8]> {
+/// The machine code of a function, in the context's memory, and the places that its parts stand for.
+fn code_of<'a>(
+    function: Function,
+    places: &[Option<PlaceId>],
+    context: &'a mut Context,
+) -> Option<(&'a [u8], Lines)> {
     context.clear();
     context.func = function;
     let compiled = context.compile(&**target()?, &mut ControlPlane::default()).ok()?;
-    Some(compiled.code_buffer())
+    let ranges = compiled.buffer.get_srclocs_sorted().iter();
+    let lines = lines_of(ranges.map(|range| (range.start, range.end, range.loc)), places);
+    Some((compiled.code_buffer(), lines))
 }
 
 /// A function of three parameters for the library: it calls the machine code at the third one with the other two, and
@@ -54,7 +64,9 @@ pub(super) fn compile_entry() -> Option<Vec<u8>> {
     b.ins().return_(&results);
     b.seal_all_blocks();
     b.finalize(target()?.frontend_config());
-    Some(code_of(function, &mut Context::new())?.to_vec())
+    let mut context = Context::new();
+    let (code, _) = code_of(function, &[], &mut context)?;
+    Some(code.to_vec())
 }
 
 /// The machine that the code is for: this one.

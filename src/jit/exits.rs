@@ -15,12 +15,14 @@ use super::quiet;
 use super::state::{is_counted, is_trampoline};
 use super::values::Class;
 use crate::bytecode::{micro_op, thresholds};
+use crate::explain;
 use crate::host::object::is_exact;
 use crate::host::{Code, CodeUnit, Frame, PyObject, StackRef, ThreadState, ffi, numbers, refcount};
 use crate::ops::trampolines;
 use crate::tier2::Uop;
 use crate::tier2::compiled::{self, Link, MAX_SPILLED, Machine, Next, Pending, Product, Progress, Wanted};
 use crate::tier2::executor::{Executor, SideExit};
+use crate::tier2::explained;
 
 /// The index of a register in [`Machine::spilled`].
 pub(super) type Spill = u16;
@@ -368,6 +370,9 @@ pub(super) unsafe extern "C" fn end_object(
         if quiet::ends_quietly(object) {
             refcount::release(object);
             return 0;
+        }
+        if explain::is_on() {
+            explained::note_end(tstate, exit.executor, (exit.word & !3) as *const Uop, object);
         }
         complete(machine, tstate, exit);
         refcount::release(object);

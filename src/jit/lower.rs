@@ -128,6 +128,8 @@ pub(super) struct Lowering<'a> {
     pub(super) leaving: Vec<Leaving>,
     /// The descriptions that the code refers to.
     pub(super) exits: Exits,
+    /// The micro-ops that have become code, if a run is explained: executor and index.
+    pub(super) sources: Vec<(Executor, usize)>,
     /// The beginning of a loop.
     pub(super) start: Block,
     /// Continues from its parameter, the address of an exit: in other code, or by [`exits::leave`].
@@ -178,6 +180,7 @@ impl<'a> Lowering<'a> {
             outs: Vec::new(),
             leaving: Vec::new(),
             exits: Exits::default(),
+            sources: Vec::new(),
             start,
             tail,
         }
@@ -185,6 +188,7 @@ impl<'a> Lowering<'a> {
 
     /// Ends the code.
     pub(super) fn finish(&mut self) {
+        self.note_no_source();
         self.finish_leaving();
         self.b.set_cold_block(self.tail);
         self.b.switch_to_block(self.tail);

@@ -13,6 +13,7 @@
 //! - [`boxes`]: objects for numbers that are in registers.
 //! - [`ops`]: what each micro-op becomes.
 //! - [`quiet`], [`runtime`]: what machine code calls, beside `exits`.
+//! - [`sources`]: which lines machine code stands for, while a run is explained.
 //! - [`pauses`]: how long the program waits for all that.
 
 mod boxes;
@@ -29,13 +30,17 @@ mod ops;
 mod pauses;
 mod quiet;
 mod runtime;
+mod sources;
 mod state;
 mod values;
 mod worker;
 
+use crate::explain;
 use crate::host::ThreadState;
 use crate::tier2::compiled::{self, Wanted};
 use exits::Exit;
+// Without the drop-in's header, nothing reads them.
+#[cfg(not(feature = "attach"))]
 pub(crate) use pauses::{PAUSES, Pauses};
 
 /// Compiles what the thread wants to be compiled, if anything.
@@ -46,7 +51,7 @@ pub(crate) use pauses::{PAUSES, Pauses};
 pub(crate) unsafe fn compile_wanted() {
     if let Some(wanted) = compiled::take_wanted() {
         // SAFETY: the contract is the same.
-        pauses::count(|| unsafe { compile(wanted) });
+        pauses::count(|| explain::while_making(|| unsafe { compile(wanted) }));
     }
 }
 

@@ -87,6 +87,11 @@ impl Block {
         self.start
     }
 
+    /// The length of the code in bytes.
+    pub(crate) fn length(self) -> usize {
+        self.length
+    }
+
     /// Makes room for other code.
     ///
     /// # Safety

@@ -7,14 +7,16 @@
 use core::any::Any;
 use core::cell::Cell;
 use core::mem::{MaybeUninit, offset_of, transmute};
+use core::ops::Range;
 use core::ptr::NonNull;
-use core::sync::atomic::{AtomicPtr, Ordering};
+use core::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
 
 use super::Uop;
 use super::code_memory::Block;
 use super::executor::{Executor, OwnedExecutor};
 use super::promise::{Made, Promise};
 use crate::bytecode::thresholds;
+use crate::explain;
 use crate::host::{Frame, StackRef, ThreadState, refcount};
 
 /// In the place of the count: it is not counted any more.
@@ -234,6 +236,9 @@ impl MachineCode {
 /// The function that enters machine code, which has a calling convention of its own. Null until there is machine code.
 static ENTRY: AtomicPtr<u8> = AtomicPtr::new(core::ptr::null_mut());
 
+/// How long it is.
+static ENTRY_LENGTH: AtomicUsize = AtomicUsize::new(0);
+
 /// Whether machine code can run here: makes sure that it can be entered, by a function with this code.
 ///
 /// # Safety
@@ -243,8 +248,17 @@ pub(crate) unsafe fn can_run(entry: impl FnOnce() -> Option<Vec<u8>>) -> bool {
         // SAFETY: the contract is the same.
         let Some(block) = entry().and_then(|code| unsafe { Block::publish(&code) }) else { return false };
         ENTRY.store(block.start().as_ptr(), Ordering::Release);
+        ENTRY_LENGTH.store(block.length(), Ordering::Release);
+        // SAFETY: the thread is attached (caller).
+        unsafe { explain::set_entry(entry_code()) };
     }
     true
+}
+
+/// Where the function is that enters machine code. Empty until there is machine code.
+pub(crate) fn entry_code() -> Range<usize> {
+    let start = ENTRY.load(Ordering::Acquire).addr();
+    start..start + ENTRY_LENGTH.load(Ordering::Acquire)
 }
 
 /// The machine code of an executor.
@@ -439,9 +453,11 @@ impl Products {
         let Pending { code, data } = pending;
         match code.ask() {
             Err(code) => Err(Progress::Pending(Pending { code, data })),
-            Ok(Made::Code(code)) => {
+            Ok(Made::Code(code, lines)) => {
                 // SAFETY: the contract is the same.
                 let block = unsafe { Block::publish(&code) }.ok_or(Progress::Never)?;
+                // SAFETY: the thread is attached (caller).
+                unsafe { explain::add_machine_code(block.start().addr().get(), code.len(), lines) };
                 self.blocks.push((block, data));
                 Ok(MachineCode(block.start()))
             }
@@ -566,6 +582,7 @@ pub(super) unsafe fn free(executor: Executor) {
         let products = core::mem::replace(&mut (*head).jit_side_entry, core::ptr::null_mut());
         if !products.is_null() {
             for (block, _) in Box::from_raw(products.cast::<Products>()).blocks {
+                explain::remove_machine_code(block.start().addr().get());
                 block.free();
             }
         }

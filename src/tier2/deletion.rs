@@ -88,7 +88,10 @@ unsafe fn free(executor: Executor) {
     // refers to this one.
     unsafe {
         #[cfg(feature = "jit")]
-        super::compiled::free(executor);
+        {
+            super::explained::forget(executor);
+            super::compiled::free(executor);
+        }
         for exit in executor.exits() {
             drop(exit.take());
         }

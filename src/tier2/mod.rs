@@ -17,6 +17,8 @@ pub(crate) mod deletion;
 pub(crate) mod dependencies;
 pub(crate) mod dump;
 pub(crate) mod executor;
+#[cfg(feature = "jit")]
+pub(crate) mod explained;
 mod finish;
 #[cfg(feature = "attach")]
 mod host_loop;

@@ -3,9 +3,12 @@
 use core::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
+use crate::explain::Lines;
+
 /// What has become of the code.
 pub(crate) enum Made {
-    Code(Vec<u8>),
+    /// With its lines, if a run is explained.
+    Code(Vec<u8>, Lines),
     /// There can be none.
     Nothing,
     /// It was not tried: a fork has come first.
@@ -66,8 +69,8 @@ impl Maker {
     }
 
     /// Keeps the promise: `None` means that there can be no code.
-    pub(crate) fn keep(self, code: Option<&[u8]>) {
-        self.set(code.map_or(Made::Nothing, |code| Made::Code(code.to_vec())));
+    pub(crate) fn keep(self, code: Option<(&[u8], Lines)>) {
+        self.set(code.map_or(Made::Nothing, |(code, lines)| Made::Code(code.to_vec(), lines)));
     }
 
     fn set(&self, made: Made) {
@@ -94,10 +97,10 @@ mod tests {
         let (maker, promise) = promise();
         let Err(promise) = promise.ask() else { panic!("too early") };
         std::thread::scope(|scope| {
-            scope.spawn(|| maker.keep(Some(&[0xc3])));
+            scope.spawn(|| maker.keep(Some((&[0xc3], Lines::default()))));
             promise.wait();
         });
-        let Ok(Made::Code(code)) = promise.ask() else { panic!("there is code") };
+        let Ok(Made::Code(code, _)) = promise.ask() else { panic!("there is code") };
         assert_eq!(code, [0xc3]);
     }
 
@@ -118,6 +121,6 @@ mod tests {
         assert!(maker.is_wanted());
         drop(promise);
         assert!(!maker.is_wanted());
-        maker.keep(Some(&[0xc3]));
+        maker.keep(Some((&[0xc3], Lines::default())));
     }
 }

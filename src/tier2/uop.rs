@@ -175,6 +175,7 @@ impl OperandKind {
         self != OperandKind::Other
     }
 
+    #[cfg(feature = "jit")]
     const ALL: [OperandKind; 5] = [
         OperandKind::Other,
         OperandKind::CompactInt,

@@ -54,6 +54,8 @@ pub(crate) use helpers::HELPERS;
 
 use super::Uop;
 use super::executor::Executor;
+#[cfg(feature = "jit")]
+use crate::host::thread::EVALUATOR;
 use crate::host::{CodeUnit, Frame, StackRef, ThreadState, ffi};
 
 /// Whether traces may contain own micro-ops. The host's JIT does not know them. Its machine code can continue in this
@@ -107,6 +109,18 @@ unsafe fn enter(tstate: ThreadState, executor: Executor) -> *const Uop {
 unsafe fn current_executor(tstate: ThreadState) -> Executor {
     // SAFETY: the state is live, and has a current executor (caller).
     unsafe { Executor::from_ptr((*tstate.as_ptr()).current_executor.cast()).unwrap_unchecked() }
+}
+
+/// Where the library's code is that runs Python code: that of the handlers, and what lies between them.
+#[cfg(feature = "jit")]
+pub(crate) fn library_code() -> core::ops::Range<usize> {
+    /// More than the longest of them has.
+    const LENGTH: usize = 1 << 12;
+    let handlers = HANDLERS.iter().map(|&handler| (handler as *const ()).addr());
+    let helpers = HELPERS.iter().flatten().map(|&helper| (helper as *const ()).addr());
+    let all = handlers.chain(helpers).chain([(EVALUATOR as *const ()).addr()]);
+    let (first, last) = all.fold((usize::MAX, 0), |(first, last), at| (first.min(at), last.max(at)));
+    first..last + LENGTH
 }
 
 /// What [`run`] returns, as a pointer.

@@ -11,11 +11,15 @@ use super::{current_executor, enter, side_exit};
 use crate::breaker::word::{EvalBreaker, Request};
 #[cfg(feature = "jit")]
 use crate::bytecode::micro_op;
+#[cfg(feature = "jit")]
+use crate::explain;
 use crate::host::{CodeUnit, Frame, Raised, StackRef, ThreadState, ffi};
 use crate::tier2::Uop;
 #[cfg(feature = "jit")]
 use crate::tier2::compiled::{self, Compiled, Machine, MachineCode, Next, Wanted};
 use crate::tier2::executor::{Executor, SideExit};
+#[cfg(feature = "jit")]
+use crate::tier2::explained;
 #[cfg(feature = "attach")]
 use crate::tier2::invalidate;
 use crate::tier2::uop::Place;
@@ -96,11 +100,22 @@ unsafe fn run_compiled(
                     enter(tstate, executor);
                     code = found;
                 }
-                Next::At(uop) if (*uop).number() == micro_op::make_warm => {
-                    compiled::refused(current_executor(tstate));
-                    return (machine.frame, machine.sp, Next::At(uop));
+                next => {
+                    if let Next::At(uop) = next {
+                        if (*uop).number() == micro_op::make_warm {
+                            compiled::refused(current_executor(tstate));
+                        }
+                        if explain::is_on()
+                            && !matches!(
+                                (*uop).number(),
+                                micro_op::deopt | micro_op::error_pop_n | micro_op::set_ip
+                            )
+                        {
+                            explained::note_interpreted(tstate, uop);
+                        }
+                    }
+                    return (machine.frame, machine.sp, next);
                 }
-                next => return (machine.frame, machine.sp, next),
             }
         }
     }
@@ -210,7 +225,7 @@ handler! {
             frame.set_stack_pointer(sp);
             match side_exit::executor(frame, exit, current_executor(tstate)) {
                 Ok(Some(executor)) => continue_in!(frame, sp, tstate, executor),
-                Ok(None) => leave(frame, sp, tstate, target),
+                Ok(None) => leave(frame, sp, tstate, uop, target),
                 Err(Raised) => raise_at(frame, sp, tstate, target),
             }
         }
@@ -226,7 +241,7 @@ handler! {
         // SAFETY: the target is an instruction of the frame's bytecode.
         unsafe {
             let Place::Target(target) = (*uop).place() else { unreachable!("a stub has no stubs") };
-            leave(frame, sp, tstate, target)
+            leave(frame, sp, tstate, uop, target)
         }
     }
 }
@@ -239,7 +254,14 @@ handler! {
     /// As for a [`Handler`]. An exception is set.
     pub(super) error_pop_n(frame, sp, tstate, uop) {
         // SAFETY: the operand is the offset of an instruction.
-        unsafe { raise_at(frame, sp, tstate, (*uop).operand0 as u32) }
+        unsafe {
+            let target = (*uop).operand0 as u32;
+            #[cfg(feature = "jit")]
+            if explain::is_on() {
+                explained::note_exit(tstate, frame, uop, target);
+            }
+            raise_at(frame, sp, tstate, target)
+        }
     }
 }
 
@@ -267,14 +289,26 @@ handler! {
 
 // --- leaving -----------------------------------------------------------------------------------
 
-/// Ends the trace. Tier 1 continues at offset `target` of the bytecode.
+/// Ends the trace at this micro-op. Tier 1 continues at offset `target` of the bytecode.
 ///
 /// # Safety
 /// The thread is attached and `tstate` is its state. `frame` is its current frame and `sp` its stack pointer. The
 /// frame's bytecode has an instruction at the target.
-unsafe fn leave(frame: Frame, sp: *mut StackRef, tstate: ThreadState, target: u32) -> Outcome {
+unsafe fn leave(
+    frame: Frame,
+    sp: *mut StackRef,
+    tstate: ThreadState,
+    uop: *const Uop,
+    target: u32,
+) -> Outcome {
+    #[cfg(not(feature = "jit"))]
+    let _ = uop;
     // SAFETY: the frame and the state are live, and the target is an instruction (caller).
     unsafe {
+        #[cfg(feature = "jit")]
+        if explain::is_on() {
+            explained::note_exit(tstate, frame, uop, target);
+        }
         stop(frame, sp, tstate);
         end_trace(at(frame, target).as_ptr())
     }

@@ -61,6 +61,10 @@ pub(super) unsafe fn watch_builtins(builtins: Dict, interp: *mut ffi::PyInterpre
         if u32::from((*interp).rare_events.builtin_dict) >= MAX_CHANGES_OF_BUILTINS {
             return false;
         }
+        // The host sets the callback when it has imported `site`. In the attached form, there may be traces before that.
+        if (*interp).dict_state.watchers[BUILTINS_WATCHER as usize].is_none() {
+            return false;
+        }
         watched(ffi::PyDict_Watch(BUILTINS_WATCHER, builtins.object()));
     }
     true

@@ -12,6 +12,8 @@
 mod attempts;
 #[cfg(py_debug)]
 mod debug;
+#[cfg(feature = "jit")]
+mod noted;
 mod wish;
 
 use std::alloc::{Layout, alloc};
@@ -27,6 +29,8 @@ use super::watch::Watch;
 use super::{create, install, optimize};
 use crate::bytecode::metadata::{Instruction, Operand, Step};
 use crate::bytecode::{BackoffCounter, opcode};
+#[cfg(feature = "jit")]
+use crate::explain::{self, Attempt, PlaceId};
 use crate::host::function::Function;
 use crate::host::{Code, CodeUnit, Frame, FunctionVersion, StackRef, ThreadState, ffi, tier2};
 use crate::instrument::opcodes::is_instrumented;
@@ -68,6 +72,40 @@ pub(crate) struct Recording {
     /// The instruction in front of which the trace ends.
     #[cfg(py_debug)]
     end: Option<CodeUnit>,
+    #[cfg(feature = "jit")]
+    explained: Explained,
+}
+
+/// What is noted of a recording while a run is explained.
+#[cfg(feature = "jit")]
+#[derive(Default)]
+struct Explained {
+    /// What the instruction that runs has met.
+    met: Option<String>,
+    /// In front of which instruction the trace ends, and what that has met.
+    end: Option<Met>,
+    /// The first instruction that was specialized for something else.
+    missed: Option<Met>,
+}
+
+/// An instruction, and what it has met.
+#[cfg(feature = "jit")]
+struct Met {
+    place: Option<PlaceId>,
+    detail: String,
+}
+
+#[cfg(feature = "jit")]
+impl Explained {
+    /// # Safety
+    /// The thread is attached, and the instruction in live bytecode.
+    unsafe fn describe(&self, instruction: &Running) -> Met {
+        // SAFETY: the bytecode is live (caller), and so is its code object.
+        let place = unsafe { explain::place(instruction.code(), instruction.target()) };
+        let name = instruction.row().name;
+        let detail = self.met.as_ref().map_or_else(|| name.to_owned(), |met| format!("{name} ({met})"));
+        Met { place, detail }
+    }
 }
 
 /// Where a recording begins.
@@ -124,6 +162,8 @@ impl Recording {
                 watch: Watch::begin(tstate.interp())?,
                 #[cfg(py_debug)]
                 end: None,
+                #[cfg(feature = "jit")]
+                explained: Explained::default(),
             })?;
             if recording.wish.purpose() == Purpose::Loop {
                 // The jump that closes a loop has just run.
@@ -156,6 +196,10 @@ impl Recording {
                 && !done.runs_again(then)
             {
                 self.has_missed |= self.misses && !done.specialize_call(then);
+                #[cfg(feature = "jit")]
+                if explain::is_on() && self.has_missed && self.explained.missed.is_none() {
+                    self.explained.missed = Some(self.explained.describe(&done));
+                }
                 let store = done.fused_store(then);
                 let between = store.as_ref().map_or(then, |store| Arrival { instr: store.instr(), ..then });
                 if !self.take_over(&done, between) || store.is_some_and(|store| !self.take_over(&store, then))
@@ -170,6 +214,10 @@ impl Recording {
             }
             let Some(mut next) = Running::at(frame, instr) else { return false };
             next.note_inputs(sp);
+            #[cfg(feature = "jit")]
+            if explain::is_on() {
+                self.explained.met = noted::meets(&next, sp);
+            }
             let end = if self.translator.is_at_end() {
                 Some(End::Recursion)
             } else {
@@ -308,6 +356,11 @@ impl Recording {
         {
             self.end = Some(instruction.instr());
         }
+        #[cfg(feature = "jit")]
+        if explain::is_on() {
+            // SAFETY: the bytecode is live (caller).
+            self.explained.end = Some(unsafe { self.explained.describe(instruction) });
+        }
         // SAFETY: the bytecode is live (caller).
         unsafe { self.translator.leave(instruction.start(), instruction.target()) };
     }
@@ -318,12 +371,40 @@ impl Recording {
     /// The thread is attached, no exception is set, and its current frame is published.
     pub(crate) unsafe fn finish(mut self: Box<Recording>) {
         // SAFETY: the contract is the same.
+        #[cfg(not(feature = "jit"))]
         let outcome = unsafe { self.complete() };
+        // SAFETY: the contract is the same.
+        #[cfg(feature = "jit")]
+        let outcome = unsafe { self.complete_explained() };
         attempts::count(outcome);
         #[cfg(py_debug)]
         // SAFETY: the thread is attached (caller). The translator keeps the code alive.
         unsafe {
             debug::show(self.begin.code, self.wish.start(), self.instructions, outcome, self.end);
+        }
+    }
+
+    /// [`Recording::complete`]. Notes the outcome if a run is explained.
+    ///
+    /// # Safety
+    /// As for [`Recording::finish`].
+    #[cfg(feature = "jit")]
+    unsafe fn complete_explained(&mut self) -> Outcome {
+        // SAFETY: the contract is the same. The translator keeps the code alive, and the start is in its bytecode.
+        unsafe {
+            if !explain::is_on() {
+                return self.complete();
+            }
+            let outcome = explain::while_making(|| self.complete());
+            let Explained { end, missed, .. } = core::mem::take(&mut self.explained);
+            let end = if outcome == Outcome::Unstable { missed } else { end };
+            let (end, detail) = end.map_or((None, None), |met| (met.place, Some(met.detail)));
+            let start = self.wish.start().offset_from(self.begin.code.bytecode()) as u32;
+            if let Some(start) = explain::place(self.begin.code, start) {
+                let outcome = core::ffi::CStr::from_ptr(ATTEMPTS[outcome.index()].outcome);
+                explain::note_attempt(Attempt { start, end, outcome, detail });
+            }
+            outcome
         }
     }
 

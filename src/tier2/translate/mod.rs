@@ -213,6 +213,11 @@ impl Translator {
         // SAFETY: the contract is the same.
         if unsafe { self.keep(code.object())? } {
             self.dependencies.add(code.as_ptr());
+            #[cfg(feature = "jit")]
+            // SAFETY: the contract is the same.
+            unsafe {
+                crate::explain::know_code(code)
+            };
         }
         Ok(())
     }

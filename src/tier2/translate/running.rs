@@ -202,6 +202,18 @@ impl Running {
         self.row
     }
 
+    /// Its argument.
+    #[cfg(feature = "jit")]
+    pub(crate) fn oparg(&self) -> usize {
+        self.oparg
+    }
+
+    /// The code object that it is in.
+    #[cfg(feature = "jit")]
+    pub(crate) fn code(&self) -> Code {
+        self.code
+    }
+
     /// Whether an executor has taken the place of the RESUME with which a function begins.
     pub(crate) fn is_replaced_resume(&self) -> bool {
         self.replaced().is_some_and(|(opcode, _)| matches!(opcode, opcode::RESUME | opcode::RESUME_CHECK))
