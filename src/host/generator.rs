@@ -80,6 +80,17 @@ impl Generator {
         unsafe { i32::from((*self.0).gi_frame_state) < ffi::FRAME_EXECUTING }
     }
 
+    /// Whether the generator is suspended at a `yield from` or `await`.
+    ///
+    /// # Safety
+    /// The generator is live.
+    #[cfg(any(py_tier2, test))]
+    #[inline(always)]
+    pub(crate) unsafe fn delegates(self) -> bool {
+        // SAFETY: the generator is live (caller).
+        unsafe { i32::from((*self.0).gi_frame_state) == ffi::FRAME_SUSPENDED_YIELD_FROM }
+    }
+
     /// Whether the generator has ended: it has returned or raised, or was closed.
     ///
     /// # Safety
@@ -99,13 +110,26 @@ impl Generator {
     /// thread's, `caller` is its current frame, and the caller owns `sent`.
     #[inline(always)]
     pub(crate) unsafe fn resume(self, tstate: ThreadState, sent: StackRef, caller: Frame) {
-        // SAFETY: the generator is created or suspended (caller), so its stack has room for one value. Its
-        // exception state is part of it and stays linked until it is suspended again or ends.
+        // SAFETY: the generator is created or suspended (caller), so its stack has room for one value.
         unsafe {
             let frame = self.frame();
             let sp = frame.stack_pointer();
             *sp = sent;
             frame.set_stack_pointer(sp.add(1));
+            self.start(tstate, caller);
+        }
+    }
+
+    /// [`Generator::resume`] without the value: the caller of this function puts it on the stack of the frame.
+    ///
+    /// # Safety
+    /// As for [`Generator::resume`].
+    #[inline(always)]
+    pub(crate) unsafe fn start(self, tstate: ThreadState, caller: Frame) {
+        // SAFETY: the generator is created or suspended (caller). Its exception state is part of it and stays linked until
+        // it is suspended again or ends.
+        unsafe {
+            let frame = self.frame();
             (*self.0).gi_frame_state = ffi::FRAME_EXECUTING as i8;
             (*self.0).gi_exc_state.previous_item = (*tstate.as_ptr()).exc_info;
             (*tstate.as_ptr()).exc_info = &raw mut (*self.0).gi_exc_state;

@@ -11,12 +11,13 @@
 //! - [`lower`]: what all micro-ops share: guards, references, exits; [`memory`]: frames and stacks in memory, calls.
 //! - [`boxes`]: objects for numbers that are in registers.
 //! - [`ops`]: what each micro-op becomes.
-//! - [`quiet`], [`runtime`]: what machine code calls, beside `exits`.
+//! - [`delegated`], [`quiet`], [`runtime`]: what machine code calls, beside `exits`.
 
 mod boxes;
 mod branches;
 mod bridges;
 mod compile;
+mod delegated;
 mod describe;
 mod exits;
 mod loops;

@@ -93,6 +93,11 @@ impl Lowering<'_> {
             op::guard_tos_generator_at => self.guard_generator_at(1, uop.operand0, uop.operand1, false)?,
             op::for_iter_gen_frame => self.for_iter_generator(oparg)?,
             op::send_gen_frame => self.send_to_generator(oparg)?,
+            // What comes next does that, too.
+            op::guard_tos_innermost_at | op::guard_nos_innermost_at | op::guard_passes_to => {}
+            op::for_iter_innermost => self.go_inwards(1, uop)?,
+            op::send_innermost => self.go_inwards(2, uop)?,
+            op::yield_to_receiver => self.yield_to_receiver(uop.oparg != 0)?,
             op::yield_value => self.yield_value(uop.oparg != 0)?,
             op::return_value => self.return_value()?,
             op::guard_returns_to => self.guard_continues_at(uop.operand0, uop.operand1, true)?,

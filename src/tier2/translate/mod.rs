@@ -314,6 +314,10 @@ impl Translator {
             if then.frame.is_entry() {
                 return Err(End::ToC);
             }
+            if this.is_far() && then.frame != this.frame && !this.has_come_to(then) {
+                // Something else has run on the way.
+                return Err(End::Untranslatable);
+            }
             if this.is_watched_loop() {
                 return Err(End::Instrumented);
             }
@@ -439,10 +443,11 @@ impl Translator {
         // SAFETY: the cache has the form that the row of the instruction states, and the frame is current.
         unsafe {
             if is_generator_form(row.opcode) {
-                let guard = if row.opcode == opcode::SEND_GEN {
-                    micro_op::guard_nos_generator_at
-                } else {
-                    micro_op::guard_tos_generator_at
+                let guard = match (row.opcode, this.is_far()) {
+                    (opcode::SEND_GEN, false) => micro_op::guard_nos_generator_at,
+                    (opcode::SEND_GEN, true) => micro_op::guard_nos_innermost_at,
+                    (_, false) => micro_op::guard_tos_generator_at,
+                    (_, true) => micro_op::guard_tos_innermost_at,
                 };
                 self.guard_continuation(guard, this, then)?;
             }
@@ -463,6 +468,14 @@ impl Translator {
                 match number {
                     micro_op::return_value | micro_op::return_generator | micro_op::yield_value => {
                         self.return_to(number, oparg, this, then)?;
+                    }
+                    micro_op::for_iter_gen_frame if this.is_far() => {
+                        self.enter_innermost(micro_op::for_iter_innermost, this, then)?;
+                        return Ok(());
+                    }
+                    micro_op::send_gen_frame if this.is_far() => {
+                        self.enter_innermost(micro_op::send_innermost, this, then)?;
+                        return Ok(());
                     }
                     micro_op::push_frame => self.enter(row, this, then)?,
                     // An object is called, no bound method.
@@ -587,6 +600,10 @@ impl Translator {
                 self.calls -= 1;
             } else if self.purpose == Purpose::Function {
                 return Err(End::Return);
+            } else if this.is_far() {
+                self.guard_continuation(micro_op::guard_passes_to, this, then)?;
+                let entries = then.stack_entries();
+                return self.change_frame(micro_op::yield_to_receiver, oparg, this.target, then, entries);
             } else if number == micro_op::yield_value {
                 self.guard_continuation(micro_op::guard_yields_to, this, then)?;
             } else {
@@ -625,6 +642,21 @@ impl Translator {
             }
             Ok(())
         }
+    }
+
+    /// Goes on in the innermost of the generators that `this` resumes. The trace has not come from the frame below it.
+    ///
+    /// # Safety
+    /// As for [`Translator::expand`].
+    unsafe fn enter_innermost(&mut self, number: u16, this: &Running, then: Arrival) -> Result<(), End> {
+        self.calls = 0;
+        // SAFETY: the contract is the same.
+        unsafe { self.change_frame(number, this.oparg, this.target, then, then.stack_entries() + 1) }
+    }
+
+    /// Whether the trace has entered the frame that the program is in.
+    pub(super) fn has_entered_frame(&self) -> bool {
+        self.calls > 0
     }
 
     /// Enters the frame of a function that has called itself. The trace ends there: a recursion would fill it with one function.
