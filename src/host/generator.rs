@@ -2,6 +2,8 @@
 
 use core::mem::offset_of;
 
+#[cfg(not(py_gil_disabled))]
+use super::code::Code;
 use super::ffi::{self, PyObject};
 use super::frame::Frame;
 use super::object::is_exact;
@@ -154,6 +156,27 @@ impl Generator {
             tstate.set_current_frame(Some(caller));
             frame.set_previous(None);
             caller
+        }
+    }
+
+    /// Begins the frame of a new generator, as if a call of `function` with `argument` had come behind the instruction
+    /// RETURN_GENERATOR, the first of its code.
+    ///
+    /// # Safety
+    /// The generator was made for the function, which is live and has one parameter. The argument is live, and the thread
+    /// attached.
+    #[cfg(not(py_gil_disabled))]
+    #[inline(always)]
+    pub(crate) unsafe fn begin(self, tstate: ThreadState, function: *mut PyObject, argument: *mut PyObject) {
+        // SAFETY: the generator has room for the frame (caller). The argument is its first variable.
+        unsafe {
+            let frame = self.frame();
+            let code = Code::from_ptr((*function.cast::<ffi::PyFunctionObject>()).func_code.cast());
+            frame.set_local(0, StackRef::new(argument));
+            frame.initialize(tstate, StackRef::new(function), core::ptr::null_mut(), code, 1, None);
+            frame.set_instr(frame.instr().add(1));
+            (*frame.as_ptr()).owner = ffi::FRAME_OWNED_BY_GENERATOR as _;
+            (*self.0).gi_frame_state = ffi::FRAME_CREATED as i8;
         }
     }
 

@@ -17,11 +17,9 @@ pub(super) unsafe extern "C" fn resume_at(
     instr: CodeUnit,
     version: u64,
 ) -> Option<Frame> {
-    // SAFETY: the contract is the same. The frame of a suspended generator is at an instruction of its code.
+    // SAFETY: the contract is the same.
     unsafe {
-        let frame = delegation::innermost(tstate, generator).frame();
-        guard_continues_at(frame, frame.instr(), (instr, version as u32)).ok()?;
-        let frame = delegation::resume(tstate, generator, caller);
+        let frame = delegation::resume_at(tstate, generator, caller, (instr, version as u32)).ok()?;
         tstate.set_current_frame(Some(frame));
         Some(frame)
     }

@@ -17,6 +17,11 @@ use crate::instrument::version;
 /// The argument of the YIELD_VALUE behind a SEND.
 const DELEGATES: usize = 1;
 
+/// The code units from a SEND to the RESUME behind its YIELD_VALUE.
+const RESUME: usize = RESUMER_UNITS + 1;
+/// And to the END_SEND behind the jump back.
+const END: usize = RESUME + 2;
+
 /// A generator that waits for another one, which it resumes when it is resumed.
 struct Delegating {
     /// Its SEND.
@@ -40,12 +45,12 @@ impl Delegating {
             }
             let frame = generator.frame();
             let resume = frame.instr();
-            let (jump, back) = resume.add(1).decode();
-            if resume.opcode() != opcode::RESUME_CHECK || jump != opcode::JUMP_BACKWARD_NO_INTERRUPT {
-                return None;
-            }
-            let send = resume.add(2 - back as isize);
-            if send.opcode() != opcode::SEND_GEN || !version::is_quiet(frame.code(), word) {
+            let send = resume.add(-(RESUME as isize));
+            if resume.opcode() != opcode::RESUME_CHECK
+                || resume.add(1).decode() != (opcode::JUMP_BACKWARD_NO_INTERRUPT, END)
+                || send.decode() != (opcode::SEND_GEN, END - RESUMER_UNITS)
+                || !version::is_quiet(frame.code(), word)
+            {
                 return None;
             }
             let receiver = *frame.stack_pointer().sub(1);
@@ -73,27 +78,68 @@ pub(crate) unsafe fn innermost(tstate: ThreadState, generator: Generator) -> Gen
     }
 }
 
-/// Resumes `generator`, and the generators that it waits for. Returns the frame of the innermost, which the caller makes the
-/// current one. It lacks the value that is sent to it.
+/// Resumes `generator`, and the generators that it waits for, but not the innermost. Returns that, and the frame that resumes it.
 ///
 /// # Safety
 /// The thread is attached, `tstate` is its state, and the generator live and suspended. `caller` is the current frame.
 #[inline(always)]
-pub(crate) unsafe fn resume(tstate: ThreadState, generator: Generator, caller: Frame) -> Frame {
+unsafe fn approach(tstate: ThreadState, generator: Generator, caller: Frame) -> (Generator, Frame) {
     // SAFETY: as in `innermost`. Where a generator waits, its stack pointer is above the receiver, as SEND leaves it.
     unsafe {
         let word = EvalBreaker::of(tstate).load();
         let (mut generator, mut caller) = (generator, caller);
-        loop {
-            let waits_for = Delegating::of(generator, word);
+        while let Some(Delegating { send, inner }) = Delegating::of(generator, word) {
             generator.start(tstate, caller);
             tstate.enter_python_call();
-            let frame = generator.frame();
-            let Some(Delegating { send, inner }) = waits_for else { return frame };
-            frame.set_instr(send);
-            set_return_offset(frame, RESUMER_UNITS + send.decode().1);
-            (generator, caller) = (inner, frame);
+            caller = generator.frame();
+            caller.set_instr(send);
+            set_return_offset(caller, END);
+            generator = inner;
         }
+        (generator, caller)
+    }
+}
+
+/// Resumes `generator`, and the generators that it waits for. Returns the frame of the innermost, which the caller makes the
+/// current one. It lacks the value that is sent to it.
+///
+/// # Safety
+/// As for [`approach`].
+#[inline(always)]
+unsafe fn resume(tstate: ThreadState, generator: Generator, caller: Frame) -> Frame {
+    // SAFETY: the contract is the same.
+    unsafe {
+        let (innermost, caller) = approach(tstate, generator, caller);
+        innermost.start(tstate, caller);
+        tstate.enter_python_call();
+        innermost.frame()
+    }
+}
+
+/// The same, if the innermost continues with the instruction at an address, in code of a version. Otherwise, none is resumed.
+///
+/// # Safety
+/// As for [`approach`].
+#[inline(always)]
+pub(crate) unsafe fn resume_at(
+    tstate: ThreadState,
+    generator: Generator,
+    caller: Frame,
+    expected: (CodeUnit, u32),
+) -> Op<Frame> {
+    // SAFETY: the contract is the same. The frames between are those of generators at a SEND.
+    unsafe {
+        let (innermost, mut between) = approach(tstate, generator, caller);
+        let frame = innermost.frame();
+        if let Err(exit) = guard_continues_at(frame, frame.instr(), expected) {
+            while between != caller {
+                between = suspend_at_send(tstate, between);
+            }
+            return Err(exit);
+        }
+        innermost.start(tstate, between);
+        tstate.enter_python_call();
+        Ok(frame)
     }
 }
 
@@ -138,11 +184,24 @@ pub(crate) unsafe fn suspend(tstate: ThreadState, frame: Frame, is_delegating: b
         tstate.leave_python_call();
         let mut caller = Generator::of_frame(frame).suspend(tstate, is_delegating);
         while passes_on(caller) {
-            caller.set_instr(after_yield(caller).add(1));
-            tstate.leave_python_call();
-            caller = Generator::of_frame(caller).suspend(tstate, true);
+            caller = suspend_at_send(tstate, caller);
         }
         caller
+    }
+}
+
+/// Suspends the generator in this frame behind the YIELD_VALUE that belongs to its SEND. Returns the frame that has resumed it,
+/// which is current then.
+///
+/// # Safety
+/// The thread is attached, and `tstate` is its state. The frame is that of a generator that runs, and at the SEND.
+#[inline(always)]
+unsafe fn suspend_at_send(tstate: ThreadState, frame: Frame) -> Frame {
+    // SAFETY: YIELD_VALUE and RESUME follow the SEND. The stack pointer of the frame is where YIELD_VALUE leaves it.
+    unsafe {
+        frame.set_instr(after_yield(frame).add(1));
+        tstate.leave_python_call();
+        Generator::of_frame(frame).suspend(tstate, true)
     }
 }
 
