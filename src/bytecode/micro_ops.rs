@@ -395,6 +395,7 @@ macro_rules! for_each_micro_op {
                 send_innermost [guard_nos_innermost_at, check_pep_523]: arg escapes;
                 guard_passes_to/[4 2]: exit;
                 yield_to_receiver [guard_passes_to]: arg escapes;
+                guard_nos_array/[4 4]: exit;
             }
         }
     };

@@ -7,7 +7,7 @@ use arrayvec::ArrayVec;
 use crate::bytecode::opcode;
 use crate::host::dict::{InlineValues, MANAGED_DICT_OFFSET};
 use crate::host::object::{is_exact, list_items, size, tuple_slice, type_flags, type_of};
-use crate::host::{Frame, Owned, PyObject, ThreadState, ffi};
+use crate::host::{Frame, Owned, PyObject, ThreadState, ffi, refcount};
 use crate::instrument::events::Event;
 use crate::instrument::exceptions::is_watched;
 
@@ -16,6 +16,8 @@ static CLASS_DEALLOC: AtomicUsize = AtomicUsize::new(0);
 
 /// The most objects that are looked at for one end.
 const MAX_PARTS: usize = 24;
+/// The most references that are looked at for one end.
+const MAX_VISITS: usize = 256;
 /// The most places for keys of a set that are looked at.
 const MAX_PLACES: usize = 32;
 
@@ -44,18 +46,67 @@ pub(super) unsafe fn prepare(interp: *mut ffi::PyInterpreterState) {
     }
 }
 
-/// Whether the end of the object, which has no references any more, runs no Python code.
+/// Whether the end of the object, which has no references any more, runs no Python code. What a list or tuple refers to has
+/// begun to end then, from its last item on, as far as that runs no Python code.
+///
+/// # Safety
+/// The thread is attached. The object is not freed yet, and nothing else uses it.
+pub(super) unsafe fn begins_to_end_quietly(object: *mut PyObject) -> bool {
+    // SAFETY: the object is not freed yet, and of the type that each branch expects (caller).
+    unsafe {
+        let type_ = type_of(object);
+        if type_ == &raw mut ffi::PyList_Type {
+            let count = size(object) as usize;
+            count == 0 || release_items(core::slice::from_raw_parts_mut(list_items(object), count))
+        } else if type_ == &raw mut ffi::PyTuple_Type {
+            let items = (&raw mut (*object.cast::<ffi::PyTupleObject>()).ob_item).cast();
+            release_items(core::slice::from_raw_parts_mut(items, size(object) as usize))
+        } else {
+            ends_quietly(object)
+        }
+    }
+}
+
+/// Releases the items of a list or tuple that ends, from the last one on. Stops at one whose end could run Python code. Returns
+/// whether there is none. Those that are released are null then, which their container's destructor allows.
+///
+/// # Safety
+/// The thread is attached. The container has no references any more.
+unsafe fn release_items(items: &mut [*mut PyObject]) -> bool {
+    for item in items.iter_mut().rev() {
+        let object = *item;
+        // SAFETY: the container has references to its items, and nothing else sees that it loses them (caller).
+        unsafe {
+            if object.is_null() || count(object) < 0 {
+                continue;
+            }
+            if count(object) == 1 && !ends_quietly(object) {
+                return false;
+            }
+            *item = core::ptr::null_mut();
+            refcount::decref(object);
+        }
+    }
+    true
+}
+
+/// Whether the end of the object, which loses its last reference, runs no Python code.
 ///
 /// # Safety
 /// The thread is attached. The object is not freed yet.
-pub(super) unsafe fn ends_quietly(object: *mut PyObject) -> bool {
+unsafe fn ends_quietly(object: *mut PyObject) -> bool {
     // SAFETY: the object is not freed yet, and so are all that it refers to (caller).
     unsafe { is_plain(object) || Ending::default().parts_end_quietly(object) }
 }
 
-/// What an end is going to release: objects, and how many references to them. One that loses all of them ends, too.
+/// What an end is going to release.
 #[derive(Default)]
-struct Ending(ArrayVec<(*mut PyObject, i64), MAX_PARTS>);
+struct Ending {
+    /// Objects, and how many references to them. One that loses all of them ends, too.
+    parts: ArrayVec<(*mut PyObject, i64), MAX_PARTS>,
+    /// How many references have been looked at.
+    visits: usize,
+}
 
 impl Ending {
     /// Whether releasing a reference to this object, or null, runs no Python code.
@@ -65,15 +116,23 @@ impl Ending {
     unsafe fn releases_quietly(&mut self, part: *mut PyObject) -> bool {
         // SAFETY: the object is live (caller).
         unsafe {
-            if part.is_null() || is_plain(part) || count(part) < 0 {
+            if part.is_null() || count(part) < 0 || is_plain(part) {
                 return true;
             }
-            let index = match self.0.iter().position(|&(other, _)| other == part) {
+            self.visits += 1;
+            if self.visits > MAX_VISITS {
+                return false;
+            }
+            // So many references cannot be lost.
+            if count(part) > MAX_VISITS as i64 {
+                return true;
+            }
+            let index = match self.parts.iter().position(|&(other, _)| other == part) {
                 Some(index) => index,
-                None if self.0.try_push((part, 0)).is_ok() => self.0.len() - 1,
+                None if self.parts.try_push((part, 0)).is_ok() => self.parts.len() - 1,
                 None => return false,
             };
-            let (_, released) = &mut self.0[index];
+            let (_, released) = &mut self.parts[index];
             *released += 1;
             *released < count(part) || self.parts_end_quietly(part)
         }

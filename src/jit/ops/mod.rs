@@ -2,6 +2,7 @@
 //!
 //! One that is not named here runs as a call ([`Lowering::call_helper`]), which is always right.
 
+mod arrays;
 mod attributes;
 mod calls;
 mod containers;
@@ -153,6 +154,7 @@ impl Lowering<'_> {
                 Some(condition) => self.compare_ints(condition)?,
                 None => return Ok(false),
             },
+            op::binary_op if u32::from(uop.oparg) == ffi::NB_SUBSCR => return self.array_item(),
             op::binary_op => return self.binary_op(uop.oparg.into(), false),
             op::guard_binary_op_extend => match of_description(uop.operand0) {
                 Some((operator, operands)) => self.guard_operands(operator, operands)?,
@@ -248,6 +250,10 @@ impl Lowering<'_> {
             op::binary_op_subscr_list_int => self.subscript(Sequence::List)?,
             op::binary_op_subscr_tuple_int => self.subscript(Sequence::Tuple)?,
             op::store_subscr_list_int => self.store_item()?,
+            op::store_subscr => return self.store_array_item(),
+            op::guard_nos_array => self.guard_array(uop.operand0)?,
+            op::list_append => self.append_to_list(uop.oparg.into())?,
+            op::call_list_append => self.call_list_append()?,
             op::unpack_sequence_two_tuple => self.unpack(2, Sequence::Tuple)?,
             op::unpack_sequence_tuple => self.unpack(uop.oparg.into(), Sequence::Tuple)?,
             op::unpack_sequence_list => self.unpack(uop.oparg.into(), Sequence::List)?,
@@ -294,8 +300,6 @@ fn without_frame(number: u16) -> Option<(Failure, Class)> {
         op::compare_op_str => (Failure::Never, Class::Bool),
         op::to_bool_str => (Failure::Never, Class::Bool),
         op::binary_op_subscr_str_int => (Failure::Guard, Class::Str),
-        op::list_append => (Failure::Error, Class::List),
-        op::call_list_append => (Failure::Any, Class::Unknown),
         op::guard_binary_op_extend => (Failure::Guard, Class::Unknown),
         op::binary_op_extend => (Failure::Error, Class::Unknown),
         op::check_is_not_py_callable => (Failure::Guard, Class::Unknown),

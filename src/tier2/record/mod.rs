@@ -184,6 +184,7 @@ impl Recording {
             }
             let Some(mut next) = Running::at(frame, instr) else { return false };
             next.note_callable(sp);
+            next.note_array(sp);
             next.note_way(sp, !self.translator.has_entered_frame());
             let end = if self.translator.is_at_end() {
                 Some(End::Recursion)

@@ -347,7 +347,7 @@ impl Translator {
                 opcode::JUMP_BACKWARD_NO_INTERRUPT => self.jump_back(then)?,
                 opcode::JUMP_FORWARD => {}
                 opcode::RESUME => self.resume(this)?,
-                _ => self.expand(row, this, then)?,
+                _ => self.expand(row, this, then, must_not_exit)?,
             }
             self.pass_through(then.code())
         }
@@ -357,7 +357,7 @@ impl Translator {
     fn needs_more_than_row(&self, row: &Instruction, this: &Running, then: Arrival) -> bool {
         let guards_frame = then.frame != this.frame
             && (self.calls == 0 || is_generator_form(row.opcode) || !is_certain_of_code(row.opcode));
-        guards_frame || row.steps.iter().any(depends_on_case)
+        guards_frame || this.array.is_some() || row.steps.iter().any(depends_on_case)
     }
 
     /// Begins or resumes the code of a frame. Ends the trace if the bytecode is older than the events that tools want: a
@@ -439,7 +439,13 @@ impl Translator {
     ///
     /// # Safety
     /// `this` is in live bytecode, `row` its form that is to be translated, and the frame of `then` is current.
-    unsafe fn expand(&mut self, row: &'static Instruction, this: &Running, then: Arrival) -> Result<(), End> {
+    unsafe fn expand(
+        &mut self,
+        row: &'static Instruction,
+        this: &Running,
+        then: Arrival,
+        must_not_exit: bool,
+    ) -> Result<(), End> {
         // SAFETY: the cache has the form that the row of the instruction states, and the frame is current.
         unsafe {
             if is_generator_form(row.opcode) {
@@ -486,6 +492,13 @@ impl Translator {
                     }
                     micro_op::binary_op | micro_op::store_subscr if then.frame != this.frame => {
                         self.enter_method(number, row, this, then)?;
+                    }
+                    micro_op::binary_op | micro_op::store_subscr if this.array.is_some() && !must_not_exit => {
+                        if let Some((description, items)) = this.array {
+                            let operands = (description as u64, items as u64);
+                            self.push_with(micro_op::guard_nos_array, 0, operands, target);
+                        }
+                        self.push(number, oparg, 0, target);
                     }
                     micro_op::save_return_offset => self.push(number, 1 + row.cache_units(), 0, target),
                     micro_op::binary_op_inplace_add_unicode => {

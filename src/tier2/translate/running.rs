@@ -3,9 +3,10 @@
 use super::forms::is_certain_of_code;
 use crate::bytecode::metadata::Instruction;
 use crate::bytecode::opcode;
+use crate::host::array::{self, Items};
 use crate::host::function::Function;
 use crate::host::generator::Generator;
-use crate::host::{Code, CodeUnit, Frame, FunctionVersion, StackRef, ThreadState, TypeVersion};
+use crate::host::{Code, CodeUnit, Frame, FunctionVersion, StackRef, ThreadState, TypeVersion, ffi};
 use crate::instrument::opcodes::is_instrumented;
 use crate::ops::delegation;
 use crate::tier2::executor::OwnedExecutor;
@@ -35,6 +36,8 @@ pub(crate) struct Running {
     pub(super) cache: [u16; MAX_CACHE],
     /// The version of the type of what a CALL calls.
     pub(super) callable: Option<TypeVersion>,
+    /// What a BINARY_OP or STORE_SUBSCR looks into, if that is an array: the description of its items, and what they are.
+    pub(super) array: Option<(usize, Items)>,
     /// Where the program goes through generators that only pass something on.
     far: Option<Frame>,
 }
@@ -66,6 +69,7 @@ impl Running {
                 executor,
                 cache: [0; MAX_CACHE],
                 callable: None,
+                array: None,
                 far: None,
             };
             running.becomes(row, start, oparg);
@@ -96,6 +100,22 @@ impl Running {
                 let callable = *sp.sub(self.oparg + 2);
                 self.callable = TypeVersion::new((*callable.type_()).tp_version_tag);
             }
+        }
+    }
+
+    /// Notes whether the instruction is about to look into an array.
+    ///
+    /// # Safety
+    /// As for [`Running::note_callable`]. The thread is attached with no exception set.
+    pub(crate) unsafe fn note_array(&mut self, sp: *mut StackRef) {
+        let looks_into = match self.row.family.unwrap_or(self.row.opcode) {
+            opcode::BINARY_OP => self.oparg == ffi::NB_SUBSCR as usize,
+            opcode::STORE_SUBSCR => true,
+            _ => false,
+        };
+        if looks_into {
+            // SAFETY: the key is the topmost value, and the container below it (caller).
+            self.array = unsafe { array::items_of((*sp.sub(2)).object()) };
         }
     }
 
