@@ -14,10 +14,8 @@ use crate::instrument::exceptions::is_watched;
 /// The destructor of classes that Python code defines, or 0.
 static CLASS_DEALLOC: AtomicUsize = AtomicUsize::new(0);
 
-/// The most objects that are looked at for one end.
-const MAX_PARTS: usize = 24;
 /// The most references that are looked at for one end.
-const MAX_VISITS: usize = 256;
+const MAX_RELEASED: usize = 128;
 /// The most places for keys of a set that are looked at.
 const MAX_PLACES: usize = 32;
 
@@ -96,19 +94,30 @@ unsafe fn release_items(items: &mut [*mut PyObject]) -> bool {
 /// The thread is attached. The object is not freed yet.
 unsafe fn ends_quietly(object: *mut PyObject) -> bool {
     // SAFETY: the object is not freed yet, and so are all that it refers to (caller).
-    unsafe { is_plain(object) || Ending::default().parts_end_quietly(object) }
+    unsafe { is_plain(object) || Ending::is_quiet(object) }
 }
 
-/// What an end is going to release.
+/// What an end is going to release. The references are taken away for a moment: an object that has none left ends, too.
 #[derive(Default)]
-struct Ending {
-    /// Objects, and how many references to them. One that loses all of them ends, too.
-    parts: ArrayVec<(*mut PyObject, i64), MAX_PARTS>,
-    /// How many references have been looked at.
-    visits: usize,
-}
+struct Ending(ArrayVec<*mut PyObject, MAX_RELEASED>);
 
 impl Ending {
+    /// Whether the end of the object, which has no references any more, runs no Python code.
+    ///
+    /// # Safety
+    /// As for [`ends_quietly`].
+    unsafe fn is_quiet(object: *mut PyObject) -> bool {
+        let mut ending = Ending::default();
+        // SAFETY: the contract is the same. Nothing has seen the counts meanwhile.
+        unsafe {
+            let result = ending.parts_end_quietly(object);
+            for object in ending.0 {
+                *counter(object) += 1;
+            }
+            result
+        }
+    }
+
     /// Whether releasing a reference to this object, or null, runs no Python code.
     ///
     /// # Safety
@@ -119,22 +128,11 @@ impl Ending {
             if part.is_null() || count(part) < 0 || is_plain(part) {
                 return true;
             }
-            self.visits += 1;
-            if self.visits > MAX_VISITS {
+            if self.0.try_push(part).is_err() {
                 return false;
             }
-            // So many references cannot be lost.
-            if count(part) > MAX_VISITS as i64 {
-                return true;
-            }
-            let index = match self.parts.iter().position(|&(other, _)| other == part) {
-                Some(index) => index,
-                None if self.parts.try_push((part, 0)).is_ok() => self.parts.len() - 1,
-                None => return false,
-            };
-            let (_, released) = &mut self.parts[index];
-            *released += 1;
-            *released < count(part) || self.parts_end_quietly(part)
+            *counter(part) -= 1;
+            count(part) > 0 || self.parts_end_quietly(part)
         }
     }
 
@@ -272,7 +270,16 @@ unsafe fn is_plain(object: *mut PyObject) -> bool {
 /// The object is live.
 unsafe fn count(object: *mut PyObject) -> i64 {
     // SAFETY: the object is live (caller).
-    unsafe { i64::from((*object).__bindgen_anon_1.__bindgen_anon_1.ob_refcnt as i32) }
+    unsafe { i64::from(counter(object).read() as i32) }
+}
+
+/// Where the number of references to the object is.
+///
+/// # Safety
+/// The object is live.
+unsafe fn counter(object: *mut PyObject) -> *mut u32 {
+    // SAFETY: the object is live (caller).
+    unsafe { &raw mut (*object).__bindgen_anon_1.__bindgen_anon_1.ob_refcnt }
 }
 
 /// The attributes of an instance of a class of Python code, without a finalizer, weak references, slots or a dictionary. `None`

@@ -2,7 +2,7 @@
 
 use crate::calls::frames;
 use crate::host::dict::InlineValues;
-use crate::host::object::{list_append, size, type_of};
+use crate::host::object::{list_append, size, type_flags, type_of};
 use crate::host::slot::Slot;
 use crate::host::{Frame, PyObject, StackRef, ThreadState, ffi, numbers, refcount};
 use crate::ops::trampolines;
@@ -194,8 +194,39 @@ pub(super) unsafe extern "C" fn length(object: *mut PyObject) -> isize {
         } else if type_ == &raw mut ffi::PyRange_Type {
             length_of_range(object)
         } else {
-            -1
+            length_of_subclass(object)
         }
+    }
+}
+
+/// The same for an object of a class that inherits its length from a dict, list or tuple.
+///
+/// # Safety
+/// As for [`length`].
+#[cold]
+unsafe fn length_of_subclass(object: *mut PyObject) -> isize {
+    // SAFETY: the object is live (caller), and of the type whose function its own type has.
+    unsafe {
+        let of_sequence = |type_: *mut ffi::PyTypeObject| {
+            (*type_).tp_as_sequence.as_ref().and_then(|slots| slots.sq_length).map(|length| length as usize)
+        };
+        let of_mapping = |type_: *mut ffi::PyTypeObject| {
+            (*type_).tp_as_mapping.as_ref().and_then(|slots| slots.mp_length).map(|length| length as usize)
+        };
+        let (type_, dict) = (type_of(object), &raw mut ffi::PyDict_Type);
+        let (list, tuple) = (&raw mut ffi::PyList_Type, &raw mut ffi::PyTuple_Type);
+        let flags = type_flags(type_);
+        if flags & ffi::Py_TPFLAGS_DICT_SUBCLASS != 0 && of_mapping(type_) == of_mapping(dict) {
+            // The slot of sequences comes first.
+            if of_sequence(type_) == of_sequence(dict) {
+                return (*object.cast::<ffi::PyDictObject>()).ma_used;
+            }
+        } else if flags & ffi::Py_TPFLAGS_LIST_SUBCLASS != 0 && of_sequence(type_) == of_sequence(list)
+            || flags & ffi::Py_TPFLAGS_TUPLE_SUBCLASS != 0 && of_sequence(type_) == of_sequence(tuple)
+        {
+            return size(object);
+        }
+        -1
     }
 }
 
