@@ -257,6 +257,11 @@ impl Lowering<'_> {
             op::unpack_sequence_two_tuple => self.unpack(2, Sequence::Tuple)?,
             op::unpack_sequence_tuple => self.unpack(uop.oparg.into(), Sequence::Tuple)?,
             op::unpack_sequence_list => self.unpack(uop.oparg.into(), Sequence::List)?,
+            op::call_intrinsic_1 if u32::from(uop.oparg) == ffi::INTRINSIC_LIST_TO_TUPLE => {
+                for result in self.call_on_operands(uop, Failure::Error)? {
+                    self.state.values[result].class = Class::Tuple;
+                }
+            }
             op::call_builtin_class if self.range_is_iterated(uop.oparg.into()) => {
                 self.iterate_range(uop.oparg.into())?;
             }
