@@ -49,7 +49,8 @@ impl Delegating {
             if resume.opcode() != opcode::RESUME_CHECK
                 || resume.add(1).decode() != (opcode::JUMP_BACKWARD_NO_INTERRUPT, END)
                 || send.decode() != (opcode::SEND_GEN, END - RESUMER_UNITS)
-                || !version::is_quiet(frame.code(), word)
+                || word.has_requests()
+                || version::of_code(frame.code()) != word.version()
             {
                 return None;
             }

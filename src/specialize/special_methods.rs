@@ -231,8 +231,7 @@ unsafe fn generator_function(type_: *mut PyTypeObject) -> Result<Function, Refus
 // In place of the argument of BINARY_OP, for other instructions.
 const CALL: u8 = opcode::CALL;
 const STORE_SUBSCR: u8 = opcode::STORE_SUBSCR;
-/// For the instructions that make iterators.
-const ITERATION: u8 = opcode::FOR_ITER;
+const ITERATION: u8 = Key::ITERATION;
 static_assertions::const_assert!(
     CALL as u32 > ffi::NB_OPARG_LAST
         && STORE_SUBSCR as u32 > ffi::NB_OPARG_LAST

@@ -198,9 +198,13 @@ def twice_delegating(rounds):
 
 
 drive = fresh(total)
+# Each SEND is specialized.
+sum(twice_delegating(9))
 print("yield from", drive(twice_delegating(ROUNDS)))
-goes_around("yield from", drive, "_GUARD_TOS_INNERMOST_AT", "_FOR_ITER_INNERMOST", "_GUARD_PASSES_TO",
-            "_YIELD_TO_RECEIVER", others=[delegating, twice_delegating, counting])
+found = [names(executor) for executor in all_executors([drive, delegating, twice_delegating, counting])]
+wanted = {"_GUARD_TOS_INNERMOST_AT", "_FOR_ITER_INNERMOST", "_GUARD_PASSES_TO", "_YIELD_TO_RECEIVER"}
+if LONG_TRACES and not any(wanted.issubset(trace) and trace[-1] == "_JUMP_TO_TOP" for trace in found):
+    complain("yield from", "no trace goes round through all generators in one step", *found)
 
 
 def delegating_to_c(rounds):
