@@ -40,6 +40,7 @@ pub(crate) enum Items {
 }
 
 impl Items {
+    #[cfg(any(feature = "jit", test))]
     const ALL: [Items; 9] = [
         Items::Double,
         Items::Float,
@@ -70,6 +71,7 @@ impl Items {
     }
 
     /// From the number that `as` makes of it.
+    #[cfg(any(feature = "jit", test))]
     pub(crate) fn from_number(number: u64) -> Option<Items> {
         Items::ALL.get(usize::try_from(number).ok()?).copied()
     }

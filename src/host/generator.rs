@@ -86,7 +86,6 @@ impl Generator {
     ///
     /// # Safety
     /// The generator is live.
-    #[cfg(any(py_tier2, test))]
     #[inline(always)]
     pub(crate) unsafe fn delegates(self) -> bool {
         // SAFETY: the generator is live (caller).

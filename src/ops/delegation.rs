@@ -121,6 +121,7 @@ unsafe fn resume(tstate: ThreadState, generator: Generator, caller: Frame) -> Fr
 ///
 /// # Safety
 /// As for [`approach`].
+#[cfg(feature = "jit")]
 #[inline(always)]
 pub(crate) unsafe fn resume_at(
     tstate: ThreadState,

@@ -17,8 +17,6 @@ use crate::host::generator::Generator;
 #[cfg(not(py_gil_disabled))]
 use crate::host::object::list_items;
 use crate::host::object::{is_exact, size, tuple_item, type_of};
-#[cfg(not(py_gil_disabled))]
-use crate::{bytecode::opcode, host::object::type_flags, specialize::special_methods};
 use crate::host::{
     CodeUnit, FREE_THREADED, Frame, PyObject, Raised, StackRef, ThreadState, ffi, numbers, refcount,
     small_int,
@@ -26,6 +24,8 @@ use crate::host::{
 use crate::instrument::exceptions;
 use crate::raise;
 use crate::seams;
+#[cfg(not(py_gil_disabled))]
+use crate::{bytecode::opcode, host::object::type_flags, specialize::special_methods};
 
 /// Replaces the topmost value by its iterator.
 ///

@@ -52,7 +52,8 @@ pub(crate) use calls::*;
 pub(crate) use comparisons::*;
 pub(crate) use control::*;
 pub(crate) use delegation::{
-    for_iter_innermost, guard_nos_innermost_at, guard_passes_to, guard_tos_innermost_at, send_innermost, yield_to_receiver,
+    for_iter_innermost, guard_nos_innermost_at, guard_passes_to, guard_tos_innermost_at, send_innermost,
+    yield_to_receiver,
 };
 pub(crate) use exceptions::*;
 pub(crate) use frames::*;

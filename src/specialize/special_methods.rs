@@ -208,10 +208,8 @@ unsafe fn python_store_subscr(type_: *mut PyTypeObject) -> Result<Function, Refu
 /// # Safety
 /// As the module [`crate::specialize`] says.
 unsafe fn generator_function(type_: *mut PyTypeObject) -> Result<Function, Refusal> {
-    const KINDS: u32 = ffi::CO_GENERATOR
-        | ffi::CO_COROUTINE
-        | ffi::CO_ASYNC_GENERATOR
-        | ffi::CO_ITERABLE_COROUTINE;
+    const KINDS: u32 =
+        ffi::CO_GENERATOR | ffi::CO_COROUTINE | ffi::CO_ASYNC_GENERATOR | ffi::CO_ITERABLE_COROUTINE;
     // SAFETY: the type is live, and the thread attached (caller). The function keeps its code alive.
     unsafe {
         if type_flags(type_) & ffi::Py_TPFLAGS_HEAPTYPE == 0 {

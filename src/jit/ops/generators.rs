@@ -192,7 +192,8 @@ impl Lowering<'_> {
             Some(u16::try_from(RESUMER_UNITS + usize::from(uop.oparg)).map_err(|_| TooLarge)?);
         self.flush();
         let caller = self.frame_in_memory().ok_or(TooLarge)?;
-        let guard = self.guard_before(&[micro_op::guard_tos_innermost_at, micro_op::guard_nos_innermost_at])?;
+        let guard =
+            self.guard_before(&[micro_op::guard_tos_innermost_at, micro_op::guard_nos_innermost_at])?;
         let (instr, version) = self.expected_by(guard);
         let arguments = [self.tstate, generator, caller, instr, version];
         let resume = delegated::resume_at as *const () as usize;

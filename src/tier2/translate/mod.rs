@@ -493,7 +493,9 @@ impl Translator {
                     micro_op::binary_op | micro_op::store_subscr if then.frame != this.frame => {
                         self.enter_method(number, row, this, then)?;
                     }
-                    micro_op::binary_op | micro_op::store_subscr if this.array.is_some() && !must_not_exit => {
+                    micro_op::binary_op | micro_op::store_subscr
+                        if this.array.is_some() && !must_not_exit =>
+                    {
                         if let Some((description, items)) = this.array {
                             let operands = (description as u64, items as u64);
                             self.push_with(micro_op::guard_nos_array, 0, operands, target);
