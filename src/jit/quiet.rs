@@ -125,7 +125,8 @@ impl Ending {
     unsafe fn releases_quietly(&mut self, part: *mut PyObject) -> bool {
         // SAFETY: the object is live (caller).
         unsafe {
-            if part.is_null() || count(part) < 0 || is_plain(part) {
+            // So many references cannot be lost.
+            if part.is_null() || count(part) < 0 || count(part) > MAX_RELEASED as i64 || is_plain(part) {
                 return true;
             }
             if self.0.try_push(part).is_err() {
@@ -157,12 +158,7 @@ impl Ending {
             } else if type_ == &raw mut ffi::PyCell_Type {
                 all(&[(*object.cast::<ffi::PyCellObject>()).ob_ref])
             } else if type_ == &raw mut ffi::PySet_Type {
-                let set = object.cast::<ffi::PySetObject>();
-                let places = (*set).mask as usize + 1;
-                let mut keys = (0..places).map(|index| (*(*set).table.add(index)).key);
-                (*set).weakreflist.is_null()
-                    && places <= MAX_PLACES
-                    && keys.all(|key| self.releases_quietly(key))
+                self.set_ends_quietly(object.cast())
             } else if type_ == &raw mut ffi::PyMethod_Type {
                 let method = object.cast::<ffi::PyMethodObject>();
                 (*method).im_weakreflist.is_null() && all(&[(*method).im_func, (*method).im_self])
@@ -175,6 +171,35 @@ impl Ending {
             } else {
                 attributes_of_instance(object).is_some_and(all)
             }
+        }
+    }
+
+    /// The same for a set.
+    ///
+    /// # Safety
+    /// As for [`ends_quietly`].
+    unsafe fn set_ends_quietly(&mut self, set: *mut ffi::PySetObject) -> bool {
+        // SAFETY: the set is not freed yet (caller). Its table has so many places.
+        unsafe {
+            let places = (*set).mask as usize + 1;
+            if !(*set).weakreflist.is_null() || places > MAX_PLACES {
+                return false;
+            }
+            let mut left = (*set).used;
+            for index in 0..places {
+                let entry = &*(*set).table.add(index);
+                if left == 0 {
+                    break;
+                }
+                // What has been removed left an immortal object, with a hash that no key has.
+                if !entry.key.is_null() && entry.hash != -1 {
+                    left -= 1;
+                    if !self.releases_quietly(entry.key) {
+                        return false;
+                    }
+                }
+            }
+            true
         }
     }
 
