@@ -263,7 +263,7 @@ fn a_value_is_expected_behind_the_generators_that_pass_it_on() {
     below.instr_ptr = host.instr(8).as_ptr();
     host.caller.previous = &raw mut *below;
     let [behind_first, behind_second] = [6, 10].map(|index| host.instr(index));
-    let mut end = |host: &mut Host| {
+    let end = |host: &mut Host| {
         [behind_first, behind_second]
             .map(|instr| host.run_with(&[], (instr, VERSION), ops::guard_passes_to).is_ok())
     };
