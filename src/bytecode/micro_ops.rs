@@ -389,6 +389,13 @@ macro_rules! for_each_micro_op {
                 create_store_subscr_frames/4 [check_pep_523, check_stack_space_operand, check_recursion_remaining]:;
                 return_store_subscr: escapes;
                 expand_instance/[2 4]: exit;
+                guard_tos_innermost_at/[4 2]: exit;
+                guard_nos_innermost_at/[4 2]: exit;
+                for_iter_innermost [guard_tos_innermost_at, check_pep_523]: arg escapes;
+                send_innermost [guard_nos_innermost_at, check_pep_523]: arg escapes;
+                guard_passes_to/[4 2]: exit;
+                yield_to_receiver [guard_passes_to]: arg escapes;
+                guard_nos_array/[4 4]: exit;
             }
         }
     };

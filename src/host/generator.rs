@@ -2,6 +2,8 @@
 
 use core::mem::offset_of;
 
+#[cfg(not(py_gil_disabled))]
+use super::code::Code;
 use super::ffi::{self, PyObject};
 use super::frame::Frame;
 use super::object::is_exact;
@@ -80,6 +82,16 @@ impl Generator {
         unsafe { i32::from((*self.0).gi_frame_state) < ffi::FRAME_EXECUTING }
     }
 
+    /// Whether the generator is suspended at a `yield from` or `await`.
+    ///
+    /// # Safety
+    /// The generator is live.
+    #[inline(always)]
+    pub(crate) unsafe fn delegates(self) -> bool {
+        // SAFETY: the generator is live (caller).
+        unsafe { i32::from((*self.0).gi_frame_state) == ffi::FRAME_SUSPENDED_YIELD_FROM }
+    }
+
     /// Whether the generator has ended: it has returned or raised, or was closed.
     ///
     /// # Safety
@@ -99,13 +111,26 @@ impl Generator {
     /// thread's, `caller` is its current frame, and the caller owns `sent`.
     #[inline(always)]
     pub(crate) unsafe fn resume(self, tstate: ThreadState, sent: StackRef, caller: Frame) {
-        // SAFETY: the generator is created or suspended (caller), so its stack has room for one value. Its
-        // exception state is part of it and stays linked until it is suspended again or ends.
+        // SAFETY: the generator is created or suspended (caller), so its stack has room for one value.
         unsafe {
             let frame = self.frame();
             let sp = frame.stack_pointer();
             *sp = sent;
             frame.set_stack_pointer(sp.add(1));
+            self.start(tstate, caller);
+        }
+    }
+
+    /// [`Generator::resume`] without the value: the caller of this function puts it on the stack of the frame.
+    ///
+    /// # Safety
+    /// As for [`Generator::resume`].
+    #[inline(always)]
+    pub(crate) unsafe fn start(self, tstate: ThreadState, caller: Frame) {
+        // SAFETY: the generator is created or suspended (caller). Its exception state is part of it and stays linked until
+        // it is suspended again or ends.
+        unsafe {
+            let frame = self.frame();
             (*self.0).gi_frame_state = ffi::FRAME_EXECUTING as i8;
             (*self.0).gi_exc_state.previous_item = (*tstate.as_ptr()).exc_info;
             (*tstate.as_ptr()).exc_info = &raw mut (*self.0).gi_exc_state;
@@ -130,6 +155,27 @@ impl Generator {
             tstate.set_current_frame(Some(caller));
             frame.set_previous(None);
             caller
+        }
+    }
+
+    /// Begins the frame of a new generator, as if a call of `function` with `argument` had come behind the instruction
+    /// RETURN_GENERATOR, the first of its code.
+    ///
+    /// # Safety
+    /// The generator was made for the function, which is live and has one parameter. The argument is live, and the thread
+    /// attached.
+    #[cfg(not(py_gil_disabled))]
+    #[inline(always)]
+    pub(crate) unsafe fn begin(self, tstate: ThreadState, function: *mut PyObject, argument: *mut PyObject) {
+        // SAFETY: the generator has room for the frame (caller). The argument is its first variable.
+        unsafe {
+            let frame = self.frame();
+            let code = Code::from_ptr((*function.cast::<ffi::PyFunctionObject>()).func_code.cast());
+            frame.set_local(0, StackRef::new(argument));
+            frame.initialize(tstate, StackRef::new(function), core::ptr::null_mut(), code, 1, None);
+            frame.set_instr(frame.instr().add(1));
+            (*frame.as_ptr()).owner = ffi::FRAME_OWNED_BY_GENERATOR as _;
+            (*self.0).gi_frame_state = ffi::FRAME_CREATED as i8;
         }
     }
 

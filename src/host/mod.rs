@@ -23,6 +23,8 @@ macro_rules! preserving_registers {
     };
 }
 
+#[cfg(py_tier2)]
+pub(crate) mod array;
 #[cfg(py_gil_disabled)]
 pub(crate) mod biased;
 pub(crate) mod check;

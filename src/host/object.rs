@@ -77,7 +77,13 @@ pub(crate) unsafe fn length_without_code(object: *mut PyObject) -> Option<isize>
         if let Some(length) = known_length(object) {
             return Some(length);
         }
-        let function = sequence_length(type_of(object))?;
+        let type_ = type_of(object);
+        let Some(function) = sequence_length(type_) else {
+            let dict = &raw mut ffi::PyDict_Type;
+            let is_like_dict =
+                mapping_length(type_).is_some() && mapping_length(type_) == mapping_length(dict);
+            return is_like_dict.then(|| (*object.cast::<ffi::PyDictObject>()).ma_used);
+        };
         let is_like = |type_| sequence_length(type_).is_some_and(|other| other as usize == function as usize);
         let bases = [
             &raw mut ffi::PyList_Type,
@@ -94,6 +100,17 @@ pub(crate) unsafe fn length_without_code(object: *mut PyObject) -> Option<isize>
         }
         (length >= 0).then_some(length)
     }
+}
+
+/// The address of what computes the length of such a mapping, if there is something. A class without a `__len__` of its own inherits
+/// it.
+///
+/// # Safety
+/// The type is live.
+#[cfg(py_tier2)]
+unsafe fn mapping_length(type_: *mut ffi::PyTypeObject) -> Option<usize> {
+    // SAFETY: the type is live (caller).
+    unsafe { (*type_).tp_as_mapping.as_ref()?.mp_length.map(|function| function as usize) }
 }
 
 /// What computes the length of such a sequence, if anything. A class without a `__len__` of its own inherits it.

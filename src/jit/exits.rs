@@ -367,7 +367,7 @@ pub(super) unsafe extern "C" fn end_object(
             super::runtime::free_float(tstate, object);
             return 0;
         }
-        if quiet::ends_quietly(object) {
+        if quiet::begins_to_end_quietly(object) {
             refcount::release(object);
             return 0;
         }

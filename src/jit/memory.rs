@@ -23,8 +23,6 @@ pub(super) enum Failure {
     Never,
     Guard,
     Error,
-    /// As a guard, or with an exception.
-    Any,
 }
 
 impl Lowering<'_> {
@@ -367,14 +365,8 @@ impl Lowering<'_> {
         self.store(end, self.machine, offset_of!(Machine, sp));
         let word = self.call_micro_op(uop)?;
         match failure {
-            Failure::Never => {}
+            Failure::Never | Failure::Error => {}
             Failure::Guard => self.guard_not(word, Next::FAILED_GUARD)?,
-            Failure::Error => {}
-            Failure::Any => {
-                let how = self.b.ins().band_imm_s(word, Next::ERROR as i64 | Next::FAILED_GUARD as i64);
-                let is_guard = self.b.ins().icmp_imm_s(IntCC::Equal, how, Next::FAILED_GUARD as i64);
-                self.guard_not(is_guard, Next::FAILED_GUARD)?;
-            }
         }
         // The micro-op has taken over these references.
         for (id, bits) in given {
@@ -383,7 +375,7 @@ impl Lowering<'_> {
         for _ in 0..taken {
             self.drop_top();
         }
-        if matches!(failure, Failure::Error | Failure::Any) {
+        if failure == Failure::Error {
             let (go_on, out) = (self.b.create_block(), self.b.create_block());
             self.b.set_cold_block(out);
             self.b.ins().brif(word, out, &[], go_on, &[]);

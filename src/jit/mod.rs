@@ -12,7 +12,7 @@
 //! - [`lower`]: what all micro-ops share: guards, references, exits; [`memory`]: frames and stacks in memory, calls.
 //! - [`boxes`]: objects for numbers that are in registers.
 //! - [`ops`]: what each micro-op becomes.
-//! - [`quiet`], [`runtime`]: what machine code calls, beside `exits`.
+//! - [`delegated`], [`quiet`], [`runtime`]: what machine code calls, beside `exits`.
 //! - [`sources`]: which lines machine code stands for, while a run is explained.
 //! - [`pauses`]: how long the program waits for all that.
 
@@ -20,6 +20,7 @@ mod boxes;
 mod branches;
 mod bridges;
 mod compile;
+mod delegated;
 mod describe;
 mod emit;
 mod exits;

@@ -8,15 +8,15 @@ use arrayvec::ArrayVec;
 use crate::bytecode::opcode;
 use crate::host::dict::{Dict, InlineValues, MANAGED_DICT_OFFSET};
 use crate::host::object::{is_exact, list_items, size, tuple_slice, type_flags, type_of};
-use crate::host::{Frame, Owned, PyObject, ThreadState, ffi};
+use crate::host::{Frame, Owned, PyObject, ThreadState, ffi, refcount};
 use crate::instrument::events::Event;
 use crate::instrument::exceptions::is_watched;
 
 /// The destructor of classes that Python code defines, or 0.
 static CLASS_DEALLOC: AtomicUsize = AtomicUsize::new(0);
 
-/// The most objects that are looked at for one end.
-const MAX_PARTS: usize = 24;
+/// The most references that are looked at for one end.
+const MAX_RELEASED: usize = 128;
 /// The most places for keys of a set that are looked at.
 const MAX_PLACES: usize = 32;
 
@@ -45,20 +45,80 @@ pub(super) unsafe fn prepare(interp: *mut ffi::PyInterpreterState) {
     }
 }
 
-/// Whether the end of the object, which has no references any more, runs no Python code.
+/// Whether the end of the object, which has no references any more, runs no Python code. What a list or tuple refers to has
+/// begun to end then, from its last item on, as far as that runs no Python code.
+///
+/// # Safety
+/// The thread is attached. The object is not freed yet, and nothing else uses it.
+pub(super) unsafe fn begins_to_end_quietly(object: *mut PyObject) -> bool {
+    // SAFETY: the object is not freed yet, and of the type that each branch expects (caller).
+    unsafe {
+        let type_ = type_of(object);
+        if type_ == &raw mut ffi::PyList_Type {
+            let count = size(object) as usize;
+            count == 0 || release_items(core::slice::from_raw_parts_mut(list_items(object), count))
+        } else if type_ == &raw mut ffi::PyTuple_Type {
+            let items = (&raw mut (*object.cast::<ffi::PyTupleObject>()).ob_item).cast();
+            release_items(core::slice::from_raw_parts_mut(items, size(object) as usize))
+        } else {
+            ends_quietly(object)
+        }
+    }
+}
+
+/// Releases the items of a list or tuple that ends, from the last one on. Stops at one whose end could run Python code. Returns
+/// whether there is none. Those that are released are null then, which their container's destructor allows.
+///
+/// # Safety
+/// The thread is attached. The container has no references any more.
+unsafe fn release_items(items: &mut [*mut PyObject]) -> bool {
+    for item in items.iter_mut().rev() {
+        let object = *item;
+        // SAFETY: the container has references to its items, and nothing else sees that it loses them (caller).
+        unsafe {
+            if object.is_null() || count(object) < 0 {
+                continue;
+            }
+            if count(object) == 1 && !ends_quietly(object) {
+                return false;
+            }
+            *item = core::ptr::null_mut();
+            refcount::decref(object);
+        }
+    }
+    true
+}
+
+/// Whether the end of the object, which loses its last reference, runs no Python code.
 ///
 /// # Safety
 /// The thread is attached. The object is not freed yet.
-pub(super) unsafe fn ends_quietly(object: *mut PyObject) -> bool {
+unsafe fn ends_quietly(object: *mut PyObject) -> bool {
     // SAFETY: the object is not freed yet, and so are all that it refers to (caller).
-    unsafe { is_plain(object) || Ending::default().parts_end_quietly(object) }
+    unsafe { is_plain(object) || Ending::is_quiet(object) }
 }
 
-/// What an end is going to release: objects, and how many references to them. One that loses all of them ends, too.
+/// What an end is going to release. The references are taken away for a moment: an object that has none left ends, too.
 #[derive(Default)]
-struct Ending(ArrayVec<(*mut PyObject, i64), MAX_PARTS>);
+struct Ending(ArrayVec<*mut PyObject, MAX_RELEASED>);
 
 impl Ending {
+    /// Whether the end of the object, which has no references any more, runs no Python code.
+    ///
+    /// # Safety
+    /// As for [`ends_quietly`].
+    unsafe fn is_quiet(object: *mut PyObject) -> bool {
+        let mut ending = Ending::default();
+        // SAFETY: the contract is the same. Nothing has seen the counts meanwhile.
+        unsafe {
+            let result = ending.parts_end_quietly(object);
+            for object in ending.0 {
+                *counter(object) += 1;
+            }
+            result
+        }
+    }
+
     /// Whether releasing a reference to this object, or null, runs no Python code.
     ///
     /// # Safety
@@ -66,17 +126,15 @@ impl Ending {
     unsafe fn releases_quietly(&mut self, part: *mut PyObject) -> bool {
         // SAFETY: the object is live (caller).
         unsafe {
-            if part.is_null() || is_plain(part) || count(part) < 0 {
+            // So many references cannot be lost.
+            if part.is_null() || count(part) < 0 || count(part) > MAX_RELEASED as i64 || is_plain(part) {
                 return true;
             }
-            let index = match self.0.iter().position(|&(other, _)| other == part) {
-                Some(index) => index,
-                None if self.0.try_push((part, 0)).is_ok() => self.0.len() - 1,
-                None => return false,
-            };
-            let (_, released) = &mut self.0[index];
-            *released += 1;
-            *released < count(part) || self.parts_end_quietly(part)
+            if self.0.try_push(part).is_err() {
+                return false;
+            }
+            *counter(part) -= 1;
+            count(part) > 0 || self.parts_end_quietly(part)
         }
     }
 
@@ -101,12 +159,7 @@ impl Ending {
             } else if type_ == &raw mut ffi::PyCell_Type {
                 all(&[(*object.cast::<ffi::PyCellObject>()).ob_ref])
             } else if type_ == &raw mut ffi::PySet_Type {
-                let set = object.cast::<ffi::PySetObject>();
-                let places = (*set).mask as usize + 1;
-                let mut keys = (0..places).map(|index| (*(*set).table.add(index)).key);
-                (*set).weakreflist.is_null()
-                    && places <= MAX_PLACES
-                    && keys.all(|key| self.releases_quietly(key))
+                self.set_ends_quietly(object.cast())
             } else if type_ == &raw mut ffi::PyMethod_Type {
                 let method = object.cast::<ffi::PyMethodObject>();
                 (*method).im_weakreflist.is_null() && all(&[(*method).im_func, (*method).im_self])
@@ -141,6 +194,35 @@ impl Ending {
         unsafe {
             let Some(traverse) = (*type_of(object)).tp_traverse else { return false };
             traverse(object, Some(visit), (&raw mut *self).cast()) == 0
+        }
+    }
+
+    /// The same for a set.
+    ///
+    /// # Safety
+    /// As for [`ends_quietly`].
+    unsafe fn set_ends_quietly(&mut self, set: *mut ffi::PySetObject) -> bool {
+        // SAFETY: the set is not freed yet (caller). Its table has so many places.
+        unsafe {
+            let places = (*set).mask as usize + 1;
+            if !(*set).weakreflist.is_null() || places > MAX_PLACES {
+                return false;
+            }
+            let mut left = (*set).used;
+            for index in 0..places {
+                let entry = &*(*set).table.add(index);
+                if left == 0 {
+                    break;
+                }
+                // What has been removed left an immortal object, with a hash that no key has.
+                if !entry.key.is_null() && entry.hash != -1 {
+                    left -= 1;
+                    if !self.releases_quietly(entry.key) {
+                        return false;
+                    }
+                }
+            }
+            true
         }
     }
 
@@ -185,7 +267,7 @@ unsafe fn only_releases(object: *mut PyObject) -> bool {
         if type_ == &raw mut ffi::PyDict_Type {
             let dict = Dict::from_object(object);
             return dict.watchers() == 0
-                && (*object.cast::<ffi::PyDictObject>()).ma_used <= MAX_PARTS as isize;
+                && (*object.cast::<ffi::PyDictObject>()).ma_used <= MAX_RELEASED as isize;
         }
         if type_ == &raw mut ffi::PyFrozenSet_Type {
             let set = object.cast::<ffi::PySetObject>();
@@ -305,7 +387,16 @@ unsafe fn is_plain(object: *mut PyObject) -> bool {
 /// The object is live.
 unsafe fn count(object: *mut PyObject) -> i64 {
     // SAFETY: the object is live (caller).
-    unsafe { i64::from((*object).__bindgen_anon_1.__bindgen_anon_1.ob_refcnt as i32) }
+    unsafe { i64::from(counter(object).read() as i32) }
+}
+
+/// Where the number of references to the object is.
+///
+/// # Safety
+/// The object is live.
+unsafe fn counter(object: *mut PyObject) -> *mut u32 {
+    // SAFETY: the object is live (caller).
+    unsafe { &raw mut (*object).__bindgen_anon_1.__bindgen_anon_1.ob_refcnt }
 }
 
 /// The attributes of an instance of a class of Python code, without a finalizer, weak references, slots or a dictionary. `None`

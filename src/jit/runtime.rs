@@ -3,7 +3,7 @@
 use super::values::INT_WIDTH;
 use crate::calls::frames;
 use crate::host::dict::InlineValues;
-use crate::host::object::{length_without_code, type_of};
+use crate::host::object::{length_without_code, list_append, type_of};
 use crate::host::slot::Slot;
 use crate::host::{Frame, PyObject, StackRef, ThreadState, ffi, numbers, refcount};
 use crate::ops::trampolines;
@@ -129,6 +129,15 @@ unsafe fn leave_trampoline_with<const N: usize>(tstate: ThreadState, frame: Fram
 pub(super) unsafe extern "C" fn append_to_order(object: *mut PyObject, slot: *mut *mut PyObject) {
     // SAFETY: the slot is one of the values (caller).
     unsafe { InlineValues::of(object).append_to_order(Slot::at(slot)) }
+}
+
+/// Appends an item to a list that is full. Takes over the reference to the item. Returns 0, or 1 with an exception.
+///
+/// # Safety
+/// The thread is attached. The list is live, and the caller owns the item.
+pub(super) unsafe extern "C" fn append_slowly(list: *mut PyObject, item: *mut PyObject) -> usize {
+    // SAFETY: the contract is the same.
+    unsafe { list_append(list, item) }.is_err().into()
 }
 
 /// A new instance of a class, or null without memory. No exception is set.

@@ -55,7 +55,7 @@ pub(crate) const RESUMER_UNITS: usize = 2;
 /// # Safety
 /// `caller` is live, and has resumed a generator.
 #[inline(always)]
-pub(super) unsafe fn after_yield(caller: Frame) -> CodeUnit {
+pub(crate) unsafe fn after_yield(caller: Frame) -> CodeUnit {
     // SAFETY: it is at the instruction that has resumed the generator, and another one follows.
     unsafe { caller.instr().add(RESUMER_UNITS as isize) }
 }
@@ -66,7 +66,7 @@ pub(super) unsafe fn after_yield(caller: Frame) -> CodeUnit {
 /// # Safety
 /// `frame` is live, and `instr` is in its bytecode.
 #[inline(always)]
-pub(super) unsafe fn guard_continues_at(
+pub(crate) unsafe fn guard_continues_at(
     frame: Frame,
     instr: CodeUnit,
     (expected, version): (CodeUnit, u32),

@@ -7,6 +7,7 @@ use super::frames::{
     RESUMER_UNITS, after_return, after_yield, enter_frame, guard_continues_at, set_return_offset,
 };
 use super::guards::guard;
+use super::iteration::iterator_of;
 use crate::engine::{
     BytecodeEngine, BytecodeExit, BytecodeOp, Engine, Exit, Kept, Op, Settled, TraceExit, TraceOp,
 };
@@ -417,7 +418,7 @@ pub(crate) unsafe fn get_yield_from_iter<E: Engine>(e: &mut E, [iterable]: [Stac
         if is_exact(object, &raw mut ffi::PyCoro_Type) {
             return if may_await(e.code()) { Ok(Settled::new()) } else { Err(Exit::ErrorNoPop) };
         }
-        let iterator = ffi::PyObject_GetIter(object);
+        let iterator = iterator_of(e.tstate(), object);
         if iterator.is_null() {
             return Err(Exit::ErrorNoPop);
         }

@@ -24,6 +24,8 @@ use crate::host::{
 use crate::instrument::exceptions;
 use crate::raise;
 use crate::seams;
+#[cfg(not(py_gil_disabled))]
+use crate::{bytecode::opcode, host::object::type_flags, specialize::special_methods};
 
 /// Replaces the topmost value by its iterator.
 ///
@@ -34,8 +36,35 @@ pub(crate) unsafe fn get_iter<E: Engine>(e: &mut E, [iterable]: [StackRef; 1]) -
     // SAFETY: the input is live and owned by this micro-op.
     unsafe {
         e.publish();
-        let iterator = ffi::PyObject_GetIter(iterable.object());
+        let iterator = iterator_of(e.tstate(), iterable.object());
         e.settle_object([iterable], iterator)
+    }
+}
+
+/// A new iterator of the object, or null with an exception. If `__iter__` is a generator function, it is not called: a generator
+/// is all that the call would make.
+///
+/// # Safety
+/// The thread is attached, `tstate` is its state, and its frame is published. The object is live.
+#[inline(never)]
+pub(super) unsafe fn iterator_of(tstate: ThreadState, iterable: *mut PyObject) -> *mut PyObject {
+    // SAFETY: the object is live (caller), and its class keeps the function alive.
+    unsafe {
+        #[cfg(not(py_gil_disabled))]
+        if type_flags(type_of(iterable)) & ffi::Py_TPFLAGS_HEAPTYPE != 0
+            && let Some(function) = special_methods::of_iteration(tstate, iterable)
+            && function.code().bytecode().opcode() == opcode::RETURN_GENERATOR
+            && (*tstate.as_ptr()).py_recursion_remaining > 1
+            && !tstate.has_custom_eval_frame()
+        {
+            let generator = ffi::_Py_MakeCoro(function.object().cast());
+            if !generator.is_null() {
+                Generator::from_ptr(generator).begin(tstate, function.object(), iterable);
+            }
+            return generator;
+        }
+        let _ = tstate;
+        ffi::PyObject_GetIter(iterable)
     }
 }
 

@@ -16,6 +16,9 @@ pub(crate) mod building;
 pub(crate) mod calls;
 mod comparisons;
 mod control;
+// Only traces do that, which not every host has.
+#[cfg_attr(not(py_tier2), allow(dead_code))]
+pub(crate) mod delegation;
 mod exact;
 pub(crate) mod exceptions;
 pub(crate) mod frames;
@@ -48,6 +51,10 @@ pub(crate) use building::*;
 pub(crate) use calls::*;
 pub(crate) use comparisons::*;
 pub(crate) use control::*;
+pub(crate) use delegation::{
+    for_iter_innermost, guard_nos_innermost_at, guard_passes_to, guard_tos_innermost_at, send_innermost,
+    yield_to_receiver,
+};
 pub(crate) use exceptions::*;
 pub(crate) use frames::*;
 pub(crate) use generators::*;

@@ -6,6 +6,7 @@ use core::ffi::c_int;
 use core::mem::zeroed;
 use core::ptr::null_mut;
 
+use crate::bytecode::opcode;
 use crate::engine::{Engine, Exit, Exits, Inputs, Op, Outputs, TraceExit, run, run_with};
 use crate::host::object::static_head;
 use crate::host::versions::FunctionVersion;
@@ -251,6 +252,81 @@ fn a_generator_is_expected_suspended_at_an_instruction() {
     assert_eq!(end(iterator(Some(yields)), here), (false, false, true));
     host.code.co_version = 0;
     assert_eq!(host.run_with(&[suspended], (here, VERSION), ops::guard_tos_generator_at), Err(Exit::Deopt));
+}
+
+#[test]
+fn a_value_is_expected_behind_the_generators_that_pass_it_on() {
+    let mut host = Host::new();
+    // SAFETY: integers and pointers, for which zero is a value.
+    let mut below: Box<ffi::_PyInterpreterFrame> = Box::new(unsafe { zeroed() });
+    below.f_executable = host.code_reference();
+    below.instr_ptr = host.instr(8).as_ptr();
+    host.caller.previous = &raw mut *below;
+    let [behind_first, behind_second] = [6, 10].map(|index| host.instr(index));
+    let end = |host: &mut Host| {
+        [behind_first, behind_second]
+            .map(|instr| host.run_with(&[], (instr, VERSION), ops::guard_passes_to).is_ok())
+    };
+    assert_eq!(end(&mut host), [true, false]);
+    // SAFETY: the unit is bytecode of this host.
+    unsafe { behind_first.set_instruction(opcode::YIELD_VALUE, 1) };
+    assert_eq!(end(&mut host), [false, true]);
+    // Another `yield` is not passed on.
+    // SAFETY: as above.
+    unsafe { behind_first.set_instruction(opcode::YIELD_VALUE, 0) };
+    assert_eq!(end(&mut host), [true, false]);
+}
+
+#[test]
+fn the_innermost_generator_is_the_one_that_does_not_wait_for_another() {
+    let mut host = Host::new();
+    let [send, resume, here] = [0, 3, 12].map(|index| host.instr(index));
+    // SAFETY: the units are bytecode of this host.
+    unsafe {
+        send.set_instruction(opcode::SEND_GEN, 3);
+        resume.set_instruction(opcode::RESUME_CHECK, 2);
+        resume.add(1).set_instruction(opcode::JUMP_BACKWARD_NO_INTERRUPT, 5);
+    }
+    let code = host.code_reference();
+    let stack = Box::leak(Box::new([StackRef::NULL; 2]));
+    let generator = |instr: CodeUnit, state, top: *mut StackRef| {
+        let make = || {
+            // SAFETY: integers and pointers.
+            let mut generator: ffi::PyGenObject = unsafe { zeroed() };
+            generator.gi_frame_state = state as i8;
+            generator.gi_iframe.instr_ptr = instr.as_ptr();
+            generator.gi_iframe.f_executable = code;
+            generator.gi_iframe.stackpointer = top.cast();
+            generator
+        };
+        reference(object(make, &raw mut ffi::PyGen_Type))
+    };
+    let inner = generator(here, ffi::FRAME_SUSPENDED, null_mut());
+    stack[0] = inner;
+    let outer = generator(resume, ffi::FRAME_SUSPENDED_YIELD_FROM, &raw mut stack[1]);
+    let sent = reference(crate::host::none());
+    let end = |host: &mut Host, value, at| {
+        let for_iter = host.run_with(&[value], (at, VERSION), ops::guard_tos_innermost_at).is_ok();
+        let send = host.run_with(&[value, sent], (at, VERSION), ops::guard_nos_innermost_at).is_ok();
+        (for_iter, send)
+    };
+    assert_eq!(end(&mut host, outer, here), (true, true));
+    assert_eq!(end(&mut host, inner, here), (true, true));
+    assert_eq!(end(&mut host, outer, resume), (false, false));
+    assert_eq!(end(&mut host, iterator(Some(yields)), here), (false, false));
+    // A tool watches one of the instructions on the way, a request waits, or the bytecode is out of date.
+    // SAFETY: as above.
+    unsafe { resume.add(1).set_instruction(opcode::INSTRUMENTED_LINE, 5) };
+    assert_eq!(end(&mut host, outer, resume), (true, true));
+    // SAFETY: as above.
+    unsafe { resume.add(1).set_instruction(opcode::JUMP_BACKWARD_NO_INTERRUPT, 5) };
+    host.tstate.eval_breaker = 1;
+    assert_eq!(end(&mut host, outer, resume), (true, true));
+    host.tstate.eval_breaker = 0;
+    host.code._co_instrumentation_version = 1 << ffi::_PY_EVAL_EVENTS_BITS;
+    assert_eq!(end(&mut host, outer, resume), (true, true));
+    host.code._co_instrumentation_version = 0;
+    assert_eq!(end(&mut host, outer, here), (true, true));
 }
 
 // --- iterators ---------------------------------------------------------------------------------

@@ -8,6 +8,8 @@ use super::guards::guard;
 use super::trampolines;
 use crate::bytecode::metadata;
 use crate::engine::{BytecodeEngine, BytecodeOp, Engine, Exit, Kept, Op, Settled};
+#[cfg(py_tier2)]
+use crate::host::array::Layout;
 use crate::host::dict::Dict;
 use crate::host::dict_lookup::Lookup;
 use crate::host::function::Function;
@@ -471,6 +473,30 @@ pub(crate) unsafe fn store_subscr<E: Engine>(
         }
         let status = set_item(container.object(), key.object(), value.object());
         e.settle_status(topmost::<E, 3>(e), status)
+    }
+}
+
+/// The value below the top is an array whose items have the description at an address. The second operand is for machine code.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op.
+#[inline(always)]
+pub(crate) unsafe fn guard_nos_array<E: Engine>(
+    _e: &mut E,
+    (description, _items): (*mut PyObject, *mut PyObject),
+    Kept([container, _]): Kept<[StackRef; 2]>,
+) -> Op {
+    #[cfg(py_tier2)]
+    // SAFETY: the container is live, and an array where the layout fits.
+    unsafe {
+        let container = container.object();
+        let layout = Layout::get().filter(|layout| layout.fits(container));
+        guard(layout.is_some_and(|layout| layout.description_of(container) == description.addr()))
+    }
+    #[cfg(not(py_tier2))]
+    {
+        let _ = (description, container);
+        Err(Exit::Deopt)
     }
 }
 

@@ -2,6 +2,7 @@
 
 use core::ptr::null_mut;
 
+use crate::bytecode::opcode;
 use crate::host::function::Function;
 use crate::host::{FunctionVersion, PyObject};
 
@@ -33,6 +34,9 @@ pub(super) struct Key {
 }
 
 impl Key {
+    /// In the place of an instruction, for all that make iterators.
+    pub(super) const ITERATION: u8 = opcode::FOR_ITER;
+
     /// Whether both types have a version. Unused entries have none.
     #[inline(always)]
     fn is_complete(self) -> bool {
@@ -57,13 +61,20 @@ struct Entry {
 const ENTRIES: usize = 512;
 const PATIENCE: u8 = 3;
 
+/// The entries for iterations. All classes whose instances are iterated over have one, most of them without a method. So they have
+/// places of their own.
+const ITERATIONS: usize = 128;
+
 /// The table of an interpreter. All of its bytes may be zero.
 #[repr(C)]
-pub(super) struct Methods([Entry; ENTRIES]);
+pub(super) struct Methods([Entry; ENTRIES], [Entry; ITERATIONS]);
 
 impl Methods {
     #[inline(always)]
     fn entry(&mut self, key: Key) -> &mut Entry {
+        if key.instruction == Key::ITERATION {
+            return &mut self.1[key.left as usize % ITERATIONS];
+        }
         let hash = (key.left as usize).wrapping_mul(31)
             ^ (key.right as usize).wrapping_mul(7)
             ^ usize::from(key.instruction) << 4;

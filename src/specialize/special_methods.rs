@@ -1,5 +1,5 @@
-//! Special methods in Python that instructions call through slots of types: operators of BINARY_OP, `__call__` and
-//! `__setitem__`.
+//! Special methods in Python that instructions call through slots of types: operators of BINARY_OP, `__call__`,
+//! `__setitem__` and `__iter__`.
 //!
 //! The slot would call the method in C, and that would run another evaluator. Tier 1 enters the method's frame itself if this
 //! module says which function that is. It does if the host's slots would do nothing else before, and if it is known what they
@@ -57,6 +57,16 @@ pub(crate) unsafe fn of_call(tstate: ThreadState, callable: *mut PyObject) -> Op
 pub(crate) unsafe fn of_store_subscr(tstate: ThreadState, container: *mut PyObject) -> Option<Function> {
     // SAFETY: the contract is the same.
     unsafe { of_only_operand(tstate, container, STORE_SUBSCR) }
+}
+
+/// The `__iter__` of the object's class, if it is a generator function that takes the object. `None` if that is not known.
+///
+/// # Safety
+/// As for [`of_operator`].
+#[inline(always)]
+pub(crate) unsafe fn of_iteration(tstate: ThreadState, iterable: *mut PyObject) -> Option<Function> {
+    // SAFETY: the contract is the same.
+    unsafe { of_only_operand(tstate, iterable, ITERATION) }
 }
 
 /// The function that does the work of an instruction for which the class of one operand matters.
@@ -193,13 +203,37 @@ unsafe fn python_store_subscr(type_: *mut PyTypeObject) -> Result<Function, Refu
     }
 }
 
+/// The `__iter__` of the type, if it is a generator function in Python that takes its argument as it is.
+///
+/// # Safety
+/// As the module [`crate::specialize`] says.
+unsafe fn generator_function(type_: *mut PyTypeObject) -> Result<Function, Refusal> {
+    const KINDS: u32 =
+        ffi::CO_GENERATOR | ffi::CO_COROUTINE | ffi::CO_ASYNC_GENERATOR | ffi::CO_ITERABLE_COROUTINE;
+    // SAFETY: the type is live, and the thread attached (caller). The function keeps its code alive.
+    unsafe {
+        if type_flags(type_) & ffi::Py_TPFLAGS_HEAPTYPE == 0 {
+            return Err(Refusal::NoFormForOperands);
+        }
+        let function = python_method(type_, id!(_py___iter__)).ok_or(Refusal::NoFormForOperands)?;
+        if (*function.code().as_ptr()).co_flags as u32 & KINDS != ffi::CO_GENERATOR {
+            return Err(Refusal::NoFormForOperands);
+        }
+        takes(function, 1)?;
+        Ok(function)
+    }
+}
+
 // --- the table ---------------------------------------------------------------------------------
 
 // In place of the argument of BINARY_OP, for other instructions.
 const CALL: u8 = opcode::CALL;
 const STORE_SUBSCR: u8 = opcode::STORE_SUBSCR;
+const ITERATION: u8 = Key::ITERATION;
 static_assertions::const_assert!(
-    CALL as u32 > ffi::NB_OPARG_LAST && STORE_SUBSCR as u32 > ffi::NB_OPARG_LAST
+    CALL as u32 > ffi::NB_OPARG_LAST
+        && STORE_SUBSCR as u32 > ffi::NB_OPARG_LAST
+        && ITERATION as u32 > ffi::NB_OPARG_LAST
 );
 
 /// What the table has for the key. If there is nothing, decides on it.
@@ -239,6 +273,7 @@ unsafe fn learn(
         let method = match key.instruction {
             CALL => python_call(left).map(SpecialMethod::of_only_operand),
             STORE_SUBSCR => python_store_subscr(left).map(SpecialMethod::of_only_operand),
+            ITERATION => generator_function(left).map(SpecialMethod::of_only_operand),
             oparg => decide_operator(oparg.into(), left, right),
         };
         let known = method.and_then(|method| Ok((method, version(method.function)?)));

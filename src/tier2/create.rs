@@ -57,7 +57,8 @@ pub(super) unsafe fn finish_trace(
 /// The operands refer to live objects.
 #[cfg(feature = "jit")]
 unsafe fn forget_functions(trace: &mut Trace) {
-    for uop in trace.iter_mut().filter(|uop| uop.number() == micro_op::push_frame) {
+    let enters = [micro_op::push_frame, micro_op::for_iter_innermost, micro_op::send_innermost];
+    for uop in trace.iter_mut().filter(|uop| enters.contains(&uop.number())) {
         if let Some(entered) = Entered::from_operand(uop.operand0) {
             // SAFETY: the object is live (caller).
             uop.operand0 = Entered::Code(unsafe { entered.code() }).to_operand();

@@ -92,6 +92,63 @@ impl Lowering<'_> {
         Ok(())
     }
 
+    /// Appends the topmost value to the list `depth` places below it.
+    pub(in crate::jit) fn append_to_list(&mut self, depth: usize) -> Lowered {
+        let list = self.peek(1 + depth);
+        let list = self.object(list);
+        let value = self.drop_top();
+        self.append(list, value)
+    }
+
+    /// `list.append(value)`: the three topmost values are the function, the list, and the value.
+    pub(in crate::jit) fn call_list_append(&mut self) -> Lowered {
+        let (callable, list, value) = (self.peek(3), self.peek(2), self.peek(1));
+        let callable = self.object(callable);
+        let interp = self.load(I64, self.tstate, offset_of!(ffi::PyThreadState, interp));
+        let append = self.load(I64, interp, offset_of!(ffi::PyInterpreterState, callable_cache.list_append));
+        let holds = self.b.ins().icmp(IntCC::Equal, callable, append);
+        self.guard(holds, FAILED)?;
+        if self.state.values[list].class != Class::List {
+            let type_ = self.type_of(list);
+            let flags = self.load(I64, type_, offset_of!(ffi::PyTypeObject, tp_flags));
+            let is_list = self.b.ins().band_imm_s(flags, ffi::Py_TPFLAGS_LIST_SUBCLASS as i64);
+            self.guard(is_list, FAILED)?;
+        }
+        let list = self.object(list);
+        for _ in 0..3 {
+            self.drop_top();
+        }
+        self.append(list, value)
+    }
+
+    /// Appends a value, which nothing here holds any more, to the list at this address.
+    fn append(&mut self, list: Value, value: Id) -> Lowered {
+        let item = self.give_object(value);
+        let size = self.size_of(list);
+        let allocated = self.load(I64, list, offset_of!(ffi::PyListObject, allocated));
+        let has_room = self.b.ins().icmp(IntCC::SignedLessThan, size, allocated);
+        let (room, full, go_on) = (self.b.create_block(), self.b.create_block(), self.b.create_block());
+        self.b.set_cold_block(full);
+        self.b.ins().brif(has_room, room, &[], full, &[]);
+        self.b.switch_to_block(full);
+        let function = runtime::append_slowly as *const () as usize;
+        let status = self.call(function, &[I64, I64], Some(I64), &[list, item]).ok_or(TooLarge)?;
+        let failed = self.b.create_block();
+        self.b.ins().brif(status, failed, &[], go_on, &[]);
+        self.b.switch_to_block(failed);
+        self.leave_by(self.word_of(Next::ERROR), false)?;
+        self.b.switch_to_block(room);
+        let items = self.items_of(list, Sequence::List);
+        let offset = self.b.ins().ishl_imm_u(size, ITEM_SHIFT);
+        let at = self.b.ins().iadd(items, offset);
+        self.store(item, at, 0);
+        let size = self.b.ins().iadd_imm_s(size, 1);
+        self.store(size, list, offset_of!(ffi::PyVarObject, ob_size));
+        self.b.ins().jump(go_on, &[]);
+        self.b.switch_to_block(go_on);
+        Ok(())
+    }
+
     /// Replaces the topmost value, a tuple or list of `count` items, by its items.
     pub(in crate::jit) fn unpack(&mut self, count: usize, sequence: Sequence) -> Lowered {
         let container = self.peek(1);

@@ -2,17 +2,19 @@
 
 use core::mem::offset_of;
 
-use cranelift_codegen::ir::InstBuilder;
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::types::{I8, I64};
+use cranelift_codegen::ir::{InstBuilder, Value};
 
 use crate::bytecode::micro_op;
 use crate::host::ffi;
-use crate::jit::lower::{Lowered, Lowering, TooLarge};
+use crate::jit::delegated;
+use crate::jit::lower::{Lowered, Lowering, SLOT, TooLarge};
 use crate::jit::state::{FrameState, Place, Resumed, Slot};
 use crate::jit::values::{Class, Id, Known};
 use crate::ops::frames::RESUMER_UNITS;
-use crate::tier2::compiled::Next;
+use crate::tier2::Uop;
+use crate::tier2::compiled::{Machine, Next};
 use crate::tier2::uop::Entered;
 
 type Fields = ffi::_PyInterpreterFrame;
@@ -178,6 +180,95 @@ impl Lowering<'_> {
         self.state.version += 1;
         self.state.top().stack.push(Slot::new(value));
         Ok(())
+    }
+
+    /// Resumes the generator `depth` places below the top and those that it waits for, up to the one that the guard in front of this
+    /// micro-op expects. If that is another one, the guard has failed.
+    pub(in crate::jit) fn go_inwards(&mut self, depth: usize, uop: Uop) -> Lowered {
+        let id = self.peek(depth);
+        self.guard_resumable(id, depth > 1)?;
+        let generator = self.object(id);
+        self.state.top().return_offset =
+            Some(u16::try_from(RESUMER_UNITS + usize::from(uop.oparg)).map_err(|_| TooLarge)?);
+        self.flush();
+        let caller = self.frame_in_memory().ok_or(TooLarge)?;
+        let guard =
+            self.guard_before(&[micro_op::guard_tos_innermost_at, micro_op::guard_nos_innermost_at])?;
+        let (instr, version) = self.expected_by(guard);
+        let arguments = [self.tstate, generator, caller, instr, version];
+        let resume = delegated::resume_at as *const () as usize;
+        let frame = self.call(resume, &[I64; 5], Some(I64), &arguments).ok_or(TooLarge)?;
+        self.guard_of(guard, frame)?;
+        let sent = if depth > 1 {
+            self.pop()
+        } else {
+            let sent = self.state.add(Known::constant(super::immortal_none(), Class::Unknown));
+            self.state.values[sent].holders = 1;
+            sent
+        };
+        self.own_returned(sent);
+        let sp = self.stack_pointer();
+        self.store(sp, caller, offset_of!(Fields, stackpointer));
+        self.forget_frames();
+        self.store(frame, self.machine, offset_of!(Machine, frame));
+        let sp = self.load(I64, frame, offset_of!(Fields, stackpointer));
+        let mut state = FrameState::in_memory(frame, sp);
+        // SAFETY: the trace depends on the code that it enters, so that it is live.
+        state.code = Entered::from_operand(uop.operand0).map(|entered| unsafe { entered.code() });
+        state.stack.push(Slot::new(sent));
+        self.state.frames.push(state);
+        Ok(())
+    }
+
+    /// Suspends the generator and those that pass on what it yields, if the frame that gets it is the one that the guard in front of
+    /// this micro-op expects.
+    pub(in crate::jit) fn yield_to_receiver(&mut self, is_delegating: bool) -> Lowered {
+        self.want(1);
+        self.flush();
+        let frame = self.frame_in_memory().ok_or(TooLarge)?;
+        let sp = self.stack_pointer();
+        let sp = self.b.ins().iadd_imm_s(sp, -i64::from(SLOT));
+        let guard = self.guard_before(&[micro_op::guard_passes_to])?;
+        let (instr, version) = self.expected_by(guard);
+        let is_delegating = self.constant(is_delegating.into());
+        let arguments = [self.tstate, frame, sp, instr, version, is_delegating];
+        let suspend = delegated::suspend_to as *const () as usize;
+        let receiver = self.call(suspend, &[I64; 6], Some(I64), &arguments).ok_or(TooLarge)?;
+        self.guard_of(guard, receiver)?;
+        let value = self.pop();
+        self.own_returned(value);
+        self.forget_frames();
+        self.come_back(receiver);
+        self.state.top().stack.push(Slot::new(value));
+        Ok(())
+    }
+
+    /// The index of the guard in front of this micro-op, which is one of these.
+    fn guard_before(&self, guards: &[u16]) -> Lowered<usize> {
+        self.trace[..self.at].iter().rposition(|uop| guards.contains(&uop.number())).ok_or(TooLarge)
+    }
+
+    /// The instruction and the version of the code that a guard expects.
+    fn expected_by(&mut self, guard: usize) -> (Value, Value) {
+        let uop = self.trace[guard];
+        (self.constant(uop.operand0), self.constant(uop.operand1))
+    }
+
+    /// Leaves unless `holds`, as if the guard at this index has failed.
+    fn guard_of(&mut self, guard: usize, holds: Value) -> Lowered {
+        let at = core::mem::replace(&mut self.at, guard);
+        let result = self.guard(holds, FAILED);
+        self.at = at;
+        result
+    }
+
+    /// No frame is known any more. Memory has all of them completely.
+    fn forget_frames(&mut self) {
+        while !self.state.frames.is_empty() {
+            self.forget_frame();
+        }
+        self.room = (0, 0);
+        self.state.version += 1;
     }
 
     /// The innermost frame, which memory has completely, is not known any more.

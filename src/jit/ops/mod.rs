@@ -2,6 +2,7 @@
 //!
 //! One that is not named here runs as a call ([`Lowering::call_helper`]), which is always right.
 
+mod arrays;
 mod attributes;
 mod calls;
 mod containers;
@@ -95,6 +96,11 @@ impl Lowering<'_> {
             op::guard_tos_generator_at => self.guard_generator_at(1, uop.operand0, uop.operand1, false)?,
             op::for_iter_gen_frame => self.for_iter_generator(oparg)?,
             op::send_gen_frame => self.send_to_generator(oparg)?,
+            // What comes next does that, too.
+            op::guard_tos_innermost_at | op::guard_nos_innermost_at | op::guard_passes_to => {}
+            op::for_iter_innermost => self.go_inwards(1, uop)?,
+            op::send_innermost => self.go_inwards(2, uop)?,
+            op::yield_to_receiver => self.yield_to_receiver(uop.oparg != 0)?,
             op::yield_value => self.yield_value(uop.oparg != 0)?,
             op::return_value => self.return_value()?,
             op::guard_returns_to => self.guard_continues_at(uop.operand0, uop.operand1, true)?,
@@ -150,6 +156,7 @@ impl Lowering<'_> {
                 Some(condition) => self.compare_ints(condition)?,
                 None => return Ok(false),
             },
+            op::binary_op if u32::from(uop.oparg) == ffi::NB_SUBSCR && self.array_item()? => {}
             op::binary_op => return self.generic_operator(uop),
             op::compare_op => return self.generic_comparison(uop),
             op::guard_binary_op_extend => match of_description(uop.operand0) {
@@ -246,9 +253,18 @@ impl Lowering<'_> {
             op::binary_op_subscr_list_int => self.subscript(Sequence::List)?,
             op::binary_op_subscr_tuple_int => self.subscript(Sequence::Tuple)?,
             op::store_subscr_list_int => self.store_item()?,
+            op::store_subscr => return self.store_array_item(),
+            op::guard_nos_array => self.guard_array(uop.operand0)?,
+            op::list_append => self.append_to_list(uop.oparg.into())?,
+            op::call_list_append => self.call_list_append()?,
             op::unpack_sequence_two_tuple => self.unpack(2, Sequence::Tuple)?,
             op::unpack_sequence_tuple => self.unpack(uop.oparg.into(), Sequence::Tuple)?,
             op::unpack_sequence_list => self.unpack(uop.oparg.into(), Sequence::List)?,
+            op::call_intrinsic_1 if u32::from(uop.oparg) == ffi::INTRINSIC_LIST_TO_TUPLE => {
+                for result in self.call_on_operands(uop, Failure::Error)? {
+                    self.state.values[result].class = Class::Tuple;
+                }
+            }
             op::call_builtin_class if self.range_is_iterated(uop.oparg.into()) => {
                 self.iterate_range(uop.oparg.into())?;
             }
@@ -294,8 +310,6 @@ fn without_frame(number: u16) -> Option<(Failure, Class)> {
         op::compare_op_str => (Failure::Never, Class::Bool),
         op::to_bool_str => (Failure::Never, Class::Bool),
         op::binary_op_subscr_str_int => (Failure::Guard, Class::Str),
-        op::list_append => (Failure::Error, Class::List),
-        op::call_list_append => (Failure::Any, Class::Unknown),
         op::guard_binary_op_extend => (Failure::Guard, Class::Unknown),
         op::binary_op_extend => (Failure::Error, Class::Unknown),
         op::check_is_not_py_callable => (Failure::Guard, Class::Unknown),

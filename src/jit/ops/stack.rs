@@ -1,13 +1,15 @@
 //! Variables, constants, and moving values on the stack, in machine code.
 
+use core::mem::offset_of;
+
 use cranelift_codegen::ir::InstBuilder;
 use cranelift_codegen::ir::types::I64;
 
 use super::class_of;
 use crate::bytecode::micro_op as op;
 use crate::host::{ffi, small_int};
-use crate::jit::lower::{Lowered, Lowering, NULL, TooLarge, immortal};
-use crate::jit::state::Slot;
+use crate::jit::lower::{Lowered, Lowering, NULL, TooLarge, UNCOUNTED, immortal};
+use crate::jit::state::{Place, Slot};
 use crate::jit::values::{Class, Id, Known};
 use crate::tier2::Uop;
 use crate::tier2::compiled::Next;
@@ -44,6 +46,13 @@ impl Lowering<'_> {
                 self.replace_local(oparg, null)?;
             }
             op::load_deref => self.load_deref(oparg)?,
+            op::copy_free_vars => return self.copy_free_variables(oparg),
+            op::load_common_constant => {
+                let interp = self.load(I64, self.tstate, offset_of!(ffi::PyThreadState, interp));
+                let at = offset_of!(ffi::PyInterpreterState, common_consts) + oparg * size_of::<usize>();
+                let object = self.load(I64, interp, at);
+                self.state.push_new(Known::borrowed(object, Class::Unknown));
+            }
             op::load_small_int => {
                 let int = small_int(oparg as isize).ok_or(TooLarge)?;
                 self.push_constant(immortal(int), Class::Int);
@@ -69,8 +78,13 @@ impl Lowering<'_> {
                     self.push_constant(NULL, Class::Unknown);
                 }
             }
-            op::pop_top => {
+            op::pop_top | op::end_for => {
                 self.drop_top();
+            }
+            op::end_send => {
+                let value = self.pop();
+                self.drop_top();
+                self.state.top().stack.push(Slot::new(value));
             }
             op::copy => {
                 let id = self.peek(oparg);
@@ -116,10 +130,32 @@ impl Lowering<'_> {
     fn load_deref(&mut self, index: usize) -> Lowered {
         let cell = self.local(index)?;
         let cell = self.object(cell);
-        let value = self.load(I64, cell, core::mem::offset_of!(ffi::PyCellObject, ob_ref));
+        let value = self.load(I64, cell, offset_of!(ffi::PyCellObject, ob_ref));
         self.guard(value, 0)?;
         self.state.push_new(Known::borrowed(value, Class::Unknown));
         Ok(())
+    }
+
+    /// The last `count` variables become the cells of the closure. Returns false if the code is not known.
+    fn copy_free_variables(&mut self, count: usize) -> Lowered<bool> {
+        let Some(code) = self.state.frame().code else { return Ok(false) };
+        let function = match self.state.frame().place {
+            Place::Virtual { function } => self.object(function),
+            Place::Memory(frame) => {
+                let bits = self.load(I64, frame, offset_of!(ffi::_PyInterpreterFrame, f_funcobj));
+                self.b.ins().band_imm_s(bits, !UNCOUNTED)
+            }
+        };
+        let closure = self.load(I64, function, offset_of!(ffi::PyFunctionObject, func_closure));
+        // SAFETY: the trace depends on the code, so that it is live.
+        let first = unsafe { code.nlocalsplus() } - count;
+        for index in 0..count {
+            let at = offset_of!(ffi::PyTupleObject, ob_item) + index * size_of::<usize>();
+            let cell = self.load(I64, closure, at);
+            let cell = self.state.add(Known::borrowed(cell, Class::Unknown));
+            self.replace_local(first + index, cell)?;
+        }
+        Ok(true)
     }
 
     /// There is no value at `depth`, or the code leaves.

@@ -34,6 +34,7 @@ use crate::explain::{self, Attempt, PlaceId};
 use crate::host::function::Function;
 use crate::host::{Code, CodeUnit, Frame, FunctionVersion, StackRef, ThreadState, ffi, tier2};
 use crate::instrument::opcodes::is_instrumented;
+use crate::ops::delegation;
 use wish::Wish;
 
 /// How often a recording is tried again because the program did something unusual meanwhile.
@@ -55,6 +56,9 @@ pub(crate) struct Recording {
     instructions: usize,
     /// The instruction that runs, which is not translated yet.
     running: Option<Running>,
+    /// The instruction before it that has begun to lead through generators which only pass something on. What runs on the way
+    /// is a part of it.
+    on_its_way: Option<Running>,
     /// That instruction has been specialized for this recording.
     is_specialized: bool,
     /// It was specialized for something else than what it meets.
@@ -147,12 +151,15 @@ impl Recording {
                     && frame.previous().is_none_or(|frame| frame.is_entry()),
             };
             let start = wish.start();
+            // An executor there would hide the instruction from those that go on to the innermost generator.
+            let fits_bytecode = wish.is_for_bytecode() && !delegation::is_step(start);
             let mut recording = on_heap(Recording {
-                fits_bytecode: wish.is_for_bytecode(),
+                fits_bytecode,
                 translator: Translator::new(frame, start, wish.purpose()),
                 wish,
                 instructions: 0,
                 running: None,
+                on_its_way: None,
                 is_specialized: false,
                 misses: false,
                 has_missed: false,
@@ -192,9 +199,16 @@ impl Recording {
         // SAFETY: the thread is attached and the frame current (caller). The translator keeps the code of the
         // instruction before alive.
         unsafe {
-            if let Some(mut done) = self.running.take()
+            let running = self.running.take();
+            if let Some(mut done) = self.on_its_way.take().or(running)
                 && !done.runs_again(then)
             {
+                if done.is_on_its_way(then) {
+                    self.on_its_way = Some(done);
+                    self.running = Running::at(frame, instr);
+                    (self.is_specialized, self.misses) = (false, false);
+                    return self.running.is_some();
+                }
                 self.has_missed |= self.misses && !done.specialize_call(then);
                 #[cfg(feature = "jit")]
                 if explain::is_on() && self.has_missed && self.explained.missed.is_none() {
@@ -214,6 +228,7 @@ impl Recording {
             }
             let Some(mut next) = Running::at(frame, instr) else { return false };
             next.note_inputs(sp);
+            next.note_way(sp, !self.translator.has_entered_frame());
             #[cfg(feature = "jit")]
             if explain::is_on() {
                 self.explained.met = noted::meets(&next, sp);
@@ -274,7 +289,7 @@ impl Recording {
 
     /// The instruction that ran has raised an exception. The recording is over.
     pub(crate) fn raises(&mut self) {
-        if let Some(running) = self.running.take() {
+        if let Some(running) = self.on_its_way.take().or(self.running.take()) {
             // SAFETY: the translator keeps the code of the instruction alive.
             unsafe { self.end_before(&running, End::Exception) };
         }

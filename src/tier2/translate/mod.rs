@@ -319,6 +319,10 @@ impl Translator {
             if then.frame.is_entry() {
                 return Err(End::ToC);
             }
+            if this.is_far() && then.frame != this.frame && !this.has_come_to(then) {
+                // Something else has run on the way.
+                return Err(End::Untranslatable);
+            }
             if this.is_watched_loop() {
                 return Err(End::Instrumented);
             }
@@ -348,7 +352,7 @@ impl Translator {
                 opcode::JUMP_BACKWARD_NO_INTERRUPT => self.jump_back(then)?,
                 opcode::JUMP_FORWARD => {}
                 opcode::RESUME => self.resume(this)?,
-                _ => self.expand(row, this, then)?,
+                _ => self.expand(row, this, then, must_not_exit)?,
             }
             self.pass_through(then.code())
         }
@@ -358,7 +362,7 @@ impl Translator {
     fn needs_more_than_row(&self, row: &Instruction, this: &Running, then: Arrival) -> bool {
         let guards_frame = then.frame != this.frame
             && (self.calls == 0 || is_generator_form(row.opcode) || !is_certain_of_code(row.opcode));
-        guards_frame || row.steps.iter().any(depends_on_case)
+        guards_frame || this.array.is_some() || row.steps.iter().any(depends_on_case)
     }
 
     /// Begins or resumes the code of a frame. Ends the trace if the bytecode is older than the events that tools want: a
@@ -440,14 +444,21 @@ impl Translator {
     ///
     /// # Safety
     /// `this` is in live bytecode, `row` its form that is to be translated, and the frame of `then` is current.
-    unsafe fn expand(&mut self, row: &'static Instruction, this: &Running, then: Arrival) -> Result<(), End> {
+    unsafe fn expand(
+        &mut self,
+        row: &'static Instruction,
+        this: &Running,
+        then: Arrival,
+        must_not_exit: bool,
+    ) -> Result<(), End> {
         // SAFETY: the cache has the form that the row of the instruction states, and the frame is current.
         unsafe {
             if is_generator_form(row.opcode) {
-                let guard = if row.opcode == opcode::SEND_GEN {
-                    micro_op::guard_nos_generator_at
-                } else {
-                    micro_op::guard_tos_generator_at
+                let guard = match (row.opcode, this.is_far()) {
+                    (opcode::SEND_GEN, false) => micro_op::guard_nos_generator_at,
+                    (opcode::SEND_GEN, true) => micro_op::guard_nos_innermost_at,
+                    (_, false) => micro_op::guard_tos_generator_at,
+                    (_, true) => micro_op::guard_tos_innermost_at,
                 };
                 self.guard_continuation(guard, this, then)?;
             }
@@ -469,6 +480,14 @@ impl Translator {
                     micro_op::return_value | micro_op::return_generator | micro_op::yield_value => {
                         self.return_to(number, oparg, this, then)?;
                     }
+                    micro_op::for_iter_gen_frame if this.is_far() => {
+                        self.enter_innermost(micro_op::for_iter_innermost, this, then)?;
+                        return Ok(());
+                    }
+                    micro_op::send_gen_frame if this.is_far() => {
+                        self.enter_innermost(micro_op::send_innermost, this, then)?;
+                        return Ok(());
+                    }
                     micro_op::push_frame => self.enter(row, this, then)?,
                     // An object is called, no bound method.
                     micro_op::maybe_expand_method | micro_op::check_is_not_py_callable
@@ -480,6 +499,15 @@ impl Translator {
                         self.enter_method(number, row, this, then)?;
                     }
                     micro_op::call_len => self.push(number, oparg, this.has_own_length.into(), target),
+                    micro_op::binary_op | micro_op::store_subscr
+                        if this.array.is_some() && !must_not_exit =>
+                    {
+                        if let Some((description, items)) = this.array {
+                            let operands = (description as u64, items as u64);
+                            self.push_with(micro_op::guard_nos_array, 0, operands, target);
+                        }
+                        self.push(number, oparg, 0, target);
+                    }
                     micro_op::binary_op | micro_op::compare_op => {
                         self.push(number, oparg, this.operands.to_operand(), target);
                     }
@@ -596,6 +624,10 @@ impl Translator {
                 self.calls -= 1;
             } else if self.purpose == Purpose::Function {
                 return Err(End::Return);
+            } else if this.is_far() {
+                self.guard_continuation(micro_op::guard_passes_to, this, then)?;
+                let entries = then.stack_entries();
+                return self.change_frame(micro_op::yield_to_receiver, oparg, this.target, then, entries);
             } else if number == micro_op::yield_value {
                 self.guard_continuation(micro_op::guard_yields_to, this, then)?;
             } else {
@@ -634,6 +666,21 @@ impl Translator {
             }
             Ok(())
         }
+    }
+
+    /// Goes on in the innermost of the generators that `this` resumes. The trace has not come from the frame below it.
+    ///
+    /// # Safety
+    /// As for [`Translator::expand`].
+    unsafe fn enter_innermost(&mut self, number: u16, this: &Running, then: Arrival) -> Result<(), End> {
+        self.calls = 0;
+        // SAFETY: the contract is the same.
+        unsafe { self.change_frame(number, this.oparg, this.target, then, then.stack_entries() + 1) }
+    }
+
+    /// Whether the trace has entered the frame that the program is in.
+    pub(super) fn has_entered_frame(&self) -> bool {
+        self.calls > 0
     }
 
     /// Enters the frame of a function that has called itself. The trace ends there: a recursion would fill it with one function.

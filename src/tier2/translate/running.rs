@@ -3,10 +3,13 @@
 use super::forms::is_certain_of_code;
 use crate::bytecode::metadata::Instruction;
 use crate::bytecode::opcode;
+use crate::host::array::{self, Items};
 use crate::host::function::Function;
+use crate::host::generator::Generator;
 use crate::host::object::length_without_code;
-use crate::host::{Code, CodeUnit, Frame, FunctionVersion, StackRef, TypeVersion};
+use crate::host::{Code, CodeUnit, Frame, FunctionVersion, StackRef, ThreadState, TypeVersion, ffi};
 use crate::instrument::opcodes::is_instrumented;
+use crate::ops::delegation;
 use crate::tier2::executor::OwnedExecutor;
 use crate::tier2::install;
 use crate::tier2::uop::OperandKinds;
@@ -39,6 +42,10 @@ pub(crate) struct Running {
     pub(super) operands: OperandKinds,
     /// The last argument of a CALL has a length that Python code computes.
     pub(super) has_own_length: bool,
+    /// What a BINARY_OP or STORE_SUBSCR looks into, if that is an array: the description of its items, and what they are.
+    pub(super) array: Option<(usize, Items)>,
+    /// Where the program goes through generators that only pass something on.
+    far: Option<Frame>,
 }
 
 impl Running {
@@ -70,6 +77,8 @@ impl Running {
                 callable: None,
                 operands: OperandKinds::default(),
                 has_own_length: false,
+                array: None,
+                far: None,
             };
             running.becomes(row, start, oparg);
             Some(running)
@@ -91,7 +100,7 @@ impl Running {
     /// Notes what a CALL is about to call, and what operators are about to work on.
     ///
     /// # Safety
-    /// The instruction is about to run, and `sp` is the stack pointer of its frame.
+    /// The thread is attached, and no exception is set. The instruction is about to run, and `sp` is the stack pointer of its frame.
     pub(crate) unsafe fn note_inputs(&mut self, sp: *mut StackRef) {
         // SAFETY: the inputs are on the stack (caller): two operands; a callable below a slot for `self` and the arguments.
         unsafe {
@@ -103,12 +112,67 @@ impl Running {
                     self.has_own_length =
                         !argument.is_null() && length_without_code(argument.object()).is_none();
                 }
+                opcode::BINARY_OP if self.oparg == ffi::NB_SUBSCR as usize => {
+                    self.array = array::items_of((*sp.sub(2)).object());
+                }
+                opcode::STORE_SUBSCR => self.array = array::items_of((*sp.sub(2)).object()),
                 opcode::BINARY_OP | opcode::COMPARE_OP => {
                     self.operands = OperandKinds::of((*sp.sub(2)).object(), (*sp.sub(1)).object());
                 }
                 _ => {}
             }
         }
+    }
+
+    /// Notes where the instruction is about to lead to, if that is through generators that only pass something on: inwards, to
+    /// those that they wait for, or, if `may_go_out`, outwards.
+    ///
+    /// # Safety
+    /// As for [`Running::note_inputs`]. The thread is attached.
+    pub(crate) unsafe fn note_way(&mut self, sp: *mut StackRef, may_go_out: bool) {
+        // SAFETY: the operands are on the stack (caller). A frame with a YIELD_VALUE is that of a generator that runs.
+        unsafe {
+            let from = match self.row.family.unwrap_or(self.row.opcode) {
+                opcode::FOR_ITER => *sp.sub(1),
+                opcode::SEND => *sp.sub(2),
+                opcode::YIELD_VALUE if may_go_out => {
+                    let receiver = delegation::receiver(self.frame);
+                    self.far = (receiver != self.frame.caller()).then_some(receiver);
+                    return;
+                }
+                _ => return,
+            };
+            let generator = Generator::exact_or_coroutine(from.object());
+            if let Some(generator) = generator.filter(|generator| generator.is_suspended()) {
+                let innermost = delegation::innermost(ThreadState::current(), generator);
+                self.far = (innermost != generator).then_some(innermost.frame());
+            }
+        }
+    }
+
+    /// Whether the instruction has led through several generators.
+    pub(super) fn is_far(&self) -> bool {
+        self.far.is_some()
+    }
+
+    /// Whether the program is on the way through generators that only pass something on.
+    ///
+    /// # Safety
+    /// The frame of `then` is current.
+    pub(crate) unsafe fn is_on_its_way(&self, then: Arrival) -> bool {
+        let Some(far) = self.far else { return false };
+        let steps: &[u8] = if self.row.opcode == opcode::YIELD_VALUE {
+            &[opcode::YIELD_VALUE]
+        } else {
+            &[opcode::RESUME_CHECK, opcode::JUMP_BACKWARD_NO_INTERRUPT, opcode::SEND_GEN]
+        };
+        // SAFETY: the instruction is in the bytecode of the current frame (caller).
+        then.frame != self.frame && then.frame != far && steps.contains(&unsafe { then.instr.opcode() })
+    }
+
+    /// Whether the program is where it was expected to be behind generators that only pass something on.
+    pub(super) fn has_come_to(&self, then: Arrival) -> bool {
+        self.far == Some(then.frame)
     }
 
     /// Whether this form of the instruction does the work of the next one, too.

@@ -104,6 +104,26 @@ pub(super) fn of_send(a: &mut Analysis) -> Result<(), Stop> {
     Ok(())
 }
 
+/// Goes on in the innermost of the generators that are resumed. What is below its frame is not known any more.
+pub(super) fn enter_innermost(a: &mut Analysis) -> Result<(), Stop> {
+    let is_sent = a.uop().number() == micro_op::send_innermost;
+    let sent = if is_sent { a.pop() } else { a.symbols.with(Fact::Value(Constant::none()))? };
+    let next = Next::of(a.uop())?;
+    let mut frame = next.unknown(a, 1)?;
+    frame.stack.push(sent);
+    a.frames.clear();
+    a.frames.push(frame);
+    next.expect(a)
+}
+
+/// Yields the topmost value to a frame that the trace has not been in.
+pub(super) fn pass_on(a: &mut Analysis) -> Result<(), Stop> {
+    let value = a.pop();
+    a.frames.truncate(1);
+    leave(a)?;
+    a.push(value)
+}
+
 // --- from one frame to another -------------------------------------------------------------------
 
 /// What the operands of a micro-op say about the frame that runs next: an [`Entered`], and the number of values on the

@@ -162,6 +162,8 @@ pub(super) fn apply(a: &mut Analysis) -> Result<(), Stop> {
         op::yield_value => frames::return_value(a),
         op::for_iter_gen_frame => frames::of_iteration(a),
         op::send_gen_frame => frames::of_send(a),
+        op::for_iter_innermost | op::send_innermost => frames::enter_innermost(a),
+        op::yield_to_receiver => frames::pass_on(a),
 
         // The end.
         op::jump_to_top | op::exit_trace => Err(Stop::End),

@@ -273,6 +273,25 @@ fn a_generator_gets_the_value_that_is_sent_and_forgets_its_variables() {
 }
 
 #[test]
+fn nothing_is_known_of_frames_below_the_innermost_generator() {
+    let (caller, generator) = (host::code(0, 1, 20), host::code(0, 1, 30));
+    let mut trace = Trace::new();
+    trace.extend(is_int(0));
+    trace.extend([with(op::load_fast, 0), with(op::load_small_int, 1)]);
+    // The value sent, and the variable of the generator.
+    trace.push(to_frame(op::send_innermost, Entered::Code(generator), 1));
+    trace.extend([with(op::guard_tos_int, 0), with(op::pop_top, 0)]);
+    trace.extend(is_int(0));
+    trace.push(with(op::load_small_int, 2));
+    // The value yielded, and the variable of the frame that gets it.
+    trace.push(to_frame(op::yield_to_receiver, Entered::Code(caller), 1));
+    trace.extend([with(op::guard_tos_int, 0), with(op::pop_top, 0)]);
+    trace.extend(is_int(0));
+    trace.push(with(op::jump_to_top, 0));
+    assert_eq!(int_guards_left(caller, &trace), [true, false, true, false, true]);
+}
+
+#[test]
 fn a_loop_sends_none_and_the_end_of_the_generator_goes_back_to_the_loop() {
     let (caller, generator) = (host::code(0, 1, 20), host::code(0, 1, 30));
     let trace = [
