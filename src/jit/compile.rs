@@ -19,6 +19,10 @@ use crate::tier2::promise;
 /// How often the shape of a loop may turn out to be another one.
 const MAX_SHAPES: usize = 6;
 
+/// The most instructions of Cranelift's. Traces of the greatest length have half of that. More machine code, some 60 KB, is slower
+/// than bytecode, because the processor has to fetch it again each time.
+const MAX_INSTRUCTIONS: usize = 9_000;
+
 /// How the lowering of a trace ends.
 enum End {
     Done,
@@ -187,6 +191,9 @@ unsafe fn lower_once(
     // SAFETY: the executors are live.
     let branches = lowering.branches.iter().map(|branch| unsafe { branch.new_ref() }).collect();
     lowering.finish();
+    if lowering.b.func.dfg.num_insts() > MAX_INSTRUCTIONS {
+        return Err(TooLarge);
+    }
     let target = target().ok_or(TooLarge)?;
     lowering.b.finalize(target.frontend_config());
     Ok((end, function, Contents { exits, branches, places }))

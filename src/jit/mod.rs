@@ -39,6 +39,7 @@ mod worker;
 use crate::explain;
 use crate::host::ThreadState;
 use crate::tier2::compiled::{self, Wanted};
+use crate::tier2::invalidate;
 use exits::Exit;
 // Without the drop-in's header, nothing reads them.
 #[cfg(not(feature = "attach"))]
@@ -69,6 +70,9 @@ unsafe fn compile(wanted: Wanted) {
         match wanted.from {
             None if compiled::can_get_entry(executor) => {
                 compiled::expect_entry(executor, compile::begin(executor));
+                if compiled::is_given_up(executor) {
+                    invalidate::give_up(ThreadState::current().interp(), executor);
+                }
             }
             // Code for an exit needed it before.
             None => {}

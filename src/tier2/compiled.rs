@@ -403,6 +403,15 @@ pub(crate) unsafe fn is_pending(executor: Executor) -> bool {
     unsafe { products(executor) }.is_some_and(|products| products.pending.is_some())
 }
 
+/// Whether there will be no code that begins with a frame in memory.
+///
+/// # Safety
+/// The executor is live.
+pub(crate) unsafe fn is_given_up(executor: Executor) -> bool {
+    // SAFETY: the executor is live (caller).
+    unsafe { (*executor.as_ptr()).jit_size == GIVEN_UP }
+}
+
 /// Whether code that begins with a frame in memory may be asked for.
 ///
 /// # Safety

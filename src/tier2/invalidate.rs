@@ -4,6 +4,8 @@
 use super::executor::{Executor, OwnedExecutor};
 use super::{Dependencies, install, list};
 use crate::bytecode::BackoffCounter;
+#[cfg(feature = "jit")]
+use crate::bytecode::opcode;
 use crate::host::ffi;
 
 /// Invalidates the executors that may rely on the object at `address`.
@@ -77,6 +79,34 @@ unsafe fn first_of(
     unsafe {
         let mut rest = core::iter::successors(start, |&executor| list::next(executor));
         rest.find(|&executor| is_affected(executor)).map(|executor| executor.new_ref())
+    }
+}
+
+/// Invalidates an executor for which there is no machine code: it would be slower than bytecode. No other one takes its place.
+///
+/// # Safety
+/// As for [`clear`].
+#[cfg(feature = "jit")]
+pub(crate) unsafe fn give_up(interp: *mut ffi::PyInterpreterState, executor: Executor) {
+    // SAFETY: an executor is in live bytecode, or in none; then the instruction that it has replaced is there again. Those in the
+    // list are live.
+    unsafe {
+        let reference = executor.new_ref();
+        let place = executor.code().map(|code| code.bytecode().add(executor.index() as isize));
+        clear(interp, executor);
+        if let Some(unit) = place {
+            let instr = if unit.opcode() == opcode::EXTENDED_ARG { unit.add(1) } else { unit };
+            if instr.opcode() == opcode::JUMP_BACKWARD_JIT {
+                BackoffCounter::UNREACHABLE.store_at(instr);
+            }
+        }
+        for other in core::iter::successors(list::first(interp), |&other| list::next(other)) {
+            for exit in other.exits().filter(|exit| exit.executor() == Some(executor)) {
+                exit.set_temperature(BackoffCounter::UNREACHABLE);
+                drop(exit.take());
+            }
+        }
+        drop(reference);
     }
 }
 
