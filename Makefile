@@ -66,6 +66,7 @@ export LC_ALL := C.UTF-8
 unexport LANGUAGE
 export HOST_PYTHON EXTRAS REPLACED C_OBJECTS root
 export REVAL_EXPERIMENTAL_JIT := $(EXPERIMENTAL_JIT)
+export REVAL_COMPILER := $(COMPILER)
 export REVAL_HOST_TARGET := $(TARGET)
 export CARGO_TARGET_DIR := $(CURDIR)/$(target)
 
@@ -121,7 +122,7 @@ core: $(BUILD)/host.env ## the extension module for an unmodified host; with COM
 	$(hosted) cargo build --release $(attach_options)
 
 wheel: $(reference) ## the same as a wheel for pip, in $(BUILD)/wheel/: needs PyPI; for more hosts HEADERS="/path/include/python3.14 ..."
-	$(hosted) REVAL_COMPILER=$(COMPILER) CARGO_TARGET_DIR=$(root)/$(target)/pip host/wheel $(BUILD) $(reference) $(HEADERS)
+	$(hosted) CARGO_TARGET_DIR=$(root)/$(target)/pip host/wheel $(BUILD) $(reference) $(HEADERS)
 
 python: $(python) $(reference) ## python3.14 with reval, and python3.14-ref with the C evaluator
 
@@ -196,7 +197,7 @@ test-full: need-test python ## CPython's whole test suite, the debug host, progr
 	$(if_default)$(MAKE) EXPERIMENTAL_JIT=no $(if $(QUICK),python,test-tier2)
 	$(if_default)tests/handlers --same $(libreval) target/release-jit-no-host/release/libreval.a
 	$(if_default)$(MAKE) HOST=debug EXPERIMENTAL_JIT=interpreter test-tier2 test-traces test-micro-ops test-faults-hot
-	$(if_default)$(MAKE) COMPILER=cranelift EXPERIMENTAL_JIT=interpreter test-traces
+	$(if_default)$(MAKE) COMPILER=cranelift EXPERIMENTAL_JIT=interpreter test-traces test-explain
 	$(if_other)tests/run-quick
 
 test-modules: python ## only the CPython test modules of `make test`
@@ -213,6 +214,9 @@ test-tier2-full: python ## CPython's whole test suite with tier 2: half an hour
 
 test-traces: python ## programs with and without tier 2: with EXPERIMENTAL_JIT=interpreter, traces lead further
 	tests/traces
+
+test-explain: python ## `python -m reval explain`: with COMPILER=cranelift EXPERIMENTAL_JIT=interpreter
+	tests/explain
 
 test-compiler: python ## the compiler: with COMPILER=cranelift EXPERIMENTAL_JIT=interpreter
 	$(hosted) cargo clippy --all-targets $(cargo_options) -- -D warnings
@@ -294,7 +298,7 @@ test-newcomer: ## clean clones in a minimal Debian userland, as README says: nee
 
 FORCE:
 .PHONY: help need-build need-test host lib core wheel python run symbols test test-full test-attach test-attach-clients \
-  test-wheel test-modules test-leaks test-tier2 test-tier2-full test-traces test-compiler test-micro-ops test-events test-clients test-faults \
+  test-wheel test-modules test-leaks test-tier2 test-tier2-full test-traces test-explain test-compiler test-micro-ops test-events test-clients test-faults \
   test-faults-hot test-tsan test-target test-windows test-newcomer fuzz bench bench-monitoring bench-gil bench-threads coverage \
   install clean distclean FORCE
 .DELETE_ON_ERROR:

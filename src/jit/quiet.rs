@@ -18,7 +18,7 @@ static CLASS_DEALLOC: AtomicUsize = AtomicUsize::new(0);
 /// The most references that are looked at for one end.
 const MAX_RELEASED: usize = 128;
 /// The most places for keys of a set that are looked at.
-const MAX_PLACES: usize = 32;
+const MAX_PLACES: usize = 512;
 
 /// Finds out how instances of classes are destroyed.
 ///
