@@ -4,6 +4,7 @@ A trace starts at the top of a loop or, where a loop ends, at what follows it. S
 one: `[None for _ in items]` is a loop inside an expression.
 """
 
+import array
 import math
 import types
 
@@ -430,3 +431,12 @@ def special_methods():
         total += (number + other) + other(i)
         other[i] = 1
     assert total > 0
+
+
+@repeat
+def items_of_arrays():
+    numbers, total = array.array("d", [1.0, 2.0]), 0.0
+    for i in range(ROUNDS):
+        total += numbers[0]
+        numbers[1] = total
+    assert numbers[1] == ROUNDS
