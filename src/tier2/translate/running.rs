@@ -112,15 +112,28 @@ impl Running {
                     self.has_own_length =
                         !argument.is_null() && length_without_code(argument.object()).is_none();
                 }
-                opcode::BINARY_OP if self.oparg == ffi::NB_SUBSCR as usize => {
-                    self.array = array::items_of((*sp.sub(2)).object());
-                }
-                opcode::STORE_SUBSCR => self.array = array::items_of((*sp.sub(2)).object()),
+                opcode::BINARY_OP if self.oparg == ffi::NB_SUBSCR as usize => self.note_array(sp),
+                opcode::STORE_SUBSCR => self.note_array(sp),
                 opcode::BINARY_OP | opcode::COMPARE_OP => {
                     self.operands = OperandKinds::of((*sp.sub(2)).object(), (*sp.sub(1)).object());
                 }
                 _ => {}
             }
+        }
+    }
+
+    /// Notes whether the container below the topmost value is an array.
+    ///
+    /// # Safety
+    /// As for [`Running::note_inputs`].
+    unsafe fn note_array(&mut self, sp: *mut StackRef) {
+        // SAFETY: the container is on the stack (caller). The frame is published while an array is made to compare with, and as it
+        // was after that.
+        unsafe {
+            let published = (*self.frame.as_ptr()).stackpointer;
+            self.frame.set_stack_pointer(sp);
+            self.array = array::items_of((*sp.sub(2)).object());
+            (*self.frame.as_ptr()).stackpointer = published;
         }
     }
 
