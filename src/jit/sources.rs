@@ -1,7 +1,7 @@
 //! While a run is explained: which lines machine code stands for.
 //!
-//! Each instruction of Cranelift's has a *source location*, a number that it keeps. Here, it is that of a micro-op in the
-//! order in which they are lowered.
+//! Cranelift keeps a number, the *source location*, with each of its instructions, and says which machine code has which number.
+//! The compiler numbers the micro-ops in the order in which it lowers them.
 
 use cranelift_codegen::ir::SourceLoc;
 

@@ -1,5 +1,5 @@
-//! What tier 2 tells of itself while a run is explained ([`crate::explain`]): which instruction each micro-op of a trace
-//! belongs to, and where traces are left.
+//! What tier 2 notes while a run is explained ([`crate::explain`]): to which instruction each micro-op of a trace belongs, and
+//! where traces are left.
 
 use core::ops::Range;
 

@@ -27,7 +27,7 @@ impl Lowering<'_> {
         let operator = binary(uop.oparg.into());
         let kinds = OperandKinds::from_operand(uop.operand0);
         if is_specialized(operator) && self.classes() == (Class::Unknown, Class::Unknown) {
-            // Tier 1 has forms for it, but uses none: the operands have several types.
+            // Tier 1 has forms for it, but uses none: the operands have several types, or are large ints.
             if !(kinds.left.is_simple() && kinds.right.is_simple()) {
                 return Ok(false);
             }
