@@ -106,7 +106,7 @@ impl Dict {
 
 /// A key that is looked up.
 #[derive(Clone, Copy)]
-struct Key {
+pub(super) struct Key {
     object: *mut PyObject,
     hash: isize,
     kind: KeyKind,
@@ -125,7 +125,7 @@ impl Key {
     /// # Safety
     /// The thread is attached, and `object` is live.
     #[inline(always)]
-    unsafe fn new(object: *mut PyObject) -> Option<Key> {
+    pub(super) unsafe fn new(object: *mut PyObject) -> Option<Key> {
         // SAFETY: the object is live (caller), and of the type that its accessors need.
         unsafe {
             let type_ = type_of(object);
@@ -143,6 +143,17 @@ impl Key {
             };
             Some(Key { object, hash, kind })
         }
+    }
+
+    #[cfg(feature = "jit")]
+    pub(super) fn hash(self) -> isize {
+        self.hash
+    }
+
+    /// Whether it is this object.
+    #[cfg(feature = "jit")]
+    pub(super) fn is(self, other: *mut PyObject) -> bool {
+        self.object == other
     }
 
     /// Looks this key up. `read` returns key and hash of an entry, `value` the slot of its value.
@@ -184,7 +195,7 @@ impl Key {
     /// # Safety
     /// The thread is attached, and both are live.
     #[inline(always)]
-    unsafe fn equals(self, other: *mut PyObject) -> Option<bool> {
+    pub(super) unsafe fn equals(self, other: *mut PyObject) -> Option<bool> {
         // SAFETY: both are live (caller), and of the type that the functions need. Comparing strings runs no other code.
         unsafe {
             match self.kind {

@@ -256,6 +256,18 @@ impl MethodDescriptor {
         Definition(unsafe { (*self.0).d_method })
     }
 
+    /// Whether it is `dict.get`.
+    ///
+    /// # Safety
+    /// The descriptor is live.
+    #[cfg(feature = "jit")]
+    pub(crate) unsafe fn is_dict_get(self) -> bool {
+        // SAFETY: the descriptor is live (caller).
+        unsafe {
+            (*self.0).d_common.d_type == &raw mut ffi::PyDict_Type && self.definition().name() == c"get"
+        }
+    }
+
     /// Whether the type of `object` is exactly the one that the method is defined for.
     ///
     /// # Safety
@@ -293,6 +305,16 @@ impl Definition {
     pub(crate) fn address(self) -> NonZeroUsize {
         // SAFETY: a definition has an address, which is not null.
         unsafe { NonZeroUsize::new_unchecked(self.0.addr()) }
+    }
+
+    /// The name of the function.
+    ///
+    /// # Safety
+    /// The definition belongs to a live object, also while the name is used.
+    #[cfg(feature = "jit")]
+    pub(crate) unsafe fn name<'a>(self) -> &'a CStr {
+        // SAFETY: the definition is live (caller), and has a name.
+        unsafe { CStr::from_ptr((*self.0).ml_name) }
     }
 
     /// The `METH_*` flags that select the calling convention. (Other flags say what the function is bound to.)

@@ -40,6 +40,10 @@ pub(crate) mod function;
 pub(crate) mod generator;
 pub(crate) mod head;
 pub(crate) mod hidden;
+#[cfg(feature = "jit")]
+pub(crate) mod iterators;
+#[cfg(feature = "jit")]
+pub(crate) mod known_functions;
 #[cfg(test)]
 mod layouts;
 pub(crate) mod lock;
@@ -48,6 +52,8 @@ pub(crate) mod object;
 pub(crate) mod opcode_byte;
 pub(crate) mod owned;
 pub(crate) mod refcount;
+#[cfg(feature = "jit")]
+mod set_lookup;
 pub(crate) mod slot;
 pub(crate) mod specialization_cache;
 pub(crate) mod stackref;
@@ -58,6 +64,8 @@ pub(crate) mod thread;
 #[cfg(py_tier2)]
 pub(crate) mod tier2;
 pub(crate) mod versions;
+#[cfg(feature = "jit")]
+pub(crate) mod without_code;
 
 pub(crate) use code::{Code, CodeUnit};
 pub(crate) use ffi::{PyObject, PyTypeObject};

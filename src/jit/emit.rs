@@ -42,6 +42,10 @@ fn code_of<'a>(
     context.clear();
     context.func = function;
     let compiled = context.compile(&**target()?, &mut ControlPlane::default()).ok()?;
+    // Code that calls functions of the compiler's choice would need their addresses.
+    if !compiled.buffer.relocs().is_empty() {
+        return None;
+    }
     let ranges = compiled.buffer.get_srclocs_sorted().iter();
     let lines = lines_of(ranges.map(|range| (range.start, range.end, range.loc)), places);
     Some((compiled.code_buffer(), lines))

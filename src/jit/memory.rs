@@ -282,6 +282,9 @@ impl Lowering<'_> {
     /// Runs a micro-op that asks an iterator for its next item as a call. The trace goes on with the item, or at the end; the code
     /// leaves in the other case.
     pub(super) fn iterate(&mut self, uop: Uop, goes_on_with_item: bool) -> Lowered {
+        if uop.operand1 != 0 {
+            return self.iterate_without_code(goes_on_with_item);
+        }
         self.want(1);
         self.flush();
         let sp = self.stack_pointer();
@@ -343,9 +346,18 @@ impl Lowering<'_> {
         top.memory = Some(bits);
     }
 
-    /// Runs a micro-op as a call that needs no frame, and runs no Python code: it works on a stack of its own. Returns the
-    /// values that it leaves, the topmost last.
+    /// Runs a micro-op as a call that needs no frame, and runs no Python code: it works on a stack of its own, and may release its
+    /// operands. Returns the values that it leaves, the topmost last.
     pub(super) fn call_on_operands(&mut self, uop: Uop, failure: Failure) -> Lowered<Vec<Id>> {
+        self.call_on(uop, failure, true)
+    }
+
+    /// The same for a micro-op whose operands may run Python code at their end: it borrows them.
+    pub(super) fn call_on_borrowed(&mut self, uop: Uop, failure: Failure) -> Lowered<Vec<Id>> {
+        self.call_on(uop, failure, false)
+    }
+
+    fn call_on(&mut self, uop: Uop, failure: Failure, gives: bool) -> Lowered<Vec<Id>> {
         let Effect { kept, taken, left, .. } = effect(uop)?;
         let oparg = usize::from(uop.oparg);
         let (kept, taken, left) = (kept(oparg), taken(oparg), left(oparg));
@@ -358,7 +370,7 @@ impl Lowering<'_> {
         let mut given = Vec::new();
         for index in 0..inputs {
             let id = self.peek(inputs - index);
-            let bits = self.operand(id, index >= kept, &mut given);
+            let bits = self.operand(id, gives && index >= kept, &mut given);
             self.store(bits, self.machine, base + index * size_of::<u64>());
         }
         let end = self.b.ins().iadd_imm_s(self.machine, (base + inputs * size_of::<u64>()) as i64);

@@ -2,10 +2,12 @@
 
 use super::values::INT_WIDTH;
 use crate::calls::frames;
-use crate::host::dict::InlineValues;
+use crate::host::dict::{Dict, InlineValues};
+use crate::host::dict_lookup::Lookup;
 use crate::host::object::{length_without_code, list_append, type_of};
 use crate::host::slot::Slot;
-use crate::host::{Frame, PyObject, StackRef, ThreadState, ffi, numbers, refcount};
+use crate::host::{Frame, PyObject, StackRef, ThreadState, ffi, iterators, numbers, refcount, without_code};
+use crate::ops::calls::known_instance_of;
 use crate::ops::trampolines;
 use crate::tier2::uop::OperandKind;
 
@@ -181,6 +183,159 @@ pub(super) unsafe extern "C" fn new_range_iterator(start: i64, end: i64) -> *mut
 pub(super) unsafe extern "C" fn length(object: *mut PyObject) -> isize {
     // SAFETY: the contract is the same.
     unsafe { length_without_code(object) }.unwrap_or(-1)
+}
+
+/// The character that a string consists of, as a number, or -1 if it has not one character.
+///
+/// # Safety
+/// The thread is attached, and the object is live, and exactly a string.
+pub(super) unsafe extern "C" fn character(string: *mut PyObject) -> i64 {
+    // SAFETY: the object is a string (caller), with a character at index 0 if there is one.
+    unsafe {
+        if ffi::PyUnicode_GetLength(string) == 1 { i64::from(ffi::PyUnicode_ReadChar(string, 0)) } else { -1 }
+    }
+}
+
+/// The string of one character, a new reference, or null: there is no such character, or no memory. No exception is set.
+///
+/// # Safety
+/// The thread is attached, and no exception is set.
+pub(super) unsafe extern "C" fn string_of_character(character: i64) -> *mut PyObject {
+    let Some(character) =
+        i32::try_from(character).ok().filter(|number| (0..=LAST_CHARACTER).contains(number))
+    else {
+        return core::ptr::null_mut();
+    };
+    // SAFETY: the thread is attached (caller).
+    unsafe {
+        let string = ffi::PyUnicode_FromOrdinal(character);
+        if string.is_null() {
+            ffi::PyErr_Clear();
+        }
+        string
+    }
+}
+
+/// The largest number of a character.
+const LAST_CHARACTER: i32 = char::MAX as i32;
+
+/// `key in container`: 1, 0, or -1 if only the host can tell.
+///
+/// # Safety
+/// The thread is attached, no exception is set, and both are live.
+pub(super) unsafe extern "C" fn contains(container: *mut PyObject, key: *mut PyObject) -> isize {
+    // SAFETY: the contract is the same.
+    unsafe { without_code::contains(container, key) }.map_or(-1, isize::from)
+}
+
+/// `left == right`, likewise.
+///
+/// # Safety
+/// As for [`contains`].
+pub(super) unsafe extern "C" fn are_equal(left: *mut PyObject, right: *mut PyObject) -> isize {
+    // SAFETY: the contract is the same.
+    unsafe { without_code::are_equal(left, right) }.map_or(-1, isize::from)
+}
+
+/// `bool(value)`, likewise.
+///
+/// # Safety
+/// As for [`contains`].
+pub(super) unsafe extern "C" fn truth(value: *mut PyObject) -> isize {
+    // SAFETY: the contract is the same.
+    unsafe { without_code::truth(value) }.map_or(-1, isize::from)
+}
+
+/// `dict[key]`, borrowed, or null if there is no such key, or only the host can tell.
+///
+/// # Safety
+/// As for [`contains`], with a dict.
+pub(super) unsafe extern "C" fn dict_item(dict: *mut PyObject, key: *mut PyObject) -> *mut PyObject {
+    // SAFETY: the contract is the same.
+    match unsafe { without_code::find(Dict::from_object(dict), key) } {
+        // SAFETY: the slot is in the dict, which does not change meanwhile.
+        Lookup::Found(value) => unsafe { value.borrow() },
+        Lookup::Absent | Lookup::Unknown => core::ptr::null_mut(),
+    }
+}
+
+/// `dict.get(key, default)`, borrowed, or null if only the host can tell.
+///
+/// # Safety
+/// As for [`dict_item`].
+pub(super) unsafe extern "C" fn dict_get(
+    dict: *mut PyObject,
+    key: *mut PyObject,
+    default: *mut PyObject,
+) -> *mut PyObject {
+    // SAFETY: the contract is the same.
+    match unsafe { without_code::find(Dict::from_object(dict), key) } {
+        // SAFETY: the slot is in the dict, which does not change meanwhile.
+        Lookup::Found(value) => unsafe { value.borrow() },
+        Lookup::Absent => default,
+        Lookup::Unknown => core::ptr::null_mut(),
+    }
+}
+
+/// What [`next_item`] returns at the end of the iterator.
+pub(super) const END: i64 = 0;
+/// What it returns if an exception is set. Larger numbers but one are items.
+pub(super) const RAISED: i64 = 1;
+/// What it returns if only the host can tell.
+pub(super) const UNKNOWN: i64 = 2;
+
+/// The next item of an iterator as an address, a new reference, or a number that says why there is none.
+///
+/// # Safety
+/// As for [`contains`], with an iterator.
+pub(super) unsafe extern "C" fn next_item(iterator: *mut PyObject) -> i64 {
+    // SAFETY: the contract is the same.
+    match unsafe { iterators::next(iterator) } {
+        iterators::Next::Item(item) => item.addr() as i64,
+        iterators::Next::End => END,
+        iterators::Next::Raised => RAISED,
+        iterators::Next::Unknown => UNKNOWN,
+    }
+}
+
+/// Whether `container[start:stop]` needs no code: 1, or 0.
+///
+/// # Safety
+/// All objects are live.
+pub(super) unsafe extern "C" fn can_slice(
+    container: *mut PyObject,
+    start: *mut PyObject,
+    stop: *mut PyObject,
+) -> usize {
+    // SAFETY: the contract is the same.
+    unsafe { without_code::can_slice(container, start, stop) }.into()
+}
+
+/// Whether the limits of a slice are numbers, or missing: 1, or 0.
+///
+/// # Safety
+/// The slice is live.
+pub(super) unsafe extern "C" fn has_plain_limits(slice: *mut PyObject) -> usize {
+    // SAFETY: the contract is the same.
+    unsafe { without_code::has_plain_limits(slice) }.into()
+}
+
+/// Whether `left + right` makes a new sequence of the items of both: 1, or 0.
+///
+/// # Safety
+/// Both are live.
+pub(super) unsafe extern "C" fn can_concatenate(left: *mut PyObject, right: *mut PyObject) -> usize {
+    // SAFETY: the contract is the same.
+    unsafe { without_code::can_concatenate(left, right) }.into()
+}
+
+/// Whether objects of a type are instances of `class`: 1, 0, or -1 if only the host can tell.
+///
+/// # Safety
+/// The thread is attached, and both are live.
+pub(super) unsafe extern "C" fn is_instance(type_: *mut ffi::PyTypeObject, class: *mut PyObject) -> isize {
+    // SAFETY: the contract is the same.
+    unsafe { known_instance_of(type_, class) }.map_or(-1, isize::from)
 }
 
 /// Whether both are of types whose operators run no Python code: 1, or 0.

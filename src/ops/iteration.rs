@@ -343,27 +343,42 @@ pub(crate) unsafe fn iter_jump_list<E: BytecodeEngine>(
     Ok([])
 }
 
-/// Succeeds if the list has more items. Otherwise the iterator is exhausted from now on.
+/// Succeeds if the list has more items. Otherwise the iterator is exhausted from now on, and releases the list, as in tier 1.
 ///
 /// # Safety
 /// As [`crate::engine`] says for every micro-op. `iter_check_list` has run before.
 #[inline(always)]
 pub(crate) unsafe fn guard_not_exhausted_list<E: Engine>(
-    _e: &mut E,
+    e: &mut E,
     Kept([iterator]): Kept<[StackRef; 1]>,
 ) -> Op {
     #[cfg(py_gil_disabled)]
-    let _ = iterator;
+    let _ = (e, iterator);
     #[cfg(not(py_gil_disabled))]
-    // SAFETY: a guard has checked the type of the iterator.
+    // SAFETY: a guard has checked the type of the iterator. It owns its list until it is exhausted.
     unsafe {
         let iterator = list_iterator(iterator);
         if is_list_exhausted(iterator) {
-            (*iterator).it_index = -1;
+            give_up_list(e, iterator);
             return Err(Exit::Deopt);
         }
     }
     Ok([])
+}
+
+/// An exhausted iterator releases its list.
+///
+/// # Safety
+/// The thread is attached. The iterator is live, and owns its list, if it has one.
+#[cfg(not(py_gil_disabled))]
+#[inline(always)]
+unsafe fn give_up_list<E: Engine>(e: &mut E, iterator: *mut ffi::_PyListIterObject) {
+    // SAFETY: the iterator owns its list (caller).
+    unsafe {
+        (*iterator).it_index = -1;
+        let list = core::mem::replace(&mut (*iterator).it_seq, core::ptr::null_mut());
+        release_sequence(e, list.cast());
+    }
 }
 
 /// Succeeds if the list has no more items. The iterator is exhausted then, and releases the list. On free-threaded
@@ -383,9 +398,7 @@ pub(crate) unsafe fn guard_exhausted_list<E: Engine>(e: &mut E, Kept([iterator])
     unsafe {
         let iterator = list_iterator(iterator);
         guard(is_list_exhausted(iterator))?;
-        (*iterator).it_index = -1;
-        let list = core::mem::replace(&mut (*iterator).it_seq, core::ptr::null_mut());
-        release_sequence(e, list.cast());
+        give_up_list(e, iterator);
         Ok([])
     }
 }
@@ -490,17 +503,24 @@ unsafe fn is_tuple_exhausted(iterator: *mut ffi::_PyTupleIterObject) -> bool {
     }
 }
 
-/// Succeeds if the tuple has more items.
+/// Succeeds if the tuple has more items. Otherwise the iterator releases it, as in tier 1.
 ///
 /// # Safety
 /// As [`crate::engine`] says for every micro-op. `iter_check_tuple` has run before.
 #[inline(always)]
 pub(crate) unsafe fn guard_not_exhausted_tuple<E: Engine>(
-    _e: &mut E,
+    e: &mut E,
     Kept([iterator]): Kept<[StackRef; 1]>,
 ) -> Op {
-    // SAFETY: a guard has checked the type of the iterator.
-    unsafe { guard(!is_tuple_exhausted(tuple_iterator(iterator))) }
+    // SAFETY: a guard has checked the type of the iterator. It owns its tuple until it is exhausted.
+    unsafe {
+        let iterator = tuple_iterator(iterator);
+        if is_tuple_exhausted(iterator) {
+            give_up_tuple(e, iterator);
+            return Err(Exit::Deopt);
+        }
+    }
+    Ok([])
 }
 
 /// Succeeds if the tuple has no more items. The iterator releases it then, except on free-threaded hosts.
@@ -516,11 +536,23 @@ pub(crate) unsafe fn guard_exhausted_tuple<E: Engine>(
     unsafe {
         let iterator = tuple_iterator(iterator);
         guard(is_tuple_exhausted(iterator))?;
-        if !FREE_THREADED {
+        give_up_tuple(e, iterator);
+        Ok([])
+    }
+}
+
+/// An exhausted iterator releases its tuple, except on free-threaded hosts.
+///
+/// # Safety
+/// The thread is attached. The iterator is live, and owns its tuple, if it has one.
+#[inline(always)]
+unsafe fn give_up_tuple<E: Engine>(e: &mut E, iterator: *mut ffi::_PyTupleIterObject) {
+    if !FREE_THREADED {
+        // SAFETY: the iterator owns its tuple (caller).
+        unsafe {
             let tuple = core::mem::replace(&mut (*iterator).it_seq, core::ptr::null_mut());
             release_sequence(e, tuple.cast());
         }
-        Ok([])
     }
 }
 

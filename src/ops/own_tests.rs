@@ -357,6 +357,16 @@ fn an_exhausted_list_iterator_releases_its_list() {
     // It stays exhausted.
     assert_eq!(host.run(&[value], ops::guard_exhausted_list), (Ok(()), vec![value]));
     assert_eq!(references(list), 2);
+    // The opposite guard releases the list, too, when it fails.
+    let (value, iterator) = make(1, list);
+    assert_eq!(host.run(&[value], ops::guard_not_exhausted_list), (Ok(()), vec![value]));
+    let before = references(list);
+    // SAFETY: as above.
+    unsafe { (*iterator).it_index = 2 };
+    assert_eq!(host.run(&[value], ops::guard_not_exhausted_list), (Err(Exit::Deopt), vec![value]));
+    // SAFETY: as above.
+    assert_eq!(unsafe { ((*iterator).it_index, (*iterator).it_seq) }, (-1, null_mut()));
+    assert_eq!(references(list), before - 1);
 }
 
 #[test]

@@ -25,6 +25,8 @@ mod host_loop;
 pub(crate) mod install;
 pub(crate) mod interpreter;
 pub(crate) mod invalidate;
+#[cfg(feature = "jit")]
+pub(crate) mod known_call;
 mod list;
 mod machine_code;
 pub(crate) mod optimize;

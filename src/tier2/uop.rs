@@ -218,6 +218,14 @@ impl OperandKinds {
         unsafe { OperandKinds { left: OperandKind::of(left), right: OperandKind::of(right) } }
     }
 
+    /// Whether one is a float, and the other one a float or a small int.
+    #[cfg(feature = "jit")]
+    pub(crate) fn are_numbers_with_float(self) -> bool {
+        let kinds = [self.left, self.right];
+        kinds.contains(&OperandKind::Float)
+            && kinds.iter().all(|kind| matches!(kind, OperandKind::Float | OperandKind::CompactInt))
+    }
+
     pub(crate) fn to_operand(self) -> u64 {
         self.left as u64 | (self.right as u64) << 8
     }

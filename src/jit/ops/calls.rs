@@ -98,17 +98,17 @@ impl Lowering<'_> {
     }
 
     /// The data stack has room for `words` more, or the code leaves.
-    pub(in crate::jit) fn check_stack_space(&mut self, words: usize) -> Lowered {
+    pub(in crate::jit) fn check_stack_space(&mut self, words: usize, how: usize) -> Lowered {
         let words = words + self.virtual_words();
         if words <= self.room.0 {
             return Ok(());
         }
         let top = self.load(I64, self.tstate, offset_of!(ffi::PyThreadState, datastack_top));
-        self.guard(top, FAILED)?;
+        self.guard(top, how)?;
         let limit = self.load(I64, self.tstate, offset_of!(ffi::PyThreadState, datastack_limit));
         let end = self.b.ins().iadd_imm_s(top, (words * size_of::<usize>()) as i64);
         let holds = self.b.ins().icmp(IntCC::UnsignedLessThan, end, limit);
-        self.guard(holds, FAILED)?;
+        self.guard(holds, how)?;
         self.room.0 = words;
         Ok(())
     }
@@ -117,26 +117,25 @@ impl Lowering<'_> {
     ///
     /// # Safety
     /// What the operands of the trace refer to is live.
-    pub(in crate::jit) unsafe fn check_stack_space_of_call(&mut self, count: usize) -> Lowered<bool> {
+    pub(in crate::jit) unsafe fn check_stack_space_of_call(&mut self) -> Lowered<bool> {
         // SAFETY: the code is live (caller).
-        let Some(words) =
-            (unsafe { self.code_of_call(count).map(|code| (*code.as_ptr()).co_framesize as usize) })
+        let Some(words) = (unsafe { self.code_of_call().map(|code| (*code.as_ptr()).co_framesize as usize) })
         else {
             return Ok(false);
         };
-        self.check_stack_space(words)?;
+        self.check_stack_space(words, FAILED)?;
         Ok(true)
     }
 
     /// One more call fits under the recursion limit, or the code leaves.
-    pub(in crate::jit) fn check_recursion_remaining(&mut self) -> Lowered {
+    pub(in crate::jit) fn check_recursion_remaining(&mut self, how: usize) -> Lowered {
         let depth = 1 + self.state.frames.iter().filter(|frame| !frame.is_in_memory()).count();
         if depth <= self.room.1 {
             return Ok(());
         }
         let remaining = self.load(I32, self.tstate, offset_of!(ffi::PyThreadState, py_recursion_remaining));
         let holds = self.b.ins().icmp_imm_s(IntCC::SignedGreaterThan, remaining, depth as i64);
-        self.guard(holds, FAILED)?;
+        self.guard(holds, how)?;
         self.room.1 = depth;
         Ok(())
     }
@@ -149,7 +148,7 @@ impl Lowering<'_> {
     pub(in crate::jit) unsafe fn check_exact_args(&mut self, count: usize) -> Lowered<bool> {
         // SAFETY: the code is live (caller).
         let Some(parameters) =
-            (unsafe { self.code_of_call(count).map(|code| (*code.as_ptr()).co_argcount as usize) })
+            (unsafe { self.code_of_call().map(|code| (*code.as_ptr()).co_argcount as usize) })
         else {
             return Ok(false);
         };
@@ -172,32 +171,48 @@ impl Lowering<'_> {
 
     // --- calls ---------------------------------------------------------------------------------
 
-    /// The code of the frame that the call of this micro-op enters, if it is known. `count` is the number of its arguments.
+    /// The code of the frame that the call of this micro-op enters, if it is known.
     ///
     /// # Safety
     /// What the operands of the trace refer to is live.
-    unsafe fn code_of_call(&self, count: usize) -> Option<Code> {
+    unsafe fn code_of_call(&self) -> Option<Code> {
+        // SAFETY: the contract is the same.
+        unsafe { self.callee().map(|(code, _)| code) }
+    }
+
+    /// The code of the frame that the call of this micro-op enters, and a function that has this code, if they are known. The trace
+    /// has checked that the callable has the version of that function, but it may be another one.
+    ///
+    /// # Safety
+    /// What the operands of the trace refer to is live.
+    pub(super) unsafe fn callee(&self) -> Option<(Code, Option<Function>)> {
         let push = self.trace[self.at..].iter().take(8).find(|uop| uop.number() == micro_op::push_frame)?;
-        if let Some(entered) = Entered::from_operand(push.operand0) {
-            // SAFETY: the trace depends on the code, so that it is live while the executor is valid (caller).
-            return Some(unsafe { entered.code() });
-        }
-        // The trace has checked that the function has this version: it has the same code as now, if it has the version now.
-        let is_check = |uop: &&Uop| {
-            matches!(uop.number(), micro_op::check_function_version | micro_op::check_function_version_inline)
-        };
-        let version = self.trace[..self.at].iter().rev().take(8).find(is_check)?.operand0;
-        let version = FunctionVersion::new(version as u32)?;
-        let stack = &self.state.frame().stack;
-        let callable = stack.get(stack.len().checked_sub(count + 2)?)?;
-        let function = self.state.values[callable.id].address? as *mut ffi::PyObject;
-        // SAFETY: something keeps an object at a known address alive while the thread compiles.
+        // SAFETY: the trace depends on the code that it enters, and on the function. A function that is found is live.
         unsafe {
-            if (*function).ob_type != &raw mut ffi::PyFunction_Type {
-                return None;
+            let entered = Entered::from_operand(push.operand0);
+            if let Some(Entered::Function(function)) = entered {
+                return Some((function.code(), Some(function)));
             }
-            let function = Function::from_object(function);
-            function.has_version(version).then(|| function.code())
+            let is_check = |uop: &&Uop| {
+                matches!(
+                    uop.number(),
+                    micro_op::check_function_version
+                        | micro_op::check_function_version_inline
+                        | micro_op::check_function_version_kw
+                        | micro_op::check_method_version
+                        | micro_op::check_method_version_kw
+                )
+            };
+            let check = self.trace[..self.at].iter().rev().take(8).find(is_check);
+            let version = check.and_then(|check| FunctionVersion::new(check.operand0 as u32));
+            let (function, code) = version.map_or((None, None), |version| Function::of_version(version));
+            match entered {
+                Some(entered) => {
+                    let code = entered.code();
+                    Some((code, function.filter(|function| function.code() == code)))
+                }
+                None => code.map(|code| (code, function)),
+            }
         }
     }
 
@@ -209,7 +224,7 @@ impl Lowering<'_> {
     pub(in crate::jit) unsafe fn init_call(&mut self, count: usize) -> bool {
         // SAFETY: the code is live (caller).
         let Some((code, parameters)) =
-            (unsafe { self.code_of_call(count).map(|code| (code, (*code.as_ptr()).co_argcount as usize)) })
+            (unsafe { self.code_of_call().map(|code| (code, (*code.as_ptr()).co_argcount as usize)) })
         else {
             return false;
         };

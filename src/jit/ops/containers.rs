@@ -324,17 +324,24 @@ impl Lowering<'_> {
         Position { iterator, at_container, at_index, container, index }
     }
 
-    /// The iterator on top has another item, or the code leaves.
+    /// The iterator on top has another item, or the code leaves. The iterator gives its sequence up then.
     pub(in crate::jit) fn guard_sequence_goes_on(&mut self, sequence: Sequence) -> Lowered {
         let at = self.position(sequence);
         let (here, exhausted) = (self.b.create_block(), self.b.create_block());
         self.b.set_cold_block(exhausted);
         self.branch_if_exhausted(at, exhausted, here);
         self.b.switch_to_block(exhausted);
-        if sequence == Sequence::List {
-            self.end_index(at);
-        }
+        self.give_up_container(at, sequence);
+        let [has_container, other] = [(); 2].map(|()| self.b.create_block());
+        self.b.ins().brif(at.container, has_container, &[], other, &[]);
+        self.b.switch_to_block(other);
         self.leave_by(self.word_of(FAILED), false)?;
+        self.b.switch_to_block(has_container);
+        // The exit releases the container.
+        let id = self.state.add(Known::owned(at.container, false, Class::Unknown));
+        self.state.pending.push(id);
+        self.leave_by(self.word_of(FAILED), false)?;
+        self.state.pending.pop();
         self.b.switch_to_block(here);
         Ok(())
     }
@@ -348,11 +355,7 @@ impl Lowering<'_> {
         self.b.switch_to_block(other);
         self.leave_by(self.word_of(FAILED), false)?;
         self.b.switch_to_block(exhausted);
-        if sequence == Sequence::List {
-            self.end_index(at);
-        }
-        let zero = self.constant(0);
-        self.store(zero, at.iterator, at.at_container);
+        self.give_up_container(at, sequence);
         // What is here may be an item of the sequence.
         self.own_all();
         let (has_container, go_on) = (self.b.create_block(), self.b.create_block());
@@ -372,10 +375,14 @@ impl Lowering<'_> {
         self.b.ins().brif(goes_on, other, &[], exhausted, &[]);
     }
 
-    /// The index of an exhausted iterator over a list.
-    fn end_index(&mut self, at: Position) {
-        let end = self.constant(-1_i64 as u64);
-        self.store(end, at.iterator, at.at_index);
+    /// An exhausted iterator has no container any more.
+    fn give_up_container(&mut self, at: Position, sequence: Sequence) {
+        if sequence == Sequence::List {
+            let end = self.constant(-1_i64 as u64);
+            self.store(end, at.iterator, at.at_index);
+        }
+        let zero = self.constant(0);
+        self.store(zero, at.iterator, at.at_container);
     }
 
     /// The next item of the iterator on top, which a guard has found to have one.

@@ -58,7 +58,7 @@ impl Lowering<'_> {
         self.check_version_at(init.object().addr() as u64, init_version)?;
         // SAFETY: a class keeps its `__init__` alive, and that its code.
         let words = unsafe { [init.code(), init_cleanup()].map(|code| (*code.as_ptr()).co_framesize) };
-        self.check_stack_space(words.iter().sum::<core::ffi::c_int>() as usize)?;
+        self.check_stack_space(words.iter().sum::<core::ffi::c_int>() as usize, FAILED)?;
         let function = runtime::new_instance as *const () as usize;
         let instance = self.call(function, &[I64], Some(I64), &[class]).ok_or(TooLarge)?;
         // Without memory, the interpreter raises the exception.

@@ -4,10 +4,13 @@
 
 mod arrays;
 mod attributes;
+mod binding;
 mod calls;
 mod containers;
 mod generators;
 mod instances;
+mod known_calls;
+mod lookups;
 mod numbers;
 mod operators;
 mod stack;
@@ -58,14 +61,23 @@ impl Lowering<'_> {
             op::check_function_version => self.check_function_version(oparg + 2, uop.operand0)?,
             op::check_function_version_inline => self.check_version_at(uop.operand1, uop.operand0)?,
             op::check_stack_space_operand => {
-                self.check_stack_space(uop.operand0 as usize)?;
-                self.check_recursion_remaining()?;
+                self.check_stack_space(uop.operand0 as usize, FAILED)?;
+                self.check_recursion_remaining(FAILED)?;
             }
             // SAFETY: what the operands refer to is live (caller).
-            op::check_stack_space if unsafe { self.check_stack_space_of_call(oparg)? } => {}
-            op::check_recursion_remaining => self.check_recursion_remaining()?,
+            op::check_stack_space if unsafe { self.check_stack_space_of_call()? } => {}
+            op::check_recursion_remaining => self.check_recursion_remaining(FAILED)?,
             // SAFETY: as above.
             op::check_function_exact_args if unsafe { self.check_exact_args(oparg)? } => {}
+            op::check_function_version_kw => self.check_function_version(oparg + 3, uop.operand0)?,
+            op::check_method_version => self.check_method_version(oparg, uop.operand0)?,
+            op::check_method_version_kw => self.check_method_version(oparg + 1, uop.operand0)?,
+            op::expand_method => self.expand_bound_method(oparg),
+            op::expand_method_kw => self.expand_bound_method(oparg + 1),
+            // SAFETY: as above.
+            op::py_frame_general if unsafe { self.bind_arguments(oparg, false)? } => {}
+            // SAFETY: as above.
+            op::py_frame_kw if unsafe { self.bind_arguments(oparg, true)? } => {}
             // SAFETY: as above.
             op::init_call_py_exact_args if unsafe { self.init_call(oparg) } => {}
             // SAFETY: as above.
@@ -75,6 +87,10 @@ impl Lowering<'_> {
             op::create_operator_frames | op::create_store_subscr_frames
                 // SAFETY: as above.
                 if unsafe { self.create_method_frames(uop) } => {}
+            // SAFETY: as above.
+            op::binary_op_subscr_check_func if unsafe { self.check_getitem()? } => {}
+            // SAFETY: as above.
+            op::binary_op_subscr_init_call if unsafe { self.call_getitem() } => {}
             op::return_operator => self.return_operator()?,
             op::return_store_subscr => self.return_store_subscr()?,
             op::expand_instance if self.types_are_live => self.expand_instance(uop)?,
@@ -168,6 +184,7 @@ impl Lowering<'_> {
                 None => return Ok(false),
             },
             op::unary_negative => return self.negative(),
+            op::unary_invert => return self.invert(),
             op::is_op => {
                 let (left, right) = (self.peek(2), self.peek(1));
                 let (a, b) = (self.object(left), self.object(right));
@@ -268,6 +285,17 @@ impl Lowering<'_> {
             op::call_builtin_class if self.range_is_iterated(uop.oparg.into()) => {
                 self.iterate_range(uop.oparg.into())?;
             }
+            op::call_builtin_o
+            | op::call_builtin_fast_with_keywords
+            | op::call_builtin_class
+            | op::call_method_descriptor_fast => return self.known_call(uop),
+            op::contains_op | op::contains_op_dict | op::contains_op_set => return self.contains(uop),
+            op::binary_op_subscr_dict => return self.dict_item(uop),
+            op::to_bool => return self.known_truth(uop),
+            op::binary_slice => return self.slice(uop),
+            op::binary_op_subscr_list_slice => return self.slice_of_list(uop),
+            op::call_isinstance => return self.call_isinstance(uop),
+            op::call_type_1 => self.call_type(),
             op::get_iter => return self.get_iterator(),
             op::for_iter_tier_two => self.iterate(uop, true)?,
             op::for_iter_exhausted => self.iterate(uop, false)?,
@@ -321,6 +349,11 @@ fn without_frame(number: u16) -> Option<(Failure, Class)> {
 /// The stack reference to None.
 fn immortal_none() -> u64 {
     immortal(crate::host::none())
+}
+
+/// The stack reference to True or False.
+fn truth_constant(value: bool) -> u64 {
+    immortal(if value { crate::host::true_() } else { crate::host::false_() })
 }
 
 /// The address of None.

@@ -6,6 +6,7 @@ use cranelift_codegen::ir::condcodes::{FloatCC, IntCC};
 use cranelift_codegen::ir::types::{F64, I64};
 use cranelift_codegen::ir::{InstBuilder, Value};
 
+use super::truth_constant;
 use crate::host::{ffi, object};
 use crate::jit::loops::type_of_class;
 use crate::jit::lower::{Lowered, Lowering, immortal};
@@ -196,6 +197,10 @@ impl Lowering<'_> {
     /// Leaves unless the topmost value, which is taken, is True, or False.
     pub(in crate::jit) fn guard_truth(&mut self, wanted: bool) -> Lowered {
         let id = self.peek(1);
+        if let Some(bits) = self.state.values[id].constant {
+            self.drop_top();
+            return if bits == truth_constant(wanted) { Ok(()) } else { self.fail(Next::FAILED_GUARD) };
+        }
         let truth = self.truth(id);
         self.drop_top();
         if wanted { self.guard(truth, Next::FAILED_GUARD) } else { self.guard_not(truth, Next::FAILED_GUARD) }

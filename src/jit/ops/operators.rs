@@ -26,8 +26,16 @@ impl Lowering<'_> {
     pub(in crate::jit) fn generic_operator(&mut self, uop: Uop) -> Lowered<bool> {
         let operator = binary(uop.oparg.into());
         let kinds = OperandKinds::from_operand(uop.operand0);
+        if uop.operand1 != 0 && operator == ffi::NB_ADD {
+            return self.concatenate(uop);
+        }
         if is_specialized(operator) && self.classes() == (Class::Unknown, Class::Unknown) {
             // Tier 1 has forms for it, but uses none: the operands have several types, or are large ints.
+            if kinds.are_numbers_with_float() && is_for_floats(operator) {
+                self.guard_a_float()?;
+                let (left, right) = (self.peek(2), self.peek(1));
+                return self.float_operator(operator, left, right, false);
+            }
             if !(kinds.left.is_simple() && kinds.right.is_simple()) {
                 return Ok(false);
             }
@@ -55,6 +63,9 @@ impl Lowering<'_> {
     pub(in crate::jit) fn generic_comparison(&mut self, uop: Uop) -> Lowered<bool> {
         let kinds = OperandKinds::from_operand(uop.operand0);
         if self.classes() == (Class::Unknown, Class::Unknown) {
+            if uop.operand1 != 0 && self.known_equality(uop.oparg)? {
+                return Ok(true);
+            }
             if !(kinds.left.is_simple() && kinds.right.is_simple()) {
                 return Ok(false);
             }
@@ -114,6 +125,17 @@ impl Lowering<'_> {
             }
         }
         Ok([left, right].contains(&OperandKind::LargeInt))
+    }
+
+    /// One of the two operands is a float, or the code leaves to the interpreter.
+    fn guard_a_float(&mut self) -> Lowered {
+        let [left, right] = [2, 1].map(|depth| {
+            let id = self.peek(depth);
+            let type_ = self.type_of(id);
+            self.b.ins().icmp_imm_s(IntCC::Equal, type_, (&raw mut ffi::PyFloat_Type).addr() as i64)
+        });
+        let holds = self.b.ins().bor(left, right);
+        self.guard(holds, 0)
     }
 
     /// Both operands are of types whose operators run no Python code, or the code leaves to the interpreter.
@@ -201,7 +223,7 @@ impl Lowering<'_> {
             self.float_power(left, right)?;
             return Ok(true);
         }
-        if !matches!(operator, ffi::NB_ADD | ffi::NB_SUBTRACT | ffi::NB_MULTIPLY | ffi::NB_TRUE_DIVIDE) {
+        if !is_for_floats(operator) {
             return Ok(false);
         }
         let is_number = |class| matches!(class, Class::Float | Class::Int | Class::Unknown);
@@ -232,7 +254,8 @@ impl Lowering<'_> {
         let zero = self.b.ins().f64const(0.0);
         let is_positive = self.b.ins().fcmp(FloatCC::GreaterThan, base, zero);
         self.guard(is_positive, 0)?;
-        let function = libc_pow as *const () as usize;
+        // The host uses C's function, too: others may round differently.
+        let function = ffi::pow as *const () as usize;
         let result = self.call(function, &[F64; 2], Some(F64), &[base, exponent]).ok_or(TooLarge)?;
         let (smallest, largest) = (self.b.ins().f64const(f64::MIN_POSITIVE), self.b.ins().f64const(f64::MAX));
         for (condition, limit) in
@@ -246,7 +269,7 @@ impl Lowering<'_> {
     }
 
     /// The number as a float. Leaves if it is an int that no float is equal to.
-    fn as_float(&mut self, id: Id) -> Lowered<Value> {
+    pub(super) fn as_float(&mut self, id: Id) -> Lowered<Value> {
         match self.state.values[id].class {
             Class::Float => return Ok(self.float(id)),
             Class::Unknown => return self.any_as_float(id),
@@ -302,6 +325,13 @@ impl Lowering<'_> {
                 self.guard(b, 0)?;
                 let (a, b) = (self.as_float(left)?, self.as_float(right)?);
                 Number::Float(self.b.ins().fdiv(a, b))
+            }
+            ffi::NB_LSHIFT => {
+                // So many bits are left above the operand. A count that is negative is a very large one.
+                let room = INT_WIDTH.saturating_sub(a_width);
+                let holds = self.b.ins().icmp_imm_s(IntCC::UnsignedLessThanOrEqual, b, i64::from(room));
+                self.guard(holds, 0)?;
+                Number::Int { value: self.b.ins().ishl(a, b), width: INT_WIDTH }
             }
             ffi::NB_RSHIFT => {
                 // A larger count is left to the interpreter, and so is one that is negative.
@@ -374,10 +404,22 @@ impl Lowering<'_> {
     }
 }
 
-unsafe extern "C" {
-    /// C's function, which the host uses, too: others may round differently.
-    #[link_name = "pow"]
-    fn libc_pow(base: f64, exponent: f64) -> f64;
+impl Lowering<'_> {
+    /// `~value` of an int. Returns false for all others.
+    pub(in crate::jit) fn invert(&mut self) -> Lowered<bool> {
+        let id = self.peek(1);
+        if self.state.values[id].class != Class::Int {
+            return Ok(false);
+        }
+        let (value, width) = self.int(id)?;
+        let value = self.b.ins().bnot(value);
+        if width == INT_WIDTH {
+            self.guard_width(value, INT_WIDTH)?;
+        }
+        self.drop_top();
+        self.push_number(Number::Int { value, width: INT_WIDTH.min(width + 1) });
+        Ok(true)
+    }
 }
 
 /// The type that an operand of this kind has. `None`: its operators may run Python code.
@@ -418,6 +460,11 @@ fn class_of_result(operator: u32, left: Class, right: Class) -> Class {
     }
 }
 
+/// Whether the operator of two floats, or of a float and an int, is computed here.
+fn is_for_floats(operator: u32) -> bool {
+    matches!(operator, ffi::NB_ADD | ffi::NB_SUBTRACT | ffi::NB_MULTIPLY | ffi::NB_TRUE_DIVIDE)
+}
+
 /// Whether the operator of two ints is computed here.
 fn is_for_ints(operator: u32) -> bool {
     matches!(
@@ -428,6 +475,7 @@ fn is_for_ints(operator: u32) -> bool {
             | ffi::NB_TRUE_DIVIDE
             | ffi::NB_FLOOR_DIVIDE
             | ffi::NB_REMAINDER
+            | ffi::NB_LSHIFT
             | ffi::NB_RSHIFT
     )
 }

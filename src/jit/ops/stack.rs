@@ -159,7 +159,7 @@ impl Lowering<'_> {
     }
 
     /// There is no value at `depth`, or the code leaves.
-    fn guard_null(&mut self, depth: usize) -> Lowered<bool> {
+    pub(super) fn guard_null(&mut self, depth: usize) -> Lowered<bool> {
         let id = self.peek(depth);
         if self.state.values[id].constant == Some(NULL) {
             return Ok(true);

@@ -2,14 +2,17 @@
 //!
 //! Neither the frame of an operator's method nor that of the trampoline below it exists until something needs it.
 
+use core::mem::offset_of;
+
 use cranelift_codegen::ir::InstBuilder;
 use cranelift_codegen::ir::condcodes::IntCC;
+use cranelift_codegen::ir::types::I64;
 
 use super::immortal_none;
 use crate::bytecode::{metadata, micro_op};
 use crate::host::function::Function;
 use crate::host::object::type_of;
-use crate::host::{Code, CodeUnit};
+use crate::host::{Code, CodeUnit, ffi};
 use crate::jit::lower::{Lowered, Lowering, NULL};
 use crate::jit::runtime;
 use crate::jit::state::{FrameState, NewFrame, Place, Slot};
@@ -20,6 +23,9 @@ use crate::tier2::compiled::Next;
 use crate::tier2::uop::Entered;
 
 const FAILED: usize = Next::FAILED_GUARD;
+/// Where a class has the `__getitem__` that tier 1 has found in it.
+const GETITEM: usize =
+    offset_of!(ffi::PyHeapTypeObject, _spec_cache) + offset_of!(ffi::_specialization_cache, getitem);
 
 impl Lowering<'_> {
     /// Prepares the frame of the special method that does the work of a BINARY_OP or STORE_SUBSCR, and enters the trampoline below
@@ -115,6 +121,66 @@ impl Lowering<'_> {
             self.state.let_go(id);
         }
         self.state.version += 1;
+    }
+
+    // --- __getitem__ ---------------------------------------------------------------------------
+
+    /// The type of the container below the topmost value has the `__getitem__` that the trace goes on in, or the code leaves. Returns
+    /// false if it is not known.
+    ///
+    /// # Safety
+    /// The thread is attached. What the operands of the trace refer to is live.
+    pub(in crate::jit) unsafe fn check_getitem(&mut self) -> Lowered<bool> {
+        // SAFETY: the contract is the same. The code is live.
+        let Some((version, words)) = (unsafe {
+            self.getitem().map(|(code, version)| (version, (*code.as_ptr()).co_framesize as usize))
+        }) else {
+            return Ok(false);
+        };
+        let container = self.peek(2);
+        let type_ = self.type_of(container);
+        let flags = self.load(I64, type_, offset_of!(ffi::PyTypeObject, tp_flags));
+        let is_class = self.b.ins().band_imm_s(flags, ffi::Py_TPFLAGS_HEAPTYPE as i64);
+        self.guard(is_class, FAILED)?;
+        let function = self.load(I64, type_, GETITEM);
+        self.guard(function, FAILED)?;
+        self.guard_field(function, offset_of!(ffi::PyFunctionObject, func_version), version, FAILED)?;
+        self.check_stack_space(words, FAILED)?;
+        Ok(true)
+    }
+
+    /// Prepares the frame of the `__getitem__` that [`Lowering::check_getitem`] has found. Returns false if it is not known.
+    ///
+    /// # Safety
+    /// As for [`Lowering::check_getitem`].
+    pub(in crate::jit) unsafe fn call_getitem(&mut self) -> bool {
+        // SAFETY: the contract is the same.
+        let Some((code, _)) = (unsafe { self.getitem() }) else { return false };
+        let container = self.peek(2);
+        let type_ = self.type_of(container);
+        let function = self.load(I64, type_, GETITEM);
+        let function = self.state.add(Known::borrowed(function, Class::Unknown));
+        self.state.values[function].holders = 1;
+        let mut arguments: Vec<Slot> = (0..2).map(|_| self.pop_argument()).collect();
+        arguments.reverse();
+        self.state.top().return_offset = Some(1 + metadata::BINARY_OP.cache_units() as u16);
+        self.new_frame = Some(NewFrame { function, code, arguments });
+        true
+    }
+
+    /// The code of the `__getitem__` that the trace goes on in, and the version of the function that it checks then.
+    ///
+    /// # Safety
+    /// As for [`Lowering::check_getitem`].
+    unsafe fn getitem(&self) -> Option<(Code, u64)> {
+        let following = || self.trace[self.at..].iter().take(8);
+        let push = following().find(|uop| uop.number() == micro_op::push_frame)?;
+        let version = following().find(|uop| uop.number() == micro_op::check_function)?.operand0;
+        // SAFETY: the trace depends on the code that it enters (caller).
+        unsafe {
+            let code = Entered::from_operand(push.operand0)?.code();
+            code.takes(2).then_some((code, version))
+        }
     }
 
     fn may_be_not_implemented(&self, id: Id) -> bool {

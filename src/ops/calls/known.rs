@@ -32,14 +32,26 @@ pub(super) unsafe fn length_of(object: *mut PyObject) -> isize {
 /// The thread is attached, its frame is published, and both objects are live.
 #[inline(never)]
 pub(super) unsafe fn is_instance(instance: *mut PyObject, class: *mut PyObject) -> c_int {
-    // SAFETY: both are live, and the frame is published (caller). The items of a tuple do not change.
+    // SAFETY: both are live, and the frame is published (caller).
     unsafe {
-        let known = if is_exact(class, &raw mut ffi::PyTuple_Type) {
-            known_instance_of_any(type_of(instance), tuple_slice(class))
-        } else {
-            known_instance(type_of(instance), class)
-        };
+        let known = known_instance_of(type_of(instance), class);
         known.map_or_else(|| ffi::PyObject_IsInstance(instance, class), c_int::from)
+    }
+}
+
+/// `isinstance` of the objects of a type. `None` if only the host can tell, perhaps by Python code.
+///
+/// # Safety
+/// The thread is attached, and both are live.
+#[inline(always)]
+pub(crate) unsafe fn known_instance_of(type_: *mut PyTypeObject, class: *mut PyObject) -> Option<bool> {
+    // SAFETY: both are live (caller). The items of a tuple do not change.
+    unsafe {
+        if is_exact(class, &raw mut ffi::PyTuple_Type) {
+            known_instance_of_any(type_, tuple_slice(class))
+        } else {
+            known_instance(type_, class)
+        }
     }
 }
 
@@ -78,9 +90,12 @@ unsafe fn known_instance(type_: *mut PyTypeObject, class: *mut PyObject) -> Opti
     }
 }
 
-/// Whether `__class__` of the objects of a type is their type. Other types may define it as something else.
-fn has_true_class(type_: *mut PyTypeObject) -> bool {
-    [
+/// Whether `__class__` of the objects of a type is their type. Types may define it as something else.
+///
+/// # Safety
+/// The thread is attached, and the type live.
+unsafe fn has_true_class(type_: *mut PyTypeObject) -> bool {
+    let is_common = [
         &raw mut ffi::PyUnicode_Type,
         &raw mut ffi::PyLong_Type,
         &raw mut ffi::_PyNone_Type,
@@ -91,7 +106,15 @@ fn has_true_class(type_: *mut PyTypeObject) -> bool {
         &raw mut ffi::PyFloat_Type,
         &raw mut ffi::PyBytes_Type,
     ]
-    .contains(&type_)
+    .contains(&type_);
+    // SAFETY: both types are live (caller). Lookups of a name run no code.
+    is_common
+        || unsafe {
+            let generic = ffi::PyObject_GenericGetAttr as *const () as usize;
+            let class_of = |type_| ffi::_PyType_Lookup(type_, id!(_py___class__));
+            (*type_).tp_getattro.is_some_and(|function| function as usize == generic)
+                && class_of(type_) == class_of(&raw mut ffi::PyBaseObject_Type)
+        }
 }
 
 // --- dict.get ----------------------------------------------------------------------------------

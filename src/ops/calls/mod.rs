@@ -15,6 +15,8 @@ pub(crate) mod spread;
 pub(crate) use builtins::*;
 pub(crate) use events::*;
 pub(crate) use functions::*;
+#[cfg(feature = "jit")]
+pub(crate) use known::known_instance_of;
 pub(crate) use python::*;
 pub(crate) use spread::*;
 

@@ -498,6 +498,14 @@ impl Translator {
                     micro_op::binary_op | micro_op::store_subscr if then.frame != this.frame => {
                         self.enter_method(number, row, this, then)?;
                     }
+                    #[cfg(feature = "jit")]
+                    micro_op::call_isinstance
+                    | micro_op::call_builtin_o
+                    | micro_op::call_builtin_fast_with_keywords
+                    | micro_op::call_builtin_class
+                    | micro_op::call_method_descriptor_fast => {
+                        self.push_with(number, oparg, this.known_call, target);
+                    }
                     micro_op::call_len => self.push(number, oparg, this.has_own_length.into(), target),
                     micro_op::binary_op | micro_op::store_subscr
                         if this.array.is_some() && !must_not_exit =>
@@ -508,8 +516,26 @@ impl Translator {
                         }
                         self.push(number, oparg, 0, target);
                     }
-                    micro_op::binary_op | micro_op::compare_op => {
-                        self.push(number, oparg, this.operands.to_operand(), target);
+                    #[cfg(feature = "jit")]
+                    micro_op::compare_op
+                    | micro_op::contains_op
+                    | micro_op::contains_op_dict
+                    | micro_op::contains_op_set
+                    | micro_op::to_bool
+                    | micro_op::binary_slice
+                    | micro_op::binary_op_subscr_list_slice
+                    | micro_op::binary_op_subscr_dict => {
+                        let operands = (this.operands.to_operand(), this.needs_no_code.into());
+                        self.push_with(number, oparg, operands, target);
+                    }
+                    #[cfg(not(feature = "jit"))]
+                    micro_op::compare_op => self.push(number, oparg, this.operands.to_operand(), target),
+                    micro_op::binary_op => {
+                        #[cfg(feature = "jit")]
+                        let operands = (this.operands.to_operand(), this.needs_no_code.into());
+                        #[cfg(not(feature = "jit"))]
+                        let operands = (this.operands.to_operand(), 0);
+                        self.push_with(number, oparg, operands, target);
                     }
                     micro_op::save_return_offset => self.push(number, 1 + row.cache_units(), 0, target),
                     micro_op::binary_op_inplace_add_unicode => {
@@ -525,12 +551,13 @@ impl Translator {
                     | micro_op::for_iter => {
                         if then.instr == this.next() {
                             let previous = previous_instr(this.instr, end_of_loop(this));
-                            self.push(in_trace(number), oparg, previous, target);
+                            self.push_iteration(in_trace(number), previous, this);
                         } else {
                             if self.purpose == Purpose::Loop && self.calls == 0 {
                                 return Err(End::LoopEnded);
                             }
-                            self.push(at_end(number), oparg, previous_instr(this.instr, this.next()), target);
+                            let previous = previous_instr(this.instr, this.next());
+                            self.push_iteration(at_end(number), previous, this);
                             return Ok(());
                         }
                     }
@@ -549,6 +576,15 @@ impl Translator {
             }
             Ok(())
         }
+    }
+
+    /// Appends a micro-op of a FOR_ITER. `previous` is the instruction that its exit sets.
+    fn push_iteration(&mut self, number: u16, previous: u64, this: &Running) {
+        #[cfg(feature = "jit")]
+        let operands = (previous, this.needs_no_code.into());
+        #[cfg(not(feature = "jit"))]
+        let operands = (previous, 0);
+        self.push_with(number, this.oparg, operands, this.target);
     }
 
     /// Appends the micro-ops for a step that only bytecode has: for what it did this time.

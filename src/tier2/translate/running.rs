@@ -4,14 +4,24 @@ use super::forms::is_certain_of_code;
 use crate::bytecode::metadata::Instruction;
 use crate::bytecode::opcode;
 use crate::host::array::{self, Items};
+#[cfg(feature = "jit")]
+use crate::host::dict::Dict;
+#[cfg(feature = "jit")]
+use crate::host::dict_lookup::Lookup;
 use crate::host::function::Function;
 use crate::host::generator::Generator;
+#[cfg(feature = "jit")]
+use crate::host::object::is_exact;
 use crate::host::object::length_without_code;
 use crate::host::{Code, CodeUnit, Frame, FunctionVersion, StackRef, ThreadState, TypeVersion, ffi};
+#[cfg(feature = "jit")]
+use crate::host::{iterators, without_code};
 use crate::instrument::opcodes::is_instrumented;
 use crate::ops::delegation;
 use crate::tier2::executor::OwnedExecutor;
 use crate::tier2::install;
+#[cfg(feature = "jit")]
+use crate::tier2::known_call::KnownCall;
 use crate::tier2::uop::OperandKinds;
 
 /// The most code units of an inline cache.
@@ -40,6 +50,12 @@ pub(crate) struct Running {
     pub(super) callable: Option<TypeVersion>,
     /// What the operands of a BINARY_OP or COMPARE_OP are.
     pub(super) operands: OperandKinds,
+    /// What machine code knows of what a CALL calls: the operands of its micro-op.
+    #[cfg(feature = "jit")]
+    pub(super) known_call: (u64, u64),
+    /// The answer of an operator was found without Python code.
+    #[cfg(feature = "jit")]
+    pub(super) needs_no_code: bool,
     /// The last argument of a CALL has a length that Python code computes.
     pub(super) has_own_length: bool,
     /// What a BINARY_OP or STORE_SUBSCR looks into, if that is an array: the description of its items, and what they are.
@@ -76,6 +92,10 @@ impl Running {
                 cache: [0; MAX_CACHE],
                 callable: None,
                 operands: OperandKinds::default(),
+                #[cfg(feature = "jit")]
+                known_call: (0, 0),
+                #[cfg(feature = "jit")]
+                needs_no_code: false,
                 has_own_length: false,
                 array: None,
                 far: None,
@@ -108,6 +128,10 @@ impl Running {
                 opcode::CALL => {
                     let callable = *sp.sub(self.oparg + 2);
                     self.callable = TypeVersion::new((*callable.type_()).tp_version_tag);
+                    #[cfg(feature = "jit")]
+                    {
+                        self.known_call = KnownCall::note(sp, self.oparg);
+                    }
                     let argument = *sp.sub(1);
                     self.has_own_length =
                         !argument.is_null() && length_without_code(argument.object()).is_none();
@@ -118,6 +142,41 @@ impl Running {
                     self.operands = OperandKinds::of((*sp.sub(2)).object(), (*sp.sub(1)).object());
                 }
                 _ => {}
+            }
+            #[cfg(feature = "jit")]
+            {
+                self.needs_no_code = self.is_without_code(sp);
+            }
+        }
+    }
+
+    /// Whether what the instruction is about to find out needs no Python code.
+    ///
+    /// # Safety
+    /// As for [`Running::note_inputs`].
+    #[cfg(feature = "jit")]
+    unsafe fn is_without_code(&self, sp: *mut StackRef) -> bool {
+        // SAFETY: the operands are on the stack (caller).
+        unsafe {
+            let object = |depth: usize| (*sp.sub(depth)).object();
+            match self.row.family.unwrap_or(self.row.opcode) {
+                opcode::CONTAINS_OP => without_code::contains(object(1), object(2)).is_some(),
+                opcode::TO_BOOL => without_code::truth(object(1)).is_some(),
+                opcode::COMPARE_OP => without_code::are_equal(object(2), object(1)).is_some(),
+                opcode::FOR_ITER => iterators::needs_no_code(object(1)),
+                opcode::BINARY_SLICE => without_code::can_slice(object(3), object(2), object(1)),
+                opcode::BINARY_OP if self.oparg == ffi::NB_ADD as usize => {
+                    without_code::can_concatenate(object(2), object(1))
+                }
+                opcode::BINARY_OP
+                    if self.oparg == ffi::NB_SUBSCR as usize
+                        && is_exact(object(1), &raw mut ffi::PySlice_Type) =>
+                {
+                    without_code::has_plain_limits(object(1))
+                }
+                opcode::BINARY_OP if self.oparg == ffi::NB_SUBSCR as usize => Dict::cast(object(2))
+                    .is_some_and(|dict| matches!(without_code::find(dict, object(1)), Lookup::Found(_))),
+                _ => false,
             }
         }
     }
