@@ -282,9 +282,6 @@ impl Lowering<'_> {
     /// Runs a micro-op that asks an iterator for its next item as a call. The trace goes on with the item, or at the end; the code
     /// leaves in the other case.
     pub(super) fn iterate(&mut self, uop: Uop, goes_on_with_item: bool) -> Lowered {
-        if uop.operand1 != 0 {
-            return self.iterate_without_code(goes_on_with_item);
-        }
         self.want(1);
         self.flush();
         let sp = self.stack_pointer();

@@ -6,7 +6,7 @@ use crate::host::dict::{Dict, InlineValues};
 use crate::host::dict_lookup::Lookup;
 use crate::host::object::{length_without_code, list_append, type_of};
 use crate::host::slot::Slot;
-use crate::host::{Frame, PyObject, StackRef, ThreadState, ffi, iterators, numbers, refcount, without_code};
+use crate::host::{Frame, PyObject, StackRef, ThreadState, ffi, numbers, refcount, without_code};
 use crate::ops::calls::known_instance_of;
 use crate::ops::trampolines;
 use crate::tier2::uop::OperandKind;
@@ -274,27 +274,6 @@ pub(super) unsafe extern "C" fn dict_get(
         Lookup::Found(value) => unsafe { value.borrow() },
         Lookup::Absent => default,
         Lookup::Unknown => core::ptr::null_mut(),
-    }
-}
-
-/// What [`next_item`] returns at the end of the iterator.
-pub(super) const END: i64 = 0;
-/// What it returns if an exception is set. Larger numbers but one are items.
-pub(super) const RAISED: i64 = 1;
-/// What it returns if only the host can tell.
-pub(super) const UNKNOWN: i64 = 2;
-
-/// The next item of an iterator as an address, a new reference, or a number that says why there is none.
-///
-/// # Safety
-/// As for [`contains`], with an iterator.
-pub(super) unsafe extern "C" fn next_item(iterator: *mut PyObject) -> i64 {
-    // SAFETY: the contract is the same.
-    match unsafe { iterators::next(iterator) } {
-        iterators::Next::Item(item) => item.addr() as i64,
-        iterators::Next::End => END,
-        iterators::Next::Raised => RAISED,
-        iterators::Next::Unknown => UNKNOWN,
     }
 }
 

@@ -1,8 +1,8 @@
 # environment: PYTHON_JIT_SIDE_EXIT_INITIAL_VALUE=1 PYTHON_JIT_SIDE_EXIT_INITIAL_BACKOFF=1
 """Loops over iterators of the host, and slices: with Python code in them, and without.
 
-The next item of an iterator over a container runs no Python code, unless something ends then: the container at the end of the
-iterator, or the old items of a tuple that `enumerate`, `zip` or `items` use again.
+An iterator over a container runs Python code if something ends: the container at the end of the iterator, or the old items of a
+tuple that `enumerate`, `zip` or `items` use again.
 """
 
 import gc

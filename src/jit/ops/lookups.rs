@@ -13,7 +13,6 @@ use crate::jit::memory::Failure;
 use crate::jit::runtime;
 use crate::jit::values::{Class, Known, Number};
 use crate::tier2::Uop;
-use crate::tier2::compiled::Next;
 
 impl Lowering<'_> {
     /// Asks a function that returns 1, 0, or -1 if it does not know. Leaves then.
@@ -135,45 +134,5 @@ impl Lowering<'_> {
             self.state.values[result].class = class;
         }
         Ok(true)
-    }
-
-    /// The next item of the topmost value. The trace goes on with the item, or at the end; the code leaves in the other case, and to
-    /// the interpreter if the item may need Python code.
-    pub(in crate::jit) fn iterate_without_code(&mut self, goes_on_with_item: bool) -> Lowered {
-        let id = self.peek(1);
-        let iterator = self.object(id);
-        let function = runtime::next_item as *const () as usize;
-        let next = self.call(function, &[I64], Some(I64), &[iterator]).ok_or(TooLarge)?;
-        let [item, other, end, failed] = [(); 4].map(|()| self.b.create_block());
-        self.b.set_cold_block(failed);
-        let has_item = self.b.ins().icmp_imm_s(IntCC::UnsignedGreaterThan, next, runtime::UNKNOWN);
-        self.b.ins().brif(has_item, item, &[], other, &[]);
-
-        self.b.switch_to_block(other);
-        let is_end = self.b.ins().icmp_imm_s(IntCC::Equal, next, runtime::END);
-        self.b.ins().brif(is_end, end, &[], failed, &[]);
-        self.b.switch_to_block(failed);
-        let to_interpreter = self.out(self.word_of(0))?;
-        let raised = self.leaving_block(self.word_of(Next::ERROR), false)?;
-        let is_unknown = self.b.ins().icmp_imm_s(IntCC::Equal, next, runtime::UNKNOWN);
-        self.b.ins().brif(is_unknown, to_interpreter, &[], raised, &[]);
-
-        let (here, elsewhere) = if goes_on_with_item { (item, end) } else { (end, item) };
-        self.b.set_cold_block(elsewhere);
-        self.b.switch_to_block(elsewhere);
-        let before = self.state.clone();
-        if !goes_on_with_item {
-            self.state.push_new(Known::owned(next, true, Class::Unknown));
-        }
-        let other_way = self.out(self.word_of(Next::FAILED_GUARD))?;
-        self.b.ins().jump(other_way, &[]);
-        self.state = before;
-        self.forget_outs();
-
-        self.b.switch_to_block(here);
-        if goes_on_with_item {
-            self.state.push_new(Known::owned(next, true, Class::Unknown));
-        }
-        Ok(())
     }
 }

@@ -151,10 +151,8 @@ impl Recording {
                     && frame.previous().is_none_or(|frame| frame.is_entry()),
             };
             let start = wish.start();
-            // An executor there would hide the instruction from those that go on to the innermost generator. In machine code,
-            // other exits find it without the bytecode, and its first instruction can have any form.
-            let has_other_way = cfg!(feature = "jit") && wish.purpose() == Purpose::Exit;
-            let fits_bytecode = wish.is_for_bytecode() && !has_other_way && !delegation::is_step(start);
+            // An executor there would hide the instruction from those that go on to the innermost generator.
+            let fits_bytecode = wish.is_for_bytecode() && !delegation::is_step(start);
             let mut recording = on_heap(Recording {
                 fits_bytecode,
                 translator: Translator::new(frame, start, wish.purpose()),

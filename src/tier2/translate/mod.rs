@@ -551,13 +551,12 @@ impl Translator {
                     | micro_op::for_iter => {
                         if then.instr == this.next() {
                             let previous = previous_instr(this.instr, end_of_loop(this));
-                            self.push_iteration(in_trace(number), previous, this);
+                            self.push(in_trace(number), oparg, previous, target);
                         } else {
                             if self.purpose == Purpose::Loop && self.calls == 0 {
                                 return Err(End::LoopEnded);
                             }
-                            let previous = previous_instr(this.instr, this.next());
-                            self.push_iteration(at_end(number), previous, this);
+                            self.push(at_end(number), oparg, previous_instr(this.instr, this.next()), target);
                             return Ok(());
                         }
                     }
@@ -576,15 +575,6 @@ impl Translator {
             }
             Ok(())
         }
-    }
-
-    /// Appends a micro-op of a FOR_ITER. `previous` is the instruction that its exit sets.
-    fn push_iteration(&mut self, number: u16, previous: u64, this: &Running) {
-        #[cfg(feature = "jit")]
-        let operands = (previous, this.needs_no_code.into());
-        #[cfg(not(feature = "jit"))]
-        let operands = (previous, 0);
-        self.push_with(number, this.oparg, operands, this.target);
     }
 
     /// Appends the micro-ops for a step that only bytecode has: for what it did this time.

@@ -13,9 +13,9 @@ use crate::host::generator::Generator;
 #[cfg(feature = "jit")]
 use crate::host::object::is_exact;
 use crate::host::object::length_without_code;
-use crate::host::{Code, CodeUnit, Frame, FunctionVersion, StackRef, ThreadState, TypeVersion, ffi};
 #[cfg(feature = "jit")]
-use crate::host::{iterators, without_code};
+use crate::host::without_code;
+use crate::host::{Code, CodeUnit, Frame, FunctionVersion, StackRef, ThreadState, TypeVersion, ffi};
 use crate::instrument::opcodes::is_instrumented;
 use crate::ops::delegation;
 use crate::tier2::executor::OwnedExecutor;
@@ -163,7 +163,6 @@ impl Running {
                 opcode::CONTAINS_OP => without_code::contains(object(1), object(2)).is_some(),
                 opcode::TO_BOOL => without_code::truth(object(1)).is_some(),
                 opcode::COMPARE_OP => without_code::are_equal(object(2), object(1)).is_some(),
-                opcode::FOR_ITER => iterators::needs_no_code(object(1)),
                 opcode::BINARY_SLICE => without_code::can_slice(object(3), object(2), object(1)),
                 opcode::BINARY_OP if self.oparg == ffi::NB_ADD as usize => {
                     without_code::can_concatenate(object(2), object(1))
