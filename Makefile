@@ -77,7 +77,7 @@ libreval := $(target)/$(triple:%=%/)release/libreval.a
 # The extension module, as wheels have it, and with all of its functions, for tests.
 core := $(target)/attach/release/libreval.so
 whole_core := $(target)/attach/debug/libreval.so
-attach_options = --features "$$(core_features $(DISPATCH))" --target-dir $(target)/attach $(dispatch_options)
+attach_options := --features "$$(core_features $(DISPATCH))" --target-dir $(target)/attach $(dispatch_options)
 python := $(BUILD)/bin/python3.14
 reference := $(BUILD)/bin/python3.14-ref
 link := host/link host/cc host/env.sh host/main.c host/prefix.c host/tier2.c $(wildcard host/hacl/*.* host/hacl/src/*)
