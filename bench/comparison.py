@@ -10,6 +10,7 @@ from itertools import chain
 from pathlib import Path
 
 import common
+import suite
 from common import BENCH, INTERPRETERS, WORK, Failed
 
 # What the columns compare: the second one's time is divided by the first one's.
@@ -23,10 +24,11 @@ def columns_of(names):
 
 
 def columns(times):
-    """Those of what was measured."""
-    return columns_of(next(iter(times.values())))
+    """Those of what was measured, of any function."""
+    return columns_of(set(chain(*times.values())))
 
 
+NEXT = "python3.15-jit"  # has some of the library in C
 WIDTH = 16  # of a column, in characters
 
 
@@ -92,7 +94,7 @@ def one_round(names, turn, plans, seconds, times, memory, failures):
         try:
             # Other hashes in each round, so that no figure depends on the luck of one.
             found = {name: work(name, command, turn, *options, "--warm-up", warm_up if name in common.JITS else 0)
-                     for name in names}
+                     for name in names if not (name == NEXT and function in suite.IN_C_NEXT)}
         except Failed as failure:
             failures[function] = str(failure)
             continue
@@ -121,15 +123,20 @@ def median_of(rounds):
 
 def ratios(times, summary=time_of):
     """function -> column -> time of the other / time of reval."""
-    return {function: {column: summary(found[other]) / summary(found[own]) for column, (own, other) in columns(times).items()}
-            for function, found in times.items()}
+    return {function: {column: summary(found[other]) / summary(found[own])
+                       for column, (own, other) in columns_of(found).items()} for function, found in times.items()}
 
 
 def spreads(times):
     """function -> column -> how far the ratios of single rounds are from each other."""
     return {function: {column: spread([min(a) / min(b) for a, b in zip(found[other], found[own])])
-                       for column, (own, other) in columns(times).items()}
-            for function, found in times.items()}
+                       for column, (own, other) in columns_of(found).items()} for function, found in times.items()}
+
+
+def mean(ratios, column, functions):
+    """The mean of a column over those of the functions that have it."""
+    found = [ratios[name][column] for name in functions if column in ratios[name]]
+    return geometric_mean(found) if found else math.nan
 
 
 def heading(width, shown):
@@ -150,21 +157,23 @@ def table(times, in_c=()):
     heading(width, shown)
     for name in sorted(speeds):
         label = name if name in evaluated else f"{name} *"
-        print(f"{label:{width}}" + "".join(f"{speeds[name][column]:{WIDTH - 6}.2f} ±{doubts[name][column]:4.2f}"
-                                           for column in shown).replace("± nan", "     "))
+        cells = (f"{speeds[name][column]:{WIDTH - 6}.2f} ±{doubts[name][column]:4.2f}" if column in speeds[name]
+                 else f"{'-':>{WIDTH - 6}}      " for column in shown)
+        print(f"{label:{width}}" + "".join(cells).replace("± nan", "     "))
     groups = {f"geometric mean of {len(evaluated)}": evaluated}
     if len(evaluated) < len(speeds):
         groups[f"geometric mean of {len(speeds)}, with those in C"] = list(speeds)
     for label, chosen in groups.items():
         for what, found in ((label, speeds), ("  by medians", medians)):
             if chosen:
-                means = (geometric_mean([found[name][column] for name in chosen]) for column in shown)
+                means = (mean(found, column, chosen) for column in shown)
                 print(f"{what:{width}}" + "".join(f"{mean:{WIDTH - 5}.3f}     " for mean in means).rstrip())
     if len(evaluated) < len(speeds):
         print("* less than a quarter of the time in the evaluator")
     for column, (own, _) in shown.items():
         where = column if own == column else f"against the {column}"
-        ranked = sorted(evaluated or speeds, key=lambda name: speeds[name][column])
+        compared = [name for name in evaluated or speeds if column in speeds[name]]
+        ranked = sorted(compared, key=lambda name: speeds[name][column])
         for what, names in (("best", ranked[:-6:-1]), ("worst", ranked[:5])):
             listed = ", ".join(f"{name} {speeds[name][column]:.2f}" for name in names)
             print(f"{what} {where}: {listed}")
@@ -179,12 +188,14 @@ def most_memory(memory):
 def memory_table(memory):
     """Prints the most memory of each function on each interpreter, and how much machine code it has."""
     most = most_memory(memory)
-    names = sorted(next(iter(most.values())), key=[*INTERPRETERS, *common.JITS].index)
+    names = sorted(set(chain(*most.values())), key=[*INTERPRETERS, *common.JITS].index)
     width = max(*map(len, most), 40) + 2
     print("memory: the most that is resident, in MB, and machine code, in kB")
     print(f"{'':{width}}" + "".join(f"{name:>{WIDTH}}" for name in names))
     for function, found in sorted(most.items()):
-        cells = (f"{found[name][0] / 1e6:.1f}" + (f" {found[name][1] / 1e3:5.0f}" if name in common.JITS else "") for name in names)
+        cells = ("-" if name not in found else
+                 f"{found[name][0] / 1e6:.1f}" + (f" {found[name][1] / 1e3:5.0f}" if name in common.JITS else "")
+                 for name in names)
         print(f"{function:{width}}" + "".join(f"{cell:>{WIDTH}}" for cell in cells))
-    means = (statistics.fmean(found[name][0] for found in most.values()) / 1e6 for name in names)
+    means = (statistics.fmean(found[name][0] for found in most.values() if name in found) / 1e6 for name in names)
     print(f"{'mean':{width}}" + "".join(f"{mean:>{WIDTH}.1f}" for mean in means))

@@ -3,7 +3,7 @@
 import math
 from html import escape
 
-from comparison import geometric_mean
+import comparison
 
 # The columns that compare something with the distribution's python3.14, the first one on top.
 SHOWN = {
@@ -76,10 +76,10 @@ def rows_of(ratios, in_c, columns):
     """(name, column -> ratio) from top to bottom: means, and functions that live in the evaluator, the fastest first."""
     evaluated = {name: found for name, found in ratios.items() if name not in in_c}
 
-    def mean(found):
-        return {column: geometric_mean([values[column] for values in found.values()]) for column in columns}
-    rows = sorted(((name, {column: found[column] for column in columns}) for name, found in evaluated.items()),
-                  key=lambda row: -row[1][columns[0]])
+    def mean(functions):
+        return {column: comparison.mean(ratios, column, functions) for column in columns}
+    rows = [(name, {column: found[column] for column in columns if column in found}) for name, found in evaluated.items()]
+    rows = sorted((row for row in rows if columns[0] in row[1]), key=lambda row: -row[1][columns[0]])
     means = [(f"mean of {len(found)}", mean(found)) for found in (evaluated, ratios) if found]
     return means[:1 if len(evaluated) == len(ratios) else 2], rows
 
@@ -97,7 +97,8 @@ def panel(rows, means, columns, left, width, height, scale):
         kind = "end mean" if name in means else "end"
         said = ", ".join(f"{SHOWN[column]}: {ratio:.2f}" for column, ratio in found.items())
         yield f"<g><title>{escape(f'{name}: {said}')}</title>{text(start - 6, y + bars / 2 + 4, name, kind)}"
-        for index, (column, ratio) in enumerate(found.items()):
+        for column, ratio in found.items():
+            index = columns.index(column)
             from_, to = sorted((scale.x(1), scale.x(ratio)))
             yield (f'<rect x="{start + from_:.1f}" y="{y + index * BAR:.1f}" width="{max(to - from_, 0.5):.1f}" '
                    f'height="{BAR - 1}" class="{name_of(column)}"/>')
@@ -111,7 +112,7 @@ def pitch(columns):
 
 def chosen(ratios, wanted):
     """The columns to draw that were measured."""
-    measured = next(iter(ratios.values()))
+    measured = {column for found in ratios.values() for column in found}
     found = [column for column in wanted or USUAL if column in measured]
     return found or [column for column in SHOWN if column in measured]
 
