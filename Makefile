@@ -18,7 +18,7 @@ words_HOST := release debug
 words_HOST_GIL := enabled disabled
 words_DISPATCH := tail match
 words_EXPERIMENTAL_JIT := no yes yes-off interpreter interpreter-off
-words_COMPILER := host cranelift
+words_COMPILER := host cranelift no
 words_TARGET := aarch64-linux-gnu
 
 comma := ,
@@ -32,10 +32,11 @@ ifeq ($(COMPILER)$(filter interpreter interpreter-off,$(EXPERIMENTAL_JIT)),crane
 endif
 
 # Each kind has its own products, so that changing between them builds nothing twice.
-kind := $(if $(HOST_PYTHON),other,$(HOST))$(TARGET:%=-%)$(patsubst %,-%,$(filter match,$(DISPATCH)))$(EXPERIMENTAL_JIT:%=-jit-%)$(patsubst %,-%,$(filter cranelift,$(COMPILER)))
+kind := $(if $(HOST_PYTHON),other,$(HOST))$(TARGET:%=-%)$(patsubst %,-%,$(filter match,$(DISPATCH)))$(EXPERIMENTAL_JIT:%=-jit-%)$(patsubst %,-%,$(filter cranelift,$(COMPILER)))$(patsubst %,-compiler-%,$(filter no,$(COMPILER)))
 BUILD := $(if $(filter release,$(kind)),build,build/$(kind))
 target := $(if $(filter release,$(kind)),target,target/$(kind)-host)
-cargo_options := $(if $(filter match,$(DISPATCH)),--no-default-features) $(if $(filter cranelift,$(COMPILER)),--features jit)
+dispatch_options := $(if $(filter match,$(DISPATCH)),--no-default-features)
+cargo_options := $(dispatch_options) $(if $(filter cranelift,$(COMPILER)),--features jit)
 
 # The host's settings, for one command. A library for the layouts of a free-threaded host reads the same headers as
 # such a build would, and has its own products, too.
@@ -73,11 +74,10 @@ export CARGO_TARGET_DIR := $(CURDIR)/$(target)
 # Debian's name of the machine for which it is built, and Rust's.
 triple := $(TARGET:%-linux-gnu=%-unknown-linux-gnu)
 libreval := $(target)/$(triple:%=%/)release/libreval.a
-# The extension module, as wheels have it, and with all of its functions, for tests. It has a second tier if it has a
-# compiler.
+# The extension module, as wheels have it, and with all of its functions, for tests.
 core := $(target)/attach/release/libreval.so
 whole_core := $(target)/attach/debug/libreval.so
-attach_options := --features attach --target-dir $(target)/attach $(cargo_options)
+attach_options := --features "$$(core_features $(DISPATCH))" --target-dir $(target)/attach $(dispatch_options)
 python := $(BUILD)/bin/python3.14
 reference := $(BUILD)/bin/python3.14-ref
 link := host/link host/cc host/env.sh host/main.c host/prefix.c host/tier2.c $(wildcard host/hacl/*.* host/hacl/src/*)
@@ -99,6 +99,7 @@ help: ## this list
 	@echo 'EXPERIMENTAL_JIT=WORD         tier 2 as in configure --enable-experimental-jit, else as the host has it:'
 	@echo '                              $(call listed,EXPERIMENTAL_JIT); in build/release-jit-WORD/'
 	@echo 'COMPILER=cranelift            with EXPERIMENTAL_JIT=interpreter: hot traces become machine code, an experiment'
+	@echo 'COMPILER=no                   core and wheel only: without the compiler, in build/release-compiler-no/'
 	@echo 'TARGET=$(words_TARGET)      built for another machine and run in an emulator, in build/release-TARGET/'
 	@echo 'HOST_GIL=disabled             lib only: for the layouts of a free-threaded host'
 	@echo 'C_OBJECTS="ceval.o ..."       link these from C after all, to find out which one misbehaves'
@@ -118,7 +119,7 @@ lib: $(BUILD)/host.env ## libreval.a, libreval.so and include/reval.h
 
 $(libreval): lib ;
 
-core: $(BUILD)/host.env ## the extension module for an unmodified host; with COMPILER=cranelift EXPERIMENTAL_JIT=interpreter for REVAL=jit
+core: $(BUILD)/host.env ## the extension module for an unmodified host
 	$(hosted) cargo build --release $(attach_options)
 
 wheel: $(reference) ## the same as a wheel for pip, in $(BUILD)/wheel/: needs PyPI; for more hosts HEADERS="/path/include/python3.14 ..."
@@ -171,7 +172,8 @@ test: need-test python symbols ## what a developer wants to know in a few minute
 	$(if_packaged)tests/fuzz --seconds 30 --programs 400 --seed 1
 	tests/faults --quick
 	$(if_default)$(MAKE) core
-	$(if_default)tests/attach $(core) $(whole_core) Symbols Switching Refusals
+	$(if_default)host/licenses --check
+	$(if_default)tests/attach $(core) $(whole_core) Symbols Switching Refusals Compiler
 	tests/run-quick
 	$(if_default)@tests/tested end
 
@@ -240,7 +242,7 @@ test-attach: python core ## the extension module in the distribution's unmodifie
 	$(hosted) cargo build $(attach_options)
 	tests/attach $(core) $(whole_core) $(if $(QUICK),--quick)
 
-test-attach-clients: wheel ## programs of numpy, Django, IPython and others, with REVAL=1 and without: needs PyPI; ten minutes
+test-attach-clients: wheel ## programs of numpy, Django, IPython and others, with REVAL=1, REVAL=jit and without: needs PyPI; ten minutes
 	tests/attach-clients $(BUILD)/wheel/*.whl
 
 # A wheel with two cores.
@@ -269,8 +271,12 @@ test-faults-hot: python ## the quick form of them, with tier 2 and every loop a 
 fuzz: python ## generated programs on reval and on the reference: SECONDS=600 SEED=1 MODE="off jit hot"
 	tests/fuzz $(SECONDS:%=--seconds %) $(SEED:%=--seed %) $(if $(MODE),--mode $(MODE))
 
-bench: need-test python ## reval, reference and distribution side by side; after `make core`, also attached
-	bench/run
+bench: need-test python ## reval, reference and distribution side by side; also what else there is: make core, python3.15
+	@host/python3.15 > /dev/null || true
+	bench/run $(if $(ONLY),--only $(ONLY)) $(if $(COLUMNS),--columns $(COLUMNS)) $(if $(QUICK),--quick)
+
+bench-picture: ## draws what the last `make bench` has found as bench/speed.svg, which README shows: RESULT=file.json
+	bench/picture $(RESULT)
 
 bench-monitoring: python ## what being watched costs, side by side
 	bench/monitoring
@@ -299,7 +305,7 @@ test-newcomer: ## clean clones in a minimal Debian userland, as README says: nee
 FORCE:
 .PHONY: help need-build need-test host lib core wheel python run symbols test test-full test-attach test-attach-clients \
   test-wheel test-modules test-leaks test-tier2 test-tier2-full test-traces test-explain test-compiler test-micro-ops test-events test-clients test-faults \
-  test-faults-hot test-tsan test-target test-windows test-newcomer fuzz bench bench-monitoring bench-gil bench-threads coverage \
+  test-faults-hot test-tsan test-target test-windows test-newcomer fuzz bench bench-picture bench-monitoring bench-gil bench-threads coverage \
   install clean distclean FORCE
 .DELETE_ON_ERROR:
 # Two links at once would make the same things twice; cargo and the tests are parallel by themselves.

@@ -126,12 +126,12 @@ fn main() {
     let debug = host.flag("REVAL_HOST_DEBUG");
     let attach = env::var_os("CARGO_FEATURE_ATTACH").is_some();
     let jit = env::var_os("CARGO_FEATURE_JIT").is_some();
+    if attach && gil_disabled {
+        fail("the feature `attach` is for hosts with a GIL");
+    }
     let tier2 = Tier2::wanted(&host, attach, jit).unwrap_or_else(|message| fail(&message));
     if gil_disabled && tier2.bits != 0 {
         fail(&format!("a free-threaded host has no tier 2: EXPERIMENTAL_JIT=no, not {}", tier2.word));
-    }
-    if attach && gil_disabled {
-        fail("the feature `attach` is for hosts with a GIL");
     }
     cfg("py_gil_disabled", gil_disabled);
     cfg("py_debug", debug);

@@ -64,13 +64,13 @@ def host_of(include):
 
 
 def core(kind, settings):
-    debug = settings["REVAL_HOST_DEBUG"]
+    # Debug hosts have no compiler (src/lib.rs).
+    has_compiler = settings["REVAL_HOST_DEBUG"] == "0" and os.environ.get("REVAL_COMPILER") != "no"
     return RustExtension(
         f"reval.cores.{kind}._reval",
         path=str(ROOT / "Cargo.toml"),
         binding=Binding.NoBinding,
-        # Debug hosts have no compiler.
-        features=["attach", *(["jit"] if os.environ.get("REVAL_COMPILER") == "cranelift" and debug != "1" else [])],
+        features=["attach", *(["jit"] if has_compiler else [])],
         # The evaluator's name stays, for debuggers.
         strip=Strip.Debug,
         debug=False,

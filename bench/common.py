@@ -8,22 +8,48 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import NamedTuple
 
 BENCH = Path(__file__).resolve().parent
 ROOT = BENCH.parent
 BUILD = Path(os.environ.get("REVAL_BUILD", ROOT / "build")).resolve()
 WORK = BUILD / "bench"
 FAILURES = WORK / "failed.log"  # what failed processes of the last run printed
-INTERPRETERS = {
-    name: os.path.abspath(os.environ.get(variable, BUILD / "bin" / file))
-    for name, variable, file in (("reval", "REVAL_PYTHON", "python3.14"),
-                                 ("reference", "REVAL_REFERENCE", "python3.14-ref"),
-                                 ("distribution", "REVAL_DISTRIBUTION", "python3.14-dist"))
-}
 # The distribution's with the extension module, if that has been built: make core
 CORE = Path(os.environ.get("REVAL_CORE", ROOT / "target/attach/release/libreval.so"))
-if CORE.exists():
-    INTERPRETERS["attached"] = str(WORK / "attached/bin/python")
+ATTACHED = str(WORK / "attached/bin/python")
+
+
+def path_of(variable, default):
+    return os.path.abspath(os.environ.get(variable, default))
+
+
+INTERPRETERS = {
+    "reval": path_of("REVAL_PYTHON", BUILD / "bin/python3.14"),
+    "reference": path_of("REVAL_REFERENCE", BUILD / "bin/python3.14-ref"),
+    "distribution": path_of("REVAL_DISTRIBUTION", BUILD / "bin/python3.14-dist"),
+} | ({"attached": ATTACHED} if CORE.exists() else {})
+
+
+class Jit(NamedTuple):
+    """An interpreter that makes machine code."""
+
+    path: str
+    settings: dict  # variables of the environment that it needs for that
+    is_on: str  # a program that prints True then
+    made_by: str  # a command
+
+
+# bench/run measures those of them that are there.
+JITS = {
+    "attached-jit": Jit(ATTACHED if CORE.exists() else str(CORE), {"REVAL": "jit"},
+                        "import reval; print(reval.status()['tier2'] == 'on')", "make core"),
+    "reval-jit": Jit(path_of("REVAL_COMPILING", ROOT / "build/release-jit-interpreter-cranelift/bin/python3.14"),
+                     {"PYTHON_JIT": "1"}, "import sys; print(sys._jit.is_enabled())",
+                     "make COMPILER=cranelift EXPERIMENTAL_JIT=interpreter python"),
+    "python3.15-jit": Jit(path_of("REVAL_NEXT", ROOT / "build/tools/python3.15/root/usr/bin/python3.15"),
+                          {"PYTHON_JIT": "1"}, "import sys; print(sys._jit.is_enabled())", "host/python3.15"),
+}
 LIMIT = 600  # seconds for one process
 
 
@@ -52,21 +78,44 @@ def require_interpreters(names=tuple(INTERPRETERS)):
 
 
 def attach():
-    environment = Path(INTERPRETERS["attached"]).parent.parent
+    environment = Path(ATTACHED).parent.parent
     subprocess.run([ROOT / "host/attach", INTERPRETERS["distribution"], CORE, environment], check=True,
                    stdout=subprocess.DEVNULL)
     if not json.loads(run("attached", "-c", "import json, reval; print(json.dumps(reval.status()['enabled']))")):
         end(f"{shown(CORE)} is not for the distribution's interpreter: make core")
 
 
+def jits(names=tuple(JITS)):
+    """Those of these names that make machine code here. Says in a line each which do not. After `require_interpreters`."""
+    reasons = {name: why_not(name) for name in names}
+    for name, reason in reasons.items():
+        if reason:
+            print(f"bench: no column {name}: {shown(JITS[name].path)} {reason}: {JITS[name].made_by}", file=sys.stderr)
+    return [name for name, reason in reasons.items() if not reason]
+
+
+def why_not(name):
+    """Why an interpreter makes no machine code, if it makes none."""
+    if not os.access(JITS[name].path, os.X_OK):
+        return "missing"
+    try:
+        return None if run(name, "-c", JITS[name].is_on) == "True\n" else "has no JIT"
+    except Failed:
+        return "does not run"
+
+
 def run(name, *arguments, keep=("PYTHON_JIT",), **settings):
     """Runs an interpreter, without the PYTHON variables of this process but those to keep; what it prints."""
     env = {key: value for key, value in os.environ.items()
            if key in keep or not key.startswith("PYTHON") and key != "REVAL"}
-    if name == "attached":
+    program = INTERPRETERS.get(name)
+    if name in JITS:
+        program, own, *_ = JITS[name]
+        env |= own
+    elif name == "attached":
         env["REVAL"] = "1"
     try:
-        done = subprocess.run([INTERPRETERS[name], *map(str, arguments)], cwd=BENCH, env=env | settings,
+        done = subprocess.run([program, *map(str, arguments)], cwd=BENCH, env=env | settings,
                               stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=LIMIT)
     except subprocess.TimeoutExpired:
         raise Failed(f"no end after {LIMIT} seconds on {name}") from None
@@ -92,10 +141,11 @@ def progress(text):
 
 
 def save(kind, values):
-    """Keeps all values of a run."""
+    """Keeps all values of a run. Returns the file."""
     result = WORK / f"{kind}-{time.strftime('%Y%m%d-%H%M%S')}.json"
     result.write_text(json.dumps(values, indent=1) + "\n")
     print("all values:", shown(result))
+    return result
 
 
 def run_main(main):

@@ -2,8 +2,8 @@
 
     python worker.py OUTPUT run_benchmark.py [options of the benchmark]
         writes how to measure each function of the file: {function: {"loops": n, "wall": bool}}
-    python worker.py --only FUNCTION --plan PLAN --budget SECONDS OUTPUT run_benchmark.py [options of the benchmark]
-        measures one of them as PLAN says and writes [seconds per loop, ...]
+    python worker.py --only FUNCTION --plan PLAN --budget SECONDS [--warm-up SECONDS] OUTPUT run_benchmark.py [options ...]
+        measures one of them as PLAN says and writes {"seconds": [per loop, ...], "resident": bytes, "code": bytes}
 
 One function in one process, so that none runs on caches and specialized bytecode that another one left behind.
 """
@@ -91,9 +91,11 @@ class Timer:
             loops *= 2
         return loops
 
-    def values(self, loops, budget):
-        """Seconds per loop, again and again, for about `budget` seconds."""
+    def values(self, loops, budget, warm_up=0.0):
+        """Seconds per loop, again and again, for about `budget` seconds, after about `warm_up` seconds."""
         self.warm_up()
+        while warm_up > 0:
+            warm_up -= self.seconds(loops)
         values, spent = [], 0
         while not values or (spent < budget and len(values) < MOST_VALUES):
             value = self.seconds(loops)
@@ -155,11 +157,32 @@ def run_file(command, measure):
 pyperf = types.ModuleType("pyperf")
 
 
+def most_resident():
+    """The most memory that this process has had at a time, in bytes. What getrusage() says counts the parent's, too."""
+    with open("/proc/self/status") as status:
+        return next(int(line.split()[1]) for line in status if line.startswith("VmHWM:")) * 1024
+
+
+def code_made():
+    """Memory with machine code that the process has made, in bytes: executable, and of no file."""
+    size, is_code = 0, False
+    with open("/proc/self/smaps") as maps:
+        for line in maps:
+            first, *rest = line.split()
+            if not first.endswith(":"):
+                # address, permissions, offset, device, inode, name
+                is_code = "x" in rest[0] and rest[3:] == ["0"]
+            elif is_code and first == "Rss:":
+                size += int(rest[0]) * 1024
+    return size
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--only")
     parser.add_argument("--plan", type=json.loads)
     parser.add_argument("--budget", type=float)
+    parser.add_argument("--warm-up", type=float, default=0)
     parser.add_argument("output")
     parser.add_argument("command", nargs=argparse.REMAINDER)
     args = parser.parse_args()
@@ -172,7 +195,8 @@ def main():
         if name == args.only:
             timer = Timer(time_func, install_clock)
             timer.reads_wall = args.plan["wall"]
-            results[name] = timer.values(args.plan["loops"], args.budget)
+            seconds = timer.values(args.plan["loops"], args.budget, args.warm_up)
+            results[name] = {"seconds": seconds, "resident": most_resident(), "code": code_made()}
 
     run_file(args.command, measure if args.only else plan)
     with open(args.output, "w") as file:

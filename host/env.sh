@@ -29,6 +29,16 @@ sysroot_flags() {
         "-Wl,--disable-new-dtags -Wl,-rpath,$REVAL_HOST_LIBDIR -Wl,--dynamic-linker=$REVAL_HOST_LOADER"
 }
 
+# core_features DISPATCH: cargo's features of an extension module for the host. The compiler needs tail calls and a release
+# host (src/lib.rs). setup.py decides for wheels.
+core_features() {
+    if [ "$1" = tail ] && [ "$REVAL_HOST_DEBUG" = 0 ] && [ "${REVAL_COMPILER:-}" != no ]; then
+        echo attach,jit
+    else
+        echo attach
+    fi
+}
+
 # The objects that are replaced. A library without tier 2 leaves those of the optimizer to the host.
 replaced_objects() {
     if [ -n "${REPLACED:-}" ]; then

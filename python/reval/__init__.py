@@ -2,7 +2,8 @@
 
     REVAL=1 python script.py        this process and its children, subinterpreters included
     REVAL=jit python script.py      the same, and hot code of the main interpreter becomes machine code
-    python -m reval script.py       the same
+    python -m reval script.py       as with REVAL=1
+    python -m reval --jit script.py as with REVAL=jit
     reval.enable()                  this interpreter, from now on
 
 The package has a *core* for each release of CPython that it knows: an extension module that fits only that release.

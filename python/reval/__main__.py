@@ -1,4 +1,7 @@
-"""Starts Python again, with REVAL=1: `python -m reval ARGUMENTS` is `REVAL=1 python ARGUMENTS`."""
+"""Starts Python again, with REVAL=1: `python -m reval ARGUMENTS` is `REVAL=1 python ARGUMENTS`.
+
+With --jit before them, it is `REVAL=jit python ARGUMENTS`.
+"""
 
 import os
 import site
@@ -17,7 +20,10 @@ Starts Python with these arguments, options included, on reval:
   python -m reval -c 'code'
 
 Child processes run on reval, too. The same without this program: REVAL=1 python ...
-With REVAL=jit, hot code becomes machine code.
+
+  python -m reval --jit script.py
+
+also makes machine code of hot code, as REVAL=jit python ... does.
 Says on stderr why reval cannot run, and does not start Python then.
 
   python -m reval explain script.py
@@ -48,8 +54,9 @@ def main(arguments):
 
 
 def start(arguments):
+    jit = arguments[:1] == ["--jit"]
     try:
-        reval.enable()
+        reval.enable(jit=jit)
     except Exception as error:
         sys.exit(f"reval: {error}")
     if sys.flags.ignore_environment or sys.flags.no_site:
@@ -59,10 +66,12 @@ def start(arguments):
     if folder not in folders or not (folder / "reval.pth").exists():
         sys.exit(f"reval: {folder} is no folder for packages of this Python, so REVAL=1 has no effect; "
                  "call reval.enable() in the program")
-    if os.environ.get("REVAL", "0") in ("", "0"):
+    if jit:
+        os.environ["REVAL"] = "jit"
+    elif os.environ.get("REVAL", "0") in ("", "0"):
         os.environ["REVAL"] = "1"
     sys.stdout.flush()
-    os.execv(sys.executable, [sys.executable, *options(arguments), *arguments])
+    os.execv(sys.executable, [sys.executable, *options(arguments), *arguments[jit:]])
 
 
 def options(arguments):

@@ -2,6 +2,7 @@
 
 use core::ffi::{c_char, c_int, c_void};
 use core::ptr;
+use core::sync::atomic::{AtomicBool, Ordering};
 
 use super::{addresses, evaluator, refusal, tier2};
 use crate::host::owned::{check, into_host, into_status};
@@ -92,6 +93,9 @@ const fn method(name: *const c_char, flags: u32, function: Method, doc: *const c
     ffi::PyMethodDef { ml_name: name, ml_meth: Some(function), ml_flags: flags as c_int, ml_doc: doc }
 }
 
+/// Whether the host is the one that the library was built for, as far as is known.
+static HOST_FITS: AtomicBool = AtomicBool::new(false);
+
 /// Prepares the module in an interpreter. Fails with ImportError if the host is another one than that of the library.
 ///
 /// # Safety
@@ -101,18 +105,23 @@ unsafe extern "C" fn start(_module: *mut PyObject) -> c_int {
     into_status(unsafe {
         match refusal::of_host() {
             Some(reason) => Err(raise_text(ffi::PyExc_ImportError, &reason)),
-            None => addresses::find(),
+            None => {
+                HOST_FITS.store(true, Ordering::Relaxed);
+                addresses::find()
+            }
         }
     })
 }
 
-/// Cleans up when the module is freed.
+/// Cleans up when the module is freed, also after [`start`] has failed.
 ///
 /// # Safety
 /// The thread is attached.
 unsafe extern "C" fn end(_module: *mut c_void) {
-    // SAFETY: the thread is attached (caller). What frees objects holds no such lock.
-    unsafe { tier2::end(ThreadState::current().interp()) }
+    if HOST_FITS.load(Ordering::Relaxed) {
+        // SAFETY: the thread is attached (caller), and the layouts agree. What frees objects holds no such lock.
+        unsafe { tier2::end(ThreadState::current().interp()) }
+    }
 }
 
 /// Sets an exception with this message.
