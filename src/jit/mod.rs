@@ -14,6 +14,7 @@
 //! - [`ops`]: what each micro-op becomes.
 //! - [`delegated`], [`quiet`], [`runtime`]: what machine code calls, beside `exits`.
 //! - [`sources`]: which lines machine code stands for, while a run is explained.
+//! - [`forced`]: leaving where nothing asks for it, for tests.
 //! - [`pauses`]: how long the program waits for all that.
 
 mod boxes;
@@ -24,6 +25,7 @@ mod delegated;
 mod describe;
 mod emit;
 mod exits;
+mod forced;
 mod loops;
 mod lower;
 mod memory;
@@ -41,7 +43,9 @@ use crate::host::ThreadState;
 use crate::tier2::compiled::{self, Wanted};
 use crate::tier2::invalidate;
 use exits::Exit;
-// Without the drop-in's header, nothing reads them.
+// Without the drop-in's header, nothing reads these.
+#[cfg(not(feature = "attach"))]
+pub(crate) use forced::count as forced_exits;
 #[cfg(not(feature = "attach"))]
 pub(crate) use pauses::{PAUSES, Pauses};
 
