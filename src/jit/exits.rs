@@ -13,11 +13,11 @@ use cranelift_codegen::ir::Value;
 
 use super::state::{is_counted, is_trampoline};
 use super::values::Class;
-use super::{forced, quiet};
+use super::{forced, quiet, runtime};
 use crate::bytecode::{micro_op, thresholds};
 use crate::explain;
 use crate::host::object::is_exact;
-use crate::host::{Code, CodeUnit, Frame, PyObject, StackRef, ThreadState, ffi, numbers, refcount};
+use crate::host::{Code, CodeUnit, Frame, PyObject, StackRef, ThreadState, ffi, refcount};
 use crate::ops::trampolines;
 use crate::tier2::Uop;
 use crate::tier2::compiled::{self, Link, MAX_SPILLED, Machine, Next, Pending, Product, Progress, Wanted};
@@ -381,7 +381,7 @@ pub(super) unsafe extern "C" fn end_object(
     // SAFETY: the contract is the same. The frames are published before anything can see them.
     unsafe {
         if is_exact(object, &raw mut ffi::PyFloat_Type) {
-            super::runtime::free_float(tstate, object);
+            runtime::free_float(tstate, object);
             return 0;
         }
         if !forced::is_forced() && quiet::begins_to_end_quietly(object) {
@@ -456,10 +456,8 @@ unsafe fn hold<'a>(machine: &Machine, tstate: ThreadState, value: &'a ExitValue)
                 let reference = StackRef::bool(register(index) & 0xFF != 0);
                 return Held { reference, left: &value.references, made: None };
             }
-            Source::Float(index) => {
-                super::runtime::owned(numbers::new_float(tstate, f64::from_bits(register(index))))
-            }
-            Source::Int(index, _) => super::runtime::owned(numbers::int(tstate, register(index) as isize)),
+            Source::Float(index) => runtime::new_float(tstate, f64::from_bits(register(index))),
+            Source::Int(index, _) => runtime::new_int(tstate, register(index) as i64),
         };
         Held { reference: made, left: &value.references, made: Some(made) }
     }
