@@ -87,8 +87,28 @@ class Number:
         return f"Number({self.value})"
 
 
+class Items:
+    """Its items are those of a list, by functions in Python."""
+
+    def __init__(self, *items):
+        self.items = list(items)
+
+    def __getitem__(self, index):
+        return self.items[index]
+
+    def __setitem__(self, index, value):
+        self.items[index] = value
+
+    def __delitem__(self, index):
+        del self.items[index]
+
+    def __repr__(self):
+        return f"Items({self.items})"
+
+
 class Slots:
     __slots__ = "x", "y"
+    shared = "shared"
 
     def __init__(self, x=1):
         self.x = x
@@ -171,7 +191,7 @@ def sequences():
             "bytes": [b"abc", b""], "bytearray": [bytearray(b"abcd")],
             "dict": [{"a": 1, 3: "three", None: 0, "x": 2}, {}], "dict subclass": [Dict(a=1)],
             "set": [{1, 2, 3, "a"}, set()], "frozenset": [frozenset((1, "a"))], "range": [range(5), range(0), range(10, 0, -3)],
-            "array": [array.array(code, [1, 2, 3]) for code in "bBhHiIlLqQfd"]}
+            "items": [Items(1, 2, 3, 4), Items()], "array": [array.array(code, [1, 2, 3]) for code in "bBhHiIlLqQfd"]}
 
 
 def numbers():
@@ -219,6 +239,30 @@ def generator(a, b=1):
     yield b
 
 
+def delegating(a, b=1):
+    yield from generator(a, b)
+    return (yield from (b, a))
+
+
+def deeply(a, b=1):
+    yield from delegating(a, b)
+
+
+async def answer(a):
+    return a
+
+
+async def asking(a):
+    return [await answer(a), await answer(1)]
+
+
+def awaited(a):
+    try:
+        asking(a).send(None)
+    except StopIteration as stop:
+        return stop.value
+
+
 def closure():
     kept = [7]
 
@@ -242,6 +286,11 @@ class Two:
 
     def __repr__(self):
         return f"Two({self.a!r}, {self.b!r})"
+
+
+def types_of_one():
+    """Kinds with one type in each."""
+    return {type_.__name__: [type_] for type_ in (tuple, str, type, int, list, float)}
 
 
 def callables():

@@ -99,6 +99,8 @@ def operations():
     yield Operation("a[1]", ["r = a[1]"], everything)
     yield Operation("a[-1]", ["r = a[-1]"], everything)
     yield Operation("a['x']", ["r = a['x']"], everything)
+    yield Operation("a[1:2]", ["r = a[1:2]"], everything)
+    yield Operation("a[b:c:2]", ["r = a[b:c:2]"], sequences, counts, counts)
     yield Operation("a[1:b]", ["r = a[1:b]"], everything, indices)
     yield Operation("a[b:c]", ["r = a[b:c]"], sequences, counts, indices)
     yield Operation("a[b] = c", ["a[b] = c", "r = a"], sequences, indices, small)
@@ -124,6 +126,7 @@ def operations():
     # Calls.
     yield Operation("a()", ["r = a()"], callables)
     yield Operation("a(b)", ["r = a(b)"], callables, arguments)
+    yield Operation("type a(b)", ["r = a(b)"], operands.types_of_one, arguments)
     yield Operation("a(b, c)", ["r = a(b, c)"], callables, arguments, arguments)
     yield Operation("a(b, b=c)", ["r = a(b, b=c)"], callables, arguments, small)
     yield Operation("a(b, sep=c)", ["r = a(b, sep=c)"], callables, arguments, small)
@@ -137,8 +140,9 @@ def operations():
                  "bool(a)", "abs(a)", "hash(a)", "repr(a)", "iter(a)", "reversed(a)", "enumerate(a)", "max(a)", "sorted(a)", "sum(a)",
                  "callable(a)", "ord(a)"):
         def harmless(a, call=call):
-            # Results that depend on addresses.
-            return not (call in ("hash(a)", "str(a)", "repr(a)") and "0x" in repr(a)) and not isinstance(a, range)
+            # Some results depend on addresses, and some take long.
+            return not (call == "hash(a)" and (a is None or a != a or type(a).__hash__ is object.__hash__) or call in ("str(a)", "repr(a)") and "0x" in repr(a)
+                        or isinstance(a, range))
         yield Operation(call, [f"r = {call}"], everything, is_harmless=harmless)
     yield Operation("len(a) + b", ["r = len(a) + b"], everything, numbers)
 
@@ -163,4 +167,14 @@ def operations():
                                 "    case int() | None:", "        r = 1", "    case str(x):", "        r = x", "    case _:", "        r = 2"],
                     everything)
     yield Operation("raise a", ["raise a(b) if callable(a) else ValueError(b)"], callables, small)
+    yield Operation("all of a", ["r = all(x for x in a), any(x for x in a)"], everything)
+    yield Operation("tuple of a", ["r = tuple(x for x in a)"], everything)
+    yield Operation("assert a", ["assert a", "r = 1"], everything)
+    yield Operation("constants", ["x = 2", "y = 2.5", "r = x + 3, y * 2.0, x is None, not x, x < 3, a"], small)
+    yield Operation("global x", ["global total", "total = a", "r = total"], everything)
+    yield Operation("cells", ["x = a", "def inner():", "    return x, b", "r = inner()"], everything, small)
+    for name in ("delegating", "deeply"):
+        yield Operation(f"for x in {name}(a, b)", ["r = []", f"for x in operands.{name}(a, b):", "    r.append(x)"], everything, small)
+    yield Operation("await", ["r = operands.awaited(a)"], everything)
+    yield Operation("with a", ["with a as x:", "    r = x"], everything)
     yield Operation("x = a; del x", ["x = a", "del x", "r = x"], everything)

@@ -8,6 +8,7 @@ import gc
 import sys
 
 sys.path.insert(0, sys.path[0])
+import operands  # noqa: E402
 from operands import count, shown  # noqa: E402
 from operations import operations  # noqa: E402
 
@@ -44,7 +45,7 @@ def warm(operation, kinds):
 
 
 def attempt(operation, kinds, seed):
-    namespace = {}
+    namespace = {"operands": operands}
     exec(compile(operation.text(), "<operation>", "exec"), namespace)
     function = namespace["operation"]
     for given in (list(warm(operation, kinds)), list(fed(operation, seed)), list(warm(operation, kinds)) + list(fed(operation, seed + 1))):
@@ -74,6 +75,8 @@ def traces(names):
 def kinds_of(operation):
     """Kinds to be warm with: each kind of the first operand with some of the others."""
     domains = [list(domain()) for domain in operation.domains]
+    for index, kind in enumerate(domains[1] if len(domains) > 1 else ()):
+        yield domains[0][index % len(domains[0])], kind, *(rest[index % len(rest)] for rest in domains[2:])
     for index, kind in enumerate(domains[0]):
         others = [[rest[(index + shift) % len(rest)] for rest in domains[1:]] for shift in range(2 if len(domains) > 1 else 1)]
         if len(domains) > 1 and kind in domains[1]:
