@@ -15,21 +15,21 @@ use cranelift_codegen::isa::CallConv;
 use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext};
 
 use super::exits::{Exit, Exits, Spills};
+use super::forced::Counter;
 use super::state::{FrameState, NewFrame, Resumed, Slot, State};
+pub(super) use super::values::NULL;
 use super::values::{Class, Id, Known, Number, Reference};
-use super::{exits, runtime};
+use super::{exits, forced, runtime};
 use crate::bytecode::micro_op;
 use crate::host::{StackRef, ffi};
 use crate::tier2::compiled::{Link, Machine, Next};
 use crate::tier2::executor::Executor;
-use crate::tier2::{Place as UopPlace, Uop};
+use crate::tier2::{Place as UopPlace, Uop, leaves_elsewhere};
 
 /// The size of a stack slot in bytes.
 pub(super) const SLOT: i32 = size_of::<StackRef>() as i32;
 /// The bit of a stack reference that owns nothing.
 pub(super) const UNCOUNTED: i64 = 1;
-/// The null reference.
-pub(super) const NULL: u64 = 1;
 
 /// Why a trace gets no machine code.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -420,6 +420,47 @@ impl<'a> Lowering<'a> {
     /// Ends the code in this block by the exit at this address.
     pub(super) fn leave_by_exit(&mut self, exit: Value) {
         self.b.ins().jump(self.tail, &[BlockArg::Value(exit)]);
+    }
+
+    /// A place where the code may leave by this word: it does so if the exit is forced, see [`forced`].
+    pub(super) fn may_leave(&mut self, word: usize) -> Lowered {
+        // SAFETY: the thread is attached while it compiles.
+        let Some(period) = (unsafe { forced::period() }) else { return Ok(()) };
+        let leads_elsewhere =
+            leaves_elsewhere(self.trace[self.at]) && word == self.word_of(Next::FAILED_GUARD);
+        if leads_elsewhere || self.leads_to_beginning(word) {
+            return Ok(());
+        }
+        let out = self.out(word)?;
+        let [leaves, go_on] = [(); 2].map(|()| self.b.create_block());
+        self.b.set_cold_block(leaves);
+        let counter = self.constant((&raw const forced::COUNTER).addr() as u64);
+        let left = self.load(I64, counter, offset_of!(Counter, left));
+        let left = self.b.ins().iadd_imm_s(left, -1);
+        self.store(left, counter, offset_of!(Counter, left));
+        self.b.ins().brif(left, go_on, &[], leaves, &[]);
+        self.b.switch_to_block(leaves);
+        let period = self.constant(period);
+        self.store(period, counter, offset_of!(Counter, left));
+        let count = self.load(I64, counter, offset_of!(Counter, forced));
+        let count = self.b.ins().iadd_imm_s(count, 1);
+        self.store(count, counter, offset_of!(Counter, forced));
+        self.b.ins().jump(out, &[]);
+        self.b.switch_to_block(go_on);
+        Ok(())
+    }
+
+    /// Whether a word leads to the instruction that the executor is in the place of: it would run again, and make no progress.
+    fn leads_to_beginning(&self, word: usize) -> bool {
+        let stub = word as *const Uop;
+        // SAFETY: without these bits, it is the address of a micro-op of the trace. The trace, its executor, and what this one
+        // belongs to are live during the lowering.
+        unsafe {
+            let is_stub = word & 3 == 0 && matches!((*stub).number(), micro_op::exit_trace | micro_op::deopt);
+            is_stub
+                && self.part.code().is_some()
+                && (*stub).place() == UopPlace::Target(self.part.index() as u32)
+        }
     }
 
     /// Leaves unless `holds`.

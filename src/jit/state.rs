@@ -5,8 +5,7 @@ use std::rc::Rc;
 
 use cranelift_codegen::ir::Value;
 
-use super::lower::NULL;
-use super::values::{Class, Id, Known, Number, Reference, Values};
+use super::values::{Class, Id, Known, NULL, Number, Reference, Values};
 use crate::host::{Code, CodeUnit, ffi};
 use crate::ops::calls::init_cleanup;
 use crate::ops::trampolines;

@@ -10,6 +10,9 @@ use cranelift_codegen::ir::Value;
 /// The width of ints that stay in registers.
 pub(super) const INT_WIDTH: u8 = 62;
 
+/// The null reference.
+pub(super) const NULL: u64 = 1;
+
 /// A value of the trace.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Id(u16);

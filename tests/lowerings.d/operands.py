@@ -299,7 +299,7 @@ def callables():
             "class method": [Plain.of_class], "static method": [Plain.static], "class": [Two, Plain, New, Slots], "number": [Number(1)],
             # No argument, one, a vector of them, with names, a tuple, a tuple and names.
             "C": [len, [].append, [].copy, divmod, isinstance, max, min, sorted, getattr, "a".join, "ab".startswith, {}.get, {}.setdefault,
-                  "ab".split, print_nothing, math.hypot, ord, abs, sum, pow],
+                  "ab".split, print_nothing, math.hypot, ord, abs, sum, math.pow],
             "type": [int, float, str, tuple, list, type, bool, range, enumerate, dict], "nothing": [None, 3]}
 
 
