@@ -30,6 +30,7 @@ pub(super) struct Counter {
 pub(super) static COUNTER: Counter = Counter { left: AtomicU64::new(1), forced: AtomicU64::new(0) };
 
 /// How many exits were forced since the process began.
+#[cfg(not(feature = "attach"))]
 pub(crate) fn count() -> u64 {
     COUNTER.forced.load(Ordering::Relaxed)
 }

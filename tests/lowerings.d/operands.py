@@ -263,6 +263,60 @@ def awaited(a):
         return stop.value
 
 
+async def asking_often(a):
+    answers = []
+    for _ in range(60):
+        answers.append(await answer(a))
+    return answers[-1]
+
+
+def awaited_often(a):
+    try:
+        asking_often(a).send(None)
+    except StopIteration as stop:
+        return stop.value
+
+
+def leaf(a):
+    for i in range(60):
+        yield i, a
+
+
+def passed_on(a):
+    yield from leaf(a)
+
+
+def passed_on_twice(a):
+    yield from passed_on(a)
+
+
+async def pauses(a):
+    for i in range(60):
+        await Pause(a, i)
+
+
+class Pause:
+    def __init__(self, *values):
+        self.values = values
+
+    def __await__(self):
+        yield self.values
+
+
+async def waits(a):
+    await pauses(a)
+
+
+def steps(a):
+    """The values with which a coroutine pauses."""
+    coroutine, values = waits(a), []
+    try:
+        while True:
+            values.append(coroutine.send(None))
+    except StopIteration:
+        return values
+
+
 def closure():
     kept = [7]
 

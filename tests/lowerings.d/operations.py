@@ -175,6 +175,11 @@ def operations():
     yield Operation("cells", ["x = a", "def inner():", "    return x, b", "r = inner()"], everything, small)
     for name in ("delegating", "deeply"):
         yield Operation(f"for x in {name}(a, b)", ["r = []", f"for x in operands.{name}(a, b):", "    r.append(x)"], everything, small)
+    for name in ("passed_on", "passed_on_twice"):
+        yield Operation(f"for x in {name}(a)", ["r = 0", f"for x, y in operands.{name}(a):", "    r += x"], small)
+    yield Operation("steps", ["r = operands.steps(a)[-1]"], small)
+    yield Operation("await often", ["r = operands.awaited_often(a)"], small)
+    yield Operation("module attributes", ["r = operands.FLOATS, operands.shown, operands.module, a"], small)
     yield Operation("await", ["r = operands.awaited(a)"], everything)
     yield Operation("with a", ["with a as x:", "    r = x"], everything)
     yield Operation("x = a; del x", ["x = a", "del x", "r = x"], everything)
