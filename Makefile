@@ -224,6 +224,7 @@ test-compiler: python ## the compiler: with COMPILER=cranelift EXPERIMENTAL_JIT=
 	$(hosted) cargo clippy --all-targets $(cargo_options) -- -D warnings
 	$(hosted) cargo test $(cargo_options) -- jit code_memory explain
 	tests/traces
+	tests/lowerings
 	tests/explain
 	tests/run-quick --tier2
 

@@ -9,6 +9,7 @@
 /* The C evaluator, with which this is linked as well, does not have them. */
 #pragma weak reval_build
 #pragma weak reval_compiler_pauses
+#pragma weak reval_forced_exits
 #pragma weak reval_explain_start
 #pragma weak reval_explain_stop
 #pragma weak reval_trace_attempts
@@ -53,6 +54,7 @@ static void build_facts(void)
         memset(&pauses, 0xff, sizeof pauses);
         reval_compiler_pauses(&pauses);
         CHECK(pauses.count >= pauses.long_count && pauses.total >= pauses.longest);
+        CHECK(reval_forced_exits() == 0);
     }
     CHECK(REVAL_HOST_VERSION_HEX == PY_VERSION_HEX && strcmp(REVAL_HOST_VERSION, PY_VERSION) == 0);
     int major, minor, micro;

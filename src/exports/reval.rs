@@ -107,6 +107,17 @@ pub unsafe extern "C" fn reval_compiler_pauses(pauses: *mut RevalCompilerPauses)
     unsafe { pauses.write(counted) };
 }
 
+/// Returns how many exits of machine code were forced since the process began, which tests ask for by PYTHON_JIT_FAIL_GUARDS: 0
+/// without the compiler. Any thread may call this at any time.
+#[unsafe(no_mangle)]
+pub extern "C" fn reval_forced_exits() -> u64 {
+    #[cfg(feature = "jit")]
+    let count = crate::jit::forced_exits();
+    #[cfg(not(feature = "jit"))]
+    let count = 0;
+    count
+}
+
 /// Returns what became of the attempts to make traces: an array that the library owns, one element for each outcome.
 /// Stores its length in `length`: 0 without tier 2. Any thread may call this at any time.
 ///

@@ -18,7 +18,7 @@ impl Lowering<'_> {
             Number::Float(value) => self.new_float(value),
             Number::Int { value, .. } => {
                 let function = runtime::new_int as *const () as usize;
-                self.call(function, &[I64, I64], Some(I64), &[self.tstate, value]).expect("a result")
+                self.result_of(function, &[I64, I64], I64, &[self.tstate, value])
             }
             Number::Bool(value) => {
                 let yes = self.constant(immortal(true_()));
@@ -65,7 +65,7 @@ impl Lowering<'_> {
 
     fn make_float(&mut self, value: Value) -> Value {
         let function = runtime::new_float as *const () as usize;
-        self.call(function, &[I64, F64], Some(I64), &[self.tstate, value]).expect("a result")
+        self.result_of(function, &[I64, F64], I64, &[self.tstate, value])
     }
 
     /// The value of a float that no object has, and that nothing holds any more.

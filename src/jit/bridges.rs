@@ -85,7 +85,7 @@ impl Lowering<'_> {
                 let (frame, stack) = (self.register(I64, frame), self.register(I64, stack));
                 (Place::Memory(frame), Some(stack), offset)
             }
-            ExitPlace::Virtual { function } => {
+            ExitPlace::Virtual { function, .. } => {
                 (Place::Virtual { function: ids[usize::from(function)] }, None, 0)
             }
         };
@@ -115,7 +115,8 @@ impl Lowering<'_> {
         }
         let stack = stack.into_iter().enumerate().map(|(index, slot)| {
             slot.unwrap_or_else(|| {
-                let sp = sp.expect("a virtual frame knows its stack");
+                // A virtual frame knows its stack.
+                let sp = self.state.register(sp);
                 let bits = self.b.ins().load(I64, plain(), sp, (offset + index as i32) * SLOT);
                 match described.stack.present.iter().find(|slot| usize::from(slot.index) == index) {
                     Some(slot) => self.present(slot, ids, bits),

@@ -8,7 +8,7 @@ use super::exits::{Exit, Exits};
 use super::loops::Shape;
 use super::lower::{Lowered, Lowering, TooLarge, signature_of_code};
 use super::ops::types_are_live;
-use super::worker;
+use super::{forced, worker};
 use crate::bytecode::micro_op;
 use crate::explain::PlaceId;
 use crate::tier2::Uop;
@@ -22,6 +22,9 @@ const MAX_SHAPES: usize = 6;
 /// The most instructions of Cranelift's. Traces of the greatest length have half of that. More machine code, some 60 KB, is slower
 /// than bytecode, because the processor has to fetch it again each time.
 const MAX_INSTRUCTIONS: usize = 9_000;
+
+/// If exits are forced, each guard has more instructions, and there may be so many times as many.
+const FORCED: usize = 4;
 
 /// How the lowering of a trace ends.
 enum End {
@@ -187,11 +190,16 @@ unsafe fn lower_once(
     }
     // SAFETY: the thread is attached, and the executors are live and valid.
     let places = unsafe { lowering.places() };
+    if lowering.state.has_fault() {
+        return Err(TooLarge);
+    }
     let exits = core::mem::take(&mut lowering.exits);
     // SAFETY: the executors are live.
     let branches = lowering.branches.iter().map(|branch| unsafe { branch.new_ref() }).collect();
     lowering.finish();
-    if lowering.b.func.dfg.num_insts() > MAX_INSTRUCTIONS {
+    // SAFETY: the thread is attached (caller).
+    let most = if unsafe { forced::period() }.is_some() { FORCED } else { 1 } * MAX_INSTRUCTIONS;
+    if lowering.b.func.dfg.num_insts() > most {
         return Err(TooLarge);
     }
     let target = target().ok_or(TooLarge)?;
@@ -240,6 +248,9 @@ unsafe fn lower_trace(lowering: &mut Lowering, start: Start, looks: bool) -> Low
             }
             // SAFETY: the contract is the same.
             _ => unsafe { lowering.micro_op(uop)? },
+        }
+        if lowering.state.has_fault() {
+            return Err(TooLarge);
         }
         if core::mem::take(&mut lowering.has_failed) {
             return Ok(End::Done);

@@ -10,8 +10,8 @@ use super::exits::{
     Exit, ExitFrame, ExitPlace, ExitReference, ExitSlot, ExitSlots, ExitValue, Facts, MAX_VALUES, Source,
     Spills,
 };
-use super::lower::{Leaving, Lowered, Lowering, TooLarge};
-use super::state::{FrameState, Place, Slot};
+use super::lower::{Leaving, Lowered, Lowering, NULL, TooLarge};
+use super::state::{FrameState, Place, Slot, State};
 use super::values::{Id, Number, Reference};
 use crate::tier2::compiled::{MAX_SPILLED, Machine};
 
@@ -124,11 +124,15 @@ impl Lowering<'_> {
         spills: &mut Spills,
     ) -> Exit {
         let mut known = Vec::new();
-        let mut frames: Vec<ExitFrame> =
-            self.state.frames.iter().map(|frame| exit_frame(frame, spills, &mut known)).collect();
+        let mut frames: Vec<ExitFrame> = self
+            .state
+            .frames
+            .iter()
+            .map(|frame| exit_frame(&self.state, frame, spills, &mut known))
+            .collect();
         for (described, frame) in frames.iter_mut().zip(&self.state.frames) {
-            described.locals.present = present(indexed_locals(frame), &known);
-            described.stack.present = present(indexed_stack(frame), &known);
+            described.locals.present = present(&self.state, indexed_locals(frame), &known);
+            described.stack.present = present(&self.state, indexed_stack(frame), &known);
         }
         let values = known.iter().map(|&id| self.exit_value(id, spills)).collect();
         let lost = self.state.lost_references();
@@ -150,7 +154,7 @@ impl Lowering<'_> {
             (_, _, Some(Number::Float(value))) => Source::Float(spills.add(value)),
             (_, _, Some(Number::Int { value, width })) => Source::Int(spills.add(value), width),
             (_, _, Some(Number::Bool(value))) => Source::Bool(spills.add(value)),
-            _ => unreachable!("a value is something"),
+            _ => self.state.instead(Source::Constant(NULL)),
         };
         let facts = Facts {
             class: known.class,
@@ -173,7 +177,7 @@ fn indexed_stack(frame: &FrameState) -> impl Iterator<Item = (usize, Slot)> {
 }
 
 /// The frame, with the slots that memory lacks. Their values, and the function of a virtual frame, become `known`.
-fn exit_frame(frame: &FrameState, spills: &mut Spills, known: &mut Vec<Id>) -> ExitFrame {
+fn exit_frame(state: &State, frame: &FrameState, spills: &mut Spills, known: &mut Vec<Id>) -> ExitFrame {
     let mut value = |id: Id| -> u16 {
         let index = known.iter().position(|&other| other == id).unwrap_or_else(|| {
             known.push(id);
@@ -181,18 +185,18 @@ fn exit_frame(frame: &FrameState, spills: &mut Spills, known: &mut Vec<Id>) -> E
         });
         index as u16
     };
-    let place = match frame.place {
-        Place::Memory(address) => ExitPlace::Memory {
-            frame: spills.add(address),
-            stack: spills.add(frame.sp.expect("a frame in memory has a stack")),
+    let place = match (frame.place, frame.code) {
+        (Place::Virtual { function }, Some(code)) => ExitPlace::Virtual { function: value(function), code },
+        _ => ExitPlace::Memory {
+            frame: spills.add(state.register(frame.address())),
+            stack: spills.add(state.register(frame.sp)),
             offset: frame.offset,
         },
-        Place::Virtual { function } => ExitPlace::Virtual { function: value(function) },
     };
     let mut missing = |slots: &mut dyn Iterator<Item = (usize, Slot)>| ExitSlots {
         missing: slots
             .filter(|(_, slot)| slot.memory.is_none())
-            .map(|(index, slot)| exit_slot(index, slot, value(slot.id)))
+            .map(|(index, slot)| exit_slot(state, index, slot, value(slot.id)))
             .collect(),
         present: Vec::new(),
     };
@@ -210,16 +214,18 @@ fn exit_frame(frame: &FrameState, spills: &mut Spills, known: &mut Vec<Id>) -> E
 }
 
 /// The slots that memory has, if their values are among the known ones.
-fn present(slots: impl Iterator<Item = (usize, Slot)>, known: &[Id]) -> Vec<ExitSlot> {
+fn present(state: &State, slots: impl Iterator<Item = (usize, Slot)>, known: &[Id]) -> Vec<ExitSlot> {
     slots
         .filter(|(_, slot)| slot.memory.is_some())
         .filter_map(|(index, slot)| {
             let value = known.iter().position(|&id| id == slot.id)?;
-            Some(exit_slot(index, slot, value as u16))
+            Some(exit_slot(state, index, slot, value as u16))
         })
         .collect()
 }
 
-fn exit_slot(index: usize, slot: Slot, value: u16) -> ExitSlot {
-    ExitSlot { index: index as u16, value, is_borrowed: slot.is_borrowed }
+fn exit_slot(state: &State, index: usize, slot: Slot, value: u16) -> ExitSlot {
+    let is_in_variable = slot.is_borrowed && state.is_in_variable(slot.id);
+    let index = u16::try_from(index).unwrap_or_else(|_| state.instead(0));
+    ExitSlot { index, value, is_borrowed: slot.is_borrowed, is_in_variable }
 }

@@ -24,17 +24,8 @@ pub(super) struct Job {
     pub(super) places: Vec<Option<PlaceId>>,
 }
 
-impl Job {
-    /// Makes the machine code, unless nothing needs it any more.
-    pub(super) fn run(self, context: &mut Context) {
-        if self.maker.is_wanted() {
-            self.maker.keep(code_of(self.function, &self.places, context));
-        }
-    }
-}
-
 /// The machine code of a function, in the context's memory, and the places that its parts stand for.
-fn code_of<'a>(
+pub(super) fn code_of<'a>(
     function: Function,
     places: &[Option<PlaceId>],
     context: &'a mut Context,

@@ -11,13 +11,13 @@ use core::ptr::NonNull;
 
 use cranelift_codegen::ir::Value;
 
-use super::quiet;
 use super::state::{is_counted, is_trampoline};
 use super::values::Class;
+use super::{forced, quiet, runtime};
 use crate::bytecode::{micro_op, thresholds};
 use crate::explain;
 use crate::host::object::is_exact;
-use crate::host::{Code, CodeUnit, Frame, PyObject, StackRef, ThreadState, ffi, numbers, refcount};
+use crate::host::{Code, CodeUnit, Frame, PyObject, StackRef, ThreadState, ffi, refcount};
 use crate::ops::trampolines;
 use crate::tier2::Uop;
 use crate::tier2::compiled::{self, Link, MAX_SPILLED, Machine, Next, Pending, Product, Progress, Wanted};
@@ -105,6 +105,8 @@ pub(super) struct ExitSlot {
     pub(super) index: u16,
     pub(super) value: u16,
     pub(super) is_borrowed: bool,
+    /// A variable holds the value, so that the slot gets no reference of its own.
+    pub(super) is_in_variable: bool,
 }
 
 /// Slots of a frame: its variables, or a part of its stack.
@@ -121,13 +123,13 @@ pub(super) enum ExitPlace {
     /// The frame exists. Its stack, as far as it is known, begins this many slots above an address.
     Memory { frame: Spill, stack: Spill, offset: i32 },
     /// The frame has to be made. The function is a value.
-    Virtual { function: u16 },
+    Virtual { function: u16, code: Code },
 }
 
 #[derive(Debug)]
 pub(super) struct ExitFrame {
     pub(super) place: ExitPlace,
-    /// Known of all frames that have to be made.
+    /// The code, if it is known.
     pub(super) code: Option<Code>,
     /// The address of the instruction that it is at, unless memory has it.
     pub(super) instr: Option<u64>,
@@ -259,6 +261,21 @@ struct Held<'a> {
 }
 
 impl Held<'_> {
+    /// What a slot gets.
+    ///
+    /// # Safety
+    /// As for [`Held::take`].
+    unsafe fn give(&mut self, slot: &ExitSlot, machine: &Machine) -> StackRef {
+        // SAFETY: the contract is the same. A variable keeps the object alive as long as the slot holds it.
+        unsafe {
+            if slot.is_in_variable && !self.reference.is_null() {
+                StackRef::borrow_object(self.reference.object())
+            } else {
+                self.take(machine)
+            }
+        }
+    }
+
     /// A reference for a slot.
     ///
     /// # Safety
@@ -364,10 +381,10 @@ pub(super) unsafe extern "C" fn end_object(
     // SAFETY: the contract is the same. The frames are published before anything can see them.
     unsafe {
         if is_exact(object, &raw mut ffi::PyFloat_Type) {
-            super::runtime::free_float(tstate, object);
+            runtime::free_float(tstate, object);
             return 0;
         }
-        if quiet::begins_to_end_quietly(object) {
+        if !forced::is_forced() && quiet::begins_to_end_quietly(object) {
             refcount::release(object);
             return 0;
         }
@@ -439,10 +456,8 @@ unsafe fn hold<'a>(machine: &Machine, tstate: ThreadState, value: &'a ExitValue)
                 let reference = StackRef::bool(register(index) & 0xFF != 0);
                 return Held { reference, left: &value.references, made: None };
             }
-            Source::Float(index) => {
-                super::runtime::owned(numbers::new_float(tstate, f64::from_bits(register(index))))
-            }
-            Source::Int(index, _) => super::runtime::owned(numbers::int(tstate, register(index) as isize)),
+            Source::Float(index) => runtime::new_float(tstate, f64::from_bits(register(index))),
+            Source::Int(index, _) => runtime::new_int(tstate, register(index) as i64),
         };
         Held { reference: made, left: &value.references, made: Some(made) }
     }
@@ -472,10 +487,10 @@ unsafe fn frame_of(
                 let frame = Frame::from_ptr(spilled(machine, frame) as *mut _);
                 (frame, (spilled(machine, stack) as *mut StackRef).offset(offset as isize))
             }
-            ExitPlace::Virtual { function } => {
-                let code = described.code.expect("a frame that has to be made has code");
+            ExitPlace::Virtual { function, code } => {
                 let frame = if is_trampoline(code) {
-                    let previous = previous.expect("a trampoline has a caller");
+                    // It has a caller.
+                    let previous = previous.unwrap_or(machine.frame);
                     if is_counted(code) {
                         Frame::push_trampoline_unchecked(tstate, code, 0, previous)
                     } else {
@@ -501,10 +516,10 @@ unsafe fn frame_of(
             (*frame.as_ptr()).return_offset = offset;
         }
         for slot in &described.locals.missing {
-            frame.set_local(slot.index.into(), held[usize::from(slot.value)].take(machine));
+            frame.set_local(slot.index.into(), held[usize::from(slot.value)].give(slot, machine));
         }
         for slot in &described.stack.missing {
-            *base.add(slot.index.into()) = held[usize::from(slot.value)].take(machine);
+            *base.add(slot.index.into()) = held[usize::from(slot.value)].give(slot, machine);
         }
         frame.set_stack_pointer(base.add(described.depth.into()));
         frame

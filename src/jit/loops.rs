@@ -17,7 +17,7 @@ use super::exits::{Spill, Spills};
 use super::lower::{Lowered, Lowering, NULL, SLOT, TooLarge, UNCOUNTED, plain};
 use super::memory::{original, owns_nothing};
 use super::runtime;
-use super::state::{FrameState, Place, Slot};
+use super::state::{FrameState, Slot};
 use super::values::{Class, INT_WIDTH, Known, Number};
 use crate::bytecode::micro_op;
 use crate::host::ffi;
@@ -112,10 +112,8 @@ impl Shape {
 impl Lowering<'_> {
     /// Begins the loop: takes what is in registers in an iteration out of memory, and leaves if it is not of that form.
     pub(super) fn enter_loop(&mut self, shape: &Shape) {
-        let first = &self.state.frames[0];
-        let (Place::Memory(frame), Some(sp)) = (first.place, first.sp) else {
-            unreachable!("the code begins in a frame in memory")
-        };
+        let first = self.state.frame();
+        let (frame, sp) = (self.state.register(first.address()), self.state.register(first.sp));
         self.enter_directly(shape);
         let mut arguments = vec![frame, sp];
         let outside = self.b.create_block();
@@ -163,7 +161,7 @@ impl Lowering<'_> {
         }
         for bits in drops {
             let function = runtime::drop_number as *const ();
-            self.call(function as usize, &[I64, I64], None, &[self.tstate, bits]);
+            self.call(function as usize, &[I64, I64], &[self.tstate, bits]);
         }
         let arguments: Vec<BlockArg> = arguments.into_iter().map(BlockArg::Value).collect();
         self.b.ins().jump(self.start, &arguments);
@@ -245,12 +243,21 @@ impl Lowering<'_> {
     fn set_slot(&mut self, at: At, slot: Option<Slot>) {
         match (at, slot) {
             (At::Local(index), Some(slot)) => self.state.set_local(index, slot),
-            (At::Local(index), None) => self.state.top().locals[index] = None,
-            (At::Stack(depth), slot) => {
-                let stack = &mut self.state.top().stack;
-                let index = stack.len() - depth;
-                stack[index] = slot.expect("the stack has no gaps");
+            (At::Local(index), None) => {
+                if let Some(local) = self.state.top().locals.get_mut(index) {
+                    *local = None;
+                }
             }
+            (At::Stack(depth), Some(slot)) => {
+                let stack = &mut self.state.top().stack;
+                let index = stack.len().checked_sub(depth);
+                match index.and_then(|index| stack.get_mut(index)) {
+                    Some(place) => *place = slot,
+                    None => self.state.fault(),
+                }
+            }
+            // The stack has no gaps.
+            (At::Stack(_), None) => self.state.fault(),
         }
     }
 
@@ -263,8 +270,7 @@ impl Lowering<'_> {
             }
             At::Stack(depth) => {
                 self.want(depth);
-                let stack = &self.state.frame().stack;
-                Ok(stack[stack.len() - depth])
+                Ok(self.state.slot_at(depth))
             }
         }
     }
@@ -280,7 +286,7 @@ impl Lowering<'_> {
 
         self.b.switch_to_block(wide);
         let function = runtime::int_value as *const () as usize;
-        let value = self.call(function, &[I64], Some(I64), &[object]).expect("a result");
+        let value = self.result_of(function, &[I64], I64, &[object]);
         let fits = self.b.ins().icmp_imm_s(IntCC::NotEqual, value, runtime::NO_INT);
         self.b.ins().brif(fits, go_on, &[BlockArg::Value(value)], outside, &[]);
 
@@ -425,7 +431,8 @@ impl Lowering<'_> {
                     Some(bits)
                 }
                 (Form::Object { .. }, _) => None,
-                _ => unreachable!("the shape fits"),
+                // The shape fits.
+                _ => return Err(TooLarge),
             });
         }
         self.flush();

@@ -9,27 +9,27 @@ use core::mem::offset_of;
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::types::{I8, I32, I64};
 use cranelift_codegen::ir::{
-    AbiParam, Block, BlockArg, Function, InstBuilder, MemFlagsData, Signature, Type, Value,
+    AbiParam, Block, BlockArg, Function, Inst, InstBuilder, MemFlagsData, Signature, Type, Value,
 };
 use cranelift_codegen::isa::CallConv;
 use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext};
 
 use super::exits::{Exit, Exits, Spills};
-use super::state::{FrameState, NewFrame, Place, Resumed, Slot, State};
+use super::forced::Counter;
+use super::state::{FrameState, NewFrame, Resumed, Slot, State};
+pub(super) use super::values::NULL;
 use super::values::{Class, Id, Known, Number, Reference};
-use super::{exits, runtime};
+use super::{exits, forced, runtime};
 use crate::bytecode::micro_op;
 use crate::host::{StackRef, ffi};
 use crate::tier2::compiled::{Link, Machine, Next};
 use crate::tier2::executor::Executor;
-use crate::tier2::{Place as UopPlace, Uop};
+use crate::tier2::{Place as UopPlace, Uop, leaves_elsewhere};
 
 /// The size of a stack slot in bytes.
 pub(super) const SLOT: i32 = size_of::<StackRef>() as i32;
 /// The bit of a stack reference that owns nothing.
 pub(super) const UNCOUNTED: i64 = 1;
-/// The null reference.
-pub(super) const NULL: u64 = 1;
 
 /// Why a trace gets no machine code.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -150,9 +150,7 @@ impl<'a> Lowering<'a> {
         let entry = b.create_block();
         b.append_block_params_for_function_params(entry);
         b.switch_to_block(entry);
-        let &[machine, tstate] = b.block_params(entry) else {
-            unreachable!("the signature has two parameters")
-        };
+        let (machine, tstate) = (b.block_params(entry)[0], b.block_params(entry)[1]);
         let frame = b.ins().load(I64, plain(), machine, offset_of!(Machine, frame) as i32);
         let sp = b.ins().load(I64, plain(), machine, offset_of!(Machine, sp) as i32);
         let (start, tail) = (b.create_block(), b.create_block());
@@ -199,7 +197,7 @@ impl<'a> Lowering<'a> {
         self.b.switch_to_block(to_memory);
         let arguments = [self.machine, self.tstate, exit];
         let leave = exits::leave as *const () as usize;
-        let word = self.call(leave, &[I64; 3], Some(I64), &arguments).expect("a result");
+        let word = self.result_of(leave, &[I64; 3], I64, &arguments);
         self.b.ins().return_(&[word]);
         self.b.seal_all_blocks();
     }
@@ -249,7 +247,9 @@ impl<'a> Lowering<'a> {
         while self.state.frame().stack.len() < depth {
             let frame = self.state.top();
             frame.offset -= 1;
-            let (sp, at) = (frame.sp.expect("a virtual frame knows its stack"), frame.offset * SLOT);
+            let (sp, at) = (frame.sp, frame.offset * SLOT);
+            // A virtual frame knows its stack.
+            let sp = self.state.register(sp);
             let bits = self.b.ins().load(I64, plain(), sp, at);
             let id = self.state.add(Known::owned(bits, false, Class::Unknown));
             self.state.values[id].holders = 1;
@@ -261,8 +261,7 @@ impl<'a> Lowering<'a> {
     /// The value `depth` places below the top (1 is the topmost).
     pub(super) fn peek(&mut self, depth: usize) -> Id {
         self.want(depth);
-        let stack = &self.state.frame().stack;
-        stack[stack.len() - depth].id
+        self.state.slot_at(depth).id
     }
 
     /// Takes the topmost value, which the caller lets go of, or puts elsewhere.
@@ -292,8 +291,8 @@ impl<'a> Lowering<'a> {
     }
 
     pub(super) fn push_constant(&mut self, bits: u64, class: Class) {
-        self.state.push_new(Known::constant(bits, class));
-        self.state.top().stack.last_mut().expect("just pushed").is_borrowed = true;
+        let id = self.state.add(Known::constant(bits, class));
+        self.state.push_slot(Slot { is_borrowed: true, ..Slot::new(id) });
     }
 
     /// The value of a variable of the innermost frame.
@@ -335,7 +334,8 @@ impl<'a> Lowering<'a> {
         if let Some(word) = self.state.values[id].word {
             return word;
         }
-        let number = self.state.values[id].number.expect("a value is something");
+        let number = self.state.values[id].number;
+        let number = number.unwrap_or_else(|| self.state.instead(Number::Bool(self.machine)));
         let bits = self.box_number(number);
         self.state.version += 1;
         let known = &mut self.state.values[id];
@@ -375,7 +375,7 @@ impl<'a> Lowering<'a> {
         }
         // Some guards leave at another instruction.
         let (instr, target) = stub(word);
-        let before = self.state.frames.last().expect("there is a frame").instr;
+        let before = self.state.frame().instr;
         self.set_instr(instr.or(before));
         let block = self.block_out(target);
         self.set_instr(before);
@@ -385,7 +385,10 @@ impl<'a> Lowering<'a> {
     }
 
     fn set_instr(&mut self, instr: Option<u64>) {
-        self.state.frames.last_mut().expect("there is a frame").instr = instr;
+        // The blocks that leave are for the version before.
+        let version = self.state.version;
+        self.state.top().instr = instr;
+        self.state.version = version;
     }
 
     /// A new block that leaves, with the state as it is now.
@@ -393,7 +396,7 @@ impl<'a> Lowering<'a> {
         let block = if let Some(executor) = self.executor_of_branch(word) {
             self.branch_to(executor)
         } else if !is_side_exit(word) && self.state.is_almost_in_memory() {
-            let (here, block) = (self.b.current_block().expect("a block"), self.b.create_block());
+            let (here, block) = (self.b.current_block().ok_or(TooLarge)?, self.b.create_block());
             self.b.set_cold_block(block);
             self.b.switch_to_block(block);
             let (state, room) = (self.state.clone(), self.room);
@@ -419,6 +422,47 @@ impl<'a> Lowering<'a> {
         self.b.ins().jump(self.tail, &[BlockArg::Value(exit)]);
     }
 
+    /// A place where the code may leave by this word: it does so if the exit is forced, see [`forced`].
+    pub(super) fn may_leave(&mut self, word: usize) -> Lowered {
+        // SAFETY: the thread is attached while it compiles.
+        let Some(period) = (unsafe { forced::period() }) else { return Ok(()) };
+        let leads_elsewhere =
+            leaves_elsewhere(self.trace[self.at]) && word == self.word_of(Next::FAILED_GUARD);
+        if leads_elsewhere || self.leads_to_beginning(word) {
+            return Ok(());
+        }
+        let out = self.out(word)?;
+        let [leaves, go_on] = [(); 2].map(|()| self.b.create_block());
+        self.b.set_cold_block(leaves);
+        let counter = self.constant((&raw const forced::COUNTER).addr() as u64);
+        let left = self.load(I64, counter, offset_of!(Counter, left));
+        let left = self.b.ins().iadd_imm_s(left, -1);
+        self.store(left, counter, offset_of!(Counter, left));
+        self.b.ins().brif(left, go_on, &[], leaves, &[]);
+        self.b.switch_to_block(leaves);
+        let period = self.constant(period);
+        self.store(period, counter, offset_of!(Counter, left));
+        let count = self.load(I64, counter, offset_of!(Counter, forced));
+        let count = self.b.ins().iadd_imm_s(count, 1);
+        self.store(count, counter, offset_of!(Counter, forced));
+        self.b.ins().jump(out, &[]);
+        self.b.switch_to_block(go_on);
+        Ok(())
+    }
+
+    /// Whether a word leads to the instruction that the executor is in the place of: it would run again, and make no progress.
+    fn leads_to_beginning(&self, word: usize) -> bool {
+        let stub = word as *const Uop;
+        // SAFETY: without these bits, it is the address of a micro-op of the trace. The trace, its executor, and what this one
+        // belongs to are live during the lowering.
+        unsafe {
+            let is_stub = word & 3 == 0 && matches!((*stub).number(), micro_op::exit_trace | micro_op::deopt);
+            is_stub
+                && self.part.code().is_some()
+                && (*stub).place() == UopPlace::Target(self.part.index() as u32)
+        }
+    }
+
     /// Leaves unless `holds`.
     pub(super) fn guard(&mut self, holds: Value, how: usize) -> Lowered {
         self.guard_by(holds, self.word_of(how))
@@ -426,6 +470,17 @@ impl<'a> Lowering<'a> {
 
     /// Leaves by this word unless `holds`.
     pub(super) fn guard_by(&mut self, holds: Value, word: usize) -> Lowered {
+        self.may_leave(word)?;
+        self.leave_unless(holds, word)
+    }
+
+    /// The same for the result of something that has changed the program: `holds` says whether it has. So the exit cannot be
+    /// forced here; it can be in front of that, by [`Lowering::may_leave`].
+    pub(super) fn guard_done(&mut self, holds: Value, how: usize) -> Lowered {
+        self.leave_unless(holds, self.word_of(how))
+    }
+
+    fn leave_unless(&mut self, holds: Value, word: usize) -> Lowered {
         let out = self.out(word)?;
         let go_on = self.b.create_block();
         self.b.ins().brif(holds, go_on, &[], out, &[]);
@@ -435,7 +490,9 @@ impl<'a> Lowering<'a> {
 
     /// Leaves if `fails`.
     pub(super) fn guard_not(&mut self, fails: Value, how: usize) -> Lowered {
-        let out = self.out(self.word_of(how))?;
+        let word = self.word_of(how);
+        self.may_leave(word)?;
+        let out = self.out(word)?;
         let go_on = self.b.create_block();
         self.b.ins().brif(fails, out, &[], go_on, &[]);
         self.b.switch_to_block(go_on);
@@ -457,17 +514,27 @@ impl<'a> Lowering<'a> {
 
     // --- calls ---------------------------------------------------------------------------------
 
-    pub(super) fn call(
+    /// Calls a function without a result.
+    pub(super) fn call(&mut self, function: usize, parameters: &[Type], arguments: &[Value]) {
+        self.call_with(signature_of(parameters, None), function, arguments);
+    }
+
+    /// Calls a function with a result of this type. Returns that.
+    pub(super) fn result_of(
         &mut self,
         function: usize,
         parameters: &[Type],
-        result: Option<Type>,
+        result: Type,
         arguments: &[Value],
-    ) -> Option<Value> {
-        let signature = self.b.import_signature(signature_of(parameters, result));
+    ) -> Value {
+        let call = self.call_with(signature_of(parameters, Some(result)), function, arguments);
+        self.b.inst_results(call)[0]
+    }
+
+    fn call_with(&mut self, signature: Signature, function: usize, arguments: &[Value]) -> Inst {
+        let signature = self.b.import_signature(signature);
         let function = self.b.ins().iconst(I64, function as i64);
-        let call = self.b.ins().call_indirect(signature, function, arguments);
-        self.b.inst_results(call).first().copied()
+        self.b.ins().call_indirect(signature, function, arguments)
     }
 
     // --- references ----------------------------------------------------------------------------
@@ -605,7 +672,7 @@ impl<'a> Lowering<'a> {
             } else {
                 runtime::release as *const ()
             };
-            self.call(function as usize, &[I64, I64], None, &[self.tstate, object]);
+            self.call(function as usize, &[I64, I64], &[self.tstate, object]);
             self.b.ins().jump(go_on, &[]);
             return Ok(());
         }
@@ -614,7 +681,7 @@ impl<'a> Lowering<'a> {
         let exit = self.constant(exit);
         let arguments = [self.machine, self.tstate, exit, object];
         let function = exits::end_object as *const () as usize;
-        let word = self.call(function, &[I64; 4], Some(I64), &arguments).expect("a result");
+        let word = self.result_of(function, &[I64; 4], I64, &arguments);
         let out = self.b.create_block();
         self.b.set_cold_block(out);
         self.b.ins().brif(word, out, &[], go_on, &[]);
@@ -654,10 +721,7 @@ impl<'a> Lowering<'a> {
 
     /// The frame that the micro-op runs in, in memory.
     pub(super) fn frame_in_memory(&self) -> Option<Value> {
-        match self.state.frame().place {
-            Place::Memory(frame) => Some(frame),
-            Place::Virtual { .. } => None,
-        }
+        self.state.frame().address()
     }
 }
 

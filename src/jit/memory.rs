@@ -36,7 +36,7 @@ impl Lowering<'_> {
             self.store_slots(index);
         }
         if has_new_frames {
-            let frame = self.frame_in_memory().expect("all frames are in memory now");
+            let frame = self.state.register(self.frame_in_memory());
             self.set_current_frame(frame);
             self.room = (0, 0);
         }
@@ -61,13 +61,16 @@ impl Lowering<'_> {
 
     /// Makes the frame at this index if it is virtual. Returns whether it was.
     fn make_frame(&mut self, index: usize) -> bool {
-        let Place::Virtual { function } = self.state.frames[index].place else { return false };
-        let code = self.state.frames[index].code.expect("a virtual frame has code");
+        let FrameState { place: Place::Virtual { function }, code, .. } = self.state.frames[index] else {
+            return false;
+        };
+        let (Some(code), Some(below)) = (code, index.checked_sub(1)) else {
+            return self.state.instead(false);
+        };
         // SAFETY: the trace depends on the code, so that it is live.
         let (size, locals) = unsafe { ((*code.as_ptr()).co_framesize as usize, code.nlocalsplus()) };
-        let Place::Memory(previous) = self.state.frames[index - 1].place else {
-            unreachable!("the frames below are in memory")
-        };
+        // The frames below are in memory.
+        let previous = self.state.register(self.state.frames[below].address());
         let function_bits = self.bits_for(Slot::new(function));
         self.state.values[function].holders -= 1;
         self.state.forget_reference(function, Some(function_bits));
@@ -123,8 +126,8 @@ impl Lowering<'_> {
         described.sp = Some(stack);
         described.offset = 0;
         // The caller's stack pointer is published as that of any frame that has called another one.
-        let caller = &self.state.frames[index - 1];
-        let (sp, depth) = (caller.sp.expect("in memory"), caller.offset + caller.stack.len() as i32);
+        let caller = &self.state.frames[below];
+        let (sp, depth) = (self.state.register(caller.sp), caller.offset + caller.stack.len() as i32);
         let sp = self.b.ins().iadd_imm_s(sp, i64::from(depth * SLOT));
         self.store(sp, previous, offset_of!(Fields, stackpointer));
         true
@@ -140,9 +143,7 @@ impl Lowering<'_> {
 
     /// Stores what memory lacks of a frame that exists.
     fn store_slots(&mut self, index: usize) {
-        let Place::Memory(frame) = self.state.frames[index].place else {
-            unreachable!("the frame has been made")
-        };
+        let frame = self.state.register(self.state.frames[index].address());
         for at in 0..self.state.frames[index].locals.len() {
             if let Some(slot) = self.state.frames[index].locals[at].filter(|slot| slot.memory.is_none()) {
                 let bits = self.bits_for(slot);
@@ -150,7 +151,8 @@ impl Lowering<'_> {
                 self.state.frames[index].locals[at] = Some(Slot { memory: Some(bits), ..slot });
             }
         }
-        let (sp, offset) = (self.state.frames[index].sp.expect("in memory"), self.state.frames[index].offset);
+        let (sp, offset) =
+            (self.state.register(self.state.frames[index].sp), self.state.frames[index].offset);
         for at in 0..self.state.frames[index].stack.len() {
             let slot = self.state.frames[index].stack[at];
             if slot.memory.is_none() {
@@ -186,7 +188,7 @@ impl Lowering<'_> {
             self.state.values[slot.id].references.push(Reference { bits, is_heap_safe: true });
             return bits;
         }
-        if slot.is_borrowed && self.is_in_variable(slot.id) {
+        if slot.is_borrowed && self.state.is_in_variable(slot.id) {
             let object = self.object(slot.id);
             return self.b.ins().bor_imm_s(object, UNCOUNTED);
         }
@@ -202,25 +204,11 @@ impl Lowering<'_> {
         bits
     }
 
-    /// Whether each frame that has borrowed the value can rely on a variable that holds it: its stack on one of its own, an
-    /// argument on one of a frame below.
-    fn is_in_variable(&self, id: Id) -> bool {
-        let borrows = |slot: &Slot| slot.is_borrowed && slot.id == id;
-        let mut is_below = false;
-        self.state.frames.iter().all(|frame| {
-            let is_here = frame.locals.iter().flatten().any(|slot| slot.id == id);
-            let is_reliable = (is_here || !frame.stack.iter().any(borrows))
-                && (is_below || !frame.locals.iter().flatten().any(borrows));
-            is_below |= is_here;
-            is_reliable
-        })
-    }
-
     /// The address behind the topmost value of the innermost frame, which is in memory.
     pub(super) fn stack_pointer(&mut self) -> Value {
         let frame = self.state.frame();
         let depth = frame.offset + frame.stack.len() as i32;
-        let sp = frame.sp.expect("the frame is in memory");
+        let sp = self.state.register(frame.sp);
         self.b.ins().iadd_imm_s(sp, i64::from(depth * SLOT))
     }
 
@@ -320,13 +308,13 @@ impl Lowering<'_> {
         let helper = HELPERS[usize::from(uop.number())].ok_or(TooLarge)?;
         let address = self.constant((&raw const self.trace[self.at]).addr() as u64);
         let arguments = [self.machine, self.tstate, address];
-        self.call(helper as *const () as usize, &[I64; 3], Some(I64), &arguments).ok_or(TooLarge)
+        Ok(self.result_of(helper as *const () as usize, &[I64; 3], I64, &arguments))
     }
 
     /// Memory has taken over the topmost values, or does not have them any more.
     pub(super) fn forget_top(&mut self, count: usize) {
         for _ in 0..count {
-            let slot = self.state.top().stack.pop().expect("a known value");
+            let slot = self.state.take();
             self.state.values[slot.id].holders -= 1;
             self.state.forget_reference(slot.id, slot.memory);
         }
@@ -336,11 +324,10 @@ impl Lowering<'_> {
     pub(super) fn push_from_memory(&mut self) {
         let frame = self.state.frame();
         let at = (frame.offset + frame.stack.len() as i32) * SLOT;
-        let sp = frame.sp.expect("the frame is in memory");
+        let sp = self.state.register(frame.sp);
         let bits = self.b.ins().load(I64, plain(), sp, at);
-        self.state.push_new(Known::owned(bits, false, Class::Unknown));
-        let top = self.state.top().stack.last_mut().expect("just pushed");
-        top.memory = Some(bits);
+        let id = self.state.add(Known::owned(bits, false, Class::Unknown));
+        self.state.push_slot(Slot { memory: Some(bits), ..Slot::new(id) });
     }
 
     /// Runs a micro-op as a call that needs no frame, and runs no Python code: it works on a stack of its own, and may release its
@@ -363,6 +350,9 @@ impl Lowering<'_> {
             return Err(TooLarge);
         }
         self.want(inputs);
+        if failure == Failure::Guard {
+            self.may_leave(self.word_of(Next::FAILED_GUARD))?;
+        }
         let base = offset_of!(Machine, operands);
         let mut given = Vec::new();
         for index in 0..inputs {
@@ -375,7 +365,10 @@ impl Lowering<'_> {
         let word = self.call_micro_op(uop)?;
         match failure {
             Failure::Never | Failure::Error => {}
-            Failure::Guard => self.guard_not(word, Next::FAILED_GUARD)?,
+            Failure::Guard => {
+                let holds = self.b.ins().icmp_imm_s(IntCC::Equal, word, 0);
+                self.guard_done(holds, Next::FAILED_GUARD)?;
+            }
         }
         // The micro-op has taken over these references.
         for (id, bits) in given {

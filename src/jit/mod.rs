@@ -12,8 +12,9 @@
 //! - [`lower`]: what all micro-ops share: guards, references, exits; [`memory`]: frames and stacks in memory, calls.
 //! - [`boxes`]: objects for numbers that are in registers.
 //! - [`ops`]: what each micro-op becomes.
-//! - [`delegated`], [`quiet`], [`runtime`]: what machine code calls, beside `exits`.
+//! - [`delegated`], [`quiet`], [`runtime`]: what machine code calls, beside `exits`; [`reserve`]: when there is no memory.
 //! - [`sources`]: which lines machine code stands for, while a run is explained.
+//! - [`forced`]: leaving where nothing asks for it, for tests.
 //! - [`pauses`]: how long the program waits for all that.
 
 mod boxes;
@@ -24,12 +25,14 @@ mod delegated;
 mod describe;
 mod emit;
 mod exits;
+mod forced;
 mod loops;
 mod lower;
 mod memory;
 mod ops;
 mod pauses;
 mod quiet;
+mod reserve;
 mod runtime;
 mod sources;
 mod state;
@@ -41,7 +44,9 @@ use crate::host::ThreadState;
 use crate::tier2::compiled::{self, Wanted};
 use crate::tier2::invalidate;
 use exits::Exit;
-// Without the drop-in's header, nothing reads them.
+// Without the drop-in's header, nothing reads these.
+#[cfg(not(feature = "attach"))]
+pub(crate) use forced::count as forced_exits;
 #[cfg(not(feature = "attach"))]
 pub(crate) use pauses::{PAUSES, Pauses};
 
@@ -67,6 +72,7 @@ unsafe fn compile(wanted: Wanted) {
     // SAFETY: the thread is attached (caller), and the references keep the executors alive, and so the exit.
     unsafe {
         quiet::prepare(ThreadState::current().interp());
+        reserve::fill();
         match wanted.from {
             None if compiled::can_get_entry(executor) => {
                 compiled::expect_entry(executor, compile::begin(executor));

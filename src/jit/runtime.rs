@@ -1,5 +1,6 @@
 //! Functions that machine code calls, beside micro-ops.
 
+use super::reserve;
 use super::values::INT_WIDTH;
 use crate::calls::frames;
 use crate::host::dict::{Dict, InlineValues};
@@ -11,35 +12,27 @@ use crate::ops::calls::known_instance_of;
 use crate::ops::trampolines;
 use crate::tier2::uop::OperandKind;
 
-/// Makes a float. The process ends if there is no memory.
+/// Makes a float.
 ///
 /// # Safety
-/// The thread is attached and `tstate` is its state.
+/// The thread is attached to the main interpreter, no exception is set, and `tstate` is its state.
 pub(super) unsafe extern "C" fn new_float(tstate: ThreadState, value: f64) -> StackRef {
     // SAFETY: the thread is attached (caller).
-    unsafe { owned(numbers::new_float(tstate, value)) }
+    unsafe {
+        let float = numbers::new_float(tstate, value);
+        StackRef::steal(if float.is_null() { reserve::float(tstate, value) } else { float })
+    }
 }
 
-/// Makes an int. The process ends if there is no memory.
+/// Makes an int.
 ///
 /// # Safety
 /// As for [`new_float`].
 pub(super) unsafe extern "C" fn new_int(tstate: ThreadState, value: i64) -> StackRef {
     // SAFETY: the thread is attached (caller).
-    unsafe { owned(numbers::int(tstate, value as isize)) }
-}
-
-/// A reference that the caller owns, to a new object.
-///
-/// # Safety
-/// `object` is null, or a new reference.
-pub(super) unsafe fn owned(object: *mut PyObject) -> StackRef {
-    // SAFETY: the reference is new (caller). The arguments are C strings, and the function does not return.
     unsafe {
-        if object.is_null() {
-            ffi::_Py_FatalErrorFunc(c"machine code".as_ptr(), c"no memory for a number".as_ptr());
-        }
-        StackRef::steal(object)
+        let int = numbers::int(tstate, value as isize);
+        StackRef::steal(if int.is_null() { reserve::int(tstate, value) } else { int })
     }
 }
 

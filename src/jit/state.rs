@@ -1,8 +1,11 @@
 //! The frames of a trace while it is lowered: which values their variables and stacks hold, and what memory has of that.
 
+use core::cell::Cell;
+use std::rc::Rc;
+
 use cranelift_codegen::ir::Value;
 
-use super::values::{Id, Known, Number, Reference, Values};
+use super::values::{Class, Id, Known, NULL, Number, Reference, Values};
 use crate::host::{Code, CodeUnit, ffi};
 use crate::ops::calls::init_cleanup;
 use crate::ops::trampolines;
@@ -71,14 +74,14 @@ pub(super) struct FrameState {
 }
 
 impl FrameState {
-    /// A frame in memory, of which nothing else is known.
-    pub(super) fn in_memory(frame: Value, sp: Value) -> FrameState {
+    /// A frame of which nothing is known, in the place of one that is not there: see [`State::fault`].
+    fn nothing() -> FrameState {
         FrameState {
-            place: Place::Memory(frame),
+            place: Place::Virtual { function: Id::FIRST },
             code: None,
             locals: Vec::new(),
             stack: Vec::new(),
-            sp: Some(sp),
+            sp: None,
             offset: 0,
             instr: None,
             return_offset: None,
@@ -87,19 +90,19 @@ impl FrameState {
         }
     }
 
+    /// A frame in memory, of which nothing else is known.
+    pub(super) fn in_memory(frame: Value, sp: Value) -> FrameState {
+        FrameState { place: Place::Memory(frame), sp: Some(sp), ..FrameState::nothing() }
+    }
+
     /// A frame of this code that does not exist, at this instruction, with nothing in it.
     pub(super) fn not_made(function: Id, code: Code, instr: CodeUnit) -> FrameState {
         FrameState {
             place: Place::Virtual { function },
             code: Some(code),
-            locals: Vec::new(),
-            stack: Vec::new(),
-            sp: None,
-            offset: 0,
             instr: Some(instr.as_ptr().addr() as u64),
             return_offset: Some(0),
-            globals: None,
-            generator: None,
+            ..FrameState::nothing()
         }
     }
 
@@ -108,6 +111,14 @@ impl FrameState {
     pub(super) fn continues_at(&self, units: Option<u64>) -> Option<u64> {
         let units = units.or(self.return_offset.map(u64::from))?;
         Some(self.instr? + units * size_of::<ffi::_Py_CODEUNIT>() as u64)
+    }
+
+    /// Its address, if it is in memory.
+    pub(super) fn address(&self) -> Option<Value> {
+        match self.place {
+            Place::Memory(frame) => Some(frame),
+            Place::Virtual { .. } => None,
+        }
     }
 
     /// All known slots.
@@ -143,22 +154,68 @@ pub(super) struct State {
     pub(super) pending: Vec<Id>,
     /// Changes whenever an exit would look differently.
     pub(super) version: u32,
+    /// See [`State::fault`]. All copies share it.
+    has_fault: Rc<Cell<bool>>,
+    /// In the place of a frame that is not there.
+    nothing: Box<FrameState>,
 }
 
 impl State {
     pub(super) fn new(first: FrameState) -> State {
-        State { frames: vec![first], values: Values::default(), pending: Vec::new(), version: 0 }
+        let mut values = Values::default();
+        // In the place of a value that is not there.
+        values.add(Known::constant(NULL, Class::Unknown));
+        State {
+            frames: vec![first],
+            values,
+            pending: Vec::new(),
+            version: 0,
+            has_fault: Rc::default(),
+            nothing: Box::new(FrameState::nothing()),
+        }
+    }
+
+    /// The compiler has a fault: something is not there that it relies on. The lowering goes on with something else in the place of
+    /// it, and comes to nothing: the trace gets no machine code. A panic would end the program.
+    pub(super) fn fault(&self) {
+        debug_assert!(false, "a fault of the compiler");
+        self.has_fault.set(true);
+    }
+
+    /// The same: goes on with this.
+    pub(super) fn instead<T>(&self, other: T) -> T {
+        self.fault();
+        other
+    }
+
+    /// A register, which is there unless there is a fault: the first one is the code's.
+    pub(super) fn register(&self, register: Option<Value>) -> Value {
+        register.unwrap_or_else(|| self.instead(Value::from_u32(0)))
+    }
+
+    /// Whether there was a fault.
+    pub(super) fn has_fault(&self) -> bool {
+        self.has_fault.get() || self.values.are_too_many()
     }
 
     /// The innermost frame.
     pub(super) fn top(&mut self) -> &mut FrameState {
         self.version += 1;
-        self.frames.last_mut().expect("there is a frame")
+        if self.frames.is_empty() {
+            self.fault();
+        }
+        self.frames.last_mut().unwrap_or(&mut self.nothing)
     }
 
     /// The innermost frame, to look at.
     pub(super) fn frame(&self) -> &FrameState {
-        self.frames.last().expect("there is a frame")
+        self.frames.last().unwrap_or_else(|| self.instead(&self.nothing))
+    }
+
+    /// Takes the innermost frame away.
+    pub(super) fn pop_frame(&mut self) -> FrameState {
+        self.version += 1;
+        self.frames.pop().unwrap_or_else(|| self.instead(FrameState::nothing()))
     }
 
     /// All known slots of all frames.
@@ -190,8 +247,13 @@ impl State {
 
     /// Puts a value on the stack.
     pub(super) fn push(&mut self, id: Id) {
-        self.values[id].holders += 1;
-        self.top().stack.push(Slot::new(id));
+        self.push_slot(Slot::new(id));
+    }
+
+    /// Puts a slot on the stack, which holds its value from now on.
+    pub(super) fn push_slot(&mut self, slot: Slot) {
+        self.values[slot.id].holders += 1;
+        self.top().stack.push(slot);
     }
 
     pub(super) fn push_new(&mut self, known: Known) -> Id {
@@ -200,9 +262,16 @@ impl State {
         id
     }
 
+    /// The slot `depth` places below the top of the stack (1 is the topmost), which must be known.
+    pub(super) fn slot_at(&self, depth: usize) -> Slot {
+        let stack = &self.frame().stack;
+        let slot = stack.len().checked_sub(depth).and_then(|index| stack.get(index));
+        slot.copied().unwrap_or_else(|| self.instead(Slot::new(Id::FIRST)))
+    }
+
     /// Takes the topmost value off the stack, which must be known. The caller has to put it somewhere, or to let go of it.
     pub(super) fn take(&mut self) -> Slot {
-        self.top().stack.pop().expect("a known value")
+        self.top().stack.pop().unwrap_or_else(|| self.instead(Slot::new(Id::FIRST)))
     }
 
     /// A slot does not hold the value any more. Its references are released at the end of the micro-op if nothing else does.
@@ -231,6 +300,20 @@ impl State {
     pub(super) fn free_references(&self, id: Id) -> Vec<Reference> {
         let is_in_memory = |bits: Value| self.slots().any(|slot| slot.id == id && slot.memory == Some(bits));
         self.values[id].references.iter().copied().filter(|reference| !is_in_memory(reference.bits)).collect()
+    }
+
+    /// Whether each frame that has borrowed the value can rely on a variable that holds it: its stack on one of its own, an
+    /// argument on one of a frame below.
+    pub(super) fn is_in_variable(&self, id: Id) -> bool {
+        let borrows = |slot: &Slot| slot.is_borrowed && slot.id == id;
+        let mut is_below = false;
+        self.frames.iter().all(|frame| {
+            let is_here = frame.locals.iter().flatten().any(|slot| slot.id == id);
+            let is_reliable = (is_here || !frame.stack.iter().any(borrows))
+                && (is_below || !frame.locals.iter().flatten().any(borrows));
+            is_below |= is_here;
+            is_reliable
+        })
     }
 
     /// Takes a reference away from a value that has more of them than holders. One that is not in memory.

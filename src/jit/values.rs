@@ -10,9 +10,17 @@ use cranelift_codegen::ir::Value;
 /// The width of ints that stay in registers.
 pub(super) const INT_WIDTH: u8 = 62;
 
+/// The null reference.
+pub(super) const NULL: u64 = 1;
+
 /// A value of the trace.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Id(u16);
+
+impl Id {
+    /// The first value of a trace.
+    pub(super) const FIRST: Id = Id(0);
+}
 
 /// The type of an object, if it is one of those that matter here. All but the iterators, which nothing can reach, and
 /// `Function` are immutable, or keep their type.
@@ -147,7 +155,12 @@ pub(super) struct Values(Vec<Known>);
 impl Values {
     pub(super) fn add(&mut self, known: Known) -> Id {
         self.0.push(known);
-        Id(u16::try_from(self.0.len() - 1).expect("a trace is shorter"))
+        u16::try_from(self.0.len() - 1).map_or(Id::FIRST, Id)
+    }
+
+    /// Whether there are more values than identities.
+    pub(super) fn are_too_many(&self) -> bool {
+        self.0.len() > usize::from(u16::MAX)
     }
 
     /// Every value.

@@ -4,6 +4,8 @@
 //! There is such a thread only while there is work, and for a moment after that. A program that forks must not see it: the
 //! child would lack it, and CPython warns of a fork with other threads. So a fork ends it first. What it has not done by then
 //! is asked for again later, by both processes.
+//!
+//! A panic of Cranelift ends the thread, and not the process: the job that it was at comes to nothing.
 
 use core::cell::Cell;
 use core::ffi::c_long;
@@ -11,12 +13,15 @@ use core::mem::MaybeUninit;
 use core::sync::atomic::{AtomicI32, Ordering};
 use core::time::Duration;
 use std::collections::VecDeque;
+use std::os::unix::thread::JoinHandleExt;
 use std::sync::{Condvar, Mutex, MutexGuard, Once, PoisonError};
 use std::thread::{self, JoinHandle};
+use std::{mem, panic};
 
 use cranelift_codegen::Context;
 
-use super::emit::Job;
+use super::emit::{Job, code_of};
+use crate::tier2::promise::Maker;
 
 /// How long the thread waits for more work.
 const PATIENCE: Duration = Duration::from_millis(50);
@@ -47,6 +52,13 @@ pub(super) fn submit(job: Job) {
     // SAFETY: the functions may be called at any time, and the library stays loaded.
     FORKS.call_once(|| unsafe {
         libc::pthread_atfork(Some(before_fork), Some(after_fork), Some(after_fork));
+        let usual = panic::take_hook();
+        panic::set_hook(Box::new(move |panic| {
+            if let Some(maker) = CURRENT.take() {
+                end_by_panic(maker);
+            }
+            usual(panic);
+        }));
     });
     let mut queue = queue();
     if !queue.is_working {
@@ -55,7 +67,7 @@ pub(super) fn submit(job: Job) {
         }
         let Some(thread) = start() else {
             drop(queue);
-            return job.run(&mut Context::new());
+            return run(job, &mut Context::new());
         };
         queue.thread = Some(thread);
         queue.is_working = true;
@@ -84,8 +96,45 @@ fn work() {
     THREAD_ID.store(unsafe { libc::gettid() }, Ordering::Relaxed);
     let mut context = Context::new();
     while let Some(job) = next_job() {
-        job.run(&mut context);
+        run(job, &mut context);
     }
+}
+
+thread_local! {
+    /// The promise of the job that the thread is at.
+    static CURRENT: Cell<Option<Maker>> = const { Cell::new(None) };
+}
+
+/// Does a job, unless nothing needs it any more.
+fn run(job: Job, context: &mut Context) {
+    let Job { function, maker, places } = job;
+    if !maker.is_wanted() {
+        return;
+    }
+    CURRENT.set(Some(maker));
+    let code = code_of(function, &places, context);
+    if let Some(maker) = CURRENT.take() {
+        maker.keep(code);
+    }
+}
+
+/// Ends the thread while it panics: there can be no code for its job. The functions that it is in never go on, and keep what they
+/// have: a panic must not unwind them. If the program itself does the job, the process ends.
+fn end_by_panic(maker: Maker) {
+    let mut queue = queue();
+    // SAFETY: the call has no requirements.
+    let is_worker = THREAD_ID.load(Ordering::Relaxed) == unsafe { libc::gettid() };
+    if !is_worker {
+        return;
+    }
+    queue.is_working = false;
+    let rest = mem::take(&mut queue.jobs);
+    drop(queue);
+    // They are asked for again.
+    drop(rest);
+    maker.keep(None);
+    // SAFETY: the system ends this thread, and `wait_for` notices that.
+    unsafe { libc::syscall(libc::SYS_exit, 0) };
 }
 
 /// Waits for a job. `None`: the thread ends.
@@ -126,8 +175,9 @@ extern "C" fn after_fork() {
 
 /// Waits for the end of the newest thread, until the system does not count it any more.
 fn wait_for(thread: JoinHandle<()>) {
-    // It has not panicked: that ends the process.
-    drop(thread.join());
+    // A thread that has panicked has no result, so the library's own function does not do.
+    // SAFETY: the thread has not been waited for.
+    unsafe { libc::pthread_join(thread.into_pthread_t(), core::ptr::null_mut()) };
     let id = THREAD_ID.load(Ordering::Relaxed);
     const MAX_TRIES: usize = 1000;
     for _ in 0..MAX_TRIES {
@@ -138,5 +188,49 @@ fn wait_for(thread: JoinHandle<()>) {
             break;
         }
         thread::yield_now();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use cranelift_codegen::ir::types::I64;
+    use cranelift_codegen::ir::{Function, InstBuilder, UserFuncName};
+    use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext};
+
+    use super::*;
+    use crate::jit::emit::target;
+    use crate::jit::lower::signature_of;
+    use crate::tier2::promise::{Made, Promise, promise};
+
+    /// Submits a function that returns a number. Cranelift panics at another one.
+    fn submit_function(is_good: bool) -> Promise {
+        let mut function =
+            Function::with_name_signature(UserFuncName::default(), signature_of(&[], Some(I64)));
+        if is_good {
+            let mut context = FunctionBuilderContext::new();
+            let mut b = FunctionBuilder::new(&mut function, &mut context);
+            let block = b.create_block();
+            b.switch_to_block(block);
+            let result = b.ins().iconst(I64, 7);
+            b.ins().return_(&[result]);
+            b.seal_all_blocks();
+            b.finalize(target().expect("this machine").frontend_config());
+        }
+        let (maker, promise) = promise();
+        submit(Job { function, maker, places: Vec::new() });
+        promise
+    }
+
+    #[test]
+    fn a_panic_ends_the_job_only() {
+        for is_good in [true, false, true, false, false, true] {
+            let promise = submit_function(is_good);
+            promise.wait();
+            let made = promise.ask();
+            assert!(
+                matches!(made, Ok(Made::Code(..))) == is_good
+                    && (is_good || matches!(made, Ok(Made::Nothing)))
+            );
+        }
     }
 }

@@ -523,8 +523,18 @@ pub(crate) unsafe fn unwind(tstate: ThreadState, below: Frame) -> (Frame, CodeUn
 /// # Safety
 /// The frame is live, and runs a BINARY_OP.
 unsafe fn operator_of(frame: Frame) -> usize {
-    // SAFETY: the frame is live (caller). The argument of a BINARY_OP fits one byte, and stays when it is instrumented.
-    unsafe { frame.instr().decode().1 }
+    // SAFETY: the frame is live (caller). The argument of a BINARY_OP fits one byte, and stays when it is instrumented. If an executor
+    // has taken its place, the executor knows it.
+    unsafe {
+        let (opcode, oparg) = frame.instr().decode();
+        #[cfg(py_tier2)]
+        if opcode == opcode::ENTER_EXECUTOR {
+            return (*frame.code().executor(oparg).as_ptr()).vm_data.oparg.into();
+        }
+        #[cfg(not(py_tier2))]
+        let _ = opcode;
+        oparg
+    }
 }
 
 /// NotImplemented, borrowed. It is immortal.

@@ -139,7 +139,12 @@ fn share_or_push(trace: &mut Trace, latest: &mut Option<u16>, stub: Uop) -> Opti
 /// The instruction that the stub of a guard stores: see `translate::previous_instr`. Guards that leave in front of
 /// their instruction have other operands, or none.
 fn instr_to_set(uop: Uop) -> Option<u64> {
-    let may_leave_an_instruction = matches!(
+    (leaves_elsewhere(uop) && uop.operand0 != 0).then_some(uop.operand0)
+}
+
+/// Whether it is a guard that leads to another instruction than its own if it fails: the other way of a branch, or of a loop.
+pub(crate) fn leaves_elsewhere(uop: Uop) -> bool {
+    matches!(
         uop.number(),
         micro_op::guard_not_exhausted_range
             | micro_op::guard_not_exhausted_list
@@ -152,8 +157,7 @@ fn instr_to_set(uop: Uop) -> Option<u64> {
             | micro_op::guard_is_false_pop
             | micro_op::guard_is_none_pop
             | micro_op::guard_is_not_none_pop
-    );
-    (may_leave_an_instruction && uop.operand0 != 0).then_some(uop.operand0)
+    )
 }
 
 /// Where in the bytecode a guard leads that fails.

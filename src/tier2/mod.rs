@@ -39,4 +39,6 @@ pub(crate) mod uop;
 mod watch;
 
 pub(crate) use dependencies::Dependencies;
+#[cfg(feature = "jit")]
+pub(crate) use finish::leaves_elsewhere;
 pub(crate) use uop::{Place, Trace, Uop};

@@ -46,7 +46,7 @@ pub(crate) fn promise() -> (Maker, Promise) {
 
 impl Promise {
     /// What has become of the code, or the promise again if that is open.
-    pub(super) fn ask(self) -> Result<Made, Promise> {
+    pub(crate) fn ask(self) -> Result<Made, Promise> {
         if !self.0.is_kept.load(Ordering::Acquire) {
             return Err(self);
         }
@@ -55,7 +55,7 @@ impl Promise {
     }
 
     /// Waits until it is kept.
-    pub(super) fn wait(&self) {
+    pub(crate) fn wait(&self) {
         let guard = self.0.lock();
         let is_open = |made: &mut Option<Made>| made.is_none();
         drop(self.0.kept.wait_while(guard, is_open).unwrap_or_else(PoisonError::into_inner));

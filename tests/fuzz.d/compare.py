@@ -16,14 +16,18 @@ REFERENCE = os.path.abspath(os.environ.get("REVAL_REFERENCE", BUILD / "bin" / "p
 
 HOST_DEBUG = "REVAL_HOST_DEBUG=1" in (BUILD / "host.env").read_text().split()
 
-# Tier 2: not at all; as users have it; as early as it can be.
+HOT = {"PYTHON_JIT": "1", "PYTHON_JIT_JUMP_BACKWARD_INITIAL_VALUE": "1", "PYTHON_JIT_JUMP_BACKWARD_INITIAL_BACKOFF": "0",
+       "PYTHON_JIT_SIDE_EXIT_INITIAL_VALUE": "1", "PYTHON_JIT_SIDE_EXIT_INITIAL_BACKOFF": "0"}
+# Tier 2: not at all; as users have it; as early as it can be; the same, and machine code leaves at every second, or seventh, place
+# where it may.
 MODES = {
     "off": {"PYTHON_JIT": "0"},
     "jit": {"PYTHON_JIT": "1"},
-    "hot": {"PYTHON_JIT": "1", "PYTHON_JIT_JUMP_BACKWARD_INITIAL_VALUE": "1",
-            "PYTHON_JIT_JUMP_BACKWARD_INITIAL_BACKOFF": "0",
-            "PYTHON_JIT_SIDE_EXIT_INITIAL_VALUE": "1", "PYTHON_JIT_SIDE_EXIT_INITIAL_BACKOFF": "0"},
+    "hot": HOT,
+    "exits2": HOT | {"PYTHON_JIT_FAIL_GUARDS": "2"},
+    "exits7": HOT | {"PYTHON_JIT_FAIL_GUARDS": "7"},
 }
+HAS_COMPILER = os.environ.get("REVAL_COMPILER") == "cranelift"
 STEADY = 3  # times that a difference must show itself again
 SECONDS = 5  # of processor time for one program
 LATE = "time limit"

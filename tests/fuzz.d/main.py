@@ -3,7 +3,7 @@
     tests/fuzz                           for a minute; then the seed to go on with is printed
     tests/fuzz --seed 5 --programs 1     a program
     tests/fuzz --print 5                 its text
-    tests/fuzz --seconds 600 --mode jit hot
+    tests/fuzz --seconds 600 --mode jit hot exits7
     tests/fuzz FILE ...                  these programs, such as those that it has written
     tests/fuzz --self-test               that differences are noticed, and programs reduced
 
@@ -81,8 +81,10 @@ def main():
     parser.add_argument("--seconds", type=float, default=60, help="how long to look; then differences are reduced")
     parser.add_argument("--seed", type=int, help="the first one; by default, one that depends on the time")
     parser.add_argument("--programs", type=int, metavar="N", help="so many and no more")
-    parser.add_argument("--mode", nargs="+", choices=compare.MODES, default=list(compare.MODES),
-                        help="of tier 2: not at all, as users have it, or as early as it can be; all by default")
+    modes = [mode for mode in compare.MODES if compare.HAS_COMPILER or not mode.startswith("exits")]
+    parser.add_argument("--mode", nargs="+", choices=compare.MODES, default=modes,
+                        help="of tier 2: not at all, as users have it, as early as it can be, or (with the compiler) also with "
+                             "forced exits from machine code; all by default")
     parser.add_argument("-j", type=int, default=2, metavar="N", help="batches at a time")
     parser.add_argument("--reduce", type=float, default=REDUCING, metavar="SECONDS",
                         help="for each difference; 0: not at all")

@@ -305,20 +305,18 @@ impl Lowering<'_> {
     /// Leaves the frame with the topmost value.
     pub(in crate::jit) fn return_value(&mut self) -> Lowered {
         let value = self.pop();
-        if self.state.frame().is_in_memory() {
+        let Place::Virtual { function } = self.state.frame().place else {
             return self.return_from_memory(value, runtime::leave_frame as *const () as usize);
-        }
-        let frame = self.state.frames.pop().expect("there is a frame");
+        };
+        let frame = self.state.pop_frame();
         self.inherited = self.inherited.min(self.state.frames.len());
-        let Place::Virtual { function } = frame.place else { unreachable!("the frame is virtual") };
         // Destructors run in this order: values from the top of the stack, then locals from the last one.
         let slots: Vec<Slot> = frame.slots().copied().collect();
         for slot in slots.into_iter().rev() {
             self.state.let_go(slot.id);
         }
         self.state.let_go(function);
-        self.state.version += 1;
-        self.state.frames.last_mut().expect("a virtual frame has a caller").stack.push(Slot::new(value));
+        self.state.top().stack.push(Slot::new(value));
         Ok(())
     }
 
@@ -326,11 +324,11 @@ impl Lowering<'_> {
     pub(in crate::jit) fn return_from_memory(&mut self, value: Id, leave: usize) -> Lowered {
         self.flush();
         self.own_returned(value);
-        let frame = self.frame_in_memory().expect("the frame is in memory");
+        let frame = self.frame_in_memory().ok_or(TooLarge)?;
         let sp = self.stack_pointer();
         self.store(sp, frame, offset_of!(Fields, stackpointer));
         let arguments = [self.tstate, frame];
-        let caller = self.call(leave, &[I64, I64], Some(I64), &arguments).ok_or(TooLarge)?;
+        let caller = self.result_of(leave, &[I64, I64], I64, &arguments);
         self.state.forget_locals();
         self.state.forget_facts();
         self.is_valid = false;

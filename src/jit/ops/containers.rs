@@ -8,7 +8,7 @@ use cranelift_codegen::ir::{Block, InstBuilder, Value};
 
 use crate::bytecode::micro_op;
 use crate::host::ffi;
-use crate::jit::lower::{Lowered, Lowering, TooLarge, immortal};
+use crate::jit::lower::{Lowered, Lowering, immortal};
 use crate::jit::runtime;
 use crate::jit::values::{Class, INT_WIDTH, Id, Known, Number};
 use crate::tier2::compiled::Next;
@@ -132,7 +132,7 @@ impl Lowering<'_> {
         self.b.ins().brif(has_room, room, &[], full, &[]);
         self.b.switch_to_block(full);
         let function = runtime::append_slowly as *const () as usize;
-        let status = self.call(function, &[I64, I64], Some(I64), &[list, item]).ok_or(TooLarge)?;
+        let status = self.result_of(function, &[I64, I64], I64, &[list, item]);
         let failed = self.b.create_block();
         self.b.ins().brif(status, failed, &[], go_on, &[]);
         self.b.switch_to_block(failed);
@@ -209,7 +209,7 @@ impl Lowering<'_> {
         let id = self.peek(1);
         let object = self.object(id);
         let function = runtime::length as *const () as usize;
-        let value = self.call(function, &[I64], Some(I64), &[object]).ok_or(TooLarge)?;
+        let value = self.result_of(function, &[I64], I64, &[object]);
         let is_known = self.b.ins().icmp_imm_s(IntCC::SignedGreaterThanOrEqual, value, 0);
         self.guard(is_known, 0)?;
         self.replace_call_of_len(value);
@@ -245,10 +245,11 @@ impl Lowering<'_> {
         if count == 1 {
             limits.insert(0, self.constant(0));
         }
+        self.may_leave(self.word_of(0))?;
         let function = runtime::new_range_iterator as *const () as usize;
-        let iterator = self.call(function, &[I64; 2], Some(I64), &limits).ok_or(TooLarge)?;
+        let iterator = self.result_of(function, &[I64; 2], I64, &limits);
         // Without memory, the interpreter raises the exception.
-        self.guard(iterator, 0)?;
+        self.guard_done(iterator, 0)?;
         for _ in 0..count + 2 {
             self.drop_top();
         }
@@ -272,9 +273,10 @@ impl Lowering<'_> {
             _ => return Ok(false),
         };
         let (object, type_) = (self.object(id), self.constant(type_.addr() as u64));
+        self.may_leave(self.word_of(0))?;
         let function = runtime::new_iterator_like as *const () as usize;
-        let iterator = self.call(function, &[I64; 2], Some(I64), &[object, type_]).ok_or(TooLarge)?;
-        self.guard(iterator, 0)?;
+        let iterator = self.result_of(function, &[I64; 2], I64, &[object, type_]);
+        self.guard_done(iterator, 0)?;
         self.drop_top();
         self.state.push_new(Known::owned(iterator, true, class));
         Ok(true)

@@ -197,7 +197,7 @@ impl Lowering<'_> {
         let (instr, version) = self.expected_by(guard);
         let arguments = [self.tstate, generator, caller, instr, version];
         let resume = delegated::resume_at as *const () as usize;
-        let frame = self.call(resume, &[I64; 5], Some(I64), &arguments).ok_or(TooLarge)?;
+        let frame = self.result_of(resume, &[I64; 5], I64, &arguments);
         self.guard_of(guard, frame)?;
         let sent = if depth > 1 {
             self.pop()
@@ -233,7 +233,7 @@ impl Lowering<'_> {
         let is_delegating = self.constant(is_delegating.into());
         let arguments = [self.tstate, frame, sp, instr, version, is_delegating];
         let suspend = delegated::suspend_to as *const () as usize;
-        let receiver = self.call(suspend, &[I64; 6], Some(I64), &arguments).ok_or(TooLarge)?;
+        let receiver = self.result_of(suspend, &[I64; 6], I64, &arguments);
         self.guard_of(guard, receiver)?;
         let value = self.pop();
         self.own_returned(value);
@@ -257,7 +257,7 @@ impl Lowering<'_> {
     /// Leaves unless `holds`, as if the guard at this index has failed.
     fn guard_of(&mut self, guard: usize, holds: Value) -> Lowered {
         let at = core::mem::replace(&mut self.at, guard);
-        let result = self.guard(holds, FAILED);
+        let result = self.guard_done(holds, FAILED);
         self.at = at;
         result
     }
@@ -273,7 +273,7 @@ impl Lowering<'_> {
 
     /// The innermost frame, which memory has completely, is not known any more.
     pub(in crate::jit) fn forget_frame(&mut self) {
-        let frame = self.state.frames.pop().expect("there is a frame");
+        let frame = self.state.pop_frame();
         self.inherited = self.inherited.min(self.state.frames.len());
         for slot in frame.slots() {
             self.state.values[slot.id].holders -= 1;

@@ -13,7 +13,7 @@ use crate::bytecode::{metadata, micro_op};
 use crate::host::function::Function;
 use crate::host::specialization_cache::SpecializationCache;
 use crate::host::{Code, FunctionVersion, ffi};
-use crate::jit::lower::{Lowered, Lowering, NULL, TooLarge};
+use crate::jit::lower::{Lowered, Lowering, NULL};
 use crate::jit::runtime;
 use crate::jit::state::{NewFrame, Place, Slot};
 use crate::jit::values::{Class, Id, Known};
@@ -59,10 +59,11 @@ impl Lowering<'_> {
         // SAFETY: a class keeps its `__init__` alive, and that its code.
         let words = unsafe { [init.code(), init_cleanup()].map(|code| (*code.as_ptr()).co_framesize) };
         self.check_stack_space(words.iter().sum::<core::ffi::c_int>() as usize, FAILED)?;
+        self.may_leave(self.word_of(0))?;
         let function = runtime::new_instance as *const () as usize;
-        let instance = self.call(function, &[I64], Some(I64), &[class]).ok_or(TooLarge)?;
+        let instance = self.result_of(function, &[I64], I64, &[class]);
         // Without memory, the interpreter raises the exception.
-        self.guard(instance, 0)?;
+        self.guard_done(instance, 0)?;
 
         let arguments: Vec<Slot> = (0..count).map(|_| self.pop_argument()).collect();
         self.drop_top();
@@ -166,7 +167,7 @@ impl Lowering<'_> {
     pub(in crate::jit) fn append_to_order(&mut self, owner: Id, object: Value, offset: usize) {
         let Some(base) = self.state.values[owner].version.and_then(basic_size) else {
             let slot = self.b.ins().iadd_imm_s(object, offset as i64);
-            self.call(runtime::append_to_order as *const () as usize, &[I64, I64], None, &[object, slot]);
+            self.call(runtime::append_to_order as *const () as usize, &[I64, I64], &[object, slot]);
             return;
         };
         let first = base + offset_of!(ffi::PyDictValues, values);

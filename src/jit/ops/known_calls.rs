@@ -11,7 +11,7 @@ use super::{none, truth_constant};
 use crate::host::known_functions::{KnownFunction, known_function};
 use crate::host::{PyObject, PyTypeObject, ffi};
 use crate::jit::loops::type_of_class;
-use crate::jit::lower::{Lowered, Lowering, TooLarge};
+use crate::jit::lower::{Lowered, Lowering};
 use crate::jit::runtime;
 use crate::jit::values::{Class, INT_WIDTH, Id, Known, Number};
 use crate::ops::calls::known_instance_of;
@@ -172,20 +172,20 @@ impl Lowering<'_> {
             [Class::Float] => {
                 let id = self.peek(1);
                 let value = self.float(id);
-                let number = self.truncated(value)?;
-                self.return_number(1, number)
+                let value = self.truncated(value)?;
+                self.return_number(1, Number::Int { value, width: INT_WIDTH })
             }
             _ => Ok(false),
         }
     }
 
     /// A float without its fraction as an int. Leaves if that is too large, or no number.
-    fn truncated(&mut self, value: Value) -> Lowered<Number> {
+    fn truncated(&mut self, value: Value) -> Lowered<Value> {
         let limit = self.b.ins().f64const((1_i64 << INT_WIDTH) as f64);
         let magnitude = self.b.ins().fabs(value);
         let fits = self.b.ins().fcmp(FloatCC::LessThan, magnitude, limit);
         self.guard(fits, 0)?;
-        Ok(Number::Int { value: self.b.ins().fcvt_to_sint(I64, value), width: INT_WIDTH })
+        Ok(self.b.ins().fcvt_to_sint(I64, value))
     }
 
     /// `math.floor(number)`, `math.ceil(number)`
@@ -196,9 +196,7 @@ impl Lowering<'_> {
         let [Class::Float] = self.guard_arguments(call.arguments)? else { return Ok(false) };
         let id = self.peek(1);
         let value = self.float(id);
-        let Number::Int { value: whole, width } = self.truncated(value)? else {
-            unreachable!("it is an int")
-        };
+        let whole = self.truncated(value)?;
         let back = self.b.ins().fcvt_from_sint(F64, whole);
         let (condition, step) = if call.function == KnownFunction::Floor {
             (FloatCC::LessThan, -1)
@@ -208,7 +206,7 @@ impl Lowering<'_> {
         // It has been rounded towards zero: on the wrong side of the number, one step is left.
         let is_beyond = self.b.ins().fcmp(condition, value, back);
         let next = self.b.ins().iadd_imm_s(whole, step);
-        let number = Number::Int { value: self.b.ins().select(is_beyond, next, whole), width };
+        let number = Number::Int { value: self.b.ins().select(is_beyond, next, whole), width: INT_WIDTH };
         self.return_number(1, number)
     }
 
@@ -265,7 +263,7 @@ impl Lowering<'_> {
                     KnownFunction::Sin => ffi::sin,
                     _ => ffi::tan,
                 } as *const () as usize;
-                let result = self.call(function, &[F64], Some(F64), &[value]).ok_or(TooLarge)?;
+                let result = self.result_of(function, &[F64], F64, &[value]);
                 self.guard_finite(result)?;
                 result
             }
@@ -353,7 +351,7 @@ impl Lowering<'_> {
         let id = self.peek(1);
         let object = self.object(id);
         let function = runtime::character as *const () as usize;
-        let value = self.call(function, &[I64], Some(I64), &[object]).ok_or(TooLarge)?;
+        let value = self.result_of(function, &[I64], I64, &[object]);
         let is_one = self.b.ins().icmp_imm_s(IntCC::SignedGreaterThanOrEqual, value, 0);
         self.guard(is_one, 0)?;
         self.return_number(1, Number::Int { value, width: CHARACTER_WIDTH })
@@ -367,9 +365,10 @@ impl Lowering<'_> {
         let [Class::Int] = self.guard_arguments(call.arguments)? else { return Ok(false) };
         let id = self.peek(1);
         let (value, _) = self.int(id)?;
+        self.may_leave(self.word_of(0))?;
         let function = runtime::string_of_character as *const () as usize;
-        let string = self.call(function, &[I64], Some(I64), &[value]).ok_or(TooLarge)?;
-        self.guard(string, 0)?;
+        let string = self.result_of(function, &[I64], I64, &[value]);
+        self.guard_done(string, 0)?;
         self.drop_call(1);
         self.state.push_new(Known::owned(string, true, Class::Str));
         Ok(true)
@@ -387,7 +386,7 @@ impl Lowering<'_> {
         };
         let arguments = [self.object(dict), self.object(key), default];
         let function = runtime::dict_get as *const () as usize;
-        let value = self.call(function, &[I64; 3], Some(I64), &arguments).ok_or(TooLarge)?;
+        let value = self.result_of(function, &[I64; 3], I64, &arguments);
         self.guard(value, 0)?;
         let owners = [self.peek(1), dict];
         self.drop_call(count);
@@ -439,7 +438,7 @@ impl Lowering<'_> {
         }
         let (type_, class) = (self.type_of(object), self.object(class));
         let function = runtime::is_instance as *const () as usize;
-        let answer = self.call(function, &[I64; 2], Some(I64), &[type_, class]).ok_or(TooLarge)?;
+        let answer = self.result_of(function, &[I64; 2], I64, &[type_, class]);
         let is_known = self.b.ins().icmp_imm_s(IntCC::SignedGreaterThanOrEqual, answer, 0);
         self.guard(is_known, 0)?;
         let holds = self.b.ins().icmp_imm_s(IntCC::NotEqual, answer, 0);

@@ -8,7 +8,7 @@ use cranelift_codegen::ir::types::I64;
 use cranelift_codegen::ir::{InstBuilder, Value};
 
 use super::numbers::int_condition;
-use crate::jit::lower::{Lowered, Lowering, TooLarge};
+use crate::jit::lower::{Lowered, Lowering};
 use crate::jit::memory::Failure;
 use crate::jit::runtime;
 use crate::jit::values::{Class, Known, Number};
@@ -18,9 +18,7 @@ impl Lowering<'_> {
     /// Asks a function that returns 1, 0, or -1 if it does not know. Leaves then.
     fn ask(&mut self, function: *const (), arguments: &[Value]) -> Lowered<Value> {
         let parameters = [I64; 2];
-        let answer = self
-            .call(function as usize, &parameters[..arguments.len()], Some(I64), arguments)
-            .ok_or(TooLarge)?;
+        let answer = self.result_of(function as usize, &parameters[..arguments.len()], I64, arguments);
         let is_known = self.b.ins().icmp_imm_s(IntCC::SignedGreaterThanOrEqual, answer, 0);
         self.guard(is_known, 0)?;
         Ok(answer)
@@ -80,7 +78,7 @@ impl Lowering<'_> {
         }
         let arguments = [self.object(dict), self.object(key)];
         let function = runtime::dict_item as *const () as usize;
-        let value = self.call(function, &[I64; 2], Some(I64), &arguments).ok_or(TooLarge)?;
+        let value = self.result_of(function, &[I64; 2], I64, &arguments);
         self.guard(value, 0)?;
         self.drop_top();
         self.drop_top();
@@ -122,9 +120,7 @@ impl Lowering<'_> {
     /// A function answers yes, or the code leaves to the interpreter.
     fn guard_call(&mut self, function: *const (), arguments: &[Value]) -> Lowered {
         let parameters = [I64; 3];
-        let holds = self
-            .call(function as usize, &parameters[..arguments.len()], Some(I64), arguments)
-            .ok_or(TooLarge)?;
+        let holds = self.result_of(function as usize, &parameters[..arguments.len()], I64, arguments);
         self.guard(holds, 0)
     }
 

@@ -9,7 +9,7 @@ use cranelift_codegen::ir::{InstBuilder, Value};
 use super::truth_constant;
 use crate::host::{ffi, object};
 use crate::jit::loops::type_of_class;
-use crate::jit::lower::{Lowered, Lowering, immortal};
+use crate::jit::lower::{Lowered, Lowering, TooLarge, immortal};
 use crate::jit::values::{Class, INT_WIDTH, Id, Number};
 use crate::tier2::compiled::Next;
 
@@ -33,7 +33,7 @@ impl Lowering<'_> {
         if self.state.values[id].class == class {
             return Ok(());
         }
-        let type_ = type_of_class(class).expect("a class that has a type");
+        let type_ = type_of_class(class).ok_or(TooLarge)?;
         let object = self.object(id);
         let found = self.load(I64, object, offset_of!(ffi::PyObject, ob_type));
         self.guard_equal(found, type_.addr() as u64, Next::FAILED_GUARD)?;
@@ -104,19 +104,18 @@ impl Lowering<'_> {
             return Ok((value, width));
         }
         let constant = self.state.values[id].address.filter(|_| self.state.values[id].constant.is_some());
-        let number = match constant.and_then(compact_constant) {
-            Some(value) => Number::Int { value: self.constant(value as u64), width: width_of(value) },
+        let (value, width) = match constant.and_then(compact_constant) {
+            Some(value) => (self.constant(value as u64), width_of(value)),
             None => {
                 let object = self.object(id);
                 let at = offset_of!(ffi::_longobject, long_value) + offset_of!(ffi::_PyLongValue, lv_tag);
                 let tag = self.load(I64, object, at);
                 let holds = self.b.ins().icmp_imm_s(IntCC::UnsignedLessThan, tag, 2 << ffi::NON_SIZE_BITS);
                 self.guard(holds, 0)?;
-                Number::Int { value: self.compact_value(object, tag), width: COMPACT }
+                (self.compact_value(object, tag), COMPACT)
             }
         };
-        self.state.values[id].number = Some(number);
-        let Number::Int { value, width } = number else { unreachable!("it is an int") };
+        self.state.values[id].number = Some(Number::Int { value, width });
         Ok((value, width))
     }
 

@@ -143,7 +143,7 @@ impl Lowering<'_> {
         let (left, right) = (self.peek(2), self.peek(1));
         let operands = [self.object(left), self.object(right)];
         let function = runtime::are_simple_operands as *const () as usize;
-        let holds = self.call(function, &[I64; 2], Some(I64), &operands).ok_or(TooLarge)?;
+        let holds = self.result_of(function, &[I64; 2], I64, &operands);
         self.guard(holds, 0)
     }
 
@@ -212,7 +212,7 @@ impl Lowering<'_> {
     /// The value is of this type, or the code leaves to the interpreter, which does the work.
     pub(super) fn guard_class_of(&mut self, id: Id, class: Class) -> Lowered {
         let type_ = self.type_of(id);
-        let expected = crate::jit::loops::type_of_class(class).expect("a class that has a type");
+        let expected = crate::jit::loops::type_of_class(class).ok_or(TooLarge)?;
         self.guard_equal(type_, expected.addr() as u64, 0)?;
         self.state.values[id].class = class;
         Ok(())
@@ -256,7 +256,7 @@ impl Lowering<'_> {
         self.guard(is_positive, 0)?;
         // The host uses C's function, too: others may round differently.
         let function = ffi::pow as *const () as usize;
-        let result = self.call(function, &[F64; 2], Some(F64), &[base, exponent]).ok_or(TooLarge)?;
+        let result = self.result_of(function, &[F64; 2], F64, &[base, exponent]);
         let (smallest, largest) = (self.b.ins().f64const(f64::MIN_POSITIVE), self.b.ins().f64const(f64::MAX));
         for (condition, limit) in
             [(FloatCC::GreaterThanOrEqual, smallest), (FloatCC::LessThanOrEqual, largest)]

@@ -93,7 +93,8 @@ impl Lowering<'_> {
             op::swap => {
                 self.want(oparg);
                 let stack = &mut self.state.top().stack;
-                let (top, other) = (stack.len() - 1, stack.len() - oparg);
+                let top = stack.len().checked_sub(1).ok_or(TooLarge)?;
+                let other = stack.len().checked_sub(oparg).ok_or(TooLarge)?;
                 let (a, b) = (stack[top].id, stack[other].id);
                 stack[top] = Slot::new(b);
                 stack[other] = Slot::new(a);
@@ -106,8 +107,7 @@ impl Lowering<'_> {
 
     fn load_fast(&mut self, index: usize, is_borrowed: bool) -> Lowered {
         let id = self.local(index)?;
-        self.state.push(id);
-        self.state.top().stack.last_mut().expect("just pushed").is_borrowed = is_borrowed;
+        self.state.push_slot(Slot { is_borrowed, ..Slot::new(id) });
         Ok(())
     }
 

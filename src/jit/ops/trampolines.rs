@@ -86,32 +86,31 @@ impl Lowering<'_> {
             self.guard(holds, FAILED)?;
         }
         let value = self.pop();
-        if self.state.frame().is_in_memory() {
+        let Place::Virtual { function } = self.state.frame().place else {
             return self.return_from_memory(value, runtime::leave_trampoline as *const () as usize);
-        }
-        self.leave_virtual_trampoline();
-        self.state.frames.last_mut().expect("a virtual frame has a caller").stack.push(Slot::new(value));
+        };
+        self.leave_virtual_trampoline(function);
+        self.state.top().stack.push(Slot::new(value));
         Ok(())
     }
 
     /// Ends the trampoline, and drops the topmost value.
     pub(in crate::jit) fn return_store_subscr(&mut self) -> Lowered {
-        if self.state.frame().is_in_memory() {
+        let Place::Virtual { function } = self.state.frame().place else {
             let value = self.pop();
             self.return_from_memory(value, runtime::leave_store_trampoline as *const () as usize)?;
             self.drop_top();
             return Ok(());
-        }
+        };
         self.drop_top();
-        self.leave_virtual_trampoline();
+        self.leave_virtual_trampoline(function);
         Ok(())
     }
 
-    /// Leaves a trampoline that does not exist.
-    fn leave_virtual_trampoline(&mut self) {
-        let frame = self.state.frames.pop().expect("there is a frame");
+    /// Leaves a trampoline that does not exist. The slot of its function is a value, too.
+    fn leave_virtual_trampoline(&mut self, function: Id) {
+        let frame = self.state.pop_frame();
         self.inherited = self.inherited.min(self.state.frames.len());
-        let Place::Virtual { function } = frame.place else { unreachable!("the frame is virtual") };
         let mut operands: Vec<Id> = frame.slots().map(|slot| slot.id).collect();
         if operands.len() == trampolines::STORE {
             // In this order the instruction releases its operands.
