@@ -141,8 +141,9 @@ def operations():
                  "callable(a)", "ord(a)"):
         def harmless(a, call=call):
             # Some results depend on addresses, and some take long.
-            return not (call == "hash(a)" and (a is None or a != a or type(a).__hash__ is object.__hash__) or call in ("str(a)", "repr(a)") and "0x" in repr(a)
-                        or isinstance(a, range))
+            has_address = (a is None or a != a or type(a).__hash__ is object.__hash__ if call == "hash(a)" else
+                           call in ("str(a)", "repr(a)") and "0x" in repr(a))
+            return not (has_address or isinstance(a, range))
         yield Operation(call, [f"r = {call}"], everything, is_harmless=harmless)
     yield Operation("len(a) + b", ["r = len(a) + b"], everything, numbers)
 
