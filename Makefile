@@ -173,7 +173,7 @@ test: need-test python symbols ## what a developer wants to know in a few minute
 	tests/faults --quick
 	$(if_default)$(MAKE) core
 	$(if_default)host/licenses --check
-	$(if_default)tests/attach $(core) $(whole_core) Symbols Switching Refusals Compiler
+	$(if_default)tests/attach $(core) $(whole_core) Symbols Switching Refusals Compiler --quick
 	tests/run-quick
 	$(if_default)@tests/tested end
 
