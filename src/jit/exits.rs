@@ -325,7 +325,12 @@ pub(super) unsafe extern "C" fn leave(machine: &mut Machine, tstate: ThreadState
     unsafe {
         let wanted = wanted(tstate, exit);
         let operands = if exit.has_operands { machine.operands_left() } else { 0 };
+        // Making an object of a number without memory would replace the exception.
+        let raised = (exit.word & 3 == Next::ERROR).then(|| ffi::PyErr_GetRaisedException());
         complete(machine, tstate, exit);
+        if let Some(raised) = raised {
+            ffi::PyErr_SetRaisedException(raised);
+        }
         for index in (0..operands).rev() {
             machine.operands[index].assume_init().close();
         }
