@@ -127,6 +127,10 @@ const RevalBuild *reval_build(void);
    Requires: `pauses` is writable. */
 void reval_compiler_pauses(RevalCompilerPauses *pauses);
 
+/* Returns how many exits of machine code were forced since the process began, which tests ask for by
+   PYTHON_JIT_FAIL_GUARDS: 0 without the compiler. Any thread may call this at any time. */
+uint64_t reval_forced_exits(void);
+
 /* Returns what became of the attempts to make traces: an array that the library owns, one element for each outcome.
    Stores its length in `length`: 0 without tier 2. Any thread may call this at any time.
 

@@ -119,8 +119,28 @@ fn add_stubs(trace: &mut Trace) -> Option<()> {
             let place = Place::Stubs { exit: exit.unwrap_or(0), error: error.unwrap_or(0) };
             trace[index].set_place(place);
         }
+        if changes_frame(uop) {
+            // The same offset in other code is another instruction, and needs a side exit of its own.
+            latest_exit = None;
+        }
     }
     Some(())
+}
+
+/// Whether what follows the micro-op in a trace runs in another frame.
+fn changes_frame(uop: Uop) -> bool {
+    matches!(
+        uop.number(),
+        micro_op::push_frame
+            | micro_op::return_value
+            | micro_op::return_generator
+            | micro_op::return_operator
+            | micro_op::return_store_subscr
+            | micro_op::yield_value
+            | micro_op::yield_to_receiver
+            | micro_op::for_iter_innermost
+            | micro_op::send_innermost
+    )
 }
 
 /// The index of `stub`: that of the latest one if it is the same, else of a new one. `None` if there is no room.
@@ -348,6 +368,17 @@ mod tests {
         );
         assert_eq!(trace[1].place(), trace[3].place());
         assert_eq!(trace[5].place(), Place::Stubs { exit: 10, error: 0 });
+    }
+
+    #[test]
+    fn frames_share_no_exits() {
+        for number in [micro_op::push_frame, micro_op::return_value, micro_op::yield_value] {
+            let guard = uop(micro_op::guard_tos_int, 0, 5);
+            let trace = finished(&[guard, uop(number, 0, 6), guard, guard, END]);
+            assert_eq!(numbers(&trace)[6..], [micro_op::exit_trace; 2]);
+            assert_ne!(trace[1].place(), trace[3].place());
+            assert_eq!(trace[3].place(), trace[4].place());
+        }
     }
 
     #[test]

@@ -56,10 +56,13 @@ impl Lowering<'_> {
                     self.b.ins().icmp_imm_s(IntCC::Equal, type_, (&raw mut ffi::PyCoro_Type).addr() as i64);
                 self.b.ins().bor(is_generator, is_coroutine)
             } else {
-                self.state.values[id].class = Class::Generator;
                 is_generator
             };
             self.guard(holds, FAILED)?;
+            // Not before: where the guard fails, it is something else.
+            if !may_be_coroutine {
+                self.state.values[id].class = Class::Generator;
+            }
         }
         let state = self.load(I8, generator, offset_of!(ffi::PyGenObject, gi_frame_state));
         let is_suspended =
