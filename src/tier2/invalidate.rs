@@ -45,10 +45,10 @@ pub(crate) unsafe fn all(interp: *mut ffi::PyInterpreterState) {
     }
 }
 
-/// Invalidates the executors for which `is_affected` returns true. Calls it at most once for each.
+/// Invalidates the executors for which `is_affected` returns true. Calls it once for each, unless memory is short.
 ///
-/// Invalidating one executor may destroy others, but it invalidates no others. So a reference to the next one that
-/// is affected keeps the place in the list.
+/// Invalidating one executor may destroy others, and may invalidate those whose traces are branches of its machine code. So the list
+/// is not used meanwhile.
 ///
 /// # Safety
 /// The thread is attached to the interpreter.
@@ -56,29 +56,28 @@ unsafe fn invalidate_where(
     interp: *mut ffi::PyInterpreterState,
     mut is_affected: impl FnMut(Executor) -> bool,
 ) {
-    // SAFETY: the thread is attached (caller). Executors in the list are live, and one with a reference stays
-    // there until it is invalidated itself.
+    // SAFETY: the thread is attached (caller). Executors in the list are live, and those with a reference stay so.
     unsafe {
-        let mut next = first_of(list::first(interp), &mut is_affected);
-        while let Some(affected) = next {
-            next = first_of(list::next(affected.executor()), &mut is_affected);
-            clear(interp, affected.executor());
+        loop {
+            let mut affected: Vec<OwnedExecutor> = Vec::new();
+            let mut last = None;
+            for executor in core::iter::successors(list::first(interp), |&executor| list::next(executor)) {
+                if !is_affected(executor) {
+                    continue;
+                }
+                if affected.try_reserve(1).is_err() {
+                    last = Some(executor.new_ref());
+                    break;
+                }
+                affected.push(executor.new_ref());
+            }
+            for executor in affected {
+                clear(interp, executor.executor());
+            }
+            // Without memory for more, the rest comes next.
+            let Some(executor) = last else { return };
+            clear(interp, executor.executor());
         }
-    }
-}
-
-/// The first executor from `start` on in the list for which `is_affected` returns true.
-///
-/// # Safety
-/// The thread is attached, and `start` is in the list.
-unsafe fn first_of(
-    start: Option<Executor>,
-    is_affected: &mut impl FnMut(Executor) -> bool,
-) -> Option<OwnedExecutor> {
-    // SAFETY: executors in the list are live.
-    unsafe {
-        let mut rest = core::iter::successors(start, |&executor| list::next(executor));
-        rest.find(|&executor| is_affected(executor)).map(|executor| executor.new_ref())
     }
 }
 

@@ -6,6 +6,7 @@ tuple that `enumerate`, `zip` or `items` use again.
 """
 
 import gc
+import os
 import sys
 
 ended = []
@@ -128,6 +129,17 @@ def all_iterators():
         attempt(function, [make_first] * 40)
         print(first, attempt(function, [make_first, make_first]))
         print("  ", [attempt(function, [make_first, make, make_first]) for make in MAKERS.values()])
+
+
+def kept_iterators():
+    """An iterator gives its container up at its end, also if something else refers to the iterator. In the machine code of the
+    host's own compiler, it does not."""
+    if not os.environ.get("REVAL_EXPERIMENTAL_JIT", "").startswith("interpreter"):
+        return
+    for name in "loud list", "loud zip", "list", "tuple":
+        for make in MAKERS[name], lambda: iter((Loud("a"), Loud("b"))):
+            kept = [make() for _ in range(60)]
+            print(name, attempt(fresh(), [lambda one=one: one for one in kept]), [list(one) for one in kept[-2:]])
 
 
 PAIRS = """
@@ -272,6 +284,7 @@ def slices_that_end():
 
 
 all_iterators()
+kept_iterators()
 loops_with_numbers()
 containers_that_change()
 results_are_used_again()
