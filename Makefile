@@ -272,6 +272,7 @@ test-faults-hot: python ## the quick form of them, with tier 2 and every loop a 
 fuzz: python ## generated programs on reval and on the reference: SECONDS=600 SEED=1 MODE="off jit hot"
 	tests/fuzz $(SECONDS:%=--seconds %) $(SEED:%=--seed %) $(if $(MODE),--mode $(MODE))
 
+# Where python3.15 cannot be fetched, bench/run says so, and leaves its column out.
 bench: need-test python ## reval, reference and distribution side by side; also what else there is: make core, python3.15
 	@host/python3.15 > /dev/null || true
 	bench/run $(if $(ONLY),--only $(ONLY)) $(if $(COLUMNS),--columns $(COLUMNS)) $(if $(QUICK),--quick)

@@ -110,14 +110,13 @@ pub(crate) unsafe fn are_equal(left: *mut PyObject, right: *mut PyObject) -> Opt
 }
 
 /// Whether objects of the type are compared by their values, without Python code, and are not equal to those of other types than
-/// these.
+/// these. Bytes are not among them: with `-b`, comparing them with strings or ints is a warning.
 fn has_simple_values(type_: *mut PyTypeObject) -> bool {
     [
         &raw mut ffi::PyUnicode_Type,
         &raw mut ffi::PyLong_Type,
         &raw mut ffi::PyFloat_Type,
         &raw mut ffi::PyBool_Type,
-        &raw mut ffi::PyBytes_Type,
     ]
     .contains(&type_)
 }
