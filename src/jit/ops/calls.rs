@@ -193,19 +193,7 @@ impl Lowering<'_> {
             if let Some(Entered::Function(function)) = entered {
                 return Some((function.code(), Some(function)));
             }
-            let is_check = |uop: &&Uop| {
-                matches!(
-                    uop.number(),
-                    micro_op::check_function_version
-                        | micro_op::check_function_version_inline
-                        | micro_op::check_function_version_kw
-                        | micro_op::check_method_version
-                        | micro_op::check_method_version_kw
-                )
-            };
-            let check = self.trace[..self.at].iter().rev().take(8).find(is_check);
-            let version = check.and_then(|check| FunctionVersion::new(check.operand0 as u32));
-            let (function, code) = version.map_or((None, None), |version| Function::of_version(version));
+            let (function, code) = self.checked_function();
             match entered {
                 Some(entered) => {
                     let code = entered.code();
@@ -213,6 +201,40 @@ impl Lowering<'_> {
                 }
                 None => code.map(|code| (code, function)),
             }
+        }
+    }
+
+    /// A function of the version that the callable has been checked for, and its code, as far as they are known.
+    ///
+    /// # Safety
+    /// What the operands of the trace refer to is live.
+    unsafe fn checked_function(&self) -> (Option<Function>, Option<Code>) {
+        let is_check = |uop: &&Uop| {
+            matches!(
+                uop.number(),
+                micro_op::check_function_version
+                    | micro_op::check_function_version_inline
+                    | micro_op::check_function_version_kw
+                    | micro_op::check_method_version
+                    | micro_op::check_method_version_kw
+            )
+        };
+        let check = self.trace[..self.at].iter().rev().take(8).find(is_check);
+        let Some((check, version)) =
+            check.and_then(|check| Some((check, FunctionVersion::new(check.operand0 as u32)?)))
+        else {
+            return (None, None);
+        };
+        // SAFETY: the thread is attached. A function in an operand is live (caller).
+        unsafe {
+            if check.number() == micro_op::check_function_version_inline {
+                let function = Function::from_object(check.operand1 as *mut _);
+                // The host's table of versions has room for some of them.
+                if function.has_version(version) {
+                    return (Some(function), Some(function.code()));
+                }
+            }
+            Function::of_version(version)
         }
     }
 

@@ -676,7 +676,7 @@ impl Translator {
         // SAFETY: the frame of `then` is current (caller).
         unsafe {
             if then.code() == this.code && !is_generator_form(row.opcode) {
-                return self.end_with_recursion(this);
+                return self.end_with_recursion(this, then);
             }
             // Special methods have another frame below theirs.
             let has_trampoline = matches!(
@@ -710,10 +710,15 @@ impl Translator {
     }
 
     /// Enters the frame of a function that has called itself. The trace ends there: a recursion would fill it with one function.
-    fn end_with_recursion(&mut self, this: &Running) -> Result<(), End> {
+    ///
+    /// # Safety
+    /// As for [`Translator::expand`].
+    unsafe fn end_with_recursion(&mut self, this: &Running, then: Arrival) -> Result<(), End> {
         self.is_at_end = true;
-        self.push(micro_op::push_frame, this.oparg, 0, this.target);
-        Ok(())
+        // SAFETY: the contract is the same.
+        unsafe {
+            self.change_frame(micro_op::push_frame, this.oparg, this.target, then, then.stack_entries() + 1)
+        }
     }
 
     /// Enters the frame of `then`, which has `calls - 1` other new frames below it.
