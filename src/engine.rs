@@ -520,6 +520,16 @@ pub(crate) unsafe trait Engine: Sized {
     }
 }
 
+/// Where tier 1 continues behind a trace.
+#[cfg(py_tier2)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Continuation {
+    /// At this instruction, or with the executor in its place.
+    At(CodeUnit),
+    /// At this instruction, even if an executor has taken its place: the trace began there, and has done nothing.
+    AtOriginal(CodeUnit),
+}
+
 /// An engine that executes bytecode: it knows the current and the next instruction, and can jump.
 ///
 /// # Safety
@@ -538,13 +548,13 @@ pub(crate) unsafe trait BytecodeEngine: Engine {
     /// # Safety
     /// `instr` is an instruction in the bytecode of the engine's frame.
     unsafe fn set_next(&mut self, instr: CodeUnit);
-    /// Runs an executor. Returns the instruction to continue with, or `None` with an exception set. In both cases
-    /// the frame in which it stopped is current and published, and is no longer the engine's.
+    /// Runs an executor. Returns where to continue, or `None` with an exception set. In both cases the frame in which it
+    /// stopped is current and published, and is no longer the engine's.
     ///
     /// # Safety
     /// The executor is valid, and begins at an instruction of the engine's frame.
     #[cfg(py_tier2)]
-    unsafe fn run_executor(&self, executor: NonNull<ffi::_PyExecutorObject>) -> Option<CodeUnit>;
+    unsafe fn run_executor(&self, executor: NonNull<ffi::_PyExecutorObject>) -> Option<Continuation>;
     /// Whether a trace is to be recorded from the next instruction on ([`BytecodeExit::Record`]).
     #[cfg(py_tier2)]
     fn wants_recording(&self) -> bool;

@@ -30,6 +30,8 @@ use core::ptr::NonNull;
 
 #[cfg(not(py_gil_disabled))]
 use crate::bytecode::BackoffCounter;
+#[cfg(py_tier2)]
+use crate::engine::Continuation;
 use crate::engine::{BytecodeEngine, Engine, StoreFast};
 use crate::host::{CodeUnit, Frame, StackRef, ThreadState};
 #[cfg(py_tier2)]
@@ -235,7 +237,7 @@ unsafe impl BytecodeEngine for Tier1 {
     }
     #[cfg(py_tier2)]
     #[inline(always)]
-    unsafe fn run_executor(&self, executor: NonNull<ffi::_PyExecutorObject>) -> Option<CodeUnit> {
+    unsafe fn run_executor(&self, executor: NonNull<ffi::_PyExecutorObject>) -> Option<Continuation> {
         // SAFETY: the executor is valid and begins at an instruction of the frame (caller).
         unsafe { run_executor(self.frame, self.sp, self.tstate, executor) }
     }
@@ -263,7 +265,7 @@ unsafe fn run_executor(
     sp: *mut StackRef,
     tstate: ThreadState,
     executor: NonNull<ffi::_PyExecutorObject>,
-) -> Option<CodeUnit> {
+) -> Option<Continuation> {
     // SAFETY: the executor is valid (caller), and stays alive because of the reference.
     unsafe {
         refcount::incref(executor.as_ptr().cast());
@@ -288,7 +290,7 @@ unsafe fn run_machine_code(
     sp: *mut StackRef,
     tstate: ThreadState,
     executor: NonNull<ffi::_PyExecutorObject>,
-) -> Option<CodeUnit> {
+) -> Option<Continuation> {
     // SAFETY: the executor is valid, so its field is null or holds code of that type (caller). The code expects
     // to be that of the thread's current executor, and, on debug hosts, that only it publishes the frame.
     unsafe {
@@ -301,6 +303,6 @@ unsafe fn run_machine_code(
         frame.set_stack_pointer(core::ptr::null_mut());
         let code: MachineCode = core::mem::transmute(code);
         let next = code(frame.as_ptr(), sp, tstate);
-        (!next.is_null()).then(|| CodeUnit::from_ptr(next))
+        (!next.is_null()).then(|| Continuation::At(CodeUnit::from_ptr(next)))
     }
 }

@@ -23,6 +23,9 @@ const MAX_SHAPES: usize = 6;
 /// than bytecode, because the processor has to fetch it again each time.
 const MAX_INSTRUCTIONS: usize = 9_000;
 
+/// The most micro-ops in all code that continues from exits with the same executor, if there is more than one such code.
+const MAX_COPIES: usize = 1_200;
+
 /// If exits are forced, each guard has more instructions, and there may be so many times as many.
 const FORCED: usize = 4;
 
@@ -83,8 +86,9 @@ pub(super) unsafe fn begin(executor: Executor) -> Option<Product> {
 
 /// Begins to make machine code that continues from an exit with an executor. Fails if there can be none, or none yet.
 ///
-/// Most executors behind a side exit belong to it, and their trace is compiled for it. For other exits, it is not compiled
-/// again: much code is slower than what it saves. They get code that enters the one that begins with a frame in memory.
+/// Most executors behind a side exit belong to it, and their trace is compiled for it. For other exits, it is compiled again if it
+/// is short, and if that saves making frames: much code is slower than what it saves. Otherwise they get code that enters the
+/// one that begins with a frame in memory.
 ///
 /// # Safety
 /// As for [`begin`]. The exit is that of a live executor.
@@ -96,7 +100,9 @@ pub(super) unsafe fn begin_bridge(executor: Executor, exit: &Exit) -> Result<Pro
         }
         let is_loop = executor.trace().iter().any(|uop| uop.number() == micro_op::jump_to_top);
         let is_in_bytecode = executor.chain_depth() == 0;
-        let start = if is_loop || is_in_bytecode || compiled::has_bridge(executor) {
+        let bridges = compiled::bridges(executor);
+        let may_copy = exit.has_virtual_frames() && (bridges + 1) * executor.trace().len() <= MAX_COPIES;
+        let start = if is_loop || (is_in_bytecode || bridges > 0) && !may_copy {
             if compiled::can_get_entry(executor) {
                 compiled::expect_entry(executor, begin(executor));
             }

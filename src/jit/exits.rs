@@ -182,6 +182,11 @@ impl Exit {
         Exit { link, runs, pending, word, executor, values, frames, releases, has_operands }
     }
 
+    /// Whether some of the frames have to be made.
+    pub(super) fn has_virtual_frames(&self) -> bool {
+        self.frames.iter().any(|frame| matches!(frame.place, ExitPlace::Virtual { .. }))
+    }
+
     /// The executor is going to have code that continues from here.
     ///
     /// # Safety

@@ -428,7 +428,7 @@ impl<'a> Lowering<'a> {
         let Some(period) = (unsafe { forced::period() }) else { return Ok(()) };
         let leads_elsewhere =
             leaves_elsewhere(self.trace[self.at]) && word == self.word_of(Next::FAILED_GUARD);
-        if leads_elsewhere || self.leads_to_beginning(word) {
+        if leads_elsewhere {
             return Ok(());
         }
         let out = self.out(word)?;
@@ -448,19 +448,6 @@ impl<'a> Lowering<'a> {
         self.b.ins().jump(out, &[]);
         self.b.switch_to_block(go_on);
         Ok(())
-    }
-
-    /// Whether a word leads to the instruction that the executor is in the place of: it would run again, and make no progress.
-    fn leads_to_beginning(&self, word: usize) -> bool {
-        let stub = word as *const Uop;
-        // SAFETY: without these bits, it is the address of a micro-op of the trace. The trace, its executor, and what this one
-        // belongs to are live during the lowering.
-        unsafe {
-            let is_stub = word & 3 == 0 && matches!((*stub).number(), micro_op::exit_trace | micro_op::deopt);
-            is_stub
-                && self.part.code().is_some()
-                && (*stub).place() == UopPlace::Target(self.part.index() as u32)
-        }
     }
 
     /// Leaves unless `holds`.

@@ -411,14 +411,24 @@ pub(crate) unsafe fn enter_executor<E: BytecodeEngine>(e: &mut E, []: [StackRef;
 /// `original` is the original opcode of the current instruction, so that it has the same length and cache.
 #[inline(always)]
 pub(super) unsafe fn run_original<E: BytecodeEngine, T>(e: &mut E, original: u8) -> BytecodeOp<T> {
+    // SAFETY: the current instruction is in the frame's bytecode, and `original` its original opcode (caller).
+    unsafe { run_replaced(e, e.this_instr(), original) }
+}
+
+/// Runs `original`, the opcode that the instruction at `instr` had before something replaced it. The engine has its argument.
+///
+/// # Safety
+/// As for [`run_original`]; `instr` is in the bytecode of the engine's frame.
+#[inline(always)]
+unsafe fn run_replaced<E: BytecodeEngine, T>(e: &mut E, instr: CodeUnit, original: u8) -> BytecodeOp<T> {
     // SAFETY: the tables have an entry for every opcode. The first unit of a cache is a counter, or the
     // history of a branch; the latter loses one correct bit when it is paused.
     unsafe {
         let family = ffi::_PyOpcode_Deopt[original as usize];
         if ffi::_PyOpcode_Caches[family as usize] != 0 {
-            BackoffCounter::pause_at(e.this_instr());
+            BackoffCounter::pause_at(instr);
         }
-        e.set_next(e.this_instr());
+        e.set_next(instr);
     }
     Err(BytecodeExit::As(original))
 }
@@ -427,6 +437,7 @@ pub(super) unsafe fn run_original<E: BytecodeEngine, T>(e: &mut E, original: u8)
 #[cfg(py_tier2)]
 mod executors {
     use super::*;
+    use crate::engine::Continuation;
 
     /// The executor that was asked for, if it is there at once.
     type Asked = Result<Option<NonNull<ffi::_PyExecutorObject>>, Raised>;
@@ -509,14 +520,26 @@ mod executors {
     ) -> BytecodeOp {
         // SAFETY: the executor is valid (caller). It leaves the current frame published.
         unsafe {
-            let next = e.run_executor(executor);
+            let continuation = e.run_executor(executor);
             let frame = e.tstate().current_frame().unwrap_unchecked();
-            let Some(next) = next else {
-                e.switch_frame(frame, after_raising(frame));
-                return Err(Exit::ErrorNoPop.into());
+            let instr = match continuation {
+                None => {
+                    e.switch_frame(frame, after_raising(frame));
+                    return Err(Exit::ErrorNoPop.into());
+                }
+                Some(Continuation::At(instr) | Continuation::AtOriginal(instr)) => instr,
             };
-            e.switch_frame(frame, next);
-            Err(if e.wants_recording() { BytecodeExit::Record } else { BytecodeExit::Dispatch })
+            e.switch_frame(frame, instr);
+            if e.wants_recording() {
+                return Err(BytecodeExit::Record);
+            }
+            let (opcode, index) = instr.decode();
+            if matches!(continuation, Some(Continuation::AtOriginal(_))) && opcode == opcode::ENTER_EXECUTOR {
+                let original = &raw const (*frame.code().executor(index).as_ptr()).vm_data;
+                e.set_oparg((*original).oparg.into());
+                return run_replaced(e, instr, (*original).opcode);
+            }
+            Err(BytecodeExit::Dispatch)
         }
     }
 

@@ -405,7 +405,10 @@ unsafe impl BytecodeEngine for AnyBytecodeEngine {
         match *self {}
     }
     #[cfg(py_tier2)]
-    unsafe fn run_executor(&self, _executor: core::ptr::NonNull<ffi::_PyExecutorObject>) -> Option<CodeUnit> {
+    unsafe fn run_executor(
+        &self,
+        _executor: core::ptr::NonNull<ffi::_PyExecutorObject>,
+    ) -> Option<crate::engine::Continuation> {
         match *self {}
     }
     #[cfg(py_tier2)]

@@ -108,8 +108,8 @@ struct Products {
     entry: Option<MachineCode>,
     /// The same while it is made.
     pending: Option<Pending>,
-    /// Code that continues from an exit has been asked for.
-    has_bridge: bool,
+    /// How often code has been asked for that continues from an exit.
+    bridges: usize,
     /// How often the program was not as the loop of the entry expects it.
     refusals: usize,
     /// The entry is to expect nothing: see [`refused`].
@@ -423,13 +423,13 @@ pub(crate) unsafe fn can_get_entry(executor: Executor) -> bool {
     }
 }
 
-/// Whether code that continues from an exit has been asked for.
+/// How often code has been asked for that continues from an exit with this executor.
 ///
 /// # Safety
 /// The executor is live.
-pub(crate) unsafe fn has_bridge(executor: Executor) -> bool {
+pub(crate) unsafe fn bridges(executor: Executor) -> usize {
     // SAFETY: the executor is live (caller).
-    unsafe { products(executor) }.is_some_and(|products| products.has_bridge)
+    unsafe { products(executor) }.map_or(0, |products| products.bridges)
 }
 
 /// The executor expects this code, and owns its branches.
@@ -554,7 +554,7 @@ pub(crate) unsafe fn expect_bridge(executor: Executor, product: Product, link: &
     // SAFETY: the contract is the same.
     unsafe {
         let (products, pending) = expect(executor, product);
-        products.has_bridge = true;
+        products.bridges += 1;
         link.prepare(executor);
         look_for_bridge(executor, pending, link)
     }

@@ -240,9 +240,20 @@ impl Executor {
     pub(crate) unsafe fn begins_at(self, start: CodeUnit, code_version: u32) -> bool {
         // SAFETY: the executor is live (caller).
         unsafe {
-            let [start_executor, make_warm, ..] = self.trace() else { return false };
-            start_executor.operand1 == start.as_ptr().addr() as u64
-                && make_warm.operand1 == u64::from(code_version)
+            let [_, make_warm, ..] = self.trace() else { return false };
+            self.begins_there(start) && make_warm.operand1 == u64::from(code_version)
+        }
+    }
+
+    /// The same for any code: if the executor is valid, its own code is there.
+    ///
+    /// # Safety
+    /// The executor is live.
+    pub(crate) unsafe fn begins_there(self, start: CodeUnit) -> bool {
+        // SAFETY: the executor is live (caller).
+        unsafe {
+            let first = self.trace().first();
+            first.is_some_and(|start_executor| start_executor.operand1 == start.as_ptr().addr() as u64)
         }
     }
 

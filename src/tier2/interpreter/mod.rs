@@ -54,6 +54,7 @@ pub(crate) use helpers::HELPERS;
 
 use super::Uop;
 use super::executor::Executor;
+use crate::engine::Continuation;
 #[cfg(feature = "jit")]
 use crate::host::thread::EVALUATOR;
 use crate::host::{CodeUnit, Frame, StackRef, ThreadState, ffi};
@@ -72,8 +73,12 @@ pub(crate) fn side_entry() -> *mut core::ffi::c_void {
     core::ptr::null_mut()
 }
 
-/// Runs `executor` in `frame`, and the executors that its exits lead to. Returns the instruction to continue
-/// with, or `None` with an exception set. In both cases the frame in which it stopped is current and published.
+/// Whether executors in the bytecode may leave in front of their first instruction. Machine code of the host's JIT leaves to
+/// what is in the bytecode there, so that nothing would make progress.
+pub(crate) const MAY_LEAVE_AT_ONCE: bool = cfg!(not(tier2_jit));
+
+/// Runs `executor` in `frame`, and the executors that its exits lead to. Returns where to continue, or `None` with an
+/// exception set. In both cases the frame in which it stopped is current and published.
 ///
 /// # Safety
 /// The thread is attached and `tstate` is its state. `frame` is its current frame, `sp` its stack pointer; it is at
@@ -83,10 +88,10 @@ pub(crate) unsafe fn run(
     sp: *mut StackRef,
     tstate: ThreadState,
     executor: NonNull<ffi::_PyExecutorObject>,
-) -> Option<CodeUnit> {
+) -> Option<Continuation> {
     // SAFETY: the executor is valid and fits the frame (caller).
     let instr = unsafe { run_handlers(frame, sp, tstate, enter(tstate, Executor::new(executor))) };
-    (!instr.is_null()).then(|| CodeUnit::from_ptr(instr))
+    from_instr(instr)
 }
 
 /// Makes `executor` the thread's current one. Returns its first micro-op.
@@ -125,6 +130,25 @@ pub(crate) fn library_code() -> core::ops::Range<usize> {
 
 /// What [`run`] returns, as a pointer.
 type Instr = *mut ffi::_Py_CODEUNIT;
+
+/// The bit of the pointer that means [`Continuation::AtOriginal`].
+const ORIGINAL: usize = 1;
+
+fn to_instr(continuation: Continuation) -> Instr {
+    match continuation {
+        Continuation::At(instr) => instr.as_ptr(),
+        Continuation::AtOriginal(instr) => instr.as_ptr().map_addr(|address| address | ORIGINAL),
+    }
+}
+
+fn from_instr(instr: Instr) -> Option<Continuation> {
+    if instr.is_null() {
+        return None;
+    }
+    let unit = CodeUnit::from_ptr(instr.map_addr(|address| address & !ORIGINAL));
+    let is_original = instr.addr() & ORIGINAL != 0;
+    Some(if is_original { Continuation::AtOriginal(unit) } else { Continuation::At(unit) })
+}
 
 /// The handler of a micro-op.
 ///

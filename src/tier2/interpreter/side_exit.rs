@@ -1,5 +1,6 @@
 //! Side exits of traces. An exit that is taken often leads to an executor. Source: `pycore_optimizer.h`.
 
+use super::MAY_LEAVE_AT_ONCE;
 use crate::bytecode::{opcode, thresholds};
 use crate::host::{CodeUnit, Frame, PyResult};
 use crate::seams;
@@ -27,7 +28,7 @@ pub(super) unsafe fn executor(frame: Frame, exit: SideExit, current: Executor) -
             return Ok(None);
         }
         let target = frame.bytecode().add(exit.target() as isize);
-        match find(frame, target, current.chain_depth() + 1) {
+        match find(frame, target, current) {
             Ok(Some(executor)) => {
                 exit.set_temperature(thresholds::get().side_exit);
                 Ok(Some(exit.set_executor(executor)))
@@ -40,22 +41,25 @@ pub(super) unsafe fn executor(frame: Frame, exit: SideExit, current: Executor) -
     }
 }
 
-/// Returns the executor for `target`: the one in the bytecode there, or another one that begins there. `None` if there is
-/// none yet.
+/// Returns the executor for an exit of `current` to `target`: the one in the bytecode there, or another one that begins there.
+/// `None` if there is none yet.
 ///
 /// # Safety
-/// The thread is attached. `frame` is its current frame, published, and `target` is an instruction in its bytecode.
+/// The thread is attached. `frame` is its current frame, published, and `target` is an instruction in its bytecode. The
+/// executor is live.
 #[cold]
-unsafe fn find(frame: Frame, target: CodeUnit, chain_depth: u8) -> PyResult<Option<OwnedExecutor>> {
+unsafe fn find(frame: Frame, target: CodeUnit, current: Executor) -> PyResult<Option<OwnedExecutor>> {
     // SAFETY: the argument of ENTER_EXECUTOR is an index of the code's executors, which the code keeps alive. The
     // optimizer returns an executor.
     unsafe {
         let (opcode, index) = target.decode();
-        if opcode == opcode::ENTER_EXECUTOR {
+        // Where the current one has left at once, that one would lead to it again.
+        let has_left_at_once = MAY_LEAVE_AT_ONCE && current.begins_there(target);
+        if opcode == opcode::ENTER_EXECUTOR && !has_left_at_once {
             let executor = Executor::new(frame.code().executor(index));
             return Ok(Some(executor.new_ref()));
         }
-        let executor = seams::optimizer::optimize(frame, target, chain_depth)?;
+        let executor = seams::optimizer::optimize(frame, target, current.chain_depth() + 1)?;
         Ok(executor.map(OwnedExecutor::from_object))
     }
 }

@@ -6,11 +6,12 @@ use super::handlers::error;
 use super::handlers::failed_guard;
 #[cfg(all(tier2_jit, feature = "tail-call"))]
 use super::machine_code;
-use super::{current_executor, enter, side_exit};
+use super::{MAY_LEAVE_AT_ONCE, current_executor, enter, side_exit, to_instr};
 #[cfg(not(feature = "attach"))]
 use crate::breaker::word::{EvalBreaker, Request};
 #[cfg(feature = "jit")]
 use crate::bytecode::micro_op;
+use crate::engine::Continuation;
 #[cfg(feature = "jit")]
 use crate::explain;
 use crate::host::{CodeUnit, Frame, Raised, StackRef, ThreadState, ffi};
@@ -309,8 +310,11 @@ unsafe fn leave(
         if explain::is_on() {
             explained::note_exit(tstate, frame, uop, target);
         }
+        let instr = at(frame, target);
+        let is_at_once = MAY_LEAVE_AT_ONCE && current_executor(tstate).begins_there(instr);
         stop(frame, sp, tstate);
-        end_trace(at(frame, target).as_ptr())
+        let continuation = if is_at_once { Continuation::AtOriginal(instr) } else { Continuation::At(instr) };
+        end_trace(to_instr(continuation))
     }
 }
 

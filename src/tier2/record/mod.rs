@@ -12,6 +12,7 @@
 mod attempts;
 #[cfg(py_debug)]
 mod debug;
+mod displaced;
 #[cfg(feature = "jit")]
 mod noted;
 mod wish;
@@ -24,7 +25,8 @@ pub(crate) use attempts::{ATTEMPTS, Outcome};
 pub(crate) use wish::{ask, is_wanted};
 
 use super::executor::OwnedExecutor;
-use super::translate::{Arrival, End, Purpose, Running, Translator};
+use super::interpreter::MAY_LEAVE_AT_ONCE;
+use super::translate::{Arrival, End, Purpose, Running, Translator, is_trampoline};
 use super::watch::Watch;
 use super::{create, install, optimize};
 use crate::bytecode::metadata::{Instruction, Operand, Step};
@@ -35,6 +37,7 @@ use crate::host::function::Function;
 use crate::host::{Code, CodeUnit, Frame, FunctionVersion, StackRef, ThreadState, ffi, tier2};
 use crate::instrument::opcodes::is_instrumented;
 use crate::ops::delegation;
+use displaced::Displaced;
 use wish::Wish;
 
 /// How often a recording is tried again because the program did something unusual meanwhile.
@@ -51,6 +54,8 @@ const FEWEST_INSTRUCTIONS_FROM_EXIT_TO_C: usize = 10;
 /// A recording in progress. It belongs to one thread, and to the frames above the entry frame where it began.
 pub(crate) struct Recording {
     wish: Wish,
+    /// The executor in the bytecode that begins there already, and leads to the new one where it leaves at once.
+    _displaced: Option<Displaced>,
     translator: Translator,
     /// The number of instructions that are translated.
     instructions: usize,
@@ -151,10 +156,15 @@ impl Recording {
                     && frame.previous().is_none_or(|frame| frame.is_entry()),
             };
             let start = wish.start();
-            // An executor there would hide the instruction from those that go on to the innermost generator.
-            let fits_bytecode = wish.is_for_bytecode() && !delegation::is_step(start);
+            let displaced = Displaced::take_out(frame.code(), start);
+            // An executor would hide a step from those that go on to the innermost generator. Nothing changes trampolines.
+            let fits_bytecode = wish.is_for_bytecode()
+                && displaced.is_none()
+                && !delegation::is_step(start)
+                && !is_trampoline(frame.code());
             let mut recording = on_heap(Recording {
                 fits_bytecode,
+                _displaced: displaced,
                 translator: Translator::new(frame, start, wish.purpose()),
                 wish,
                 instructions: 0,
@@ -349,13 +359,13 @@ impl Recording {
     unsafe fn translate(&mut self, done: &Running, then: Arrival) -> Result<(), End> {
         // SAFETY: the contract is the same.
         unsafe {
-            if self.fits_bytecode && self.instructions == 0 {
-                // An executor in the bytecode must make progress before it can leave.
+            if self.instructions == 0 && (self.fits_bytecode && !MAY_LEAVE_AT_ONCE || self.wish.is_last()) {
+                // The first instruction must not leave.
                 let result = self.translator.instruction(done, then, true);
                 if result.is_ok() {
                     return result;
                 }
-                self.fits_bytecode = false;
+                self.fits_bytecode &= MAY_LEAVE_AT_ONCE;
             }
             self.translator.instruction(done, then, false)
         }

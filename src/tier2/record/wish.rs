@@ -21,6 +21,8 @@ pub(super) struct Wish {
     /// The number of executors that side exits lead through from one in the bytecode to the new one.
     depth: u8,
     asker: Asker,
+    /// No other executor may begin there besides.
+    is_last: bool,
 }
 
 /// What has counted to its end.
@@ -60,6 +62,7 @@ pub(crate) unsafe fn ask(frame: Frame, start: CodeUnit, chain_depth: u8) -> Opti
             return None;
         }
         let tstate = ThreadState::current();
+        let mut is_last = false;
         let asker = match Executor::from_ptr((*tstate.as_ptr()).current_executor.cast()) {
             None => match instr.opcode() {
                 opcode::JUMP_BACKWARD_JIT => Asker::Loop(instr),
@@ -68,8 +71,9 @@ pub(crate) unsafe fn ask(frame: Frame, start: CodeUnit, chain_depth: u8) -> Opti
                 _ => return None,
             },
             Some(executor) => {
-                if let Err(answer) = alternative(tstate.interp(), executor, frame.code(), start) {
-                    return answer;
+                match alternative(tstate.interp(), executor, frame.code(), start) {
+                    Ok(count) => is_last = count + 1 == MAX_ALTERNATIVES,
+                    Err(answer) => return answer,
                 }
                 let target = start.offset_from(frame.bytecode()) as u32;
                 let asks = |exit: &SideExit| exit.target() == target && exit.temperature().triggers();
@@ -80,13 +84,14 @@ pub(crate) unsafe fn ask(frame: Frame, start: CodeUnit, chain_depth: u8) -> Opti
             }
         };
         drop(take());
-        let wish = super::on_heap(Wish { start, depth: chain_depth % MAX_CHAIN_DEPTH, asker });
+        let wish = super::on_heap(Wish { start, depth: chain_depth % MAX_CHAIN_DEPTH, asker, is_last });
         WISH.set(wish.map_or(core::ptr::null_mut(), Box::into_raw));
         None
     }
 }
 
-/// Whether a side exit of `current` to `start` is to get a new executor. If not, returns what it gets instead.
+/// Whether a side exit of `current` to `start` is to get a new executor. Returns how many there are already, or what it gets
+/// instead.
 ///
 /// All exits to an instruction lead to the same executor, the first one that was made for it. If its guards fail in
 /// front of that instruction, its exit leads to another one for the same instruction, and so on.
@@ -98,10 +103,10 @@ unsafe fn alternative(
     current: Executor,
     code: Code,
     start: CodeUnit,
-) -> Result<(), Option<OwnedExecutor>> {
+) -> Result<usize, Option<OwnedExecutor>> {
     // SAFETY: executors in the list are live (caller).
     unsafe {
-        let Some(version) = code_version(code) else { return Ok(()) };
+        let Some(version) = code_version(code) else { return Ok(0) };
         let all = core::iter::successors(list::first(interp), |&executor| list::next(executor));
         let (mut first, mut count) = (None, 0);
         for executor in all.filter(|executor| executor.begins_at(start, version)) {
@@ -111,7 +116,7 @@ unsafe fn alternative(
         match first {
             _ if count >= MAX_ALTERNATIVES => Err(None),
             Some(first) if !current.begins_at(start, version) => Err(Some(first.new_ref())),
-            _ => Ok(()),
+            _ => Ok(count),
         }
     }
 }
@@ -132,6 +137,11 @@ impl Wish {
     /// Whether the executor is to take the place of the first instruction. Every fourth of a chain is.
     pub(super) fn is_for_bytecode(&self) -> bool {
         self.depth == 0
+    }
+
+    /// Whether the first instruction is to take whatever comes, since there will be no other executor for it.
+    pub(super) fn is_last(&self) -> bool {
+        self.is_last
     }
 
     /// The depth of the new executor, which is in the bytecode or not.

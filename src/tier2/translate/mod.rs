@@ -782,9 +782,12 @@ impl Translator {
 pub(super) unsafe fn code_version(code: Code) -> Option<u32> {
     // SAFETY: the code is live (caller).
     let version = unsafe { (*code.as_ptr()).co_version };
-    // The code below special methods has none, but it is never freed.
-    let is_trampoline = code == seams::specialize::init_cleanup() || code == trampolines::code();
-    (version != 0 || is_trampoline).then_some(version)
+    (version != 0 || is_trampoline(code)).then_some(version)
+}
+
+/// Whether this is code below special methods: it has no version, and is never freed or changed.
+pub(super) fn is_trampoline(code: Code) -> bool {
+    code == seams::specialize::init_cleanup() || code == trampolines::code()
 }
 
 /// The instruction behind the loop of the FOR_ITER `this`, where an exhausted iterator is dropped.
