@@ -303,12 +303,13 @@ impl Lowering<'_> {
         if self.state.values[left].is_only_a_number() && self.state.values[right].is_only_a_number() {
             return self.return_number(2, number);
         }
-        // The result is one of the two objects.
+        // The result is one of the two objects, and lives as long as that: the end of a number takes nothing else along, so that it
+        // is not waited for.
         let objects = (self.object(left), self.object(right));
         let object = self.b.ins().select(second, objects.1, objects.0);
         self.drop_call(2);
         let id = self.state.push_new(Known { number: Some(number), ..Known::borrowed(object, classes[0]) });
-        self.own_if_ended(id, &[left, right]);
+        self.own(id);
         Ok(true)
     }
 
@@ -388,10 +389,14 @@ impl Lowering<'_> {
         let function = runtime::dict_get as *const () as usize;
         let value = self.result_of(function, &[I64; 3], I64, &arguments);
         self.guard(value, 0)?;
-        let owners = [self.peek(1), dict];
         self.drop_call(count);
         let id = self.state.push_new(Known::borrowed(value, Class::Unknown));
-        self.own_if_ended(id, &owners);
+        if count == 2 {
+            // It may be the default.
+            self.own(id);
+        } else {
+            self.own_if_ended(id, &[dict]);
+        }
         Ok(true)
     }
 

@@ -66,7 +66,11 @@ handler! {
                 Compiled::Interpreted => {}
                 Compiled::Hot => {
                     compiled::want(Wanted { executor: executor.new_ref(), from: None });
-                    become_handler!(deopt, frame, sp, tstate, uop)
+                    let Place::Target(target) = (*uop).place() else { unreachable!("it begins at an instruction") };
+                    // It is entered again, perhaps with its code.
+                    let again = Continuation::At(at(frame, target));
+                    stop(frame, sp, tstate);
+                    return end_trace(to_instr(again));
                 }
             }
             continue_at!(frame, sp, tstate, uop.add(1))

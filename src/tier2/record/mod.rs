@@ -359,13 +359,12 @@ impl Recording {
     unsafe fn translate(&mut self, done: &Running, then: Arrival) -> Result<(), End> {
         // SAFETY: the contract is the same.
         unsafe {
-            if self.instructions == 0 && (self.fits_bytecode && !MAY_LEAVE_AT_ONCE || self.wish.is_last()) {
-                // The first instruction must not leave.
-                let result = self.translator.instruction(done, then, true);
-                if result.is_ok() {
-                    return result;
+            if self.instructions == 0 {
+                self.fits_bytecode &= self.translator.has_form_for_all(done, then);
+                let must_not_exit = self.fits_bytecode && !MAY_LEAVE_AT_ONCE || self.wish.is_last();
+                if must_not_exit && self.translator.has_form_for_all(done, then) {
+                    return self.translator.instruction(done, then, true);
                 }
-                self.fits_bytecode &= MAY_LEAVE_AT_ONCE;
             }
             self.translator.instruction(done, then, false)
         }

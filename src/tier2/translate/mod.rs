@@ -257,8 +257,16 @@ impl Translator {
         Ok(())
     }
 
-    /// Translates an instruction that has run and led to `then`. It must not be able to exit if `must_not_exit`. If
-    /// this fails, the trace ends in front of the instruction.
+    /// Whether a form of the instruction, which has run and led to `then`, works for all operands, and cannot exit.
+    pub(super) fn has_form_for_all(&self, this: &Running, then: Arrival) -> bool {
+        // Entering and leaving frames needs guards, and so does what depends on the case.
+        form_for_all(this).is_some_and(|row| {
+            then.frame == this.frame && !row.steps.iter().any(depends_on_case) && is_translatable(row)
+        })
+    }
+
+    /// Translates an instruction that has run and led to `then`: in the form for all operands if `must_not_exit`, which there is
+    /// then. If this fails, the trace ends in front of the instruction.
     ///
     /// # Safety
     /// The thread is attached. The instruction is in the bytecode of code that the trace runs through. The frame of
@@ -298,22 +306,10 @@ impl Translator {
     unsafe fn translate(&mut self, this: &Running, then: Arrival, must_not_exit: bool) -> Result<(), End> {
         // SAFETY: the instruction is in live bytecode, and the frame of `then` is current (caller).
         unsafe {
-            let mut row = this.row;
-            if must_not_exit
-                && uses(row, ffi::HAS_EXIT_FLAG | ffi::HAS_DEOPT_FLAG)
-                && let Some(generic) = row.family
-            {
-                if this.skips_next() {
-                    // The generic form would not do the work of the next instruction.
-                    return Err(End::Untranslatable);
-                }
-                row = Instruction::of(generic).ok_or(End::Untranslatable)?;
-            }
-            // Entering and leaving frames needs guards, and so does what depends on the case.
-            let may_be_first = then.frame == this.frame && !row.steps.iter().any(depends_on_case);
+            let row = if must_not_exit { form_for_all(this).ok_or(End::Untranslatable)? } else { this.row };
             // The host's machine code keeps the cached `__getitem__` on the stack, which may have no room for it.
             let lacks_room = cfg!(tier2_jit) && row.opcode == opcode::BINARY_OP_SUBSCR_GETITEM;
-            if !is_translatable(row) || lacks_room || (must_not_exit && !may_be_first) {
+            if !is_translatable(row) || lacks_room {
                 return Err(End::Untranslatable);
             }
             if then.frame.is_entry() {
@@ -771,6 +767,17 @@ impl Translator {
         let instr = then.instr.as_ptr().addr() as u64;
         self.push_with(guard, this.oparg, (instr, version.into()), this.target);
         Ok(())
+    }
+}
+
+/// The form of an instruction that works for all operands. `None` if it does not do the same.
+fn form_for_all(this: &Running) -> Option<&'static Instruction> {
+    let is_special = uses(this.row, ffi::HAS_EXIT_FLAG | ffi::HAS_DEOPT_FLAG);
+    match this.row.family.filter(|_| is_special) {
+        None => Some(this.row),
+        // The generic form would not do the work of the next instruction.
+        Some(_) if this.skips_next() => None,
+        Some(generic) => Instruction::of(generic),
     }
 }
 
