@@ -34,7 +34,7 @@ impl Translator {
             }
             self.push(micro_op::save_return_offset, 1 + this.row.cache_units(), 0, target);
             if then.code() == this.code {
-                return self.end_with_recursion(this, then);
+                return self.end_with_recursion(this);
             }
             self.enter_frame(1, this, then)
         }

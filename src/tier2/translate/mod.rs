@@ -672,7 +672,7 @@ impl Translator {
         // SAFETY: the frame of `then` is current (caller).
         unsafe {
             if then.code() == this.code && !is_generator_form(row.opcode) {
-                return self.end_with_recursion(this, then);
+                return self.end_with_recursion(this);
             }
             // Special methods have another frame below theirs.
             let has_trampoline = matches!(
@@ -706,15 +706,10 @@ impl Translator {
     }
 
     /// Enters the frame of a function that has called itself. The trace ends there: a recursion would fill it with one function.
-    ///
-    /// # Safety
-    /// As for [`Translator::expand`].
-    unsafe fn end_with_recursion(&mut self, this: &Running, then: Arrival) -> Result<(), End> {
+    fn end_with_recursion(&mut self, this: &Running) -> Result<(), End> {
         self.is_at_end = true;
-        // SAFETY: the contract is the same.
-        unsafe {
-            self.change_frame(micro_op::push_frame, this.oparg, this.target, then, then.stack_entries() + 1)
-        }
+        self.push(micro_op::push_frame, this.oparg, 0, this.target);
+        Ok(())
     }
 
     /// Enters the frame of `then`, which has `calls - 1` other new frames below it.
