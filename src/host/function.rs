@@ -240,6 +240,28 @@ impl CFunction {
     }
 }
 
+#[cfg(feature = "jit")]
+impl CFunction {
+    /// The name of the module that it is a function of, as the module's definition has it.
+    ///
+    /// # Safety
+    /// The thread is attached. The function is live, also while the name is used.
+    pub(crate) unsafe fn module_name<'a>(self) -> Option<&'a CStr> {
+        // SAFETY: the function is live (caller), and keeps its module alive, whose definition is a static. Names are C strings.
+        unsafe {
+            let module = self.receiver();
+            if module.is_null() || type_of(module) != &raw mut ffi::PyModule_Type {
+                return None;
+            }
+            let definition = ffi::PyModule_GetDef(module);
+            if definition.is_null() || (*definition).m_name.is_null() {
+                return None;
+            }
+            Some(CStr::from_ptr((*definition).m_name))
+        }
+    }
+}
+
 handle! {
     /// A method of a type, written in C and not bound to an instance, borrowed.
     MethodDescriptor(PyMethodDescrObject), PyMethodDescr_Type
@@ -315,6 +337,22 @@ impl Definition {
     pub(crate) unsafe fn name<'a>(self) -> &'a CStr {
         // SAFETY: the definition is live (caller), and has a name.
         unsafe { CStr::from_ptr((*self.0).ml_name) }
+    }
+
+    /// The function, if there is one.
+    ///
+    /// # Safety
+    /// The definition belongs to a live object.
+    #[cfg(feature = "jit")]
+    pub(crate) unsafe fn function(self) -> Option<usize> {
+        // SAFETY: the definition is live (caller).
+        unsafe { (*self.0).ml_meth.map(|function| function as usize) }
+    }
+
+    /// The definition at this address.
+    #[cfg(feature = "jit")]
+    pub(crate) fn from_address(address: usize) -> Definition {
+        Definition(address as *mut _)
     }
 
     /// The `METH_*` flags that select the calling convention. (Other flags say what the function is bound to.)

@@ -3,7 +3,6 @@
 use core::ffi::CStr;
 
 use super::function::{CFunction, MethodDescriptor};
-use super::object::type_of;
 use super::{PyObject, ffi};
 
 /// A function or type of the host that machine code knows.
@@ -93,15 +92,7 @@ pub(crate) unsafe fn known_function(callable: *mut PyObject) -> Option<(KnownFun
             return method.is_dict_get().then_some((KnownFunction::DictGet, address));
         }
         let function = CFunction::cast(callable)?;
-        let module = function.receiver();
-        if module.is_null() || type_of(module) != &raw mut ffi::PyModule_Type {
-            return None;
-        }
-        let definition = ffi::PyModule_GetDef(module);
-        if definition.is_null() || (*definition).m_name.is_null() {
-            return None;
-        }
-        let module_name = CStr::from_ptr((*definition).m_name);
+        let module_name = function.module_name()?;
         let (_, functions) = MODULES.iter().find(|(name, _)| *name == module_name)?;
         let name = function.definition().name();
         let &(_, known) = functions.iter().find(|&&(other, _)| other == name)?;

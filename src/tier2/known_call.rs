@@ -1,5 +1,6 @@
 //! What a CALL has called when it was recorded, as far as machine code does its work itself.
 
+use super::quiet_call::QuietCall;
 use super::uop::OperandKinds;
 use crate::host::dict::Dict;
 use crate::host::dict_lookup::Lookup;
@@ -38,13 +39,13 @@ impl KnownCall {
             let arguments = match count {
                 1 => OperandKinds::of(object(1), object(1)),
                 2 => OperandKinds::of(object(2), object(1)),
-                _ => return (0, 0),
+                _ => return QuietCall::note(sp, count),
             };
             let call = KnownCall::of(callable, arguments).filter(|call| {
                 call.function != KnownFunction::DictGet
                     || finds_without_code(object(count + 1), object(count))
             });
-            call.map_or((0, 0), KnownCall::to_operands)
+            call.map_or_else(|| QuietCall::note(sp, count), KnownCall::to_operands)
         }
     }
 

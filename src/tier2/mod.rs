@@ -33,6 +33,8 @@ pub(crate) mod optimize;
 #[cfg(feature = "jit")]
 pub(crate) mod promise;
 pub(crate) mod python_type;
+#[cfg(feature = "jit")]
+pub(crate) mod quiet_call;
 pub(crate) mod record;
 mod translate;
 pub(crate) mod uop;

@@ -13,6 +13,7 @@ mod known_calls;
 mod lookups;
 mod numbers;
 mod operators;
+mod quiet_calls;
 mod stack;
 mod trampolines;
 
@@ -286,9 +287,13 @@ impl Lowering<'_> {
                 self.iterate_range(uop.oparg.into())?;
             }
             op::call_builtin_o
+            | op::call_builtin_fast
             | op::call_builtin_fast_with_keywords
             | op::call_builtin_class
-            | op::call_method_descriptor_fast => return self.known_call(uop),
+            | op::call_method_descriptor_fast
+            | op::call_method_descriptor_fast_with_keywords
+            | op::call_method_descriptor_noargs
+            | op::call_method_descriptor_o => return Ok(self.known_call(uop)? || self.quiet_call(uop)?),
             op::contains_op | op::contains_op_dict | op::contains_op_set => return self.contains(uop),
             op::binary_op_subscr_dict => return self.dict_item(uop),
             op::to_bool => return self.known_truth(uop),

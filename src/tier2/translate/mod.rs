@@ -497,9 +497,13 @@ impl Translator {
                     #[cfg(feature = "jit")]
                     micro_op::call_isinstance
                     | micro_op::call_builtin_o
+                    | micro_op::call_builtin_fast
                     | micro_op::call_builtin_fast_with_keywords
                     | micro_op::call_builtin_class
-                    | micro_op::call_method_descriptor_fast => {
+                    | micro_op::call_method_descriptor_fast
+                    | micro_op::call_method_descriptor_fast_with_keywords
+                    | micro_op::call_method_descriptor_noargs
+                    | micro_op::call_method_descriptor_o => {
                         self.push_with(number, oparg, this.known_call, target);
                     }
                     micro_op::call_len => self.push(number, oparg, this.has_own_length.into(), target),
