@@ -36,6 +36,18 @@ pub(super) unsafe extern "C" fn new_int(tstate: ThreadState, value: i64) -> Stac
     }
 }
 
+/// Makes a tuple of so many items, at most [`MAX_ITEMS`][super::values::MAX_ITEMS]. The caller stores them at once: they are null.
+///
+/// # Safety
+/// As for [`new_float`].
+pub(super) unsafe extern "C" fn new_tuple(tstate: ThreadState, size: usize) -> StackRef {
+    // SAFETY: the thread is attached (caller). Nothing looks at the tuple before the caller has stored the items.
+    unsafe {
+        let tuple = ffi::PyTuple_New(size as isize);
+        StackRef::steal(if tuple.is_null() { reserve::tuple(tstate, size) } else { tuple })
+    }
+}
+
 /// Destroys an object whose count is 0, and whose end runs no Python code.
 ///
 /// # Safety
