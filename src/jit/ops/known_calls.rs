@@ -308,7 +308,8 @@ impl Lowering<'_> {
         let object = self.b.ins().select(second, objects.1, objects.0);
         self.drop_call(2);
         let id = self.state.push_new(Known { number: Some(number), ..Known::borrowed(object, classes[0]) });
-        self.own_if_ended(id, &[left, right]);
+        // A variable that holds that object may get another one, which is not known here to be the end of this value.
+        self.own(id);
         Ok(true)
     }
 
@@ -388,10 +389,14 @@ impl Lowering<'_> {
         let function = runtime::dict_get as *const () as usize;
         let value = self.result_of(function, &[I64; 3], I64, &arguments);
         self.guard(value, 0)?;
-        let owners = [self.peek(1), dict];
         self.drop_call(count);
         let id = self.state.push_new(Known::borrowed(value, Class::Unknown));
-        self.own_if_ended(id, &owners);
+        if count == 2 {
+            // It may be the default: as for `max`.
+            self.own(id);
+        } else {
+            self.own_if_ended(id, &[dict]);
+        }
         Ok(true)
     }
 
