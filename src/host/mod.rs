@@ -49,6 +49,8 @@ pub(crate) mod numbers;
 pub(crate) mod object;
 pub(crate) mod opcode_byte;
 pub(crate) mod owned;
+#[cfg(feature = "jit")]
+pub(crate) mod pairs;
 pub(crate) mod refcount;
 #[cfg(feature = "jit")]
 mod set_lookup;

@@ -1,11 +1,14 @@
 //! Functions that machine code calls, beside micro-ops.
 
+use core::mem::MaybeUninit;
+
 use super::reserve;
-use super::values::INT_WIDTH;
+use super::values::{INT_WIDTH, NULL};
 use crate::calls::frames;
 use crate::host::dict::{Dict, InlineValues};
 use crate::host::dict_lookup::Lookup;
 use crate::host::object::{length_without_code, list_append, type_of};
+use crate::host::pairs::{Item, Pairs, Plain};
 use crate::host::slot::Slot;
 use crate::host::{Frame, PyObject, StackRef, ThreadState, ffi, numbers, refcount, without_code};
 use crate::ops::calls::known_instance_of;
@@ -280,6 +283,59 @@ pub(super) unsafe extern "C" fn dict_get(
         Lookup::Absent => default,
         Lookup::Unknown => core::ptr::null_mut(),
     }
+}
+
+/// The address of a function for the next pair of an iterator, and of a place for results: [`next_pair`].
+pub(super) fn next_pair_of(pairs: Pairs) -> usize {
+    /// The function for these pairs.
+    macro_rules! of {
+        ($($pairs:pat => $constant:expr),* $(,)?) => {
+            match pairs {
+                $($pairs => next_pair::<{ $constant.to_operand() }> as *const () as usize,)*
+            }
+        };
+    }
+    use Pairs::{DictItems, Enumerate, Zip};
+    use Plain::{List, Range, Tuple};
+    of! {
+        DictItems => DictItems,
+        Enumerate(List) => Enumerate(List),
+        Enumerate(Tuple) => Enumerate(Tuple),
+        Enumerate(Range) => Enumerate(Range),
+        Zip(List, List) => Zip(List, List),
+        Zip(List, Tuple) => Zip(List, Tuple),
+        Zip(List, Range) => Zip(List, Range),
+        Zip(Tuple, List) => Zip(Tuple, List),
+        Zip(Tuple, Tuple) => Zip(Tuple, Tuple),
+        Zip(Tuple, Range) => Zip(Tuple, Range),
+        Zip(Range, List) => Zip(Range, List),
+        Zip(Range, Tuple) => Zip(Range, Tuple),
+        Zip(Range, Range) => Zip(Range, Range),
+    }
+}
+
+/// The next pair of an iterator: stores its two items, ints as they are, and two references to be released, or the null reference. 1,
+/// or 0 if only the host can tell.
+///
+/// # Safety
+/// The thread is attached, no exception is set, and the iterator is live. [`Pairs::of`] has found these pairs for some iterator.
+unsafe extern "C" fn next_pair<const PAIRS: u64>(
+    iterator: *mut PyObject,
+    results: &mut [MaybeUninit<u64>; 4],
+) -> usize {
+    let Some(pairs) = (const { Pairs::from_operand(PAIRS) }) else { return 0 };
+    // SAFETY: the contract is the same.
+    let Some(next) = (unsafe { pairs.next(iterator) }) else { return 0 };
+    for (result, item) in results.iter_mut().zip(next.items) {
+        result.write(match item {
+            Item::Object(object) => object.addr().get() as u64,
+            Item::Int(int) => int as u64,
+        });
+    }
+    for (result, object) in results[2..].iter_mut().zip(next.replaced) {
+        result.write(object.map_or(NULL, |object| object.addr().get() as u64));
+    }
+    1
 }
 
 /// Whether `container[start:stop]` needs no code: 1, or 0.

@@ -243,8 +243,14 @@ impl Lowering<'_> {
 
     /// The next micro-op that does something with values.
     fn next_that_matters(&self) -> Option<u16> {
+        self.micro_ops_that_matter().next()
+    }
+
+    /// The following micro-ops that do something with values.
+    pub(super) fn micro_ops_that_matter(&self) -> impl Iterator<Item = u16> {
         let skipped = [micro_op::check_periodic, micro_op::check_validity, micro_op::set_ip, micro_op::nop];
-        self.trace[self.at + 1..].iter().map(|uop| uop.number()).find(|number| !skipped.contains(number))
+        let following = self.trace[self.at + 1..].iter().map(|uop| uop.number());
+        following.filter(move |number| !skipped.contains(number))
     }
 
     /// Replaces a call of `range` by the iterator over the range, which is its own iterator.

@@ -13,6 +13,7 @@ mod known_calls;
 mod lookups;
 mod numbers;
 mod operators;
+mod pairs;
 mod stack;
 mod trampolines;
 mod tuples;
@@ -311,6 +312,7 @@ impl Lowering<'_> {
             op::call_isinstance => return self.call_isinstance(uop),
             op::call_type_1 => self.call_type(),
             op::get_iter => return self.get_iterator(),
+            op::for_iter_tier_two if self.next_pair(uop)? => {}
             op::for_iter_tier_two => self.iterate(uop, true)?,
             op::for_iter_exhausted => self.iterate(uop, false)?,
             op::guard_callable_len => self.guard_callable_len()?,

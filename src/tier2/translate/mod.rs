@@ -551,7 +551,7 @@ impl Translator {
                     | micro_op::for_iter => {
                         if then.instr == this.next() {
                             let previous = previous_instr(this.instr, end_of_loop(this));
-                            self.push(in_trace(number), oparg, previous, target);
+                            self.push_with(in_trace(number), oparg, (previous, this.pairs), target);
                         } else {
                             if self.purpose == Purpose::Loop && self.calls == 0 {
                                 return Err(End::LoopEnded);
