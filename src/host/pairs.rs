@@ -355,22 +355,40 @@ unsafe fn replace(result: *mut PyObject, items: [Item; 2]) -> [Option<NonNull<Py
     // SAFETY: nothing else refers to the tuple (caller). It owns references to its two items.
     unsafe {
         let places = tuple_items(result);
-        let old = [0, 1].map(|index| match items[index] {
-            Item::Object(object) => {
-                refcount::incref(object.as_ptr());
-                NonNull::new(places.add(index).replace(object.as_ptr()))
-            }
-            Item::Int(_) => None,
-        });
-        old.map(|old| {
-            let old = old?;
-            if refcount::is_unique(old.as_ptr()) {
-                return Some(old);
-            }
-            refcount::decref(old.as_ptr());
-            None
-        })
+        let (first, second) = (put(places, items[0]), put(places.add(1), items[1]));
+        [release_shared(first), release_shared(second)]
     }
+}
+
+/// Puts an object in a place. Returns what was there.
+///
+/// # Safety
+/// The thread is attached, the object is live, and the place owns a reference, which the caller gets.
+#[inline(always)]
+unsafe fn put(place: *mut *mut PyObject, item: Item) -> Option<NonNull<PyObject>> {
+    let Item::Object(object) = item else { return None };
+    // SAFETY: the contract is the same.
+    unsafe {
+        refcount::incref(object.as_ptr());
+        NonNull::new(place.replace(object.as_ptr()))
+    }
+}
+
+/// Releases a reference, if it is not the last one. Returns it otherwise.
+///
+/// # Safety
+/// The thread is attached, and the caller owns the reference.
+#[inline(always)]
+unsafe fn release_shared(object: Option<NonNull<PyObject>>) -> Option<NonNull<PyObject>> {
+    let object = object?;
+    // SAFETY: the contract is the same.
+    unsafe {
+        if refcount::is_unique(object.as_ptr()) {
+            return Some(object);
+        }
+        refcount::decref(object.as_ptr());
+    }
+    None
 }
 
 /// Whether iterators have the layouts that are declared here.

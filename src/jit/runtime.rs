@@ -1,9 +1,10 @@
 //! Functions that machine code calls, beside micro-ops.
 
 use core::mem::MaybeUninit;
+use core::ptr::NonNull;
 
 use super::reserve;
-use super::values::{INT_WIDTH, NULL};
+use super::values::INT_WIDTH;
 use crate::calls::frames;
 use crate::host::dict::{Dict, InlineValues};
 use crate::host::dict_lookup::Lookup;
@@ -314,8 +315,8 @@ pub(super) fn next_pair_of(pairs: Pairs) -> usize {
     }
 }
 
-/// The next pair of an iterator: stores its two items, ints as they are, and two references to be released, or the null reference. 1,
-/// or 0 if only the host can tell.
+/// The next pair of an iterator: stores its two items, ints as they are, and two references to be released, or 0. Returns 1, or 0 if
+/// only the host can tell.
 ///
 /// # Safety
 /// The thread is attached, no exception is set, and the iterator is live. [`Pairs::of`] has found these pairs for some iterator.
@@ -326,15 +327,15 @@ unsafe extern "C" fn next_pair<const PAIRS: u64>(
     let Some(pairs) = (const { Pairs::from_operand(PAIRS) }) else { return 0 };
     // SAFETY: the contract is the same.
     let Some(next) = (unsafe { pairs.next(iterator) }) else { return 0 };
-    for (result, item) in results.iter_mut().zip(next.items) {
-        result.write(match item {
-            Item::Object(object) => object.addr().get() as u64,
-            Item::Int(int) => int as u64,
-        });
-    }
-    for (result, object) in results[2..].iter_mut().zip(next.replaced) {
-        result.write(object.map_or(NULL, |object| object.addr().get() as u64));
-    }
+    let word = |item| match item {
+        Item::Object(object) => object.addr().get() as u64,
+        Item::Int(int) => int as u64,
+    };
+    let reference = |object: Option<NonNull<PyObject>>| object.map_or(0, |object| object.addr().get() as u64);
+    results[0].write(word(next.items[0]));
+    results[1].write(word(next.items[1]));
+    results[2].write(reference(next.replaced[0]));
+    results[3].write(reference(next.replaced[1]));
     1
 }
 

@@ -2,7 +2,6 @@
 
 use core::mem::offset_of;
 
-use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::types::{I32, I64};
 use cranelift_codegen::ir::{InstBuilder, Value};
 
@@ -43,8 +42,8 @@ impl Lowering<'_> {
         });
         let items = items.collect();
         self.state.push_new(Known::tuple(items));
-        self.end_replaced(first_old, &[second_old])?;
-        self.end_replaced(second_old, &[])?;
+        self.end_replaced(first_old, Some(second_old))?;
+        self.end_replaced(second_old, None)?;
         Ok(true)
     }
 
@@ -66,16 +65,19 @@ impl Lowering<'_> {
         Ok(())
     }
 
-    /// Releases the last reference to an object, if it is not null. `rest` is to be released later.
-    fn end_replaced(&mut self, object: Value, rest: &[Value]) -> Lowered {
+    /// Releases the last reference to an object, if it is not null. `other` is another such object, which is to be released later.
+    fn end_replaced(&mut self, object: Value, other: Option<Value>) -> Lowered {
         let [dead, go_on] = [(); 2].map(|()| self.b.create_block());
         self.b.set_cold_block(dead);
-        let is_null = self.b.ins().icmp_imm_s(IntCC::Equal, object, NULL as i64);
-        self.b.ins().brif(is_null, go_on, &[], dead, &[]);
+        self.b.ins().brif(object, dead, &[], go_on, &[]);
         self.b.switch_to_block(dead);
         let zero = self.b.ins().iconst(I32, 0);
         self.store(zero, object, 0);
-        self.end_object(object, Class::Unknown, rest, go_on)?;
+        let rest = other.map(|other| {
+            let null = self.constant(NULL);
+            self.b.ins().select(other, other, null)
+        });
+        self.end_object(object, Class::Unknown, rest.as_slice(), go_on)?;
         self.b.switch_to_block(go_on);
         Ok(())
     }
