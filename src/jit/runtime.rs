@@ -315,18 +315,26 @@ pub(super) fn next_pair_of(pairs: Pairs) -> usize {
     }
 }
 
-/// The next pair of an iterator: stores its two items, ints as they are, and two references to be released, or 0. Returns 1, or 0 if
-/// only the host can tell.
+/// What [`next_pair`] returns if it is for others.
+pub(super) const OTHER_ITERATOR: i64 = 2;
+
+/// The next pair of an iterator: stores its two items, ints as they are, and two references to be released, or 0. Returns 1; or, if
+/// nothing has changed, [`OTHER_ITERATOR`], or 0 if only the host can tell.
 ///
 /// # Safety
 /// The thread is attached, no exception is set, and the iterator is live. [`Pairs::of`] has found these pairs for some iterator.
 unsafe extern "C" fn next_pair<const PAIRS: u64>(
     iterator: *mut PyObject,
     results: &mut [MaybeUninit<u64>; 4],
-) -> usize {
-    let Some(pairs) = (const { Pairs::from_operand(PAIRS) }) else { return 0 };
+) -> i64 {
+    let Some(pairs) = (const { Pairs::from_operand(PAIRS) }) else { return OTHER_ITERATOR };
     // SAFETY: the contract is the same.
-    let Some(next) = (unsafe { pairs.next(iterator) }) else { return 0 };
+    let next = unsafe { pairs.next(iterator) };
+    let Some(next) = next else {
+        // SAFETY: the iterator is live (caller).
+        let is_other = unsafe { Pairs::of(iterator) } != Some(pairs);
+        return if is_other { OTHER_ITERATOR } else { 0 };
+    };
     let word = |item| match item {
         Item::Object(object) => object.addr().get() as u64,
         Item::Int(int) => int as u64,

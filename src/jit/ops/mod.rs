@@ -312,6 +312,8 @@ impl Lowering<'_> {
             op::call_isinstance => return self.call_isinstance(uop),
             op::call_type_1 => self.call_type(),
             op::get_iter => return self.get_iterator(),
+            // If the pair is not unpacked, any iterator will do.
+            op::guard_tos_pairs => {}
             op::for_iter_tier_two if self.next_pair(uop)? => {}
             op::for_iter_tier_two => self.iterate(uop, true)?,
             op::for_iter_exhausted => self.iterate(uop, false)?,

@@ -2,6 +2,7 @@
 
 use core::mem::offset_of;
 
+use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::types::{I32, I64};
 use cranelift_codegen::ir::{InstBuilder, Value};
 
@@ -17,15 +18,16 @@ impl Lowering<'_> {
     /// Pushes the next pair of the iterator on top, if it was one that makes pairs when that was recorded, and the pair is unpacked.
     /// Returns false otherwise.
     pub(in crate::jit) fn next_pair(&mut self, uop: Uop) -> Lowered<bool> {
-        let Some(pairs) = Pairs::from_operand(uop.operand1) else { return Ok(false) };
-        if !self.unpacks_next() {
+        let Some((guard, pairs)) = self.guarded_pairs().filter(|_| self.unpacks_next()) else {
             return Ok(false);
-        }
+        };
         self.may_leave(self.word_of(0))?;
         let id = self.peek(1);
         let iterator = self.object(id);
         let results = self.b.ins().iadd_imm_s(self.machine, offset_of!(Machine, operands) as i64);
         let has_next = self.result_of(runtime::next_pair_of(pairs), &[I64; 2], I64, &[iterator, results]);
+        let is_known = self.b.ins().icmp_imm_s(IntCC::NotEqual, has_next, runtime::OTHER_ITERATOR);
+        self.guard_of(guard, is_known)?;
         let [go_on, otherwise] = [(); 2].map(|()| self.b.create_block());
         self.b.set_cold_block(otherwise);
         self.b.ins().brif(has_next, go_on, &[], otherwise, &[]);
@@ -45,6 +47,14 @@ impl Lowering<'_> {
         self.end_replaced(first_old, Some(second_old))?;
         self.end_replaced(second_old, None)?;
         Ok(true)
+    }
+
+    /// What the iterator is, if the micro-op before is the guard for that, and the index of the guard.
+    fn guarded_pairs(&self) -> Option<(usize, Pairs)> {
+        let skipped = [micro_op::check_validity, micro_op::set_ip, micro_op::nop];
+        let before = self.trace[..self.at].iter().rposition(|uop| !skipped.contains(&uop.number()))?;
+        let is_guard = self.trace[before].number() == micro_op::guard_tos_pairs;
+        Some((before, Pairs::from_operand(self.trace[before].operand0).filter(|_| is_guard)?))
     }
 
     /// Whether the result of this micro-op is a pair that is unpacked.

@@ -58,7 +58,7 @@ pub(crate) struct Running {
     /// The answer of an operator was found without Python code.
     #[cfg(feature = "jit")]
     pub(super) needs_no_code: bool,
-    /// What the iterator of a FOR_ITER is, if that makes pairs, as the operand of its micro-op.
+    /// What the iterator of a FOR_ITER is, if that makes pairs, as the operand of its guard.
     pub(super) pairs: u64,
     /// The last argument of a CALL has a length that Python code computes.
     pub(super) has_own_length: bool,
