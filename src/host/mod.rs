@@ -50,6 +50,8 @@ pub(crate) mod object;
 pub(crate) mod opcode_byte;
 pub(crate) mod owned;
 #[cfg(feature = "jit")]
+pub(crate) mod pairs;
+#[cfg(feature = "jit")]
 pub(crate) mod quiet_functions;
 pub(crate) mod refcount;
 #[cfg(feature = "jit")]

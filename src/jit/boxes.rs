@@ -1,4 +1,4 @@
-//! Objects for numbers that are in registers.
+//! Objects for numbers that are in registers, and for virtual tuples.
 
 use core::mem::offset_of;
 
@@ -61,6 +61,19 @@ impl Lowering<'_> {
         self.b.ins().jump(go_on, &[BlockArg::Value(float)]);
         self.b.switch_to_block(go_on);
         result
+    }
+
+    /// A new reference to a tuple of these values, each of which has lost the tuple as its holder.
+    pub(super) fn make_tuple(&mut self, items: &[Id]) -> Value {
+        let objects: Vec<Value> = items.iter().map(|&item| self.give_object(item)).collect();
+        let size = self.constant(items.len() as u64);
+        let function = runtime::new_tuple as *const () as usize;
+        let tuple = self.result_of(function, &[I64, I64], I64, &[self.tstate, size]);
+        for (index, object) in objects.into_iter().enumerate() {
+            let at = offset_of!(ffi::PyTupleObject, ob_item) + index * size_of::<usize>();
+            self.store(object, tuple, at);
+        }
+        tuple
     }
 
     fn make_float(&mut self, value: Value) -> Value {

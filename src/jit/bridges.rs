@@ -17,7 +17,11 @@ use crate::tier2::compiled::Machine;
 impl Lowering<'_> {
     /// Begins where an exit of other code leads to.
     pub(super) fn enter_from(&mut self, exit: &Exit) -> Lowered {
-        let ids: Vec<Id> = exit.values.iter().map(|value| self.take_over(value)).collect();
+        let mut ids = Vec::new();
+        for value in &exit.values {
+            let id = self.take_over(value, &ids);
+            ids.push(id);
+        }
         self.state.frames.clear();
         for described in &exit.frames {
             let frame = self.frame_of(described, &ids);
@@ -46,8 +50,8 @@ impl Lowering<'_> {
         self.load(type_, self.machine, at)
     }
 
-    /// A value of the code before.
-    fn take_over(&mut self, value: &ExitValue) -> Id {
+    /// A value of the code before, behind these.
+    fn take_over(&mut self, value: &ExitValue, before: &[Id]) -> Id {
         let facts = value.facts;
         let known = match value.source {
             Source::Constant(bits) => Known::constant(bits, facts.class),
@@ -60,6 +64,9 @@ impl Lowering<'_> {
                 Known::number(Number::Int { value: self.register(I64, register), width })
             }
             Source::Bool(register) => Known::number(Number::Bool(self.register(I8, register))),
+            Source::Tuple(ref items) => {
+                Known::tuple(items.iter().map(|&item| before[usize::from(item)]).collect())
+            }
         };
         let references = value
             .references

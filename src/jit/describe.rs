@@ -134,13 +134,14 @@ impl Lowering<'_> {
             described.locals.present = present(&self.state, indexed_locals(frame), &known);
             described.stack.present = present(&self.state, indexed_stack(frame), &known);
         }
-        let values = known.iter().map(|&id| self.exit_value(id, spills)).collect();
+        let values = known.iter().map(|&id| self.exit_value(id, &known, spills)).collect();
         let lost = self.state.lost_references();
         let releases = releases.iter().chain(&lost).map(|&bits| spills.add(bits)).collect();
         Exit::new((self.part, word), values, frames, releases, has_operands)
     }
 
-    fn exit_value(&self, id: Id, spills: &mut Spills) -> ExitValue {
+    /// A value, one of the `values` of an exit.
+    fn exit_value(&self, id: Id, values: &[Id], spills: &mut Spills) -> ExitValue {
         let reference = |reference: Reference, spills: &mut Spills| ExitReference {
             bits: spills.add(reference.bits),
             is_heap_safe: reference.is_heap_safe,
@@ -148,12 +149,13 @@ impl Lowering<'_> {
         let references =
             self.state.free_references(id).into_iter().map(|free| reference(free, spills)).collect();
         let known = &self.state.values[id];
-        let source = match (known.constant, known.word, known.number) {
+        let source = match (known.constant, known.word, known.number, &known.items) {
             (Some(bits), ..) => Source::Constant(bits),
-            (_, Some(word), _) => Source::Object(spills.add(word)),
-            (_, _, Some(Number::Float(value))) => Source::Float(spills.add(value)),
-            (_, _, Some(Number::Int { value, width })) => Source::Int(spills.add(value), width),
-            (_, _, Some(Number::Bool(value))) => Source::Bool(spills.add(value)),
+            (_, Some(word), ..) => Source::Object(spills.add(word)),
+            (_, _, Some(Number::Float(value)), _) => Source::Float(spills.add(value)),
+            (_, _, Some(Number::Int { value, width }), _) => Source::Int(spills.add(value), width),
+            (_, _, Some(Number::Bool(value)), _) => Source::Bool(spills.add(value)),
+            (_, _, _, Some(items)) => Source::Tuple(self.indices_of(items, values)),
             _ => self.state.instead(Source::Constant(NULL)),
         };
         let facts = Facts {
@@ -164,6 +166,25 @@ impl Lowering<'_> {
         };
         ExitValue { source, references, facts }
     }
+
+    /// Where these are among the values of an exit.
+    fn indices_of(&self, items: &[Id], values: &[Id]) -> Box<[u16]> {
+        let index = |item| values.iter().position(|&id| id == item).unwrap_or_else(|| self.state.instead(0));
+        items.iter().map(|&item| index(item) as u16).collect()
+    }
+}
+
+/// Adds a value, behind its items if it is a virtual tuple, unless it is there. Returns its index.
+fn add_value(state: &State, id: Id, known: &mut Vec<Id>) -> u16 {
+    let found = known.iter().position(|&other| other == id);
+    let index = found.unwrap_or_else(|| {
+        for item in state.items(id) {
+            add_value(state, item, known);
+        }
+        known.push(id);
+        known.len() - 1
+    });
+    index as u16
 }
 
 /// The known variables of a frame with their indices.
@@ -178,13 +199,7 @@ fn indexed_stack(frame: &FrameState) -> impl Iterator<Item = (usize, Slot)> {
 
 /// The frame, with the slots that memory lacks. Their values, and the function of a virtual frame, become `known`.
 fn exit_frame(state: &State, frame: &FrameState, spills: &mut Spills, known: &mut Vec<Id>) -> ExitFrame {
-    let mut value = |id: Id| -> u16 {
-        let index = known.iter().position(|&other| other == id).unwrap_or_else(|| {
-            known.push(id);
-            known.len() - 1
-        });
-        index as u16
-    };
+    let mut value = |id: Id| add_value(state, id, known);
     let place = match (frame.place, frame.code) {
         (Place::Virtual { function }, Some(code)) => ExitPlace::Virtual { function: value(function), code },
         _ => ExitPlace::Memory {

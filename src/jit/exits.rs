@@ -16,7 +16,7 @@ use super::values::Class;
 use super::{forced, quiet, runtime};
 use crate::bytecode::{micro_op, thresholds};
 use crate::explain;
-use crate::host::object::is_exact;
+use crate::host::object::{is_exact, tuple_items};
 use crate::host::{Code, CodeUnit, Frame, PyObject, StackRef, ThreadState, ffi, refcount};
 use crate::ops::trampolines;
 use crate::tier2::Uop;
@@ -64,7 +64,7 @@ impl Spills {
 pub(super) const MAX_VALUES: usize = MAX_SPILLED;
 
 /// What a value is.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) enum Source {
     /// This stack reference, which owns nothing.
     Constant(u64),
@@ -73,6 +73,8 @@ pub(super) enum Source {
     Float(Spill),
     Int(Spill, u8),
     Bool(Spill),
+    /// A virtual tuple of the values at these indices, which are lower than its own.
+    Tuple(Box<[u16]>),
 }
 
 /// A reference that the code owns.
@@ -330,7 +332,7 @@ pub(super) unsafe extern "C" fn leave(machine: &mut Machine, tstate: ThreadState
     unsafe {
         let wanted = wanted(tstate, exit);
         let operands = if exit.has_operands { machine.operands_left() } else { 0 };
-        // Making an object of a number without memory would replace the exception.
+        // Making an object without memory would replace the exception.
         let raised = (exit.word & 3 == Next::ERROR).then(|| ffi::PyErr_GetRaisedException());
         complete(machine, tstate, exit);
         if let Some(raised) = raised {
@@ -417,7 +419,8 @@ unsafe fn complete(machine: &mut Machine, tstate: ThreadState, exit: &Exit) {
     unsafe {
         let mut held: arrayvec::ArrayVec<Held, MAX_VALUES> = arrayvec::ArrayVec::new();
         for value in &exit.values {
-            held.push(hold(machine, tstate, value));
+            let next = hold(machine, tstate, value, &mut held);
+            held.push(next);
         }
         let mut previous: Option<Frame> = None;
         for described in &exit.frames {
@@ -454,9 +457,14 @@ unsafe fn release_rest(machine: &Machine, exit: &Exit) {
 /// Reads a value, and makes its object if there is none.
 ///
 /// # Safety
-/// As for [`leave`].
-unsafe fn hold<'a>(machine: &Machine, tstate: ThreadState, value: &'a ExitValue) -> Held<'a> {
-    // SAFETY: the registers are of these types (caller).
+/// As for [`leave`]. `before` are the values in front of it.
+unsafe fn hold<'a>(
+    machine: &Machine,
+    tstate: ThreadState,
+    value: &'a ExitValue,
+    before: &mut [Held],
+) -> Held<'a> {
+    // SAFETY: the registers are of these types (caller). A new tuple lacks its items.
     unsafe {
         let register = |index| spilled(machine, index);
         let made = match value.source {
@@ -468,6 +476,14 @@ unsafe fn hold<'a>(machine: &Machine, tstate: ThreadState, value: &'a ExitValue)
             }
             Source::Float(index) => runtime::new_float(tstate, f64::from_bits(register(index))),
             Source::Int(index, _) => runtime::new_int(tstate, register(index) as i64),
+            Source::Tuple(ref items) => {
+                let tuple = runtime::new_tuple(tstate, items.len());
+                for (index, &item) in items.iter().enumerate() {
+                    let item = before[usize::from(item)].take(machine).into_object();
+                    tuple_items(tuple.object()).add(index).write(item);
+                }
+                tuple
+            }
         };
         Held { reference: made, left: &value.references, made: Some(made) }
     }

@@ -313,7 +313,7 @@ impl<'a> Lowering<'a> {
         offset_of!(ffi::_PyInterpreterFrame, localsplus) + index * size_of::<StackRef>()
     }
 
-    /// The value as an object: a number without one gets it now. It stays known for the rest of the trace, so this must not be
+    /// The value as an object: a number or tuple without one gets it now. It stays known for the rest of the trace, so this must not be
     /// called in a block that the trace may go around.
     pub(super) fn object(&mut self, id: Id) -> Value {
         if let Some(pointer) = self.state.values[id].pointer {
@@ -334,16 +334,20 @@ impl<'a> Lowering<'a> {
         if let Some(word) = self.state.values[id].word {
             return word;
         }
-        let number = self.state.values[id].number;
-        let number = number.unwrap_or_else(|| self.state.instead(Number::Bool(self.machine)));
-        let bits = self.box_number(number);
+        let (bits, is_counted) = match (self.state.take_items(id), self.state.number(id)) {
+            (Some(items), _) => (self.make_tuple(&items), true),
+            (None, number) => {
+                let number = number.unwrap_or_else(|| self.state.instead(Number::Bool(self.machine)));
+                (self.box_number(number), !matches!(number, Number::Bool(_)))
+            }
+        };
         self.state.version += 1;
         let known = &mut self.state.values[id];
         known.word = Some(bits);
-        if matches!(number, Number::Bool(_)) {
-            known.references.clear();
-        } else {
+        if is_counted {
             known.references.push(Reference { bits, is_heap_safe: true });
+        } else {
+            known.references.clear();
         }
         bits
     }
@@ -555,13 +559,7 @@ impl<'a> Lowering<'a> {
 
     /// Before something that can release objects: takes references to all values that only something else keeps alive.
     pub(super) fn own_all(&mut self) {
-        let borrowed: Vec<Id> = self
-            .state
-            .slots()
-            .filter(|slot| slot.memory.is_none() && self.state.values[slot.id].is_borrowed())
-            .map(|slot| slot.id)
-            .collect();
-        for id in borrowed {
+        for id in self.state.missing_values() {
             self.own(id);
         }
     }
@@ -577,7 +575,7 @@ impl<'a> Lowering<'a> {
             };
         }
         let object = self.object(id);
-        // A number has got its object, and a reference, just now.
+        // A number or tuple has got its object, and a reference, just now.
         if let Some(reference) = self.state.surplus(id) {
             return self.b.ins().band_imm_s(reference.bits, !UNCOUNTED);
         }
@@ -597,6 +595,24 @@ impl<'a> Lowering<'a> {
         self.b.ins().jump(go_on, &[BlockArg::Value(new)]);
         self.b.switch_to_block(go_on);
         result
+    }
+
+    /// Makes a value that is taken off a stack independent of variables of its frame and of those below: a word that comes from a
+    /// stack in memory may be borrowed from one of them. That of a variable is not, or from one of a frame below that waits for it.
+    pub(super) fn end_borrowing(&mut self, id: Id) {
+        let is_of_variable = |frame: &FrameState| frame.locals.iter().flatten().any(|slot| slot.id == id);
+        if self.is_bool(id)
+            || self.state.frames.iter().any(|frame| frame.is_in_memory() && is_of_variable(frame))
+        {
+            return;
+        }
+        for Reference { bits, is_heap_safe } in self.state.free_references(id) {
+            if !is_heap_safe {
+                let safe = self.heap_safe(bits);
+                self.state.forget_reference(id, Some(bits));
+                self.state.values[id].references.push(Reference { bits: safe, is_heap_safe: true });
+            }
+        }
     }
 
     /// Releases the references of values that have lost holders in this micro-op. The state is as after it, or, in the middle

@@ -10,7 +10,7 @@
 //! - [`values`], [`state`]: what is known of the values and frames of the trace.
 //! - [`describe`], [`exits`]: where the code leaves; [`branches`], [`bridges`]: code that continues there.
 //! - [`lower`]: what all micro-ops share: guards, references, exits; [`memory`]: frames and stacks in memory, calls.
-//! - [`boxes`]: objects for numbers that are in registers.
+//! - [`boxes`]: objects for numbers that are in registers, and for virtual tuples.
 //! - [`ops`]: what each micro-op becomes.
 //! - [`delegated`], [`quiet`], [`runtime`]: what machine code calls, beside `exits`; [`reserve`]: when there is no memory.
 //! - [`sources`]: which lines machine code stands for, while a run is explained.

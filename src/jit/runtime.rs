@@ -1,11 +1,15 @@
 //! Functions that machine code calls, beside micro-ops.
 
+use core::mem::MaybeUninit;
+use core::ptr::NonNull;
+
 use super::reserve;
 use super::values::INT_WIDTH;
 use crate::calls::frames;
 use crate::host::dict::{Dict, InlineValues};
 use crate::host::dict_lookup::Lookup;
 use crate::host::object::{length_without_code, list_append, type_of};
+use crate::host::pairs::{Item, Pairs, Plain};
 use crate::host::slot::Slot;
 use crate::host::{Frame, PyObject, StackRef, ThreadState, ffi, numbers, refcount, without_code};
 use crate::ops::calls::known_instance_of;
@@ -33,6 +37,18 @@ pub(super) unsafe extern "C" fn new_int(tstate: ThreadState, value: i64) -> Stac
     unsafe {
         let int = numbers::int(tstate, value as isize);
         StackRef::steal(if int.is_null() { reserve::int(tstate, value) } else { int })
+    }
+}
+
+/// Makes a tuple of so many items, at most [`MAX_ITEMS`][super::values::MAX_ITEMS]. The caller stores them at once: they are null.
+///
+/// # Safety
+/// As for [`new_float`].
+pub(super) unsafe extern "C" fn new_tuple(tstate: ThreadState, size: usize) -> StackRef {
+    // SAFETY: the thread is attached (caller). Nothing looks at the tuple before the caller has stored the items.
+    unsafe {
+        let tuple = ffi::PyTuple_New(size as isize);
+        StackRef::steal(if tuple.is_null() { reserve::tuple(tstate, size) } else { tuple })
     }
 }
 
@@ -268,6 +284,67 @@ pub(super) unsafe extern "C" fn dict_get(
         Lookup::Absent => default,
         Lookup::Unknown => core::ptr::null_mut(),
     }
+}
+
+/// The address of a function for the next pair of an iterator, and of a place for results: [`next_pair`].
+pub(super) fn next_pair_of(pairs: Pairs) -> usize {
+    /// The function for these pairs.
+    macro_rules! of {
+        ($($pairs:pat => $constant:expr),* $(,)?) => {
+            match pairs {
+                $($pairs => next_pair::<{ $constant.to_operand() }> as *const () as usize,)*
+            }
+        };
+    }
+    use Pairs::{DictItems, Enumerate, Zip};
+    use Plain::{List, Range, Tuple};
+    of! {
+        DictItems => DictItems,
+        Enumerate(List) => Enumerate(List),
+        Enumerate(Tuple) => Enumerate(Tuple),
+        Enumerate(Range) => Enumerate(Range),
+        Zip(List, List) => Zip(List, List),
+        Zip(List, Tuple) => Zip(List, Tuple),
+        Zip(List, Range) => Zip(List, Range),
+        Zip(Tuple, List) => Zip(Tuple, List),
+        Zip(Tuple, Tuple) => Zip(Tuple, Tuple),
+        Zip(Tuple, Range) => Zip(Tuple, Range),
+        Zip(Range, List) => Zip(Range, List),
+        Zip(Range, Tuple) => Zip(Range, Tuple),
+        Zip(Range, Range) => Zip(Range, Range),
+    }
+}
+
+/// What [`next_pair`] returns if it is for others.
+pub(super) const OTHER_ITERATOR: i64 = 2;
+
+/// The next pair of an iterator: stores its two items, ints as they are, and two references to be released, or 0. Returns 1; or, if
+/// nothing has changed, [`OTHER_ITERATOR`], or 0 if only the host can tell.
+///
+/// # Safety
+/// The thread is attached, no exception is set, and the iterator is live. [`Pairs::of`] has found these pairs for some iterator.
+unsafe extern "C" fn next_pair<const PAIRS: u64>(
+    iterator: *mut PyObject,
+    results: &mut [MaybeUninit<u64>; 4],
+) -> i64 {
+    let Some(pairs) = (const { Pairs::from_operand(PAIRS) }) else { return OTHER_ITERATOR };
+    // SAFETY: the contract is the same.
+    let next = unsafe { pairs.next(iterator) };
+    let Some(next) = next else {
+        // SAFETY: the iterator is live (caller).
+        let is_other = unsafe { Pairs::of(iterator) } != Some(pairs);
+        return if is_other { OTHER_ITERATOR } else { 0 };
+    };
+    let word = |item| match item {
+        Item::Object(object) => object.addr().get() as u64,
+        Item::Int(int) => int as u64,
+    };
+    let reference = |object: Option<NonNull<PyObject>>| object.map_or(0, |object| object.addr().get() as u64);
+    results[0].write(word(next.items[0]));
+    results[1].write(word(next.items[1]));
+    results[2].write(reference(next.replaced[0]));
+    results[3].write(reference(next.replaced[1]));
+    1
 }
 
 /// Whether `container[start:stop]` needs no code: 1, or 0.

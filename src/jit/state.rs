@@ -241,8 +241,23 @@ impl State {
             known.holders = 0;
         }
         for id in holding {
-            self.values[id].holders += 1;
+            self.hold(id);
         }
+    }
+
+    /// One more slot or tuple holds the value. A virtual tuple holds its items as long as something holds it.
+    pub(super) fn hold(&mut self, id: Id) {
+        self.values[id].holders += 1;
+        if self.values[id].holders == 1 {
+            for item in self.items(id) {
+                self.hold(item);
+            }
+        }
+    }
+
+    /// The items of a virtual tuple; nothing for other values.
+    pub(super) fn items(&self, id: Id) -> Vec<Id> {
+        self.values[id].items.as_deref().unwrap_or_default().to_vec()
     }
 
     /// Puts a value on the stack.
@@ -252,7 +267,7 @@ impl State {
 
     /// Puts a slot on the stack, which holds its value from now on.
     pub(super) fn push_slot(&mut self, slot: Slot) {
-        self.values[slot.id].holders += 1;
+        self.hold(slot.id);
         self.top().stack.push(slot);
     }
 
@@ -274,11 +289,41 @@ impl State {
         self.top().stack.pop().unwrap_or_else(|| self.instead(Slot::new(Id::FIRST)))
     }
 
-    /// A slot does not hold the value any more. Its references are released at the end of the micro-op if nothing else does.
+    /// A slot or tuple does not hold the value any more. Its references are released at the end of the micro-op if nothing else
+    /// does. A virtual tuple that nothing holds lets go of its items, from the last one on, as the end of a tuple does.
     pub(super) fn let_go(&mut self, id: Id) {
         self.version += 1;
         self.values[id].holders -= 1;
         self.pending.push(id);
+        if self.values[id].holders == 0 {
+            for item in self.items(id).into_iter().rev() {
+                self.let_go(item);
+            }
+        }
+    }
+
+    /// A virtual tuple gets an object, which takes the items over: they have lost it as their holder.
+    pub(super) fn take_items(&mut self, id: Id) -> Option<Rc<[Id]>> {
+        let items = self.values[id].items.take()?;
+        // Otherwise it has let go of them before.
+        if self.values[id].holders > 0 {
+            for &item in items.iter() {
+                self.let_go(item);
+            }
+        }
+        Some(items)
+    }
+
+    /// The values of all slots that memory lacks, with those of the items of virtual tuples.
+    pub(super) fn missing_values(&self) -> Vec<Id> {
+        let mut missing: Vec<Id> =
+            self.slots().filter(|slot| slot.memory.is_none()).map(|slot| slot.id).collect();
+        let mut at = 0;
+        while let Some(&id) = missing.get(at) {
+            missing.extend(self.items(id));
+            at += 1;
+        }
+        missing
     }
 
     /// Sets a variable, whose old value is known, or is none of the code's business any more.
@@ -366,7 +411,7 @@ impl State {
         }
     }
 
-    /// Whether few stores bring memory up to date: no frame and no number has to be made, and nothing to be released.
+    /// Whether few stores bring memory up to date: no frame and no object has to be made, and nothing to be released.
     pub(super) fn is_almost_in_memory(&self) -> bool {
         let stale = || self.slots().filter(|slot| slot.memory.is_none());
         let has_surplus = |id: Id| self.values[id].references.len() > self.values[id].holders;
@@ -374,7 +419,7 @@ impl State {
             && self.pending.is_empty()
             && self.slots().all(|slot| !has_surplus(slot.id))
             && stale().count() <= MAX_STORES
-            && stale().all(|slot| !self.values[slot.id].is_only_a_number())
+            && stale().all(|slot| self.values[slot.id].has_object())
     }
 
     pub(super) fn number(&self, id: Id) -> Option<Number> {

@@ -3,12 +3,18 @@
 //! A value has one [`Id`], however many variables and stack slots hold it: what a guard learns through one of them is
 //! known through all. A reference count is an obligation that is fulfilled late. A value that was loaded from an object, or
 //! from a variable, is used without counting it. It is counted when something that could drop the last other reference
-//! comes next, or when it is stored in memory ([`super::state`]). A computed number has no object until one is needed.
+//! comes next, or when it is stored in memory ([`super::state`]). A computed number has no object until one is needed. Nor has
+//! a new tuple: it is a *virtual* one, which holds its items as a slot would.
+
+use std::rc::Rc;
 
 use cranelift_codegen::ir::Value;
 
 /// The width of ints that stay in registers.
 pub(super) const INT_WIDTH: u8 = 62;
+
+/// The most items of a tuple that has no object.
+pub(super) const MAX_ITEMS: usize = 8;
 
 /// The null reference.
 pub(super) const NULL: u64 = 1;
@@ -68,7 +74,7 @@ pub(super) enum Number {
     Bool(Value),
 }
 
-/// What is known about a value. One of `word`, `number` and `constant` says what it is.
+/// What is known about a value. One of `word`, `number`, `items` and `constant` says what it is.
 #[derive(Clone, Debug)]
 pub(super) struct Known {
     /// The address of the object, with or without the tag of a stack reference.
@@ -78,6 +84,8 @@ pub(super) struct Known {
     /// The references to it that the code owns, in registers and in slots in memory.
     pub(super) references: Vec<Reference>,
     pub(super) number: Option<Number>,
+    /// The items of a virtual tuple. They are its only as long as it has no object.
+    pub(super) items: Option<Rc<[Id]>>,
     /// The stack reference, if it is always the same, and owns nothing.
     pub(super) constant: Option<u64>,
     /// The address of the object, if it is always the same.
@@ -87,7 +95,7 @@ pub(super) struct Known {
     pub(super) version: Option<u32>,
     /// Its attributes are in inline values.
     pub(super) has_inline_values: bool,
-    /// The slots that hold it.
+    /// The slots and virtual tuples that hold it.
     pub(super) holders: usize,
 }
 
@@ -98,6 +106,7 @@ impl Known {
             pointer: None,
             references: Vec::new(),
             number: None,
+            items: None,
             constant: None,
             address: None,
             class: Class::Unknown,
@@ -127,6 +136,11 @@ impl Known {
         Known { number: Some(number), class, ..Known::nothing() }
     }
 
+    /// A virtual tuple. It holds its items when something holds it.
+    pub(super) fn tuple(items: Rc<[Id]>) -> Known {
+        Known { items: Some(items), class: Class::Tuple, ..Known::nothing() }
+    }
+
     /// A stack reference that owns nothing, to an object that is immortal, or lives as long as the frame.
     pub(super) fn constant(bits: u64, class: Class) -> Known {
         Known { constant: Some(bits), address: Some(bits & !1), class, ..Known::nothing() }
@@ -137,7 +151,7 @@ impl Known {
         self.number.is_some() && !self.has_object()
     }
 
-    /// Whether there is an object: a number may not have one yet.
+    /// Whether there is an object: a number or a tuple may not have one yet.
     pub(super) fn has_object(&self) -> bool {
         self.word.is_some() || self.constant.is_some()
     }

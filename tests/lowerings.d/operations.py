@@ -158,6 +158,10 @@ def operations():
     yield Operation("x, y = a", ["x, y = a", "r = y, x"], everything)
     yield Operation("x, y, z, w = a", ["x, y, z, w = a", "r = w, z, y, x"], everything)
     yield Operation("x, *y = a", ["x, *y = a", "r = y, x"], everything)
+    yield Operation("x, y = a, b", ["z = a, (b, a)", "x, y = z", "r = x is z[0], z[1][0], len(y), y or 1, z is None, z, y"], everything,
+                    small)
+    yield Operation("x, y = a + b, b", ["z = a + b, b", "x, y = z", "r = x, z[1] is y, z[0]"], values, values)
+    yield Operation("for x, y in a.items()", ["r = []", "for x, y in a.items():", "    r.append(y)", "    r.append(x)"], everything)
     yield Operation("[x for x in a]", ["r = [x for x in a]"], everything)
     yield Operation("{x: 1 for x in a}", ["r = {x: 1 for x in a}"], everything)
     yield Operation("sum(x for x in a)", ["r = sum(x for x in a)"], everything)

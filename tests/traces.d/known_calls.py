@@ -284,6 +284,18 @@ def replaced_functions():
     print(lengths([-4, True]))
 
 
+def operands_as_results():
+    """A result that is one of the operands outlives the variable that held it."""
+    results, first, second = [], 0.5, 1.5
+    for number in range(200):
+        least, got = min(first, second), {}.get(number, second)
+        first = second = number * 0.25
+        other = number + 0.125, number + 0.375
+        results.append((least, got, least in other, got in other))
+        first, second = number * 2.5, number * 3.5
+    print(results[:3], results[-1], len(set(results)))
+
+
 def shifts():
     work = made("def work(pairs, same):\n    return [left << right for left, right in pairs]\n")
     attempt(work, [(1, 3)] * 40)
@@ -319,6 +331,7 @@ identities()
 instances()
 instances_of_changing_classes()
 types_of_values()
+operands_as_results()
 shifts()
 sums()
 replaced_functions()

@@ -1,4 +1,4 @@
-"""Memory that runs out while machine code has numbers that no object holds yet: the program goes on, or gets MemoryError."""
+"""Memory that runs out while machine code has numbers and tuples that no object holds yet: the program goes on, or gets MemoryError."""
 
 import gc
 
@@ -54,6 +54,19 @@ def leaves(values):
     return a, b, c, d
 
 
+def tuples(values):
+    """Some tuples get an object, in the code or where it leaves."""
+    whole = 0, (0, 0)
+    for i in range(len(values)):
+        number, (other, _) = whole
+        whole = i * 1.5, (i * LARGE, i)
+        if i % 5 == 0:
+            values[i] = str, whole, number
+        else:
+            values[i] = whole if i % 7 else other
+    return whole
+
+
 def attempt(function, values):
     _testcapi.set_nomemory(0)
     try:
@@ -65,7 +78,7 @@ def attempt(function, values):
 
 
 gc.disable()
-for function in floats, ints, compact, negative, attributes, leaves:
+for function in floats, ints, compact, negative, attributes, leaves, tuples:
     expected = [None] * COUNT
     for _ in range(3):
         function(expected)

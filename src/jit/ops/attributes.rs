@@ -10,7 +10,7 @@ use crate::bytecode::micro_op;
 use crate::host::dict::MANAGED_DICT_OFFSET;
 use crate::host::{TypeVersion, ffi};
 use crate::jit::lower::{Lowered, Lowering, plain};
-use crate::jit::state::Place;
+use crate::jit::state::{Place, Slot};
 use crate::jit::values::{Class, Id, Known};
 use crate::tier2::Uop;
 use crate::tier2::compiled::Next;
@@ -171,8 +171,7 @@ impl Lowering<'_> {
     pub(in crate::jit) fn load_method(&mut self, method: u64) {
         let owner = self.pop();
         self.push_attribute_of_type(method);
-        self.state.values[owner].holders -= 1;
-        self.state.push(owner);
+        self.state.top().stack.push(Slot::new(owner));
     }
 
     /// Pushes the object at this address, an attribute of a type whose version the trace has checked.

@@ -330,6 +330,8 @@ impl Lowering<'_> {
         let Place::Virtual { function } = self.state.frame().place else {
             return self.return_from_memory(value, runtime::leave_frame as *const () as usize);
         };
+        // The argument of a call may be borrowed from a variable of the caller.
+        self.end_borrowing(value);
         let frame = self.state.pop_frame();
         self.inherited = self.inherited.min(self.state.frames.len());
         // Destructors run in this order: values from the top of the stack, then locals from the last one.
@@ -361,10 +363,13 @@ impl Lowering<'_> {
         Ok(())
     }
 
-    /// Makes the result of a frame independent of its variables, which are in memory: a number that one of them holds, too, has got
-    /// its object there.
+    /// Makes the result of a frame independent of its variables, which are in memory: a number or tuple that one of them holds, too,
+    /// has got its object there.
     pub(in crate::jit) fn own_returned(&mut self, value: Id) {
-        if self.state.values[value].is_only_a_number() || self.state.values[value].class == Class::Bool {
+        for item in self.state.items(value) {
+            self.own_returned(item);
+        }
+        if !self.state.values[value].has_object() || self.state.values[value].class == Class::Bool {
             return;
         }
         if let Some(bits) = self.state.values[value].constant {

@@ -66,6 +66,9 @@ impl Lowering<'_> {
 
     /// `container[index]`
     pub(in crate::jit) fn subscript(&mut self, sequence: Sequence) -> Lowered {
+        if sequence == Sequence::Tuple && self.subscript_known() {
+            return Ok(());
+        }
         let (container, index) = (self.peek(2), self.peek(1));
         let at = self.item_at(container, index, sequence)?;
         let item = self.load(I64, at, 0);
@@ -151,6 +154,9 @@ impl Lowering<'_> {
 
     /// Replaces the topmost value, a tuple or list of `count` items, by its items.
     pub(in crate::jit) fn unpack(&mut self, count: usize, sequence: Sequence) -> Lowered {
+        if sequence == Sequence::Tuple && self.unpack_known(count) {
+            return Ok(());
+        }
         let container = self.peek(1);
         let object = self.object(container);
         let size = self.size_of(object);
@@ -195,6 +201,15 @@ impl Lowering<'_> {
         self.replace_call_of_len(value);
     }
 
+    /// The same of a tuple whose items are known. Returns false for other values.
+    pub(in crate::jit) fn len_of_tuple(&mut self) -> bool {
+        let id = self.peek(1);
+        let Some(items) = self.known_items(id) else { return false };
+        let size = self.constant(items.len() as u64);
+        self.replace_call_of_len(size);
+        true
+    }
+
     /// Replaces the three topmost values by a length.
     fn replace_call_of_len(&mut self, value: Value) {
         self.drop_top();
@@ -228,8 +243,14 @@ impl Lowering<'_> {
 
     /// The next micro-op that does something with values.
     fn next_that_matters(&self) -> Option<u16> {
+        self.micro_ops_that_matter().next()
+    }
+
+    /// The following micro-ops that do something with values.
+    pub(super) fn micro_ops_that_matter(&self) -> impl Iterator<Item = u16> {
         let skipped = [micro_op::check_periodic, micro_op::check_validity, micro_op::set_ip, micro_op::nop];
-        self.trace[self.at + 1..].iter().map(|uop| uop.number()).find(|number| !skipped.contains(number))
+        let following = self.trace[self.at + 1..].iter().map(|uop| uop.number());
+        following.filter(move |number| !skipped.contains(number))
     }
 
     /// Replaces a call of `range` by the iterator over the range, which is its own iterator.

@@ -258,7 +258,7 @@ impl Lowering<'_> {
     }
 
     /// Leaves unless `holds`, as if the guard at this index has failed.
-    fn guard_of(&mut self, guard: usize, holds: Value) -> Lowered {
+    pub(super) fn guard_of(&mut self, guard: usize, holds: Value) -> Lowered {
         let at = core::mem::replace(&mut self.at, guard);
         let result = self.guard_done(holds, FAILED);
         self.at = at;

@@ -119,7 +119,7 @@ impl Lowering<'_> {
         arguments.reverse();
         let function = self.pop();
         let instance = arguments[0].id;
-        self.state.values[instance].holders += 1;
+        self.state.hold(instance);
         self.state.top().return_offset = Some(1 + metadata::CALL.cache_units() as u16);
         // SAFETY: the code is a static of the host.
         let start = unsafe { init_cleanup().bytecode() };

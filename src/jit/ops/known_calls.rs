@@ -13,6 +13,7 @@ use crate::host::{PyObject, PyTypeObject, ffi};
 use crate::jit::loops::type_of_class;
 use crate::jit::lower::{Lowered, Lowering};
 use crate::jit::runtime;
+use crate::jit::state::Slot;
 use crate::jit::values::{Class, INT_WIDTH, Id, Known, Number};
 use crate::ops::calls::known_instance_of;
 use crate::tier2::Uop;
@@ -119,8 +120,7 @@ impl Lowering<'_> {
         let argument = self.pop();
         self.drop_top();
         self.drop_top();
-        self.state.values[argument].holders -= 1;
-        self.state.push(argument);
+        self.state.top().stack.push(Slot::new(argument));
         Ok(true)
     }
 

@@ -13,9 +13,11 @@ mod known_calls;
 mod lookups;
 mod numbers;
 mod operators;
+mod pairs;
 mod quiet_calls;
 mod stack;
 mod trampolines;
+mod tuples;
 
 use core::mem::offset_of;
 
@@ -194,6 +196,10 @@ impl Lowering<'_> {
                 self.drop_top();
                 self.answer(holds);
             }
+            op::is_none if self.is_not_none(1) => {
+                self.drop_top();
+                self.push_constant(truth_constant(false), Class::Bool);
+            }
             op::is_none => {
                 let id = self.peek(1);
                 let object = self.object(id);
@@ -227,6 +233,13 @@ impl Lowering<'_> {
             }
             op::guard_is_true_pop => self.guard_truth(true)?,
             op::guard_is_false_pop => self.guard_truth(false)?,
+            op::guard_is_none_pop if self.is_not_none(1) => {
+                self.drop_top();
+                self.fail(FAILED)?;
+            }
+            op::guard_is_not_none_pop if self.is_not_none(1) => {
+                self.drop_top();
+            }
             op::guard_is_none_pop => {
                 let id = self.drop_top();
                 let object = self.object(id);
@@ -275,6 +288,7 @@ impl Lowering<'_> {
             op::guard_nos_array => self.guard_array(uop.operand0)?,
             op::list_append => self.append_to_list(uop.oparg.into())?,
             op::call_list_append => self.call_list_append()?,
+            op::build_tuple => return Ok(self.build_tuple(uop.oparg.into())),
             op::unpack_sequence_two_tuple => self.unpack(2, Sequence::Tuple)?,
             op::unpack_sequence_tuple => self.unpack(uop.oparg.into(), Sequence::Tuple)?,
             op::unpack_sequence_list => self.unpack(uop.oparg.into(), Sequence::List)?,
@@ -296,18 +310,23 @@ impl Lowering<'_> {
             | op::call_method_descriptor_o => return Ok(self.known_call(uop)? || self.quiet_call(uop)?),
             op::contains_op | op::contains_op_dict | op::contains_op_set => return self.contains(uop),
             op::binary_op_subscr_dict => return self.dict_item(uop),
+            op::to_bool if self.truth_of_tuple() => {}
             op::to_bool => return self.known_truth(uop),
             op::binary_slice => return self.slice(uop),
             op::binary_op_subscr_list_slice => return self.slice_of_list(uop),
             op::call_isinstance => return self.call_isinstance(uop),
             op::call_type_1 => self.call_type(),
             op::get_iter => return self.get_iterator(),
+            // If the pair is not unpacked, any iterator will do.
+            op::guard_tos_pairs => {}
+            op::for_iter_tier_two if self.next_pair(uop)? => {}
             op::for_iter_tier_two => self.iterate(uop, true)?,
             op::for_iter_exhausted => self.iterate(uop, false)?,
             op::guard_callable_len => self.guard_callable_len()?,
             op::guard_callable_str_1 => self.guard_callable(&raw mut ffi::PyUnicode_Type)?,
             op::guard_callable_tuple_1 => self.guard_callable(&raw mut ffi::PyTuple_Type)?,
             op::guard_callable_type_1 => self.guard_callable(&raw mut ffi::PyType_Type)?,
+            op::call_len if self.len_of_tuple() => {}
             op::call_len if self.len_is_simple() => self.len_of_sized(),
             op::call_len if uop.operand0 == 0 => self.len_of_builtin()?,
 
@@ -323,6 +342,12 @@ impl Lowering<'_> {
             _ => return Ok(false),
         }
         Ok(true)
+    }
+
+    /// Whether the value at `depth` is known not to be None, which has none of the types that are looked for.
+    fn is_not_none(&mut self, depth: usize) -> bool {
+        let id = self.peek(depth);
+        self.state.values[id].class != Class::Unknown
     }
 
     /// Whether the topmost value is known to have its length in the usual place.

@@ -222,7 +222,7 @@ impl Lowering<'_> {
 }
 
 /// The value of an int, if it is compact.
-fn compact_constant(address: u64) -> Option<i64> {
+pub(super) fn compact_constant(address: u64) -> Option<i64> {
     let int = address as *mut ffi::PyObject;
     // SAFETY: the executor keeps its constants alive, and a guard has found this one to be an int.
     unsafe { object::long_is_compact(int).then(|| object::long_compact_value(int) as i64) }

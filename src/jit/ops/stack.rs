@@ -113,14 +113,18 @@ impl Lowering<'_> {
 
     fn store_fast(&mut self, index: usize) -> Lowered {
         let value = self.pop();
-        self.state.values[value].holders -= 1;
-        self.replace_local(index, value)
+        self.move_to_local(index, value)
     }
 
     /// Sets a variable, and lets go of its old value.
     fn replace_local(&mut self, index: usize, value: Id) -> Lowered {
+        self.state.hold(value);
+        self.move_to_local(index, value)
+    }
+
+    /// The same: the variable takes the place of another slot as a holder of the value.
+    fn move_to_local(&mut self, index: usize, value: Id) -> Lowered {
         let old = self.local(index)?;
-        self.state.values[value].holders += 1;
         self.state.set_local(index, Slot::new(value));
         self.state.let_go(old);
         Ok(())

@@ -58,7 +58,7 @@ impl Lowering<'_> {
         let function = self.pop();
         let arguments: Vec<Slot> = order.iter().map(|&index| Slot::new(operands[index])).collect();
         for slot in &arguments {
-            self.state.values[slot.id].holders += 1;
+            self.state.hold(slot.id);
         }
         self.state.top().return_offset = Some(1 + units as u16);
         // SAFETY: the code is a static, with an instruction for each ending.
@@ -71,7 +71,7 @@ impl Lowering<'_> {
     /// Continues in a trampoline that does not exist, with these values on its stack.
     pub(super) fn enter_trampoline(&mut self, code: Code, start: CodeUnit, stack: Vec<Id>) {
         let none = self.state.add(Known::constant(immortal_none(), Class::Unknown));
-        self.state.values[none].holders += 1;
+        self.state.hold(none);
         let stack = stack.into_iter().map(Slot::new).collect();
         self.state.frames.push(FrameState { stack, ..FrameState::not_made(none, code, start) });
     }

@@ -14,6 +14,8 @@ use crate::host::generator::Generator;
 use crate::host::object::is_exact;
 use crate::host::object::length_without_code;
 #[cfg(feature = "jit")]
+use crate::host::pairs::Pairs;
+#[cfg(feature = "jit")]
 use crate::host::without_code;
 use crate::host::{Code, CodeUnit, Frame, FunctionVersion, StackRef, ThreadState, TypeVersion, ffi};
 use crate::instrument::opcodes::is_instrumented;
@@ -56,6 +58,8 @@ pub(crate) struct Running {
     /// The answer of an operator was found without Python code.
     #[cfg(feature = "jit")]
     pub(super) needs_no_code: bool,
+    /// What the iterator of a FOR_ITER is, if that makes pairs, as the operand of its guard.
+    pub(super) pairs: u64,
     /// The last argument of a CALL has a length that Python code computes.
     pub(super) has_own_length: bool,
     /// What a BINARY_OP or STORE_SUBSCR looks into, if that is an array: the description of its items, and what they are.
@@ -96,6 +100,7 @@ impl Running {
                 known_call: (0, 0),
                 #[cfg(feature = "jit")]
                 needs_no_code: false,
+                pairs: 0,
                 has_own_length: false,
                 array: None,
                 far: None,
@@ -136,6 +141,8 @@ impl Running {
                     self.has_own_length =
                         !argument.is_null() && length_without_code(argument.object()).is_none();
                 }
+                #[cfg(feature = "jit")]
+                opcode::FOR_ITER => self.note_pairs(sp),
                 opcode::BINARY_OP if self.oparg == ffi::NB_SUBSCR as usize => self.note_array(sp),
                 opcode::STORE_SUBSCR => self.note_array(sp),
                 opcode::BINARY_OP | opcode::COMPARE_OP => {
@@ -177,6 +184,22 @@ impl Running {
                     .is_some_and(|dict| matches!(without_code::find(dict, object(1)), Lookup::Found(_))),
                 _ => false,
             }
+        }
+    }
+
+    /// Notes whether the topmost value is an iterator that makes pairs.
+    ///
+    /// # Safety
+    /// As for [`Running::note_inputs`].
+    #[cfg(feature = "jit")]
+    unsafe fn note_pairs(&mut self, sp: *mut StackRef) {
+        // SAFETY: the iterator is on the stack (caller). The frame is published while iterators are made to compare with, and as it
+        // was after that.
+        unsafe {
+            let published = (*self.frame.as_ptr()).stackpointer;
+            self.frame.set_stack_pointer(sp);
+            self.pairs = Pairs::of((*sp.sub(1)).object()).map_or(0, Pairs::to_operand);
+            (*self.frame.as_ptr()).stackpointer = published;
         }
     }
 
