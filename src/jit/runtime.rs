@@ -36,6 +36,24 @@ pub(super) unsafe extern "C" fn new_int(tstate: ThreadState, value: i64) -> Stac
     }
 }
 
+/// Takes a new reference to an object: debug hosts count more than the object's own.
+///
+/// # Safety
+/// The thread is attached, and the object live.
+pub(super) unsafe extern "C" fn new_reference(object: *mut PyObject) {
+    // SAFETY: the contract is the same.
+    unsafe { refcount::incref(object) }
+}
+
+/// Takes away a reference, likewise. Returns 0 if it was the last one. The object has to be destroyed then.
+///
+/// # Safety
+/// The thread is attached. The object is live and mortal, and the caller owns the reference.
+pub(super) unsafe extern "C" fn decrement(object: *mut PyObject) -> u32 {
+    // SAFETY: the contract is the same. The machine code destroys the object.
+    unsafe { (!refcount::decrement(object)).into() }
+}
+
 /// Destroys an object whose count is 0, and whose end runs no Python code.
 ///
 /// # Safety

@@ -57,7 +57,7 @@ macro_rules! helper_of_body {
                 let mut e = Tier2::begin(machine.frame, machine.sp, tstate, uop);
                 let next = match body!(e $name $operands).map_err(TraceExit::from) {
                     Ok(()) => {
-                        e.end();
+                        e.end_call(machine);
                         0
                     }
                     Err(TraceExit::Exit(Exit::Deopt) | TraceExit::Side | TraceExit::Settled) => {
