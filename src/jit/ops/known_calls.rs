@@ -308,8 +308,16 @@ impl Lowering<'_> {
         let object = self.b.ins().select(second, objects.1, objects.0);
         self.drop_call(2);
         let id = self.state.push_new(Known { number: Some(number), ..Known::borrowed(object, classes[0]) });
-        self.own_if_ended(id, &[left, right]);
+        self.own_apart_from(id, &[left, right]);
         Ok(true)
+    }
+
+    /// Makes sure that the code owns the value, if it may be the same object as one of these that it owns: when that one is
+    /// released, which may be later, the end of a number or of a string does not keep other values alive.
+    fn own_apart_from(&mut self, id: Id, others: &[Id]) {
+        if others.iter().any(|&other| !self.state.values[other].references.is_empty()) {
+            self.own(id);
+        }
     }
 
     /// Makes sure that the code owns the value, if one of those that it may be a part of has lost its last holder.
@@ -378,20 +386,19 @@ impl Lowering<'_> {
     fn call_dict_get(&mut self, call: KnownCall, count: usize) -> Lowered<bool> {
         self.guard_method_of_dict(call, count)?;
         let (dict, key) = (self.peek(count + 1), self.peek(count));
-        let default = if count == 2 {
-            let id = self.peek(1);
-            self.object(id)
-        } else {
-            self.constant(none() as u64)
+        let own_default = (count == 2).then(|| self.peek(1));
+        let default = match own_default {
+            Some(id) => self.object(id),
+            None => self.constant(none() as u64),
         };
         let arguments = [self.object(dict), self.object(key), default];
         let function = runtime::dict_get as *const () as usize;
         let value = self.result_of(function, &[I64; 3], I64, &arguments);
         self.guard(value, 0)?;
-        let owners = [self.peek(1), dict];
         self.drop_call(count);
         let id = self.state.push_new(Known::borrowed(value, Class::Unknown));
-        self.own_if_ended(id, &owners);
+        self.own_apart_from(id, own_default.as_slice());
+        self.own_if_ended(id, &[dict]);
         Ok(true)
     }
 
