@@ -68,7 +68,6 @@ impl Tier2 {
                 self.check_stack();
             }
             self.pass_frame();
-            self.frame.set_some_stack_pointer();
         }
     }
 

@@ -66,6 +66,7 @@ macro_rules! helper_of_body {
                     Err(TraceExit::Exit(Exit::Error | Exit::ErrorNoPop)) => uop.addr() | Next::ERROR,
                 };
                 (machine.frame, machine.sp) = (e.frame, e.sp);
+                e.frame.set_some_stack_pointer();
                 next
             }
         }
