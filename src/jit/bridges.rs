@@ -4,11 +4,14 @@
 //! is known in the bridge, and frames that did not exist there do not exist here yet.
 
 use core::mem::offset_of;
+use core::num::{NonZeroU32, NonZeroU64};
 
 use cranelift_codegen::ir::types::{F64, I8, I64};
 use cranelift_codegen::ir::{InstBuilder, Type, Value};
 
-use super::exits::{Exit, ExitFrame, ExitPlace, ExitSlot, ExitValue, Source, Spill};
+use super::exits::{
+    Exit, ExitFrame, ExitPlace, ExitReference, ExitSlot, ExitSlots, ExitValue, Source, Spill,
+};
 use super::lower::{Lowered, Lowering, SLOT, plain};
 use super::state::{FrameState, Place, Slot};
 use super::values::{Class, Id, Known, Number, Reference};
@@ -17,13 +20,14 @@ use crate::tier2::compiled::Machine;
 impl Lowering<'_> {
     /// Begins where an exit of other code leads to.
     pub(super) fn enter_from(&mut self, exit: &Exit) -> Lowered {
-        let ids: Vec<Id> = exit.values.iter().map(|value| self.take_over(value)).collect();
+        let ids: Vec<Id> =
+            exit.values().map(|(value, references)| self.take_over(value, references)).collect();
         self.state.frames.clear();
-        for described in &exit.frames {
-            let frame = self.frame_of(described, &ids);
+        for (described, slots) in exit.frames() {
+            let frame = self.frame_of(described, slots, &ids);
             self.state.frames.push(frame);
         }
-        for &bits in &exit.releases {
+        for &bits in &*exit.releases {
             let bits = self.register(I64, bits);
             let id = self.state.add(Known::owned(bits, false, Class::Unknown));
             self.state.pending.push(id);
@@ -47,7 +51,7 @@ impl Lowering<'_> {
     }
 
     /// A value of the code before.
-    fn take_over(&mut self, value: &ExitValue) -> Id {
+    fn take_over(&mut self, value: &ExitValue, references: &[ExitReference]) -> Id {
         let facts = value.facts;
         let known = match value.source {
             Source::Constant(bits) => Known::constant(bits, facts.class),
@@ -61,8 +65,7 @@ impl Lowering<'_> {
             }
             Source::Bool(register) => Known::number(Number::Bool(self.register(I8, register))),
         };
-        let references = value
-            .references
+        let references = references
             .iter()
             .map(|reference| Reference {
                 bits: self.register(I64, reference.bits),
@@ -71,15 +74,20 @@ impl Lowering<'_> {
             .collect();
         self.state.add(Known {
             references,
-            version: facts.version,
+            version: facts.version.map(NonZeroU32::get),
             has_inline_values: facts.has_inline_values,
-            address: facts.address,
+            address: facts.address.map(NonZeroU64::get).or(known.address),
             ..known
         })
     }
 
     /// A frame of the code before, with these values.
-    fn frame_of(&mut self, described: &ExitFrame, ids: &[Id]) -> FrameState {
+    fn frame_of(
+        &mut self,
+        described: &ExitFrame,
+        [known_locals, known_stack]: [ExitSlots; 2],
+        ids: &[Id],
+    ) -> FrameState {
         let (place, sp, offset) = match described.place {
             ExitPlace::Memory { frame, stack, offset } => {
                 let (frame, stack) = (self.register(I64, frame), self.register(I64, stack));
@@ -100,17 +108,17 @@ impl Lowering<'_> {
             locals.resize(locals.len().max(index + 1), None);
             locals[index] = Some(known);
         };
-        for slot in &described.locals.missing {
+        for slot in known_locals.missing {
             set_local(slot, missing(slot));
         }
         if let Place::Memory(frame) = place {
-            for slot in &described.locals.present {
+            for slot in known_locals.present {
                 let bits = self.load(I64, frame, Self::local_offset(slot.index.into()));
                 set_local(slot, self.present(slot, ids, bits));
             }
         }
         let mut stack: Vec<Option<Slot>> = vec![None; described.depth.into()];
-        for slot in &described.stack.missing {
+        for slot in known_stack.missing {
             stack[usize::from(slot.index)] = Some(missing(slot));
         }
         let stack = stack.into_iter().enumerate().map(|(index, slot)| {
@@ -118,7 +126,7 @@ impl Lowering<'_> {
                 // A virtual frame knows its stack.
                 let sp = self.state.register(sp);
                 let bits = self.b.ins().load(I64, plain(), sp, (offset + index as i32) * SLOT);
-                match described.stack.present.iter().find(|slot| usize::from(slot.index) == index) {
+                match known_stack.present.iter().find(|slot| usize::from(slot.index) == index) {
                     Some(slot) => self.present(slot, ids, bits),
                     None => {
                         let id = self.state.add(Known::owned(bits, false, Class::Unknown));

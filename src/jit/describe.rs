@@ -1,14 +1,15 @@
 //! The state of the lowering as an exit.
 
 use core::mem::offset_of;
+use core::num::{NonZeroU32, NonZeroU64};
 use core::ops::Range;
 
 use cranelift_codegen::ir::types::I64;
 use cranelift_codegen::ir::{Block, BlockArg, InstBuilder, Value};
 
 use super::exits::{
-    Exit, ExitFrame, ExitPlace, ExitReference, ExitSlot, ExitSlots, ExitValue, Facts, MAX_VALUES, Source,
-    Spills,
+    Description, Exit, ExitFrame, ExitPlace, ExitReference, ExitSlot, ExitValue, Facts, MAX_VALUES,
+    SlotCounts, Source, Spills,
 };
 use super::lower::{Leaving, Lowered, Lowering, NULL, TooLarge};
 use super::state::{FrameState, Place, Slot, State};
@@ -32,10 +33,10 @@ impl Lowering<'_> {
     /// A block that leaves by the state as it is now. It gets its code in the end.
     pub(super) fn leaving_block(&mut self, word: usize, has_operands: bool) -> Lowered<Block> {
         let mut spills = Spills::default();
-        self.exit(word, &[], has_operands, &mut spills);
+        let mut description = self.description(&[], &mut spills);
         // Now that all registers are known, they are numbered in the order of all exits.
-        spills.sort();
-        let exit = self.exit(word, &[], has_operands, &mut spills);
+        description.renumber(&spills.sort());
+        let exit = Exit::new((self.part, word), description, has_operands);
         if spills.registers().len() > MAX_SPILLED {
             return Err(TooLarge);
         }
@@ -91,7 +92,7 @@ impl Lowering<'_> {
 
     /// Adds an exit. Returns its address.
     fn keep(&mut self, exit: Exit) -> Lowered<u64> {
-        if exit.values.len() > MAX_VALUES {
+        if exit.value_count() > MAX_VALUES {
             return Err(TooLarge);
         }
         Ok(self.exits.add(exit))
@@ -123,30 +124,49 @@ impl Lowering<'_> {
         has_operands: bool,
         spills: &mut Spills,
     ) -> Exit {
-        let mut known = Vec::new();
-        let mut frames: Vec<ExitFrame> = self
-            .state
-            .frames
-            .iter()
-            .map(|frame| exit_frame(&self.state, frame, spills, &mut known))
-            .collect();
-        for (described, frame) in frames.iter_mut().zip(&self.state.frames) {
-            described.locals.present = present(&self.state, indexed_locals(frame), &known);
-            described.stack.present = present(&self.state, indexed_stack(frame), &known);
-        }
-        let values = known.iter().map(|&id| self.exit_value(id, spills)).collect();
-        let lost = self.state.lost_references();
-        let releases = releases.iter().chain(&lost).map(|&bits| spills.add(bits)).collect();
-        Exit::new((self.part, word), values, frames, releases, has_operands)
+        Exit::new((self.part, word), self.description(releases, spills), has_operands)
     }
 
-    fn exit_value(&self, id: Id, spills: &mut Spills) -> ExitValue {
-        let reference = |reference: Reference, spills: &mut Spills| ExitReference {
-            bits: spills.add(reference.bits),
-            is_heap_safe: reference.is_heap_safe,
-        };
-        let references =
-            self.state.free_references(id).into_iter().map(|free| reference(free, spills)).collect();
+    fn description(&self, releases: &[Value], spills: &mut Spills) -> Description {
+        let state = &self.state;
+        let mut known = Known::default();
+        let mut description = Description::default();
+        // What is missing somewhere is known.
+        for frame in &state.frames {
+            known.function(frame);
+            known.missing(indexed_locals(frame));
+            known.missing(indexed_stack(frame));
+        }
+        for frame in &state.frames {
+            let place = exit_place(state, frame, spills, &known);
+            let locals = exit_slots(state, &indexed_locals(frame), &known, &mut description.slots);
+            let stack = exit_slots(state, &indexed_stack(frame), &known, &mut description.slots);
+            description.frames.push(ExitFrame {
+                place,
+                code: frame.code,
+                instr: frame.instr,
+                return_offset: frame.return_offset,
+                locals,
+                stack,
+                depth: frame.stack.len() as u16,
+                globals: frame.globals,
+                generator: frame.generator.map(|generator| spills.add(generator)),
+            });
+        }
+        for &id in &known.0 {
+            let value = self.exit_value(id, spills, &mut description.references);
+            description.values.push(value);
+        }
+        let lost = state.lost_references();
+        description.releases.extend(releases.iter().chain(&lost).map(|&bits| spills.add(bits)));
+        description
+    }
+
+    fn exit_value(&self, id: Id, spills: &mut Spills, references: &mut Vec<ExitReference>) -> ExitValue {
+        let before = references.len();
+        for Reference { bits, is_heap_safe } in self.state.free_references(id) {
+            references.push(ExitReference { bits: spills.add(bits), is_heap_safe });
+        }
         let known = &self.state.values[id];
         let source = match (known.constant, known.word, known.number) {
             (Some(bits), ..) => Source::Constant(bits),
@@ -157,71 +177,86 @@ impl Lowering<'_> {
             _ => self.state.instead(Source::Constant(NULL)),
         };
         let facts = Facts {
+            address: known.address.and_then(NonZeroU64::new),
+            version: known.version.and_then(NonZeroU32::new),
             class: known.class,
-            version: known.version,
             has_inline_values: known.has_inline_values,
-            address: known.address,
         };
-        ExitValue { source, references, facts }
+        ExitValue { source, facts, references: (references.len() - before) as u16 }
+    }
+}
+
+/// The values of an exit, each once.
+#[derive(Default)]
+struct Known(Vec<Id>);
+
+impl Known {
+    fn index(&self, id: Id) -> Option<u16> {
+        self.0.iter().position(|&other| other == id).map(|index| index as u16)
+    }
+
+    fn add(&mut self, id: Id) {
+        if !self.0.contains(&id) {
+            self.0.push(id);
+        }
+    }
+
+    /// The function of a virtual frame.
+    fn function(&mut self, frame: &FrameState) {
+        if let (Place::Virtual { function }, Some(_)) = (frame.place, frame.code) {
+            self.add(function);
+        }
+    }
+
+    /// The values of the slots that memory lacks.
+    fn missing(&mut self, slots: impl Iterator<Item = (usize, Slot)>) {
+        for (_, slot) in slots.filter(|(_, slot)| slot.memory.is_none()) {
+            self.add(slot.id);
+        }
     }
 }
 
 /// The known variables of a frame with their indices.
-fn indexed_locals(frame: &FrameState) -> impl Iterator<Item = (usize, Slot)> {
+fn indexed_locals(frame: &FrameState) -> impl Iterator<Item = (usize, Slot)> + Clone {
     frame.locals.iter().enumerate().filter_map(|(at, slot)| Some((at, (*slot)?)))
 }
 
 /// The known part of a stack with its indices.
-fn indexed_stack(frame: &FrameState) -> impl Iterator<Item = (usize, Slot)> {
+fn indexed_stack(frame: &FrameState) -> impl Iterator<Item = (usize, Slot)> + Clone {
     frame.stack.iter().copied().enumerate()
 }
 
-/// The frame, with the slots that memory lacks. Their values, and the function of a virtual frame, become `known`.
-fn exit_frame(state: &State, frame: &FrameState, spills: &mut Spills, known: &mut Vec<Id>) -> ExitFrame {
-    let mut value = |id: Id| -> u16 {
-        let index = known.iter().position(|&other| other == id).unwrap_or_else(|| {
-            known.push(id);
-            known.len() - 1
-        });
-        index as u16
-    };
-    let place = match (frame.place, frame.code) {
-        (Place::Virtual { function }, Some(code)) => ExitPlace::Virtual { function: value(function), code },
+fn exit_place(state: &State, frame: &FrameState, spills: &mut Spills, known: &Known) -> ExitPlace {
+    match (frame.place, frame.code) {
+        (Place::Virtual { function }, Some(code)) => {
+            let function = known.index(function).unwrap_or_else(|| state.instead(0));
+            ExitPlace::Virtual { function, code }
+        }
         _ => ExitPlace::Memory {
             frame: spills.add(state.register(frame.address())),
             stack: spills.add(state.register(frame.sp)),
             offset: frame.offset,
         },
-    };
-    let mut missing = |slots: &mut dyn Iterator<Item = (usize, Slot)>| ExitSlots {
-        missing: slots
-            .filter(|(_, slot)| slot.memory.is_none())
-            .map(|(index, slot)| exit_slot(state, index, slot, value(slot.id)))
-            .collect(),
-        present: Vec::new(),
-    };
-    ExitFrame {
-        place,
-        code: frame.code,
-        instr: frame.instr,
-        return_offset: frame.return_offset,
-        locals: missing(&mut indexed_locals(frame)),
-        stack: missing(&mut indexed_stack(frame)),
-        depth: frame.stack.len() as u16,
-        globals: frame.globals,
-        generator: frame.generator.map(|generator| spills.add(generator)),
     }
 }
 
-/// The slots that memory has, if their values are among the known ones.
-fn present(state: &State, slots: impl Iterator<Item = (usize, Slot)>, known: &[Id]) -> Vec<ExitSlot> {
-    slots
-        .filter(|(_, slot)| slot.memory.is_some())
-        .filter_map(|(index, slot)| {
-            let value = known.iter().position(|&id| id == slot.id)?;
-            Some(exit_slot(state, index, slot, value as u16))
-        })
-        .collect()
+/// Describes those of the slots whose values are known: first those that memory lacks. The values of all of these are.
+fn exit_slots(
+    state: &State,
+    slots: &(impl Iterator<Item = (usize, Slot)> + Clone),
+    known: &Known,
+    described: &mut Vec<ExitSlot>,
+) -> SlotCounts {
+    let mut describe = |is_missing: bool| {
+        let before = described.len();
+        for (index, slot) in slots.clone().filter(|(_, slot)| slot.memory.is_none() == is_missing) {
+            if let Some(value) = known.index(slot.id) {
+                described.push(exit_slot(state, index, slot, value));
+            }
+        }
+        (described.len() - before) as u16
+    };
+    SlotCounts { missing: describe(true), present: describe(false) }
 }
 
 fn exit_slot(state: &State, index: usize, slot: Slot, value: u16) -> ExitSlot {

@@ -7,6 +7,7 @@
 
 use core::cell::Cell;
 use core::mem::offset_of;
+use core::num::{NonZeroU32, NonZeroU64};
 use core::ptr::NonNull;
 
 use cranelift_codegen::ir::Value;
@@ -49,9 +50,12 @@ impl Spills {
         &self.0
     }
 
-    /// Numbers the registers in the order in which the code has got them.
-    pub(super) fn sort(&mut self) {
+    /// Brings the registers into the order in which the code has got them. Returns the new number of each.
+    pub(super) fn sort(&mut self) -> Vec<Spill> {
+        let before = self.0.clone();
         self.0.sort();
+        // Each register is there once.
+        before.iter().map(|value| self.0.partition_point(|other| other < value) as Spill).collect()
     }
 
     /// How many registers both store first.
@@ -82,21 +86,21 @@ pub(super) struct ExitReference {
     pub(super) is_heap_safe: bool,
 }
 
-/// What is known about a value: see [`super::values::Known`].
+/// What is known about a value: see [`super::values::Known`]. There are many of them, so they are small.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Facts {
+    pub(super) address: Option<NonZeroU64>,
+    pub(super) version: Option<NonZeroU32>,
     pub(super) class: Class,
-    pub(super) version: Option<u32>,
     pub(super) has_inline_values: bool,
-    pub(super) address: Option<u64>,
 }
 
 #[derive(Debug)]
 pub(super) struct ExitValue {
     pub(super) source: Source,
-    /// References to it that no slot in memory holds.
-    pub(super) references: Vec<ExitReference>,
     pub(super) facts: Facts,
+    /// How many references to it no slot in memory holds: see [`Exit::values`].
+    pub(super) references: u16,
 }
 
 /// A slot: its index, and the index of the value.
@@ -110,12 +114,31 @@ pub(super) struct ExitSlot {
 }
 
 /// Slots of a frame: its variables, or a part of its stack.
-#[derive(Default, Debug)]
-pub(super) struct ExitSlots {
+#[derive(Clone, Copy, Default, Debug)]
+pub(super) struct ExitSlots<'a> {
     /// Those that memory lacks.
-    pub(super) missing: Vec<ExitSlot>,
+    pub(super) missing: &'a [ExitSlot],
     /// Those that memory has, if their values are also elsewhere.
-    pub(super) present: Vec<ExitSlot>,
+    pub(super) present: &'a [ExitSlot],
+}
+
+/// How many slots there are of each kind: see [`Exit::frames`].
+#[derive(Clone, Copy, Default, Debug)]
+pub(super) struct SlotCounts {
+    pub(super) missing: u16,
+    pub(super) present: u16,
+}
+
+impl SlotCounts {
+    /// Takes so many slots from the beginning of `slots`.
+    fn take<'a>(self, slots: &mut &'a [ExitSlot]) -> ExitSlots<'a> {
+        let mut first = |count: u16| {
+            let (first, rest) = slots.split_at(count.into());
+            *slots = rest;
+            first
+        };
+        ExitSlots { missing: first(self.missing), present: first(self.present) }
+    }
 }
 
 #[derive(Debug)]
@@ -134,9 +157,9 @@ pub(super) struct ExitFrame {
     /// The address of the instruction that it is at, unless memory has it.
     pub(super) instr: Option<u64>,
     pub(super) return_offset: Option<u16>,
-    pub(super) locals: ExitSlots,
+    pub(super) locals: SlotCounts,
     /// Their indices count from the place where the stack begins.
-    pub(super) stack: ExitSlots,
+    pub(super) stack: SlotCounts,
     pub(super) depth: u16,
     /// The globals and the builtins, if the trace has checked them.
     pub(super) globals: Option<(u64, u64)>,
@@ -144,7 +167,54 @@ pub(super) struct ExitFrame {
     pub(super) generator: Option<Spill>,
 }
 
-/// How the program looks where machine code leaves.
+/// What an exit consists of. Lists of one kind are one list here.
+#[derive(Default, Debug)]
+pub(super) struct Description {
+    pub(super) values: Vec<ExitValue>,
+    /// The references to all values.
+    pub(super) references: Vec<ExitReference>,
+    /// The innermost last.
+    pub(super) frames: Vec<ExitFrame>,
+    /// The slots of all frames: missing variables, present ones, and the same of the stack.
+    pub(super) slots: Vec<ExitSlot>,
+    /// References to be released at the end.
+    pub(super) releases: Vec<Spill>,
+}
+
+impl Description {
+    /// Numbers the registers anew: that with the number `n` gets the number `numbers[n]`.
+    pub(super) fn renumber(&mut self, numbers: &[Spill]) {
+        let set = |spill: &mut Spill| *spill = numbers[usize::from(*spill)];
+        for value in &mut self.values {
+            match &mut value.source {
+                Source::Constant(_) => {}
+                Source::Object(spill)
+                | Source::Float(spill)
+                | Source::Int(spill, _)
+                | Source::Bool(spill) => {
+                    set(spill);
+                }
+            }
+        }
+        for reference in &mut self.references {
+            set(&mut reference.bits);
+        }
+        for described in &mut self.frames {
+            if let ExitPlace::Memory { frame, stack, .. } = &mut described.place {
+                set(frame);
+                set(stack);
+            }
+            if let Some(generator) = &mut described.generator {
+                set(generator);
+            }
+        }
+        for spill in &mut self.releases {
+            set(spill);
+        }
+    }
+}
+
+/// How the program looks where machine code leaves. Most of the memory that machine code takes is in its exits.
 #[repr(C)]
 pub(super) struct Exit {
     /// To the code that continues from here. Machine code follows it ([`Lowering::finish`][super::lower::Lowering::finish]).
@@ -158,11 +228,12 @@ pub(super) struct Exit {
     pub(super) word: usize,
     /// The executor of the micro-op in that word.
     executor: Executor,
-    pub(super) values: Vec<ExitValue>,
-    /// The innermost last.
-    pub(super) frames: Vec<ExitFrame>,
-    /// References to be released at the end.
-    pub(super) releases: Vec<Spill>,
+    /// See [`Description`].
+    values: Box<[ExitValue]>,
+    references: Box<[ExitReference]>,
+    frames: Box<[ExitFrame]>,
+    slots: Box<[ExitSlot]>,
+    pub(super) releases: Box<[Spill]>,
     /// What a micro-op has left of its operands is to be released.
     pub(super) has_operands: bool,
 }
@@ -173,13 +244,45 @@ impl Exit {
 
     pub(super) fn new(
         (executor, word): (Executor, usize),
-        values: Vec<ExitValue>,
-        frames: Vec<ExitFrame>,
-        releases: Vec<Spill>,
+        description: Description,
         has_operands: bool,
     ) -> Exit {
-        let (link, runs, pending) = (Link::default(), Cell::new(0), Cell::new(None));
-        Exit { link, runs, pending, word, executor, values, frames, releases, has_operands }
+        let Description { values, references, frames, slots, releases } = description;
+        Exit {
+            link: Link::default(),
+            runs: Cell::new(0),
+            pending: Cell::new(None),
+            word,
+            executor,
+            values: values.into(),
+            references: references.into(),
+            frames: frames.into(),
+            slots: slots.into(),
+            releases: releases.into(),
+            has_operands,
+        }
+    }
+
+    /// The values, and the references to them that no slot in memory holds.
+    pub(super) fn values(&self) -> impl Iterator<Item = (&ExitValue, &[ExitReference])> {
+        let mut left = &*self.references;
+        self.values.iter().map(move |value| {
+            let (own, rest) = left.split_at(value.references.into());
+            left = rest;
+            (value, own)
+        })
+    }
+
+    pub(super) fn value_count(&self) -> usize {
+        self.values.len()
+    }
+
+    /// The frames, the innermost last, and their variables and stacks.
+    pub(super) fn frames(&self) -> impl Iterator<Item = (&ExitFrame, [ExitSlots<'_>; 2])> {
+        let mut left = &*self.slots;
+        self.frames
+            .iter()
+            .map(move |frame| (frame, [frame.locals.take(&mut left), frame.stack.take(&mut left)]))
     }
 
     /// The executor is going to have code that continues from here.
@@ -411,12 +514,12 @@ unsafe fn complete(machine: &mut Machine, tstate: ThreadState, exit: &Exit) {
     // SAFETY: the code has stored what the exit names (caller). References are taken before any is released.
     unsafe {
         let mut held: arrayvec::ArrayVec<Held, MAX_VALUES> = arrayvec::ArrayVec::new();
-        for value in &exit.values {
-            held.push(hold(machine, tstate, value));
+        for (value, references) in exit.values() {
+            held.push(hold(machine, tstate, value, references));
         }
         let mut previous: Option<Frame> = None;
-        for described in &exit.frames {
-            let frame = frame_of(machine, tstate, described, &mut held, previous);
+        for (described, slots) in exit.frames() {
+            let frame = frame_of(machine, tstate, (described, slots), &mut held, previous);
             previous = Some(frame);
         }
         if let Some(frame) = previous {
@@ -440,7 +543,7 @@ unsafe fn complete(machine: &mut Machine, tstate: ThreadState, exit: &Exit) {
 /// # Safety
 /// As for [`leave`]. The frames are published.
 unsafe fn release_rest(machine: &Machine, exit: &Exit) {
-    for &index in &exit.releases {
+    for &index in &*exit.releases {
         // SAFETY: the reference belongs to the code (caller).
         unsafe { reference(machine, index).close() };
     }
@@ -450,21 +553,26 @@ unsafe fn release_rest(machine: &Machine, exit: &Exit) {
 ///
 /// # Safety
 /// As for [`leave`].
-unsafe fn hold<'a>(machine: &Machine, tstate: ThreadState, value: &'a ExitValue) -> Held<'a> {
+unsafe fn hold<'a>(
+    machine: &Machine,
+    tstate: ThreadState,
+    value: &ExitValue,
+    references: &'a [ExitReference],
+) -> Held<'a> {
     // SAFETY: the registers are of these types (caller).
     unsafe {
         let register = |index| spilled(machine, index);
         let made = match value.source {
-            Source::Constant(bits) => return held(bits, &value.references),
-            Source::Object(index) => return held(register(index), &value.references),
+            Source::Constant(bits) => return held(bits, references),
+            Source::Object(index) => return held(register(index), references),
             Source::Bool(index) => {
                 let reference = StackRef::bool(register(index) & 0xFF != 0);
-                return Held { reference, left: &value.references, made: None };
+                return Held { reference, left: references, made: None };
             }
             Source::Float(index) => runtime::new_float(tstate, f64::from_bits(register(index))),
             Source::Int(index, _) => runtime::new_int(tstate, register(index) as i64),
         };
-        Held { reference: made, left: &value.references, made: Some(made) }
+        Held { reference: made, left: references, made: Some(made) }
     }
 }
 
@@ -480,7 +588,7 @@ fn held(bits: u64, references: &[ExitReference]) -> Held<'_> {
 unsafe fn frame_of(
     machine: &Machine,
     tstate: ThreadState,
-    described: &ExitFrame,
+    (described, [locals, stack]): (&ExitFrame, [ExitSlots; 2]),
     held: &mut [Held],
     previous: Option<Frame>,
 ) -> Frame {
@@ -520,10 +628,10 @@ unsafe fn frame_of(
         if let Some(offset) = described.return_offset {
             (*frame.as_ptr()).return_offset = offset;
         }
-        for slot in &described.locals.missing {
+        for slot in locals.missing {
             frame.set_local(slot.index.into(), held[usize::from(slot.value)].give(slot, machine));
         }
-        for slot in &described.stack.missing {
+        for slot in stack.missing {
             *base.add(slot.index.into()) = held[usize::from(slot.value)].give(slot, machine);
         }
         frame.set_stack_pointer(base.add(described.depth.into()));
