@@ -27,7 +27,7 @@ impl Lowering<'_> {
             let frame = self.frame_of(described, slots, &ids);
             self.state.frames.push(frame);
         }
-        for &bits in &*exit.releases {
+        for &bits in exit.releases() {
             let bits = self.register(I64, bits);
             let id = self.state.add(Known::owned(bits, false, Class::Unknown));
             self.state.pending.push(id);
@@ -52,12 +52,11 @@ impl Lowering<'_> {
 
     /// A value of the code before.
     fn take_over(&mut self, value: &ExitValue, references: &[ExitReference]) -> Id {
-        let facts = value.facts;
         let known = match value.source {
-            Source::Constant(bits) => Known::constant(bits, facts.class),
+            Source::Constant(bits) => Known::constant(bits, value.class),
             Source::Object(word) => {
                 let word = self.register(I64, word);
-                Known { word: Some(word), pointer: None, ..Known::borrowed(word, facts.class) }
+                Known { word: Some(word), pointer: None, ..Known::borrowed(word, value.class) }
             }
             Source::Float(register) => Known::number(Number::Float(self.register(F64, register))),
             Source::Int(register, width) => {
@@ -74,9 +73,9 @@ impl Lowering<'_> {
             .collect();
         self.state.add(Known {
             references,
-            version: facts.version.map(NonZeroU32::get),
-            has_inline_values: facts.has_inline_values,
-            address: facts.address.map(NonZeroU64::get).or(known.address),
+            version: value.version.map(NonZeroU32::get),
+            has_inline_values: value.has_inline_values,
+            address: value.address.map(NonZeroU64::get).or(known.address),
             ..known
         })
     }

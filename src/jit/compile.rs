@@ -193,7 +193,8 @@ unsafe fn lower_once(
     if lowering.state.has_fault() {
         return Err(TooLarge);
     }
-    let exits = core::mem::take(&mut lowering.exits);
+    let mut exits = core::mem::take(&mut lowering.exits);
+    exits.finish();
     // SAFETY: the executors are live.
     let branches = lowering.branches.iter().map(|branch| unsafe { branch.new_ref() }).collect();
     lowering.finish();

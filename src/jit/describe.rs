@@ -8,8 +8,8 @@ use cranelift_codegen::ir::types::I64;
 use cranelift_codegen::ir::{Block, BlockArg, InstBuilder, Value};
 
 use super::exits::{
-    Description, Exit, ExitFrame, ExitPlace, ExitReference, ExitSlot, ExitValue, Facts, MAX_VALUES,
-    SlotCounts, Source, Spills,
+    Description, ExitFrame, ExitPlace, ExitReference, ExitSlot, ExitValue, MAX_VALUES, SlotCounts, Source,
+    Spills,
 };
 use super::lower::{Leaving, Lowered, Lowering, NULL, TooLarge};
 use super::state::{FrameState, Place, Slot, State};
@@ -20,14 +20,9 @@ impl Lowering<'_> {
     /// Describes the state, and stores the registers that the description names. Returns its address.
     pub(super) fn describe(&mut self, word: usize, releases: &[Value], has_operands: bool) -> Lowered<u64> {
         let mut spills = Spills::default();
-        let exit = self.exit(word, releases, has_operands, &mut spills);
-        self.add_exit(exit, spills)
-    }
-
-    /// Stores the registers that an exit names, and adds it. Returns its address.
-    pub(super) fn add_exit(&mut self, exit: Exit, spills: Spills) -> Lowered<u64> {
+        let description = self.description(releases, &mut spills);
         self.store_all(&spills)?;
-        self.keep(exit)
+        self.add_exit(word, description, has_operands)
     }
 
     /// A block that leaves by the state as it is now. It gets its code in the end.
@@ -36,11 +31,10 @@ impl Lowering<'_> {
         let mut description = self.description(&[], &mut spills);
         // Now that all registers are known, they are numbered in the order of all exits.
         description.renumber(&spills.sort());
-        let exit = Exit::new((self.part, word), description, has_operands);
         if spills.registers().len() > MAX_SPILLED {
             return Err(TooLarge);
         }
-        let exit = self.keep(exit)?;
+        let exit = self.add_exit(word, description, has_operands)?;
         let block = self.b.create_block();
         self.b.set_cold_block(block);
         self.leaving.push(Leaving { spills, block, exit });
@@ -91,11 +85,16 @@ impl Lowering<'_> {
     }
 
     /// Adds an exit. Returns its address.
-    fn keep(&mut self, exit: Exit) -> Lowered<u64> {
-        if exit.value_count() > MAX_VALUES {
+    pub(super) fn add_exit(
+        &mut self,
+        word: usize,
+        description: Description,
+        has_operands: bool,
+    ) -> Lowered<u64> {
+        if description.values.len() > MAX_VALUES {
             return Err(TooLarge);
         }
-        Ok(self.exits.add(exit))
+        Ok(self.exits.add((self.part, word), description, has_operands))
     }
 
     /// Stores these registers for the code that runs next.
@@ -116,18 +115,8 @@ impl Lowering<'_> {
         Ok(())
     }
 
-    /// The state as an exit.
-    pub(super) fn exit(
-        &self,
-        word: usize,
-        releases: &[Value],
-        has_operands: bool,
-        spills: &mut Spills,
-    ) -> Exit {
-        Exit::new((self.part, word), self.description(releases, spills), has_operands)
-    }
-
-    fn description(&self, releases: &[Value], spills: &mut Spills) -> Description {
+    /// The state as an exit describes it.
+    pub(super) fn description(&self, releases: &[Value], spills: &mut Spills) -> Description {
         let state = &self.state;
         let mut known = Known::default();
         let mut description = Description::default();
@@ -176,13 +165,14 @@ impl Lowering<'_> {
             (_, _, Some(Number::Bool(value))) => Source::Bool(spills.add(value)),
             _ => self.state.instead(Source::Constant(NULL)),
         };
-        let facts = Facts {
+        ExitValue {
+            source,
             address: known.address.and_then(NonZeroU64::new),
             version: known.version.and_then(NonZeroU32::new),
+            references: (references.len() - before) as u16,
             class: known.class,
             has_inline_values: known.has_inline_values,
-        };
-        ExitValue { source, facts, references: (references.len() - before) as u16 }
+        }
     }
 }
 

@@ -5,13 +5,15 @@
 //! calls [`leave`], which makes numbers objects, counts references that were not counted so far, makes the frames that do not
 //! exist yet, and stores what their slots in memory lack.
 
-use core::cell::Cell;
+use core::cell::{Cell, OnceCell};
 use core::mem::offset_of;
 use core::num::{NonZeroU32, NonZeroU64};
 use core::ptr::NonNull;
+use std::rc::Rc;
 
 use cranelift_codegen::ir::Value;
 
+use super::lists::{Part, Pool};
 use super::state::{is_counted, is_trampoline};
 use super::values::Class;
 use super::{forced, quiet, runtime};
@@ -86,21 +88,16 @@ pub(super) struct ExitReference {
     pub(super) is_heap_safe: bool,
 }
 
-/// What is known about a value: see [`super::values::Known`]. There are many of them, so they are small.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) struct Facts {
-    pub(super) address: Option<NonZeroU64>,
-    pub(super) version: Option<NonZeroU32>,
-    pub(super) class: Class,
-    pub(super) has_inline_values: bool,
-}
-
-#[derive(Debug)]
+/// A value, and what is known about it: see [`super::values::Known`]. There are many of them, so they are small.
+#[derive(PartialEq, Eq, Debug)]
 pub(super) struct ExitValue {
     pub(super) source: Source,
-    pub(super) facts: Facts,
+    pub(super) address: Option<NonZeroU64>,
+    pub(super) version: Option<NonZeroU32>,
     /// How many references to it no slot in memory holds: see [`Exit::values`].
     pub(super) references: u16,
+    pub(super) class: Class,
+    pub(super) has_inline_values: bool,
 }
 
 /// A slot: its index, and the index of the value.
@@ -123,7 +120,7 @@ pub(super) struct ExitSlots<'a> {
 }
 
 /// How many slots there are of each kind: see [`Exit::frames`].
-#[derive(Clone, Copy, Default, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub(super) struct SlotCounts {
     pub(super) missing: u16,
     pub(super) present: u16,
@@ -141,7 +138,7 @@ impl SlotCounts {
     }
 }
 
-#[derive(Debug)]
+#[derive(PartialEq, Eq, Debug)]
 pub(super) enum ExitPlace {
     /// The frame exists. Its stack, as far as it is known, begins this many slots above an address.
     Memory { frame: Spill, stack: Spill, offset: i32 },
@@ -149,7 +146,7 @@ pub(super) enum ExitPlace {
     Virtual { function: u16, code: Code },
 }
 
-#[derive(Debug)]
+#[derive(PartialEq, Eq, Debug)]
 pub(super) struct ExitFrame {
     pub(super) place: ExitPlace,
     /// The code, if it is known.
@@ -214,7 +211,17 @@ impl Description {
     }
 }
 
-/// How the program looks where machine code leaves. Most of the memory that machine code takes is in its exits.
+/// What all exits of a trace consist of.
+#[derive(Default)]
+struct Lists {
+    values: Pool<ExitValue>,
+    references: Pool<ExitReference>,
+    frames: Pool<ExitFrame>,
+    slots: Pool<ExitSlot>,
+    releases: Pool<Spill>,
+}
+
+/// How the program looks where machine code leaves.
 #[repr(C)]
 pub(super) struct Exit {
     /// To the code that continues from here. Machine code follows it ([`Lowering::finish`][super::lower::Lowering::finish]).
@@ -228,12 +235,13 @@ pub(super) struct Exit {
     pub(super) word: usize,
     /// The executor of the micro-op in that word.
     executor: Executor,
-    /// See [`Description`].
-    values: Box<[ExitValue]>,
-    references: Box<[ExitReference]>,
-    frames: Box<[ExitFrame]>,
-    slots: Box<[ExitSlot]>,
-    pub(super) releases: Box<[Spill]>,
+    /// Where the parts of its [`Description`] are. The lists are there when the code is complete.
+    lists: OnceCell<Rc<Lists>>,
+    values: Part,
+    references: Part,
+    frames: Part,
+    slots: Part,
+    releases: Part,
     /// What a micro-op has left of its operands is to be released.
     pub(super) has_operands: bool,
 }
@@ -242,47 +250,33 @@ impl Exit {
     const NEVER: usize = usize::MAX;
     pub(super) const LINK: usize = offset_of!(Exit, link);
 
-    pub(super) fn new(
-        (executor, word): (Executor, usize),
-        description: Description,
-        has_operands: bool,
-    ) -> Exit {
-        let Description { values, references, frames, slots, releases } = description;
-        Exit {
-            link: Link::default(),
-            runs: Cell::new(0),
-            pending: Cell::new(None),
-            word,
-            executor,
-            values: values.into(),
-            references: references.into(),
-            frames: frames.into(),
-            slots: slots.into(),
-            releases: releases.into(),
-            has_operands,
-        }
+    /// A part of the description.
+    fn part<T: PartialEq>(&self, pool: impl FnOnce(&Lists) -> &Pool<T>, part: Part) -> &[T] {
+        debug_assert!(self.lists.get().is_some());
+        self.lists.get().map_or(&[], |lists| pool(lists).get(part))
     }
 
     /// The values, and the references to them that no slot in memory holds.
     pub(super) fn values(&self) -> impl Iterator<Item = (&ExitValue, &[ExitReference])> {
-        let mut left = &*self.references;
-        self.values.iter().map(move |value| {
+        let mut left = self.part(|lists| &lists.references, self.references);
+        self.part(|lists| &lists.values, self.values).iter().map(move |value| {
             let (own, rest) = left.split_at(value.references.into());
             left = rest;
             (value, own)
         })
     }
 
-    pub(super) fn value_count(&self) -> usize {
-        self.values.len()
-    }
-
     /// The frames, the innermost last, and their variables and stacks.
     pub(super) fn frames(&self) -> impl Iterator<Item = (&ExitFrame, [ExitSlots<'_>; 2])> {
-        let mut left = &*self.slots;
-        self.frames
+        let mut left = self.part(|lists| &lists.slots, self.slots);
+        self.part(|lists| &lists.frames, self.frames)
             .iter()
             .map(move |frame| (frame, [frame.locals.take(&mut left), frame.stack.take(&mut left)]))
+    }
+
+    /// References to be released at the end.
+    pub(super) fn releases(&self) -> &[Spill] {
+        self.part(|lists| &lists.releases, self.releases)
     }
 
     /// The executor is going to have code that continues from here.
@@ -336,15 +330,50 @@ impl Exit {
 pub(super) struct Exits {
     exits: Vec<Box<Exit>>,
     links: Vec<Box<Link>>,
+    /// Empty when the code is complete.
+    lists: Lists,
 }
 
 impl Exits {
-    /// Adds an exit. Returns its address.
-    pub(super) fn add(&mut self, exit: Exit) -> u64 {
-        let exit = Box::new(exit);
+    /// Adds an exit to a micro-op of an executor. Returns its address.
+    pub(super) fn add(
+        &mut self,
+        (executor, word): (Executor, usize),
+        description: Description,
+        has_operands: bool,
+    ) -> u64 {
+        let lists = &mut self.lists;
+        let exit = Box::new(Exit {
+            link: Link::default(),
+            runs: Cell::new(0),
+            pending: Cell::new(None),
+            word,
+            executor,
+            lists: OnceCell::new(),
+            values: lists.values.add(description.values),
+            references: lists.references.add(description.references),
+            frames: lists.frames.add(description.frames),
+            slots: lists.slots.add(description.slots),
+            releases: lists.releases.add(description.releases),
+            has_operands,
+        });
         let address = (&raw const *exit).addr() as u64;
         self.exits.push(exit);
         address
+    }
+
+    /// The code is complete: no exit is going to be added.
+    pub(super) fn finish(&mut self) {
+        let mut lists = core::mem::take(&mut self.lists);
+        lists.values.finish();
+        lists.references.finish();
+        lists.frames.finish();
+        lists.slots.finish();
+        lists.releases.finish();
+        let lists = Rc::new(lists);
+        for exit in &self.exits {
+            exit.lists.get_or_init(|| lists.clone());
+        }
     }
 
     /// Keeps the way into other code.
@@ -543,7 +572,7 @@ unsafe fn complete(machine: &mut Machine, tstate: ThreadState, exit: &Exit) {
 /// # Safety
 /// As for [`leave`]. The frames are published.
 unsafe fn release_rest(machine: &Machine, exit: &Exit) {
-    for &index in &*exit.releases {
+    for &index in exit.releases() {
         // SAFETY: the reference belongs to the code (caller).
         unsafe { reference(machine, index).close() };
     }

@@ -8,7 +8,7 @@
 //! - [`compile`]: from an executor to Cranelift's form of a function; [`emit`]: from there to machine code; [`worker`]: the thread
 //!   that does this; [`loops`]: what stays in registers from one round to the next.
 //! - [`values`], [`state`]: what is known of the values and frames of the trace.
-//! - [`describe`], [`exits`]: where the code leaves; [`branches`], [`bridges`]: code that continues there.
+//! - [`describe`], [`exits`], [`lists`]: where the code leaves; [`branches`], [`bridges`]: code that continues there.
 //! - [`lower`]: what all micro-ops share: guards, references, exits; [`memory`]: frames and stacks in memory, calls.
 //! - [`boxes`]: objects for numbers that are in registers.
 //! - [`ops`]: what each micro-op becomes.
@@ -26,6 +26,7 @@ mod describe;
 mod emit;
 mod exits;
 mod forced;
+mod lists;
 mod loops;
 mod lower;
 mod memory;
