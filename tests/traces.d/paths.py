@@ -571,8 +571,9 @@ for name, empty, step in (
     ("empty range", range(0), "_GUARD_EXHAUSTED_RANGE"),
     ("empty dict", {}, "_FOR_ITER_EXHAUSTED"),
 ):
-    loop = fresh(repeat)
-    print(name, loop(ROUNDS, fresh(first_of), empty))
+    # The trace ends with the code that it runs through.
+    loop, first = fresh(repeat), fresh(first_of)
+    print(name, loop(ROUNDS, first, empty))
     goes_around(name, loop, "_PUSH_FRAME", step, "_RETURN_VALUE", frames=1)
 
 
