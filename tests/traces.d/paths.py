@@ -625,9 +625,9 @@ for name, values, step in (
     ("range", range(3), "_GUARD_EXHAUSTED_RANGE"),
     ("dict", {1: 1, 2: 2, 3: 3}, "_FOR_ITER_EXHAUSTED"),
 ):
-    inner = fresh(total)
+    loop, inner = fresh(repeat), fresh(total)
     name = f"return behind the end of a {name}"
-    print(name, fresh(repeat)(ROUNDS, inner, values))
+    print(name, loop(ROUNDS, inner, values))
     side_trace(name, [inner], "_GUARD_RETURNS_TO", "_RETURN_VALUE")
 
 
