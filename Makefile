@@ -200,6 +200,7 @@ test-full: need-test python ## CPython's whole test suite, the debug host, progr
 	$(if_default)tests/handlers --same $(libreval) target/release-jit-no-host/release/libreval.a
 	$(if_default)$(MAKE) HOST=debug EXPERIMENTAL_JIT=interpreter test-tier2 test-traces test-micro-ops test-faults-hot
 	$(if_default)$(MAKE) COMPILER=cranelift EXPERIMENTAL_JIT=interpreter test-traces test-explain
+	$(if_default)$(if_thorough)$(MAKE) HOST=debug COMPILER=cranelift EXPERIMENTAL_JIT=interpreter test-traces
 	$(if_other)tests/run-quick
 
 test-modules: python ## only the CPython test modules of `make test`

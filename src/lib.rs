@@ -24,10 +24,10 @@ compile_error!("reval must be built with panic = \"abort\": no panic may cross t
 
 #[cfg(all(
     feature = "jit",
-    any(not(tier2_interpreter), tier2_jit, py_debug, py_gil_disabled, not(feature = "tail-call"), windows)
+    any(not(tier2_interpreter), tier2_jit, py_gil_disabled, not(feature = "tail-call"), windows)
 ))]
 compile_error!(
-    "the feature `jit` needs EXPERIMENTAL_JIT=interpreter, a release host with a GIL, tail calls, and mmap"
+    "the feature `jit` needs EXPERIMENTAL_JIT=interpreter, a host with a GIL, tail calls, and mmap"
 );
 
 #[macro_use]

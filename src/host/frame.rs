@@ -23,6 +23,12 @@ static_assertions::assert_eq_size!(Option<Frame>, *mut ffi::_PyInterpreterFrame)
 pub(crate) const SPECIALS_SIZE: usize = (size_of::<ffi::_PyInterpreterFrame>() - 1) / size_of::<StackRef>();
 
 impl Frame {
+    /// Where the collector notes that it has visited the frame. Debug hosts have another flag in this byte.
+    #[cfg(all(feature = "jit", not(py_debug)))]
+    pub(crate) const VISITED: usize = core::mem::offset_of!(ffi::_PyInterpreterFrame, visited);
+    #[cfg(all(feature = "jit", py_debug))]
+    pub(crate) const VISITED: usize = core::mem::offset_of!(ffi::_PyInterpreterFrame, _bitfield_1);
+
     /// The frame at an address; `None` for null.
     #[inline(always)]
     pub(crate) fn new(frame: *mut ffi::_PyInterpreterFrame) -> Option<Frame> {
@@ -174,6 +180,21 @@ impl Frame {
     pub(crate) unsafe fn set_stack_pointer(self, sp: *mut StackRef) {
         // SAFETY: the frame is live (caller).
         unsafe { (*self.as_ptr()).stackpointer = sp.cast() }
+    }
+
+    /// Debug hosts want each frame to have a stack pointer when an object ends, and the micro-op interpreter takes it away.
+    /// Machine code publishes it only before something that can look at it, so until then it is that of an empty stack.
+    ///
+    /// # Safety
+    /// The frame is live and executes code.
+    #[cfg(feature = "jit")]
+    #[inline(always)]
+    pub(crate) unsafe fn set_some_stack_pointer(self) {
+        #[cfg(py_debug)]
+        // SAFETY: the frame is live and executes code (caller).
+        unsafe {
+            self.set_stack_pointer(self.stack_base());
+        }
     }
 
     /// The instruction that is running, or that runs next.

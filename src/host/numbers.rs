@@ -209,9 +209,17 @@ pub(crate) unsafe fn set_compact(int: *mut PyObject, value: isize) {
 /// # Safety
 /// `tstate` is the attached thread's. `float` is exactly a float, and [`refcount::decrement`] has just returned
 /// true for it.
-#[cfg(not(py_debug))]
+#[cfg(any(not(py_debug), feature = "jit"))]
 #[inline(always)]
 pub(crate) unsafe fn free_float(tstate: ThreadState, float: *mut PyObject) -> bool {
     // SAFETY: `decrement` has just returned true for `float` (caller), so it is dead if `is_over` says so.
-    unsafe { refcount::is_over(float) && FreeList::floats(tstate).give(float, ffi::Py_floats_MAXFREELIST) }
+    #[cfg(not(py_debug))]
+    return unsafe {
+        refcount::is_over(float) && FreeList::floats(tstate).give(float, ffi::Py_floats_MAXFREELIST)
+    };
+    #[cfg(py_debug)]
+    {
+        let _ = (tstate, float);
+        false
+    }
 }

@@ -2,7 +2,7 @@
 //!
 //! With a release host the operations are inlined here, since the evaluator performs few others as often.
 //! `biased` implements those of free-threaded hosts. Debug hosts keep totals of all references, so there the
-//! host's own functions do the work.
+//! host's own functions do the work. Machine code divides a release into [`decrement`] and [`release`] on all hosts.
 
 #[cfg(py_gil_disabled)]
 use super::biased;
@@ -150,12 +150,14 @@ pub(crate) unsafe fn decref_mortal(object: *mut PyObject) {
 /// The caller owns a reference to `object` and does not use it again. With a GIL the object is mortal. If the
 /// result is true, the caller calls [`release`], under its contract, or frees the object itself after
 /// [`is_over`].
-#[cfg(not(py_debug))]
+#[cfg(any(not(py_debug), feature = "jit"))]
 #[inline(always)]
 pub(crate) unsafe fn decrement(object: *mut PyObject) -> bool {
     // SAFETY: the caller owns a reference, so `object` is live; with a GIL it is mortal, so its count is a
     // plain number (caller).
     unsafe {
+        #[cfg(all(py_debug, not(py_gil_disabled)))]
+        ffi::_Py_DECREF_DecRefTotal();
         #[cfg(not(py_gil_disabled))]
         {
             let count = &raw mut (*object).__bindgen_anon_1.__bindgen_anon_1.ob_refcnt;
@@ -193,7 +195,7 @@ pub(crate) unsafe fn is_over(object: *mut PyObject) -> bool {
 /// # Safety
 /// [`decrement`] has just returned true for `object`, and nothing has released it since. The thread is attached
 /// and its frames are published, since a destructor may run.
-#[cfg(not(py_debug))]
+#[cfg(any(not(py_debug), feature = "jit"))]
 #[inline(never)]
 pub(crate) unsafe extern "C" fn release(object: *mut PyObject) {
     // SAFETY: `decrement` has just returned true, and frames are published (caller). After the check in
@@ -204,7 +206,9 @@ pub(crate) unsafe extern "C" fn release(object: *mut PyObject) {
             return biased::finish(object);
         }
         let type_ = super::head::type_of(object);
-        if super::head::type_flags(type_) & ffi::Py_TPFLAGS_HAVE_GC != 0 || is_traced() {
+        // Debug hosts check what a destructor does.
+        let is_observed = cfg!(py_debug) || is_traced();
+        if super::head::type_flags(type_) & ffi::Py_TPFLAGS_HAVE_GC != 0 || is_observed {
             return ffi::_Py_Dealloc(object);
         }
         (*type_).tp_dealloc.unwrap_unchecked()(object)
@@ -257,7 +261,7 @@ pub(crate) unsafe fn revive(object: *mut PyObject) {
 ///
 /// # Safety
 /// The thread is attached.
-#[cfg(not(py_debug))]
+#[cfg(any(not(py_debug), feature = "jit"))]
 #[inline(always)]
 pub(crate) unsafe fn is_traced() -> bool {
     // SAFETY: the runtime is a static; the host changes the tracer only while all threads are stopped or

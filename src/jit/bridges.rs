@@ -4,11 +4,14 @@
 //! is known in the bridge, and frames that did not exist there do not exist here yet.
 
 use core::mem::offset_of;
+use core::num::{NonZeroU32, NonZeroU64};
 
 use cranelift_codegen::ir::types::{F64, I8, I64};
 use cranelift_codegen::ir::{InstBuilder, Type, Value};
 
-use super::exits::{Exit, ExitFrame, ExitPlace, ExitSlot, ExitValue, Source, Spill};
+use super::exits::{
+    Exit, ExitFrame, ExitPlace, ExitReference, ExitSlot, ExitSlots, ExitValue, Source, Spill,
+};
 use super::lower::{Lowered, Lowering, SLOT, plain};
 use super::state::{FrameState, Place, Slot};
 use super::values::{Class, Id, Known, Number, Reference};
@@ -18,16 +21,16 @@ impl Lowering<'_> {
     /// Begins where an exit of other code leads to.
     pub(super) fn enter_from(&mut self, exit: &Exit) -> Lowered {
         let mut ids = Vec::new();
-        for value in &exit.values {
-            let id = self.take_over(value, &ids);
+        for (value, references) in exit.values() {
+            let id = self.take_over(value, references, &ids);
             ids.push(id);
         }
         self.state.frames.clear();
-        for described in &exit.frames {
-            let frame = self.frame_of(described, &ids);
+        for (described, slots) in exit.frames() {
+            let frame = self.frame_of(described, slots, &ids);
             self.state.frames.push(frame);
         }
-        for &bits in &exit.releases {
+        for &bits in exit.releases() {
             let bits = self.register(I64, bits);
             let id = self.state.add(Known::owned(bits, false, Class::Unknown));
             self.state.pending.push(id);
@@ -51,13 +54,12 @@ impl Lowering<'_> {
     }
 
     /// A value of the code before, behind these.
-    fn take_over(&mut self, value: &ExitValue, before: &[Id]) -> Id {
-        let facts = value.facts;
+    fn take_over(&mut self, value: &ExitValue, references: &[ExitReference], before: &[Id]) -> Id {
         let known = match value.source {
-            Source::Constant(bits) => Known::constant(bits, facts.class),
+            Source::Constant(bits) => Known::constant(bits, value.class),
             Source::Object(word) => {
                 let word = self.register(I64, word);
-                Known { word: Some(word), pointer: None, ..Known::borrowed(word, facts.class) }
+                Known { word: Some(word), pointer: None, ..Known::borrowed(word, value.class) }
             }
             Source::Float(register) => Known::number(Number::Float(self.register(F64, register))),
             Source::Int(register, width) => {
@@ -68,8 +70,7 @@ impl Lowering<'_> {
                 Known::tuple(items.iter().map(|&item| before[usize::from(item)]).collect())
             }
         };
-        let references = value
-            .references
+        let references = references
             .iter()
             .map(|reference| Reference {
                 bits: self.register(I64, reference.bits),
@@ -78,15 +79,20 @@ impl Lowering<'_> {
             .collect();
         self.state.add(Known {
             references,
-            version: facts.version,
-            has_inline_values: facts.has_inline_values,
-            address: facts.address,
+            version: value.version.map(NonZeroU32::get),
+            has_inline_values: value.has_inline_values,
+            address: value.address.map(NonZeroU64::get).or(known.address),
             ..known
         })
     }
 
     /// A frame of the code before, with these values.
-    fn frame_of(&mut self, described: &ExitFrame, ids: &[Id]) -> FrameState {
+    fn frame_of(
+        &mut self,
+        described: &ExitFrame,
+        [known_locals, known_stack]: [ExitSlots; 2],
+        ids: &[Id],
+    ) -> FrameState {
         let (place, sp, offset) = match described.place {
             ExitPlace::Memory { frame, stack, offset } => {
                 let (frame, stack) = (self.register(I64, frame), self.register(I64, stack));
@@ -107,17 +113,17 @@ impl Lowering<'_> {
             locals.resize(locals.len().max(index + 1), None);
             locals[index] = Some(known);
         };
-        for slot in &described.locals.missing {
+        for slot in known_locals.missing {
             set_local(slot, missing(slot));
         }
         if let Place::Memory(frame) = place {
-            for slot in &described.locals.present {
+            for slot in known_locals.present {
                 let bits = self.load(I64, frame, Self::local_offset(slot.index.into()));
                 set_local(slot, self.present(slot, ids, bits));
             }
         }
         let mut stack: Vec<Option<Slot>> = vec![None; described.depth.into()];
-        for slot in &described.stack.missing {
+        for slot in known_stack.missing {
             stack[usize::from(slot.index)] = Some(missing(slot));
         }
         let stack = stack.into_iter().enumerate().map(|(index, slot)| {
@@ -125,7 +131,7 @@ impl Lowering<'_> {
                 // A virtual frame knows its stack.
                 let sp = self.state.register(sp);
                 let bits = self.b.ins().load(I64, plain(), sp, (offset + index as i32) * SLOT);
-                match described.stack.present.iter().find(|slot| usize::from(slot.index) == index) {
+                match known_stack.present.iter().find(|slot| usize::from(slot.index) == index) {
                     Some(slot) => self.present(slot, ids, bits),
                     None => {
                         let id = self.state.add(Known::owned(bits, false, Class::Unknown));

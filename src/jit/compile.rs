@@ -1,14 +1,13 @@
 //! Compiling an executor.
 
-use cranelift_codegen::ir::{Function, UserFuncName};
-use cranelift_frontend::FunctionBuilderContext;
+use cranelift_codegen::ir::Function;
 
 use super::emit::{Job, compile_entry, target};
 use super::exits::{Exit, Exits};
 use super::loops::Shape;
-use super::lower::{Lowered, Lowering, TooLarge, signature_of_code};
+use super::lower::{Lowered, Lowering, TooLarge};
 use super::ops::types_are_live;
-use super::{forced, worker};
+use super::{forced, spare, worker};
 use crate::bytecode::micro_op;
 use crate::explain::PlaceId;
 use crate::tier2::Uop;
@@ -170,8 +169,7 @@ unsafe fn lower_once(
     looks: bool,
     has_branches: bool,
 ) -> Lowered<(End, Function, Contents)> {
-    let mut function = Function::with_name_signature(UserFuncName::default(), signature_of_code());
-    let mut context = FunctionBuilderContext::new();
+    let (mut function, mut context) = (spare::function(), spare::context());
     // SAFETY: the executor is live during the lowering (caller).
     let trace = unsafe { executor.trace() };
     // SAFETY: the thread is attached (caller).
@@ -185,6 +183,7 @@ unsafe fn lower_once(
     // SAFETY: as above.
     let end = unsafe { lower_trace(&mut lowering, start, looks)? };
     if let End::Shape(_) = end {
+        spare::give_function(function);
         return Ok((end, Function::new(), Contents::default()));
     }
     while lowering.next_branch()? {
@@ -199,7 +198,8 @@ unsafe fn lower_once(
     if lowering.state.has_fault() {
         return Err(TooLarge);
     }
-    let exits = core::mem::take(&mut lowering.exits);
+    let mut exits = core::mem::take(&mut lowering.exits);
+    exits.finish();
     // SAFETY: the executors are live.
     let branches = lowering.branches.iter().map(|branch| unsafe { branch.new_ref() }).collect();
     lowering.finish();
@@ -210,6 +210,7 @@ unsafe fn lower_once(
     }
     let target = target().ok_or(TooLarge)?;
     lowering.b.finalize(target.frontend_config());
+    spare::give_context(context);
     Ok((end, function, Contents { exits, branches, places }))
 }
 

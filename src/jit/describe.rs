@@ -1,13 +1,14 @@
 //! The state of the lowering as an exit.
 
 use core::mem::offset_of;
+use core::num::{NonZeroU32, NonZeroU64};
 use core::ops::Range;
 
 use cranelift_codegen::ir::types::I64;
 use cranelift_codegen::ir::{Block, BlockArg, InstBuilder, Value};
 
 use super::exits::{
-    Exit, ExitFrame, ExitPlace, ExitReference, ExitSlot, ExitSlots, ExitValue, Facts, MAX_VALUES, Source,
+    Description, ExitFrame, ExitPlace, ExitReference, ExitSlot, ExitValue, MAX_VALUES, SlotCounts, Source,
     Spills,
 };
 use super::lower::{Leaving, Lowered, Lowering, NULL, TooLarge};
@@ -19,27 +20,21 @@ impl Lowering<'_> {
     /// Describes the state, and stores the registers that the description names. Returns its address.
     pub(super) fn describe(&mut self, word: usize, releases: &[Value], has_operands: bool) -> Lowered<u64> {
         let mut spills = Spills::default();
-        let exit = self.exit(word, releases, has_operands, &mut spills);
-        self.add_exit(exit, spills)
-    }
-
-    /// Stores the registers that an exit names, and adds it. Returns its address.
-    pub(super) fn add_exit(&mut self, exit: Exit, spills: Spills) -> Lowered<u64> {
+        let description = self.description(releases, &mut spills);
         self.store_all(&spills)?;
-        self.keep(exit)
+        self.add_exit(word, description, has_operands)
     }
 
     /// A block that leaves by the state as it is now. It gets its code in the end.
     pub(super) fn leaving_block(&mut self, word: usize, has_operands: bool) -> Lowered<Block> {
         let mut spills = Spills::default();
-        self.exit(word, &[], has_operands, &mut spills);
+        let mut description = self.description(&[], &mut spills);
         // Now that all registers are known, they are numbered in the order of all exits.
-        spills.sort();
-        let exit = self.exit(word, &[], has_operands, &mut spills);
+        description.renumber(&spills.sort());
         if spills.registers().len() > MAX_SPILLED {
             return Err(TooLarge);
         }
-        let exit = self.keep(exit)?;
+        let exit = self.add_exit(word, description, has_operands)?;
         let block = self.b.create_block();
         self.b.set_cold_block(block);
         self.leaving.push(Leaving { spills, block, exit });
@@ -90,11 +85,16 @@ impl Lowering<'_> {
     }
 
     /// Adds an exit. Returns its address.
-    fn keep(&mut self, exit: Exit) -> Lowered<u64> {
-        if exit.values.len() > MAX_VALUES {
+    pub(super) fn add_exit(
+        &mut self,
+        word: usize,
+        description: Description,
+        has_operands: bool,
+    ) -> Lowered<u64> {
+        if description.values.len() > MAX_VALUES {
             return Err(TooLarge);
         }
-        Ok(self.exits.add(exit))
+        Ok(self.exits.add((self.part, word), description, has_operands))
     }
 
     /// Stores these registers for the code that runs next.
@@ -115,39 +115,54 @@ impl Lowering<'_> {
         Ok(())
     }
 
-    /// The state as an exit.
-    pub(super) fn exit(
-        &self,
-        word: usize,
-        releases: &[Value],
-        has_operands: bool,
-        spills: &mut Spills,
-    ) -> Exit {
-        let mut known = Vec::new();
-        let mut frames: Vec<ExitFrame> = self
-            .state
-            .frames
-            .iter()
-            .map(|frame| exit_frame(&self.state, frame, spills, &mut known))
-            .collect();
-        for (described, frame) in frames.iter_mut().zip(&self.state.frames) {
-            described.locals.present = present(&self.state, indexed_locals(frame), &known);
-            described.stack.present = present(&self.state, indexed_stack(frame), &known);
+    /// The state as an exit describes it.
+    pub(super) fn description(&self, releases: &[Value], spills: &mut Spills) -> Description {
+        let state = &self.state;
+        let mut known = Known::default();
+        let mut description = Description::default();
+        // What is missing somewhere is known.
+        for frame in &state.frames {
+            known.function(state, frame);
+            known.missing(state, indexed_locals(frame));
+            known.missing(state, indexed_stack(frame));
         }
-        let values = known.iter().map(|&id| self.exit_value(id, &known, spills)).collect();
-        let lost = self.state.lost_references();
-        let releases = releases.iter().chain(&lost).map(|&bits| spills.add(bits)).collect();
-        Exit::new((self.part, word), values, frames, releases, has_operands)
+        for frame in &state.frames {
+            let place = exit_place(state, frame, spills, &known);
+            let locals = exit_slots(state, &indexed_locals(frame), &known, &mut description.slots);
+            let stack = exit_slots(state, &indexed_stack(frame), &known, &mut description.slots);
+            description.frames.push(ExitFrame {
+                place,
+                code: frame.code,
+                instr: frame.instr,
+                return_offset: frame.return_offset,
+                locals,
+                stack,
+                depth: frame.stack.len() as u16,
+                globals: frame.globals,
+                generator: frame.generator.map(|generator| spills.add(generator)),
+            });
+        }
+        for &id in &known.0 {
+            let value = self.exit_value(id, &known, spills, &mut description.references);
+            description.values.push(value);
+        }
+        let lost = state.lost_references();
+        description.releases.extend(releases.iter().chain(&lost).map(|&bits| spills.add(bits)));
+        description
     }
 
-    /// A value, one of the `values` of an exit.
-    fn exit_value(&self, id: Id, values: &[Id], spills: &mut Spills) -> ExitValue {
-        let reference = |reference: Reference, spills: &mut Spills| ExitReference {
-            bits: spills.add(reference.bits),
-            is_heap_safe: reference.is_heap_safe,
-        };
-        let references =
-            self.state.free_references(id).into_iter().map(|free| reference(free, spills)).collect();
+    /// One of the `values` of an exit.
+    fn exit_value(
+        &self,
+        id: Id,
+        values: &Known,
+        spills: &mut Spills,
+        references: &mut Vec<ExitReference>,
+    ) -> ExitValue {
+        let before = references.len();
+        for Reference { bits, is_heap_safe } in self.state.free_references(id) {
+            references.push(ExitReference { bits: spills.add(bits), is_heap_safe });
+        }
         let known = &self.state.values[id];
         let source = match (known.constant, known.word, known.number, &known.items) {
             (Some(bits), ..) => Source::Constant(bits),
@@ -155,88 +170,101 @@ impl Lowering<'_> {
             (_, _, Some(Number::Float(value)), _) => Source::Float(spills.add(value)),
             (_, _, Some(Number::Int { value, width }), _) => Source::Int(spills.add(value), width),
             (_, _, Some(Number::Bool(value)), _) => Source::Bool(spills.add(value)),
-            (_, _, _, Some(items)) => Source::Tuple(self.indices_of(items, values)),
+            (_, _, _, Some(items)) => Source::Tuple(
+                items
+                    .iter()
+                    .map(|&item| values.index(item).unwrap_or_else(|| self.state.instead(0)))
+                    .collect(),
+            ),
             _ => self.state.instead(Source::Constant(NULL)),
         };
-        let facts = Facts {
+        ExitValue {
+            source,
+            address: known.address.and_then(NonZeroU64::new),
+            version: known.version.and_then(NonZeroU32::new),
+            references: (references.len() - before) as u16,
             class: known.class,
-            version: known.version,
             has_inline_values: known.has_inline_values,
-            address: known.address,
-        };
-        ExitValue { source, references, facts }
-    }
-
-    /// Where these are among the values of an exit.
-    fn indices_of(&self, items: &[Id], values: &[Id]) -> Box<[u16]> {
-        let index = |item| values.iter().position(|&id| id == item).unwrap_or_else(|| self.state.instead(0));
-        items.iter().map(|&item| index(item) as u16).collect()
+        }
     }
 }
 
-/// Adds a value, behind its items if it is a virtual tuple, unless it is there. Returns its index.
-fn add_value(state: &State, id: Id, known: &mut Vec<Id>) -> u16 {
-    let found = known.iter().position(|&other| other == id);
-    let index = found.unwrap_or_else(|| {
-        for item in state.items(id) {
-            add_value(state, item, known);
+/// The values of an exit, each once.
+#[derive(Default)]
+struct Known(Vec<Id>);
+
+impl Known {
+    fn index(&self, id: Id) -> Option<u16> {
+        self.0.iter().position(|&other| other == id).map(|index| index as u16)
+    }
+
+    /// Adds a value, behind its items if it is a virtual tuple, unless it is there.
+    fn add(&mut self, state: &State, id: Id) {
+        if self.0.contains(&id) {
+            return;
         }
-        known.push(id);
-        known.len() - 1
-    });
-    index as u16
+        for item in state.items(id) {
+            self.add(state, item);
+        }
+        self.0.push(id);
+    }
+
+    /// The function of a virtual frame.
+    fn function(&mut self, state: &State, frame: &FrameState) {
+        if let (Place::Virtual { function }, Some(_)) = (frame.place, frame.code) {
+            self.add(state, function);
+        }
+    }
+
+    /// The values of the slots that memory lacks.
+    fn missing(&mut self, state: &State, slots: impl Iterator<Item = (usize, Slot)>) {
+        for (_, slot) in slots.filter(|(_, slot)| slot.memory.is_none()) {
+            self.add(state, slot.id);
+        }
+    }
 }
 
 /// The known variables of a frame with their indices.
-fn indexed_locals(frame: &FrameState) -> impl Iterator<Item = (usize, Slot)> {
+fn indexed_locals(frame: &FrameState) -> impl Iterator<Item = (usize, Slot)> + Clone {
     frame.locals.iter().enumerate().filter_map(|(at, slot)| Some((at, (*slot)?)))
 }
 
 /// The known part of a stack with its indices.
-fn indexed_stack(frame: &FrameState) -> impl Iterator<Item = (usize, Slot)> {
+fn indexed_stack(frame: &FrameState) -> impl Iterator<Item = (usize, Slot)> + Clone {
     frame.stack.iter().copied().enumerate()
 }
 
-/// The frame, with the slots that memory lacks. Their values, and the function of a virtual frame, become `known`.
-fn exit_frame(state: &State, frame: &FrameState, spills: &mut Spills, known: &mut Vec<Id>) -> ExitFrame {
-    let mut value = |id: Id| add_value(state, id, known);
-    let place = match (frame.place, frame.code) {
-        (Place::Virtual { function }, Some(code)) => ExitPlace::Virtual { function: value(function), code },
+fn exit_place(state: &State, frame: &FrameState, spills: &mut Spills, known: &Known) -> ExitPlace {
+    match (frame.place, frame.code) {
+        (Place::Virtual { function }, Some(code)) => {
+            let function = known.index(function).unwrap_or_else(|| state.instead(0));
+            ExitPlace::Virtual { function, code }
+        }
         _ => ExitPlace::Memory {
             frame: spills.add(state.register(frame.address())),
             stack: spills.add(state.register(frame.sp)),
             offset: frame.offset,
         },
-    };
-    let mut missing = |slots: &mut dyn Iterator<Item = (usize, Slot)>| ExitSlots {
-        missing: slots
-            .filter(|(_, slot)| slot.memory.is_none())
-            .map(|(index, slot)| exit_slot(state, index, slot, value(slot.id)))
-            .collect(),
-        present: Vec::new(),
-    };
-    ExitFrame {
-        place,
-        code: frame.code,
-        instr: frame.instr,
-        return_offset: frame.return_offset,
-        locals: missing(&mut indexed_locals(frame)),
-        stack: missing(&mut indexed_stack(frame)),
-        depth: frame.stack.len() as u16,
-        globals: frame.globals,
-        generator: frame.generator.map(|generator| spills.add(generator)),
     }
 }
 
-/// The slots that memory has, if their values are among the known ones.
-fn present(state: &State, slots: impl Iterator<Item = (usize, Slot)>, known: &[Id]) -> Vec<ExitSlot> {
-    slots
-        .filter(|(_, slot)| slot.memory.is_some())
-        .filter_map(|(index, slot)| {
-            let value = known.iter().position(|&id| id == slot.id)?;
-            Some(exit_slot(state, index, slot, value as u16))
-        })
-        .collect()
+/// Describes those of the slots whose values are known: first those that memory lacks. The values of all of these are.
+fn exit_slots(
+    state: &State,
+    slots: &(impl Iterator<Item = (usize, Slot)> + Clone),
+    known: &Known,
+    described: &mut Vec<ExitSlot>,
+) -> SlotCounts {
+    let mut describe = |is_missing: bool| {
+        let before = described.len();
+        for (index, slot) in slots.clone().filter(|(_, slot)| slot.memory.is_none() == is_missing) {
+            if let Some(value) = known.index(slot.id) {
+                described.push(exit_slot(state, index, slot, value));
+            }
+        }
+        (described.len() - before) as u16
+    };
+    SlotCounts { missing: describe(true), present: describe(false) }
 }
 
 fn exit_slot(state: &State, index: usize, slot: Slot, value: u16) -> ExitSlot {

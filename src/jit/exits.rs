@@ -5,12 +5,15 @@
 //! calls [`leave`], which makes numbers objects, counts references that were not counted so far, makes the frames that do not
 //! exist yet, and stores what their slots in memory lack.
 
-use core::cell::Cell;
+use core::cell::{Cell, OnceCell};
 use core::mem::offset_of;
+use core::num::{NonZeroU32, NonZeroU64};
 use core::ptr::NonNull;
+use std::rc::Rc;
 
 use cranelift_codegen::ir::Value;
 
+use super::lists::{Part, Pool};
 use super::state::{is_counted, is_trampoline};
 use super::values::Class;
 use super::{forced, quiet, runtime};
@@ -49,9 +52,12 @@ impl Spills {
         &self.0
     }
 
-    /// Numbers the registers in the order in which the code has got them.
-    pub(super) fn sort(&mut self) {
+    /// Brings the registers into the order in which the code has got them. Returns the new number of each.
+    pub(super) fn sort(&mut self) -> Vec<Spill> {
+        let before = self.0.clone();
         self.0.sort();
+        // Each register is there once.
+        before.iter().map(|value| self.0.partition_point(|other| other < value) as Spill).collect()
     }
 
     /// How many registers both store first.
@@ -84,21 +90,16 @@ pub(super) struct ExitReference {
     pub(super) is_heap_safe: bool,
 }
 
-/// What is known about a value: see [`super::values::Known`].
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) struct Facts {
-    pub(super) class: Class,
-    pub(super) version: Option<u32>,
-    pub(super) has_inline_values: bool,
-    pub(super) address: Option<u64>,
-}
-
-#[derive(Debug)]
+/// A value, and what is known about it: see [`super::values::Known`]. There are many of them, so they are small.
+#[derive(PartialEq, Eq, Debug)]
 pub(super) struct ExitValue {
     pub(super) source: Source,
-    /// References to it that no slot in memory holds.
-    pub(super) references: Vec<ExitReference>,
-    pub(super) facts: Facts,
+    pub(super) address: Option<NonZeroU64>,
+    pub(super) version: Option<NonZeroU32>,
+    /// How many references to it no slot in memory holds: see [`Exit::values`].
+    pub(super) references: u16,
+    pub(super) class: Class,
+    pub(super) has_inline_values: bool,
 }
 
 /// A slot: its index, and the index of the value.
@@ -112,15 +113,34 @@ pub(super) struct ExitSlot {
 }
 
 /// Slots of a frame: its variables, or a part of its stack.
-#[derive(Default, Debug)]
-pub(super) struct ExitSlots {
+#[derive(Clone, Copy, Default, Debug)]
+pub(super) struct ExitSlots<'a> {
     /// Those that memory lacks.
-    pub(super) missing: Vec<ExitSlot>,
+    pub(super) missing: &'a [ExitSlot],
     /// Those that memory has, if their values are also elsewhere.
-    pub(super) present: Vec<ExitSlot>,
+    pub(super) present: &'a [ExitSlot],
 }
 
-#[derive(Debug)]
+/// How many slots there are of each kind: see [`Exit::frames`].
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub(super) struct SlotCounts {
+    pub(super) missing: u16,
+    pub(super) present: u16,
+}
+
+impl SlotCounts {
+    /// Takes so many slots from the beginning of `slots`.
+    fn take<'a>(self, slots: &mut &'a [ExitSlot]) -> ExitSlots<'a> {
+        let mut first = |count: u16| {
+            let (first, rest) = slots.split_at(count.into());
+            *slots = rest;
+            first
+        };
+        ExitSlots { missing: first(self.missing), present: first(self.present) }
+    }
+}
+
+#[derive(PartialEq, Eq, Debug)]
 pub(super) enum ExitPlace {
     /// The frame exists. Its stack, as far as it is known, begins this many slots above an address.
     Memory { frame: Spill, stack: Spill, offset: i32 },
@@ -128,7 +148,7 @@ pub(super) enum ExitPlace {
     Virtual { function: u16, code: Code },
 }
 
-#[derive(Debug)]
+#[derive(PartialEq, Eq, Debug)]
 pub(super) struct ExitFrame {
     pub(super) place: ExitPlace,
     /// The code, if it is known.
@@ -136,14 +156,71 @@ pub(super) struct ExitFrame {
     /// The address of the instruction that it is at, unless memory has it.
     pub(super) instr: Option<u64>,
     pub(super) return_offset: Option<u16>,
-    pub(super) locals: ExitSlots,
+    pub(super) locals: SlotCounts,
     /// Their indices count from the place where the stack begins.
-    pub(super) stack: ExitSlots,
+    pub(super) stack: SlotCounts,
     pub(super) depth: u16,
     /// The globals and the builtins, if the trace has checked them.
     pub(super) globals: Option<(u64, u64)>,
     /// The generator that the frame is part of, if the trace has resumed it.
     pub(super) generator: Option<Spill>,
+}
+
+/// What an exit consists of. Lists of one kind are one list here.
+#[derive(Default, Debug)]
+pub(super) struct Description {
+    pub(super) values: Vec<ExitValue>,
+    /// The references to all values.
+    pub(super) references: Vec<ExitReference>,
+    /// The innermost last.
+    pub(super) frames: Vec<ExitFrame>,
+    /// The slots of all frames: missing variables, present ones, and the same of the stack.
+    pub(super) slots: Vec<ExitSlot>,
+    /// References to be released at the end.
+    pub(super) releases: Vec<Spill>,
+}
+
+impl Description {
+    /// Numbers the registers anew: that with the number `n` gets the number `numbers[n]`.
+    pub(super) fn renumber(&mut self, numbers: &[Spill]) {
+        let set = |spill: &mut Spill| *spill = numbers[usize::from(*spill)];
+        for value in &mut self.values {
+            match &mut value.source {
+                Source::Constant(_) | Source::Tuple(_) => {}
+                Source::Object(spill)
+                | Source::Float(spill)
+                | Source::Int(spill, _)
+                | Source::Bool(spill) => {
+                    set(spill);
+                }
+            }
+        }
+        for reference in &mut self.references {
+            set(&mut reference.bits);
+        }
+        for described in &mut self.frames {
+            if let ExitPlace::Memory { frame, stack, .. } = &mut described.place {
+                set(frame);
+                set(stack);
+            }
+            if let Some(generator) = &mut described.generator {
+                set(generator);
+            }
+        }
+        for spill in &mut self.releases {
+            set(spill);
+        }
+    }
+}
+
+/// What all exits of a trace consist of.
+#[derive(Default)]
+struct Lists {
+    values: Pool<ExitValue>,
+    references: Pool<ExitReference>,
+    frames: Pool<ExitFrame>,
+    slots: Pool<ExitSlot>,
+    releases: Pool<Spill>,
 }
 
 /// How the program looks where machine code leaves.
@@ -160,11 +237,13 @@ pub(super) struct Exit {
     pub(super) word: usize,
     /// The executor of the micro-op in that word.
     executor: Executor,
-    pub(super) values: Vec<ExitValue>,
-    /// The innermost last.
-    pub(super) frames: Vec<ExitFrame>,
-    /// References to be released at the end.
-    pub(super) releases: Vec<Spill>,
+    /// Where the parts of its [`Description`] are. The lists are there when the code is complete.
+    lists: OnceCell<Rc<Lists>>,
+    values: Part,
+    references: Part,
+    frames: Part,
+    slots: Part,
+    releases: Part,
     /// What a micro-op has left of its operands is to be released.
     pub(super) has_operands: bool,
 }
@@ -173,20 +252,38 @@ impl Exit {
     const NEVER: usize = usize::MAX;
     pub(super) const LINK: usize = offset_of!(Exit, link);
 
-    pub(super) fn new(
-        (executor, word): (Executor, usize),
-        values: Vec<ExitValue>,
-        frames: Vec<ExitFrame>,
-        releases: Vec<Spill>,
-        has_operands: bool,
-    ) -> Exit {
-        let (link, runs, pending) = (Link::default(), Cell::new(0), Cell::new(None));
-        Exit { link, runs, pending, word, executor, values, frames, releases, has_operands }
+    /// A part of the description.
+    fn part<T: PartialEq>(&self, pool: impl FnOnce(&Lists) -> &Pool<T>, part: Part) -> &[T] {
+        debug_assert!(self.lists.get().is_some());
+        self.lists.get().map_or(&[], |lists| pool(lists).get(part))
+    }
+
+    /// The values, and the references to them that no slot in memory holds.
+    pub(super) fn values(&self) -> impl Iterator<Item = (&ExitValue, &[ExitReference])> {
+        let mut left = self.part(|lists| &lists.references, self.references);
+        self.part(|lists| &lists.values, self.values).iter().map(move |value| {
+            let (own, rest) = left.split_at(value.references.into());
+            left = rest;
+            (value, own)
+        })
+    }
+
+    /// The frames, the innermost last, and their variables and stacks.
+    pub(super) fn frames(&self) -> impl Iterator<Item = (&ExitFrame, [ExitSlots<'_>; 2])> {
+        let mut left = self.part(|lists| &lists.slots, self.slots);
+        self.part(|lists| &lists.frames, self.frames)
+            .iter()
+            .map(move |frame| (frame, [frame.locals.take(&mut left), frame.stack.take(&mut left)]))
+    }
+
+    /// References to be released at the end.
+    pub(super) fn releases(&self) -> &[Spill] {
+        self.part(|lists| &lists.releases, self.releases)
     }
 
     /// Whether some of the frames have to be made.
     pub(super) fn has_virtual_frames(&self) -> bool {
-        self.frames.iter().any(|frame| matches!(frame.place, ExitPlace::Virtual { .. }))
+        self.frames().any(|(frame, _)| matches!(frame.place, ExitPlace::Virtual { .. }))
     }
 
     /// The executor is going to have code that continues from here.
@@ -240,15 +337,50 @@ impl Exit {
 pub(super) struct Exits {
     exits: Vec<Box<Exit>>,
     links: Vec<Box<Link>>,
+    /// Empty when the code is complete.
+    lists: Lists,
 }
 
 impl Exits {
-    /// Adds an exit. Returns its address.
-    pub(super) fn add(&mut self, exit: Exit) -> u64 {
-        let exit = Box::new(exit);
+    /// Adds an exit to a micro-op of an executor. Returns its address.
+    pub(super) fn add(
+        &mut self,
+        (executor, word): (Executor, usize),
+        description: Description,
+        has_operands: bool,
+    ) -> u64 {
+        let lists = &mut self.lists;
+        let exit = Box::new(Exit {
+            link: Link::default(),
+            runs: Cell::new(0),
+            pending: Cell::new(None),
+            word,
+            executor,
+            lists: OnceCell::new(),
+            values: lists.values.add(description.values),
+            references: lists.references.add(description.references),
+            frames: lists.frames.add(description.frames),
+            slots: lists.slots.add(description.slots),
+            releases: lists.releases.add(description.releases),
+            has_operands,
+        });
         let address = (&raw const *exit).addr() as u64;
         self.exits.push(exit);
         address
+    }
+
+    /// The code is complete: no exit is going to be added.
+    pub(super) fn finish(&mut self) {
+        let mut lists = core::mem::take(&mut self.lists);
+        lists.values.finish();
+        lists.references.finish();
+        lists.frames.finish();
+        lists.slots.finish();
+        lists.releases.finish();
+        let lists = Rc::new(lists);
+        for exit in &self.exits {
+            exit.lists.get_or_init(|| lists.clone());
+        }
     }
 
     /// Keeps the way into other code.
@@ -418,13 +550,13 @@ unsafe fn complete(machine: &mut Machine, tstate: ThreadState, exit: &Exit) {
     // SAFETY: the code has stored what the exit names (caller). References are taken before any is released.
     unsafe {
         let mut held: arrayvec::ArrayVec<Held, MAX_VALUES> = arrayvec::ArrayVec::new();
-        for value in &exit.values {
-            let next = hold(machine, tstate, value, &mut held);
+        for (value, references) in exit.values() {
+            let next = hold(machine, tstate, value, references, &mut held);
             held.push(next);
         }
         let mut previous: Option<Frame> = None;
-        for described in &exit.frames {
-            let frame = frame_of(machine, tstate, described, &mut held, previous);
+        for (described, slots) in exit.frames() {
+            let frame = frame_of(machine, tstate, (described, slots), &mut held, previous);
             previous = Some(frame);
         }
         if let Some(frame) = previous {
@@ -448,7 +580,7 @@ unsafe fn complete(machine: &mut Machine, tstate: ThreadState, exit: &Exit) {
 /// # Safety
 /// As for [`leave`]. The frames are published.
 unsafe fn release_rest(machine: &Machine, exit: &Exit) {
-    for &index in &exit.releases {
+    for &index in exit.releases() {
         // SAFETY: the reference belongs to the code (caller).
         unsafe { reference(machine, index).close() };
     }
@@ -461,18 +593,19 @@ unsafe fn release_rest(machine: &Machine, exit: &Exit) {
 unsafe fn hold<'a>(
     machine: &Machine,
     tstate: ThreadState,
-    value: &'a ExitValue,
+    value: &ExitValue,
+    references: &'a [ExitReference],
     before: &mut [Held],
 ) -> Held<'a> {
     // SAFETY: the registers are of these types (caller). A new tuple lacks its items.
     unsafe {
         let register = |index| spilled(machine, index);
         let made = match value.source {
-            Source::Constant(bits) => return held(bits, &value.references),
-            Source::Object(index) => return held(register(index), &value.references),
+            Source::Constant(bits) => return held(bits, references),
+            Source::Object(index) => return held(register(index), references),
             Source::Bool(index) => {
                 let reference = StackRef::bool(register(index) & 0xFF != 0);
-                return Held { reference, left: &value.references, made: None };
+                return Held { reference, left: references, made: None };
             }
             Source::Float(index) => runtime::new_float(tstate, f64::from_bits(register(index))),
             Source::Int(index, _) => runtime::new_int(tstate, register(index) as i64),
@@ -485,7 +618,7 @@ unsafe fn hold<'a>(
                 tuple
             }
         };
-        Held { reference: made, left: &value.references, made: Some(made) }
+        Held { reference: made, left: references, made: Some(made) }
     }
 }
 
@@ -501,7 +634,7 @@ fn held(bits: u64, references: &[ExitReference]) -> Held<'_> {
 unsafe fn frame_of(
     machine: &Machine,
     tstate: ThreadState,
-    described: &ExitFrame,
+    (described, [locals, stack]): (&ExitFrame, [ExitSlots; 2]),
     held: &mut [Held],
     previous: Option<Frame>,
 ) -> Frame {
@@ -541,10 +674,10 @@ unsafe fn frame_of(
         if let Some(offset) = described.return_offset {
             (*frame.as_ptr()).return_offset = offset;
         }
-        for slot in &described.locals.missing {
+        for slot in locals.missing {
             frame.set_local(slot.index.into(), held[usize::from(slot.value)].give(slot, machine));
         }
-        for slot in &described.stack.missing {
+        for slot in stack.missing {
             *base.add(slot.index.into()) = held[usize::from(slot.value)].give(slot, machine);
         }
         frame.set_stack_pointer(base.add(described.depth.into()));

@@ -461,8 +461,9 @@ impl Lowering<'_> {
         }
         self.state.version += 1;
         let mut spills = Spills::starting_with(registers);
-        let exit = self.exit(word, &[], false, &mut spills);
-        let exit = self.add_exit(exit, spills)?;
+        let description = self.description(&[], &mut spills);
+        self.store_all(&spills)?;
+        let exit = self.add_exit(word, description, false)?;
         let (there, gone) = (self.b.create_block(), self.b.create_block());
         let link = self.constant((&raw const *link).addr() as u64);
         let (executor, code) = self.follow(link, 0, there, gone);

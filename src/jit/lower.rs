@@ -535,9 +535,14 @@ impl<'a> Lowering<'a> {
         // The count of an immortal object is negative, and stays as it is.
         let count = self.load(I32, object, 0);
         let is_immortal = self.b.ins().ushr_imm_u(count, 31);
-        let one = self.b.ins().bxor_imm_s(is_immortal, 1);
-        let count = self.b.ins().iadd(count, one);
-        self.store(count, object, 0);
+        if cfg!(py_debug) {
+            let function = runtime::new_reference as *const () as usize;
+            self.call(function, &[I64], &[object]);
+        } else {
+            let one = self.b.ins().bxor_imm_s(is_immortal, 1);
+            let count = self.b.ins().iadd(count, one);
+            self.store(count, object, 0);
+        }
         let tag = self.b.ins().uextend(I64, is_immortal);
         self.b.ins().bor(object, tag)
     }
@@ -645,9 +650,7 @@ impl<'a> Lowering<'a> {
         let tag = self.b.ins().band_imm_s(bits, UNCOUNTED);
         self.b.ins().brif(tag, go_on, &[], counted, &[]);
         self.b.switch_to_block(counted);
-        let count = self.load(I32, bits, 0);
-        let count = self.b.ins().iadd_imm_s(count, -1);
-        self.store(count, bits, 0);
+        let count = self.decrement(bits);
         if is_held {
             self.b.ins().jump(go_on, &[]);
         } else {
@@ -659,6 +662,18 @@ impl<'a> Lowering<'a> {
         }
         self.b.switch_to_block(go_on);
         Ok(())
+    }
+
+    /// Takes away a reference of the mortal object at this address. Returns not 0 if others are left.
+    pub(super) fn decrement(&mut self, object: Value) -> Value {
+        if cfg!(py_debug) {
+            let function = runtime::decrement as *const () as usize;
+            return self.result_of(function, &[I64], I32, &[object]);
+        }
+        let count = self.load(I32, object, 0);
+        let count = self.b.ins().iadd_imm_s(count, -1);
+        self.store(count, object, 0);
+        count
     }
 
     /// Destroys an object, and continues there if nothing else can have happened.

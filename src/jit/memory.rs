@@ -9,7 +9,7 @@ use cranelift_codegen::ir::{InstBuilder, Value};
 use super::lower::{Lowered, Lowering, NULL, SLOT, TooLarge, UNCOUNTED, immortal, plain};
 use super::state::{FrameState, Place, Slot, is_counted, is_trampoline};
 use super::values::{Class, Id, Known, Reference};
-use crate::host::{ffi, refcount};
+use crate::host::{Frame, ffi, refcount};
 use crate::ops::metadata::{Effect, MicroOp};
 use crate::tier2::Uop;
 use crate::tier2::compiled::{MAX_OPERANDS, Machine, Next};
@@ -116,7 +116,11 @@ impl Lowering<'_> {
         let owner = self.b.ins().iconst(I8, ffi::FRAME_OWNED_BY_THREAD as i64);
         self.store(owner, frame, offset_of!(Fields, owner));
         let not_visited = self.b.ins().iconst(I8, 0);
-        self.store(not_visited, frame, offset_of!(Fields, visited));
+        self.store(not_visited, frame, Frame::VISITED);
+        if cfg!(py_debug) {
+            // See `Frame::set_some_stack_pointer`.
+            self.store(stack, frame, offset_of!(Fields, stackpointer));
+        }
         if is_counted(code) {
             self.count_calls(-1);
         }

@@ -6,9 +6,9 @@
 //! too large, leaves to the interpreter, which does the same work and comes back at the next round of the loop.
 //!
 //! - [`compile`]: from an executor to Cranelift's form of a function; [`emit`]: from there to machine code; [`worker`]: the thread
-//!   that does this; [`loops`]: what stays in registers from one round to the next.
+//!   that does this; [`spare`]: memory for that; [`loops`]: what stays in registers from one round to the next.
 //! - [`values`], [`state`]: what is known of the values and frames of the trace.
-//! - [`describe`], [`exits`]: where the code leaves; [`branches`], [`bridges`]: code that continues there.
+//! - [`describe`], [`exits`], [`lists`]: where the code leaves; [`branches`], [`bridges`]: code that continues there.
 //! - [`lower`]: what all micro-ops share: guards, references, exits; [`memory`]: frames and stacks in memory, calls.
 //! - [`boxes`]: objects for numbers that are in registers, and for virtual tuples.
 //! - [`ops`]: what each micro-op becomes.
@@ -26,6 +26,7 @@ mod describe;
 mod emit;
 mod exits;
 mod forced;
+mod lists;
 mod loops;
 mod lower;
 mod memory;
@@ -35,6 +36,7 @@ mod quiet;
 mod reserve;
 mod runtime;
 mod sources;
+mod spare;
 mod state;
 mod values;
 mod worker;

@@ -52,6 +52,24 @@ pub(super) unsafe extern "C" fn new_tuple(tstate: ThreadState, size: usize) -> S
     }
 }
 
+/// Takes a new reference to an object: debug hosts count more than the object's own.
+///
+/// # Safety
+/// The thread is attached, and the object live.
+pub(super) unsafe extern "C" fn new_reference(object: *mut PyObject) {
+    // SAFETY: the contract is the same.
+    unsafe { refcount::incref(object) }
+}
+
+/// Takes away a reference, likewise. Returns 0 if it was the last one. The object has to be destroyed then.
+///
+/// # Safety
+/// The thread is attached. The object is live and mortal, and the caller owns the reference.
+pub(super) unsafe extern "C" fn decrement(object: *mut PyObject) -> u32 {
+    // SAFETY: the contract is the same. The machine code destroys the object.
+    unsafe { (!refcount::decrement(object)).into() }
+}
+
 /// Destroys an object whose count is 0, and whose end runs no Python code.
 ///
 /// # Safety
@@ -205,23 +223,24 @@ pub(super) unsafe extern "C" fn character(string: *mut PyObject) -> i64 {
     }
 }
 
-/// The string of one character, a new reference, or null: there is no such character, or no memory. No exception is set.
+/// The string of one character, a new stack reference, or 0: there is no such character, or no memory. No exception is set.
 ///
 /// # Safety
 /// The thread is attached, and no exception is set.
-pub(super) unsafe extern "C" fn string_of_character(character: i64) -> *mut PyObject {
+pub(super) unsafe extern "C" fn string_of_character(character: i64) -> usize {
     let Some(character) =
         i32::try_from(character).ok().filter(|number| (0..=LAST_CHARACTER).contains(number))
     else {
-        return core::ptr::null_mut();
+        return 0;
     };
-    // SAFETY: the thread is attached (caller).
+    // SAFETY: the thread is attached (caller). The strings of some characters are immortal.
     unsafe {
         let string = ffi::PyUnicode_FromOrdinal(character);
         if string.is_null() {
             ffi::PyErr_Clear();
+            return 0;
         }
-        string
+        StackRef::steal(string).raw().bits
     }
 }
 

@@ -19,8 +19,10 @@ use std::thread::{self, JoinHandle};
 use std::{mem, panic};
 
 use cranelift_codegen::Context;
+use cranelift_codegen::ir::Function;
 
 use super::emit::{Job, code_of};
+use super::spare;
 use crate::tier2::promise::Maker;
 
 /// How long the thread waits for more work.
@@ -116,6 +118,7 @@ fn run(job: Job, context: &mut Context) {
     if let Some(maker) = CURRENT.take() {
         maker.keep(code);
     }
+    spare::give_function(mem::replace(&mut context.func, Function::new()));
 }
 
 /// Ends the thread while it panics: there can be no code for its job. The functions that it is in never go on, and keep what they

@@ -168,6 +168,13 @@ impl Machine {
         }
     }
 
+    /// Whether a stack pointer is that of a micro-op without a frame.
+    #[inline(always)]
+    pub(super) fn is_operand(&self, sp: *mut StackRef) -> bool {
+        let operands = self.operands.as_ptr_range();
+        (operands.start..=operands.end).contains(&sp.cast_const().cast())
+    }
+
     /// How many operands a micro-op without a frame has left.
     ///
     /// # Safety

@@ -11,6 +11,8 @@
 #[cfg(feature = "jit")]
 mod code_memory;
 #[cfg(feature = "jit")]
+mod code_watch;
+#[cfg(feature = "jit")]
 pub(crate) mod compiled;
 mod create;
 pub(crate) mod deletion;

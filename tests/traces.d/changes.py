@@ -361,3 +361,23 @@ def many_frames(at):
 
 # The second round meets other types than the first, so a trace of it is put off for longer than this.
 case(many_frames, has_trace=os.environ.get("PYTHON_JIT_JUMP_BACKWARD_INITIAL_VALUE") != "1")
+
+
+def calls(function, count):
+    return [function(number) for number in range(count)][-1]
+
+
+def ended_code(at):
+    """The functions that a loop has called are gone, and their code with them, when the loop becomes hot."""
+    results = []
+    for i in range(60):
+        at(i * ROUNDS // 60)
+        namespace = {}
+        exec(f"def work(value): return (value, {i}.5, 'text {i}') if value else 'other {i}'", namespace)
+        results.append(calls(namespace["work"], 24))
+        del namespace
+        results.append([f"{i} {number}" for number in range(50)])
+    return results
+
+
+case(ended_code, has_trace=False)

@@ -324,6 +324,36 @@ def sums():
                 print(type(error).__name__, error)
 
 
+def immortal_characters():
+    """The strings of some characters are immortal, so nothing changes their counts."""
+    characters = [chr(number) for number in range(256)]
+    before = [sys.getrefcount(character) for character in characters]
+    for _ in range(5):
+        for number in range(256):
+            made = chr(number)
+    del made
+    print(before == [sys.getrefcount(character) for character in characters])
+
+
+def same_objects():
+    """A result is the same object as an argument, whose variable then gets the result."""
+    for rounds in (30, 300):
+        least, most, kept = 1e9, -1e9, []
+        for number in range(rounds):
+            value = (number * 37 % 101) * 0.5
+            least = min(least, value)
+            most = max(value, most)
+            kept.append(number + 0.25)
+        print(least, most, value, sum(kept))
+        found, text, count = {}, "", 0.25
+        for number in range(rounds):
+            text = f"text {number}" if number % 8 == 0 else text
+            text = found.get(number, text)
+            count = found.get(number, count + 0.5 if number % 8 == 0 else count)
+            kept.append((f"other {number}", number + 0.125))
+        print(text, count, len(kept))
+
+
 of_one_argument()
 of_two_arguments()
 computed_extremes()
@@ -334,5 +364,7 @@ types_of_values()
 operands_as_results()
 shifts()
 sums()
+immortal_characters()
+same_objects()
 replaced_functions()
 audited()

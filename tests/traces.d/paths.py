@@ -571,8 +571,9 @@ for name, empty, step in (
     ("empty range", range(0), "_GUARD_EXHAUSTED_RANGE"),
     ("empty dict", {}, "_FOR_ITER_EXHAUSTED"),
 ):
-    loop = fresh(repeat)
-    print(name, loop(ROUNDS, fresh(first_of), empty))
+    # The trace ends with the code that it runs through.
+    loop, first = fresh(repeat), fresh(first_of)
+    print(name, loop(ROUNDS, first, empty))
     goes_around(name, loop, "_PUSH_FRAME", step, "_RETURN_VALUE", frames=1)
 
 
@@ -624,9 +625,9 @@ for name, values, step in (
     ("range", range(3), "_GUARD_EXHAUSTED_RANGE"),
     ("dict", {1: 1, 2: 2, 3: 3}, "_FOR_ITER_EXHAUSTED"),
 ):
-    inner = fresh(total)
+    loop, inner = fresh(repeat), fresh(total)
     name = f"return behind the end of a {name}"
-    print(name, fresh(repeat)(ROUNDS, inner, values))
+    print(name, loop(ROUNDS, inner, values))
     side_trace(name, [inner], "_GUARD_RETURNS_TO", "_RETURN_VALUE")
 
 

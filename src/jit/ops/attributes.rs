@@ -313,8 +313,7 @@ impl Lowering<'_> {
         let is_immortal = self.b.ins().icmp_imm_s(IntCC::SignedLessThan, count, 0);
         self.b.ins().brif(is_immortal, go_on, &[], mortal, &[]);
         self.b.switch_to_block(mortal);
-        let count = self.b.ins().iadd_imm_s(count, -1);
-        self.store(count, object, 0);
+        let count = self.decrement(object);
         self.b.ins().brif(count, go_on, &[], dead, &[]);
         self.b.switch_to_block(dead);
         self.end_object(object, Class::Unknown, &[], go_on)

@@ -379,11 +379,10 @@ impl Lowering<'_> {
     fn call_dict_get(&mut self, call: KnownCall, count: usize) -> Lowered<bool> {
         self.guard_method_of_dict(call, count)?;
         let (dict, key) = (self.peek(count + 1), self.peek(count));
-        let default = if count == 2 {
-            let id = self.peek(1);
-            self.object(id)
-        } else {
-            self.constant(none() as u64)
+        let own_default = (count == 2).then(|| self.peek(1));
+        let default = match own_default {
+            Some(id) => self.object(id),
+            None => self.constant(none() as u64),
         };
         let arguments = [self.object(dict), self.object(key), default];
         let function = runtime::dict_get as *const () as usize;

@@ -8,6 +8,8 @@ use crate::host::{
     CodeUnit, Frame, FunctionVersion, KeysVersion, PyObject, StackRef, ThreadState, TypeVersion,
 };
 use crate::tier2::Uop;
+#[cfg(feature = "jit")]
+use crate::tier2::compiled::Machine;
 
 /// The state of the interpreter while it runs one micro-op. It stays in machine registers.
 pub(super) struct Tier2 {
@@ -45,15 +47,40 @@ impl Tier2 {
     /// The micro-op has just succeeded.
     #[inline(always)]
     pub(super) unsafe fn end(&self) -> *const Uop {
-        // SAFETY: another micro-op follows, since a trace ends with one that never continues. A micro-op that creates
-        // a frame has taken the operands of a call from the stack, or the instruction will push its result, so that
-        // the slot at `sp` is free.
+        // SAFETY: another micro-op follows, since a trace ends with one that never continues.
         unsafe {
-            if let Some(frame) = self.new_frame {
-                *self.sp.cast::<Frame>() = frame;
-            }
             self.check_stack();
+            self.pass_frame();
             self.uop.add(1)
+        }
+    }
+
+    /// Ends a micro-op that machine code has called.
+    ///
+    /// # Safety
+    /// The micro-op has just succeeded.
+    #[cfg(feature = "jit")]
+    #[inline(always)]
+    pub(super) unsafe fn end_call(&self, machine: &Machine) {
+        // SAFETY: the frame is live.
+        unsafe {
+            if !machine.is_operand(self.sp) {
+                self.check_stack();
+            }
+            self.pass_frame();
+        }
+    }
+
+    /// Passes the frame on that this micro-op has created, if it has.
+    ///
+    /// # Safety
+    /// The micro-op has just succeeded.
+    #[inline(always)]
+    unsafe fn pass_frame(&self) {
+        if let Some(frame) = self.new_frame {
+            // SAFETY: a micro-op that creates a frame has taken the operands of a call from the stack, or the instruction
+            // will push its result, so that the slot at `sp` is free.
+            unsafe { *self.sp.cast::<Frame>() = frame };
         }
     }
 

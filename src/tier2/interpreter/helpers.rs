@@ -57,7 +57,7 @@ macro_rules! helper_of_body {
                 let mut e = Tier2::begin(machine.frame, machine.sp, tstate, uop);
                 let next = match body!(e $name $operands).map_err(TraceExit::from) {
                     Ok(()) => {
-                        e.end();
+                        e.end_call(machine);
                         0
                     }
                     Err(TraceExit::Exit(Exit::Deopt) | TraceExit::Side | TraceExit::Settled) => {
@@ -66,6 +66,7 @@ macro_rules! helper_of_body {
                     Err(TraceExit::Exit(Exit::Error | Exit::ErrorNoPop)) => uop.addr() | Next::ERROR,
                 };
                 (machine.frame, machine.sp) = (e.frame, e.sp);
+                e.frame.set_some_stack_pointer();
                 next
             }
         }

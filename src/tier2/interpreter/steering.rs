@@ -93,6 +93,7 @@ unsafe fn run_compiled(
     let mut machine = Machine::new(frame, sp);
     // SAFETY: the code is the executor's (caller). An exit keeps the executor behind it alive.
     unsafe {
+        frame.set_some_stack_pointer();
         loop {
             match code.run(&mut machine, tstate) {
                 Next::At(uop) if (*uop).number() == micro_op::exit_trace => {

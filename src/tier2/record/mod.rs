@@ -237,6 +237,8 @@ impl Recording {
                 return false;
             }
             let Some(mut next) = Running::at(frame, instr) else { return false };
+            // Comparing objects may end others.
+            frame.set_stack_pointer(sp);
             next.note_inputs(sp);
             next.note_way(sp, !self.translator.has_entered_frame());
             #[cfg(feature = "jit")]

@@ -10,6 +10,8 @@ use arrayvec::ArrayVec;
 use forms::*;
 pub(super) use running::{Arrival, Running};
 
+#[cfg(feature = "jit")]
+use super::code_watch;
 use super::uop::{Entered, MAX_LENGTH};
 use super::{Dependencies, Trace, Uop, interpreter};
 use crate::breaker::word::EvalBreaker;
@@ -214,8 +216,11 @@ impl Translator {
         if unsafe { self.keep(code.object())? } {
             self.dependencies.add(code.as_ptr());
             #[cfg(feature = "jit")]
-            // SAFETY: the contract is the same.
+            // SAFETY: the contract is the same; a recording has no exception set between instructions.
             unsafe {
+                if !code_watch::watch(code) {
+                    return Err(End::Untranslatable);
+                }
                 crate::explain::know_code(code)
             };
         }
