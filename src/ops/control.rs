@@ -9,9 +9,9 @@ use crate::breaker::word::EvalBreaker;
 use crate::bytecode::{BackoffCounter, opcode};
 use crate::calls::frames;
 use crate::engine::{BytecodeEngine, BytecodeExit, BytecodeOp, Engine, Exit, Op, Settled};
+use crate::host::{CodeUnit, FREE_THREADED, StackRef, ffi};
 #[cfg(py_tier2)]
-use crate::host::{CodeUnit, Frame, Raised, tier2};
-use crate::host::{FREE_THREADED, StackRef, ffi};
+use crate::host::{Frame, Raised, tier2};
 use crate::instrument::version;
 use crate::seams;
 use crate::specialize::{jump_backward, resume};
