@@ -245,6 +245,17 @@ impl Executor {
         }
     }
 
+    /// The address of the instruction that the trace begins at, and the version of its code.
+    ///
+    /// # Safety
+    /// The executor is live.
+    #[cfg(feature = "jit")]
+    pub(crate) unsafe fn start(self) -> Option<(usize, u32)> {
+        // SAFETY: the executor is live (caller).
+        let [start_executor, make_warm, ..] = (unsafe { self.trace() }) else { return None };
+        Some((start_executor.operand1 as usize, u32::try_from(make_warm.operand1).ok()?))
+    }
+
     /// The same for any code: if the executor is valid, its own code is there.
     ///
     /// # Safety

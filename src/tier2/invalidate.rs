@@ -1,6 +1,8 @@
 //! Invalidating executors: they leave the bytecode, other executors' exits and the list, and threads that run
 //! them go back to tier 1.
 
+#[cfg(feature = "jit")]
+use super::declined;
 use super::executor::{Executor, OwnedExecutor};
 use super::{Dependencies, install, list};
 use crate::bytecode::BackoffCounter;
@@ -81,7 +83,8 @@ unsafe fn invalidate_where(
     }
 }
 
-/// Invalidates an executor for which there is no machine code: it would be slower than bytecode. No other one takes its place.
+/// Invalidates an executor for which there is no machine code: it would be slower than bytecode. No other one takes its place,
+/// neither in the bytecode nor behind side exits.
 ///
 /// # Safety
 /// As for [`clear`].
@@ -91,6 +94,9 @@ pub(crate) unsafe fn give_up(interp: *mut ffi::PyInterpreterState, executor: Exe
     // list are live.
     unsafe {
         let reference = executor.new_ref();
+        if let Some((start, version)) = executor.start() {
+            declined::add(start, version);
+        }
         let place = executor.code().map(|code| code.bytecode().add(executor.index() as isize));
         clear(interp, executor);
         if let Some(unit) = place {

@@ -15,6 +15,8 @@ mod code_watch;
 #[cfg(feature = "jit")]
 pub(crate) mod compiled;
 mod create;
+#[cfg(feature = "jit")]
+mod declined;
 pub(crate) mod deletion;
 pub(crate) mod dependencies;
 pub(crate) mod dump;

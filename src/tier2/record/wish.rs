@@ -2,6 +2,8 @@
 
 use core::cell::Cell;
 
+#[cfg(feature = "jit")]
+use super::super::declined;
 use super::super::executor::{Executor, OwnedExecutor, SideExit};
 use super::super::list;
 use super::super::translate::{Purpose, code_version};
@@ -59,6 +61,10 @@ pub(crate) unsafe fn ask(frame: Frame, start: CodeUnit, chain_depth: u8) -> Opti
     unsafe {
         let instr = if start.opcode() == opcode::EXTENDED_ARG { start.add(1) } else { start };
         if instr.opcode() == opcode::EXTENDED_ARG {
+            return None;
+        }
+        #[cfg(feature = "jit")]
+        if code_version(frame.code()).is_some_and(|version| declined::contains(start, version)) {
             return None;
         }
         let tstate = ThreadState::current();
