@@ -182,8 +182,8 @@ impl Frame {
         unsafe { (*self.as_ptr()).stackpointer = sp.cast() }
     }
 
-    /// Debug hosts want each frame to have a stack pointer when an object ends, and the micro-op interpreter takes it away.
-    /// Machine code publishes it only before something that can look at it, so until then it is that of an empty stack.
+    /// Sets the stack pointer to that of an empty stack. Debug hosts assert that a frame has one when an object is destroyed, but
+    /// the micro-op interpreter clears it. Machine code stores the right one before anything reads the stack.
     ///
     /// # Safety
     /// The frame is live and executes code.

@@ -111,7 +111,7 @@ impl Plain {
         Plain::ALL.into_iter().find(|plain| unsafe { is_exact(iterator, plain.type_()) })
     }
 
-    /// The next item, which the iterator does not give up yet. `None`: there is none, or it is a large number, or this is another kind
+    /// The next item, without moving the iterator behind it. `None`: there is none, or it is a large number, or this is another kind
     /// of iterator.
     ///
     /// # Safety
@@ -145,7 +145,7 @@ impl Plain {
         }
     }
 
-    /// The iterator gives up the item that [`Plain::peek`] has found.
+    /// Moves the iterator behind the item that [`Plain::peek`] has found.
     ///
     /// # Safety
     /// It has.

@@ -20,7 +20,7 @@ impl Displaced {
     /// The thread is attached, also when the result is dropped. The code stays alive until then, and `start` is in its
     /// bytecode.
     pub(super) unsafe fn take_out(code: Code, start: CodeUnit) -> Option<Displaced> {
-        // SAFETY: the code is live (caller). The reference keeps the executor alive, which the code gives up.
+        // SAFETY: the code is live (caller). `detach` releases the code's reference to the executor; the new one keeps it alive.
         unsafe {
             if start.opcode() != opcode::ENTER_EXECUTOR {
                 return None;
