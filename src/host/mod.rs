@@ -129,19 +129,21 @@ macro_rules! str_constant {
     };
 }
 
+/// The values for which the host keeps an `int` object.
+pub(crate) const SMALL_INTS: core::ops::Range<isize> =
+    -(ffi::_PY_NSMALLNEGINTS as isize)..ffi::_PY_NSMALLPOSINTS as isize;
+
 /// The `int` object that the host keeps for a small `value`, borrowed and immortal (`_PyLong_SMALL_INTS`). `None` for
 /// other values.
 #[inline(always)]
 pub(crate) fn small_int(value: isize) -> Option<*mut PyObject> {
-    const SMALL: core::ops::Range<isize> =
-        -(ffi::_PY_NSMALLNEGINTS as isize)..ffi::_PY_NSMALLPOSINTS as isize;
-    if !SMALL.contains(&value) {
+    if !SMALL_INTS.contains(&value) {
         return None;
     }
     // SAFETY: the host's runtime is a static, and its table has an int for each value of the range.
     unsafe {
         let ints =
             (&raw mut ffi::_PyRuntime.static_objects.singletons.small_ints).cast::<ffi::PyLongObject>();
-        Some(ints.offset(value - SMALL.start).cast())
+        Some(ints.offset(value - SMALL_INTS.start).cast())
     }
 }

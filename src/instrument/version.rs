@@ -51,19 +51,30 @@ pub(crate) unsafe fn is_quiet(code: Code, word: Word) -> bool {
 /// The bits of the field that hold the version, which has 32. Those above are free where a word has more.
 const VERSION: usize = u32::MAX as usize;
 
-/// Counts the next calls of `code`: as long as it does, [`is_quiet`] is false. A new version ends that.
+/// Above the version: a counter of calls, and above that, how often one has ended before.
+#[cfg(py_tier2)]
+const ONE_CALL: usize = 1 << u32::BITS;
+#[cfg(py_tier2)]
+const ONE_ATTEMPT: usize = ONE_CALL << u16::BITS;
+#[cfg(py_tier2)]
+static_assertions::const_assert!(usize::BITS > u32::BITS + u16::BITS);
+
+/// Counts the next calls of `code`: as long as it does, [`is_quiet`] is false. A new version ends that. `attempts` says how
+/// often calls have been counted before, if there is a reason to count again.
 ///
 /// # Safety
 /// `code` is live, and no other thread changes its version meanwhile.
 #[cfg(py_tier2)]
-pub(crate) unsafe fn count_calls(code: Code, calls: u16) {
+pub(crate) unsafe fn count_calls(code: Code, calls: u16, attempts: u8) {
     // SAFETY: `code` is live (caller).
     let field = unsafe { field_of_code(code) };
     let version = field.load(Ordering::Relaxed) & VERSION;
-    field.store(version | usize::from(calls) << u32::BITS, Ordering::Relaxed);
+    let counters = usize::from(calls) * ONE_CALL + usize::from(attempts) * ONE_ATTEMPT;
+    field.store(version | counters, Ordering::Relaxed);
 }
 
-/// Counts one call of `code`. Returns whether it is the last one that [`count_calls`] wanted.
+/// Counts one call of `code`. Returns whether it is the last one that [`count_calls`] wanted. Then
+/// [`take_attempts`] has to follow.
 ///
 /// # Safety
 /// As for [`count_calls`].
@@ -72,16 +83,26 @@ pub(crate) unsafe fn count_call(code: Code) -> bool {
     // SAFETY: `code` is live (caller).
     let field = unsafe { field_of_code(code) };
     let before = field.load(Ordering::Relaxed);
-    if before >> u32::BITS == 0 {
+    if before % ONE_ATTEMPT < ONE_CALL {
         return false;
     }
-    let after = before - (VERSION + 1);
+    let after = before - ONE_CALL;
     field.store(after, Ordering::Relaxed);
-    after >> u32::BITS == 0
+    after % ONE_ATTEMPT < ONE_CALL
 }
 
+/// Counts no calls of `code` any more. Returns how often calls have been counted before.
+///
+/// # Safety
+/// As for [`count_calls`].
 #[cfg(py_tier2)]
-static_assertions::const_assert!(usize::BITS >= u32::BITS + u16::BITS);
+pub(crate) unsafe fn take_attempts(code: Code) -> u8 {
+    // SAFETY: `code` is live (caller).
+    let field = unsafe { field_of_code(code) };
+    let before = field.load(Ordering::Relaxed);
+    field.store(before & VERSION, Ordering::Relaxed);
+    (before / ONE_ATTEMPT) as u8
+}
 
 /// Publishes the bytecode and the side tables of `code` as those of `version`.
 ///

@@ -9,23 +9,46 @@ use cranelift_codegen::ir::{Block, BlockArg, InstBuilder, Value};
 use super::lower::{Lowering, immortal};
 use super::runtime;
 use super::values::{Id, Number};
-use crate::host::{ThreadState, false_, ffi, numbers, true_};
+use crate::host::{SMALL_INTS, ThreadState, false_, ffi, numbers, small_int, true_};
 
 impl Lowering<'_> {
     /// A new reference to an object with this value.
     pub(super) fn box_number(&mut self, number: Number) -> Value {
         match number {
             Number::Float(value) => self.new_float(value),
-            Number::Int { value, .. } => {
-                let function = runtime::new_int as *const () as usize;
-                self.result_of(function, &[I64, I64], I64, &[self.tstate, value])
-            }
+            Number::Int { value, .. } => self.new_int(value),
             Number::Bool(value) => {
                 let yes = self.constant(immortal(true_()));
                 let no = self.constant(immortal(false_()));
                 self.b.ins().select(value, yes, no)
             }
         }
+    }
+
+    /// A new int: one of those that exist only once, or one that a call makes.
+    fn new_int(&mut self, value: Value) -> Value {
+        let Some(first) = small_int(SMALL_INTS.start) else { return self.make_int(value) };
+        let (small, made, go_on) = (self.b.create_block(), self.b.create_block(), self.b.create_block());
+        let result = self.b.append_block_param(go_on, I64);
+        let index = self.b.ins().iadd_imm_s(value, -SMALL_INTS.start as i64);
+        let count = SMALL_INTS.len() as i64;
+        let is_small = self.b.ins().icmp_imm_s(IntCC::UnsignedLessThan, index, count);
+        self.b.ins().brif(is_small, small, &[], made, &[]);
+        self.b.switch_to_block(small);
+        let offset = self.b.ins().imul_imm_s(index, size_of::<ffi::PyLongObject>() as i64);
+        let first = self.constant(immortal(first));
+        let bits = self.b.ins().iadd(first, offset);
+        self.b.ins().jump(go_on, &[BlockArg::Value(bits)]);
+        self.b.switch_to_block(made);
+        let bits = self.make_int(value);
+        self.b.ins().jump(go_on, &[BlockArg::Value(bits)]);
+        self.b.switch_to_block(go_on);
+        result
+    }
+
+    fn make_int(&mut self, value: Value) -> Value {
+        let function = runtime::new_int as *const () as usize;
+        self.result_of(function, &[I64, I64], I64, &[self.tstate, value])
     }
 
     /// A new float: the last one that was freed, or one that a call makes.

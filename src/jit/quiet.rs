@@ -95,7 +95,7 @@ unsafe fn release_items(items: &mut [*mut PyObject]) -> bool {
 /// The thread is attached. The object is not freed yet.
 unsafe fn ends_quietly(object: *mut PyObject) -> bool {
     // SAFETY: the object is not freed yet, and so are all that it refers to (caller).
-    unsafe { is_plain(object) || Ending::is_quiet(object) }
+    unsafe { is_plain(object) || is_ended_generator(object) || Ending::is_quiet(object) }
 }
 
 /// What an end is going to release. The references are taken away for a moment: an object that has none left ends, too.
@@ -112,7 +112,7 @@ impl Ending {
         // SAFETY: the contract is the same. Nothing has seen the counts meanwhile.
         unsafe {
             let result = ending.parts_end_quietly(object);
-            for object in ending.0 {
+            for &object in &ending.0 {
                 *counter(object) += 1;
             }
             result
@@ -169,6 +169,8 @@ impl Ending {
                 (*function).func_weakreflist.is_null() && !is_watched && all(&parts_of_function(function))
             } else if type_ == &raw mut ffi::PyGen_Type {
                 self.generator_ends_quietly(object.cast())
+            } else if type_ == &raw mut ffi::PyCoro_Type || type_ == &raw mut ffi::PyAsyncGen_Type {
+                self.coroutine_ends_quietly(object.cast())
             } else if let Some(attributes) = attributes_of_instance(object) {
                 all(attributes)
             } else {
@@ -251,6 +253,21 @@ impl Ending {
                 }
                 _ => false,
             }
+        }
+    }
+
+    /// The same for a coroutine or an asynchronous generator: one that has ended.
+    ///
+    /// # Safety
+    /// As for [`ends_quietly`].
+    unsafe fn coroutine_ends_quietly(&mut self, coroutine: *mut ffi::PyCoroObject) -> bool {
+        // SAFETY: the coroutine is not freed yet (caller). An asynchronous generator has the same fields.
+        unsafe {
+            // Otherwise there is a warning, or a callback.
+            i32::from((*coroutine).cr_frame_state) == ffi::FRAME_CLEARED
+                && (*coroutine).cr_weakreflist.is_null()
+                && self.releases_quietly(Frame::from_ptr(&raw mut (*coroutine).cr_iframe).code().object())
+                && self.releases_quietly((*coroutine).cr_origin_or_finalizer)
         }
     }
 }
@@ -379,6 +396,29 @@ unsafe fn is_plain(object: *mut PyObject) -> bool {
         || type_ == &raw mut ffi::PyUnicode_Type
         || type_ == &raw mut ffi::PyBytes_Type
         || type_ == &raw mut ffi::PyRangeIter_Type
+}
+
+/// Whether it is a generator, a coroutine or an asynchronous generator that has ended, and is not the last to refer to its code. Then
+/// only names are left in it, and nothing is notified of its end.
+///
+/// # Safety
+/// As for [`ends_quietly`].
+unsafe fn is_ended_generator(object: *mut PyObject) -> bool {
+    // SAFETY: the object is not freed yet (caller). All three types have the same fields.
+    unsafe {
+        let type_ = type_of(object);
+        if type_ != &raw mut ffi::PyGen_Type
+            && type_ != &raw mut ffi::PyCoro_Type
+            && type_ != &raw mut ffi::PyAsyncGen_Type
+        {
+            return false;
+        }
+        let generator = object.cast::<ffi::PyGenObject>();
+        i32::from((*generator).gi_frame_state) == ffi::FRAME_CLEARED
+            && (*generator).gi_weakreflist.is_null()
+            && (*generator).gi_origin_or_finalizer.is_null()
+            && count(Frame::from_ptr(&raw mut (*generator).gi_iframe).code().object()) != 1
+    }
 }
 
 /// The number of references to the object; negative if it is immortal.

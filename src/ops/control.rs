@@ -155,7 +155,7 @@ pub(crate) unsafe fn quicken_resume<E: BytecodeEngine>(e: &mut E, []: [StackRef;
         let _ = is_new;
         #[cfg(py_tier2)]
         if is_new && e.oparg() == ffi::RESUME_AT_FUNC_START as usize && tier2::is_on(e.tstate().interp()) {
-            version::count_calls(e.code(), crate::bytecode::thresholds::get().calls());
+            version::count_calls(e.code(), crate::bytecode::thresholds::get().calls(), 0);
         }
     }
     Ok([])

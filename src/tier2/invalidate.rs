@@ -5,10 +5,11 @@
 use super::declined;
 use super::executor::{Executor, OwnedExecutor};
 use super::{Dependencies, install, list};
-use crate::bytecode::BackoffCounter;
 #[cfg(feature = "jit")]
-use crate::bytecode::opcode;
+use crate::bytecode::BackoffCounter;
+use crate::bytecode::{opcode, thresholds};
 use crate::host::ffi;
+use crate::instrument::version;
 
 /// Invalidates the executors that may rely on the object at `address`.
 ///
@@ -136,7 +137,29 @@ pub(crate) unsafe fn clear(interp: *mut ffi::PyInterpreterState, executor: Execu
         for branch in super::compiled::branches(executor) {
             clear(interp, branch.executor());
         }
+        count_calls_again(executor);
         install::detach(executor);
         drop(reference);
+    }
+}
+
+/// If the executor is that of a function, there is another one for it when it has been called as often again.
+///
+/// # Safety
+/// The thread is attached, and the executor live.
+unsafe fn count_calls_again(executor: Executor) {
+    // The machine code of debug hosts asserts that a version has nothing above it.
+    if cfg!(all(py_debug, tier2_jit)) {
+        return;
+    }
+    // SAFETY: the executor is live (caller). The code has an executor, so that it is live or being destroyed, and the thread is
+    // attached to the only interpreter that runs it.
+    unsafe {
+        let replaced = executor.replaced().0;
+        if let Some(code) = executor.code()
+            && matches!(replaced, opcode::RESUME | opcode::RESUME_CHECK)
+        {
+            version::count_calls(code, thresholds::get().calls(), 0);
+        }
     }
 }

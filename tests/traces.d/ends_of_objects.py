@@ -4,6 +4,7 @@
 import gc
 import re
 import sys
+import warnings
 import weakref
 
 ended = []
@@ -125,3 +126,63 @@ for number in range(200):
         reference = weakref.ref(value, lambda _: called.append(sys._getframe(1).f_code.co_name))
     value = None
 print(len(called), set(called), gc.collect() >= 0)
+
+
+# Coroutines and asynchronous generators: those that have ended, and others, whose end warns or runs code.
+
+class Pause:
+    def __await__(self):
+        yield 1
+
+
+async def waiting(kind, loud):
+    kept = loud
+    if kind == "waits":
+        await Pause()
+    return 3
+
+
+async def items(loud):
+    yield 1
+    yield 2
+
+
+def drive(coroutine):
+    try:
+        return coroutine.send(None)
+    except StopIteration as stop:
+        return stop.value
+
+
+def ends(kinds):
+    total = 0
+    for kind in kinds:
+        coroutine = waiting(kind, Loud(kind) if kind != "ended" else None)
+        if kind == "weak":
+            reference = weakref.ref(coroutine, lambda _: called.append("coroutine"))
+        if kind != "never started":
+            total += drive(coroutine)
+        if kind == "asend":
+            iterator = items(None)
+            total += drive(iterator.asend(None)) or 0
+            iterator = None
+        coroutine = None
+        total += 1
+    return total
+
+
+called.clear()
+warned = []
+showwarning, warnings.showwarning = warnings.showwarning, lambda message, *_: warned.append(str(message))
+warnings.simplefilter("always")
+for depth in 0, 2:
+    sys.set_coroutine_origin_tracking_depth(depth)
+    for other in "waits", "weak", "asend", "never started":
+        ended.clear()
+        kinds = [other if number % 50 == 49 else "ended" for number in range(200)]
+        print(depth, other, ends(kinds), ended, called, len(warned), warned[:1])
+        print(depth, other, ends([other] * 60), len(ended), len(called), len(warned))
+        called.clear()
+        warned.clear()
+sys.set_coroutine_origin_tracking_depth(0)
+warnings.showwarning = showwarning

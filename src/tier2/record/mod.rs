@@ -40,10 +40,13 @@ use crate::ops::delegation;
 use displaced::Displaced;
 use wish::Wish;
 
-/// How often a recording is tried again because the program did something unusual meanwhile.
+/// How often a recording is tried again because the program did something unusual meanwhile: that of a function more often, since
+/// many of its calls may be short.
 const RETRIES: u16 = 3;
-/// The steps of the counter until then.
+const RETRIES_OF_FUNCTION: u16 = 8;
+/// The steps of the counter until then, and how many more there are each time, lest they go with those of the program.
 const STEPS_UNTIL_RETRY: u16 = 5;
+const MORE_STEPS: u16 = 2;
 /// The fewest instructions that are worth a trace which is no loop.
 const FEWEST_INSTRUCTIONS: usize = 2;
 /// The fewest that are worth a trace which is entered from bytecode, and returns to its caller, or to C, each time.
@@ -182,6 +185,9 @@ impl Recording {
                 #[cfg(feature = "jit")]
                 explained: Explained::default(),
             })?;
+            if !recording.may_retry() {
+                recording.translator.follow_unlikely();
+            }
             if recording.wish.purpose() == Purpose::Loop {
                 // The jump that closes a loop has just run.
                 let mut jump = Running::at(frame, start)?;
@@ -294,9 +300,14 @@ impl Recording {
         }
     }
 
-    /// Another recording is wanted: a function has been called often. It becomes part of this one instead.
+    /// Another recording is wanted: a function has been called often. It becomes part of this one instead. If it is still called
+    /// after that, it asks again.
     pub(crate) fn declines_another(&mut self) {
-        drop(wish::take());
+        if let Some(wish) = wish::take() {
+            // SAFETY: a recording belongs to a thread that is attached. It has asked for the other one just now, in the code that
+            // it runs.
+            unsafe { wish.put_off(STEPS_UNTIL_RETRY) }
+        }
     }
 
     /// The instruction that ran has raised an exception. The recording is over.
@@ -484,16 +495,22 @@ impl Recording {
     unsafe fn postpone(&self, ending: Ending) -> Option<Outcome> {
         // SAFETY: the thread is attached (caller), and the translator keeps the code alive.
         unsafe {
-            let may_wait = self.wish.earlier_attempts().is_some_and(|attempts| attempts < RETRIES);
+            let may_wait = self.may_retry();
             match ending {
                 Ending::Exit(End::LoopEnded) if may_wait => {
                     // The next time that the loop goes round.
                     self.wish.ask_again(1);
                     Some(Outcome::Retry)
                 }
-                Ending::Exit(End::UnlikelyBranch) if may_wait => {
-                    self.wish.ask_again(STEPS_UNTIL_RETRY);
-                    Some(Outcome::Retry)
+                Ending::Exit(End::UnlikelyBranch) if may_wait => Some(self.retry()),
+                // Another call may go the other way, and be longer.
+                Ending::Exit(end @ (End::Return | End::ToC))
+                    if self.wish.purpose() == Purpose::Function
+                        && self.instructions < self.fewest_instructions(end)
+                        && self.translator.may_go_another_way()
+                        && may_wait =>
+                {
+                    Some(self.retry())
                 }
                 _ if self.has_missed && self.wish.purpose() == Purpose::Loop && may_wait => {
                     Some(Outcome::Unstable)
@@ -501,6 +518,29 @@ impl Recording {
                 _ => None,
             }
         }
+    }
+
+    /// Whether the recording may be tried again.
+    ///
+    /// # Safety
+    /// As for [`Recording::finish`].
+    unsafe fn may_retry(&self) -> bool {
+        let retries = if self.wish.purpose() == Purpose::Function { RETRIES_OF_FUNCTION } else { RETRIES };
+        // SAFETY: the thread is attached (caller), and the translator keeps the code alive.
+        unsafe { self.wish.earlier_attempts() < retries }
+    }
+
+    /// Asks for the recording again.
+    ///
+    /// # Safety
+    /// As for [`Recording::finish`].
+    unsafe fn retry(&self) -> Outcome {
+        // SAFETY: as above.
+        unsafe {
+            let more = MORE_STEPS * self.wish.earlier_attempts();
+            self.wish.ask_again(STEPS_UNTIL_RETRY + more);
+        }
+        Outcome::Retry
     }
 
     /// Makes an executor of the trace and puts it to where it was wanted.

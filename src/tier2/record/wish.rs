@@ -9,6 +9,7 @@ use super::super::list;
 use super::super::translate::{Purpose, code_version};
 use crate::bytecode::{BackoffCounter, opcode, thresholds};
 use crate::host::{Code, CodeUnit, Frame, ThreadState, ffi};
+use crate::instrument::version;
 
 /// The number of executors that side exits may lead to one after the other, until one has to be in the bytecode.
 const MAX_CHAIN_DEPTH: u8 = ffi::MAX_CHAIN_DEPTH as u8;
@@ -33,8 +34,8 @@ enum Asker {
     Loop(CodeUnit),
     /// A side exit, and its executor.
     Exit(OwnedExecutor, SideExit),
-    /// The calls of a function.
-    Calls,
+    /// The calls of a function with this code, which have been counted so often before.
+    Calls(Code, u8),
 }
 
 thread_local! {
@@ -63,16 +64,14 @@ pub(crate) unsafe fn ask(frame: Frame, start: CodeUnit, chain_depth: u8) -> Opti
         if instr.opcode() == opcode::EXTENDED_ARG {
             return None;
         }
-        #[cfg(feature = "jit")]
-        if code_version(frame.code()).is_some_and(|version| declined::contains(start, version)) {
-            return None;
-        }
         let tstate = ThreadState::current();
         let mut is_last = false;
         let asker = match Executor::from_ptr((*tstate.as_ptr()).current_executor.cast()) {
             None => match instr.opcode() {
                 opcode::JUMP_BACKWARD_JIT => Asker::Loop(instr),
-                opcode::RESUME | opcode::RESUME_CHECK => Asker::Calls,
+                opcode::RESUME | opcode::RESUME_CHECK => {
+                    Asker::Calls(frame.code(), version::take_attempts(frame.code()))
+                }
                 // A tool watches the EXTENDED_ARG of a jump.
                 _ => return None,
             },
@@ -89,6 +88,10 @@ pub(crate) unsafe fn ask(frame: Frame, start: CodeUnit, chain_depth: u8) -> Opti
                 Asker::Exit(executor.new_ref(), exit)
             }
         };
+        #[cfg(feature = "jit")]
+        if code_version(frame.code()).is_some_and(|version| declined::contains(start, version)) {
+            return None;
+        }
         drop(take());
         let wish = super::on_heap(Wish { start, depth: chain_depth % MAX_CHAIN_DEPTH, asker, is_last });
         WISH.set(wish.map_or(core::ptr::null_mut(), Box::into_raw));
@@ -175,7 +178,7 @@ impl Wish {
         match self.asker {
             Asker::Loop(_) => Purpose::Loop,
             Asker::Exit(..) => Purpose::Exit,
-            Asker::Calls => Purpose::Function,
+            Asker::Calls(..) => Purpose::Function,
         }
     }
 
@@ -188,13 +191,21 @@ impl Wish {
         unsafe { self.set_counter(self.first_counter()) }
     }
 
-    /// How often the counter has asked before this time, as far as it shows that. `None` if it asks only once.
+    /// How often the counter has asked before this time, as far as it shows that.
     ///
     /// # Safety
     /// As for [`Wish::reset_counter`].
-    pub(super) unsafe fn earlier_attempts(&self) -> Option<u16> {
+    pub(super) unsafe fn earlier_attempts(&self) -> u16 {
         // SAFETY: the contract is the same. The counter has restarted after this attempt, too.
-        unsafe { Some(self.counter()?.restarts_since(self.first_counter()).saturating_sub(1)) }
+        let restarts = |counter: BackoffCounter| unsafe {
+            counter.restarts_since(self.first_counter()).saturating_sub(1)
+        };
+        // SAFETY: as above.
+        match (unsafe { self.counter() }, &self.asker) {
+            (Some(counter), _) => restarts(counter),
+            (None, &Asker::Calls(_, attempts)) => attempts.into(),
+            (None, _) => 0,
+        }
     }
 
     /// Lets the counter ask again in `steps` steps.
@@ -204,9 +215,24 @@ impl Wish {
     pub(super) unsafe fn ask_again(&self, steps: u16) {
         // SAFETY: the contract is the same.
         unsafe {
-            if let Some(counter) = self.counter() {
-                self.set_counter(counter.in_steps(steps));
+            match (self.counter(), &self.asker) {
+                (Some(counter), _) => self.set_counter(counter.in_steps(steps)),
+                (None, &Asker::Calls(code, attempts)) => {
+                    version::count_calls(code, steps, attempts.saturating_add(1));
+                }
+                (None, _) => {}
             }
+        }
+    }
+
+    /// Lets calls ask again in `steps` steps, as if they had not asked yet.
+    ///
+    /// # Safety
+    /// As for [`Wish::reset_counter`].
+    pub(super) unsafe fn put_off(&self, steps: u16) {
+        if let Asker::Calls(code, attempts) = self.asker {
+            // SAFETY: the code is live (caller), and the thread is attached to the only interpreter that runs it.
+            unsafe { version::count_calls(code, steps, attempts) }
         }
     }
 
@@ -219,11 +245,11 @@ impl Wish {
         let thresholds = unsafe { thresholds::get() };
         match self.asker {
             Asker::Exit(..) => thresholds.side_exit,
-            Asker::Loop(_) | Asker::Calls => thresholds.jump_backward,
+            Asker::Loop(_) | Asker::Calls(..) => thresholds.jump_backward,
         }
     }
 
-    /// The counter that has asked for the recording. Calls have none that goes on.
+    /// The counter that has asked for the recording. That of calls is a part of the version of the code.
     ///
     /// # Safety
     /// The code of the start is live.
@@ -233,7 +259,7 @@ impl Wish {
             match &self.asker {
                 Asker::Exit(_, exit) => Some(exit.temperature()),
                 Asker::Loop(instr) => Some(BackoffCounter::load_at(*instr)),
-                Asker::Calls => None,
+                Asker::Calls(..) => None,
             }
         }
     }
@@ -246,7 +272,7 @@ impl Wish {
             match &self.asker {
                 Asker::Exit(_, exit) => exit.set_temperature(counter),
                 Asker::Loop(instr) => counter.store_at(*instr),
-                Asker::Calls => {}
+                Asker::Calls(..) => {}
             }
         }
     }

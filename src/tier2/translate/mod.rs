@@ -94,7 +94,7 @@ pub(super) enum Purpose {
     Loop,
     /// What follows a side exit.
     Exit,
-    /// A function. What follows its return belongs to the caller.
+    /// A function. What follows its return belongs to the caller, unless that is a call of the same function.
     Function,
 }
 
@@ -125,6 +125,8 @@ pub(super) struct Translator {
     /// The calls that the trace has followed and not returned from.
     calls: usize,
     confidence: Confidence,
+    /// A branch may go the less likely way, unless that is very unlikely.
+    follows_unlikely: bool,
     /// The code objects that the trace runs through, and functions in its operands. They stay alive until it is complete.
     kept: ArrayVec<Owned, MAX_KEPT>,
     /// The functions that run behind micro-ops which enter frames: index and version.
@@ -149,6 +151,7 @@ impl Translator {
             last: start,
             calls: 0,
             confidence: Confidence::FULL,
+            follows_unlikely: false,
             kept: ArrayVec::new(),
             functions: ArrayVec::new(),
             loops: ArrayVec::new(),
@@ -165,6 +168,11 @@ impl Translator {
             translator.push_with(micro_op::make_warm, 0, (0, version), 0);
         }
         translator
+    }
+
+    /// Whether some branch has gone the other way before.
+    pub(super) fn may_go_another_way(&self) -> bool {
+        self.confidence.0 < Confidence::FULL.0
     }
 
     /// Whether the trace is to end here, because the last instruction has called its own function.
@@ -384,10 +392,15 @@ impl Translator {
         #[cfg(all(py_debug, tier2_jit))]
         // SAFETY: the code is live (caller), and the thread is attached to the only interpreter that runs it.
         unsafe {
-            version::count_calls(this.code, 0)
+            version::take_attempts(this.code)
         };
         self.push(micro_op::tier2_resume_check, 0, 0, this.target);
         Ok(())
+    }
+
+    /// The program has gone the less likely way whenever it was recorded: a branch may do so.
+    pub(super) fn follow_unlikely(&mut self) {
+        self.follows_unlikely = true;
     }
 
     /// Follows a branch the way that it went, behind a guard, if that is the way that most of its history took.
@@ -402,7 +415,7 @@ impl Translator {
             let jumped = then.instr == target;
             let jumps = u32::from(this.cache[0]).count_ones();
             let times = if jumped { jumps } else { HISTORY_LENGTH - jumps };
-            if times < HISTORY_LENGTH / 2 {
+            if times < HISTORY_LENGTH / 2 && !self.follows_unlikely {
                 return Err(End::UnlikelyBranch);
             }
             self.confidence = self.confidence.behind_branch(times).ok_or(End::Doubtful)?;
@@ -656,7 +669,7 @@ impl Translator {
         unsafe {
             if self.calls > 0 {
                 self.calls -= 1;
-            } else if self.purpose == Purpose::Function {
+            } else if self.purpose == Purpose::Function && then.code() != this.code {
                 return Err(End::Return);
             } else if this.is_far() {
                 self.guard_continuation(micro_op::guard_passes_to, this, then)?;
