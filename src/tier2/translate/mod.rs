@@ -1,12 +1,15 @@
 //! From bytecode to micro-ops: the part of a trace that stands for one instruction, which has just run. What it met
 //! and where it led become guards.
 
+mod branches;
 mod forms;
+mod frames;
 mod methods;
 mod running;
 
 use arrayvec::ArrayVec;
 
+use branches::Confidence;
 use forms::*;
 pub(super) use running::{Arrival, Running};
 
@@ -33,9 +36,6 @@ const MAX_KEPT: usize = 48;
 const MAX_FRAME_CHANGES: usize = 128;
 /// In the place of a version, for code that has none: no code has it.
 const NO_VERSION: u64 = u64::MAX;
-
-/// Outcomes in the history of a branch.
-const HISTORY_LENGTH: u32 = u16::BITS;
 
 /// Why a trace goes no further.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -98,21 +98,6 @@ pub(super) enum Purpose {
     Function,
 }
 
-/// How likely the path is, from the histories of its branches.
-#[derive(Clone, Copy)]
-struct Confidence(u32);
-
-impl Confidence {
-    const FULL: Confidence = Confidence(1000);
-    const LEAST: u32 = 333;
-
-    /// The confidence behind a branch that went this way in `times` of [`HISTORY_LENGTH`] cases.
-    fn behind_branch(self, times: u32) -> Option<Confidence> {
-        let confidence = self.0 * times / HISTORY_LENGTH;
-        (confidence >= Confidence::LEAST).then_some(Confidence(confidence))
-    }
-}
-
 /// A trace under construction.
 pub(super) struct Translator {
     pub(super) trace: Trace,
@@ -168,11 +153,6 @@ impl Translator {
             translator.push_with(micro_op::make_warm, 0, (0, version), 0);
         }
         translator
-    }
-
-    /// Whether some branch has gone the other way before.
-    pub(super) fn may_go_another_way(&self) -> bool {
-        self.confidence.0 < Confidence::FULL.0
     }
 
     /// Whether the trace is to end here, because the last instruction has called its own function.
@@ -398,62 +378,6 @@ impl Translator {
         Ok(())
     }
 
-    /// The program has gone the less likely way whenever it was recorded: a branch may do so.
-    pub(super) fn follow_unlikely(&mut self) {
-        self.follows_unlikely = true;
-    }
-
-    /// Follows a branch the way that it went, behind a guard, if that is the way that most of its history took.
-    ///
-    /// # Safety
-    /// `this` is a branch in live bytecode, which led to `then`.
-    unsafe fn branch(&mut self, this: &Running, then: Arrival) -> Result<(), End> {
-        // SAFETY: the cache of a branch is its history; target and next instruction are in the same bytecode.
-        unsafe {
-            let next = this.next();
-            let target = next.add(this.oparg as isize);
-            let jumped = then.instr == target;
-            let jumps = u32::from(this.cache[0]).count_ones();
-            let times = if jumped { jumps } else { HISTORY_LENGTH - jumps };
-            if times < HISTORY_LENGTH / 2 && !self.follows_unlikely {
-                return Err(End::UnlikelyBranch);
-            }
-            self.confidence = self.confidence.behind_branch(times).ok_or(End::Doubtful)?;
-            let other = if jumped { next } else { target };
-            let offset = i64::from(this.target) + other.offset_from(this.start) as i64;
-            let guard = guard_of(this.row.opcode, jumped);
-            self.push(guard, 0, previous_instr(this.instr, other), offset as u32);
-            Ok(())
-        }
-    }
-
-    /// Follows a jump to the start of a loop.
-    ///
-    /// # Safety
-    /// The frame of `then`, the one that has jumped, is current.
-    unsafe fn jump_back(&mut self, then: Arrival) -> Result<(), End> {
-        // SAFETY: the frame executes code (caller).
-        unsafe {
-            if !self.may_jump_back(then.frame) {
-                return Err(End::InnerLoop);
-            }
-            self.loops.try_push(then.code()).map_err(|_| End::TooLong)
-        }
-    }
-
-    /// Whether the trace may jump back in `frame`. In a function that the trace has called, or for the second time in the
-    /// same code, that is an inner loop; a generator goes round with what drives it.
-    ///
-    /// # Safety
-    /// The frame is current and executes code.
-    pub(super) unsafe fn may_jump_back(&self, frame: Frame) -> bool {
-        // SAFETY: the frame executes code (caller).
-        unsafe {
-            let is_on_the_way = self.calls == 0 || self.loops.is_empty() || frame.is_generator();
-            is_on_the_way && !self.loops.contains(&frame.code())
-        }
-    }
-
     /// Appends the micro-ops of an instruction.
     ///
     /// # Safety
@@ -653,141 +577,6 @@ impl Translator {
         }
         Ok(())
     }
-
-    /// Goes on in the frame below, behind a guard unless the trace has come from there.
-    ///
-    /// # Safety
-    /// As for [`Translator::expand`]; `this` has left its frame.
-    unsafe fn return_to(
-        &mut self,
-        number: u16,
-        oparg: usize,
-        this: &Running,
-        then: Arrival,
-    ) -> Result<(), End> {
-        // SAFETY: the frame of `then` is current (caller). The result is on its stack.
-        unsafe {
-            if self.calls > 0 {
-                self.calls -= 1;
-            } else if self.purpose == Purpose::Function && then.code() != this.code {
-                return Err(End::Return);
-            } else if this.is_far() {
-                self.guard_continuation(micro_op::guard_passes_to, this, then)?;
-                let entries = then.stack_entries();
-                return self.change_frame(micro_op::yield_to_receiver, oparg, this.target, then, entries);
-            } else if number == micro_op::yield_value {
-                self.guard_continuation(micro_op::guard_yields_to, this, then)?;
-            } else {
-                self.guard_continuation(micro_op::guard_returns_to, this, then)?;
-            }
-            // A result is not counted.
-            let without_result = usize::from(number == micro_op::return_store_subscr);
-            self.change_frame(number, oparg, this.target, then, then.stack_entries() + without_result)
-        }
-    }
-
-    /// Goes on in a frame that a step of `row` has made.
-    ///
-    /// # Safety
-    /// As for [`Translator::expand`].
-    unsafe fn enter(&mut self, row: &Instruction, this: &Running, then: Arrival) -> Result<(), End> {
-        if then.frame == this.frame {
-            return Err(End::Untranslatable);
-        }
-        // SAFETY: the frame of `then` is current (caller).
-        unsafe {
-            if then.code() == this.code && !is_generator_form(row.opcode) {
-                return self.end_with_recursion(this);
-            }
-            // Special methods have another frame below theirs.
-            let has_trampoline = matches!(
-                row.opcode,
-                opcode::CALL_ALLOC_AND_ENTER_INIT | opcode::BINARY_OP | opcode::STORE_SUBSCR
-            );
-            let calls = if has_trampoline { 2 } else { 1 };
-            self.enter_frame(calls, this, then)?;
-            if !is_certain_of_code(row.opcode) {
-                let version = then.function_version().ok_or(End::Untranslatable)?;
-                let offset = then.instr.offset_from(then.code().bytecode()) as u32;
-                self.push(micro_op::check_function, 0, version.get().into(), offset);
-            }
-            Ok(())
-        }
-    }
-
-    /// Goes on in the innermost of the generators that `this` resumes. The trace has not come from the frame below it.
-    ///
-    /// # Safety
-    /// As for [`Translator::expand`].
-    unsafe fn enter_innermost(&mut self, number: u16, this: &Running, then: Arrival) -> Result<(), End> {
-        self.calls = 0;
-        // SAFETY: the contract is the same.
-        unsafe { self.change_frame(number, this.oparg, this.target, then, then.stack_entries() + 1) }
-    }
-
-    /// Whether the trace has entered the frame that the program is in.
-    pub(super) fn has_entered_frame(&self) -> bool {
-        self.calls > 0
-    }
-
-    /// Enters the frame of a function that has called itself. The trace ends there: a recursion would fill it with one function.
-    fn end_with_recursion(&mut self, this: &Running) -> Result<(), End> {
-        self.is_at_end = true;
-        self.push(micro_op::push_frame, this.oparg, 0, this.target);
-        Ok(())
-    }
-
-    /// Enters the frame of `then`, which has `calls - 1` other new frames below it.
-    ///
-    /// # Safety
-    /// As for [`Translator::expand`].
-    unsafe fn enter_frame(&mut self, calls: usize, this: &Running, then: Arrival) -> Result<(), End> {
-        if self.calls + calls > MAX_CALLS {
-            return Err(End::TooDeep);
-        }
-        self.calls += calls;
-        // SAFETY: the frame of `then` is current (caller).
-        unsafe {
-            self.change_frame(micro_op::push_frame, this.oparg, this.target, then, then.stack_entries() + 1)
-        }
-    }
-
-    /// Appends a micro-op that enters a frame or returns to one. Its operands say what runs there, and how many values
-    /// are on the stack, as [`crate::tier2::optimize`] wants it.
-    ///
-    /// # Safety
-    /// As for [`Translator::expand`].
-    unsafe fn change_frame(
-        &mut self,
-        number: u16,
-        oparg: usize,
-        target: u32,
-        then: Arrival,
-        stack_entries: usize,
-    ) -> Result<(), End> {
-        // SAFETY: the frame of `then` is current (caller).
-        unsafe {
-            let code = Entered::Code(then.code()).to_operand();
-            if let Some(version) = then.version_of_namespace() {
-                let index = self.trace.len() as u16;
-                self.functions.try_push((index, version)).map_err(|_| End::TooLong)?;
-            }
-            self.push_with(number, oparg, (code, stack_entries as u64), target);
-        }
-        Ok(())
-    }
-
-    /// Makes sure that a frame which is there already continues where the frame of `then` did.
-    ///
-    /// # Safety
-    /// As for [`Translator::expand`].
-    unsafe fn guard_continuation(&mut self, guard: u16, this: &Running, then: Arrival) -> Result<(), End> {
-        // SAFETY: the frame of `then` executes live code (caller).
-        let version = unsafe { code_version(then.code()) }.ok_or(End::Untranslatable)?;
-        let instr = then.instr.as_ptr().addr() as u64;
-        self.push_with(guard, this.oparg, (instr, version.into()), this.target);
-        Ok(())
-    }
 }
 
 /// The form of an instruction that works for all operands. `None` if it does not do the same.
@@ -836,18 +625,4 @@ unsafe fn previous_instr(this: CodeUnit, exit: CodeUnit) -> u64 {
     // SAFETY: the instruction is in live bytecode (caller).
     let is_watched = unsafe { is_instrumented(exit.opcode()) };
     if is_watched { this.as_ptr().addr() as u64 } else { 0 }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn confidence_falls_with_each_doubtful_branch() {
-        let sure = Confidence::FULL.behind_branch(16).expect("sure");
-        assert_eq!(sure.0, 1000);
-        let doubtful = sure.behind_branch(8).expect("once");
-        assert_eq!(doubtful.0, 500);
-        assert!(doubtful.behind_branch(8).is_none());
-    }
 }
