@@ -60,6 +60,8 @@ pub(super) unsafe fn begins_to_end_quietly(object: *mut PyObject) -> bool {
         } else if type_ == &raw mut ffi::PyTuple_Type {
             let items = (&raw mut (*object.cast::<ffi::PyTupleObject>()).ob_item).cast();
             release_items(core::slice::from_raw_parts_mut(items, size(object) as usize))
+        } else if type_ == &raw mut ffi::PySet_Type || type_ == &raw mut ffi::PyFrozenSet_Type {
+            release_keys(object.cast())
         } else {
             ends_quietly(object)
         }
@@ -89,6 +91,39 @@ unsafe fn release_items(items: &mut [*mut PyObject]) -> bool {
     true
 }
 
+/// The same for the keys of a set, from the first one on, if nothing is notified of its end. Those that are released are not in the
+/// set any more, which its destructor would look for.
+///
+/// # Safety
+/// The thread is attached. The set has no references any more.
+unsafe fn release_keys(set: *mut ffi::PySetObject) -> bool {
+    // SAFETY: the set has references to its keys, in so many places, and nothing else sees that it loses them (caller).
+    unsafe {
+        if !(*set).weakreflist.is_null() {
+            return false;
+        }
+        let mut place = (*set).table;
+        while (*set).used > 0 {
+            let key = (*place).key;
+            if is_key(&*place) {
+                if count(key) == 1 && !ends_quietly(key) {
+                    return false;
+                }
+                (*place).key = core::ptr::null_mut();
+                (*set).used -= 1;
+                refcount::decref(key);
+            }
+            place = place.add(1);
+        }
+        true
+    }
+}
+
+/// Whether there is a key in this place of a set. What has been removed left an immortal object, with a hash that no key has.
+fn is_key(place: &ffi::setentry) -> bool {
+    !place.key.is_null() && place.hash != -1
+}
+
 /// Whether the end of the object, which loses its last reference, runs no Python code.
 ///
 /// # Safety
@@ -112,7 +147,8 @@ impl Ending {
         // SAFETY: the contract is the same. Nothing has seen the counts meanwhile.
         unsafe {
             let result = ending.parts_end_quietly(object);
-            for object in ending.0 {
+            // Not by value: that would copy all places, most of them without a reference.
+            for &object in &ending.0 {
                 *counter(object) += 1;
             }
             result
@@ -158,7 +194,10 @@ impl Ending {
                 all(&[(*object.cast::<ffi::_PyTupleIterObject>()).it_seq.cast()])
             } else if type_ == &raw mut ffi::PyCell_Type {
                 all(&[(*object.cast::<ffi::PyCellObject>()).ob_ref])
-            } else if type_ == &raw mut ffi::PySet_Type {
+            } else if type_ == &raw mut ffi::PySlice_Type {
+                let slice = object.cast::<ffi::PySliceObject>();
+                all(&[(*slice).start, (*slice).stop, (*slice).step])
+            } else if type_ == &raw mut ffi::PySet_Type || type_ == &raw mut ffi::PyFrozenSet_Type {
                 self.set_ends_quietly(object.cast())
             } else if type_ == &raw mut ffi::PyMethod_Type {
                 let method = object.cast::<ffi::PyMethodObject>();
@@ -214,8 +253,7 @@ impl Ending {
                 if left == 0 {
                     break;
                 }
-                // What has been removed left an immortal object, with a hash that no key has.
-                if !entry.key.is_null() && entry.hash != -1 {
+                if is_key(entry) {
                     left -= 1;
                     if !self.releases_quietly(entry.key) {
                         return false;
@@ -269,10 +307,6 @@ unsafe fn only_releases(object: *mut PyObject) -> bool {
             return dict.watchers() == 0
                 && (*object.cast::<ffi::PyDictObject>()).ma_used <= MAX_RELEASED as isize;
         }
-        if type_ == &raw mut ffi::PyFrozenSet_Type {
-            let set = object.cast::<ffi::PySetObject>();
-            return (*set).weakreflist.is_null() && (*set).mask < MAX_PLACES as isize;
-        }
         if type_ == &raw mut ffi::PyCFunction_Type {
             return (*object.cast::<ffi::PyCFunctionObject>()).m_weakreflist.is_null();
         }
@@ -292,7 +326,6 @@ unsafe fn only_releases(object: *mut PyObject) -> bool {
             &raw mut ffi::PyFilter_Type,
             &raw mut ffi::PyReversed_Type,
             &raw mut ffi::PyListRevIter_Type,
-            &raw mut ffi::PySlice_Type,
         ];
         iterators_and_views.contains(&type_) || is_instance_with_slots(object)
     }
