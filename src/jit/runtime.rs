@@ -8,6 +8,7 @@ use super::values::INT_WIDTH;
 use crate::calls::frames;
 use crate::host::dict::{Dict, InlineValues};
 use crate::host::dict_lookup::Lookup;
+use crate::host::items::Items;
 use crate::host::object::{length_without_code, list_append, type_of};
 use crate::host::pairs::{Item, Pairs, Plain};
 use crate::host::slot::Slot;
@@ -334,8 +335,9 @@ pub(super) fn next_pair_of(pairs: Pairs) -> usize {
     }
 }
 
-/// What [`next_pair`] returns if it is for others.
+/// What [`next_pair`] and [`next_item`] return if they are for others.
 pub(super) const OTHER_ITERATOR: i64 = 2;
+const _: () = assert!(OTHER_ITERATOR < align_of::<PyObject>() as i64);
 
 /// The next pair of an iterator: stores its two items, ints as they are, and two references to be released, or 0. Returns 1; or, if
 /// nothing has changed, [`OTHER_ITERATOR`], or 0 if only the host can tell.
@@ -364,6 +366,35 @@ unsafe extern "C" fn next_pair<const PAIRS: u64>(
     results[2].write(reference(next.replaced[0]));
     results[3].write(reference(next.replaced[1]));
     1
+}
+
+/// The address of a function for the next item of an iterator: [`next_item`].
+pub(super) fn next_item_of(items: Items) -> usize {
+    const SET: u8 = Items::Set as u8;
+    const DICT_KEYS: u8 = Items::DictKeys as u8;
+    const DICT_VALUES: u8 = Items::DictValues as u8;
+    let function = match items {
+        Items::Set => next_item::<SET>,
+        Items::DictKeys => next_item::<DICT_KEYS>,
+        Items::DictValues => next_item::<DICT_VALUES>,
+    };
+    function as *const () as usize
+}
+
+/// The next item of an iterator, borrowed. If nothing has changed, [`OTHER_ITERATOR`], or 0 if only the host can tell.
+///
+/// # Safety
+/// The thread is attached, no exception is set, and the iterator is live. A recording has met one over these items.
+unsafe extern "C" fn next_item<const ITEMS: u8>(iterator: *mut PyObject) -> usize {
+    let other = OTHER_ITERATOR as usize;
+    let Some(items) = (const { Items::from_number(ITEMS) }) else { return other };
+    // SAFETY: the contract is the same, and the iterator of the type that is asked for its next item.
+    unsafe {
+        if !items.is(iterator) {
+            return other;
+        }
+        items.next(iterator).map_or(0, |item| item.addr().get())
+    }
 }
 
 /// Whether `container[start:stop]` needs no code: 1, or 0.
@@ -438,6 +469,23 @@ pub(super) unsafe extern "C" fn new_iterator_like(
         }
         iterator
     }
+}
+
+/// A new iterator over a set, a dict or a view of one, or null: it is something else, or there is no memory. No exception is set.
+///
+/// # Safety
+/// The thread is attached, no exception is set, and the object is live.
+pub(super) unsafe extern "C" fn new_iterator_over_items(object: *mut PyObject) -> *mut PyObject {
+    let types = [
+        &raw mut ffi::PySet_Type,
+        &raw mut ffi::PyDict_Type,
+        &raw mut ffi::PyDictKeys_Type,
+        &raw mut ffi::PyDictValues_Type,
+        &raw mut ffi::PyDictItems_Type,
+    ];
+    // SAFETY: the object is live (caller). Iterators of these types are made without Python code.
+    let made = types.into_iter().map(|type_| unsafe { new_iterator_like(object, type_) });
+    made.filter(|iterator| !iterator.is_null()).next().unwrap_or(core::ptr::null_mut())
 }
 
 /// What [`int_value`] returns if the int is too large.

@@ -9,6 +9,7 @@ mod calls;
 mod containers;
 mod generators;
 mod instances;
+mod items;
 mod known_calls;
 mod lookups;
 mod numbers;
@@ -317,9 +318,9 @@ impl Lowering<'_> {
             op::call_isinstance => return self.call_isinstance(uop),
             op::call_type_1 => self.call_type(),
             op::get_iter => return self.get_iterator(),
-            // If the pair is not unpacked, any iterator will do.
-            op::guard_tos_pairs => {}
-            op::for_iter_tier_two if self.next_pair(uop)? => {}
+            // What comes next does that, too. If a pair is not unpacked, any iterator will do.
+            op::guard_tos_iterator => {}
+            op::for_iter_tier_two if self.next_pair(uop)? || self.next_item(uop)? => {}
             op::for_iter_tier_two => self.iterate(uop, true)?,
             op::for_iter_exhausted => self.iterate(uop, false)?,
             op::guard_callable_len => self.guard_callable_len()?,
