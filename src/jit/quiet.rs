@@ -54,7 +54,9 @@ pub(super) unsafe fn begins_to_end_quietly(object: *mut PyObject) -> bool {
     // SAFETY: the object is not freed yet, and of the type that each branch expects (caller).
     unsafe {
         let type_ = type_of(object);
-        if type_ == &raw mut ffi::PyList_Type {
+        if is_plain(object) {
+            true
+        } else if type_ == &raw mut ffi::PyList_Type {
             let count = size(object) as usize;
             count == 0 || release_items(core::slice::from_raw_parts_mut(list_items(object), count))
         } else if type_ == &raw mut ffi::PyTuple_Type {

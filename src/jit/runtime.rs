@@ -14,6 +14,7 @@ use crate::host::pairs::{Item, Pairs, Plain};
 use crate::host::slot::Slot;
 use crate::host::{Frame, PyObject, StackRef, ThreadState, ffi, numbers, refcount, without_code};
 use crate::ops::calls::known_instance_of;
+use crate::ops::subscripts;
 use crate::ops::trampolines;
 use crate::tier2::uop::OperandKind;
 
@@ -286,6 +287,29 @@ pub(super) unsafe extern "C" fn dict_item(dict: *mut PyObject, key: *mut PyObjec
         Lookup::Found(value) => unsafe { value.borrow() },
         Lookup::Absent | Lookup::Unknown => core::ptr::null_mut(),
     }
+}
+
+/// `container[key]`, borrowed, or null if only the host can tell.
+///
+/// # Safety
+/// As for [`contains`].
+pub(super) unsafe extern "C" fn item(container: *mut PyObject, key: *mut PyObject) -> *mut PyObject {
+    // SAFETY: the contract is the same.
+    unsafe {
+        match Dict::cast(container) {
+            Some(dict) => dict_item(dict.object(), key),
+            None => subscripts::borrowed_item(container, key).unwrap_or(core::ptr::null_mut()),
+        }
+    }
+}
+
+/// The same of a sequence with an index, which may be negative.
+///
+/// # Safety
+/// As for [`contains`].
+pub(super) unsafe extern "C" fn item_at(container: *mut PyObject, index: i64) -> *mut PyObject {
+    // SAFETY: the contract is the same.
+    unsafe { subscripts::item_at(container, index as isize) }.unwrap_or(core::ptr::null_mut())
 }
 
 /// `dict.get(key, default)`, borrowed, or null if only the host can tell.

@@ -26,6 +26,10 @@ impl Lowering<'_> {
     pub(in crate::jit) fn generic_operator(&mut self, uop: Uop) -> Lowered<bool> {
         let operator = binary(uop.oparg.into());
         let kinds = OperandKinds::from_operand(uop.operand0);
+        // The key of another kind may be a slice.
+        if uop.operand1 != 0 && operator == ffi::NB_SUBSCR && kinds.right.is_simple() {
+            return self.known_item();
+        }
         if uop.operand1 != 0 && operator == ffi::NB_ADD {
             return self.concatenate(uop);
         }

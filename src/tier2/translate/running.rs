@@ -20,6 +20,8 @@ use crate::host::without_code;
 use crate::host::{Code, CodeUnit, Frame, FunctionVersion, StackRef, ThreadState, TypeVersion, ffi};
 use crate::instrument::opcodes::is_instrumented;
 use crate::ops::delegation;
+#[cfg(feature = "jit")]
+use crate::ops::subscripts::borrowed_item;
 use crate::tier2::executor::OwnedExecutor;
 use crate::tier2::install;
 #[cfg(feature = "jit")]
@@ -143,9 +145,13 @@ impl Running {
                 }
                 #[cfg(feature = "jit")]
                 opcode::FOR_ITER => self.note_iterator(sp),
-                opcode::BINARY_OP if self.oparg == ffi::NB_SUBSCR as usize => self.note_array(sp),
                 opcode::STORE_SUBSCR => self.note_array(sp),
                 opcode::BINARY_OP | opcode::COMPARE_OP => {
+                    if self.row.family.unwrap_or(self.row.opcode) == opcode::BINARY_OP
+                        && self.oparg == ffi::NB_SUBSCR as usize
+                    {
+                        self.note_array(sp);
+                    }
                     self.operands = OperandKinds::of((*sp.sub(2)).object(), (*sp.sub(1)).object());
                 }
                 _ => {}
@@ -180,8 +186,10 @@ impl Running {
                 {
                     without_code::has_plain_limits(object(1))
                 }
-                opcode::BINARY_OP if self.oparg == ffi::NB_SUBSCR as usize => Dict::cast(object(2))
-                    .is_some_and(|dict| matches!(without_code::find(dict, object(1)), Lookup::Found(_))),
+                opcode::BINARY_OP if self.oparg == ffi::NB_SUBSCR as usize => match Dict::cast(object(2)) {
+                    Some(dict) => matches!(without_code::find(dict, object(1)), Lookup::Found(_)),
+                    None => borrowed_item(object(2), object(1)).is_some(),
+                },
                 _ => false,
             }
         }
