@@ -45,7 +45,7 @@ pub(super) unsafe fn prepare(interp: *mut ffi::PyInterpreterState) {
     }
 }
 
-/// Whether the end of the object, which has no references any more, runs no Python code. What a list or tuple refers to has
+/// Whether the end of the object, which has no references any more, runs no Python code. What a list, tuple or set refers to has
 /// begun to end then, from its last item on, as far as that runs no Python code.
 ///
 /// # Safety
@@ -54,9 +54,7 @@ pub(super) unsafe fn begins_to_end_quietly(object: *mut PyObject) -> bool {
     // SAFETY: the object is not freed yet, and of the type that each branch expects (caller).
     unsafe {
         let type_ = type_of(object);
-        if is_plain(object) {
-            true
-        } else if type_ == &raw mut ffi::PyList_Type {
+        if type_ == &raw mut ffi::PyList_Type {
             let count = size(object) as usize;
             count == 0 || release_items(core::slice::from_raw_parts_mut(list_items(object), count))
         } else if type_ == &raw mut ffi::PyTuple_Type {
@@ -65,7 +63,7 @@ pub(super) unsafe fn begins_to_end_quietly(object: *mut PyObject) -> bool {
         } else if type_ == &raw mut ffi::PySet_Type || type_ == &raw mut ffi::PyFrozenSet_Type {
             release_keys(object.cast())
         } else {
-            ends_quietly(object)
+            Ending::is_quiet(object)
         }
     }
 }
@@ -190,6 +188,8 @@ impl Ending {
             } else if type_ == &raw mut ffi::PyList_Type {
                 let (items, count) = (list_items(object), size(object) as usize);
                 count == 0 || all(core::slice::from_raw_parts(items, count))
+            } else if type_ == &raw mut ffi::PyDict_Type {
+                self.dict_ends_quietly(Dict::from_object(object))
             } else if type_ == &raw mut ffi::PyListIter_Type {
                 all(&[(*object.cast::<ffi::_PyListIterObject>()).it_seq.cast()])
             } else if type_ == &raw mut ffi::PyTupleIter_Type {
@@ -235,6 +235,33 @@ impl Ending {
         unsafe {
             let Some(traverse) = (*type_of(object)).tp_traverse else { return false };
             traverse(object, Some(visit), (&raw mut *self).cast()) == 0
+        }
+    }
+
+    /// The same for a dictionary.
+    ///
+    /// # Safety
+    /// As for [`ends_quietly`].
+    unsafe fn dict_ends_quietly(&mut self, dict: Dict) -> bool {
+        // SAFETY: the dictionary is not freed yet (caller). One that is not split has so many entries, and the keys of those in a
+        // table of strings are strings.
+        unsafe {
+            let keys = dict.keys();
+            let count = keys.entry_count();
+            if dict.watchers() != 0 || count > MAX_PLACES {
+                return false;
+            }
+            if dict.is_split() {
+                return self.visited_end_quietly(dict.object());
+            }
+            if keys.kind() != ffi::DICT_KEYS_GENERAL {
+                return (0..count)
+                    .all(|index| self.releases_quietly(keys.unicode_entry(index).value().borrow()));
+            }
+            (0..count).all(|index| {
+                let entry = keys.general_entry(index);
+                self.releases_quietly((*entry).me_key) && self.releases_quietly((*entry).me_value)
+            })
         }
     }
 
@@ -304,11 +331,6 @@ unsafe fn only_releases(object: *mut PyObject) -> bool {
     // SAFETY: the object is not freed yet (caller), and of the type that each branch expects.
     unsafe {
         let type_ = type_of(object);
-        if type_ == &raw mut ffi::PyDict_Type {
-            let dict = Dict::from_object(object);
-            return dict.watchers() == 0
-                && (*object.cast::<ffi::PyDictObject>()).ma_used <= MAX_RELEASED as isize;
-        }
         if type_ == &raw mut ffi::PyCFunction_Type {
             return (*object.cast::<ffi::PyCFunctionObject>()).m_weakreflist.is_null();
         }
@@ -406,7 +428,7 @@ unsafe fn is_outside_of_try(frame: Frame) -> bool {
 ///
 /// # Safety
 /// As for [`ends_quietly`].
-unsafe fn is_plain(object: *mut PyObject) -> bool {
+pub(super) unsafe fn is_plain(object: *mut PyObject) -> bool {
     // SAFETY: the object is not freed yet (caller).
     let type_ = unsafe { type_of(object) };
     type_ == &raw mut ffi::PyFloat_Type

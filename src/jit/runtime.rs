@@ -3,16 +3,16 @@
 use core::mem::MaybeUninit;
 use core::ptr::NonNull;
 
-use super::reserve;
 use super::values::INT_WIDTH;
+use super::{quiet, reserve};
 use crate::calls::frames;
 use crate::host::dict::{Dict, InlineValues};
 use crate::host::dict_lookup::Lookup;
 use crate::host::items::Items;
-use crate::host::object::{length_without_code, list_append, type_of};
+use crate::host::object::{is_exact, length_without_code, list_append, type_of};
 use crate::host::pairs::{Item, Pairs, Plain};
 use crate::host::slot::Slot;
-use crate::host::{Frame, PyObject, StackRef, ThreadState, ffi, numbers, refcount, without_code};
+use crate::host::{Frame, PyObject, StackRef, ThreadState, ffi, numbers, refcount, small_int, without_code};
 use crate::ops::calls::known_instance_of;
 use crate::ops::subscripts;
 use crate::ops::trampolines;
@@ -37,8 +37,12 @@ pub(super) unsafe extern "C" fn new_float(tstate: ThreadState, value: f64) -> St
 pub(super) unsafe extern "C" fn new_int(tstate: ThreadState, value: i64) -> StackRef {
     // SAFETY: the thread is attached (caller).
     unsafe {
+        if let Some(int) = small_int(value as isize) {
+            return StackRef::immortal(int);
+        }
         let int = numbers::int(tstate, value as isize);
-        StackRef::steal(if int.is_null() { reserve::int(tstate, value) } else { int })
+        // Reading the flags of an object that has just been made waits for the store of its count.
+        StackRef::steal_mortal(if int.is_null() { reserve::int(tstate, value) } else { int })
     }
 }
 
@@ -92,6 +96,39 @@ pub(super) unsafe extern "C" fn free_float(tstate: ThreadState, float: *mut PyOb
             refcount::release(float);
         }
     }
+}
+
+/// Destroys an int whose count is 0.
+///
+/// # Safety
+/// As for [`release`].
+pub(super) unsafe extern "C" fn free_int(tstate: ThreadState, int: *mut PyObject) {
+    // SAFETY: nothing refers to the int (caller).
+    unsafe {
+        if !numbers::free_int(tstate, int) {
+            refcount::release(int);
+        }
+    }
+}
+
+/// Destroys an object whose count is 0, if it refers to no others, and nothing is notified of its end. Returns 0 otherwise.
+///
+/// # Safety
+/// As for [`release`].
+pub(super) unsafe extern "C" fn end_plain(tstate: ThreadState, object: *mut PyObject) -> usize {
+    // SAFETY: nothing refers to the object (caller), and it is of the type that each branch expects.
+    unsafe {
+        if is_exact(object, &raw mut ffi::PyLong_Type) {
+            free_int(tstate, object);
+        } else if is_exact(object, &raw mut ffi::PyFloat_Type) {
+            free_float(tstate, object);
+        } else if quiet::is_plain(object) {
+            refcount::release(object);
+        } else {
+            return 0;
+        }
+    }
+    1
 }
 
 /// Releases the reference of a variable to a number, which is in a register from now on.

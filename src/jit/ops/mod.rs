@@ -37,6 +37,7 @@ use crate::host::ffi;
 use crate::specialize::extension::of_description;
 use crate::tier2::Uop;
 use crate::tier2::compiled::Next;
+use crate::tier2::uop::OperandKinds;
 
 const FAILED: usize = Next::FAILED_GUARD;
 
@@ -165,6 +166,13 @@ impl Lowering<'_> {
             op::binary_op_add_float => self.float_operation(|l, a, b| l.b.ins().fadd(a, b))?,
             op::binary_op_subtract_float => self.float_operation(|l, a, b| l.b.ins().fsub(a, b))?,
             op::binary_op_multiply_float => self.float_operation(|l, a, b| l.b.ins().fmul(a, b))?,
+            op::binary_op_add_int | op::binary_op_subtract_int | op::binary_op_multiply_int
+                if OperandKinds::from_operand(uop.operand0).has_large_int() =>
+            {
+                for result in self.call_on_operands(uop, Failure::Error)? {
+                    self.state.values[result].class = Class::Int;
+                }
+            }
             op::binary_op_add_int => self.int_operation(IntOperation::Add)?,
             op::binary_op_subtract_int => self.int_operation(IntOperation::Subtract)?,
             op::binary_op_multiply_int => self.int_operation(IntOperation::Multiply)?,

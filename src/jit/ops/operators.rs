@@ -118,7 +118,8 @@ impl Lowering<'_> {
 
     /// Both operands have the types that they had when the operator was recorded, or the code leaves to the interpreter; unless
     /// one of them may have run Python code. Returns whether one was an int that is not compact.
-    fn guard_kinds(&mut self, OperandKinds { left, right }: OperandKinds) -> Lowered<bool> {
+    fn guard_kinds(&mut self, kinds: OperandKinds) -> Lowered<bool> {
+        let OperandKinds { left, right } = kinds;
         let classes = [left, right].map(class_of_kind);
         if let [Some(left), Some(right)] = classes {
             for (depth, class) in [(2, left), (1, right)] {
@@ -128,7 +129,7 @@ impl Lowering<'_> {
                 }
             }
         }
-        Ok([left, right].contains(&OperandKind::LargeInt))
+        Ok(kinds.has_large_int())
     }
 
     /// One of the two operands is a float, or the code leaves to the interpreter.

@@ -529,7 +529,10 @@ impl Translator {
                     | micro_op::to_bool
                     | micro_op::binary_slice
                     | micro_op::binary_op_subscr_list_slice
-                    | micro_op::binary_op_subscr_dict => {
+                    | micro_op::binary_op_subscr_dict
+                    | micro_op::binary_op_add_int
+                    | micro_op::binary_op_subtract_int
+                    | micro_op::binary_op_multiply_int => {
                         let operands = (this.operands.to_operand(), this.needs_no_code.into());
                         self.push_with(number, oparg, operands, target);
                     }
