@@ -10,7 +10,6 @@ use super::dict::Dict;
 use super::ffi::{self, PyObject, PyTypeObject};
 use super::object::{is_exact, type_of};
 use super::owned::{Owned, Raised, check};
-use super::pairs::{has_size, next_by_host};
 use super::{none, true_};
 
 #[repr(C)]
@@ -193,6 +192,27 @@ unsafe fn have_layout() -> bool {
         }
         found.unwrap_or(false)
     }
+}
+
+/// The next item of an iterator, which has one.
+///
+/// # Safety
+/// As for [`have_layout`]. The iterator is live.
+pub(super) unsafe fn next_by_host(iterator: &Owned) -> Result<Owned, Raised> {
+    // SAFETY: the contract is the same.
+    unsafe {
+        let next = (*type_of(iterator.as_ptr())).tp_iternext;
+        Owned::from_host(next.map_or(core::ptr::null_mut(), |next| next(iterator.as_ptr())))
+    }
+}
+
+/// Whether instances of the type are of this size.
+///
+/// # Safety
+/// The type is live.
+pub(super) unsafe fn has_size<T>(type_: *mut PyTypeObject) -> bool {
+    // SAFETY: the type is live (caller).
+    unsafe { (*type_).tp_basicsize as usize == size_of::<T>() }
 }
 
 /// # Safety

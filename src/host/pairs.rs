@@ -12,7 +12,7 @@ use core::ptr::{NonNull, null_mut};
 use once_cell::race::OnceBool;
 
 use super::ffi::{self, PyObject, PyTypeObject};
-use super::items::{DictIterator, begins_as_declared, peek_entry};
+use super::items::{DictIterator, begins_as_declared, has_size, next_by_host, peek_entry};
 use super::object::{is_exact, list_items, size, tuple_item, tuple_items, tuple_size, type_of};
 use super::owned::{Owned, Raised};
 use super::{none, refcount};
@@ -391,27 +391,6 @@ unsafe fn sample() -> Result<Owned, Raised> {
         ffi::PyList_SetItem(list.as_ptr(), 0, none());
         Ok(list)
     }
-}
-
-/// The next item of an iterator, which has one.
-///
-/// # Safety
-/// As for [`has_layout`]. The iterator is live.
-pub(super) unsafe fn next_by_host(iterator: &Owned) -> Result<Owned, Raised> {
-    // SAFETY: the contract is the same.
-    unsafe {
-        let next = (*type_of(iterator.as_ptr())).tp_iternext;
-        Owned::from_host(next.map_or(null_mut(), |next| next(iterator.as_ptr())))
-    }
-}
-
-/// Whether instances of the type are of this size.
-///
-/// # Safety
-/// The type is live.
-pub(super) unsafe fn has_size<T>(type_: *mut PyTypeObject) -> bool {
-    // SAFETY: the type is live (caller).
-    unsafe { (*type_).tp_basicsize as usize == size_of::<T>() }
 }
 
 /// Whether it is a pair of the host's.

@@ -545,8 +545,8 @@ pub(super) unsafe extern "C" fn new_iterator_over_items(object: *mut PyObject) -
         &raw mut ffi::PyDictItems_Type,
     ];
     // SAFETY: the object is live (caller). Iterators of these types are made without Python code.
-    let made = types.into_iter().map(|type_| unsafe { new_iterator_like(object, type_) });
-    made.filter(|iterator| !iterator.is_null()).next().unwrap_or(core::ptr::null_mut())
+    let mut made = types.into_iter().map(|type_| unsafe { new_iterator_like(object, type_) });
+    made.find(|iterator| !iterator.is_null()).unwrap_or(core::ptr::null_mut())
 }
 
 /// What [`int_value`] returns if the int is too large.
