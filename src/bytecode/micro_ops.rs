@@ -396,7 +396,7 @@ macro_rules! for_each_micro_op {
                 guard_passes_to/[4 2]: exit;
                 yield_to_receiver [guard_passes_to]: arg escapes;
                 guard_nos_array/[4 4]: exit;
-                guard_tos_pairs/4: exit;
+                guard_tos_iterator/4: exit;
             }
         }
     };

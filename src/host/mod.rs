@@ -41,6 +41,10 @@ pub(crate) mod generator;
 pub(crate) mod head;
 pub(crate) mod hidden;
 #[cfg(feature = "jit")]
+pub(crate) mod items;
+#[cfg(feature = "jit")]
+pub(crate) mod iterators;
+#[cfg(feature = "jit")]
 pub(crate) mod known_functions;
 #[cfg(test)]
 mod layouts;

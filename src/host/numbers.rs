@@ -8,6 +8,8 @@
 use core::sync::atomic::{AtomicPtr, Ordering};
 
 use super::ffi::{self, PyObject};
+#[cfg(all(not(py_debug), feature = "jit"))]
+use super::object::long_is_compact;
 #[cfg(not(py_debug))]
 use super::refcount;
 use super::small_int;
@@ -200,6 +202,28 @@ pub(crate) unsafe fn set_compact(int: *mut PyObject, value: isize) {
         let sign = if value < 0 { ffi::SIGN_NEGATIVE as usize } else { 0 };
         (*long).lv_tag = 1 << ffi::NON_SIZE_BITS | sign;
         (*long).ob_digit[0] = value.unsigned_abs() as _;
+    }
+}
+
+/// Frees a dead int if it is compact, and the host's list has room for it. If this returns false, the caller must call
+/// [`refcount::release`].
+///
+/// # Safety
+/// As for [`free_float`], with an int.
+#[cfg(feature = "jit")]
+#[inline(always)]
+pub(crate) unsafe fn free_int(tstate: ThreadState, int: *mut PyObject) -> bool {
+    // SAFETY: as in `free_float`. A compact int has the size of one digit.
+    #[cfg(not(py_debug))]
+    return unsafe {
+        refcount::is_over(int)
+            && long_is_compact(int)
+            && FreeList::ints(tstate).give(int, ffi::Py_ints_MAXFREELIST)
+    };
+    #[cfg(py_debug)]
+    {
+        let _ = (tstate, int);
+        false
     }
 }
 

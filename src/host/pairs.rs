@@ -11,8 +11,8 @@ use core::ptr::{NonNull, null_mut};
 
 use once_cell::race::OnceBool;
 
-use super::dict::Dict;
 use super::ffi::{self, PyObject, PyTypeObject};
+use super::items::{DictIterator, begins_as_declared, has_size, next_by_host, peek_entry};
 use super::object::{is_exact, list_items, size, tuple_item, tuple_items, tuple_size, type_of};
 use super::owned::{Owned, Raised};
 use super::{none, refcount};
@@ -36,18 +36,6 @@ struct Zip {
     iterators: *mut PyObject,
     result: *mut PyObject,
     strict: c_int,
-}
-
-#[repr(C)]
-struct DictItems {
-    ob_base: PyObject,
-    dict: *mut PyObject,
-    /// How many items the dict had at the beginning.
-    used: isize,
-    /// The index of the next entry.
-    position: isize,
-    result: *mut PyObject,
-    left: isize,
 }
 
 /// Numbers are less than this.
@@ -288,30 +276,15 @@ unsafe fn next_of_zip(zip: *mut Zip, kinds: [Plain; 2]) -> Option<Next> {
 
 /// # Safety
 /// As for [`Pairs::next`]. The object is an iterator over the items of a dict.
-unsafe fn next_of_dict(iterator: *mut DictItems) -> Option<Next> {
-    // SAFETY: the contract is the same. A dict that is not split has so many entries.
+unsafe fn next_of_dict(iterator: *mut DictIterator) -> Option<Next> {
+    // SAFETY: the contract is the same.
     unsafe {
-        let DictItems { dict, used, position, result, left, .. } = *iterator;
-        let dict = NonNull::new(dict)?.as_ptr();
-        let is_unchanged = (*dict.cast::<ffi::PyDictObject>()).ma_used == used && left > 0;
-        let dict = Dict::from_object(dict);
-        if !is_unchanged || dict.is_split() || !can_reuse(result) {
+        let result = (*iterator).result;
+        if !can_reuse(result) {
             return None;
         }
-        let keys = dict.keys();
-        let is_general = keys.kind() == ffi::DICT_KEYS_GENERAL;
-        let entry = |index: usize| {
-            let (key, value) = if is_general {
-                let entry = keys.general_entry(index);
-                ((*entry).me_key, (*entry).me_value)
-            } else {
-                let entry = keys.unicode_entry(index);
-                (entry.key(), entry.value().borrow())
-            };
-            NonNull::new(value).and_then(|value| Some((index, NonNull::new(key)?, value)))
-        };
-        let (index, key, value) = (position as usize..keys.entry_count()).find_map(entry)?;
-        (*iterator).position = index as isize + 1;
+        let (position, key, value) = peek_entry(iterator)?;
+        (*iterator).position = position;
         (*iterator).left -= 1;
         let items = [Item::Object(key), Item::Object(value)];
         Some(Next { items, replaced: replace(result, items) })
@@ -420,27 +393,6 @@ unsafe fn sample() -> Result<Owned, Raised> {
     }
 }
 
-/// The next item of an iterator, which has one.
-///
-/// # Safety
-/// As for [`has_layout`]. The iterator is live.
-unsafe fn next_by_host(iterator: &Owned) -> Result<Owned, Raised> {
-    // SAFETY: the contract is the same.
-    unsafe {
-        let next = (*type_of(iterator.as_ptr())).tp_iternext;
-        Owned::from_host(next.map_or(null_mut(), |next| next(iterator.as_ptr())))
-    }
-}
-
-/// Whether instances of the type are of this size.
-///
-/// # Safety
-/// The type is live.
-unsafe fn has_size<T>(type_: *mut PyTypeObject) -> bool {
-    // SAFETY: the type is live (caller).
-    unsafe { (*type_).tp_basicsize as usize == size_of::<T>() }
-}
-
 /// Whether it is a pair of the host's.
 ///
 /// # Safety
@@ -493,21 +445,14 @@ unsafe fn zip_has_layout() -> Result<bool, Raised> {
 /// # Safety
 /// As for [`has_layout`].
 unsafe fn dict_items_have_layout() -> Result<bool, Raised> {
-    // SAFETY: the contract is the same. If the size is right, there are words in the place of the fields.
+    // SAFETY: the contract is the same. If it begins as declared, it has the fields.
     unsafe {
-        if !has_size::<DictItems>(&raw mut ffi::PyDictIterItem_Type) {
-            return Ok(false);
-        }
         let dict = Owned::from_host(ffi::PyDict_New())?;
         for key in [none(), super::true_()] {
             super::owned::check(ffi::PyDict_SetItem(dict.as_ptr(), key, none()))?;
         }
-        let items = Owned::from_host(ffi::PyObject_GetAttrString(dict.as_ptr(), c"items".as_ptr()))?;
-        let view = Owned::from_host(ffi::PyObject_CallNoArgs(items.as_ptr()))?;
-        let iterator = Owned::from_host(ffi::PyObject_GetIter(view.as_ptr()))?;
-        let fields = iterator.as_ptr().cast::<DictItems>();
-        let begins =
-            ((*fields).dict, (*fields).used, (*fields).position, (*fields).left) == (dict.as_ptr(), 2, 0, 2);
+        let (iterator, begins) = begins_as_declared(&dict, c"items".as_ptr())?;
+        let fields = iterator.as_ptr().cast::<DictIterator>();
         if !begins || !is_pair((*fields).result) {
             return Ok(false);
         }

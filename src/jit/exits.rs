@@ -19,7 +19,7 @@ use super::values::Class;
 use super::{forced, quiet, runtime};
 use crate::bytecode::{micro_op, thresholds};
 use crate::explain;
-use crate::host::object::{is_exact, tuple_items};
+use crate::host::object::tuple_items;
 use crate::host::{Code, CodeUnit, Frame, PyObject, StackRef, ThreadState, ffi, refcount};
 use crate::ops::trampolines;
 use crate::tier2::Uop;
@@ -524,10 +524,6 @@ pub(super) unsafe extern "C" fn end_object(
 ) -> usize {
     // SAFETY: the contract is the same. The frames are published before anything can see them.
     unsafe {
-        if is_exact(object, &raw mut ffi::PyFloat_Type) {
-            runtime::free_float(tstate, object);
-            return 0;
-        }
         if !forced::is_forced() && quiet::begins_to_end_quietly(object) {
             refcount::release(object);
             return 0;

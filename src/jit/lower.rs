@@ -685,14 +685,22 @@ impl<'a> Lowering<'a> {
         go_on: Block,
     ) -> Lowered {
         if class.ends_quietly() {
-            let function = if class == Class::Float {
-                runtime::free_float as *const ()
-            } else {
-                runtime::release as *const ()
+            let function = match class {
+                Class::Float => runtime::free_float as *const (),
+                Class::Int => runtime::free_int as *const (),
+                _ => runtime::release as *const (),
             };
             self.call(function as usize, &[I64, I64], &[self.tstate, object]);
             self.b.ins().jump(go_on, &[]);
             return Ok(());
+        }
+        if class == Class::Unknown {
+            let function = runtime::end_plain as *const () as usize;
+            let has_ended = self.result_of(function, &[I64; 2], I64, &[self.tstate, object]);
+            let not_plain = self.b.create_block();
+            self.b.set_cold_block(not_plain);
+            self.b.ins().brif(has_ended, go_on, &[], not_plain, &[]);
+            self.b.switch_to_block(not_plain);
         }
         let word = (&raw const self.trace[self.at + 1]).addr();
         let exit = self.describe(word, rest, false)?;

@@ -9,10 +9,12 @@ use cranelift_codegen::ir::{InstBuilder, Value};
 use super::lower::{Lowered, Lowering, NULL, SLOT, TooLarge, UNCOUNTED, immortal, plain};
 use super::state::{FrameState, Place, Slot, is_counted, is_trampoline};
 use super::values::{Class, Id, Known, Reference};
+use crate::bytecode::micro_op;
 use crate::host::{Frame, ffi, refcount};
 use crate::ops::metadata::{Effect, MicroOp};
 use crate::tier2::Uop;
 use crate::tier2::compiled::{MAX_OPERANDS, Machine, Next};
+use crate::tier2::dependencies::Dependencies;
 use crate::tier2::interpreter::HELPERS;
 
 type Fields = ffi::_PyInterpreterFrame;
@@ -239,6 +241,11 @@ impl Lowering<'_> {
     /// Runs a micro-op as a call that can do anything but enter or leave a frame.
     pub(super) fn call_helper(&mut self, uop: Uop) -> Lowered {
         self.run_helper(uop)?;
+        if sets_variables(uop) {
+            self.state.forget_locals();
+        } else {
+            self.forget_useless_locals();
+        }
         let Effect { kept, taken, left, .. } = effect(uop)?;
         let oparg = usize::from(uop.oparg);
         // What it keeps may have been replaced.
@@ -246,10 +253,34 @@ impl Lowering<'_> {
         for _ in 0..kept(oparg) + left(oparg) {
             self.push_from_memory();
         }
-        Ok(())
+        self.check_variables()
     }
 
-    /// Runs a micro-op as a call. The stack is as before it.
+    /// Forgets the variables whose types are not known, and those of frames whose code the executor may not depend on.
+    fn forget_useless_locals(&mut self) {
+        // SAFETY: the executor is live while it is compiled.
+        let dependencies = unsafe { self.executor.dependencies() };
+        let (inherited, top) = (self.inherited, self.state.frames.len().saturating_sub(1));
+        self.state.forget_locals_unless(|index, code, known| {
+            // The trace runs through the code of all frames that it has entered, or returned to.
+            let is_of_trace = inherited <= 1
+                || index >= inherited.min(top)
+                || code.is_some_and(|code| dependencies.may_contain(&Dependencies::only(code.as_ptr())));
+            is_of_trace && (known.class != Class::Unknown || known.constant.is_some())
+        });
+    }
+
+    /// Other code may have run, but no variable of these frames is another one, or the code leaves: what sets one through a frame
+    /// object invalidates the executors that depend on the code.
+    fn check_variables(&mut self) -> Lowered {
+        if self.state.frames.iter().all(|frame| frame.locals.is_empty()) {
+            return Ok(());
+        }
+        let next = (&raw const self.trace[self.at + 1]).addr();
+        self.check_validity_by(next)
+    }
+
+    /// Runs a micro-op as a call. The stack is as before it, and so are the variables, if the executor is still valid.
     pub(super) fn run_helper(&mut self, uop: Uop) -> Lowered {
         let Effect { kept, taken, .. } = effect(uop)?;
         let oparg = usize::from(uop.oparg);
@@ -264,7 +295,6 @@ impl Lowering<'_> {
         self.b.switch_to_block(out);
         self.return_word(word);
         self.b.switch_to_block(go_on);
-        self.state.forget_locals();
         self.state.forget_facts();
         self.is_valid = false;
         self.room = (0, 0);
@@ -279,7 +309,7 @@ impl Lowering<'_> {
         let sp = self.stack_pointer();
         self.store(sp, self.machine, offset_of!(Machine, sp));
         let word = self.call_micro_op(uop)?;
-        self.state.forget_locals();
+        self.forget_useless_locals();
         self.state.forget_facts();
         self.is_valid = false;
         self.room = (0, 0);
@@ -289,6 +319,7 @@ impl Lowering<'_> {
 
         self.b.switch_to_block(out);
         let before = self.state.clone();
+        self.state.forget_locals();
         if !goes_on_with_item {
             self.push_from_memory();
         }
@@ -304,7 +335,7 @@ impl Lowering<'_> {
         if goes_on_with_item {
             self.push_from_memory();
         }
-        Ok(())
+        self.check_variables()
     }
 
     /// The call of a micro-op. Returns what it returns: 0 if it has succeeded.
@@ -421,6 +452,13 @@ impl Lowering<'_> {
 pub(super) fn owns_nothing(bits: u64) -> bool {
     // SAFETY: the executor keeps its constants alive.
     bits == NULL || unsafe { refcount::is_immortal((bits & !1) as *mut ffi::PyObject) }
+}
+
+/// Whether the micro-op sets variables of its frame.
+fn sets_variables(uop: Uop) -> bool {
+    let number = original(uop.number());
+    let has_index = |row: &MicroOp| row.has(ffi::HAS_LOCAL_FLAG | ffi::HAS_FREE_FLAG);
+    number == micro_op::copy_free_vars || MicroOp::by_number(number).is_none_or(has_index)
 }
 
 /// The number of the micro-op that this one is a copy of, or its own.

@@ -45,7 +45,7 @@ pub(super) unsafe fn prepare(interp: *mut ffi::PyInterpreterState) {
     }
 }
 
-/// Whether the end of the object, which has no references any more, runs no Python code. What a list or tuple refers to has
+/// Whether the end of the object, which has no references any more, runs no Python code. What a list, tuple or set refers to has
 /// begun to end then, from its last item on, as far as that runs no Python code.
 ///
 /// # Safety
@@ -60,8 +60,10 @@ pub(super) unsafe fn begins_to_end_quietly(object: *mut PyObject) -> bool {
         } else if type_ == &raw mut ffi::PyTuple_Type {
             let items = (&raw mut (*object.cast::<ffi::PyTupleObject>()).ob_item).cast();
             release_items(core::slice::from_raw_parts_mut(items, size(object) as usize))
+        } else if type_ == &raw mut ffi::PySet_Type || type_ == &raw mut ffi::PyFrozenSet_Type {
+            release_keys(object.cast())
         } else {
-            ends_quietly(object)
+            is_ended_generator(object) || Ending::is_quiet(object)
         }
     }
 }
@@ -89,6 +91,39 @@ unsafe fn release_items(items: &mut [*mut PyObject]) -> bool {
     true
 }
 
+/// The same for the keys of a set, from the first one on, if nothing is notified of its end. Those that are released are not in the
+/// set any more, which its destructor would look for.
+///
+/// # Safety
+/// The thread is attached. The set has no references any more.
+unsafe fn release_keys(set: *mut ffi::PySetObject) -> bool {
+    // SAFETY: the set has references to its keys, in so many places, and nothing else sees that it loses them (caller).
+    unsafe {
+        if !(*set).weakreflist.is_null() {
+            return false;
+        }
+        let mut place = (*set).table;
+        while (*set).used > 0 {
+            let key = (*place).key;
+            if is_key(&*place) {
+                if count(key) == 1 && !ends_quietly(key) {
+                    return false;
+                }
+                (*place).key = core::ptr::null_mut();
+                (*set).used -= 1;
+                refcount::decref(key);
+            }
+            place = place.add(1);
+        }
+        true
+    }
+}
+
+/// Whether there is a key in this place of a set. What has been removed left an immortal object, with a hash that no key has.
+fn is_key(place: &ffi::setentry) -> bool {
+    !place.key.is_null() && place.hash != -1
+}
+
 /// Whether the end of the object, which loses its last reference, runs no Python code.
 ///
 /// # Safety
@@ -112,6 +147,7 @@ impl Ending {
         // SAFETY: the contract is the same. Nothing has seen the counts meanwhile.
         unsafe {
             let result = ending.parts_end_quietly(object);
+            // Not by value: that would copy all places, most of them without a reference.
             for &object in &ending.0 {
                 *counter(object) += 1;
             }
@@ -152,13 +188,18 @@ impl Ending {
             } else if type_ == &raw mut ffi::PyList_Type {
                 let (items, count) = (list_items(object), size(object) as usize);
                 count == 0 || all(core::slice::from_raw_parts(items, count))
+            } else if type_ == &raw mut ffi::PyDict_Type {
+                self.dict_ends_quietly(Dict::from_object(object))
             } else if type_ == &raw mut ffi::PyListIter_Type {
                 all(&[(*object.cast::<ffi::_PyListIterObject>()).it_seq.cast()])
             } else if type_ == &raw mut ffi::PyTupleIter_Type {
                 all(&[(*object.cast::<ffi::_PyTupleIterObject>()).it_seq.cast()])
             } else if type_ == &raw mut ffi::PyCell_Type {
                 all(&[(*object.cast::<ffi::PyCellObject>()).ob_ref])
-            } else if type_ == &raw mut ffi::PySet_Type {
+            } else if type_ == &raw mut ffi::PySlice_Type {
+                let slice = object.cast::<ffi::PySliceObject>();
+                all(&[(*slice).start, (*slice).stop, (*slice).step])
+            } else if type_ == &raw mut ffi::PySet_Type || type_ == &raw mut ffi::PyFrozenSet_Type {
                 self.set_ends_quietly(object.cast())
             } else if type_ == &raw mut ffi::PyMethod_Type {
                 let method = object.cast::<ffi::PyMethodObject>();
@@ -199,6 +240,33 @@ impl Ending {
         }
     }
 
+    /// The same for a dictionary.
+    ///
+    /// # Safety
+    /// As for [`ends_quietly`].
+    unsafe fn dict_ends_quietly(&mut self, dict: Dict) -> bool {
+        // SAFETY: the dictionary is not freed yet (caller). One that is not split has so many entries, and the keys of those in a
+        // table of strings are strings.
+        unsafe {
+            let keys = dict.keys();
+            let count = keys.entry_count();
+            if dict.watchers() != 0 || count > MAX_PLACES {
+                return false;
+            }
+            if dict.is_split() {
+                return self.visited_end_quietly(dict.object());
+            }
+            if keys.kind() != ffi::DICT_KEYS_GENERAL {
+                return (0..count)
+                    .all(|index| self.releases_quietly(keys.unicode_entry(index).value().borrow()));
+            }
+            (0..count).all(|index| {
+                let entry = keys.general_entry(index);
+                self.releases_quietly((*entry).me_key) && self.releases_quietly((*entry).me_value)
+            })
+        }
+    }
+
     /// The same for a set.
     ///
     /// # Safety
@@ -216,8 +284,7 @@ impl Ending {
                 if left == 0 {
                     break;
                 }
-                // What has been removed left an immortal object, with a hash that no key has.
-                if !entry.key.is_null() && entry.hash != -1 {
+                if is_key(entry) {
                     left -= 1;
                     if !self.releases_quietly(entry.key) {
                         return false;
@@ -281,15 +348,6 @@ unsafe fn only_releases(object: *mut PyObject) -> bool {
     // SAFETY: the object is not freed yet (caller), and of the type that each branch expects.
     unsafe {
         let type_ = type_of(object);
-        if type_ == &raw mut ffi::PyDict_Type {
-            let dict = Dict::from_object(object);
-            return dict.watchers() == 0
-                && (*object.cast::<ffi::PyDictObject>()).ma_used <= MAX_RELEASED as isize;
-        }
-        if type_ == &raw mut ffi::PyFrozenSet_Type {
-            let set = object.cast::<ffi::PySetObject>();
-            return (*set).weakreflist.is_null() && (*set).mask < MAX_PLACES as isize;
-        }
         if type_ == &raw mut ffi::PyCFunction_Type {
             return (*object.cast::<ffi::PyCFunctionObject>()).m_weakreflist.is_null();
         }
@@ -309,7 +367,6 @@ unsafe fn only_releases(object: *mut PyObject) -> bool {
             &raw mut ffi::PyFilter_Type,
             &raw mut ffi::PyReversed_Type,
             &raw mut ffi::PyListRevIter_Type,
-            &raw mut ffi::PySlice_Type,
         ];
         iterators_and_views.contains(&type_) || is_instance_with_slots(object)
     }
@@ -388,7 +445,7 @@ unsafe fn is_outside_of_try(frame: Frame) -> bool {
 ///
 /// # Safety
 /// As for [`ends_quietly`].
-unsafe fn is_plain(object: *mut PyObject) -> bool {
+pub(super) unsafe fn is_plain(object: *mut PyObject) -> bool {
     // SAFETY: the object is not freed yet (caller).
     let type_ = unsafe { type_of(object) };
     type_ == &raw mut ffi::PyFloat_Type

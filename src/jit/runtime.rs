@@ -3,16 +3,18 @@
 use core::mem::MaybeUninit;
 use core::ptr::NonNull;
 
-use super::reserve;
 use super::values::INT_WIDTH;
+use super::{quiet, reserve};
 use crate::calls::frames;
 use crate::host::dict::{Dict, InlineValues};
 use crate::host::dict_lookup::Lookup;
-use crate::host::object::{length_without_code, list_append, type_of};
+use crate::host::items::Items;
+use crate::host::object::{is_exact, length_without_code, list_append, type_of};
 use crate::host::pairs::{Item, Pairs, Plain};
 use crate::host::slot::Slot;
-use crate::host::{Frame, PyObject, StackRef, ThreadState, ffi, numbers, refcount, without_code};
+use crate::host::{Frame, PyObject, StackRef, ThreadState, ffi, numbers, refcount, small_int, without_code};
 use crate::ops::calls::known_instance_of;
+use crate::ops::subscripts;
 use crate::ops::trampolines;
 use crate::tier2::uop::OperandKind;
 
@@ -35,8 +37,12 @@ pub(super) unsafe extern "C" fn new_float(tstate: ThreadState, value: f64) -> St
 pub(super) unsafe extern "C" fn new_int(tstate: ThreadState, value: i64) -> StackRef {
     // SAFETY: the thread is attached (caller).
     unsafe {
+        if let Some(int) = small_int(value as isize) {
+            return StackRef::immortal(int);
+        }
         let int = numbers::int(tstate, value as isize);
-        StackRef::steal(if int.is_null() { reserve::int(tstate, value) } else { int })
+        // Reading the flags of an object that has just been made waits for the store of its count.
+        StackRef::steal_mortal(if int.is_null() { reserve::int(tstate, value) } else { int })
     }
 }
 
@@ -90,6 +96,39 @@ pub(super) unsafe extern "C" fn free_float(tstate: ThreadState, float: *mut PyOb
             refcount::release(float);
         }
     }
+}
+
+/// Destroys an int whose count is 0.
+///
+/// # Safety
+/// As for [`release`].
+pub(super) unsafe extern "C" fn free_int(tstate: ThreadState, int: *mut PyObject) {
+    // SAFETY: nothing refers to the int (caller).
+    unsafe {
+        if !numbers::free_int(tstate, int) {
+            refcount::release(int);
+        }
+    }
+}
+
+/// Destroys an object whose count is 0, if it refers to no others, and nothing is notified of its end. Returns 0 otherwise.
+///
+/// # Safety
+/// As for [`release`].
+pub(super) unsafe extern "C" fn end_plain(tstate: ThreadState, object: *mut PyObject) -> usize {
+    // SAFETY: nothing refers to the object (caller), and it is of the type that each branch expects.
+    unsafe {
+        if is_exact(object, &raw mut ffi::PyLong_Type) {
+            free_int(tstate, object);
+        } else if is_exact(object, &raw mut ffi::PyFloat_Type) {
+            free_float(tstate, object);
+        } else if quiet::is_plain(object) {
+            refcount::release(object);
+        } else {
+            return 0;
+        }
+    }
+    1
 }
 
 /// Releases the reference of a variable to a number, which is in a register from now on.
@@ -287,6 +326,29 @@ pub(super) unsafe extern "C" fn dict_item(dict: *mut PyObject, key: *mut PyObjec
     }
 }
 
+/// `container[key]`, borrowed, or null if only the host can tell.
+///
+/// # Safety
+/// As for [`contains`].
+pub(super) unsafe extern "C" fn item(container: *mut PyObject, key: *mut PyObject) -> *mut PyObject {
+    // SAFETY: the contract is the same.
+    unsafe {
+        match Dict::cast(container) {
+            Some(dict) => dict_item(dict.object(), key),
+            None => subscripts::borrowed_item(container, key).unwrap_or(core::ptr::null_mut()),
+        }
+    }
+}
+
+/// The same of a sequence with an index, which may be negative.
+///
+/// # Safety
+/// As for [`contains`].
+pub(super) unsafe extern "C" fn item_at(container: *mut PyObject, index: i64) -> *mut PyObject {
+    // SAFETY: the contract is the same.
+    unsafe { subscripts::item_at(container, index as isize) }.unwrap_or(core::ptr::null_mut())
+}
+
 /// `dict.get(key, default)`, borrowed, or null if only the host can tell.
 ///
 /// # Safety
@@ -334,8 +396,9 @@ pub(super) fn next_pair_of(pairs: Pairs) -> usize {
     }
 }
 
-/// What [`next_pair`] returns if it is for others.
+/// What [`next_pair`] and [`next_item`] return if they are for others.
 pub(super) const OTHER_ITERATOR: i64 = 2;
+const _: () = assert!(OTHER_ITERATOR < align_of::<PyObject>() as i64);
 
 /// The next pair of an iterator: stores its two items, ints as they are, and two references to be released, or 0. Returns 1; or, if
 /// nothing has changed, [`OTHER_ITERATOR`], or 0 if only the host can tell.
@@ -364,6 +427,35 @@ unsafe extern "C" fn next_pair<const PAIRS: u64>(
     results[2].write(reference(next.replaced[0]));
     results[3].write(reference(next.replaced[1]));
     1
+}
+
+/// The address of a function for the next item of an iterator: [`next_item`].
+pub(super) fn next_item_of(items: Items) -> usize {
+    const SET: u8 = Items::Set as u8;
+    const DICT_KEYS: u8 = Items::DictKeys as u8;
+    const DICT_VALUES: u8 = Items::DictValues as u8;
+    let function = match items {
+        Items::Set => next_item::<SET>,
+        Items::DictKeys => next_item::<DICT_KEYS>,
+        Items::DictValues => next_item::<DICT_VALUES>,
+    };
+    function as *const () as usize
+}
+
+/// The next item of an iterator, borrowed. If nothing has changed, [`OTHER_ITERATOR`], or 0 if only the host can tell.
+///
+/// # Safety
+/// The thread is attached, no exception is set, and the iterator is live. A recording has met one over these items.
+unsafe extern "C" fn next_item<const ITEMS: u8>(iterator: *mut PyObject) -> usize {
+    let other = OTHER_ITERATOR as usize;
+    let Some(items) = (const { Items::from_number(ITEMS) }) else { return other };
+    // SAFETY: the contract is the same, and the iterator of the type that is asked for its next item.
+    unsafe {
+        if !items.is(iterator) {
+            return other;
+        }
+        items.next(iterator).map_or(0, |item| item.addr().get())
+    }
 }
 
 /// Whether `container[start:stop]` needs no code: 1, or 0.
@@ -438,6 +530,23 @@ pub(super) unsafe extern "C" fn new_iterator_like(
         }
         iterator
     }
+}
+
+/// A new iterator over a set, a dict or a view of one, or null: it is something else, or there is no memory. No exception is set.
+///
+/// # Safety
+/// The thread is attached, no exception is set, and the object is live.
+pub(super) unsafe extern "C" fn new_iterator_over_items(object: *mut PyObject) -> *mut PyObject {
+    let types = [
+        &raw mut ffi::PySet_Type,
+        &raw mut ffi::PyDict_Type,
+        &raw mut ffi::PyDictKeys_Type,
+        &raw mut ffi::PyDictValues_Type,
+        &raw mut ffi::PyDictItems_Type,
+    ];
+    // SAFETY: the object is live (caller). Iterators of these types are made without Python code.
+    let mut made = types.into_iter().map(|type_| unsafe { new_iterator_like(object, type_) });
+    made.find(|iterator| !iterator.is_null()).unwrap_or(core::ptr::null_mut())
 }
 
 /// What [`int_value`] returns if the int is too large.

@@ -393,13 +393,23 @@ impl State {
 
     /// Nothing is known any more of the variables of frames, which are all in memory. Their values stay where they are.
     pub(super) fn forget_locals(&mut self) {
+        self.forget_locals_unless(|_, _, _| false);
+    }
+
+    /// The same of those for which this does not hold, by the index of the frame, its code, and the value.
+    pub(super) fn forget_locals_unless(&mut self, is_kept: impl Fn(usize, Option<Code>, &Known) -> bool) {
         self.version += 1;
-        for frame in &mut self.frames {
-            for slot in core::mem::take(&mut frame.locals).into_iter().flatten() {
-                let known = &mut self.values[slot.id];
-                known.holders -= 1;
-                known.references.retain(|reference| Some(reference.bits) != slot.memory);
+        for (index, frame) in self.frames.iter_mut().enumerate() {
+            for local in &mut frame.locals {
+                let is_known = |slot: &mut Slot| is_kept(index, frame.code, &self.values[slot.id]);
+                if let Some(slot) = local.take_if(|slot| !is_known(slot)) {
+                    let known = &mut self.values[slot.id];
+                    known.holders -= 1;
+                    known.references.retain(|reference| Some(reference.bits) != slot.memory);
+                }
             }
+            let last = frame.locals.iter().rposition(Option::is_some);
+            frame.locals.truncate(last.map_or(0, |last| last + 1));
         }
     }
 

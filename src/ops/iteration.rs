@@ -14,11 +14,11 @@ use crate::engine::{
 };
 use crate::host::dict::is_readable;
 use crate::host::generator::Generator;
+#[cfg(feature = "jit")]
+use crate::host::iterators::KnownIterator;
 #[cfg(not(py_gil_disabled))]
 use crate::host::object::list_items;
 use crate::host::object::{is_exact, size, tuple_item, type_of};
-#[cfg(feature = "jit")]
-use crate::host::pairs::Pairs;
 use crate::host::{
     CodeUnit, FREE_THREADED, Frame, PyObject, Raised, StackRef, ThreadState, ffi, numbers, refcount,
     small_int,
@@ -124,25 +124,25 @@ pub(crate) unsafe fn for_iter<E: BytecodeEngine>(
     }
 }
 
-/// The topmost value is an iterator that makes pairs, the one that a number stands for.
+/// The topmost value is an iterator of the host, of the kind that a number stands for.
 ///
 /// # Safety
 /// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
-pub(crate) unsafe fn guard_tos_pairs<E: Engine>(
+pub(crate) unsafe fn guard_tos_iterator<E: Engine>(
     _e: &mut E,
-    pairs: *mut PyObject,
+    known: *mut PyObject,
     Kept([iterator]): Kept<[StackRef; 1]>,
 ) -> Op {
     #[cfg(feature = "jit")]
     // SAFETY: the iterator is live. A recording has met such an iterator before, so that no objects are made to compare with.
     unsafe {
-        let found = Pairs::of(iterator.object()).map_or(0, Pairs::to_operand);
-        guard(found == pairs.addr() as u64)
+        let found = KnownIterator::of(iterator.object()).map_or(0, KnownIterator::to_operand);
+        guard(found == known.addr() as u64)
     }
     #[cfg(not(feature = "jit"))]
     {
-        let _ = (pairs, iterator);
+        let _ = (known, iterator);
         Err(Exit::Deopt)
     }
 }

@@ -311,46 +311,57 @@ unsafe fn known_item(container: *mut PyObject, key: *mut PyObject) -> Option<*mu
     if FREE_THREADED {
         return None;
     }
-    // SAFETY: both are live (caller). The container has the type that was checked, and the index is in range. Strings of
-    // one ASCII character and the ints of bytes are immortal.
+    // SAFETY: both are live (caller).
+    unsafe { borrowed_item(container, key).map(|item| refcount::new_ref(item)) }
+}
+
+/// The same, borrowed from the container, on a host with a GIL.
+///
+/// # Safety
+/// As for [`known_item`].
+#[inline(always)]
+pub(crate) unsafe fn borrowed_item(container: *mut PyObject, key: *mut PyObject) -> Option<*mut PyObject> {
+    // SAFETY: both are live (caller), and a compact int when its value is read.
     unsafe {
-        let is = |type_| is_exact(container, type_);
-        if is(&raw mut ffi::PyList_Type) {
-            Some(refcount::new_ref(*list_items(container).add(position(key, size(container))?)))
-        } else if is(&raw mut ffi::PyTuple_Type) {
-            Some(refcount::new_ref(tuple_item(container, position(key, size(container))?)))
-        } else if is(&raw mut ffi::PyDict_Type) {
-            match Dict::from_object(container).find(key) {
-                Lookup::Found(value) => Some(refcount::new_ref(value.borrow())),
-                Lookup::Absent | Lookup::Unknown => None,
-            }
-        } else if is(&raw mut ffi::PyUnicode_Type) {
-            let at = position(key, unicode_length(container) as isize)?;
-            ascii_string(unicode_char(container, at))
-        } else if is(&raw mut ffi::PyBytes_Type) {
-            let bytes = (&raw const (*container.cast::<ffi::PyBytesObject>()).ob_sval).cast::<u8>();
-            small_int((*bytes.add(position(key, size(container))?)).into())
-        } else {
-            None
+        if is_exact(key, &raw mut ffi::PyLong_Type)
+            && long_is_compact(key)
+            && let Some(item) = item_at(container, long_compact_value(key))
+        {
+            return Some(item);
+        }
+        match Dict::cast(container)?.find(key) {
+            Lookup::Found(value) => Some(value.borrow()),
+            Lookup::Absent | Lookup::Unknown => None,
         }
     }
 }
 
-/// The position that `key` stands for in a sequence of `length` items, if it is a compact int and in range. A negative one
-/// counts from the end.
+/// The same of a sequence with an index. A negative one counts from the end.
 ///
 /// # Safety
-/// `key` is live.
+/// As for [`known_item`].
 #[inline(always)]
-unsafe fn position(key: *mut PyObject, length: isize) -> Option<usize> {
-    // SAFETY: the key is live (caller), and a compact int when its value is read.
-    unsafe {
-        if !is_exact(key, &raw mut ffi::PyLong_Type) || !long_is_compact(key) {
-            return None;
-        }
-        let value = long_compact_value(key);
-        let from_start = if value < 0 { value + length } else { value };
+pub(crate) unsafe fn item_at(container: *mut PyObject, index: isize) -> Option<*mut PyObject> {
+    let position = |length: isize| {
+        let from_start = if index < 0 { index + length } else { index };
         (0..length).contains(&from_start).then_some(from_start as usize)
+    };
+    // SAFETY: the container is live (caller), has the type that was checked, and the index is in range. Strings of one ASCII
+    // character and the ints of bytes are immortal.
+    unsafe {
+        let is = |type_| is_exact(container, type_);
+        if is(&raw mut ffi::PyList_Type) {
+            Some(*list_items(container).add(position(size(container))?))
+        } else if is(&raw mut ffi::PyTuple_Type) {
+            Some(tuple_item(container, position(size(container))?))
+        } else if is(&raw mut ffi::PyUnicode_Type) {
+            ascii_string(unicode_char(container, position(unicode_length(container) as isize)?))
+        } else if is(&raw mut ffi::PyBytes_Type) {
+            let bytes = (&raw const (*container.cast::<ffi::PyBytesObject>()).ob_sval).cast::<u8>();
+            small_int((*bytes.add(position(size(container))?)).into())
+        } else {
+            None
+        }
     }
 }
 

@@ -218,6 +218,12 @@ impl OperandKinds {
         unsafe { OperandKinds { left: OperandKind::of(left), right: OperandKind::of(right) } }
     }
 
+    /// Whether one is an int that is not compact.
+    #[cfg(feature = "jit")]
+    pub(crate) fn has_large_int(self) -> bool {
+        [self.left, self.right].contains(&OperandKind::LargeInt)
+    }
+
     /// Whether one is a float, and the other one a float or a small int.
     #[cfg(feature = "jit")]
     pub(crate) fn are_numbers_with_float(self) -> bool {

@@ -451,6 +451,7 @@ impl Lowering<'_> {
     /// Runs a micro-op that leaves the frame, which is a generator's, or becomes one, and has one result.
     pub(in crate::jit) fn suspend(&mut self, uop: Uop) -> Lowered {
         self.run_helper(uop)?;
+        self.state.forget_locals();
         self.forget_frame();
         self.state.version += 1;
         self.room = (0, 0);

@@ -11,6 +11,7 @@ use crate::host::ffi;
 use crate::jit::lower::{Lowered, Lowering, immortal};
 use crate::jit::runtime;
 use crate::jit::values::{Class, INT_WIDTH, Id, Known, Number};
+use crate::tier2::Uop;
 use crate::tier2::compiled::Next;
 
 const FAILED: usize = Next::FAILED_GUARD;
@@ -248,9 +249,14 @@ impl Lowering<'_> {
 
     /// The following micro-ops that do something with values.
     pub(super) fn micro_ops_that_matter(&self) -> impl Iterator<Item = u16> {
+        self.uops_that_matter().map(Uop::number)
+    }
+
+    /// The same with their operands.
+    pub(super) fn uops_that_matter(&self) -> impl Iterator<Item = Uop> {
         let skipped = [micro_op::check_periodic, micro_op::check_validity, micro_op::set_ip, micro_op::nop];
-        let following = self.trace[self.at + 1..].iter().map(|uop| uop.number());
-        following.filter(move |number| !skipped.contains(number))
+        let following = self.trace[self.at + 1..].iter().copied();
+        following.filter(move |uop| !skipped.contains(&uop.number()))
     }
 
     /// Replaces a call of `range` by the iterator over the range, which is its own iterator.
@@ -291,12 +297,18 @@ impl Lowering<'_> {
             (Class::Tuple, _) | (Class::Unknown, Some(micro_op::iter_check_tuple)) => {
                 (Class::TupleIterator, &raw mut ffi::PyTuple_Type)
             }
+            _ if self.iterates_over_items() => (Class::Unknown, core::ptr::null_mut()),
             _ => return Ok(false),
         };
-        let (object, type_) = (self.object(id), self.constant(type_.addr() as u64));
+        let object = self.object(id);
         self.may_leave(self.word_of(0))?;
-        let function = runtime::new_iterator_like as *const () as usize;
-        let iterator = self.result_of(function, &[I64; 2], I64, &[object, type_]);
+        let iterator = if type_.is_null() {
+            self.iterator_over_items(object)
+        } else {
+            let type_ = self.constant(type_.addr() as u64);
+            let function = runtime::new_iterator_like as *const () as usize;
+            self.result_of(function, &[I64; 2], I64, &[object, type_])
+        };
         self.guard_done(iterator, 0)?;
         self.drop_top();
         self.state.push_new(Known::owned(iterator, true, class));

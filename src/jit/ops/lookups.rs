@@ -87,6 +87,27 @@ impl Lowering<'_> {
         Ok(true)
     }
 
+    /// `container[key]`, where that was found without Python code.
+    pub(super) fn known_item(&mut self) -> Lowered<bool> {
+        let (container, key) = (self.peek(2), self.peek(1));
+        let own = self.object(container);
+        let number = self.state.number(key).filter(|_| self.state.values[container].class != Class::Dict);
+        let item = if let Some(Number::Int { value, .. }) = number {
+            let function = runtime::item_at as *const () as usize;
+            self.result_of(function, &[I64; 2], I64, &[own, value])
+        } else {
+            let key = self.object(key);
+            let function = runtime::item as *const () as usize;
+            self.result_of(function, &[I64; 2], I64, &[own, key])
+        };
+        self.guard(item, 0)?;
+        self.drop_top();
+        self.drop_top();
+        let id = self.state.push_new(Known::borrowed(item, Class::Unknown));
+        self.own_if_ended(id, &[container, key]);
+        Ok(true)
+    }
+
     /// `container[start:stop]`. Returns false if that may run Python code.
     pub(in crate::jit) fn slice(&mut self, uop: Uop) -> Lowered<bool> {
         if uop.operand1 == 0 {

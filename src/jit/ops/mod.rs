@@ -9,6 +9,7 @@ mod calls;
 mod containers;
 mod generators;
 mod instances;
+mod items;
 mod known_calls;
 mod lookups;
 mod numbers;
@@ -36,6 +37,7 @@ use crate::host::ffi;
 use crate::specialize::extension::of_description;
 use crate::tier2::Uop;
 use crate::tier2::compiled::Next;
+use crate::tier2::uop::OperandKinds;
 
 const FAILED: usize = Next::FAILED_GUARD;
 
@@ -164,6 +166,13 @@ impl Lowering<'_> {
             op::binary_op_add_float => self.float_operation(|l, a, b| l.b.ins().fadd(a, b))?,
             op::binary_op_subtract_float => self.float_operation(|l, a, b| l.b.ins().fsub(a, b))?,
             op::binary_op_multiply_float => self.float_operation(|l, a, b| l.b.ins().fmul(a, b))?,
+            op::binary_op_add_int | op::binary_op_subtract_int | op::binary_op_multiply_int
+                if OperandKinds::from_operand(uop.operand0).has_large_int() =>
+            {
+                for result in self.call_on_operands(uop, Failure::Error)? {
+                    self.state.values[result].class = Class::Int;
+                }
+            }
             op::binary_op_add_int => self.int_operation(IntOperation::Add)?,
             op::binary_op_subtract_int => self.int_operation(IntOperation::Subtract)?,
             op::binary_op_multiply_int => self.int_operation(IntOperation::Multiply)?,
@@ -317,9 +326,9 @@ impl Lowering<'_> {
             op::call_isinstance => return self.call_isinstance(uop),
             op::call_type_1 => self.call_type(),
             op::get_iter => return self.get_iterator(),
-            // If the pair is not unpacked, any iterator will do.
-            op::guard_tos_pairs => {}
-            op::for_iter_tier_two if self.next_pair(uop)? => {}
+            // What comes next does that, too. If a pair is not unpacked, any iterator will do.
+            op::guard_tos_iterator => {}
+            op::for_iter_tier_two if self.next_pair(uop)? || self.next_item(uop)? => {}
             op::for_iter_tier_two => self.iterate(uop, true)?,
             op::for_iter_exhausted => self.iterate(uop, false)?,
             op::guard_callable_len => self.guard_callable_len()?,

@@ -26,6 +26,10 @@ impl Lowering<'_> {
     pub(in crate::jit) fn generic_operator(&mut self, uop: Uop) -> Lowered<bool> {
         let operator = binary(uop.oparg.into());
         let kinds = OperandKinds::from_operand(uop.operand0);
+        // The key of another kind may be a slice.
+        if uop.operand1 != 0 && operator == ffi::NB_SUBSCR && kinds.right.is_simple() {
+            return self.known_item();
+        }
         if uop.operand1 != 0 && operator == ffi::NB_ADD {
             return self.concatenate(uop);
         }
@@ -114,7 +118,8 @@ impl Lowering<'_> {
 
     /// Both operands have the types that they had when the operator was recorded, or the code leaves to the interpreter; unless
     /// one of them may have run Python code. Returns whether one was an int that is not compact.
-    fn guard_kinds(&mut self, OperandKinds { left, right }: OperandKinds) -> Lowered<bool> {
+    fn guard_kinds(&mut self, kinds: OperandKinds) -> Lowered<bool> {
+        let OperandKinds { left, right } = kinds;
         let classes = [left, right].map(class_of_kind);
         if let [Some(left), Some(right)] = classes {
             for (depth, class) in [(2, left), (1, right)] {
@@ -124,7 +129,7 @@ impl Lowering<'_> {
                 }
             }
         }
-        Ok([left, right].contains(&OperandKind::LargeInt))
+        Ok(kinds.has_large_int())
     }
 
     /// One of the two operands is a float, or the code leaves to the interpreter.

@@ -7,7 +7,7 @@ use cranelift_codegen::ir::types::{I32, I64};
 use cranelift_codegen::ir::{InstBuilder, Value};
 
 use crate::bytecode::micro_op;
-use crate::host::pairs::Pairs;
+use crate::host::iterators::KnownIterator;
 use crate::jit::lower::{Lowered, Lowering, NULL};
 use crate::jit::runtime;
 use crate::jit::values::{Class, INT_WIDTH, Known, Number};
@@ -18,7 +18,9 @@ impl Lowering<'_> {
     /// Pushes the next pair of the iterator on top, if it was one that makes pairs when that was recorded, and the pair is unpacked.
     /// Returns false otherwise.
     pub(in crate::jit) fn next_pair(&mut self, uop: Uop) -> Lowered<bool> {
-        let Some((guard, pairs)) = self.guarded_pairs().filter(|_| self.unpacks_next()) else {
+        let Some((guard, KnownIterator::Pairs(pairs))) =
+            self.guarded_iterator().filter(|_| self.unpacks_next())
+        else {
             return Ok(false);
         };
         self.may_leave(self.word_of(0))?;
@@ -49,14 +51,6 @@ impl Lowering<'_> {
         Ok(true)
     }
 
-    /// What the iterator is, if the micro-op before is the guard for that, and the index of the guard.
-    fn guarded_pairs(&self) -> Option<(usize, Pairs)> {
-        let skipped = [micro_op::check_validity, micro_op::set_ip, micro_op::nop];
-        let before = self.trace[..self.at].iter().rposition(|uop| !skipped.contains(&uop.number()))?;
-        let is_guard = self.trace[before].number() == micro_op::guard_tos_pairs;
-        Some((before, Pairs::from_operand(self.trace[before].operand0).filter(|_| is_guard)?))
-    }
-
     /// Whether the result of this micro-op is a pair that is unpacked.
     fn unpacks_next(&self) -> bool {
         let is_guard = |&number: &u16| number == micro_op::guard_tos_tuple;
@@ -65,7 +59,7 @@ impl Lowering<'_> {
     }
 
     /// Ends the code in this block: asks the iterator, and leaves to the next micro-op with the item.
-    fn iterate_and_leave(&mut self, uop: Uop) -> Lowered {
+    pub(super) fn iterate_and_leave(&mut self, uop: Uop) -> Lowered {
         let (state, room, is_valid) = (self.state.clone(), self.room, self.is_valid);
         self.iterate(uop, true)?;
         let word = (&raw const self.trace[self.at + 1]).addr();

@@ -351,7 +351,7 @@ impl Translator {
     fn needs_more_than_row(&self, row: &Instruction, this: &Running, then: Arrival) -> bool {
         let guards_frame = then.frame != this.frame
             && (self.calls == 0 || is_generator_form(row.opcode) || !is_certain_of_code(row.opcode));
-        guards_frame || this.array.is_some() || this.pairs != 0 || row.steps.iter().any(depends_on_case)
+        guards_frame || this.array.is_some() || this.iterator != 0 || row.steps.iter().any(depends_on_case)
     }
 
     /// Begins or resumes the code of a frame. Ends the trace if the bytecode is older than the events that tools want: a
@@ -466,7 +466,10 @@ impl Translator {
                     | micro_op::to_bool
                     | micro_op::binary_slice
                     | micro_op::binary_op_subscr_list_slice
-                    | micro_op::binary_op_subscr_dict => {
+                    | micro_op::binary_op_subscr_dict
+                    | micro_op::binary_op_add_int
+                    | micro_op::binary_op_subtract_int
+                    | micro_op::binary_op_multiply_int => {
                         let operands = (this.operands.to_operand(), this.needs_no_code.into());
                         self.push_with(number, oparg, operands, target);
                     }
@@ -492,8 +495,8 @@ impl Translator {
                     | micro_op::iter_jump_tuple
                     | micro_op::for_iter => {
                         if then.instr == this.next() {
-                            if this.pairs != 0 && !must_not_exit {
-                                self.push(micro_op::guard_tos_pairs, 0, this.pairs, target);
+                            if this.iterator != 0 && !must_not_exit {
+                                self.push(micro_op::guard_tos_iterator, 0, this.iterator, target);
                             }
                             let previous = previous_instr(this.instr, end_of_loop(this));
                             self.push(in_trace(number), oparg, previous, target);

@@ -11,15 +11,17 @@ use crate::host::dict_lookup::Lookup;
 use crate::host::function::Function;
 use crate::host::generator::Generator;
 #[cfg(feature = "jit")]
+use crate::host::iterators::KnownIterator;
+#[cfg(feature = "jit")]
 use crate::host::object::is_exact;
 use crate::host::object::length_without_code;
-#[cfg(feature = "jit")]
-use crate::host::pairs::Pairs;
 #[cfg(feature = "jit")]
 use crate::host::without_code;
 use crate::host::{Code, CodeUnit, Frame, FunctionVersion, StackRef, ThreadState, TypeVersion, ffi};
 use crate::instrument::opcodes::is_instrumented;
 use crate::ops::delegation;
+#[cfg(feature = "jit")]
+use crate::ops::subscripts::borrowed_item;
 use crate::tier2::executor::OwnedExecutor;
 use crate::tier2::install;
 #[cfg(feature = "jit")]
@@ -58,8 +60,8 @@ pub(crate) struct Running {
     /// The answer of an operator was found without Python code.
     #[cfg(feature = "jit")]
     pub(super) needs_no_code: bool,
-    /// What the iterator of a FOR_ITER is, if that makes pairs, as the operand of its guard.
-    pub(super) pairs: u64,
+    /// What the iterator of a FOR_ITER is, if it is a known one of the host, as the operand of its guard.
+    pub(super) iterator: u64,
     /// The last argument of a CALL has a length that Python code computes.
     pub(super) has_own_length: bool,
     /// What a BINARY_OP or STORE_SUBSCR looks into, if that is an array: the description of its items, and what they are.
@@ -100,7 +102,7 @@ impl Running {
                 known_call: (0, 0),
                 #[cfg(feature = "jit")]
                 needs_no_code: false,
-                pairs: 0,
+                iterator: 0,
                 has_own_length: false,
                 array: None,
                 far: None,
@@ -142,10 +144,14 @@ impl Running {
                         !argument.is_null() && length_without_code(argument.object()).is_none();
                 }
                 #[cfg(feature = "jit")]
-                opcode::FOR_ITER => self.note_pairs(sp),
-                opcode::BINARY_OP if self.oparg == ffi::NB_SUBSCR as usize => self.note_array(sp),
+                opcode::FOR_ITER => self.note_iterator(sp),
                 opcode::STORE_SUBSCR => self.note_array(sp),
                 opcode::BINARY_OP | opcode::COMPARE_OP => {
+                    if self.row.family.unwrap_or(self.row.opcode) == opcode::BINARY_OP
+                        && self.oparg == ffi::NB_SUBSCR as usize
+                    {
+                        self.note_array(sp);
+                    }
                     self.operands = OperandKinds::of((*sp.sub(2)).object(), (*sp.sub(1)).object());
                 }
                 _ => {}
@@ -180,25 +186,28 @@ impl Running {
                 {
                     without_code::has_plain_limits(object(1))
                 }
-                opcode::BINARY_OP if self.oparg == ffi::NB_SUBSCR as usize => Dict::cast(object(2))
-                    .is_some_and(|dict| matches!(without_code::find(dict, object(1)), Lookup::Found(_))),
+                opcode::BINARY_OP if self.oparg == ffi::NB_SUBSCR as usize => match Dict::cast(object(2)) {
+                    Some(dict) => matches!(without_code::find(dict, object(1)), Lookup::Found(_)),
+                    None => borrowed_item(object(2), object(1)).is_some(),
+                },
                 _ => false,
             }
         }
     }
 
-    /// Notes whether the topmost value is an iterator that makes pairs.
+    /// Notes what the topmost value is, if it is a known iterator of the host.
     ///
     /// # Safety
     /// As for [`Running::note_inputs`].
     #[cfg(feature = "jit")]
-    unsafe fn note_pairs(&mut self, sp: *mut StackRef) {
+    unsafe fn note_iterator(&mut self, sp: *mut StackRef) {
         // SAFETY: the iterator is on the stack (caller). The frame is published while iterators are made to compare with, and as it
         // was after that.
         unsafe {
             let published = (*self.frame.as_ptr()).stackpointer;
             self.frame.set_stack_pointer(sp);
-            self.pairs = Pairs::of((*sp.sub(1)).object()).map_or(0, Pairs::to_operand);
+            let known = KnownIterator::of((*sp.sub(1)).object());
+            self.iterator = known.map_or(0, KnownIterator::to_operand);
             (*self.frame.as_ptr()).stackpointer = published;
         }
     }
