@@ -141,7 +141,7 @@ impl Lowering<'_> {
                     self.int_at_entry(object, outside)
                 }
                 Form::Object { class, version, has_inline_values, .. } => {
-                    if let Some(type_) = type_of_class(class) {
+                    if let Some(type_) = class.type_() {
                         self.check_class(object, type_, outside);
                     }
                     if let Some(version) = version {
@@ -580,22 +580,4 @@ fn overwritten(trace: &[Uop]) -> Vec<At> {
         }
     }
     set
-}
-
-/// The type object of a class.
-pub(super) fn type_of_class(class: Class) -> Option<*mut ffi::PyTypeObject> {
-    Some(match class {
-        Class::Unknown => return None,
-        Class::Float => &raw mut ffi::PyFloat_Type,
-        Class::Int => &raw mut ffi::PyLong_Type,
-        Class::Bool => &raw mut ffi::PyBool_Type,
-        Class::Str => &raw mut ffi::PyUnicode_Type,
-        Class::RangeIterator => &raw mut ffi::PyRangeIter_Type,
-        Class::ListIterator => &raw mut ffi::PyListIter_Type,
-        Class::TupleIterator => &raw mut ffi::PyTupleIter_Type,
-        Class::List => &raw mut ffi::PyList_Type,
-        Class::Tuple => &raw mut ffi::PyTuple_Type,
-        Class::Dict => &raw mut ffi::PyDict_Type,
-        Class::Generator => &raw mut ffi::PyGen_Type,
-    })
 }

@@ -413,12 +413,8 @@ impl Lowering<'_> {
             self.drop_top();
         }
         if failure == Failure::Error {
-            let (go_on, out) = (self.b.create_block(), self.b.create_block());
-            self.b.set_cold_block(out);
-            self.b.ins().brif(word, out, &[], go_on, &[]);
-            self.b.switch_to_block(out);
-            self.leave_by(self.word_of(Next::ERROR), true)?;
-            self.b.switch_to_block(go_on);
+            let holds = self.b.ins().icmp_imm_s(IntCC::Equal, word, 0);
+            self.leave_with_error_unless(holds, true)?;
         }
         let mut results = Vec::new();
         for index in 0..left {
@@ -426,6 +422,18 @@ impl Lowering<'_> {
             results.push(self.state.push_new(Known::owned(bits, true, Class::Unknown)));
         }
         Ok(results)
+    }
+
+    /// Leaves with the exception that a call has raised, unless `holds`. `has_operands`: what the call has left of its operands is to be
+    /// released.
+    pub(super) fn leave_with_error_unless(&mut self, holds: Value, has_operands: bool) -> Lowered {
+        let (go_on, out) = (self.b.create_block(), self.b.create_block());
+        self.b.set_cold_block(out);
+        self.b.ins().brif(holds, go_on, &[], out, &[]);
+        self.b.switch_to_block(out);
+        self.leave_by(self.word_of(Next::ERROR), has_operands)?;
+        self.b.switch_to_block(go_on);
+        Ok(())
     }
 
     /// The word for an operand. If the micro-op takes it, and nothing else needs its reference, the reference goes with it.

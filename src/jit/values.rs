@@ -10,6 +10,8 @@ use std::rc::Rc;
 
 use cranelift_codegen::ir::Value;
 
+use crate::host::ffi;
+
 /// The width of ints that stay in registers.
 pub(super) const INT_WIDTH: u8 = 62;
 
@@ -47,6 +49,32 @@ pub(super) enum Class {
 }
 
 impl Class {
+    /// The type object of the class. `None` for [`Class::Unknown`].
+    pub(super) fn type_(self) -> Option<*mut ffi::PyTypeObject> {
+        Some(match self {
+            Class::Unknown => return None,
+            Class::Float => &raw mut ffi::PyFloat_Type,
+            Class::Int => &raw mut ffi::PyLong_Type,
+            Class::Bool => &raw mut ffi::PyBool_Type,
+            Class::Str => &raw mut ffi::PyUnicode_Type,
+            Class::RangeIterator => &raw mut ffi::PyRangeIter_Type,
+            Class::ListIterator => &raw mut ffi::PyListIter_Type,
+            Class::TupleIterator => &raw mut ffi::PyTupleIter_Type,
+            Class::List => &raw mut ffi::PyList_Type,
+            Class::Tuple => &raw mut ffi::PyTuple_Type,
+            Class::Dict => &raw mut ffi::PyDict_Type,
+            Class::Generator => &raw mut ffi::PyGen_Type,
+        })
+    }
+
+    /// The class of the instances of a type, but not of its subclasses.
+    pub(super) fn of_type(type_: *mut ffi::PyTypeObject) -> Class {
+        [Class::Float, Class::Int, Class::Bool, Class::Str, Class::List, Class::Tuple, Class::Dict]
+            .into_iter()
+            .find(|class| class.type_() == Some(type_))
+            .unwrap_or(Class::Unknown)
+    }
+
     /// Whether the end of such an object runs no Python code, and ends nothing else.
     pub(super) fn ends_quietly(self) -> bool {
         matches!(self, Class::Float | Class::Int | Class::Bool | Class::Str | Class::RangeIterator)

@@ -75,6 +75,8 @@ pub(super) fn submit(job: Job) {
         queue.is_working = true;
     }
     queue.jobs.push_back(job);
+    // The thread needs the lock at once.
+    drop(queue);
     CHANGED.notify_one();
 }
 

@@ -10,7 +10,6 @@ use super::attributes::type_of_version;
 use super::{none, truth_constant};
 use crate::host::known_functions::{KnownFunction, known_function};
 use crate::host::{PyObject, PyTypeObject, ffi};
-use crate::jit::loops::type_of_class;
 use crate::jit::lower::{Lowered, Lowering};
 use crate::jit::runtime;
 use crate::jit::state::Slot;
@@ -413,9 +412,9 @@ impl Lowering<'_> {
     }
 
     /// The type of the value, if the trace has checked it.
-    fn known_type(&self, id: Id) -> Option<*mut PyTypeObject> {
+    pub(super) fn known_type(&self, id: Id) -> Option<*mut PyTypeObject> {
         let known = &self.state.values[id];
-        type_of_class(known.class).or_else(|| known.version.and_then(type_of_version))
+        known.class.type_().or_else(|| known.version.and_then(type_of_version))
     }
 
     /// `isinstance(object, class)`. Leaves to the interpreter if only the host can tell. Returns false if that is to be expected.

@@ -403,11 +403,5 @@ fn none() -> i64 {
 /// The class of an object that is kept alive.
 pub(super) fn class_of(object: u64) -> Class {
     // SAFETY: the executor keeps its constants alive.
-    let type_ = unsafe { (*(object as *mut ffi::PyObject)).ob_type };
-    for class in [Class::Float, Class::Int, Class::Bool, Class::Str, Class::Tuple, Class::List, Class::Dict] {
-        if super::loops::type_of_class(class) == Some(type_) {
-            return class;
-        }
-    }
-    Class::Unknown
+    Class::of_type(unsafe { (*(object as *mut ffi::PyObject)).ob_type })
 }

@@ -8,7 +8,6 @@ use cranelift_codegen::ir::{InstBuilder, Value};
 
 use super::truth_constant;
 use crate::host::{ffi, object};
-use crate::jit::loops::type_of_class;
 use crate::jit::lower::{Lowered, Lowering, TooLarge, immortal};
 use crate::jit::values::{Class, INT_WIDTH, Id, Number};
 use crate::tier2::compiled::Next;
@@ -33,7 +32,7 @@ impl Lowering<'_> {
         if self.state.values[id].class == class {
             return Ok(());
         }
-        let type_ = type_of_class(class).ok_or(TooLarge)?;
+        let type_ = class.type_().ok_or(TooLarge)?;
         let object = self.object(id);
         let found = self.load(I64, object, offset_of!(ffi::PyObject, ob_type));
         self.guard_equal(found, type_.addr() as u64, Next::FAILED_GUARD)?;

@@ -217,7 +217,7 @@ impl Lowering<'_> {
     /// The value is of this type, or the code leaves to the interpreter, which does the work.
     pub(super) fn guard_class_of(&mut self, id: Id, class: Class) -> Lowered {
         let type_ = self.type_of(id);
-        let expected = crate::jit::loops::type_of_class(class).ok_or(TooLarge)?;
+        let expected = class.type_().ok_or(TooLarge)?;
         self.guard_equal(type_, expected.addr() as u64, 0)?;
         self.state.values[id].class = class;
         Ok(())

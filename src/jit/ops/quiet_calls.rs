@@ -5,12 +5,10 @@ use core::mem::offset_of;
 use cranelift_codegen::ir::types::{I32, I64};
 use cranelift_codegen::ir::{InstBuilder, Value};
 
-use super::attributes::type_of_version;
 use super::none;
 use crate::host::function::{CFunction, Definition, MethodDescriptor};
 use crate::host::quiet_functions::{ArgumentKind, ResultKind};
 use crate::host::{PyObject, PyTypeObject, ffi};
-use crate::jit::loops::type_of_class;
 use crate::jit::lower::{Lowered, Lowering};
 use crate::jit::values::{Class, Id, Known};
 use crate::tier2::Uop;
@@ -64,12 +62,7 @@ impl Lowering<'_> {
         for _ in 0..count + 2 {
             self.drop_top();
         }
-        let (go_on, out) = (self.b.create_block(), self.b.create_block());
-        self.b.set_cold_block(out);
-        self.b.ins().brif(result, go_on, &[], out, &[]);
-        self.b.switch_to_block(out);
-        self.leave_by(self.word_of(Next::ERROR), false)?;
-        self.b.switch_to_block(go_on);
+        self.leave_with_error_unless(result, false)?;
         let bits = self.stolen(result);
         self.state.push_new(Known::owned(bits, true, class_of_result(call.function.result)));
         Ok(true)
@@ -137,15 +130,14 @@ impl Lowering<'_> {
 
     /// The value is an object of exactly this type, or the code leaves.
     fn guard_exact_type(&mut self, id: Id, type_: *mut PyTypeObject) -> Lowered {
-        let known = &self.state.values[id];
-        let known = type_of_class(known.class).or_else(|| known.version.and_then(type_of_version));
-        if known != Some(type_) {
+        if self.known_type(id) != Some(type_) {
             let object = self.object(id);
             self.guard(object, FAILED)?;
             let found = self.type_of(id);
             self.guard_equal(found, type_.addr() as u64, FAILED)?;
         }
-        if let Some(class) = class_of_type(type_) {
+        let class = Class::of_type(type_);
+        if class != Class::Unknown {
             self.state.values[id].class = class;
         }
         Ok(())
@@ -197,10 +189,4 @@ fn class_of_result(result: ResultKind) -> Class {
         ResultKind::Tuple => Class::Tuple,
         ResultKind::Other | ResultKind::Taken => Class::Unknown,
     }
-}
-
-fn class_of_type(type_: *mut PyTypeObject) -> Option<Class> {
-    [Class::Float, Class::Int, Class::Bool, Class::Str, Class::List, Class::Tuple, Class::Dict]
-        .into_iter()
-        .find(|&class| type_of_class(class) == Some(type_))
 }
