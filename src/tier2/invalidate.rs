@@ -5,9 +5,7 @@
 use super::declined;
 use super::executor::{Executor, OwnedExecutor};
 use super::{Dependencies, install, list};
-#[cfg(feature = "jit")]
-use crate::bytecode::BackoffCounter;
-use crate::bytecode::{opcode, thresholds};
+use crate::bytecode::{BackoffCounter, opcode, thresholds};
 use crate::host::ffi;
 use crate::instrument::version;
 
