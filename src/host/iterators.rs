@@ -27,6 +27,20 @@ impl KnownIterator {
         }
     }
 
+    /// Whether an iterator is this. No object is made to compare with.
+    ///
+    /// # Safety
+    /// The iterator is live. [`KnownIterator::of`] has found this for one before.
+    pub(crate) unsafe fn is(self, iterator: *mut PyObject) -> bool {
+        // SAFETY: the contract is the same. What has been found once has compared the layouts of its kind.
+        unsafe {
+            match self {
+                KnownIterator::Items(items) => items.is(iterator),
+                KnownIterator::Pairs(pairs) => Pairs::of(iterator) == Some(pairs),
+            }
+        }
+    }
+
     /// A number that is not 0.
     pub(crate) const fn to_operand(self) -> u64 {
         match self {

@@ -135,10 +135,10 @@ pub(crate) unsafe fn guard_tos_iterator<E: Engine>(
     Kept([iterator]): Kept<[StackRef; 1]>,
 ) -> Op {
     #[cfg(feature = "jit")]
-    // SAFETY: the iterator is live. A recording has met such an iterator before, so that no objects are made to compare with.
+    // SAFETY: the iterator is live, and a recording has met one like the expected one before.
     unsafe {
-        let found = KnownIterator::of(iterator.object()).map_or(0, KnownIterator::to_operand);
-        guard(found == known.addr() as u64)
+        let expected = KnownIterator::from_operand(known.addr() as u64);
+        guard(expected.is_some_and(|expected| expected.is(iterator.object())))
     }
     #[cfg(not(feature = "jit"))]
     {
