@@ -80,11 +80,15 @@ impl Lowering<'_> {
         let function = runtime::dict_item as *const () as usize;
         let value = self.result_of(function, &[I64; 2], I64, &arguments);
         self.guard(value, 0)?;
-        self.drop_top();
-        self.drop_top();
-        let id = self.state.push_new(Known::borrowed(value, Class::Unknown));
-        self.own_if_ended(id, &[dict, key]);
+        self.found(value);
         Ok(true)
+    }
+
+    /// What a lookup has found takes the place of container and key: borrowed from the container.
+    fn found(&mut self, value: Value) {
+        let operands = [self.drop_top(), self.drop_top()];
+        let id = self.state.push_new(Known::borrowed(value, Class::Unknown));
+        self.own_if_ended(id, &operands);
     }
 
     /// `container[key]`, where that was found without Python code.
@@ -101,10 +105,7 @@ impl Lowering<'_> {
             self.result_of(function, &[I64; 2], I64, &[own, key])
         };
         self.guard(item, 0)?;
-        self.drop_top();
-        self.drop_top();
-        let id = self.state.push_new(Known::borrowed(item, Class::Unknown));
-        self.own_if_ended(id, &[container, key]);
+        self.found(item);
         Ok(true)
     }
 

@@ -196,15 +196,12 @@ impl Wish {
     /// # Safety
     /// As for [`Wish::reset_counter`].
     pub(super) unsafe fn earlier_attempts(&self) -> u16 {
+        if let Asker::Calls(_, attempts) = self.asker {
+            return attempts.into();
+        }
         // SAFETY: the contract is the same. The counter has restarted after this attempt, too.
-        let restarts = |counter: BackoffCounter| unsafe {
-            counter.restarts_since(self.first_counter()).saturating_sub(1)
-        };
-        // SAFETY: as above.
-        match (unsafe { self.counter() }, &self.asker) {
-            (Some(counter), _) => restarts(counter),
-            (None, &Asker::Calls(_, attempts)) => attempts.into(),
-            (None, _) => 0,
+        unsafe {
+            self.counter().map_or(0, |counter| counter.restarts_since(self.first_counter()).saturating_sub(1))
         }
     }
 
@@ -215,12 +212,10 @@ impl Wish {
     pub(super) unsafe fn ask_again(&self, steps: u16) {
         // SAFETY: the contract is the same.
         unsafe {
-            match (self.counter(), &self.asker) {
-                (Some(counter), _) => self.set_counter(counter.in_steps(steps)),
-                (None, &Asker::Calls(code, attempts)) => {
-                    version::count_calls(code, steps, attempts.saturating_add(1));
-                }
-                (None, _) => {}
+            if let Asker::Calls(code, attempts) = self.asker {
+                version::count_calls(code, steps, attempts.saturating_add(1));
+            } else if let Some(counter) = self.counter() {
+                self.set_counter(counter.in_steps(steps));
             }
         }
     }
