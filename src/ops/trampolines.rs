@@ -7,6 +7,7 @@
 
 use core::ptr::null_mut;
 
+use super::consumers;
 #[cfg(not(py_gil_disabled))]
 use super::frames::link;
 use super::frames::{after_return, set_return_offset};
@@ -254,7 +255,7 @@ unsafe fn push_frames<const N: usize>(
 ) -> Frame {
     // SAFETY: both frames fit (caller). The trampoline owns the operands, and the new frame references of its own.
     unsafe {
-        let below = push(tstate, N, caller);
+        let below = push(tstate, code(), N, caller);
         below.set_instr(code().bytecode().add(ending as isize));
         below.local_slot(0).cast::<[StackRef; N]>().write(operands);
         let frame = Frame::push_unchecked(tstate, StackRef::new(function), N, below);
@@ -269,12 +270,12 @@ unsafe fn push_frames<const N: usize>(
 /// host's dump of a stack (`faulthandler`) ends at a frame without any.
 ///
 /// # Safety
-/// As for [`Frame::push_trampoline_unchecked`], with the code of this module.
+/// As for [`Frame::push_trampoline_unchecked`].
 #[inline(always)]
-pub(crate) unsafe fn push(tstate: ThreadState, depth: usize, caller: Frame) -> Frame {
+pub(crate) unsafe fn push(tstate: ThreadState, code: Code, depth: usize, caller: Frame) -> Frame {
     // SAFETY: the contract is the same. Both frames are live.
     unsafe {
-        let frame = Frame::push_trampoline_unchecked(tstate, code(), depth, caller);
+        let frame = Frame::push_trampoline_unchecked(tstate, code, depth, caller);
         (*frame.as_ptr()).f_globals = caller.globals();
         (*frame.as_ptr()).f_builtins = caller.builtins();
         frame
@@ -363,6 +364,9 @@ pub(crate) unsafe fn reserved<E: BytecodeEngine>(e: &mut E, []: [StackRef; 0]) -
     // last on the data stack.
     unsafe {
         if !is_trampoline(e.frame()) {
+            if consumers::is_consumer(e.frame()) {
+                return consumers::reserved(e);
+            }
             never_emitted();
         }
         let (result, ending) = (e.pop(), Ending::of(e.oparg()));

@@ -1,0 +1,564 @@
+//! `set`, `list` and `sum` of a generator that run without leaving the evaluator.
+//!
+//! The host's functions resume the generator from C for each item. Instead, the loop is bytecode here. Its frame lies between that of
+//! the call and that of the generator. The recursion limit does not count it, and Python code does not see it. It keeps the callable
+//! and the generator on its stack, as the operands of the call. RESERVED, which the compiler never emits, does what other
+//! instructions cannot. The code is shared by all calls, so it contains nothing that tier 1 specializes. On free-threaded hosts
+//! the host's functions are called.
+
+use core::cell::UnsafeCell;
+use core::ffi::{c_char, c_long};
+use core::ptr::null_mut;
+#[cfg(not(py_gil_disabled))]
+use core::sync::atomic::{AtomicUsize, Ordering};
+
+use super::exact::topmost;
+#[cfg(not(py_gil_disabled))]
+use super::frames::link;
+use super::frames::{after_return, set_return_offset};
+use super::guards::guard;
+use super::trampolines;
+use crate::bytecode::{metadata, opcode};
+use crate::engine::{BytecodeEngine, BytecodeOp, Engine, Exit, Kept, Op, Settled};
+#[cfg(not(py_gil_disabled))]
+use crate::host::function::CFunction;
+use crate::host::object::{is_exact, long_compact_value, long_is_compact, type_of};
+use crate::host::owned::exception_is_set;
+use crate::host::{Code, CodeUnit, Frame, PyObject, StackRef, ThreadState, ffi, numbers, refcount};
+#[cfg(py_gil_disabled)]
+use crate::specialize::init_cleanup::{Constant, only_copy};
+use crate::specialize::init_cleanup::{LINE_0, trampoline};
+
+/// What takes the items.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u8)]
+pub(crate) enum Consumer {
+    Set,
+    List,
+    Sum,
+}
+
+/// What a RESERVED of this code does.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u8)]
+pub(crate) enum Step {
+    /// Ends the call with the topmost value.
+    Return,
+    /// Adds the topmost value to the sum below the generator.
+    Add,
+}
+
+impl Step {
+    pub(crate) fn of(argument: usize) -> Step {
+        if argument == Step::Add as usize { Step::Add } else { Step::Return }
+    }
+}
+
+// --- the code ----------------------------------------------------------------------------------
+
+/// The number of values on the stack of a frame while the generator runs, the result of resuming it included.
+const STACK_SIZE: i32 = 4;
+/// The code units of each consumer.
+const UNITS: usize = 9;
+const CONSUMERS: usize = 3;
+const BYTES: usize = 2 * UNITS * CONSUMERS;
+
+/// The bytecode of a consumer. It begins with the callable and the generator on the stack.
+const fn consumer([begin, begin_argument]: [u8; 2], [step, step_argument]: [u8; 2]) -> [u8; 2 * UNITS] {
+    [
+        begin,
+        begin_argument,
+        opcode::SWAP,
+        2,
+        opcode::FOR_ITER_GEN,
+        2,
+        // The counter, which never triggers.
+        ffi::UNREACHABLE_BACKOFF as u8,
+        0,
+        step,
+        step_argument,
+        opcode::JUMP_BACKWARD_NO_INTERRUPT,
+        4,
+        opcode::END_FOR,
+        0,
+        opcode::POP_ITER,
+        0,
+        opcode::RESERVED,
+        Step::Return as u8,
+    ]
+}
+
+const BYTECODE: [[u8; 2 * UNITS]; CONSUMERS] = [
+    consumer([opcode::BUILD_SET, 0], [opcode::SET_ADD, 2]),
+    consumer([opcode::BUILD_LIST, 0], [opcode::LIST_APPEND, 2]),
+    consumer([opcode::LOAD_SMALL_INT, 0], [opcode::RESERVED, Step::Add as u8]),
+];
+
+/// A code object whose bytecode is longer than the first field has room for.
+#[repr(C)]
+struct LongCode {
+    head: ffi::_PyCode8,
+    rest: [c_char; BYTES - 8],
+}
+
+const _: () = assert!(
+    core::mem::offset_of!(LongCode, rest) == core::mem::offset_of!(ffi::_PyCode8, co_code_adaptive) + 8
+);
+
+/// Tier 1 counts down in an inline cache whenever a generic instruction runs.
+#[repr(transparent)]
+struct Shared(UnsafeCell<LongCode>);
+
+// SAFETY: only counters are written, which do not matter. The objects that it refers to are immortal.
+unsafe impl Sync for Shared {}
+
+static CODE: Shared = Shared(UnsafeCell::new(code_of_all()));
+
+/// Its array of copies: the main copy only.
+#[cfg(py_gil_disabled)]
+static COPIES: Constant<ffi::_PyCodeArray> = Constant(only_copy(
+    (&raw const CODE)
+        .cast::<u8>()
+        .wrapping_add(core::mem::offset_of!(ffi::_PyCode8, co_code_adaptive))
+        .cast(),
+));
+
+const fn code_of_all() -> LongCode {
+    let mut first = [0; 8];
+    let mut rest = [0; BYTES - 8];
+    let mut index = 0;
+    while index < BYTES {
+        let byte = BYTECODE[index / (2 * UNITS)][index % (2 * UNITS)];
+        if index < first.len() {
+            first[index] = byte;
+        } else {
+            rest[index - 8] = byte as c_char;
+        }
+        index += 1;
+    }
+    let mut head = trampoline(
+        first,
+        STACK_SIZE,
+        // SAFETY: only the address of a string of the host is taken.
+        unsafe { str_constant!(_py_anon_unknown) },
+        (&raw const LINE_0).cast_mut().cast(),
+        #[cfg(py_gil_disabled)]
+        &COPIES,
+    );
+    head.ob_base.ob_size = (UNITS * CONSUMERS) as isize;
+    head._co_firsttraceable = (UNITS * CONSUMERS) as i32;
+    LongCode { head, rest }
+}
+
+/// The code of all consumers.
+#[inline(always)]
+pub(crate) fn code() -> Code {
+    Code::from_ptr((&raw const CODE).cast_mut().cast())
+}
+
+/// Whether the frame is one of this module.
+///
+/// # Safety
+/// The frame is live.
+#[inline(always)]
+pub(crate) unsafe fn is_consumer(frame: Frame) -> bool {
+    // SAFETY: the frame is live (caller). An entry frame has another object in the place of the code.
+    unsafe { StackRef::from_raw((*frame.as_ptr()).f_executable).object() == code().object() }
+}
+
+impl Consumer {
+    const ALL: [Consumer; CONSUMERS] = [Consumer::Set, Consumer::List, Consumer::Sum];
+
+    /// The consumer with this number.
+    pub(crate) fn from_number(number: usize) -> Option<Consumer> {
+        Consumer::ALL.get(number).copied()
+    }
+
+    /// Where its code begins.
+    pub(crate) fn start(self) -> CodeUnit {
+        // SAFETY: the code is a static, with so many units for each consumer.
+        unsafe { code().bytecode().add((self as usize * UNITS) as isize) }
+    }
+
+    /// The consumer that this callable is.
+    ///
+    /// # Safety
+    /// The thread is attached, and the object live.
+    #[cfg(not(py_gil_disabled))]
+    pub(crate) unsafe fn of(callable: *mut PyObject) -> Option<Consumer> {
+        // SAFETY: the object is live (caller).
+        unsafe {
+            if callable == (&raw mut ffi::PySet_Type).cast() {
+                Some(Consumer::Set)
+            } else if callable == (&raw mut ffi::PyList_Type).cast() {
+                Some(Consumer::List)
+            } else {
+                is_sum(callable).then_some(Consumer::Sum)
+            }
+        }
+    }
+
+    /// What stands for it in the callable: the address of the type, or of the function's definition. Both are statics of the host.
+    ///
+    /// # Safety
+    /// [`Consumer::of`] has returned it for this callable, which is live.
+    #[cfg(py_tier2)]
+    pub(crate) unsafe fn address(self, callable: *mut PyObject) -> u64 {
+        // SAFETY: a sum is a function (caller).
+        let address = match self {
+            Consumer::Set | Consumer::List => callable.addr(),
+            Consumer::Sum => unsafe { CFunction::from_object(callable).definition().address().get() },
+        };
+        address as u64
+    }
+}
+
+/// Whether this is the function `sum`.
+///
+/// # Safety
+/// The thread is attached, and the object live.
+#[cfg(not(py_gil_disabled))]
+unsafe fn is_sum(callable: *mut PyObject) -> bool {
+    /// The address of its definition, when that is known.
+    static SUM: AtomicUsize = AtomicUsize::new(0);
+    // SAFETY: the object is live (caller), and names are C strings.
+    unsafe {
+        let Some(function) = CFunction::cast(callable) else { return false };
+        let definition = function.definition();
+        match SUM.load(Ordering::Relaxed) {
+            0 => {
+                let found = definition.name() == c"sum"
+                    && function.module_name().is_some_and(|name| name == c"builtins");
+                if found {
+                    SUM.store(definition.address().get(), Ordering::Relaxed);
+                }
+                found
+            }
+            known => known == definition.address().get(),
+        }
+    }
+}
+
+// --- entering ----------------------------------------------------------------------------------
+
+/// The number of values that a CALL with one argument takes: the callable, an empty slot, the argument.
+const OPERANDS: usize = 3;
+
+/// Goes over to the loop that does the work of a CALL with one argument, if the engine does so, and that is a generator. The
+/// results of the micro-op that returns what this returns are those of the loop.
+///
+/// # Safety
+/// The engine runs a CALL with its operands on the stack.
+#[cfg(not(py_gil_disabled))]
+#[inline(always)]
+pub(super) unsafe fn enter<E: Engine>(e: &mut E) -> Option<Op<Settled<1>>> {
+    // SAFETY: the operands are on top of the stack (caller).
+    unsafe {
+        if !E::ENTERS_METHODS
+            || e.oparg() != 1
+            || !is_exact(e.peek(1).object(), &raw mut ffi::PyGen_Type)
+            || !e.peek(2).is_null()
+        {
+            return None;
+        }
+        core::hint::cold_path();
+        let operands = topmost::<E, OPERANDS>(e);
+        let consumer = consumer_for(e.tstate(), operands[2].object())?;
+        let frame = go_over(e, consumer, operands);
+        // The check of requests behind a call is not for this frame.
+        e.give_frame(frame);
+        e.set_sp(e.sp().add(OPERANDS - 1));
+        Some(Ok(Settled::new()))
+    }
+}
+
+/// The consumer that the callable is, if its frame fits, the generator may be resumed under the recursion limit, and no other evaluator
+/// is installed.
+///
+/// # Safety
+/// The thread is attached, and `tstate` is its state. The callable is live.
+#[cfg(not(py_gil_disabled))]
+#[inline(never)]
+unsafe fn consumer_for(tstate: ThreadState, callable: *mut PyObject) -> Option<Consumer> {
+    // SAFETY: the callable is live (caller).
+    unsafe {
+        let consumer = Consumer::of(callable)?;
+        let fits = tstate.has_stack_space((*code().as_ptr()).co_framesize as usize)
+            && (*tstate.as_ptr()).py_recursion_remaining > 1;
+        (fits && !tstate.has_custom_eval_frame()).then_some(consumer)
+    }
+}
+
+/// Goes over to a new frame for the consumer. It takes over the operands of the CALL that the engine runs, the topmost first. The
+/// engine gets its stack pointer. Returns the frame.
+///
+/// # Safety
+/// The thread is attached. The operands are on top of the stack, and the frame fits on the data stack.
+#[inline(always)]
+unsafe fn go_over<E: Engine>(
+    e: &mut E,
+    consumer: Consumer,
+    [generator, _, callable]: [StackRef; OPERANDS],
+) -> Frame {
+    // SAFETY: the frame fits (caller), and has room for two values, which leave the stack of the frame below.
+    unsafe {
+        let caller = e.frame();
+        set_return_offset(caller, const { 1 + metadata::CALL.cache_units() });
+        let frame = trampolines::push(e.tstate(), code(), 2, caller);
+        frame.set_instr(consumer.start());
+        frame.local_slot(0).cast::<[StackRef; 2]>().write([callable, generator]);
+        e.set_sp(e.sp().sub(OPERANDS));
+        link(e, frame);
+        frame
+    }
+}
+
+/// The callable of a CALL with one argument is the consumer whose number is the argument of this micro-op, and the argument is a
+/// generator. Machine code compares the callable with the operand.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op.
+#[inline(always)]
+pub(crate) unsafe fn guard_consumer<E: Engine>(
+    e: &mut E,
+    _address: *mut PyObject,
+    Kept([callable, null, generator]): Kept<[StackRef; OPERANDS]>,
+) -> Op {
+    // SAFETY: the callable and the argument are live.
+    unsafe {
+        guard(null.is_null() && is_exact(generator.object(), &raw mut ffi::PyGen_Type))?;
+        #[cfg(not(py_gil_disabled))]
+        return guard(Consumer::of(callable.object()).is_some_and(|consumer| consumer as usize == e.oparg()));
+        #[cfg(py_gil_disabled)]
+        {
+            let _ = (e, callable);
+            Err(Exit::Deopt)
+        }
+    }
+}
+
+/// Goes over to the loop of the consumer whose number is the argument of this micro-op.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op. The frame fits on the data stack, and `guard_consumer` has run.
+#[inline(always)]
+pub(crate) unsafe fn enter_consumer<E: Engine>(
+    e: &mut E,
+    [callable, null, generator]: [StackRef; OPERANDS],
+) -> Op<Settled<2>> {
+    // SAFETY: the frame fits (caller). For the engine it is as if its two values were on the stack of the frame below.
+    unsafe {
+        let consumer = Consumer::from_number(e.oparg()).unwrap_unchecked();
+        go_over(e, consumer, [generator, null, callable]);
+        e.set_sp(e.sp().add(OPERANDS - 2));
+        Ok(Settled::new())
+    }
+}
+
+// --- running -----------------------------------------------------------------------------------
+
+/// Runs a RESERVED of this code.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op. The frame is one of this module.
+#[inline(always)]
+pub(super) unsafe fn reserved<E: BytecodeEngine>(e: &mut E) -> BytecodeOp {
+    // SAFETY: the step finds on the stack what the code has left there.
+    unsafe {
+        match Step::of(e.oparg()) {
+            Step::Return => finish::<E, 2>(e),
+            Step::Add => {
+                let [item, generator, total] = topmost::<E, 3>(e);
+                if let Ok(sum) = sum_of(e.tstate(), total.object(), item.object()) {
+                    give_sum(e, sum?, [total, item]);
+                    e.set_sp(e.sp().sub(1));
+                    return Ok([]);
+                }
+                core::hint::cold_path();
+                e.publish();
+                let result =
+                    sum_of_rest(e.peek(4).object(), generator.object(), total.object(), item.object());
+                if result.is_null() {
+                    return Err(Exit::ErrorNoPop.into());
+                }
+                // The result takes the place of the item.
+                e.poke(1, StackRef::steal(result));
+                e.poke(3, StackRef::NULL);
+                item.close();
+                total.close();
+                finish::<E, 4>(e);
+            }
+        }
+        Ok([])
+    }
+}
+
+/// Adds the topmost value to the sum below the generator, if both are ints, or the value is a bool, and the sum is that of C's.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op.
+#[inline(always)]
+pub(crate) unsafe fn add_to_sum<E: Engine>(
+    e: &mut E,
+    [total, generator, item]: [StackRef; 3],
+) -> Op<Settled<2>> {
+    let _ = generator;
+    // SAFETY: the values are live.
+    unsafe {
+        let sum = sum_of(e.tstate(), total.object(), item.object())??;
+        give_sum(e, sum, [total, item]);
+        Ok(Settled::new())
+    }
+}
+
+/// Replaces the sum in the third place by a new one, and releases the old one and the item.
+///
+/// # Safety
+/// The thread is attached. The sum is in the third place of the stack, the item on top. The caller owns the new one.
+#[inline(always)]
+unsafe fn give_sum<E: Engine>(e: &mut E, sum: StackRef, [total, item]: [StackRef; 2]) {
+    // SAFETY: both are ints, which are released once (caller).
+    unsafe {
+        e.poke(3, sum);
+        let sp = e.sp().sub(1);
+        e.close_at(total, sp);
+        e.close_at(item, sp);
+    }
+}
+
+/// The sum as the host's function computes it, as long as there are only ints and bools, and all sums fit in a `long`: otherwise the
+/// guard fails. Inside, an exception is set.
+///
+/// # Safety
+/// The thread is attached, and both are live. The first one is an int.
+#[inline(always)]
+unsafe fn sum_of(tstate: ThreadState, total: *mut PyObject, item: *mut PyObject) -> Op<Op<StackRef>> {
+    // SAFETY: both are live (caller), and ints where they are read.
+    unsafe {
+        let type_ = type_of(item);
+        guard(type_ == &raw mut ffi::PyLong_Type || type_ == &raw mut ffi::PyBool_Type)?;
+        let sum = value(total).zip(value(item)).and_then(|(total, item)| total.checked_add(item));
+        let sum = numbers::int(tstate, sum.ok_or(Exit::Deopt)? as isize);
+        Ok(if sum.is_null() { Err(Exit::ErrorNoPop) } else { Ok(StackRef::steal(sum)) })
+    }
+}
+
+/// The value of an int, if it fits.
+///
+/// # Safety
+/// The thread is attached, and this is a live int.
+#[inline(always)]
+unsafe fn value(int: *mut PyObject) -> Option<c_long> {
+    // SAFETY: it is an int (caller).
+    unsafe {
+        if long_is_compact(int) {
+            return Some(long_compact_value(int) as c_long);
+        }
+        let mut overflow = 0;
+        let value = ffi::PyLong_AsLongAndOverflow(int, &raw mut overflow);
+        (overflow == 0).then_some(value)
+    }
+}
+
+/// The sum of all that is left, as the host's function goes on when its sum is no int any more, or too large: floats and complex
+/// numbers have loops of their own there, which that function begins with a start of such a type. Returns a new reference, or
+/// null with an exception set.
+///
+/// # Safety
+/// The thread is attached, and its frame is published. All are live; the callable is `sum`.
+#[cold]
+#[inline(never)]
+unsafe fn sum_of_rest(
+    sum: *mut PyObject,
+    generator: *mut PyObject,
+    total: *mut PyObject,
+    item: *mut PyObject,
+) -> *mut PyObject {
+    // SAFETY: all objects are live (caller).
+    unsafe {
+        let mut total = ffi::PyNumber_Add(total, item);
+        if total.is_null() {
+            return null_mut();
+        }
+        if is_exact(total, &raw mut ffi::PyFloat_Type) || is_exact(total, &raw mut ffi::PyComplex_Type) {
+            let arguments = [generator, total];
+            let result = ffi::PyObject_Vectorcall(sum, arguments.as_ptr(), arguments.len(), null_mut());
+            refcount::decref(total);
+            return result;
+        }
+        loop {
+            let item = ffi::PyIter_Next(generator);
+            if item.is_null() {
+                if exception_is_set() {
+                    refcount::decref(total);
+                    return null_mut();
+                }
+                return total;
+            }
+            let next = ffi::PyNumber_Add(total, item);
+            refcount::decref(total);
+            refcount::decref(item);
+            if next.is_null() {
+                return null_mut();
+            }
+            total = next;
+        }
+    }
+}
+
+// --- returning ---------------------------------------------------------------------------------
+
+/// Ends the loop with the topmost value.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op. The frame is one of this module, with nothing else on its stack.
+#[inline(always)]
+pub(crate) unsafe fn return_consumer<E: Engine>(
+    e: &mut E,
+    [_, _]: [StackRef; OPERANDS_LEFT],
+) -> Op<Settled<1>> {
+    // SAFETY: the inputs are all that the frame holds. For the engine it is as if they were on the stack of the frame below, so that
+    // it leaves one value too much there.
+    unsafe {
+        finish::<E, OPERANDS_LEFT>(e);
+        e.set_sp(e.sp().add(OPERANDS_LEFT - 1));
+        Ok(Settled::new())
+    }
+}
+
+/// What is on the stack when the generator has ended: the callable, and the result.
+pub(crate) const OPERANDS_LEFT: usize = 2;
+
+/// Leaves the frame, which has N values on its stack, for the one below, which gets the topmost one. Releases the others.
+///
+/// # Safety
+/// The thread is attached. The engine's frame is one of this module, and the last on the data stack.
+#[inline(always)]
+unsafe fn finish<E: Engine, const N: usize>(e: &mut E) {
+    // SAFETY: the frame holds nothing but these values (caller): its code is immortal, and it has no frame object. There is room for
+    // the result in the place of the operands.
+    unsafe {
+        let (values, caller) = trampolines::take_off::<N>(e.tstate(), e.frame());
+        e.switch_frame(caller, after_return(caller));
+        e.push(values[N - 1]);
+        for &value in values[..N - 1].iter().rev() {
+            e.close_seldom_at(value, e.sp());
+        }
+    }
+}
+
+/// Leaves the frame of a consumer whose stack is empty, with an exception: as if the CALL had called it in C. Returns the frame
+/// below, and what follows the CALL.
+///
+/// # Safety
+/// The thread is attached, and `tstate` is its state. The frame is one of this module, its current one, and the last on the data
+/// stack.
+pub(crate) unsafe fn unwind(tstate: ThreadState, frame: Frame) -> (Frame, CodeUnit) {
+    // SAFETY: the frame holds nothing (caller).
+    unsafe {
+        let ([], caller) = trampolines::take_off::<0>(tstate, frame);
+        let next = after_return(caller);
+        set_return_offset(caller, 0);
+        (caller, next)
+    }
+}
