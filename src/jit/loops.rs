@@ -558,7 +558,8 @@ fn overwritten(trace: &[Uop]) -> Vec<At> {
             micro_op::return_value
             | micro_op::yield_value
             | micro_op::return_generator
-            | micro_op::return_consumer => {
+            | micro_op::return_consumer
+            | micro_op::return_consumer_only => {
                 let Some(below) = depth.checked_sub(1) else { break };
                 depth = below;
             }

@@ -180,8 +180,17 @@ pub(super) unsafe extern "C" fn leave_store_trampoline(tstate: ThreadState, fram
 /// # Safety
 /// As for [`leave_frame`].
 pub(super) unsafe extern "C" fn leave_consumer(tstate: ThreadState, frame: Frame) -> Frame {
-    // SAFETY: the frame is current, and the callable is left on its stack (caller).
-    unsafe { leave_trampoline_with::<{ consumers::OPERANDS_LEFT - 1 }>(tstate, frame) }
+    // SAFETY: the frame is current, with everything but the result on its stack (caller).
+    unsafe { leave_trampoline_with::<{ consumers::RETURNED - 1 }>(tstate, frame) }
+}
+
+/// The same where nothing is left on its stack.
+///
+/// # Safety
+/// As for [`leave_frame`].
+pub(super) unsafe extern "C" fn leave_empty_consumer(tstate: ThreadState, frame: Frame) -> Frame {
+    // SAFETY: the frame is current (caller).
+    unsafe { leave_trampoline_with::<0>(tstate, frame) }
 }
 
 /// # Safety

@@ -1,12 +1,15 @@
-//! `set`, `list` and `sum` of a generator that run without leaving the evaluator.
+//! `set`, `list`, `sum` and others of a generator that run without leaving the evaluator.
 //!
 //! The host's functions resume the generator from C for each item. Instead, the loop is bytecode here. Its frame lies between that of
-//! the call and that of the generator. The recursion limit does not count it, and Python code does not see it. It keeps the callable
-//! and the generator on its stack, as the operands of the call. RESERVED, which the compiler never emits, does what other
-//! instructions cannot. The code is shared by all calls, so it contains nothing that tier 1 specializes. On free-threaded hosts
-//! the host's functions are called.
+//! the call and that of the generator. The recursion limit does not count it, and Python code does not see it. It begins with the
+//! operands of the call on its stack. RESERVED, which the compiler never emits, does what other instructions cannot. The code is
+//! shared by all calls, so it contains nothing that tier 1 specializes. On free-threaded hosts the host's functions are called.
+//!
+//! What makes a list of the items first gets that list: `sorted`, `tuple`, the method `join` of strings.
 
 use core::cell::UnsafeCell;
+#[cfg(not(py_gil_disabled))]
+use core::ffi::CStr;
 use core::ffi::{c_char, c_long};
 use core::ptr::null_mut;
 #[cfg(not(py_gil_disabled))]
@@ -21,7 +24,7 @@ use super::trampolines;
 use crate::bytecode::{metadata, opcode};
 use crate::engine::{BytecodeEngine, BytecodeOp, Engine, Exit, Kept, Op, Settled};
 #[cfg(not(py_gil_disabled))]
-use crate::host::function::CFunction;
+use crate::host::function::{CFunction, Definition, MethodDescriptor};
 use crate::host::object::{is_exact, long_compact_value, long_is_compact, type_of};
 use crate::host::owned::exception_is_set;
 use crate::host::{Code, CodeUnit, Frame, PyObject, StackRef, ThreadState, ffi, numbers, refcount};
@@ -36,62 +39,82 @@ pub(crate) enum Consumer {
     Set,
     List,
     Sum,
+    Sorted,
+    Tuple,
+    /// The method of a string.
+    Join,
 }
 
 /// What a RESERVED of this code does.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(u8)]
 pub(crate) enum Step {
-    /// Ends the call with the topmost value.
+    /// Ends the call with the topmost value. Below it are the callable and an empty slot.
     Return,
+    /// Ends the call with the only value.
+    ReturnOnly,
     /// Adds the topmost value to the sum below the generator.
     Add,
 }
 
 impl Step {
     pub(crate) fn of(argument: usize) -> Step {
-        if argument == Step::Add as usize { Step::Add } else { Step::Return }
+        const ADD: usize = Step::Add as usize;
+        const RETURN_ONLY: usize = Step::ReturnOnly as usize;
+        match argument {
+            ADD => Step::Add,
+            RETURN_ONLY => Step::ReturnOnly,
+            _ => Step::Return,
+        }
     }
 }
 
 // --- the code ----------------------------------------------------------------------------------
 
-/// The number of values on the stack of a frame while the generator runs, the result of resuming it included.
-const STACK_SIZE: i32 = 4;
-/// The code units of each consumer.
-const UNITS: usize = 9;
-const CONSUMERS: usize = 3;
-const BYTES: usize = 2 * UNITS * CONSUMERS;
+/// The most values on the stack: three operands, what the items go to, an item.
+const STACK_SIZE: i32 = 5;
+/// The code units of each loop.
+const UNITS: usize = 13;
+const LOOPS: usize = 4;
+const BYTES: usize = 2 * UNITS * LOOPS;
+/// The counter of an instruction that is never specialized.
+const NEVER: u8 = ffi::UNREACHABLE_BACKOFF as u8;
 
-/// The bytecode of a consumer. It begins with the callable and the generator on the stack.
-const fn consumer([begin, begin_argument]: [u8; 2], [step, step_argument]: [u8; 2]) -> [u8; 2 * UNITS] {
-    [
-        begin,
-        begin_argument,
-        opcode::SWAP,
-        2,
-        opcode::FOR_ITER_GEN,
-        2,
-        // The counter, which never triggers.
-        ffi::UNREACHABLE_BACKOFF as u8,
-        0,
-        step,
-        step_argument,
-        opcode::JUMP_BACKWARD_NO_INTERRUPT,
-        4,
-        opcode::END_FOR,
-        0,
-        opcode::POP_ITER,
-        0,
-        opcode::RESERVED,
-        Step::Return as u8,
-    ]
+/// A loop: what makes the value that items go to, what an item does with it, and what happens at the end. It begins with the operands of
+/// the call on the stack, the generator on top.
+const fn looping(begin: [u8; 2], step: [u8; 2], end: [u8; 10]) -> [u8; 2 * UNITS] {
+    let mut bytes = [0; 2 * UNITS];
+    let parts: [&[u8]; 4] = [
+        &begin,
+        &[opcode::SWAP, 2, opcode::FOR_ITER_GEN, 2, NEVER, 0],
+        &step,
+        &[opcode::JUMP_BACKWARD_NO_INTERRUPT, 4, opcode::END_FOR, 0, opcode::POP_ITER, 0],
+    ];
+    let (mut part, mut length) = (0, 0);
+    while part < parts.len() {
+        let mut index = 0;
+        while index < parts[part].len() {
+            bytes[length] = parts[part][index];
+            (index, length) = (index + 1, length + 1);
+        }
+        part += 1;
+    }
+    let mut index = 0;
+    while index < end.len() {
+        bytes[length + index] = end[index];
+        index += 1;
+    }
+    bytes
 }
 
-const BYTECODE: [[u8; 2 * UNITS]; CONSUMERS] = [
-    consumer([opcode::BUILD_SET, 0], [opcode::SET_ADD, 2]),
-    consumer([opcode::BUILD_LIST, 0], [opcode::LIST_APPEND, 2]),
-    consumer([opcode::LOAD_SMALL_INT, 0], [opcode::RESERVED, Step::Add as u8]),
+const RETURN: [u8; 10] = [opcode::RESERVED, Step::Return as u8, 0, 0, 0, 0, 0, 0, 0, 0];
+const CALL: [u8; 10] = [opcode::CALL, 1, NEVER, 0, 0, 0, 0, 0, opcode::RESERVED, Step::ReturnOnly as u8];
+
+const BYTECODE: [[u8; 2 * UNITS]; LOOPS] = [
+    looping([opcode::BUILD_SET, 0], [opcode::SET_ADD, 2], RETURN),
+    looping([opcode::BUILD_LIST, 0], [opcode::LIST_APPEND, 2], RETURN),
+    looping([opcode::LOAD_SMALL_INT, 0], [opcode::RESERVED, Step::Add as u8], RETURN),
+    looping([opcode::BUILD_LIST, 0], [opcode::LIST_APPEND, 2], CALL),
 ];
 
 /// A code object whose bytecode is longer than the first field has room for.
@@ -145,8 +168,8 @@ const fn code_of_all() -> LongCode {
         #[cfg(py_gil_disabled)]
         &COPIES,
     );
-    head.ob_base.ob_size = (UNITS * CONSUMERS) as isize;
-    head._co_firsttraceable = (UNITS * CONSUMERS) as i32;
+    head.ob_base.ob_size = (UNITS * LOOPS) as isize;
+    head._co_firsttraceable = (UNITS * LOOPS) as i32;
     LongCode { head, rest }
 }
 
@@ -167,75 +190,126 @@ pub(crate) unsafe fn is_consumer(frame: Frame) -> bool {
 }
 
 impl Consumer {
-    const ALL: [Consumer; CONSUMERS] = [Consumer::Set, Consumer::List, Consumer::Sum];
+    const ALL: [Consumer; 6] =
+        [Consumer::Set, Consumer::List, Consumer::Sum, Consumer::Sorted, Consumer::Tuple, Consumer::Join];
 
     /// The consumer with this number.
     pub(crate) fn from_number(number: usize) -> Option<Consumer> {
         Consumer::ALL.get(number).copied()
     }
 
-    /// Where its code begins.
+    /// Where its loop begins.
     pub(crate) fn start(self) -> CodeUnit {
-        // SAFETY: the code is a static, with so many units for each consumer.
-        unsafe { code().bytecode().add((self as usize * UNITS) as isize) }
+        let index = match self {
+            Consumer::Set => 0,
+            Consumer::List => 1,
+            Consumer::Sum => 2,
+            Consumer::Sorted | Consumer::Tuple | Consumer::Join => 3,
+        };
+        // SAFETY: the code is a static, with so many units for each loop.
+        unsafe { code().bytecode().add((index * UNITS) as isize) }
     }
 
-    /// The consumer that this callable is.
+    /// What kind of object the callable is, and what stands for it: its address, or that of its definition. Both are statics of the
+    /// host.
+    #[cfg(feature = "jit")]
+    pub(crate) fn callee(self) -> (Callee, u64) {
+        let (callee, address) = match self {
+            Consumer::Set => (Callee::Type, (&raw mut ffi::PySet_Type).addr()),
+            Consumer::List => (Callee::Type, (&raw mut ffi::PyList_Type).addr()),
+            Consumer::Tuple => (Callee::Type, (&raw mut ffi::PyTuple_Type).addr()),
+            Consumer::Sum => (Callee::Function, SUM.load(Ordering::Relaxed)),
+            Consumer::Sorted => (Callee::Function, SORTED.load(Ordering::Relaxed)),
+            Consumer::Join => (Callee::Method, JOIN.load(Ordering::Relaxed)),
+        };
+        (callee, address as u64)
+    }
+
+    /// The consumer that this callable is, with this in the slot for `self`.
     ///
     /// # Safety
-    /// The thread is attached, and the object live.
+    /// The thread is attached. The callable is live, and the other one live or null.
     #[cfg(not(py_gil_disabled))]
-    pub(crate) unsafe fn of(callable: *mut PyObject) -> Option<Consumer> {
-        // SAFETY: the object is live (caller).
+    pub(crate) unsafe fn of(callable: *mut PyObject, receiver: StackRef) -> Option<Consumer> {
+        // SAFETY: both are live (caller).
         unsafe {
+            if !receiver.is_null() {
+                let is_string = is_exact(receiver.object(), &raw mut ffi::PyUnicode_Type);
+                let method = MethodDescriptor::cast(callable).filter(|_| is_string)?;
+                return (method.definition().address().get() == join()).then_some(Consumer::Join);
+            }
             if callable == (&raw mut ffi::PySet_Type).cast() {
                 Some(Consumer::Set)
             } else if callable == (&raw mut ffi::PyList_Type).cast() {
                 Some(Consumer::List)
+            } else if callable == (&raw mut ffi::PyTuple_Type).cast() {
+                Some(Consumer::Tuple)
             } else {
-                is_sum(callable).then_some(Consumer::Sum)
+                let function = CFunction::cast(callable)?;
+                if is_builtin(function, c"sum", &SUM) {
+                    Some(Consumer::Sum)
+                } else {
+                    is_builtin(function, c"sorted", &SORTED).then_some(Consumer::Sorted)
+                }
             }
         }
     }
-
-    /// What stands for it in the callable: the address of the type, or of the function's definition. Both are statics of the host.
-    ///
-    /// # Safety
-    /// [`Consumer::of`] has returned it for this callable, which is live.
-    #[cfg(py_tier2)]
-    pub(crate) unsafe fn address(self, callable: *mut PyObject) -> u64 {
-        // SAFETY: a sum is a function (caller).
-        let address = match self {
-            Consumer::Set | Consumer::List => callable.addr(),
-            Consumer::Sum => unsafe { CFunction::from_object(callable).definition().address().get() },
-        };
-        address as u64
-    }
 }
 
-/// Whether this is the function `sum`.
+/// What kind of object a callable is.
+#[cfg(feature = "jit")]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Callee {
+    Type,
+    Function,
+    Method,
+}
+
+/// The addresses of definitions of the host, when they are known.
+#[cfg(not(py_gil_disabled))]
+static SUM: AtomicUsize = AtomicUsize::new(0);
+#[cfg(not(py_gil_disabled))]
+static SORTED: AtomicUsize = AtomicUsize::new(0);
+#[cfg(not(py_gil_disabled))]
+static JOIN: AtomicUsize = AtomicUsize::new(0);
+
+/// Whether this is the built-in function with this name, whose address is noted then.
 ///
 /// # Safety
-/// The thread is attached, and the object live.
+/// The thread is attached, and the function live.
 #[cfg(not(py_gil_disabled))]
-unsafe fn is_sum(callable: *mut PyObject) -> bool {
-    /// The address of its definition, when that is known.
-    static SUM: AtomicUsize = AtomicUsize::new(0);
-    // SAFETY: the object is live (caller), and names are C strings.
+unsafe fn is_builtin(function: CFunction, name: &CStr, address: &AtomicUsize) -> bool {
+    // SAFETY: the function is live (caller), and names are C strings.
     unsafe {
-        let Some(function) = CFunction::cast(callable) else { return false };
         let definition = function.definition();
-        match SUM.load(Ordering::Relaxed) {
+        match address.load(Ordering::Relaxed) {
             0 => {
-                let found = definition.name() == c"sum"
+                let found = definition.name() == name
                     && function.module_name().is_some_and(|name| name == c"builtins");
                 if found {
-                    SUM.store(definition.address().get(), Ordering::Relaxed);
+                    address.store(definition.address().get(), Ordering::Relaxed);
                 }
                 found
             }
             known => known == definition.address().get(),
         }
+    }
+}
+
+/// The address of the definition of `str.join`.
+///
+/// # Safety
+/// The thread is attached.
+#[cfg(not(py_gil_disabled))]
+unsafe fn join() -> usize {
+    match JOIN.load(Ordering::Relaxed) {
+        0 => {
+            // SAFETY: the type has the method.
+            let found = unsafe { Definition::of_method(&raw mut ffi::PyUnicode_Type, c"join") };
+            JOIN.store(found.address().get(), Ordering::Relaxed);
+            found.address().get()
+        }
+        known => known,
     }
 }
 
@@ -254,17 +328,13 @@ const OPERANDS: usize = 3;
 pub(super) unsafe fn enter<E: Engine>(e: &mut E) -> Option<Op<Settled<1>>> {
     // SAFETY: the operands are on top of the stack (caller).
     unsafe {
-        if !E::ENTERS_METHODS
-            || e.oparg() != 1
-            || !is_exact(e.peek(1).object(), &raw mut ffi::PyGen_Type)
-            || !e.peek(2).is_null()
-        {
+        if !E::ENTERS_METHODS || e.oparg() != 1 || !is_exact(e.peek(1).object(), &raw mut ffi::PyGen_Type) {
             return None;
         }
         core::hint::cold_path();
-        let operands = topmost::<E, OPERANDS>(e);
-        let consumer = consumer_for(e.tstate(), operands[2].object())?;
-        let frame = go_over(e, consumer, operands);
+        let [_, receiver, callable] = topmost::<E, OPERANDS>(e);
+        let consumer = consumer_for(e.tstate(), callable.object(), receiver)?;
+        let frame = go_over(e, consumer);
         // The check of requests behind a call is not for this frame.
         e.give_frame(frame);
         e.set_sp(e.sp().add(OPERANDS - 1));
@@ -276,97 +346,96 @@ pub(super) unsafe fn enter<E: Engine>(e: &mut E) -> Option<Op<Settled<1>>> {
 /// is installed.
 ///
 /// # Safety
-/// The thread is attached, and `tstate` is its state. The callable is live.
+/// The thread is attached, and `tstate` is its state. The callable is live, and the receiver live or null.
 #[cfg(not(py_gil_disabled))]
 #[inline(never)]
-unsafe fn consumer_for(tstate: ThreadState, callable: *mut PyObject) -> Option<Consumer> {
-    // SAFETY: the callable is live (caller).
+unsafe fn consumer_for(tstate: ThreadState, callable: *mut PyObject, receiver: StackRef) -> Option<Consumer> {
+    // SAFETY: both are live (caller).
     unsafe {
-        let consumer = Consumer::of(callable)?;
+        let consumer = Consumer::of(callable, receiver)?;
         let fits = tstate.has_stack_space((*code().as_ptr()).co_framesize as usize)
             && (*tstate.as_ptr()).py_recursion_remaining > 1;
         (fits && !tstate.has_custom_eval_frame()).then_some(consumer)
     }
 }
 
-/// Goes over to a new frame for the consumer. It takes over the operands of the CALL that the engine runs, the topmost first. The
-/// engine gets its stack pointer. Returns the frame.
+/// Goes over to a new frame for the consumer. It takes over the operands of the CALL that the engine runs. The engine gets its stack
+/// pointer. Returns the frame.
 ///
 /// # Safety
 /// The thread is attached. The operands are on top of the stack, and the frame fits on the data stack.
 #[inline(always)]
-unsafe fn go_over<E: Engine>(
-    e: &mut E,
-    consumer: Consumer,
-    [generator, _, callable]: [StackRef; OPERANDS],
-) -> Frame {
-    // SAFETY: the frame fits (caller), and has room for two values, which leave the stack of the frame below.
+unsafe fn go_over<E: Engine>(e: &mut E, consumer: Consumer) -> Frame {
+    // SAFETY: the frame fits (caller), and has room for the operands, which leave the stack of the frame below.
     unsafe {
         let caller = e.frame();
-        set_return_offset(caller, const { 1 + metadata::CALL.cache_units() });
-        let frame = trampolines::push(e.tstate(), code(), 2, caller);
-        frame.set_instr(consumer.start());
-        frame.local_slot(0).cast::<[StackRef; 2]>().write([callable, generator]);
         e.set_sp(e.sp().sub(OPERANDS));
+        set_return_offset(caller, const { 1 + metadata::CALL.cache_units() });
+        let frame = trampolines::push(e.tstate(), code(), OPERANDS, caller);
+        frame.set_instr(consumer.start());
+        frame.local_slot(0).copy_from_nonoverlapping(e.sp(), OPERANDS);
         link(e, frame);
         frame
     }
 }
 
 /// The callable of a CALL with one argument is the consumer whose number is the argument of this micro-op, and the argument is a
-/// generator. Machine code compares the callable with the operand.
+/// generator.
 ///
 /// # Safety
 /// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
 pub(crate) unsafe fn guard_consumer<E: Engine>(
     e: &mut E,
-    _address: *mut PyObject,
-    Kept([callable, null, generator]): Kept<[StackRef; OPERANDS]>,
+    Kept([callable, receiver, generator]): Kept<[StackRef; OPERANDS]>,
 ) -> Op {
     // SAFETY: the callable and the argument are live.
     unsafe {
-        guard(null.is_null() && is_exact(generator.object(), &raw mut ffi::PyGen_Type))?;
+        guard(is_exact(generator.object(), &raw mut ffi::PyGen_Type))?;
         #[cfg(not(py_gil_disabled))]
-        return guard(Consumer::of(callable.object()).is_some_and(|consumer| consumer as usize == e.oparg()));
+        return guard(
+            Consumer::of(callable.object(), receiver).is_some_and(|consumer| consumer as usize == e.oparg()),
+        );
         #[cfg(py_gil_disabled)]
         {
-            let _ = (e, callable);
+            let _ = (e, callable, receiver);
             Err(Exit::Deopt)
         }
     }
 }
 
-/// Goes over to the loop of the consumer whose number is the argument of this micro-op.
+/// Goes over to the loop of the consumer whose number is the argument of this micro-op. The operands go with it.
 ///
 /// # Safety
 /// As [`crate::engine`] says for every micro-op. The frame fits on the data stack, and `guard_consumer` has run.
 #[inline(always)]
 pub(crate) unsafe fn enter_consumer<E: Engine>(
     e: &mut E,
-    [callable, null, generator]: [StackRef; OPERANDS],
-) -> Op<Settled<2>> {
-    // SAFETY: the frame fits (caller). For the engine it is as if its two values were on the stack of the frame below.
+    [_, _, _]: [StackRef; OPERANDS],
+) -> Op<Settled<OPERANDS>> {
+    // SAFETY: the frame fits (caller). For the engine it is as if its values were on the stack of the frame below.
     unsafe {
-        let consumer = Consumer::from_number(e.oparg()).unwrap_unchecked();
-        go_over(e, consumer, [generator, null, callable]);
-        e.set_sp(e.sp().add(OPERANDS - 2));
+        go_over(e, Consumer::from_number(e.oparg()).unwrap_unchecked());
         Ok(Settled::new())
     }
 }
 
 // --- running -----------------------------------------------------------------------------------
 
-/// Runs a RESERVED of this code.
+/// Runs a RESERVED: of this code, or of [`trampolines`].
 ///
 /// # Safety
-/// As [`crate::engine`] says for every micro-op. The frame is one of this module.
+/// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
-pub(super) unsafe fn reserved<E: BytecodeEngine>(e: &mut E) -> BytecodeOp {
+pub(crate) unsafe fn reserved<E: BytecodeEngine>(e: &mut E, []: [StackRef; 0]) -> BytecodeOp {
     // SAFETY: the step finds on the stack what the code has left there.
     unsafe {
+        if !is_consumer(e.frame()) {
+            return trampolines::reserved(e);
+        }
         match Step::of(e.oparg()) {
-            Step::Return => finish::<E, 2>(e),
+            Step::Return => finish::<E, RETURNED>(e),
+            Step::ReturnOnly => finish::<E, 1>(e),
             Step::Add => {
                 let [item, generator, total] = topmost::<E, 3>(e);
                 if let Ok(sum) = sum_of(e.tstate(), total.object(), item.object()) {
@@ -377,7 +446,7 @@ pub(super) unsafe fn reserved<E: BytecodeEngine>(e: &mut E) -> BytecodeOp {
                 core::hint::cold_path();
                 e.publish();
                 let result =
-                    sum_of_rest(e.peek(4).object(), generator.object(), total.object(), item.object());
+                    sum_of_rest(e.peek(5).object(), generator.object(), total.object(), item.object());
                 if result.is_null() {
                     return Err(Exit::ErrorNoPop.into());
                 }
@@ -386,7 +455,7 @@ pub(super) unsafe fn reserved<E: BytecodeEngine>(e: &mut E) -> BytecodeOp {
                 e.poke(3, StackRef::NULL);
                 item.close();
                 total.close();
-                finish::<E, 4>(e);
+                finish::<E, 5>(e);
             }
         }
         Ok([])
@@ -508,6 +577,9 @@ unsafe fn sum_of_rest(
 
 // --- returning ---------------------------------------------------------------------------------
 
+/// The number of values on the stack when a loop ends by [`Step::Return`]: the callable, an empty slot, the result.
+pub(crate) const RETURNED: usize = 3;
+
 /// Ends the loop with the topmost value.
 ///
 /// # Safety
@@ -515,19 +587,29 @@ unsafe fn sum_of_rest(
 #[inline(always)]
 pub(crate) unsafe fn return_consumer<E: Engine>(
     e: &mut E,
-    [_, _]: [StackRef; OPERANDS_LEFT],
+    [_, _, _]: [StackRef; RETURNED],
 ) -> Op<Settled<1>> {
     // SAFETY: the inputs are all that the frame holds. For the engine it is as if they were on the stack of the frame below, so that
-    // it leaves one value too much there.
+    // it leaves two values too much there.
     unsafe {
-        finish::<E, OPERANDS_LEFT>(e);
-        e.set_sp(e.sp().add(OPERANDS_LEFT - 1));
+        finish::<E, RETURNED>(e);
+        e.set_sp(e.sp().add(RETURNED - 1));
         Ok(Settled::new())
     }
 }
 
-/// What is on the stack when the generator has ended: the callable, and the result.
-pub(crate) const OPERANDS_LEFT: usize = 2;
+/// Ends the loop with the only value.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op. The frame is one of this module, with nothing else on its stack.
+#[inline(always)]
+pub(crate) unsafe fn return_consumer_only<E: Engine>(e: &mut E, [_]: [StackRef; 1]) -> Op<Settled<1>> {
+    // SAFETY: as in `return_consumer`.
+    unsafe {
+        finish::<E, 1>(e);
+        Ok(Settled::new())
+    }
+}
 
 /// Leaves the frame, which has N values on its stack, for the one below, which gets the topmost one. Releases the others.
 ///

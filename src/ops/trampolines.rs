@@ -7,7 +7,6 @@
 
 use core::ptr::null_mut;
 
-use super::consumers;
 #[cfg(not(py_gil_disabled))]
 use super::frames::link;
 use super::frames::{after_return, set_return_offset};
@@ -359,14 +358,11 @@ pub(crate) unsafe fn create_store_subscr_frames<E: Engine>(
 /// # Safety
 /// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
-pub(crate) unsafe fn reserved<E: BytecodeEngine>(e: &mut E, []: [StackRef; 0]) -> BytecodeOp {
+pub(super) unsafe fn reserved<E: BytecodeEngine>(e: &mut E) -> BytecodeOp {
     // SAFETY: the frame is that of a trampoline (checked), so the operands and the result are on its stack. Its memory is the
     // last on the data stack.
     unsafe {
         if !is_trampoline(e.frame()) {
-            if consumers::is_consumer(e.frame()) {
-                return consumers::reserved(e);
-            }
             never_emitted();
         }
         let (result, ending) = (e.pop(), Ending::of(e.oparg()));

@@ -93,7 +93,8 @@ impl Walk {
                 | micro_op::yield_value
                 | micro_op::return_operator
                 | micro_op::return_store_subscr
-                | micro_op::return_consumer => {
+                | micro_op::return_consumer
+                | micro_op::return_consumer_only => {
                     self.frames.pop();
                     if self.frames.is_empty() {
                         self.frames.push(self.continuation.take());

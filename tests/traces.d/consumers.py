@@ -1,5 +1,5 @@
 # environment: PYTHON_JIT_SIDE_EXIT_INITIAL_VALUE=1 PYTHON_JIT_SIDE_EXIT_INITIAL_BACKOFF=1
-"""`sum`, `set` and `list` of generators: loops without C code.
+"""`sum`, `set`, `list`, `sorted`, `tuple` and `join` of generators: loops without C code.
 
 Generators that raise, that look at the frames below them, that are running or have ended; items that make sums something else than
 ints; callables and arguments that change while traces rely on them; what ends when.
@@ -159,6 +159,61 @@ def containers():
     often("lists of lists", lambda: list(list(b for b in range(a)) for a in range(6)))
 
 
+def joined(items):
+    return ",".join(item for item in items)
+
+
+def ordered(items):
+    return sorted(item for item in items)
+
+
+class Compared:
+    """Its comparisons see who calls."""
+
+    def __init__(self, value):
+        self.value = value
+
+    def __lt__(self, other):
+        frame = sys._getframe(1)
+        log.append((frame.f_code.co_name, frame.f_lineno - frame.f_code.co_firstlineno))
+        if other.value is None:
+            raise ValueError("no order")
+        return self.value < other.value
+
+    def __repr__(self):
+        return f"Compared({self.value})"
+
+
+def collections_first():
+    """What makes a list of the items first."""
+    often("join", joined, ["a", "bc", ""] * 10)
+    often("join of none", joined, [])
+    often("join of ints", joined, ["a", 1])
+    often("join of bytes", lambda: b",".join(item for item in [b"a", b"b"]))
+    often("sorted", ordered, [3, 1, 2] * 5)
+    often("sorted with a key", lambda: sorted((item for item in [3, 1, 2]), key=abs, reverse=True))
+    often("no order", ordered, [1, "two"])
+    often("compared", lambda: sorted(Compared(value) for value in (3, 1, 2)))
+    often("not compared", lambda: sorted(Compared(value) for value in (3, None, 2)))
+    show("log", len(log), sorted(set(log)))
+    log.clear()
+    often("tuple", lambda: tuple(returning(5)))
+    often("tuple of another", lambda: tuple(item for item in range(5)))
+    often("not a generator", lambda: (sorted([2, 1]), tuple("ab"), "-".join(("a", "b"))))
+    for consumer in (sorted, tuple, "-".join):
+        often("raising", lambda: consumer(raising(50, 30)))
+
+    class Str(str):
+        def join(self, items):
+            return "own"
+
+    often("own join", lambda: Str("-").join(item for item in "ab"))
+    often("join of a subclass", lambda: str.join(Str("-"), (item for item in "ab")))
+    for separator in ("-", Str("-")) * 2:
+        often("separators", lambda: separator.join(item for item in "ab"))
+    log.clear()
+
+
 # --- generators --------------------------------------------------------------------------------
 
 
@@ -271,7 +326,7 @@ def conversions():
         lambda: (item for item in "12"),
         lambda: 5,
     ]
-    for consumer in (list, sum, set, tuple, max, len):
+    for consumer in (list, sum, set, tuple, sorted, max, len):
         for argument in arguments:
             often(f"{consumer.__name__}", lambda: convert(consumer, argument()))
 
@@ -394,6 +449,7 @@ for part in (
     sums,
     own_numbers,
     containers,
+    collections_first,
     generators,
     conversions,
     other_callables,

@@ -189,6 +189,10 @@ pub(crate) unsafe fn call_method_descriptor_o<E: Engine>(
         guard(operands.total() == 2)?;
         let method = guard_method(operands, e.peek(2), ffi::METH_O)?;
         guard(!reached_recursion_limit(e.tstate()))?;
+        #[cfg(not(py_gil_disabled))]
+        if let Some(entered) = consumers::enter(e) {
+            return entered;
+        }
         e.publish();
         let result = method.call(e.peek(2).object(), e.peek(1).object());
         close_and_finish::<E, 2>(e, operands, result)
@@ -407,6 +411,10 @@ pub(crate) unsafe fn call_tuple_1<E: Engine>(
 ) -> Op<Settled<1>> {
     // SAFETY: the inputs are live and owned by this micro-op.
     unsafe {
+        #[cfg(not(py_gil_disabled))]
+        if let Some(entered) = consumers::enter(e) {
+            return entered;
+        }
         e.publish();
         let result = ffi::PySequence_Tuple(argument.object());
         e.settle_object([argument, null, StackRef::NULL], result)

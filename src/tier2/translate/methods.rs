@@ -116,10 +116,10 @@ impl Translator {
             if then.code() != consumers::code() || self.calls + 1 > MAX_CALLS {
                 return Err(End::TooDeep);
             }
-            let callable = then.frame.local(0).object();
-            let consumer = Consumer::of(callable).ok_or(End::Untranslatable)?;
+            let (callable, receiver) = (then.frame.local(0).object(), then.frame.local(1));
+            let consumer = Consumer::of(callable, receiver).ok_or(End::Untranslatable)?;
             let words = (*then.code().as_ptr()).co_framesize as u64;
-            self.push(micro_op::guard_consumer, consumer as usize, consumer.address(callable), target);
+            self.push(micro_op::guard_consumer, consumer as usize, 0, target);
             self.push(micro_op::check_pep_523, 0, 0, target);
             self.push(micro_op::check_stack_space_operand, 0, words, target);
             self.push(micro_op::check_recursion_remaining, 0, 0, target);
@@ -137,6 +137,10 @@ impl Translator {
         match Step::of(this.oparg) {
             // SAFETY: the contract is the same.
             Step::Return => unsafe { self.return_to(micro_op::return_consumer, this.oparg, this, then) },
+            // SAFETY: the contract is the same.
+            Step::ReturnOnly => unsafe {
+                self.return_to(micro_op::return_consumer_only, this.oparg, this, then)
+            },
             Step::Add if then.frame == this.frame => {
                 self.push(micro_op::add_to_sum, 0, this.operands.to_operand(), this.target);
                 Ok(())

@@ -428,7 +428,10 @@ impl Translator {
                         return Ok(());
                     }
                     micro_op::push_frame => self.enter(row, this, then)?,
-                    micro_op::call_builtin_class | micro_op::call_builtin_fast_with_keywords
+                    micro_op::call_builtin_class
+                    | micro_op::call_builtin_fast_with_keywords
+                    | micro_op::call_method_descriptor_o
+                    | micro_op::call_tuple_1
                         if then.frame != this.frame =>
                     {
                         return self.enter_consumer(this, then);

@@ -91,13 +91,14 @@ fn of_method<const N: usize>(a: &mut Analysis, order: [usize; N]) -> Result<(), 
     Ok(())
 }
 
-/// The frame of a loop over the generator on top of the stack takes over that and the callable.
+/// The frame of a loop over the generator on top of the stack takes over the operands of the call.
 pub(super) fn enter_consumer(a: &mut Analysis) -> Result<(), Stop> {
     let next = Next::of(a.uop())?;
     let operands = a.pop_many(3);
     enter(a, next.code, &[], None)?;
-    a.push(operands[0])?;
-    a.push(operands[2])?;
+    for operand in operands {
+        a.push(operand)?;
+    }
     next.expect(a)
 }
 
