@@ -8,22 +8,16 @@
 //! What makes a list of the items first gets that list: `sorted`, `tuple`, the method `join` of strings.
 
 use core::cell::UnsafeCell;
-#[cfg(not(py_gil_disabled))]
-use core::ffi::CStr;
-use core::ffi::{c_char, c_long};
+use core::ffi::{CStr, c_char, c_long};
 use core::ptr::null_mut;
-#[cfg(not(py_gil_disabled))]
 use core::sync::atomic::{AtomicUsize, Ordering};
 
 use super::exact::topmost;
-#[cfg(not(py_gil_disabled))]
-use super::frames::link;
-use super::frames::{after_return, set_return_offset};
+use super::frames::{after_return, link, set_return_offset};
 use super::guards::guard;
 use super::trampolines;
 use crate::bytecode::{metadata, opcode};
 use crate::engine::{BytecodeEngine, BytecodeOp, Engine, Exit, Kept, Op, Settled};
-#[cfg(not(py_gil_disabled))]
 use crate::host::function::{CFunction, Definition, MethodDescriptor};
 use crate::host::object::{is_exact, long_compact_value, long_is_compact, type_of};
 use crate::host::owned::exception_is_set;
@@ -229,7 +223,6 @@ impl Consumer {
     ///
     /// # Safety
     /// The thread is attached. The callable is live, and the other one live or null.
-    #[cfg(not(py_gil_disabled))]
     pub(crate) unsafe fn of(callable: *mut PyObject, receiver: StackRef) -> Option<Consumer> {
         // SAFETY: both are live (caller).
         unsafe {
@@ -266,18 +259,14 @@ pub(crate) enum Callee {
 }
 
 /// The addresses of definitions of the host, when they are known.
-#[cfg(not(py_gil_disabled))]
 static SUM: AtomicUsize = AtomicUsize::new(0);
-#[cfg(not(py_gil_disabled))]
 static SORTED: AtomicUsize = AtomicUsize::new(0);
-#[cfg(not(py_gil_disabled))]
 static JOIN: AtomicUsize = AtomicUsize::new(0);
 
 /// Whether this is the built-in function with this name, whose address is noted then.
 ///
 /// # Safety
 /// The thread is attached, and the function live.
-#[cfg(not(py_gil_disabled))]
 unsafe fn is_builtin(function: CFunction, name: &CStr, address: &AtomicUsize) -> bool {
     // SAFETY: the function is live (caller), and names are C strings.
     unsafe {
@@ -300,7 +289,6 @@ unsafe fn is_builtin(function: CFunction, name: &CStr, address: &AtomicUsize) ->
 ///
 /// # Safety
 /// The thread is attached.
-#[cfg(not(py_gil_disabled))]
 unsafe fn join() -> usize {
     match JOIN.load(Ordering::Relaxed) {
         0 => {
@@ -342,8 +330,24 @@ pub(super) unsafe fn enter<E: Engine>(e: &mut E) -> Option<Op<Settled<1>>> {
     }
 }
 
-/// The consumer that the callable is, if its frame fits, the generator may be resumed under the recursion limit, and no other evaluator
-/// is installed.
+/// Whether loops of the interpreter become traces. In tier 1 alone, the host's functions are as fast, and for short loops faster.
+///
+/// # Safety
+/// The thread is attached, and `tstate` is its state.
+#[cfg(not(py_gil_disabled))]
+unsafe fn has_traces(tstate: ThreadState) -> bool {
+    #[cfg(py_tier2)]
+    // SAFETY: the thread is attached to the interpreter (caller).
+    return unsafe { crate::host::tier2::is_on(tstate.interp()) };
+    #[cfg(not(py_tier2))]
+    {
+        let _ = tstate;
+        false
+    }
+}
+
+/// The consumer that the callable is, if traces may go through it, its frame fits, the generator may be resumed under the recursion
+/// limit, and no other evaluator is installed.
 ///
 /// # Safety
 /// The thread is attached, and `tstate` is its state. The callable is live, and the receiver live or null.
@@ -353,7 +357,8 @@ unsafe fn consumer_for(tstate: ThreadState, callable: *mut PyObject, receiver: S
     // SAFETY: both are live (caller).
     unsafe {
         let consumer = Consumer::of(callable, receiver)?;
-        let fits = tstate.has_stack_space((*code().as_ptr()).co_framesize as usize)
+        let fits = has_traces(tstate)
+            && tstate.has_stack_space((*code().as_ptr()).co_framesize as usize)
             && (*tstate.as_ptr()).py_recursion_remaining > 1;
         (fits && !tstate.has_custom_eval_frame()).then_some(consumer)
     }
@@ -392,15 +397,9 @@ pub(crate) unsafe fn guard_consumer<E: Engine>(
     // SAFETY: the callable and the argument are live.
     unsafe {
         guard(is_exact(generator.object(), &raw mut ffi::PyGen_Type))?;
-        #[cfg(not(py_gil_disabled))]
-        return guard(
+        guard(
             Consumer::of(callable.object(), receiver).is_some_and(|consumer| consumer as usize == e.oparg()),
-        );
-        #[cfg(py_gil_disabled)]
-        {
-            let _ = (e, callable, receiver);
-            Err(Exit::Deopt)
-        }
+        )
     }
 }
 
