@@ -643,3 +643,45 @@ pub(crate) unsafe fn unwind(tstate: ThreadState, frame: Frame) -> (Frame, CodeUn
         (caller, next)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn loops_lead_to_their_own_instructions() {
+        for (consumer, index) in
+            [(Consumer::Set, 0), (Consumer::List, 1), (Consumer::Sum, 2), (Consumer::Join, 3)]
+        {
+            let start = index * UNITS;
+            // SAFETY: the code is a static of so many units.
+            let unit = |at: usize| unsafe { code().bytecode().add((start + at) as isize) };
+            assert_eq!(consumer.start().as_ptr(), unit(0).as_ptr());
+            // SAFETY: as above.
+            let units: Vec<(u8, usize)> = (0..UNITS).map(|at| unsafe { unit(at).decode() }).collect();
+            let at = |opcode| units.iter().position(|&(other, _)| other == opcode).expect("it is there");
+            let (begins, ends) = (at(opcode::FOR_ITER_GEN), at(opcode::END_FOR));
+            let behind = begins + 1 + metadata::FOR_ITER.cache_units();
+            assert_eq!(behind + units[begins].1, ends);
+            let jump = at(opcode::JUMP_BACKWARD_NO_INTERRUPT);
+            assert_eq!(jump + 1 - units[jump].1, begins);
+            assert_eq!(units[ends + 1].0, opcode::POP_ITER);
+            let returns = if consumer == Consumer::Join {
+                assert_eq!(units[ends + 2], (opcode::CALL, 1));
+                (ends + 3 + metadata::CALL.cache_units(), Step::ReturnOnly)
+            } else {
+                (ends + 2, Step::Return)
+            };
+            assert_eq!(units[returns.0].0, opcode::RESERVED);
+            assert_eq!(Step::of(units[returns.0].1), returns.1);
+        }
+    }
+
+    #[test]
+    fn consumers_have_numbers() {
+        for consumer in Consumer::ALL {
+            assert_eq!(Consumer::from_number(consumer as usize), Some(consumer));
+        }
+        assert_eq!(Consumer::from_number(Consumer::ALL.len()), None);
+    }
+}
