@@ -397,6 +397,11 @@ macro_rules! for_each_micro_op {
                 yield_to_receiver [guard_passes_to]: arg escapes;
                 guard_nos_array/[4 4]: exit;
                 guard_tos_iterator/4: exit;
+                guard_consumer: arg exit;
+                enter_consumer [guard_consumer, check_pep_523, check_stack_space_operand, check_recursion_remaining]: arg;
+                return_consumer: escapes;
+                return_consumer_only:;
+                add_to_sum: exit error error_no_pop;
             }
         }
     };

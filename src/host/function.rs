@@ -240,7 +240,6 @@ impl CFunction {
     }
 }
 
-#[cfg(feature = "jit")]
 impl CFunction {
     /// The name of the module that it is a function of, as the module's definition has it.
     ///
@@ -333,7 +332,6 @@ impl Definition {
     ///
     /// # Safety
     /// The definition belongs to a live object, also while the name is used.
-    #[cfg(feature = "jit")]
     pub(crate) unsafe fn name<'a>(self) -> &'a CStr {
         // SAFETY: the definition is live (caller), and has a name.
         unsafe { CStr::from_ptr((*self.0).ml_name) }

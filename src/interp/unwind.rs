@@ -7,7 +7,7 @@ use crate::calls::frames;
 use crate::host::exception_table::ExceptionTable;
 use crate::host::{CodeUnit, Frame, StackRef, ThreadState, ffi};
 use crate::instrument::exceptions;
-use crate::ops::trampolines;
+use crate::ops::{consumers, trampolines};
 
 /// Where the interpreter continues.
 #[derive(Clone, Copy, Debug)]
@@ -132,6 +132,9 @@ unsafe fn leave(tstate: ThreadState, frame: Frame) -> Option<(Frame, CodeUnit)> 
     // SAFETY: `frame` is current and has a caller, at least the entry frame (caller). An entry frame is
     // unlinked here, so its only local is released once.
     unsafe {
+        if consumers::is_consumer(frame) {
+            return Some(consumers::unwind(tstate, frame));
+        }
         tstate.leave_python_call();
         let caller = frame.caller();
         // Destructors must not see the frame.

@@ -649,7 +649,7 @@ unsafe fn frame_of(
                     if is_counted(code) {
                         Frame::push_trampoline_unchecked(tstate, code, 0, previous)
                     } else {
-                        trampolines::push(tstate, 0, previous)
+                        trampolines::push(tstate, code, 0, previous)
                     }
                 } else {
                     let function = held[usize::from(function)].take(machine);

@@ -552,10 +552,14 @@ fn overwritten(trace: &[Uop]) -> Vec<At> {
         let oparg = usize::from(uop.oparg);
         let (first, second) = (At::Local(oparg >> 4), At::Local(oparg & 15));
         match original(uop.number()) {
-            micro_op::push_frame => depth += 1,
+            micro_op::push_frame | micro_op::enter_consumer => depth += 1,
             // What follows is in a frame that the trace has not come from.
             micro_op::for_iter_innermost | micro_op::send_innermost | micro_op::yield_to_receiver => break,
-            micro_op::return_value | micro_op::yield_value | micro_op::return_generator => {
+            micro_op::return_value
+            | micro_op::yield_value
+            | micro_op::return_generator
+            | micro_op::return_consumer
+            | micro_op::return_consumer_only => {
                 let Some(below) = depth.checked_sub(1) else { break };
                 depth = below;
             }

@@ -14,6 +14,7 @@ use crate::host::pairs::{Item, Pairs, Plain};
 use crate::host::slot::Slot;
 use crate::host::{Frame, PyObject, StackRef, ThreadState, ffi, numbers, refcount, small_int, without_code};
 use crate::ops::calls::known_instance_of;
+use crate::ops::consumers;
 use crate::ops::subscripts;
 use crate::ops::trampolines;
 use crate::tier2::uop::OperandKind;
@@ -172,6 +173,24 @@ pub(super) unsafe extern "C" fn leave_trampoline(tstate: ThreadState, frame: Fra
 pub(super) unsafe extern "C" fn leave_store_trampoline(tstate: ThreadState, frame: Frame) -> Frame {
     // SAFETY: the trampoline is current, and has the operands of a STORE_SUBSCR (caller).
     unsafe { leave_trampoline_with::<{ trampolines::STORE }>(tstate, frame) }
+}
+
+/// The same for the loop of a consumer.
+///
+/// # Safety
+/// As for [`leave_frame`].
+pub(super) unsafe extern "C" fn leave_consumer(tstate: ThreadState, frame: Frame) -> Frame {
+    // SAFETY: the frame is current, with everything but the result on its stack (caller).
+    unsafe { leave_trampoline_with::<{ consumers::RETURNED - 1 }>(tstate, frame) }
+}
+
+/// The same where nothing is left on its stack.
+///
+/// # Safety
+/// As for [`leave_frame`].
+pub(super) unsafe extern "C" fn leave_empty_consumer(tstate: ThreadState, frame: Frame) -> Frame {
+    // SAFETY: the frame is current (caller).
+    unsafe { leave_trampoline_with::<0>(tstate, frame) }
 }
 
 /// # Safety

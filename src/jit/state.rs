@@ -8,19 +8,19 @@ use cranelift_codegen::ir::Value;
 use super::values::{Class, Id, Known, NULL, Number, Reference, Values};
 use crate::host::{Code, CodeUnit, ffi};
 use crate::ops::calls::init_cleanup;
-use crate::ops::trampolines;
+use crate::ops::{consumers, trampolines};
 
 /// The most slots that are stored in line where the code leaves.
 const MAX_STORES: usize = 6;
 
 /// Whether it is the code of a trampoline, which has no function.
 pub(super) fn is_trampoline(code: Code) -> bool {
-    code == init_cleanup() || code == trampolines::code()
+    code == init_cleanup() || !is_counted(code)
 }
 
 /// Whether the recursion limit counts the frames of this code.
 pub(super) fn is_counted(code: Code) -> bool {
-    code != trampolines::code()
+    code != trampolines::code() && code != consumers::code()
 }
 
 /// A variable or a place on the stack.

@@ -15,6 +15,7 @@ pub(crate) mod awaiting;
 pub(crate) mod building;
 pub(crate) mod calls;
 mod comparisons;
+pub(crate) mod consumers;
 mod control;
 // Only traces do that, which not every host has.
 #[cfg_attr(not(py_tier2), allow(dead_code))]
@@ -50,6 +51,9 @@ pub(crate) use attributes::*;
 pub(crate) use building::*;
 pub(crate) use calls::*;
 pub(crate) use comparisons::*;
+pub(crate) use consumers::{
+    add_to_sum, enter_consumer, guard_consumer, reserved, return_consumer, return_consumer_only,
+};
 pub(crate) use control::*;
 pub(crate) use delegation::{
     for_iter_innermost, guard_nos_innermost_at, guard_passes_to, guard_tos_innermost_at, send_innermost,
@@ -68,6 +72,6 @@ pub(crate) use subscripts::*;
 pub(crate) use super_attributes::*;
 pub(crate) use traces::*;
 pub(crate) use trampolines::{
-    create_operator_frames, create_store_subscr_frames, reserved, return_operator, return_store_subscr,
+    create_operator_frames, create_store_subscr_frames, return_operator, return_store_subscr,
 };
 pub(crate) use unpacking::*;

@@ -254,7 +254,7 @@ unsafe fn push_frames<const N: usize>(
 ) -> Frame {
     // SAFETY: both frames fit (caller). The trampoline owns the operands, and the new frame references of its own.
     unsafe {
-        let below = push(tstate, N, caller);
+        let below = push(tstate, code(), N, caller);
         below.set_instr(code().bytecode().add(ending as isize));
         below.local_slot(0).cast::<[StackRef; N]>().write(operands);
         let frame = Frame::push_unchecked(tstate, StackRef::new(function), N, below);
@@ -269,12 +269,12 @@ unsafe fn push_frames<const N: usize>(
 /// host's dump of a stack (`faulthandler`) ends at a frame without any.
 ///
 /// # Safety
-/// As for [`Frame::push_trampoline_unchecked`], with the code of this module.
+/// As for [`Frame::push_trampoline_unchecked`].
 #[inline(always)]
-pub(crate) unsafe fn push(tstate: ThreadState, depth: usize, caller: Frame) -> Frame {
+pub(crate) unsafe fn push(tstate: ThreadState, code: Code, depth: usize, caller: Frame) -> Frame {
     // SAFETY: the contract is the same. Both frames are live.
     unsafe {
-        let frame = Frame::push_trampoline_unchecked(tstate, code(), depth, caller);
+        let frame = Frame::push_trampoline_unchecked(tstate, code, depth, caller);
         (*frame.as_ptr()).f_globals = caller.globals();
         (*frame.as_ptr()).f_builtins = caller.builtins();
         frame
@@ -358,7 +358,7 @@ pub(crate) unsafe fn create_store_subscr_frames<E: Engine>(
 /// # Safety
 /// As [`crate::engine`] says for every micro-op.
 #[inline(always)]
-pub(crate) unsafe fn reserved<E: BytecodeEngine>(e: &mut E, []: [StackRef; 0]) -> BytecodeOp {
+pub(super) unsafe fn reserved<E: BytecodeEngine>(e: &mut E) -> BytecodeOp {
     // SAFETY: the frame is that of a trampoline (checked), so the operands and the result are on its stack. Its memory is the
     // last on the data stack.
     unsafe {

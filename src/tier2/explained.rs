@@ -81,6 +81,7 @@ impl Walk {
                     self.continuation = code_at(uop.operand0);
                 }
                 micro_op::create_init_frame | micro_op::create_operator_frames => self.has_trampoline = true,
+                micro_op::enter_consumer => self.frames.push(entered(uop)),
                 micro_op::push_frame => {
                     if core::mem::take(&mut self.has_trampoline) {
                         self.frames.push(None);
@@ -91,7 +92,9 @@ impl Walk {
                 | micro_op::return_generator
                 | micro_op::yield_value
                 | micro_op::return_operator
-                | micro_op::return_store_subscr => {
+                | micro_op::return_store_subscr
+                | micro_op::return_consumer
+                | micro_op::return_consumer_only => {
                     self.frames.pop();
                     if self.frames.is_empty() {
                         self.frames.push(self.continuation.take());

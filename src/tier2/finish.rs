@@ -136,6 +136,9 @@ fn changes_frame(uop: Uop) -> bool {
             | micro_op::return_generator
             | micro_op::return_operator
             | micro_op::return_store_subscr
+            | micro_op::enter_consumer
+            | micro_op::return_consumer
+            | micro_op::return_consumer_only
             | micro_op::yield_value
             | micro_op::yield_to_receiver
             | micro_op::for_iter_innermost

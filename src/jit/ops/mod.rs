@@ -6,6 +6,7 @@ mod arrays;
 mod attributes;
 mod binding;
 mod calls;
+mod consumers;
 mod containers;
 mod generators;
 mod instances;
@@ -31,6 +32,7 @@ use self::containers::Sequence;
 use self::numbers::{IntOperation, float_condition, int_condition};
 use super::lower::{Lowered, Lowering, immortal};
 use super::memory::{Failure, original};
+use super::runtime;
 use super::values::Class;
 use crate::bytecode::micro_op as op;
 use crate::host::ffi;
@@ -98,6 +100,13 @@ impl Lowering<'_> {
             op::binary_op_subscr_init_call if unsafe { self.call_getitem() } => {}
             op::return_operator => self.return_operator()?,
             op::return_store_subscr => self.return_store_subscr()?,
+            op::guard_consumer => self.guard_consumer(uop)?,
+            op::enter_consumer => self.enter_consumer(uop)?,
+            op::add_to_sum => self.add_to_sum(uop)?,
+            op::return_consumer => self.return_consumer(runtime::leave_consumer as *const () as usize)?,
+            op::return_consumer_only => {
+                self.return_consumer(runtime::leave_empty_consumer as *const () as usize)?;
+            }
             op::expand_instance if self.types_are_live => self.expand_instance(uop)?,
             op::check_call_bound_method_exact_args => self.check_bound_method(oparg)?,
             op::init_call_bound_method_exact_args => self.expand_bound_method(oparg),

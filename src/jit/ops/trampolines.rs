@@ -108,7 +108,7 @@ impl Lowering<'_> {
     }
 
     /// Leaves a trampoline that does not exist. The slot of its function is a value, too.
-    fn leave_virtual_trampoline(&mut self, function: Id) {
+    pub(super) fn leave_virtual_trampoline(&mut self, function: Id) {
         let frame = self.state.pop_frame();
         self.inherited = self.inherited.min(self.state.frames.len());
         let mut operands: Vec<Id> = frame.slots().map(|slot| slot.id).collect();

@@ -6,6 +6,8 @@ use crate::engine::{Engine, Exit, Kept, Op, Settled};
 use crate::host::function::{CFunction, Definition, MethodDescriptor};
 use crate::host::object::{has_feature, list_append, list_is_full, type_of};
 use crate::host::{FREE_THREADED, PyObject, PyTypeObject, StackRef, ThreadState, ffi, lock, small_int};
+#[cfg(not(py_gil_disabled))]
+use crate::ops::consumers;
 use crate::ops::guards::guard;
 
 /// Whether the C stack is too full for a call of a function that does not check it
@@ -65,6 +67,10 @@ pub(crate) unsafe fn call_builtin_class<E: Engine>(e: &mut E, operands: Operands
         guard(has_feature(type_, ffi::Py_TPFLAGS_TYPE_SUBCLASS))?;
         let type_ = type_.cast::<PyTypeObject>();
         guard((*type_).tp_vectorcall.is_some())?;
+        #[cfg(not(py_gil_disabled))]
+        if let Some(entered) = consumers::enter(e) {
+            return entered;
+        }
         e.publish();
         let result = operands.call_type(type_);
         finish(operands, result)
@@ -139,6 +145,10 @@ pub(crate) unsafe fn call_builtin_fast_with_keywords<E: Engine>(
     // SAFETY: the operands are on the stack.
     unsafe {
         let (function, definition) = guard_builtin(operands, ffi::METH_FASTCALL | ffi::METH_KEYWORDS)?;
+        #[cfg(not(py_gil_disabled))]
+        if let Some(entered) = consumers::enter(e) {
+            return entered;
+        }
         e.publish();
         let result = operands.call_fast_with_keywords(definition, function.receiver());
         finish(operands, result)
@@ -179,6 +189,10 @@ pub(crate) unsafe fn call_method_descriptor_o<E: Engine>(
         guard(operands.total() == 2)?;
         let method = guard_method(operands, e.peek(2), ffi::METH_O)?;
         guard(!reached_recursion_limit(e.tstate()))?;
+        #[cfg(not(py_gil_disabled))]
+        if let Some(entered) = consumers::enter(e) {
+            return entered;
+        }
         e.publish();
         let result = method.call(e.peek(2).object(), e.peek(1).object());
         close_and_finish::<E, 2>(e, operands, result)
@@ -397,6 +411,10 @@ pub(crate) unsafe fn call_tuple_1<E: Engine>(
 ) -> Op<Settled<1>> {
     // SAFETY: the inputs are live and owned by this micro-op.
     unsafe {
+        #[cfg(not(py_gil_disabled))]
+        if let Some(entered) = consumers::enter(e) {
+            return entered;
+        }
         e.publish();
         let result = ffi::PySequence_Tuple(argument.object());
         e.settle_object([argument, null, StackRef::NULL], result)

@@ -34,7 +34,7 @@ pub(super) fn clean_up(trace: &mut Trace) {
                 let number = trace[at].number();
                 let escapes = MicroOp::by_number(number).is_some_and(|row| row.has(ffi::HAS_ESCAPES_FLAG));
                 may_have_escaped |= escapes;
-                if (escapes || number == micro_op::push_frame)
+                if (escapes || matches!(number, micro_op::push_frame | micro_op::enter_consumer))
                     && let Some(set_ip) = last_set_ip.take()
                 {
                     trace[set_ip].set_number(micro_op::set_ip);

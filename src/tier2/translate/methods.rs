@@ -1,10 +1,11 @@
 //! Special methods in Python that an instruction calls: operators, `__setitem__`, `__call__`.
 
-use super::{Arrival, End, Running, Translator};
+use super::{Arrival, End, MAX_CALLS, Running, Translator};
 use crate::bytecode::metadata::Instruction;
 use crate::bytecode::micro_op;
 use crate::host::object::type_of;
 use crate::host::{PyTypeObject, TypeVersion, ffi};
+use crate::ops::consumers::{self, Consumer, Step};
 use crate::ops::trampolines::OperatorFrames;
 
 impl Translator {
@@ -101,6 +102,51 @@ impl Translator {
                 self.push(micro_op::create_store_subscr_frames, 0, address, target);
             }
             self.enter(row, this, then)
+        }
+    }
+
+    /// Goes over to the loop of a consumer.
+    ///
+    /// # Safety
+    /// As for [`Translator::expand`]; `this` is a CALL, and has entered a frame.
+    pub(super) unsafe fn enter_consumer(&mut self, this: &Running, then: Arrival) -> Result<(), End> {
+        let target = this.target;
+        // SAFETY: the frame of `then` is current (caller). Only a consumer is entered by these calls, with the callable on its stack.
+        unsafe {
+            if then.code() != consumers::code() || self.calls + 1 > MAX_CALLS {
+                return Err(End::TooDeep);
+            }
+            let (callable, receiver) = (then.frame.local(0).object(), then.frame.local(1));
+            let consumer = Consumer::of(callable, receiver).ok_or(End::Untranslatable)?;
+            let words = (*then.code().as_ptr()).co_framesize as u64;
+            self.push(micro_op::guard_consumer, consumer as usize, 0, target);
+            self.push(micro_op::check_pep_523, 0, 0, target);
+            self.push(micro_op::check_stack_space_operand, 0, words, target);
+            self.push(micro_op::check_recursion_remaining, 0, 0, target);
+            self.calls += 1;
+            let entries = then.stack_entries() + 1;
+            self.change_frame(micro_op::enter_consumer, consumer as usize, target, then, entries)
+        }
+    }
+
+    /// A RESERVED of a consumer.
+    ///
+    /// # Safety
+    /// As for [`Translator::expand`].
+    pub(super) unsafe fn step_of_consumer(&mut self, this: &Running, then: Arrival) -> Result<(), End> {
+        match Step::of(this.oparg) {
+            // SAFETY: the contract is the same.
+            Step::Return => unsafe { self.return_to(micro_op::return_consumer, this.oparg, this, then) },
+            // SAFETY: the contract is the same.
+            Step::ReturnOnly => unsafe {
+                self.return_to(micro_op::return_consumer_only, this.oparg, this, then)
+            },
+            Step::Add if then.frame == this.frame => {
+                self.push(micro_op::add_to_sum, 0, this.operands.to_operand(), this.target);
+                Ok(())
+            }
+            // The host's function has done the rest.
+            Step::Add => Err(End::Untranslatable),
         }
     }
 }

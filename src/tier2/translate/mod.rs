@@ -25,6 +25,7 @@ use crate::host::function::Function;
 use crate::host::{Code, CodeUnit, Frame, FunctionVersion, Owned, PyObject, ThreadState};
 use crate::instrument::opcodes::is_instrumented;
 use crate::instrument::version;
+use crate::ops::consumers;
 use crate::ops::trampolines::{self, Ending};
 use crate::seams;
 
@@ -427,6 +428,14 @@ impl Translator {
                         return Ok(());
                     }
                     micro_op::push_frame => self.enter(row, this, then)?,
+                    micro_op::call_builtin_class
+                    | micro_op::call_builtin_fast_with_keywords
+                    | micro_op::call_method_descriptor_o
+                    | micro_op::call_tuple_1
+                        if then.frame != this.frame =>
+                    {
+                        return self.enter_consumer(this, then);
+                    }
                     // An object is called, no bound method.
                     micro_op::maybe_expand_method | micro_op::check_is_not_py_callable
                         if then.frame != this.frame => {}
@@ -535,6 +544,9 @@ impl Translator {
         // SAFETY: the frame of `then` is current, and the bytecode is live (caller).
         unsafe {
             match step {
+                "reserved" if this.code == consumers::code() => {
+                    return self.step_of_consumer(this, then);
+                }
                 "reserved" => {
                     let is_dropped = Ending::of(this.oparg) == Ending::Dropped;
                     let number =
@@ -604,9 +616,9 @@ pub(super) unsafe fn code_version(code: Code) -> Option<u32> {
     (version != 0 || is_trampoline(code)).then_some(version)
 }
 
-/// Whether this is code below special methods: it has no version, and is never freed or changed.
+/// Whether this is code below special methods, or that of a consumer: it has no version, and is never freed or changed.
 pub(super) fn is_trampoline(code: Code) -> bool {
-    code == seams::specialize::init_cleanup() || code == trampolines::code()
+    [seams::specialize::init_cleanup(), trampolines::code(), consumers::code()].contains(&code)
 }
 
 /// The instruction behind the loop of the FOR_ITER `this`, where an exhausted iterator is dropped.

@@ -19,6 +19,7 @@ use crate::host::object::length_without_code;
 use crate::host::without_code;
 use crate::host::{Code, CodeUnit, Frame, FunctionVersion, StackRef, ThreadState, TypeVersion, ffi};
 use crate::instrument::opcodes::is_instrumented;
+use crate::ops::consumers::{self, Step};
 use crate::ops::delegation;
 #[cfg(feature = "jit")]
 use crate::ops::subscripts::borrowed_item;
@@ -146,6 +147,9 @@ impl Running {
                 #[cfg(feature = "jit")]
                 opcode::FOR_ITER => self.note_iterator(sp),
                 opcode::STORE_SUBSCR => self.note_array(sp),
+                opcode::RESERVED if self.code == consumers::code() && Step::of(self.oparg) == Step::Add => {
+                    self.operands = OperandKinds::of((*sp.sub(3)).object(), (*sp.sub(1)).object());
+                }
                 opcode::BINARY_OP | opcode::COMPARE_OP => {
                     if self.row.family.unwrap_or(self.row.opcode) == opcode::BINARY_OP
                         && self.oparg == ffi::NB_SUBSCR as usize

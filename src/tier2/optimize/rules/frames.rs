@@ -1,6 +1,7 @@
 //! Frames that the trace makes, enters, and returns to.
 
 use super::super::analysis::{Analysis, Stop};
+use super::super::class::Class;
 use super::super::frames::{AbstractFrame, Namespace, NewFrame, Space};
 use super::super::symbols::{Constant, Fact, MAX_ITEMS, Symbol};
 use super::calls::function_of;
@@ -88,6 +89,24 @@ fn of_method<const N: usize>(a: &mut Analysis, order: [usize; N]) -> Result<(), 
     }
     a.new_frame = Some(NewFrame::Call { arguments, function });
     Ok(())
+}
+
+/// The frame of a loop over the generator on top of the stack takes over the operands of the call.
+pub(super) fn enter_consumer(a: &mut Analysis) -> Result<(), Stop> {
+    let next = Next::of(a.uop())?;
+    let operands = a.pop_many(3);
+    enter(a, next.code, &[], None)?;
+    for operand in operands {
+        a.push(operand)?;
+    }
+    next.expect(a)
+}
+
+/// A new int takes the place of the sum below the generator.
+pub(super) fn add_to_sum(a: &mut Analysis) -> Result<(), Stop> {
+    let values = a.pop_many(3);
+    a.push_new(Fact::Class(Class::int()))?;
+    a.push(values[1])
 }
 
 /// The frame of a generator, which stays on the stack. A loop sends None to it.

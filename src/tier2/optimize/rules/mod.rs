@@ -156,7 +156,11 @@ pub(super) fn apply(a: &mut Analysis) -> Result<(), Stop> {
         op::load_attr_property_frame => frames::of_inputs(a, 1),
         op::binary_op_subscr_init_call => frames::of_inputs(a, 2),
         op::push_frame => frames::push_frame(a),
-        op::return_value | op::return_operator => frames::return_value(a),
+        op::return_value | op::return_operator | op::return_consumer | op::return_consumer_only => {
+            frames::return_value(a)
+        }
+        op::enter_consumer => frames::enter_consumer(a),
+        op::add_to_sum => frames::add_to_sum(a),
         op::return_store_subscr => frames::return_store_subscr(a),
         op::return_generator => frames::return_generator(a),
         op::yield_value => frames::return_value(a),
