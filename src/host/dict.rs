@@ -16,6 +16,8 @@ use super::biased;
 use super::ffi::{self, PyObject, PyTypeObject};
 #[cfg(py_gil_disabled)]
 use super::object::gc_bits;
+#[cfg(feature = "jit")]
+use super::object::{has_feature, type_of};
 use super::object::{inline_values, is_exact};
 use super::slot::ACQUIRE;
 pub(crate) use super::slot::Slot;
@@ -163,6 +165,34 @@ impl Dict {
     pub(crate) unsafe fn is_readable(self) -> bool {
         // SAFETY: the dictionary is live (caller).
         unsafe { is_readable(self.object()) }
+    }
+
+    /// The same for an object of a subclass that sets and deletes items as a dict does.
+    ///
+    /// # Safety
+    /// `object` is live.
+    #[cfg(feature = "jit")]
+    pub(crate) unsafe fn for_writing(object: *mut PyObject) -> Option<Dict> {
+        // SAFETY: the object is live (caller), and so are its type and the tables of that.
+        unsafe {
+            let function = |type_: *mut PyTypeObject| {
+                (*type_).tp_as_mapping.as_ref()?.mp_ass_subscript.map(|function| function as usize)
+            };
+            let is_dict = is_exact(object, &raw mut ffi::PyDict_Type)
+                || has_feature(object, ffi::Py_TPFLAGS_DICT_SUBCLASS)
+                    && function(type_of(object)) == function(&raw mut ffi::PyDict_Type);
+            is_dict.then(|| Dict::from_object(object))
+        }
+    }
+
+    /// Whether it has no items.
+    ///
+    /// # Safety
+    /// The dictionary is live, and locked.
+    #[cfg(feature = "jit")]
+    pub(crate) unsafe fn is_empty(self) -> bool {
+        // SAFETY: the dictionary is live (caller).
+        unsafe { (*self.as_ptr()).ma_used == 0 }
     }
 
     /// Whether the values are in an array of their own and the keys are shared by the instances of a class

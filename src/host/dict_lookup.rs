@@ -6,6 +6,8 @@
 use super::FREE_THREADED;
 use super::dict::{Dict, DictKeys};
 use super::ffi::{self, PyObject};
+#[cfg(feature = "jit")]
+use super::object::has_feature;
 use super::object::{is_exact, long_small_value, type_of};
 use super::slot::Slot;
 use super::text::known_hash;
@@ -80,6 +82,17 @@ impl Dict {
         // SAFETY: both are live (caller). An entry has the form that the kind of the table says.
         unsafe {
             let Some(key) = Key::new(key) else { return Lookup::Unknown };
+            self.find_key(key)
+        }
+    }
+
+    /// The same for a key that is known to be one.
+    ///
+    /// # Safety
+    /// As for [`Dict::find`], on a host with a GIL.
+    pub(super) unsafe fn find_key(self, key: Key) -> Lookup {
+        // SAFETY: both are live (caller). An entry has the form that the kind of the table says.
+        unsafe {
             let keys = self.keys();
             match keys.kind() {
                 ffi::DICT_KEYS_GENERAL => {
@@ -145,6 +158,20 @@ impl Key {
         }
     }
 
+    /// A key of a subclass of int that hashes and compares as an int does.
+    ///
+    /// # Safety
+    /// As for [`Key::new`].
+    #[cfg(feature = "jit")]
+    #[inline(never)]
+    pub(super) unsafe fn like_int(object: *mut PyObject) -> Option<Key> {
+        // SAFETY: the object is live (caller), and an int (checked).
+        unsafe {
+            let hash = not_minus_one(is_like_int(object).then(|| long_small_value(object))??);
+            Some(Key { object, hash, kind: KeyKind::Int })
+        }
+    }
+
     #[cfg(feature = "jit")]
     pub(super) fn hash(self) -> isize {
         self.hash
@@ -205,9 +232,30 @@ impl Key {
                 KeyKind::Int if is_exact(other, &raw mut ffi::PyLong_Type) => {
                     Some(long_small_value(self.object)? == long_small_value(other)?)
                 }
+                #[cfg(feature = "jit")]
+                KeyKind::Int if is_like_int(other) => {
+                    Some(long_small_value(self.object)? == long_small_value(other)?)
+                }
                 KeyKind::Str | KeyKind::Int | KeyKind::Object => None,
             }
         }
+    }
+}
+
+/// Whether the object is of a subclass of int that hashes and compares as an int does.
+///
+/// # Safety
+/// The object is live.
+#[cfg(feature = "jit")]
+unsafe fn is_like_int(object: *mut PyObject) -> bool {
+    // SAFETY: both types are live (caller).
+    unsafe {
+        let functions = |type_: *mut ffi::PyTypeObject| {
+            let compare = (*type_).tp_richcompare.map(|function| function as usize);
+            ((*type_).tp_hash.map(|function| function as usize), compare)
+        };
+        has_feature(object, ffi::Py_TPFLAGS_LONG_SUBCLASS)
+            && functions(type_of(object)) == functions(&raw mut ffi::PyLong_Type)
     }
 }
 

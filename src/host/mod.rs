@@ -27,6 +27,8 @@ macro_rules! preserving_registers {
 pub(crate) mod array;
 #[cfg(py_gil_disabled)]
 pub(crate) mod biased;
+#[cfg(feature = "jit")]
+pub(crate) mod changes;
 pub(crate) mod check;
 pub(crate) mod code;
 #[cfg(py_gil_disabled)]
@@ -55,6 +57,8 @@ pub(crate) mod opcode_byte;
 pub(crate) mod owned;
 #[cfg(feature = "jit")]
 pub(crate) mod pairs;
+#[cfg(feature = "jit")]
+pub(crate) mod plain_text;
 #[cfg(feature = "jit")]
 pub(crate) mod quiet_functions;
 pub(crate) mod refcount;

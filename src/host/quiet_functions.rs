@@ -27,6 +27,7 @@ pub(crate) enum Owner {
     Str,
     Builtins,
     Math,
+    Posix,
 }
 
 impl Owner {
@@ -39,7 +40,7 @@ impl Owner {
             Owner::Int => &raw mut ffi::PyLong_Type,
             Owner::List => &raw mut ffi::PyList_Type,
             Owner::Str => &raw mut ffi::PyUnicode_Type,
-            Owner::Builtins | Owner::Math => return None,
+            Owner::Builtins | Owner::Math | Owner::Posix => return None,
         })
     }
 
@@ -48,6 +49,7 @@ impl Owner {
         match self {
             Owner::Builtins => Some(c"builtins"),
             Owner::Math => Some(c"math"),
+            Owner::Posix => Some(c"posix"),
             _ => None,
         }
     }
@@ -63,6 +65,9 @@ enum Accepts {
     Bytes,
     /// Ints of one digit, and floats.
     Numbers,
+    Strings,
+    /// Classes without a metaclass.
+    Classes,
     /// A list or tuple.
     Sequence,
     /// An index, and any object.
@@ -98,10 +103,12 @@ pub(crate) enum ArgumentKind {
     None,
     List,
     Tuple,
+    /// A class whose type is `type`.
+    Class,
 }
 
 impl ArgumentKind {
-    pub(crate) const ALL: [ArgumentKind; 9] = [
+    pub(crate) const ALL: [ArgumentKind; 10] = [
         ArgumentKind::Other,
         ArgumentKind::Int,
         ArgumentKind::Float,
@@ -111,6 +118,7 @@ impl ArgumentKind {
         ArgumentKind::None,
         ArgumentKind::List,
         ArgumentKind::Tuple,
+        ArgumentKind::Class,
     ];
 
     /// # Safety
@@ -140,6 +148,7 @@ impl ArgumentKind {
             ArgumentKind::Bytes => &raw mut ffi::PyBytes_Type,
             ArgumentKind::List => &raw mut ffi::PyList_Type,
             ArgumentKind::Tuple => &raw mut ffi::PyTuple_Type,
+            ArgumentKind::Class => &raw mut ffi::PyType_Type,
         })
     }
 
@@ -157,17 +166,29 @@ impl Accepts {
         match self {
             Accepts::Nothing => kinds.is_empty(),
             Accepts::Plain => {
-                kinds.iter().all(|kind| !matches!(kind, ArgumentKind::Other | ArgumentKind::List))
+                let other = [ArgumentKind::Other, ArgumentKind::List, ArgumentKind::Class];
+                kinds.iter().all(|kind| !other.contains(kind))
             }
             Accepts::Bytes => kinds
                 .iter()
                 .all(|kind| matches!(kind, ArgumentKind::Bytes | ArgumentKind::Int | ArgumentKind::None)),
             Accepts::Numbers => kinds.iter().all(|kind| kind.is_number()),
+            Accepts::Strings => kinds.iter().all(|kind| *kind == ArgumentKind::Str),
+            Accepts::Classes => kinds.iter().all(|kind| *kind == ArgumentKind::Class),
             Accepts::Sequence => kinds.iter().all(|kind| kind.is_sequence()),
             Accepts::IndexAndAnything => kinds.first() == Some(&ArgumentKind::Int),
             Accepts::Anything => true,
         }
     }
+}
+
+/// A quiet function that was found.
+pub(crate) struct Quiet {
+    /// Its number.
+    pub(crate) index: usize,
+    pub(crate) definition: Definition,
+    /// It is a method whose receiver the callable has.
+    pub(crate) is_bound: bool,
 }
 
 const fn row(owner: Owner, name: &'static CStr, accepts: Accepts, result: ResultKind) -> QuietFunction {
@@ -237,6 +258,7 @@ static FUNCTIONS: &[QuietFunction] = &[
     row(Owner::Builtins, c"callable", Accepts::Anything, ResultKind::Bool),
     row(Owner::Builtins, c"divmod", Accepts::Numbers, ResultKind::Tuple),
     row(Owner::Builtins, c"hex", Accepts::Numbers, ResultKind::Str),
+    row(Owner::Builtins, c"issubclass", Accepts::Classes, ResultKind::Bool),
     row(Owner::Builtins, c"round", Accepts::Numbers, ResultKind::Other),
     row(Owner::Math, c"atan2", Accepts::Numbers, ResultKind::Float),
     row(Owner::Math, c"copysign", Accepts::Numbers, ResultKind::Float),
@@ -253,6 +275,7 @@ static FUNCTIONS: &[QuietFunction] = &[
     row(Owner::Math, c"log2", Accepts::Numbers, ResultKind::Float),
     row(Owner::Math, c"pow", Accepts::Numbers, ResultKind::Float),
     row(Owner::Math, c"radians", Accepts::Numbers, ResultKind::Float),
+    row(Owner::Posix, c"fspath", Accepts::Strings, ResultKind::Str),
 ];
 
 impl QuietFunction {
@@ -261,15 +284,12 @@ impl QuietFunction {
         FUNCTIONS.get(index)
     }
 
-    /// The index of the function that `callable` is, and its definition. For a method, the receiver must be exactly of its type.
+    /// What `callable` is. The receiver of a method must be exactly of its type.
     ///
     /// # Safety
     /// The thread is attached. The callable is live, and so is the receiver, unless it is null.
-    pub(crate) unsafe fn find(
-        callable: *mut PyObject,
-        receiver: *mut PyObject,
-    ) -> Option<(usize, Definition)> {
-        // SAFETY: the objects are live (caller), and the callable keeps its definition alive.
+    pub(crate) unsafe fn find(callable: *mut PyObject, receiver: *mut PyObject) -> Option<Quiet> {
+        // SAFETY: the objects are live (caller), and the callable keeps its definition and its own receiver alive.
         unsafe {
             let (definition, module, type_) = match MethodDescriptor::cast(callable) {
                 Some(method) => {
@@ -278,14 +298,21 @@ impl QuietFunction {
                 }
                 None => {
                     let function = CFunction::cast(callable).filter(|_| receiver.is_null())?;
-                    (function.definition(), Some(function.module_name()?), None)
+                    let module = function.module_name();
+                    let type_ = match module {
+                        Some(_) => None,
+                        None if function.receiver().is_null() => return None,
+                        None => Some(type_of(function.receiver())),
+                    };
+                    (function.definition(), module, type_)
                 }
             };
             let name = definition.name();
             let is_it = |row: &QuietFunction| {
                 row.name == name && row.owner.type_() == type_ && row.owner.module() == module
             };
-            Some((FUNCTIONS.iter().position(is_it)?, definition))
+            let index = FUNCTIONS.iter().position(is_it)?;
+            Some(Quiet { index, definition, is_bound: receiver.is_null() && type_.is_some() })
         }
     }
 

@@ -8,7 +8,7 @@ const LINEAR_PROBES: usize = 9;
 /// How far the hash is shifted for that.
 const PERTURB_SHIFT: u32 = 5;
 
-/// Whether a set has a key, if that is found out without Python code: a key that is exactly a string with a known hash, exactly an
+/// Whether a set has a key, if that is found out without Python code: a key that is exactly a string with a known hash, an
 /// int of few digits, or of a type that hashes by address.
 ///
 /// # Safety
@@ -16,7 +16,7 @@ const PERTURB_SHIFT: u32 = 5;
 pub(crate) unsafe fn contains(set: *mut ffi::PySetObject, key: *mut PyObject) -> Option<bool> {
     // SAFETY: both are live (caller). The table has `mask + 1` places, one of which is free. No code runs that might change it.
     unsafe {
-        let key = Key::new(key)?;
+        let key = Key::new(key).or_else(|| Key::like_int(key))?;
         let (table, mask) = ((*set).table, (*set).mask as usize);
         let (mut start, mut perturb) = (key.hash() as usize & mask, key.hash() as usize);
         loop {

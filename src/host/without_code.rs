@@ -1,7 +1,7 @@
 //! What some operators return, if that is found out without Python code, and without a look at frames.
 
 use super::dict::Dict;
-use super::dict_lookup::Lookup;
+use super::dict_lookup::{Key, Lookup};
 use super::object::{float_value, is_exact, known_length, list_items, size, tuple_slice, type_of};
 use super::text::known_hash;
 use super::{PyObject, PyTypeObject, ffi, none, set_lookup};
@@ -9,7 +9,7 @@ use super::{PyObject, PyTypeObject, ffi, none, set_lookup};
 /// The longest list or tuple that is searched.
 const LONGEST: isize = 64;
 
-/// `key in container` for a dict, set, frozenset, list or tuple.
+/// `key in container` for a dict, set, frozenset, list, tuple or string.
 ///
 /// # Safety
 /// The thread is attached, no exception is set, and both are live.
@@ -27,6 +27,16 @@ pub(crate) unsafe fn contains(container: *mut PyObject, key: *mut PyObject) -> O
         if type_ == &raw mut ffi::PySet_Type || type_ == &raw mut ffi::PyFrozenSet_Type {
             hash_string(key);
             return set_lookup::contains(container.cast(), key);
+        }
+        if type_ == &raw mut ffi::PyUnicode_Type {
+            if type_of(key) != type_ {
+                return None;
+            }
+            let found = ffi::PyUnicode_Contains(container, key);
+            if found < 0 {
+                ffi::PyErr_Clear();
+            }
+            return (found >= 0).then_some(found != 0);
         }
         if type_ == &raw mut ffi::PyTuple_Type {
             return has_item(tuple_slice(container), key);
@@ -52,7 +62,10 @@ pub(crate) unsafe fn find(dict: Dict, key: *mut PyObject) -> Lookup {
     // SAFETY: both are live (caller).
     unsafe {
         hash_string(key);
-        dict.find(key)
+        match dict.find(key) {
+            Lookup::Unknown => Key::like_int(key).map_or(Lookup::Unknown, |key| dict.find_key(key)),
+            found => found,
+        }
     }
 }
 
@@ -111,7 +124,7 @@ pub(crate) unsafe fn are_equal(left: *mut PyObject, right: *mut PyObject) -> Opt
 
 /// Whether objects of the type are compared by their values, without Python code, and are not equal to those of other types than
 /// these. Bytes are not among them: with `-b`, comparing them with strings or ints is a warning.
-fn has_simple_values(type_: *mut PyTypeObject) -> bool {
+pub(super) fn has_simple_values(type_: *mut PyTypeObject) -> bool {
     [
         &raw mut ffi::PyUnicode_Type,
         &raw mut ffi::PyLong_Type,
@@ -202,5 +215,7 @@ unsafe fn is_limit(object: *mut PyObject) -> bool {
 pub(crate) unsafe fn can_concatenate(left: *mut PyObject, right: *mut PyObject) -> bool {
     // SAFETY: both are live (caller).
     let types = unsafe { [type_of(left), type_of(right)] };
-    types == [&raw mut ffi::PyList_Type; 2] || types == [&raw mut ffi::PyTuple_Type; 2]
+    [&raw mut ffi::PyList_Type, &raw mut ffi::PyTuple_Type, &raw mut ffi::PyBytes_Type]
+        .iter()
+        .any(|&type_| types == [type_; 2])
 }

@@ -381,7 +381,7 @@ impl Lowering<'_> {
         let oparg = usize::from(uop.oparg);
         let (kept, taken, left) = (kept(oparg), taken(oparg), left(oparg));
         let inputs = kept + taken;
-        if inputs.max(kept + left) > MAX_OPERANDS {
+        if !has_room(uop)? {
             return Err(TooLarge);
         }
         self.want(inputs);
@@ -472,6 +472,13 @@ fn sets_variables(uop: Uop) -> bool {
 /// The number of the micro-op that this one is a copy of, or its own.
 pub(super) fn original(number: u16) -> u16 {
     MicroOp::by_number(number).map_or(number, |row| row.number)
+}
+
+/// Whether the micro-op can run on a stack of its own: its operands and results fit there.
+pub(super) fn has_room(uop: Uop) -> Lowered<bool> {
+    let Effect { kept, taken, left, .. } = effect(uop)?;
+    let oparg = usize::from(uop.oparg);
+    Ok(kept(oparg) + taken(oparg).max(left(oparg)) <= MAX_OPERANDS)
 }
 
 /// What the micro-op does with the stack.

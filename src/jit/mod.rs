@@ -33,6 +33,7 @@ mod memory;
 mod ops;
 mod pauses;
 mod quiet;
+mod quiet_work;
 mod reserve;
 mod runtime;
 mod sources;

@@ -59,6 +59,29 @@ pub(crate) unsafe fn load(
     }
 }
 
+/// What [`load`] finds if it is known where the attribute is. Runs no code.
+///
+/// # Safety
+/// The thread is attached, and `tstate` is its state. `owner` is live, and `name` is a name of a live code object.
+#[cfg(feature = "jit")]
+pub(crate) unsafe fn known(
+    tstate: ThreadState,
+    owner: *mut PyObject,
+    name: *mut PyObject,
+    for_call: bool,
+) -> Found {
+    // SAFETY: the objects are live (caller). A place in the table was found for the version in its key.
+    unsafe {
+        let key = Key::of(owner, name, if for_call { Access::LoadForCall } else { Access::Load });
+        let place = Table::of(tstate).and_then(|table| (*table).find(key)).map(|entry| entry.place);
+        match place.and_then(|place| Some((place, place.load(owner, name)?))) {
+            Some((place, method)) if for_call && place.is_in_type() => Found::Method(method),
+            Some((_, attr)) => Found::Attribute(attr),
+            None => Found::Nothing,
+        }
+    }
+}
+
 /// Does `owner.name = value` for a STORE_ATTR. Returns the old value, which the caller owns then; null if there was none.
 /// If it is not known where the attribute is, finds that out for the next time, and changes nothing.
 ///

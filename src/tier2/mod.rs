@@ -30,6 +30,8 @@ pub(crate) mod install;
 pub(crate) mod interpreter;
 pub(crate) mod invalidate;
 #[cfg(feature = "jit")]
+pub(crate) mod known_attribute;
+#[cfg(feature = "jit")]
 pub(crate) mod known_call;
 mod list;
 mod machine_code;

@@ -1,8 +1,8 @@
 //! What a CALL has called when it was recorded, if that runs no Python code.
 
-use crate::host::StackRef;
 use crate::host::function::Definition;
-use crate::host::quiet_functions::{ArgumentKind, QuietFunction};
+use crate::host::quiet_functions::{ArgumentKind, Quiet, QuietFunction};
+use crate::host::{PyTypeObject, StackRef};
 
 /// The most arguments of such a call.
 const MAX_ARGUMENTS: usize = 4;
@@ -11,6 +11,7 @@ const MARK: u64 = 0xFF;
 const INDEX_SHIFT: u32 = 8;
 const KINDS_SHIFT: u32 = 24;
 const KIND_WIDTH: u32 = 8;
+const BOUND_SHIFT: u32 = KINDS_SHIFT + KIND_WIDTH * MAX_ARGUMENTS as u32;
 
 /// A call of a quiet function with arguments for which it is quiet.
 #[derive(Clone, Copy)]
@@ -18,6 +19,8 @@ pub(crate) struct QuietCall {
     pub(crate) function: &'static QuietFunction,
     /// Its definition, which is a static of the host, or of one of its modules.
     pub(crate) definition: Definition,
+    /// It is a method whose receiver the callable has.
+    pub(crate) is_bound: bool,
     kinds: [ArgumentKind; MAX_ARGUMENTS],
 }
 
@@ -33,9 +36,8 @@ impl QuietCall {
         // SAFETY: the callable, a slot for `self`, and the arguments are on the stack (caller).
         unsafe {
             let object = |depth: usize| (*sp.sub(depth)).object();
-            let Some((index, definition)) = QuietFunction::find(object(count + 2), object(count + 1)) else {
-                return (0, 0);
-            };
+            let found = QuietFunction::find(object(count + 2), object(count + 1));
+            let Some(Quiet { index, definition, is_bound }) = found else { return (0, 0) };
             let mut kinds = [ArgumentKind::Other; MAX_ARGUMENTS];
             for (number, kind) in kinds[..count].iter_mut().enumerate() {
                 *kind = ArgumentKind::of(object(count - number));
@@ -47,6 +49,7 @@ impl QuietCall {
             for (number, &kind) in kinds.iter().enumerate() {
                 bits |= (kind as u64) << (KINDS_SHIFT + KIND_WIDTH * number as u32);
             }
+            bits |= u64::from(is_bound) << BOUND_SHIFT;
             (definition.address().get() as u64, bits)
         }
     }
@@ -62,7 +65,17 @@ impl QuietCall {
             let found = (bits >> (KINDS_SHIFT + KIND_WIDTH * number as u32)) as u8;
             *kind = ArgumentKind::ALL.into_iter().find(|&kind| kind as u8 == found)?;
         }
-        Some(QuietCall { function, definition: Definition::from_address(address as usize), kinds })
+        Some(QuietCall {
+            function,
+            definition: Definition::from_address(address as usize),
+            is_bound: bits >> BOUND_SHIFT != 0,
+            kinds,
+        })
+    }
+
+    /// The type that the first operand must be of, as the receiver of a method.
+    pub(crate) fn type_of_receiver(&self) -> Option<*mut PyTypeObject> {
+        self.function.owner.type_().filter(|_| !self.is_bound)
     }
 
     /// What the argument with this number was.

@@ -146,6 +146,18 @@ class Plain:
         return f"{type(self).__name__}({sorted(vars(self).items())})"
 
 
+class Open:
+    """Its attributes are in a dictionary: they are too many for the object itself."""
+
+    def __init__(self, value):
+        for number in range(40):
+            setattr(self, f"x{number}", number)
+        self.value = value
+
+
+OPEN = Open(0)
+
+
 class Derived(Plain):
     def __init__(self, x=1):
         super().__init__(x)

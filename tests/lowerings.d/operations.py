@@ -116,6 +116,7 @@ def operations():
         yield Operation(f"a.{name} = b", [f"a.{name} = b", f"r = a.{name}"], objects, small)
         yield Operation(f"a.{name} += b", [f"a.{name} += b", f"r = a.{name}"], objects, small)
     yield Operation("del a.x", ["a.x = b", "del a.x", "r = a"], objects, small)
+    yield Operation("in a dictionary", ["x = operands.OPEN", "x.value = a", "r = x.value", "x.value = b", "r = r, x.value, x.x39"], small, small)
     yield Operation("a.x * b", ["r = a.x * b"], objects, small)
     yield Operation("a.x = b * 2.5", ["a.x = b * 2.5", "r = a.x"], objects, small)
     for name in ("method", "of_class", "static", "shared", "nothing"):
@@ -164,6 +165,10 @@ def operations():
     yield Operation("for x, y in a.items()", ["r = []", "for x, y in a.items():", "    r.append(y)", "    r.append(x)"], everything)
     yield Operation("[x for x in a]", ["r = [x for x in a]"], everything)
     yield Operation("{x: 1 for x in a}", ["r = {x: 1 for x in a}"], everything)
+    yield Operation("{a: b}", ["r = {a: b, 'b': a}"], everything, small)
+    yield Operation("{**a}", ["r = {**a, 'b': b}"], everything, small)
+    yield Operation("cells that change", ["x = a", "def inner():", "    nonlocal x", "    x = b, x", "    return x", "r = inner(), x"], everything,
+                    small)
     yield Operation("sum(x for x in a)", ["r = sum(x for x in a)"], everything)
     yield Operation("','.join(x for x in a)", ["r = ','.join(x for x in a)"], everything)
     yield Operation("sorted(x for x in a)", ["r = sorted(x for x in a)"], everything)

@@ -218,7 +218,7 @@ impl Lowering<'_> {
     // --- globals -------------------------------------------------------------------------------
 
     /// The globals and the builtins of the innermost frame.
-    fn namespaces(&mut self) -> (Value, Value) {
+    pub(super) fn namespaces(&mut self) -> (Value, Value) {
         match self.state.frame().place {
             Place::Memory(frame) => (
                 self.load(I64, frame, offset_of!(ffi::_PyInterpreterFrame, f_globals)),

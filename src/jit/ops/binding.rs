@@ -7,10 +7,11 @@ use cranelift_codegen::ir::types::I64;
 
 use crate::host::function::Function;
 use crate::host::object::{is_exact, tuple_slice};
-use crate::host::{Code, PyObject, ffi};
-use crate::jit::lower::{Lowered, Lowering, NULL};
+use crate::host::{Code, PyObject, empty_tuple, ffi};
+use crate::jit::lower::{Lowered, Lowering, NULL, immortal};
+use crate::jit::quiet_work;
 use crate::jit::state::{NewFrame, Slot};
-use crate::jit::values::{Class, Id, Known};
+use crate::jit::values::{Class, Id, Known, MAX_ITEMS};
 use crate::tier2::compiled::Next;
 
 const FAILED: usize = Next::FAILED_GUARD;
@@ -22,6 +23,10 @@ enum Source {
     Argument(usize),
     /// The default with this number.
     Default(usize),
+    /// A tuple of the arguments with these numbers.
+    Rest(usize, usize),
+    /// A new dict.
+    Keywords,
 }
 
 impl Lowering<'_> {
@@ -77,6 +82,16 @@ impl Lowering<'_> {
         } else {
             None
         };
+        let keywords = if sources.contains(&Source::Keywords) {
+            self.may_leave(self.word_of(0))?;
+            let dict = self.result_of(quiet_work::new_dict as *const () as usize, &[], I64, &[]);
+            // Without memory, the interpreter raises the exception.
+            self.guard_done(dict, 0)?;
+            let dict = Known { holders: 1, ..Known::owned(dict, true, Class::Dict) };
+            Some(self.state.add(dict))
+        } else {
+            None
+        };
 
         if has_names {
             self.drop_top();
@@ -90,13 +105,29 @@ impl Lowering<'_> {
         }
         arguments.reverse();
         let function = self.pop();
-        let parameters = sources.into_iter().map(|source| match (source, defaults) {
-            (Source::Default(index), Some(defaults)) => Slot::new(self.default_at(defaults, index)),
-            (Source::Argument(index) | Source::Default(index), _) => arguments[index],
+        let parameters = sources.into_iter().map(|source| match (source, defaults, keywords) {
+            (Source::Default(index), Some(defaults), _) => Slot::new(self.default_at(defaults, index)),
+            (Source::Keywords, _, Some(keywords)) => Slot::new(keywords),
+            (Source::Argument(index), ..) => arguments[index],
+            (Source::Rest(first, end), ..) => Slot::new(self.rest_of(&arguments[first..end])),
+            (Source::Default(_) | Source::Keywords, ..) => self.state.instead(Slot::new(Id::FIRST)),
         });
         let arguments = parameters.collect();
         self.new_frame = Some(NewFrame { function, code, arguments });
         Ok(true)
+    }
+
+    /// A tuple of arguments, which takes the place of their slots as their holder.
+    fn rest_of(&mut self, arguments: &[Slot]) -> Id {
+        let known = if arguments.is_empty() {
+            Known::constant(immortal(empty_tuple()), Class::Tuple)
+        } else {
+            for slot in arguments {
+                self.end_borrowing(slot.id);
+            }
+            Known::tuple(arguments.iter().map(|slot| slot.id).collect())
+        };
+        self.state.add(Known { holders: 1, ..known })
     }
 
     /// Whether the call has a `self`. `None` if that is not known. `above` is the number of values above its slot.
@@ -145,8 +176,8 @@ unsafe fn number_of_defaults(function: Function) -> usize {
     }
 }
 
-/// What each parameter gets in a call with `given` arguments, the last of which have these names. `None` if the call may fail, or
-/// if the function takes any number of arguments.
+/// What each parameter gets in a call with `given` arguments, the last of which have these names. `None` if the call may fail, if a
+/// name is for no parameter, or if too many arguments are for none.
 ///
 /// # Safety
 /// The code and the names are live.
@@ -154,14 +185,16 @@ unsafe fn sources(code: Code, given: usize, names: &[*mut PyObject], defaults: u
     // SAFETY: the code is live (caller), and names its variables.
     unsafe {
         let fields = &*code.as_ptr();
-        if fields.co_flags as u32 & (ffi::CO_VARARGS | ffi::CO_VARKEYWORDS) != 0 {
-            return None;
-        }
+        let takes = |flag: u32| fields.co_flags as u32 & flag != 0;
         let positional = fields.co_argcount as usize;
         let parameters = positional + fields.co_kwonlyargcount as usize;
-        let first_name = given.checked_sub(names.len()).filter(|&first| first <= positional)?;
+        let first_name = given.checked_sub(names.len())?;
+        let rest = first_name.saturating_sub(positional);
+        if rest > MAX_ITEMS || rest > 0 && !takes(ffi::CO_VARARGS) {
+            return None;
+        }
         let mut sources = vec![None; parameters];
-        for (index, source) in sources.iter_mut().take(first_name).enumerate() {
+        for (index, source) in sources.iter_mut().take(first_name.min(positional)).enumerate() {
             *source = Some(Source::Argument(index));
         }
         let variables = &tuple_slice(fields.co_localsplusnames)[..parameters];
@@ -176,6 +209,16 @@ unsafe fn sources(code: Code, given: usize, names: &[*mut PyObject], defaults: u
             let index = (parameter + defaults).checked_sub(positional)?;
             (parameter < positional).then_some(Source::Default(index))
         };
-        (0..parameters).map(|parameter| sources[parameter].or_else(|| default(parameter))).collect()
+        for (parameter, source) in sources.iter_mut().enumerate() {
+            *source = Some(source.or_else(|| default(parameter))?);
+        }
+        // Behind the parameters with names.
+        if takes(ffi::CO_VARARGS) {
+            sources.push(Some(Source::Rest(first_name - rest, first_name)));
+        }
+        if takes(ffi::CO_VARKEYWORDS) {
+            sources.push(Some(Source::Keywords));
+        }
+        sources.into_iter().collect()
     }
 }

@@ -140,14 +140,14 @@ impl Lowering<'_> {
     }
 
     /// A function answers yes, or the code leaves to the interpreter.
-    fn guard_call(&mut self, function: *const (), arguments: &[Value]) -> Lowered {
+    pub(super) fn guard_call(&mut self, function: *const (), arguments: &[Value]) -> Lowered {
         let parameters = [I64; 3];
         let holds = self.result_of(function as usize, &parameters[..arguments.len()], I64, arguments);
         self.guard(holds, 0)
     }
 
     /// Runs a micro-op that runs no Python code, and has one result, of this type.
-    fn call_with_result(&mut self, uop: Uop, class: Class) -> Lowered<bool> {
+    pub(super) fn call_with_result(&mut self, uop: Uop, class: Class) -> Lowered<bool> {
         if let Some(&result) = self.call_on_borrowed(uop, Failure::Error)?.last() {
             self.state.values[result].class = class;
         }

@@ -8,16 +8,19 @@ mod binding;
 mod calls;
 mod consumers;
 mod containers;
+mod filling;
 mod generators;
 mod instances;
 mod items;
 mod known_calls;
 mod lookups;
+mod names;
 mod numbers;
 mod operators;
 mod pairs;
 mod quiet_calls;
 mod stack;
+mod texts;
 mod trampolines;
 mod tuples;
 
@@ -31,7 +34,7 @@ pub(super) use self::attributes::types_are_live;
 use self::containers::Sequence;
 use self::numbers::{IntOperation, float_condition, int_condition};
 use super::lower::{Lowered, Lowering, immortal};
-use super::memory::{Failure, original};
+use super::memory::{Failure, has_room, original};
 use super::runtime;
 use super::values::Class;
 use crate::bytecode::micro_op as op;
@@ -98,6 +101,8 @@ impl Lowering<'_> {
             op::binary_op_subscr_check_func if unsafe { self.check_getitem()? } => {}
             // SAFETY: as above.
             op::binary_op_subscr_init_call if unsafe { self.call_getitem() } => {}
+            // SAFETY: as above.
+            op::load_attr_property_frame if unsafe { self.call_getter(uop)? } => {}
             op::return_operator => self.return_operator()?,
             op::return_store_subscr => self.return_store_subscr()?,
             op::guard_consumer => self.guard_consumer(uop)?,
@@ -141,13 +146,13 @@ impl Lowering<'_> {
             op::load_global_module => self.load_global(uop.operand0, uop.operand1, false)?,
             op::load_global_builtins => self.load_global(uop.operand0, uop.operand1, true)?,
             _ => match without_frame(number) {
-                Some((failure, class)) => {
+                Some((failure, class)) if has_room(uop)? => {
                     let results = self.call_on_operands(uop, failure)?;
                     if let Some(&result) = results.last() {
                         self.state.values[result].class = class;
                     }
                 }
-                None => self.call_helper(uop)?,
+                _ => self.call_helper(uop)?,
             },
         }
         Ok(())
@@ -204,8 +209,8 @@ impl Lowering<'_> {
                 Some((operator, _)) => return self.binary_op(operator, true),
                 None => return Ok(false),
             },
-            op::unary_negative => return self.negative(),
-            op::unary_invert => return self.invert(),
+            op::unary_negative => return self.negative(uop),
+            op::unary_invert => return self.invert(uop),
             op::is_op => {
                 let (left, right) = (self.peek(2), self.peek(1));
                 let (a, b) = (self.object(left), self.object(right));
@@ -299,10 +304,15 @@ impl Lowering<'_> {
             op::store_attr_instance_value => self.store_slot(uop.operand0 as usize, true)?,
             op::store_attr_slot => self.store_slot(uop.operand0 as usize, false)?,
 
+            op::make_function => self.make_function()?,
+            op::load_attr => return self.load_known_attribute(uop),
+            op::load_attr_with_hint => return self.load_attr_with_hint(uop),
+            op::store_attr_with_hint => return self.store_attr_with_hint(uop),
+            op::load_super_attr_method => return self.load_super_method(uop),
             op::binary_op_subscr_list_int => self.subscript(Sequence::List)?,
             op::binary_op_subscr_tuple_int => self.subscript(Sequence::Tuple)?,
             op::store_subscr_list_int => self.store_item()?,
-            op::store_subscr => return self.store_array_item(),
+            op::store_subscr => return Ok(self.store_array_item()? || self.store_in_dict(uop)?),
             op::guard_nos_array => self.guard_array(uop.operand0)?,
             op::list_append => self.append_to_list(uop.oparg.into())?,
             op::call_list_append => self.call_list_append()?,
@@ -330,6 +340,14 @@ impl Lowering<'_> {
             op::binary_op_subscr_dict => return self.dict_item(uop),
             op::to_bool if self.truth_of_tuple() => {}
             op::to_bool => return self.known_truth(uop),
+            op::format_simple => return self.format_simple(uop),
+            op::convert_value => return self.convert_value(uop),
+            op::call_str_1 => return self.call_str(uop),
+            op::store_subscr_dict => return self.store_in_dict(uop),
+            op::delete_subscr => return self.delete_from_dict(uop),
+            op::build_map | op::build_set => return self.build_of_plain_keys(uop),
+            op::list_extend => return self.extend_list(uop),
+            op::dict_merge | op::dict_update => return self.fill_dict(uop),
             op::binary_slice => return self.slice(uop),
             op::binary_op_subscr_list_slice => return self.slice_of_list(uop),
             op::call_isinstance => return self.call_isinstance(uop),
@@ -379,6 +397,7 @@ impl Lowering<'_> {
 fn without_frame(number: u16) -> Option<(Failure, Class)> {
     Some(match number {
         op::binary_op_add_unicode => (Failure::Error, Class::Str),
+        op::set_function_attribute => (Failure::Error, Class::Unknown),
         op::build_tuple => (Failure::Error, Class::Tuple),
         op::build_list => (Failure::Error, Class::List),
         op::build_string => (Failure::Error, Class::Str),

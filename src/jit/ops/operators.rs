@@ -389,9 +389,23 @@ impl Lowering<'_> {
         self.push_number(result);
     }
 
-    /// `-value` of a number. Returns false for all others.
-    pub(in crate::jit) fn negative(&mut self) -> Lowered<bool> {
+    /// The operand of a unary operator has the type that it had when it was recorded, if that is a number in a register, or the code
+    /// leaves to the interpreter.
+    fn guard_operand(&mut self, uop: Uop) -> Lowered<Id> {
         let id = self.peek(1);
+        if self.state.values[id].class == Class::Unknown {
+            match OperandKinds::from_operand(uop.operand0).right {
+                OperandKind::CompactInt => self.guard_class_of(id, Class::Int)?,
+                OperandKind::Float => self.guard_class_of(id, Class::Float)?,
+                _ => {}
+            }
+        }
+        Ok(id)
+    }
+
+    /// `-value` of a number. Returns false for all others.
+    pub(in crate::jit) fn negative(&mut self, uop: Uop) -> Lowered<bool> {
+        let id = self.guard_operand(uop)?;
         let result = match self.state.values[id].class {
             Class::Float => {
                 let value = self.float(id);
@@ -411,8 +425,8 @@ impl Lowering<'_> {
 
 impl Lowering<'_> {
     /// `~value` of an int. Returns false for all others.
-    pub(in crate::jit) fn invert(&mut self) -> Lowered<bool> {
-        let id = self.peek(1);
+    pub(in crate::jit) fn invert(&mut self, uop: Uop) -> Lowered<bool> {
+        let id = self.guard_operand(uop)?;
         if self.state.values[id].class != Class::Int {
             return Ok(false);
         }

@@ -7,6 +7,7 @@ use cranelift_codegen::ir::{InstBuilder, Value};
 
 use super::none;
 use crate::host::function::{CFunction, Definition, MethodDescriptor};
+use crate::host::object::is_exact;
 use crate::host::quiet_functions::{ArgumentKind, ResultKind};
 use crate::host::{PyObject, PyTypeObject, ffi};
 use crate::jit::lower::{Lowered, Lowering};
@@ -33,11 +34,16 @@ impl Lowering<'_> {
         if !self.guard_definition(callable, &call)? {
             return Ok(false);
         }
-        match call.function.owner.type_() {
+        match call.type_of_receiver() {
             Some(type_) => self.guard_exact_type(receiver, type_)?,
             None if !self.guard_null(count + 1)? => return Ok(false),
             None => {}
         }
+        let own = if call.type_of_receiver().is_some() {
+            self.object(receiver)
+        } else {
+            self.receiver_of(callable, &call)?
+        };
         for number in 0..count {
             self.guard_argument(count - number, call.kind(number))?;
         }
@@ -46,12 +52,6 @@ impl Lowering<'_> {
             self.own_all();
         }
 
-        let own = if call.function.owner.type_().is_some() {
-            self.object(receiver)
-        } else {
-            let callable = self.object(callable);
-            self.load(I64, callable, offset_of!(ffi::PyCFunctionObject, m_self))
-        };
         let arguments: Vec<Value> = (0..count)
             .map(|number| {
                 let id = self.peek(count - number);
@@ -103,7 +103,7 @@ impl Lowering<'_> {
     }
 
     /// The stack reference for a new reference.
-    fn stolen(&mut self, object: Value) -> Value {
+    pub(super) fn stolen(&mut self, object: Value) -> Value {
         // The count of an immortal object is negative.
         let count = self.load(I32, object, 0);
         let tag = self.b.ins().ushr_imm_u(count, 31);
@@ -111,16 +111,30 @@ impl Lowering<'_> {
         self.b.ins().bor(object, tag)
     }
 
+    /// What a function passes to C as `self`: its module, or the receiver of a method, which is of its type, or the code leaves.
+    fn receiver_of(&mut self, callable: Id, call: &QuietCall) -> Lowered<Value> {
+        let callable = self.object(callable);
+        let own = self.load(I64, callable, offset_of!(ffi::PyCFunctionObject, m_self));
+        if let Some(type_) = call.function.owner.type_() {
+            let found = self.load(I64, own, offset_of!(ffi::PyObject, ob_type));
+            self.guard_equal(found, type_.addr() as u64, FAILED)?;
+        }
+        Ok(own)
+    }
+
     /// The callable has this definition, or the code leaves. Returns false if it is known to have another one.
     fn guard_definition(&mut self, callable: Id, call: &QuietCall) -> Lowered<bool> {
-        if let Some(address) = self.state.values[callable].address {
-            // SAFETY: something keeps an object at a known address alive while the thread compiles.
-            return Ok(unsafe { definition_of(address as *mut PyObject) } == Some(call.definition));
-        }
-        let (type_, offset) = match call.function.owner.type_() {
+        let (type_, offset) = match call.type_of_receiver() {
             Some(_) => (&raw mut ffi::PyMethodDescr_Type, offset_of!(ffi::PyMethodDescrObject, d_method)),
             None => (&raw mut ffi::PyCFunction_Type, offset_of!(ffi::PyCFunctionObject, m_ml)),
         };
+        if let Some(address) = self.state.values[callable].address {
+            let callable = address as *mut PyObject;
+            // SAFETY: something keeps an object at a known address alive while the thread compiles.
+            return Ok(unsafe {
+                is_exact(callable, type_) && definition_of(callable) == Some(call.definition)
+            });
+        }
         let (object, found) = (self.object(callable), self.type_of(callable));
         self.guard_equal(found, type_.addr() as u64, FAILED)?;
         let definition = self.load(I64, object, offset);

@@ -9,6 +9,7 @@ use super::class_of;
 use crate::bytecode::micro_op as op;
 use crate::host::{ffi, small_int};
 use crate::jit::lower::{Lowered, Lowering, NULL, TooLarge, UNCOUNTED, immortal};
+use crate::jit::quiet_work;
 use crate::jit::state::{Place, Slot};
 use crate::jit::values::{Class, Id, Known};
 use crate::tier2::Uop;
@@ -46,6 +47,8 @@ impl Lowering<'_> {
                 self.replace_local(oparg, null)?;
             }
             op::load_deref => self.load_deref(oparg)?,
+            op::store_deref => self.store_deref(oparg)?,
+            op::make_cell => self.make_cell(oparg)?,
             op::copy_free_vars => return self.copy_free_variables(oparg),
             op::load_common_constant => {
                 let interp = self.load(I64, self.tstate, offset_of!(ffi::PyThreadState, interp));
@@ -138,6 +141,37 @@ impl Lowering<'_> {
         self.guard(value, 0)?;
         self.state.push_new(Known::borrowed(value, Class::Unknown));
         Ok(())
+    }
+
+    /// Puts a value into the cell that a variable holds.
+    fn store_deref(&mut self, index: usize) -> Lowered {
+        let cell = self.local(index)?;
+        let cell = self.object(cell);
+        let value = self.drop_top();
+        // The old value may be what something here is borrowed from.
+        self.own_all();
+        let old = self.load(I64, cell, offset_of!(ffi::PyCellObject, ob_ref));
+        let given = self.give_object(value);
+        self.store(given, cell, offset_of!(ffi::PyCellObject, ob_ref));
+        let (had_value, go_on) = (self.b.create_block(), self.b.create_block());
+        self.b.ins().brif(old, had_value, &[], go_on, &[]);
+        self.b.switch_to_block(had_value);
+        self.release_object(old, go_on)?;
+        self.b.switch_to_block(go_on);
+        Ok(())
+    }
+
+    /// A variable becomes a cell with its value.
+    fn make_cell(&mut self, index: usize) -> Lowered {
+        let initial = self.local(index)?;
+        let initial = self.object(initial);
+        self.may_leave(self.word_of(0))?;
+        let function = quiet_work::new_cell as *const () as usize;
+        let cell = self.result_of(function, &[I64], I64, &[initial]);
+        // Without memory, the interpreter raises the exception.
+        self.guard_done(cell, 0)?;
+        let cell = self.state.add(Known::owned(cell, true, Class::Unknown));
+        self.replace_local(index, cell)
     }
 
     /// The last `count` variables become the cells of the closure. Returns false if the code is not known.

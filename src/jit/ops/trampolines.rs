@@ -172,14 +172,48 @@ impl Lowering<'_> {
     /// # Safety
     /// As for [`Lowering::check_getitem`].
     unsafe fn getitem(&self) -> Option<(Code, u64)> {
+        // SAFETY: the contract is the same.
+        unsafe { self.entered_code(2) }
+    }
+
+    /// The code of a special method with so many parameters that the trace goes on in, and the version of its function.
+    ///
+    /// # Safety
+    /// As for [`Lowering::check_getitem`].
+    unsafe fn entered_code(&self, parameters: usize) -> Option<(Code, u64)> {
         let following = || self.trace[self.at..].iter().take(8);
         let push = following().find(|uop| uop.number() == micro_op::push_frame)?;
         let version = following().find(|uop| uop.number() == micro_op::check_function)?.operand0;
         // SAFETY: the trace depends on the code that it enters (caller).
         unsafe {
             let code = Entered::from_operand(push.operand0)?.code();
-            code.takes(2).then_some((code, version))
+            code.takes(parameters).then_some((code, version))
         }
+    }
+
+    // --- properties ----------------------------------------------------------------------------
+
+    /// Prepares the frame of the getter of a property of the topmost object. Returns false if it is not known.
+    ///
+    /// # Safety
+    /// As for [`Lowering::check_getitem`].
+    pub(in crate::jit) unsafe fn call_getter(&mut self, uop: Uop) -> Lowered<bool> {
+        // SAFETY: if the types that the trace checks are live, so is the getter that one of them has. The trace depends on the code
+        // that it enters (caller).
+        let (code, words, version) = unsafe {
+            let Some((code, version)) = self.entered_code(1) else { return Ok(false) };
+            if !self.types_are_live || Function::from_object(uop.operand0 as *mut _).code() != code {
+                return Ok(false);
+            }
+            (code, (*code.as_ptr()).co_framesize as usize, version)
+        };
+        self.check_version_at(uop.operand0, version)?;
+        self.check_stack_space(words, FAILED)?;
+        let owner = self.pop_argument();
+        self.push_object_at(uop.operand0);
+        let function = self.pop();
+        self.new_frame = Some(NewFrame { function, code, arguments: vec![owner] });
+        Ok(true)
     }
 
     fn may_be_not_implemented(&self, id: Id) -> bool {

@@ -2,7 +2,7 @@
 
 use crate::engine::{Engine, Exit, Op, Settled};
 use crate::host::function::Function;
-use crate::host::{Code, Owned, PyResult, StackRef, ffi};
+use crate::host::{Code, Owned, PyObject, PyResult, StackRef, ffi};
 use core::mem::offset_of;
 
 /// Makes a function from a code object.
@@ -14,12 +14,25 @@ pub(crate) unsafe fn make_function<E: Engine>(e: &mut E, [code]: [StackRef; 1]) 
     // SAFETY: the input is a code object, live and owned by this micro-op.
     unsafe {
         e.publish();
-        let function = ffi::PyFunction_New(code.object(), e.frame().globals());
+        let function = new_function(code.object(), e.frame().globals());
+        e.settle_object([code], function)
+    }
+}
+
+/// A new function of a code object, or null with an exception set.
+///
+/// # Safety
+/// The thread is attached. The code object and the globals are live.
+#[inline(always)]
+pub(crate) unsafe fn new_function(code: *mut PyObject, globals: *mut PyObject) -> *mut PyObject {
+    // SAFETY: both are live (caller).
+    unsafe {
+        let function = ffi::PyFunction_New(code, globals);
         if !function.is_null() {
-            let version = (*Code::from_ptr(code.object().cast()).as_ptr()).co_version;
+            let version = (*Code::from_ptr(code.cast()).as_ptr()).co_version;
             ffi::_PyFunction_SetVersion(function.cast(), version);
         }
-        e.settle_object([code], function)
+        function
     }
 }
 

@@ -457,6 +457,22 @@ impl Translator {
                     | micro_op::call_method_descriptor_o => {
                         self.push_with(number, oparg, this.known_call, target);
                     }
+                    #[cfg(feature = "jit")]
+                    micro_op::load_attr => self.push_with(number, oparg, (0, this.attribute), target),
+                    // The names are for machine code.
+                    #[cfg(feature = "jit")]
+                    micro_op::load_attr_with_hint
+                    | micro_op::store_attr_with_hint
+                    | micro_op::load_super_attr_method => {
+                        let shift = match number {
+                            micro_op::load_attr_with_hint => 1,
+                            micro_op::load_super_attr_method => 2,
+                            _ => 0,
+                        };
+                        let name = this.code.name(this.oparg >> shift).addr() as u64;
+                        let (hint, _) = read_operands(operands, cache);
+                        self.push_with(number, oparg, (hint, name), target);
+                    }
                     micro_op::call_len => self.push(number, oparg, this.has_own_length.into(), target),
                     micro_op::binary_op | micro_op::store_subscr
                         if this.array.is_some() && !must_not_exit =>
@@ -474,6 +490,19 @@ impl Translator {
                     | micro_op::contains_op_set
                     | micro_op::to_bool
                     | micro_op::binary_slice
+                    | micro_op::format_simple
+                    | micro_op::convert_value
+                    | micro_op::call_str_1
+                    | micro_op::store_subscr
+                    | micro_op::store_subscr_dict
+                    | micro_op::delete_subscr
+                    | micro_op::build_map
+                    | micro_op::build_set
+                    | micro_op::list_extend
+                    | micro_op::unary_negative
+                    | micro_op::unary_invert
+                    | micro_op::dict_merge
+                    | micro_op::dict_update
                     | micro_op::binary_op_subscr_list_slice
                     | micro_op::binary_op_subscr_dict
                     | micro_op::binary_op_add_int

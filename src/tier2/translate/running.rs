@@ -5,6 +5,8 @@ use crate::bytecode::metadata::Instruction;
 use crate::bytecode::opcode;
 use crate::host::array::{self, Items};
 #[cfg(feature = "jit")]
+use crate::host::changes;
+#[cfg(feature = "jit")]
 use crate::host::dict::Dict;
 #[cfg(feature = "jit")]
 use crate::host::dict_lookup::Lookup;
@@ -16,6 +18,8 @@ use crate::host::iterators::KnownIterator;
 use crate::host::object::is_exact;
 use crate::host::object::length_without_code;
 #[cfg(feature = "jit")]
+use crate::host::plain_text::has_plain_text;
+#[cfg(feature = "jit")]
 use crate::host::without_code;
 use crate::host::{Code, CodeUnit, Frame, FunctionVersion, StackRef, ThreadState, TypeVersion, ffi};
 use crate::instrument::opcodes::is_instrumented;
@@ -25,6 +29,8 @@ use crate::ops::delegation;
 use crate::ops::subscripts::borrowed_item;
 use crate::tier2::executor::OwnedExecutor;
 use crate::tier2::install;
+#[cfg(feature = "jit")]
+use crate::tier2::known_attribute::KnownAttribute;
 #[cfg(feature = "jit")]
 use crate::tier2::known_call::KnownCall;
 use crate::tier2::uop::OperandKinds;
@@ -61,6 +67,9 @@ pub(crate) struct Running {
     /// The answer of an operator was found without Python code.
     #[cfg(feature = "jit")]
     pub(super) needs_no_code: bool,
+    /// The name and the kind of the attribute of a LOAD_ATTR, if it is found without Python code: an operand of its micro-op.
+    #[cfg(feature = "jit")]
+    pub(super) attribute: u64,
     /// What the iterator of a FOR_ITER is, if it is a known one of the host, as the operand of its guard.
     pub(super) iterator: u64,
     /// The last argument of a CALL has a length that Python code computes.
@@ -103,6 +112,8 @@ impl Running {
                 known_call: (0, 0),
                 #[cfg(feature = "jit")]
                 needs_no_code: false,
+                #[cfg(feature = "jit")]
+                attribute: 0,
                 iterator: 0,
                 has_own_length: false,
                 array: None,
@@ -145,10 +156,19 @@ impl Running {
                         !argument.is_null() && length_without_code(argument.object()).is_none();
                 }
                 #[cfg(feature = "jit")]
+                opcode::LOAD_ATTR => {
+                    let name = self.code.name(self.oparg >> 1);
+                    self.attribute = KnownAttribute::note((*sp.sub(1)).object(), name, self.oparg & 1 != 0);
+                }
+                #[cfg(feature = "jit")]
                 opcode::FOR_ITER => self.note_iterator(sp),
                 opcode::STORE_SUBSCR => self.note_array(sp),
                 opcode::RESERVED if self.code == consumers::code() && Step::of(self.oparg) == Step::Add => {
                     self.operands = OperandKinds::of((*sp.sub(3)).object(), (*sp.sub(1)).object());
+                }
+                opcode::UNARY_NEGATIVE | opcode::UNARY_INVERT => {
+                    let operand = (*sp.sub(1)).object();
+                    self.operands = OperandKinds::of(operand, operand);
                 }
                 opcode::BINARY_OP | opcode::COMPARE_OP => {
                     if self.row.family.unwrap_or(self.row.opcode) == opcode::BINARY_OP
@@ -181,6 +201,16 @@ impl Running {
                 opcode::TO_BOOL => without_code::truth(object(1)).is_some(),
                 opcode::COMPARE_OP => without_code::are_equal(object(2), object(1)).is_some(),
                 opcode::BINARY_SLICE => without_code::can_slice(object(3), object(2), object(1)),
+                opcode::FORMAT_SIMPLE | opcode::CONVERT_VALUE => has_plain_text(object(1)),
+                opcode::CALL if self.row.opcode == opcode::CALL_STR_1 => has_plain_text(object(1)),
+                opcode::STORE_SUBSCR => changes::can_store(object(2), object(1)),
+                opcode::DELETE_SUBSCR => changes::can_delete(object(2), object(1)),
+                opcode::BUILD_MAP => (0..self.oparg).all(|pair| changes::is_plain_key(object(2 * pair + 2))),
+                opcode::BUILD_SET => (1..=self.oparg).all(|depth| changes::is_plain_key(object(depth))),
+                opcode::LIST_EXTEND => changes::has_plain_items(object(1)),
+                opcode::DICT_MERGE | opcode::DICT_UPDATE => {
+                    changes::can_fill(object(1 + self.oparg), object(1))
+                }
                 opcode::BINARY_OP if self.oparg == ffi::NB_ADD as usize => {
                     without_code::can_concatenate(object(2), object(1))
                 }
