@@ -12,6 +12,7 @@ use crate::bytecode::micro_op;
 use crate::explain::PlaceId;
 use crate::tier2::Uop;
 use crate::tier2::compiled::{self, Link, Product, Progress};
+use crate::tier2::declined::Term;
 use crate::tier2::executor::{Executor, OwnedExecutor, SideExit};
 use crate::tier2::promise;
 
@@ -24,6 +25,9 @@ const MAX_INSTRUCTIONS: usize = 9_000;
 
 /// The most micro-ops in all code that continues from exits with the same executor, if there is more than one such code.
 const MAX_COPIES: usize = 1_200;
+
+/// The micro-ops beside which a call that needs frames does not matter.
+const UOPS_PER_CALL: usize = 32;
 
 /// If exits are forced, each guard has more instructions, and there may be so many times as many.
 const FORCED: usize = 4;
@@ -59,27 +63,29 @@ pub(super) struct Data {
 struct Contents {
     exits: Exits,
     branches: Vec<OwnedExecutor>,
+    /// Much of the code is calls that need frames.
+    has_many_calls: bool,
     /// The places that the source locations stand for, if a run is explained.
     places: Vec<Option<PlaceId>>,
 }
 
-/// Begins to make the machine code for the trace of an executor that begins with a frame in memory. `None` if it cannot be
-/// compiled.
+/// Begins to make the machine code for the trace of an executor that begins with a frame in memory. `is_fast`: it has become hot
+/// fast enough for any code. Fails if it cannot be compiled, or is not worth it.
 ///
 /// # Safety
 /// The thread is attached, and the executor live. The code is used only as long as the executor lives.
-pub(super) unsafe fn begin(executor: Executor) -> Option<Product> {
+pub(super) unsafe fn begin(executor: Executor, is_fast: bool) -> Result<Product, Term> {
     // What an executor refers to is live as long as it is valid.
     // SAFETY: the executor is live (caller).
     unsafe {
-        if !executor.is_valid() {
-            return None;
+        if !executor.is_valid() || !compiled::can_run(compile_entry) {
+            return Err(Term::ForGood);
         }
-        if !compiled::can_run(compile_entry) {
-            return None;
+        let (function, contents, shape) = lower(executor).map_err(|TooLarge| Term::ForGood)?;
+        if !is_fast && contents.has_many_calls {
+            return Err(Term::ForNow);
         }
-        let (function, contents, shape) = lower(executor).ok()?;
-        Some(emit(function, contents, shape))
+        Ok(emit(function, contents, shape))
     }
 }
 
@@ -91,7 +97,11 @@ pub(super) unsafe fn begin(executor: Executor) -> Option<Product> {
 ///
 /// # Safety
 /// As for [`begin`]. The exit is that of a live executor.
-pub(super) unsafe fn begin_bridge(executor: Executor, exit: &Exit) -> Result<Product, Progress> {
+pub(super) unsafe fn begin_bridge(
+    executor: Executor,
+    exit: &Exit,
+    is_fast: bool,
+) -> Result<Product, Progress> {
     // SAFETY: the executor is live (caller).
     unsafe {
         if !executor.is_valid() {
@@ -103,7 +113,7 @@ pub(super) unsafe fn begin_bridge(executor: Executor, exit: &Exit) -> Result<Pro
         let may_copy = exit.has_virtual_frames() && (bridges + 1) * executor.trace().len() <= MAX_COPIES;
         let start = if is_loop || (is_in_bytecode || bridges > 0) && !may_copy {
             if compiled::can_get_entry(executor) {
-                compiled::expect_entry(executor, begin(executor));
+                compiled::expect_entry(executor, begin(executor, true).ok());
             }
             if compiled::is_pending(executor) {
                 return Err(Progress::Again);
@@ -114,6 +124,9 @@ pub(super) unsafe fn begin_bridge(executor: Executor, exit: &Exit) -> Result<Pro
         };
         let (_, function, contents) =
             lower_with(executor, start, false).map_err(|TooLarge| Progress::Never)?;
+        if !is_fast && contents.has_many_calls {
+            return Err(Progress::Seldom);
+        }
         Ok(emit(function, contents, Shape::default()))
     }
 }
@@ -182,6 +195,7 @@ unsafe fn lower_once(
     }
     // SAFETY: as above.
     let end = unsafe { lower_trace(&mut lowering, start, looks)? };
+    let has_many_calls = lowering.calls * UOPS_PER_CALL > lowering.at;
     if let End::Shape(_) = end {
         spare::give_function(function);
         return Ok((end, Function::new(), Contents::default()));
@@ -211,7 +225,7 @@ unsafe fn lower_once(
     let target = target().ok_or(TooLarge)?;
     lowering.b.finalize(target.frontend_config());
     spare::give_context(context);
-    Ok((end, function, Contents { exits, branches, places }))
+    Ok((end, function, Contents { exits, branches, has_many_calls, places }))
 }
 
 /// Lowers all micro-ops.

@@ -26,6 +26,8 @@ use crate::tier2::Uop;
 use crate::tier2::compiled::{self, Link, MAX_SPILLED, Machine, Next, Pending, Product, Progress, Wanted};
 use crate::tier2::executor::{Executor, SideExit};
 use crate::tier2::explained;
+use crate::tier2::heat::Heat;
+use crate::tier2::invalidate;
 
 /// The index of a register in [`Machine::spilled`].
 pub(super) type Spill = u16;
@@ -228,9 +230,8 @@ struct Lists {
 pub(super) struct Exit {
     /// To the code that continues from here. Machine code follows it ([`Lowering::finish`][super::lower::Lowering::finish]).
     link: Link,
-    /// How often the executor behind the exit, if it is a side exit, has run without such code. [`Exit::NEVER`]: there
-    /// will be none.
-    runs: Cell<usize>,
+    /// How often the executor behind the exit, if it is a side exit, has run without such code. `None`: there will be none.
+    heat: Cell<Option<Heat>>,
     /// The code while it is made.
     pending: Cell<Option<Pending>>,
     /// What machine code returns.
@@ -249,7 +250,6 @@ pub(super) struct Exit {
 }
 
 impl Exit {
-    const NEVER: usize = usize::MAX;
     pub(super) const LINK: usize = offset_of!(Exit, link);
 
     /// A part of the description.
@@ -292,16 +292,26 @@ impl Exit {
     /// The thread is attached, and the executor live and valid.
     pub(super) unsafe fn expect(&self, executor: Executor, product: Product) {
         // SAFETY: the contract is the same. The exit is in a box.
-        self.note(unsafe { compiled::expect_bridge(executor, product, &self.link) });
+        unsafe { self.note(compiled::expect_bridge(executor, product, &self.link)) }
     }
 
     /// How it is with the code that continues from here.
-    pub(super) fn note(&self, progress: Progress) {
-        self.runs.set(0);
+    ///
+    /// # Safety
+    /// The thread is attached, and the executor of the exit is live.
+    pub(super) unsafe fn note(&self, progress: Progress) {
+        self.heat.set(Some(Heat::default()));
         match progress {
             Progress::Pending(pending) => self.pending.set(Some(pending)),
             Progress::There | Progress::Again => {}
-            Progress::Never => self.runs.set(Exit::NEVER),
+            Progress::Never => self.heat.set(None),
+            Progress::Seldom => {
+                // SAFETY: the executor of the exit is live (caller).
+                if let Some(exit) = unsafe { self.side_exit() } {
+                    // SAFETY: as above; the thread is attached (caller).
+                    unsafe { invalidate::decline_behind(exit) }
+                }
+            }
         }
     }
 
@@ -352,7 +362,7 @@ impl Exits {
         let lists = &mut self.lists;
         let exit = Box::new(Exit {
             link: Link::default(),
-            runs: Cell::new(0),
+            heat: Cell::new(Some(Heat::default())),
             pending: Cell::new(None),
             word,
             executor,
@@ -492,22 +502,20 @@ unsafe fn wanted(tstate: ThreadState, exit: &Exit) -> Option<Wanted> {
     // executor behind it alive (caller).
     unsafe {
         let behind = exit.side_exit()?.executor().filter(|executor| executor.is_valid())?;
-        if exit.runs.get() == Exit::NEVER {
-            return None;
-        }
+        let heat = exit.heat.get()?.after_run();
         if let Some(pending) = exit.pending.take() {
             exit.note(compiled::look_for_bridge(behind, pending, &exit.link));
             return None;
         }
-        exit.runs.set(exit.runs.get() + 1);
-        if exit.runs.get() < thresholds::get().heat() {
+        exit.heat.set(Some(heat));
+        if heat.runs() < thresholds::get().heat() {
             return None;
         }
         // If code has continued from here, it was that of another executor.
-        exit.runs.set(0);
+        exit.heat.set(Some(Heat::default()));
         let current = Executor::from_ptr((*tstate.as_ptr()).current_executor.cast())?;
         let from = Some((current.new_ref(), NonNull::from(exit).cast()));
-        Some(Wanted { executor: behind.new_ref(), from })
+        Some(Wanted { executor: behind.new_ref(), is_fast: heat.is_fast_enough(), from })
     }
 }
 

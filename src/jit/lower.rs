@@ -99,6 +99,8 @@ pub(super) struct Lowering<'a> {
     pub(super) trace: &'a [Uop],
     /// Side exits may become branches.
     pub(super) has_branches: bool,
+    /// The calls of micro-ops that need frames in memory.
+    pub(super) calls: usize,
     /// The executors that have become branches.
     pub(super) branches: Vec<Executor>,
     /// Those whose traces are to be lowered.
@@ -162,6 +164,7 @@ impl<'a> Lowering<'a> {
             part: executor,
             trace,
             has_branches: false,
+            calls: 0,
             branches: Vec::new(),
             next_branches: Vec::new(),
             at: 0,

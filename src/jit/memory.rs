@@ -282,6 +282,7 @@ impl Lowering<'_> {
 
     /// Runs a micro-op as a call. The stack is as before it, and so are the variables, if the executor is still valid.
     pub(super) fn run_helper(&mut self, uop: Uop) -> Lowered {
+        self.calls += 1;
         let Effect { kept, taken, .. } = effect(uop)?;
         let oparg = usize::from(uop.oparg);
         self.want(kept(oparg) + taken(oparg));

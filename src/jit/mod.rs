@@ -45,6 +45,7 @@ mod worker;
 use crate::explain;
 use crate::host::ThreadState;
 use crate::tier2::compiled::{self, Wanted};
+use crate::tier2::declined::Term;
 use crate::tier2::invalidate;
 use exits::Exit;
 // Without the drop-in's header, nothing reads these.
@@ -78,16 +79,22 @@ unsafe fn compile(wanted: Wanted) {
         reserve::fill();
         match wanted.from {
             None if compiled::can_get_entry(executor) => {
-                compiled::expect_entry(executor, compile::begin(executor));
-                if compiled::is_given_up(executor) {
-                    invalidate::give_up(ThreadState::current().interp(), executor);
+                let declined = match compile::begin(executor, wanted.is_fast) {
+                    Ok(product) => {
+                        compiled::expect_entry(executor, Some(product));
+                        compiled::is_given_up(executor).then_some(Term::ForGood)
+                    }
+                    Err(term) => Some(term),
+                };
+                if let Some(term) = declined {
+                    invalidate::decline(ThreadState::current().interp(), executor, term);
                 }
             }
             // Code for an exit needed it before.
             None => {}
             Some((_, exit)) => {
                 let exit = exit.cast::<Exit>().as_ref();
-                match compile::begin_bridge(executor, exit) {
+                match compile::begin_bridge(executor, exit, wanted.is_fast) {
                     Ok(product) => exit.expect(executor, product),
                     Err(progress) => exit.note(progress),
                 }

@@ -23,6 +23,7 @@ use cranelift_codegen::ir::Function;
 
 use super::emit::{Job, code_of};
 use super::spare;
+use crate::tier2::heat;
 use crate::tier2::promise::Maker;
 
 /// How long the thread waits for more work.
@@ -100,7 +101,7 @@ fn work() {
     THREAD_ID.store(unsafe { libc::gettid() }, Ordering::Relaxed);
     let mut context = Context::new();
     while let Some(job) = next_job() {
-        run(job, &mut context);
+        heat::beside_the_program(|| run(job, &mut context));
     }
 }
 

@@ -14,12 +14,13 @@ use core::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
 use super::Uop;
 use super::code_memory::Block;
 use super::executor::{Executor, OwnedExecutor};
+use super::heat::Heat;
 use super::promise::{Made, Promise};
 use crate::bytecode::thresholds;
 use crate::explain;
 use crate::host::{Frame, StackRef, ThreadState, refcount};
 
-/// In the place of the count: it is not counted any more.
+/// In the place of the [`Heat`]: it is not counted any more.
 const GIVEN_UP: usize = usize::MAX;
 
 /// Machine code that an executor owns.
@@ -47,6 +48,8 @@ pub(crate) enum Progress {
     There,
     /// There will be none.
     Never,
+    /// It is not worth having, since the executor runs too seldom.
+    Seldom,
     /// It can be asked for again.
     Again,
 }
@@ -126,6 +129,8 @@ struct Products {
 /// What the thread wants to be compiled.
 pub(crate) struct Wanted {
     pub(crate) executor: OwnedExecutor,
+    /// It has become hot fast enough for any code.
+    pub(crate) is_fast: bool,
     /// The exit that leads to it, if the code is to continue from there, and the executor that owns the exit.
     pub(crate) from: Option<(OwnedExecutor, NonNull<()>)>,
 }
@@ -331,16 +336,15 @@ pub(super) unsafe fn of(executor: Executor) -> Compiled {
         // The compiler has no other use for this field.
         match (*head).jit_size {
             GIVEN_UP => Compiled::Interpreted,
-            count if count >= heat(executor) => {
-                if is_pending(executor) {
+            word => {
+                let heat = Heat::from_word(word);
+                if heat.runs() < runs_until_hot(executor) {
+                    (*head).jit_size = heat.after_run().to_word();
+                } else if is_pending(executor) {
                     look_for_entry(executor);
-                    Compiled::Interpreted
                 } else {
-                    Compiled::Hot
+                    return Compiled::Hot;
                 }
-            }
-            count => {
-                (*head).jit_size = count + 1;
                 Compiled::Interpreted
             }
         }
@@ -352,13 +356,22 @@ pub(super) unsafe fn of(executor: Executor) -> Compiled {
 ///
 /// # Safety
 /// The executor is live.
-unsafe fn heat(executor: Executor) -> usize {
+unsafe fn runs_until_hot(executor: Executor) -> usize {
     const WITHOUT_EXIT: usize = 2;
     // SAFETY: the executor is live (caller), so that the interpreter runs code.
     unsafe {
         let heat = thresholds::get().heat();
         if executor.chain_depth() == 0 { heat } else { heat * WITHOUT_EXIT }
     }
+}
+
+/// Whether the executor, which has become hot, has done so fast enough.
+///
+/// # Safety
+/// The executor is live, and has no machine code.
+pub(crate) unsafe fn is_hot_fast(executor: Executor) -> bool {
+    // SAFETY: the executor is live (caller), so that the interpreter runs code.
+    unsafe { Heat::from_word((*executor.as_ptr()).jit_size).is_fast_enough() }
 }
 
 /// The thread wants something to be compiled.
@@ -513,8 +526,8 @@ pub(super) unsafe fn branches<'a>(executor: Executor) -> &'a [OwnedExecutor] {
 /// The executor is live.
 pub(crate) unsafe fn runs(executor: Executor) -> usize {
     // SAFETY: the executor is live (caller).
-    let runs = unsafe { (*executor.as_ptr()).jit_size };
-    if runs == GIVEN_UP { 0 } else { runs }
+    let word = unsafe { (*executor.as_ptr()).jit_size };
+    if word == GIVEN_UP { 0 } else { Heat::from_word(word).runs() }
 }
 
 /// The executor is going to have code that begins with a frame in memory. `None`: it stays interpreted.

@@ -8,7 +8,7 @@ use super::finish::is_end;
 use super::uop::Entered;
 use super::{Place, Uop};
 use crate::bytecode::micro_op;
-use crate::explain::{self, Exit, PlaceId, Reasons};
+use crate::explain::{self, Attempt, Exit, PlaceId, Reasons};
 use crate::host::{Code, CodeUnit, Frame, ThreadState, ffi};
 use crate::ops::metadata::MicroOp;
 
@@ -40,6 +40,20 @@ pub(crate) unsafe fn place_of(origins: &[Origin], index: usize) -> Option<PlaceI
     let (code, offset) = (*origins.get(index)?)?;
     // SAFETY: the code is live (caller).
     unsafe { explain::place(code, offset) }
+}
+
+/// The executor gets no machine code because it runs too seldom.
+///
+/// # Safety
+/// As for [`origins`].
+pub(super) unsafe fn note_seldom(executor: Executor) {
+    // SAFETY: the contract is the same. The list is that of the executor.
+    unsafe {
+        if let Some(start) = place_of(&origins(executor), 0) {
+            let outcome = c"none: it runs too seldom for machine code";
+            explain::note_attempt(Attempt { start, end: Some(start), outcome, detail: None });
+        }
+    }
 }
 
 /// A way through a trace.

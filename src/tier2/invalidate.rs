@@ -2,9 +2,15 @@
 //! them go back to tier 1.
 
 #[cfg(feature = "jit")]
-use super::declined;
+use super::declined::{self, Term};
+#[cfg(feature = "jit")]
+use super::executor::SideExit;
 use super::executor::{Executor, OwnedExecutor};
+#[cfg(feature = "jit")]
+use super::explained;
 use super::{Dependencies, install, list};
+#[cfg(feature = "jit")]
+use crate::bytecode::counter::MAX_VALUE;
 use crate::bytecode::{BackoffCounter, opcode, thresholds};
 use crate::host::ffi;
 use crate::instrument::version;
@@ -82,35 +88,66 @@ unsafe fn invalidate_where(
     }
 }
 
-/// Invalidates an executor for which there is no machine code: it would be slower than bytecode. No other one takes its place,
-/// neither in the bytecode nor behind side exits.
+/// Invalidates an executor that gets no machine code: it would be slower than bytecode. No other one takes its place for a while,
+/// or at all, neither in the bytecode nor behind side exits.
 ///
 /// # Safety
 /// As for [`clear`].
 #[cfg(feature = "jit")]
-pub(crate) unsafe fn give_up(interp: *mut ffi::PyInterpreterState, executor: Executor) {
+pub(crate) unsafe fn decline(interp: *mut ffi::PyInterpreterState, executor: Executor, term: Term) {
     // SAFETY: an executor is in live bytecode, or in none; then the instruction that it has replaced is there again. Those in the
     // list are live.
     unsafe {
         let reference = executor.new_ref();
         if let Some((start, version)) = executor.start() {
-            declined::add(start, version);
+            declined::add(start, version, term);
+        }
+        if term == Term::ForNow {
+            explained::note_seldom(executor);
         }
         let place = executor.code().map(|code| code.bytecode().add(executor.index() as isize));
         clear(interp, executor);
         if let Some(unit) = place {
             let instr = if unit.opcode() == opcode::EXTENDED_ARG { unit.add(1) } else { unit };
             if instr.opcode() == opcode::JUMP_BACKWARD_JIT {
-                BackoffCounter::UNREACHABLE.store_at(instr);
+                next_attempt(term, thresholds::get().jump_backward).store_at(instr);
             }
         }
         for other in core::iter::successors(list::first(interp), |&other| list::next(other)) {
             for exit in other.exits().filter(|exit| exit.executor() == Some(executor)) {
-                exit.set_temperature(BackoffCounter::UNREACHABLE);
+                exit.set_temperature(next_attempt(term, thresholds::get().side_exit));
                 drop(exit.take());
             }
         }
         drop(reference);
+    }
+}
+
+/// The executor behind a side exit is not worth machine code there. The exit leads to bytecode, for a while.
+///
+/// # Safety
+/// The thread is attached, and the exit is that of a live executor.
+#[cfg(feature = "jit")]
+pub(crate) unsafe fn decline_behind(exit: SideExit) {
+    // SAFETY: the exit keeps the executor behind it alive (caller).
+    unsafe {
+        if let Some(executor) = exit.executor().filter(|executor| executor.is_valid())
+            && let Some((start, version)) = executor.start()
+        {
+            declined::add(start, version, Term::ForNow);
+            explained::note_seldom(executor);
+        }
+        exit.set_temperature(next_attempt(Term::ForNow, thresholds::get().side_exit));
+        drop(exit.take());
+    }
+}
+
+/// A counter that asks for another executor when the term may be over, or never. `first` is what it was at first.
+#[cfg(feature = "jit")]
+fn next_attempt(term: Term, first: BackoffCounter) -> BackoffCounter {
+    match term {
+        Term::ForGood => BackoffCounter::UNREACHABLE,
+        Term::ForNow => first.in_steps(MAX_VALUE),
     }
 }
 

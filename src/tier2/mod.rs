@@ -16,7 +16,7 @@ mod code_watch;
 pub(crate) mod compiled;
 mod create;
 #[cfg(feature = "jit")]
-mod declined;
+pub(crate) mod declined;
 pub(crate) mod deletion;
 pub(crate) mod dependencies;
 pub(crate) mod dump;
@@ -24,6 +24,8 @@ pub(crate) mod executor;
 #[cfg(feature = "jit")]
 pub(crate) mod explained;
 mod finish;
+#[cfg(feature = "jit")]
+pub(crate) mod heat;
 #[cfg(feature = "attach")]
 mod host_loop;
 pub(crate) mod install;

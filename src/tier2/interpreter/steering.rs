@@ -65,7 +65,8 @@ handler! {
                 }
                 Compiled::Interpreted => {}
                 Compiled::Hot => {
-                    compiled::want(Wanted { executor: executor.new_ref(), from: None });
+                    let is_fast = compiled::is_hot_fast(executor);
+                    compiled::want(Wanted { executor: executor.new_ref(), is_fast, from: None });
                     let Place::Target(target) = (*uop).place() else { unreachable!("it begins at an instruction") };
                     // It is entered again, perhaps with its code.
                     let again = Continuation::At(at(frame, target));

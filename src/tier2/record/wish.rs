@@ -3,10 +3,12 @@
 use core::cell::Cell;
 
 #[cfg(feature = "jit")]
-use super::super::declined;
+use super::super::declined::{self, Term};
 use super::super::executor::{Executor, OwnedExecutor, SideExit};
 use super::super::list;
 use super::super::translate::{Purpose, code_version};
+#[cfg(feature = "jit")]
+use crate::bytecode::counter::MAX_VALUE;
 use crate::bytecode::{BackoffCounter, opcode, thresholds};
 use crate::host::{Code, CodeUnit, Frame, ThreadState, ffi};
 use crate::instrument::version;
@@ -66,6 +68,8 @@ pub(crate) unsafe fn ask(frame: Frame, start: CodeUnit, chain_depth: u8) -> Opti
         }
         let tstate = ThreadState::current();
         let mut is_last = false;
+        #[cfg(feature = "jit")]
+        let declined = code_version(frame.code()).and_then(|version| declined::term(start, version));
         let asker = match Executor::from_ptr((*tstate.as_ptr()).current_executor.cast()) {
             None => match instr.opcode() {
                 opcode::JUMP_BACKWARD_JIT => Asker::Loop(instr),
@@ -75,6 +79,8 @@ pub(crate) unsafe fn ask(frame: Frame, start: CodeUnit, chain_depth: u8) -> Opti
                 // A tool watches the EXTENDED_ARG of a jump.
                 _ => return None,
             },
+            #[cfg(feature = "jit")]
+            Some(_) if declined.is_some() => return None,
             Some(executor) => {
                 match alternative(tstate.interp(), executor, frame.code(), start) {
                     Ok(count) => is_last = count + 1 == MAX_ALTERNATIVES,
@@ -89,7 +95,10 @@ pub(crate) unsafe fn ask(frame: Frame, start: CodeUnit, chain_depth: u8) -> Opti
             }
         };
         #[cfg(feature = "jit")]
-        if code_version(frame.code()).is_some_and(|version| declined::contains(start, version)) {
+        if let Some(term) = declined {
+            if term == Term::ForNow {
+                asker.put_off(MAX_VALUE);
+            }
             return None;
         }
         drop(take());
@@ -126,6 +135,19 @@ unsafe fn alternative(
             _ if count >= MAX_ALTERNATIVES => Err(None),
             Some(first) if !current.begins_at(start, version) => Err(Some(first.new_ref())),
             _ => Ok(count),
+        }
+    }
+}
+
+impl Asker {
+    /// Lets calls ask again in `steps` steps, as if they had not asked yet.
+    ///
+    /// # Safety
+    /// The thread is attached; the code is live.
+    unsafe fn put_off(&self, steps: u16) {
+        if let Asker::Calls(code, attempts) = *self {
+            // SAFETY: the code is live (caller), and the thread is attached to the only interpreter that runs it.
+            unsafe { version::count_calls(code, steps, attempts) }
         }
     }
 }
@@ -225,10 +247,8 @@ impl Wish {
     /// # Safety
     /// As for [`Wish::reset_counter`].
     pub(super) unsafe fn put_off(&self, steps: u16) {
-        if let Asker::Calls(code, attempts) = self.asker {
-            // SAFETY: the code is live (caller), and the thread is attached to the only interpreter that runs it.
-            unsafe { version::count_calls(code, steps, attempts) }
-        }
+        // SAFETY: the contract is the same.
+        unsafe { self.asker.put_off(steps) }
     }
 
     /// What the counter was at first.
