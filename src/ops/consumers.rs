@@ -644,7 +644,8 @@ pub(crate) unsafe fn unwind(tstate: ThreadState, frame: Frame) -> (Frame, CodeUn
     }
 }
 
-#[cfg(test)]
+// On free-threaded hosts the code never runs.
+#[cfg(all(test, not(py_gil_disabled)))]
 mod tests {
     use super::*;
 
