@@ -120,8 +120,10 @@ impl Tier1 {
         #[cfg(py_debug)]
         // SAFETY: the frame is the thread's current one, so frame and code are live.
         unsafe {
-            // An executor may leave behind its first instruction, with the stack of that one.
-            let may_differ = self.frame.is_entry() || opcode == crate::bytecode::opcode::ENTER_EXECUTOR;
+            // An executor may leave behind its first instruction, with the stack of that one. The compiler does not know what the
+            // RESERVED of the library's own code does.
+            let differs = [crate::bytecode::opcode::ENTER_EXECUTOR, crate::bytecode::opcode::RESERVED];
+            let may_differ = self.frame.is_entry() || differs.contains(&opcode);
             if may_differ || self.frame != self.start.frame || self.next != self.start.next {
                 return;
             }
