@@ -66,6 +66,16 @@ impl Frame {
         unsafe { Code::from_ptr(StackRef::from_raw((*self.as_ptr()).f_executable).object().cast()) }
     }
 
+    /// Whether the frame executes this code. An entry frame has another object in the place of the code.
+    ///
+    /// # Safety
+    /// The frame is live.
+    #[inline(always)]
+    pub(crate) unsafe fn executes(self, code: Code) -> bool {
+        // SAFETY: the frame is live (caller).
+        unsafe { StackRef::from_raw((*self.as_ptr()).f_executable).object() == code.object() }
+    }
+
     /// The function that was called, borrowed.
     ///
     /// # Safety

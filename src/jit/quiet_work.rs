@@ -3,8 +3,8 @@
 use crate::host::object::has_feature;
 use crate::host::plain_text::{self, Form};
 use crate::host::{PyObject, StackRef, ThreadState, changes, ffi, refcount};
-use crate::ops::attributes;
 use crate::ops::calls::functions;
+use crate::ops::{attributes, known_attributes};
 use crate::specialize::side_cache;
 
 /// A stack reference as a word, which is not 0. 0 if there is none.
@@ -139,7 +139,7 @@ pub(super) unsafe extern "C" fn known_attribute(
     name: *mut PyObject,
 ) -> usize {
     // SAFETY: the contract is the same.
-    unsafe { attribute_if(attributes::known_attribute(tstate, owner, name, false), false) }
+    unsafe { attribute_if(known_attributes::known_attribute(tstate, owner, name, false), false) }
 }
 
 /// The same for a call, if it is no method of the object.
@@ -152,7 +152,7 @@ pub(super) unsafe extern "C" fn attribute_for_call(
     name: *mut PyObject,
 ) -> usize {
     // SAFETY: the contract is the same.
-    unsafe { attribute_if(attributes::known_attribute(tstate, owner, name, true), false) }
+    unsafe { attribute_if(known_attributes::known_attribute(tstate, owner, name, true), false) }
 }
 
 /// The same, if it is one.
@@ -165,7 +165,7 @@ pub(super) unsafe extern "C" fn method_for_call(
     name: *mut PyObject,
 ) -> usize {
     // SAFETY: the contract is the same.
-    unsafe { attribute_if(attributes::known_attribute(tstate, owner, name, true), true) }
+    unsafe { attribute_if(known_attributes::known_attribute(tstate, owner, name, true), true) }
 }
 
 /// The word for an attribute of this kind. One of the other kind is released, whose end runs no code.

@@ -2,8 +2,10 @@
 //! the stack as it is.
 
 use crate::engine::{Engine, Exit, Kept, Op};
+#[cfg(feature = "jit")]
+use crate::host::iterators::KnownIterator;
 use crate::host::object::is_exact;
-use crate::host::{PyTypeObject, StackRef, ffi};
+use crate::host::{PyObject, PyTypeObject, StackRef, ffi};
 
 /// Succeeds if `holds`. Otherwise the generic instruction runs.
 #[inline(always)]
@@ -102,4 +104,27 @@ pub(crate) unsafe fn guard_tos_any_set<E: Engine>(_e: &mut E, Kept([value]): Kep
 #[inline(always)]
 pub(crate) unsafe fn guard_nos_null<E: Engine>(_e: &mut E, Kept([nos, _]): Kept<[StackRef; 2]>) -> Op {
     guard(nos.is_null())
+}
+
+/// The topmost value is an iterator of the host, of the kind that a number stands for.
+///
+/// # Safety
+/// As [`crate::engine`] says for every micro-op.
+#[inline(always)]
+pub(crate) unsafe fn guard_tos_iterator<E: Engine>(
+    _e: &mut E,
+    known: *mut PyObject,
+    Kept([iterator]): Kept<[StackRef; 1]>,
+) -> Op {
+    #[cfg(feature = "jit")]
+    // SAFETY: the iterator is live, and a recording has met one like the expected one before.
+    unsafe {
+        let expected = KnownIterator::from_operand(known.addr() as u64);
+        guard(expected.is_some_and(|expected| expected.is(iterator.object())))
+    }
+    #[cfg(not(feature = "jit"))]
+    {
+        let _ = (known, iterator);
+        Err(Exit::Deopt)
+    }
 }

@@ -14,8 +14,6 @@ use crate::engine::{
 };
 use crate::host::dict::is_readable;
 use crate::host::generator::Generator;
-#[cfg(feature = "jit")]
-use crate::host::iterators::KnownIterator;
 #[cfg(not(py_gil_disabled))]
 use crate::host::object::list_items;
 use crate::host::object::{is_exact, size, tuple_item, type_of};
@@ -121,29 +119,6 @@ pub(crate) unsafe fn for_iter<E: BytecodeEngine>(
             Some(item) => Ok([item]),
             None => leave_loop(e),
         }
-    }
-}
-
-/// The topmost value is an iterator of the host, of the kind that a number stands for.
-///
-/// # Safety
-/// As [`crate::engine`] says for every micro-op.
-#[inline(always)]
-pub(crate) unsafe fn guard_tos_iterator<E: Engine>(
-    _e: &mut E,
-    known: *mut PyObject,
-    Kept([iterator]): Kept<[StackRef; 1]>,
-) -> Op {
-    #[cfg(feature = "jit")]
-    // SAFETY: the iterator is live, and a recording has met one like the expected one before.
-    unsafe {
-        let expected = KnownIterator::from_operand(known.addr() as u64);
-        guard(expected.is_some_and(|expected| expected.is(iterator.object())))
-    }
-    #[cfg(not(feature = "jit"))]
-    {
-        let _ = (known, iterator);
-        Err(Exit::Deopt)
     }
 }
 

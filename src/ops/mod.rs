@@ -28,6 +28,8 @@ mod guards;
 pub(crate) mod imports;
 mod instrumented;
 mod iteration;
+#[cfg(feature = "jit")]
+pub(crate) mod known_attributes;
 mod locals;
 pub(crate) mod matching;
 // For tier 2, which not every host has, and for the tests, which compare it with the host's tables.

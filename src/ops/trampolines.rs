@@ -90,8 +90,8 @@ pub(crate) fn code() -> Code {
 /// The frame is live.
 #[inline(always)]
 pub(crate) unsafe fn is_trampoline(frame: Frame) -> bool {
-    // SAFETY: the frame is live (caller). An entry frame has another object in the place of the code.
-    unsafe { StackRef::from_raw((*frame.as_ptr()).f_executable).object() == code().object() }
+    // SAFETY: the frame is live (caller).
+    unsafe { frame.executes(code()) }
 }
 
 // --- entering ----------------------------------------------------------------------------------

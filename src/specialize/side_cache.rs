@@ -29,6 +29,20 @@ pub(crate) enum Found {
     Method(StackRef),
 }
 
+impl Found {
+    /// What a LOAD_ATTR finds at this place. `None` if nothing is there.
+    ///
+    /// # Safety
+    /// The thread is attached. The objects are live, and the place was found for the version of the owner's type.
+    #[inline(always)]
+    unsafe fn at(place: Place, owner: *mut PyObject, name: *mut PyObject, for_call: bool) -> Option<Found> {
+        // SAFETY: the contract is the same.
+        let attr = unsafe { place.load(owner, name)? };
+        let is_method = for_call && place.is_in_type();
+        Some(if is_method { Found::Method(attr) } else { Found::Attribute(attr) })
+    }
+}
+
 /// Looks up `owner.name` for a LOAD_ATTR. If it is not known where the attribute is, finds that out for the next time.
 ///
 /// # Safety
@@ -46,9 +60,8 @@ pub(crate) unsafe fn load(
     unsafe {
         let key = Key::of(owner, name, if for_call { Access::LoadForCall } else { Access::Load });
         if let Some(entry) = Table::of(tstate).and_then(|table| (*table).find(key)) {
-            if let Some(attr) = entry.place.load(owner, name) {
-                let is_method = for_call && entry.place.is_in_type();
-                return if is_method { Found::Method(attr) } else { Found::Attribute(attr) };
+            if let Some(found) = Found::at(entry.place, owner, name, for_call) {
+                return found;
             }
             if entry.waits() {
                 return Found::Nothing;
@@ -73,12 +86,8 @@ pub(crate) unsafe fn known(
     // SAFETY: the objects are live (caller). A place in the table was found for the version in its key.
     unsafe {
         let key = Key::of(owner, name, if for_call { Access::LoadForCall } else { Access::Load });
-        let place = Table::of(tstate).and_then(|table| (*table).find(key)).map(|entry| entry.place);
-        match place.and_then(|place| Some((place, place.load(owner, name)?))) {
-            Some((place, method)) if for_call && place.is_in_type() => Found::Method(method),
-            Some((_, attr)) => Found::Attribute(attr),
-            None => Found::Nothing,
-        }
+        let entry = Table::of(tstate).and_then(|table| (*table).find(key));
+        entry.and_then(|entry| Found::at(entry.place, owner, name, for_call)).unwrap_or(Found::Nothing)
     }
 }
 

@@ -1,7 +1,7 @@
 //! What a generic LOAD_ATTR has found when it was recorded, if that runs no Python code.
 
 use crate::host::{PyObject, ThreadState};
-use crate::ops::attributes;
+use crate::ops::known_attributes;
 
 /// The name of an attribute, and whether it is a method of the owner, for a call.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -22,7 +22,7 @@ impl KnownAttribute {
     pub(crate) unsafe fn note(owner: *mut PyObject, name: *mut PyObject, for_call: bool) -> u64 {
         // SAFETY: the contract is the same. The end of a bound method in C runs no code, and what else is found has another holder.
         unsafe {
-            let known = attributes::known_attribute(ThreadState::current(), owner, name, for_call);
+            let known = known_attributes::known_attribute(ThreadState::current(), owner, name, for_call);
             let Some((found, is_method)) = known else { return 0 };
             found.close();
             name.addr() as u64 | if is_method { METHOD } else { 0 }
